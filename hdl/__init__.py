@@ -1,0 +1,1 @@
+"""The ESP offload engine as Amaranth RTL, one block a file."""

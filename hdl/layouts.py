@@ -1,0 +1,110 @@
+"""Signal layouts of the datapath, made from the definitions the model shares.
+
+A byte stream lies in a word with its first byte in bits 7:0, as on AXI4-Stream.
+"""
+
+from amaranth.lib import data
+from amaranth.utils import ceil_log2
+
+from model.layouts import (
+    HANDLE_BITS,
+    LENGTH_BITS,
+    LOOKUP_KEY,
+    RX_COMPLETION,
+    SA_COMMAND,
+    SA_RESPONSE,
+    TX_DESCRIPTOR,
+    Layout,
+)
+
+
+def struct(layout: Layout) -> data.StructLayout:
+    """The signal layout of a shared definition, bit for bit."""
+    return data.StructLayout({field.name: field.bits for field in layout.fields})
+
+
+TxDescriptor = struct(TX_DESCRIPTOR)
+RxCompletion = struct(RX_COMPLETION)
+LookupKey = struct(LOOKUP_KEY)
+SaCommand = struct(SA_COMMAND)
+SaResponse = struct(SA_RESPONSE)
+
+
+def beat(width: int) -> data.StructLayout:
+    """One beat of a packet on a datapath of ``width`` bits.
+
+    ``count`` is the number of valid bytes, counted from bit 0 up: always
+    ``width // 8`` but on the last beat.
+    """
+    return data.StructLayout({
+        "data": width,
+        "count": ceil_log2(width // 8 + 1),
+        "first": 1,
+        "last": 1,
+    })
+
+
+def hash_powers(lanes: int, stages: int) -> data.ArrayLayout:
+    """Powers H^1 ... H^(stages * lanes) of the hash key, H^1 at index 0.
+
+    A field element lies as its block does: first byte in bits 7:0, so the
+    coefficient of x^0 is bit 7 (NIST SP 800-38D, 6.3).
+    """
+    return data.ArrayLayout(128, lanes * stages)
+
+
+GHASH_STAGES = 3
+"""Clocks from a block into the GHASH multiplier to its product: the k of the design."""
+
+
+def sa_context(lanes: int) -> data.StructLayout:
+    """What the datapath needs of an SA, read once a packet so that no packet sees a mix."""
+    return data.StructLayout({
+        "valid": 1,
+        "key_size": 2,
+        "icv_size": 2,
+        "esn": 1,
+        "esn_overlap": 1,
+        "esn_high": 32,
+        "spi": 32,
+        "salt": 32,
+        "seqiv_salt": 64,
+        "key": 256,
+        "powers": hash_powers(lanes, GHASH_STAGES),
+    })
+
+
+def gcm_parameters(lanes: int) -> data.StructLayout:
+    """What the GCM core needs of a packet, beside the packet's first beat."""
+    return data.StructLayout({
+        "key": 256,
+        "key_size": 2,
+        "nonce": 96,
+        "aad_bytes": LENGTH_BITS,
+        "text_bytes": LENGTH_BITS,
+        "decrypt": 1,
+        "powers": hash_powers(lanes, GHASH_STAGES),
+    })
+
+
+def gcm_beat(width: int) -> data.StructLayout:
+    """One beat into the GCM core: first the beats of the AAD, then those of the text.
+
+    ``count`` valid bytes; all but the last beat of the AAD and the last of the
+    text are full. ``first`` and ``last`` mark the packet's ends.
+    """
+    return data.StructLayout({
+        "data": width,
+        "count": ceil_log2(width // 8 + 1),
+        "first": 1,
+        "last": 1,
+        "aad": 1,
+        "parameters": gcm_parameters(width // 128),
+    })
+
+
+__all__ = [
+    "GHASH_STAGES", "HANDLE_BITS", "LENGTH_BITS", "LookupKey", "RxCompletion", "SaCommand",
+    "SaResponse", "TxDescriptor", "beat", "gcm_beat", "gcm_parameters", "hash_powers",
+    "sa_context", "struct",
+]

@@ -1,0 +1,1 @@
+"""Golden model of the ESP offload engine: pure Python, no simulator and no HDL."""

@@ -1,0 +1,153 @@
+"""Status codes, operations and sizes: one definition for the model, the RTL and the driver."""
+
+from enum import IntEnum
+
+
+class RxStatus(IntEnum):
+    """What became of a received frame, in the order in which the checks are made.
+
+    Only ``OK`` changes the frame: with every other status it leaves as it came.
+    """
+
+    OK = 0
+    """Authentic and decrypted in place."""
+    AUTH_FAILED = 1
+    """The ICV is not that of the frame."""
+    BAD_TRAILER = 2
+    """Authentic, but pad length + 2 is not less than the decrypted length (RFC 4303, 2.4)."""
+    SYNTAX = 3
+    """The lengths leave no room for ESP header, IV, trailer and ICV."""
+    TRUNCATED = 4
+    """The frame ends before its headers or its IP length do."""
+    NOT_IP = 5
+    """The EtherType, after at most one VLAN tag, is neither IPv4 nor IPv6."""
+    BAD_HEADER = 6
+    """IP version, IPv4 header length or a length field contradicts itself."""
+    IP_OPTIONS = 7
+    """IPv4 header longer than 20 bytes."""
+    FRAGMENT = 8
+    """IPv4 fragment or IPv6 fragment header."""
+    EXT_HEADER = 9
+    """IPv6 extension header in front of ESP."""
+    NOT_ESP = 10
+    """Neither ESP nor UDP to port 4500."""
+    KEEPALIVE = 11
+    """NAT keepalive, one byte FFh (RFC 3948, 2.3)."""
+    NON_ESP_MARKER = 12
+    """UDP on port 4500 that is IKE: four zero bytes, or too short for ESP (RFC 3948, 2.2)."""
+    NO_SA = 13
+    """No SA for this destination, SPI and protocol."""
+
+
+class TxStatus(IntEnum):
+    """What became of a frame to send. Everything above ``BYPASSED`` is a drop."""
+
+    SEALED = 0
+    BYPASSED = 1
+    """Sent as it came, because the descriptor asked for no encryption."""
+    DROP_NO_SA = 2
+    """The SA handle is 0, out of range or not in use."""
+    DROP_SPI = 3
+    """The SPI in the frame is not the SA's."""
+    DROP_SEQUENCE = 4
+    """Sequence number 0, or above 2^32 - 1 without ESN: the counter would wrap."""
+    DROP_SYNTAX = 5
+    """ESP offset or lengths do not fit the frame, or the payload does not end on 4 bytes."""
+
+
+class TxOperation(IntEnum):
+    BYPASS = 0
+    ENCRYPT = 1
+
+
+class KeySize(IntEnum):
+    AES128 = 0
+    AES192 = 1
+    AES256 = 2
+
+    @property
+    def bytes(self) -> int:
+        """Length of the AES key in bytes: 16, 24 or 32."""
+        return 16 + 8 * self
+
+
+class IcvSize(IntEnum):
+    ICV8 = 0
+    ICV12 = 1
+    ICV16 = 2
+
+    @property
+    def bytes(self) -> int:
+        """Length of the ICV on the wire in bytes: 8, 12 or 16."""
+        return 8 + 4 * self
+
+
+class SaDirection(IntEnum):
+    RX = 0
+    TX = 1
+
+
+class SaOperation(IntEnum):
+    ADD = 1
+    DELETE = 2
+    MODIFY = 3
+    """Set the ESN high half and overlap flag of a receive SA (RFC 4303, appendix A)."""
+    READ = 4
+    """Read back all but the keys."""
+
+
+class SaResult(IntEnum):
+    """Result of an SA command, with the errno name that a Linux driver returns for it."""
+
+    OK = 0
+    EINVAL = 1
+    """Handle 0 or out of range, unknown operation, key or ICV size."""
+    EEXIST = 2
+    """The handle is in use, or another SA has this destination, SPI and protocol."""
+    ENOSPC = 3
+    """No free place in the look-up table."""
+    ENOENT = 4
+    """The handle is not in use."""
+
+
+class Encapsulation(IntEnum):
+    """What carries ESP: the protocol part of the receive look-up key."""
+
+    NONE = 0
+    """IP protocol 50."""
+    UDP = 1
+    """UDP on port 4500 (RFC 3948)."""
+
+
+ETHERTYPE_IPV4 = 0x0800
+ETHERTYPE_IPV6 = 0x86DD
+ETHERTYPE_VLAN = 0x8100
+
+IPPROTO_HOPOPTS = 0
+IPPROTO_IPIP = 4
+IPPROTO_TCP = 6
+IPPROTO_UDP = 17
+IPPROTO_IPV6 = 41
+IPPROTO_ROUTING = 43
+IPPROTO_FRAGMENT = 44
+IPPROTO_ESP = 50
+IPPROTO_AH = 51
+IPPROTO_NONE = 59
+IPPROTO_DSTOPTS = 60
+
+IPV6_EXTENSION_HEADERS = (IPPROTO_HOPOPTS, IPPROTO_ROUTING, IPPROTO_AH, IPPROTO_DSTOPTS)
+
+UDP_PORT_ESP = 4500
+
+ETHERNET_HEADER_BYTES = 14
+VLAN_TAG_BYTES = 4
+IPV4_HEADER_BYTES = 20
+IPV6_HEADER_BYTES = 40
+UDP_HEADER_BYTES = 8
+ESP_HEADER_BYTES = 8
+ESP_IV_BYTES = 8
+ESP_TRAILER_MIN_BYTES = 2
+ESP_ALIGNMENT_BYTES = 4
+
+AES_BLOCK_BYTES = 16
+AES_ROUNDS_MAX = 14

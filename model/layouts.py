@@ -1,0 +1,127 @@
+"""Bit layouts shared by the model, the RTL and the simulation agents.
+
+A layout is a list of fields from the least significant bit up. The RTL makes
+``data.StructLayout``s of them; the model and the agents pack and unpack integers.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field: its name, its width in bits and what it means."""
+
+    name: str
+    bits: int
+    doc: str
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Fields packed without gaps, the first at bit 0."""
+
+    name: str
+    fields: tuple[Field, ...]
+
+    @property
+    def bits(self) -> int:
+        """Width of the whole in bits."""
+        return sum(field.bits for field in self.fields)
+
+    def pack(self, values: Mapping[str, int]) -> int:
+        """Pack field values into an integer.
+
+        Fields that are not given are 0. Raises ``KeyError`` for a name that is
+        no field and ``ValueError`` for a value that does not fit.
+        """
+        unknown = set(values) - {field.name for field in self.fields}
+        if unknown:
+            raise KeyError(f"{self.name} has no field {sorted(unknown)[0]!r}")
+        word = shift = 0
+        for field in self.fields:
+            value = int(values.get(field.name, 0))
+            if not 0 <= value < 1 << field.bits:
+                raise ValueError(f"{self.name}.{field.name}: {value} does not fit {field.bits} bits")
+            word |= value << shift
+            shift += field.bits
+        return word
+
+    def unpack(self, word: int) -> dict[str, int]:
+        """Split an integer into its field values."""
+        values = {}
+        for field in self.fields:
+            values[field.name] = word & ((1 << field.bits) - 1)
+            word >>= field.bits
+        return values
+
+
+HANDLE_BITS = 16
+LENGTH_BITS = 16
+
+TX_DESCRIPTOR = Layout(
+    "tx_descriptor",
+    (
+        Field("operation", 1, "TxOperation"),
+        Field("trailer", 1, "1: trailer and ICV room are in the frame; 0: the engine appends them"),
+        Field("sa", HANDLE_BITS, "handle of the transmit SA"),
+        Field("sequence", 64, "sequence number of the frame; the high half is 0 without ESN"),
+        Field("esp_offset", 8, "bytes from the start of the frame to the ESP header"),
+        Field("next_header", 8, "next header of the trailer that the engine appends"),
+    ),
+)
+
+RX_COMPLETION = Layout(
+    "rx_completion",
+    (
+        Field("status", 4, "RxStatus"),
+        Field("sa", HANDLE_BITS, "handle of the receive SA, 0 when none was found"),
+        Field("esp_offset", 8, "bytes from the start of the frame to the ESP header; 0 unless OK"),
+        Field("next_header", 8, "next header of the trailer; 0 unless OK"),
+        Field("trailer_bytes", 9, "bytes to cut: pad, pad length, next header, ICV; 0 unless OK"),
+    ),
+)
+"""``trailer_bytes`` counts back from the end of the IP packet, not of the frame."""
+
+LOOKUP_KEY = Layout(
+    "lookup_key",
+    (
+        Field("destination", 128, "outer destination, first byte on the wire in bits 127:120; "
+              "an IPv4 address in bits 31:0, the rest 0"),
+        Field("ipv6", 1, "1: the address is IPv6"),
+        Field("encapsulation", 1, "Encapsulation"),
+        Field("spi", 32, "SPI as a number, as RFC 4303 writes it"),
+    ),
+)
+
+SA_COMMAND = Layout(
+    "sa_command",
+    (
+        Field("operation", 3, "SaOperation"),
+        Field("direction", 1, "SaDirection"),
+        Field("sa", HANDLE_BITS, "handle, 1 to the table's size - 1"),
+        Field("key_size", 2, "KeySize"),
+        Field("icv_size", 2, "IcvSize"),
+        Field("esn", 1, "1: extended sequence numbers"),
+        Field("esn_overlap", 1, "receive: the replay window reaches below the middle of the scope"),
+        Field("esn_high", 32, "receive: high half of the sequence number"),
+        *LOOKUP_KEY.fields,
+        Field("salt", 32, "salt of RFC 4106, first byte in bits 31:24"),
+        Field("seqiv_salt", 64, "transmit: salt of the IV, first byte in bits 63:56"),
+        Field("key", 256, "AES key, first byte in bits 7:0; a short key leaves the top bits unused"),
+    ),
+)
+
+SA_RESPONSE = Layout(
+    "sa_response",
+    (
+        Field("result", 3, "SaResult"),
+        Field("key_size", 2, "KeySize"),
+        Field("icv_size", 2, "IcvSize"),
+        Field("esn", 1, "as added"),
+        Field("esn_overlap", 1, "as added or modified"),
+        Field("esn_high", 32, "as added or modified"),
+        *LOOKUP_KEY.fields,
+    ),
+)
+"""All but ``result`` are 0 unless the command was a good READ."""
