@@ -103,7 +103,7 @@ SA_COMMAND = Layout(
         Field("key_size", 2, "KeySize"),
         Field("icv_size", 2, "IcvSize"),
         Field("esn", 1, "1: extended sequence numbers"),
-        Field("esn_overlap", 1, "receive: the replay window reaches below the middle of the scope"),
+        Field("esn_overlap", 1, "receive: a sequence below 2^31 belongs to esn_high + 1"),
         Field("esn_high", 32, "receive: high half of the sequence number"),
         *LOOKUP_KEY.fields,
         Field("salt", 32, "salt of RFC 4106, first byte in bits 31:24"),
