@@ -11,9 +11,13 @@ from model.layouts import (
     LENGTH_BITS,
     LOOKUP_KEY,
     RX_COMPLETION,
+    RX_LOOKED_UP,
+    RX_PARSED,
     SA_COMMAND,
     SA_RESPONSE,
     TX_DESCRIPTOR,
+    TX_SEQIV,
+    TX_VERDICT,
     Layout,
 )
 
@@ -28,6 +32,10 @@ RxCompletion = struct(RX_COMPLETION)
 LookupKey = struct(LOOKUP_KEY)
 SaCommand = struct(SA_COMMAND)
 SaResponse = struct(SA_RESPONSE)
+RxParsed = struct(RX_PARSED)
+RxLookedUp = struct(RX_LOOKED_UP)
+TxVerdict = struct(TX_VERDICT)
+TxSeqiv = struct(TX_SEQIV)
 
 
 def beat(width: int) -> data.StructLayout:
@@ -104,7 +112,7 @@ def gcm_beat(width: int) -> data.StructLayout:
 
 
 __all__ = [
-    "GHASH_STAGES", "HANDLE_BITS", "LENGTH_BITS", "LookupKey", "RxCompletion", "SaCommand",
-    "SaResponse", "TxDescriptor", "beat", "gcm_beat", "gcm_parameters", "hash_powers",
-    "sa_context", "struct",
+    "GHASH_STAGES", "HANDLE_BITS", "LENGTH_BITS", "LookupKey", "RxCompletion", "RxLookedUp",
+    "RxParsed", "SaCommand", "SaResponse", "TxDescriptor", "TxSeqiv", "TxVerdict", "beat",
+    "gcm_beat", "gcm_parameters", "hash_powers", "sa_context", "struct",
 ]

@@ -125,3 +125,34 @@ SA_RESPONSE = Layout(
     ),
 )
 """All but ``result`` are 0 unless the command was a good READ."""
+
+RX_PARSED = Layout(
+    "rx_parsed",
+    (
+        Field("status", 4, "RxStatus: OK when the frame is ESP and is to be looked up"),
+        Field("esp_offset", 8, "bytes from the start of the frame to the ESP header"),
+        Field("esp_bytes", LENGTH_BITS, "bytes from the ESP header to the end that IP or UDP gives"),
+        Field("sequence", 32, "low half of the sequence number"),
+        *LOOKUP_KEY.fields,
+    ),
+)
+"""All but ``status`` are 0 unless it is OK."""
+
+RX_LOOKED_UP = Layout(
+    "rx_looked_up",
+    (Field("hit", 1, "an SA was found"), Field("sa", HANDLE_BITS, "its handle, 0 for a miss")),
+)
+
+TX_VERDICT = Layout(
+    "tx_verdict",
+    (Field("status", 3, "TxStatus"), Field("sa", HANDLE_BITS, "handle from the descriptor")),
+)
+
+TX_SEQIV = Layout(
+    "tx_seqiv",
+    (
+        Field("spi", 32, "SPI of the SA"),
+        Field("sequence", 64, "sequence number"),
+        Field("iv", 64, "IV: sequence XOR the SA's seqiv salt, first byte in bits 63:56"),
+    ),
+)
