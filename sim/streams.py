@@ -1,0 +1,179 @@
+"""Agents for the stream ports of a block: one packed integer a transfer.
+
+They keep and check the rules of a stream: a transfer happens on a clock edge with
+valid and ready; once valid is up it stays, and the payload with it, until ready.
+"""
+
+import os
+import random
+from collections import deque
+from typing import Any
+
+from cocotb import start_soon
+from cocotb.clock import Clock
+from cocotb.triggers import ClockCycles, Event, RisingEdge, SimTimeoutError, with_timeout
+
+CLOCK_NS = 4
+RESET_CLOCKS = 4
+LIMIT_CLOCKS = 20_000
+"""A wait fails when nothing has moved for this many clocks."""
+
+
+async def start_clock_and_reset(dut: Any) -> None:
+    """Hold all inputs at 0, start ``clk`` and give ``rst`` for a few clocks.
+
+    Returns right after a rising edge; the agents may be made before or after.
+    """
+    for name in os.environ["ESPNIC_INPUTS"].split(","):
+        getattr(dut, name).value = 0
+    # In Python the clock alone costs more time than a small block.
+    Clock(dut.clk, CLOCK_NS, "ns", impl="gpi").start(start_high=False)
+    dut.rst.value = 1
+    await ClockCycles(dut.clk, RESET_CLOCKS)
+    dut.rst.value = 0
+    await RisingEdge(dut.clk)
+
+
+class StreamSource:
+    """Drives a stream port.
+
+    Parameters
+    ----------
+    dut
+        Top of the simulation.
+    prefix
+        Name of the port: ``i`` for ``i__payload``, ``i__valid`` and ``i__ready``.
+    seed
+        Seed of the gaps.
+    idle
+        Probability of a clock without valid, drawn again after each such clock.
+        The payload is noise meanwhile.
+    """
+
+    def __init__(self, dut: Any, prefix: str, *, seed: int = 1, idle: float = 0.0) -> None:
+        self.prefix = prefix
+        self._clk = dut.clk
+        self._payload = getattr(dut, f"{prefix}__payload")
+        self._valid = getattr(dut, f"{prefix}__valid")
+        self._ready = _optional(dut, f"{prefix}__ready")
+        self._random = random.Random(f"{seed} {prefix}")
+        self._idle = idle
+        self._queue: deque[int] = deque()
+        self._moved = Event()
+        self._filled = Event()
+        self._valid.value = 0
+        start_soon(self._drive())
+
+    def send(self, *payloads: int) -> None:
+        """Queue packed payloads."""
+        self._queue.extend(payloads)
+        self._filled.set()
+
+    async def drained(self, limit: int = LIMIT_CLOCKS) -> None:
+        """Wait until every queued payload has been taken.
+
+        Raises ``AssertionError`` when none is taken for ``limit`` clocks.
+        """
+        while self._queue:
+            self._moved.clear()
+            await _progress(
+                self._moved, limit,
+                f"{self.prefix}: {len(self._queue)} payloads left, none taken",
+            )
+
+    async def _drive(self) -> None:
+        edge = RisingEdge(self._clk)
+        width = len(self._payload)
+        while True:
+            if not self._queue:
+                self._filled.clear()
+                await self._filled.wait()
+            while self._idle and self._random.random() < self._idle:
+                self._payload.value = self._random.getrandbits(width)
+                await edge
+            self._payload.value = self._queue[0]
+            self._valid.value = 1
+            await edge
+            while self._ready is not None and not int(self._ready.value):
+                await edge
+            self._queue.popleft()
+            self._moved.set()
+            self._valid.value = 0
+
+
+class StreamSink:
+    """Takes from a stream port, and checks that valid and payload hold.
+
+    Parameters
+    ----------
+    dut
+        Top of the simulation.
+    prefix
+        Name of the port: ``o`` for ``o__payload``, ``o__valid`` and ``o__ready``.
+    seed
+        Seed of the stalls.
+    stall
+        Probability that a clock has no ready. No effect on a port without ready.
+
+    Members
+    -------
+    items
+        Packed payloads taken and not yet received, oldest first.
+    """
+
+    def __init__(self, dut: Any, prefix: str, *, seed: int = 1, stall: float = 0.0) -> None:
+        self.prefix = prefix
+        self.items: deque[int] = deque()
+        self._clk = dut.clk
+        self._payload = getattr(dut, f"{prefix}__payload")
+        self._valid = getattr(dut, f"{prefix}__valid")
+        self._ready = _optional(dut, f"{prefix}__ready")
+        self._random = random.Random(f"{seed} {prefix}")
+        self._stall = stall if self._ready is not None else 0.0
+        self._moved = Event()
+        if self._ready is not None:
+            self._ready.value = 0
+        start_soon(self._take())
+
+    async def receive(self, count: int, limit: int = LIMIT_CLOCKS) -> list[int]:
+        """Wait for ``count`` payloads and remove them.
+
+        Raises ``AssertionError`` when none comes for ``limit`` clocks.
+        """
+        while len(self.items) < count:
+            self._moved.clear()
+            await _progress(
+                self._moved, limit, f"{self.prefix}: {len(self.items)} of {count} came, no more"
+            )
+        return [self.items.popleft() for _ in range(count)]
+
+    async def _take(self) -> None:
+        edge = RisingEdge(self._clk)
+        waiting: int | None = None
+        while True:
+            ready = not self._stall or self._random.random() >= self._stall
+            if self._ready is not None:
+                self._ready.value = ready
+            await edge
+            if not int(self._valid.value):
+                assert waiting is None, f"{self.prefix}: valid fell before ready"
+                continue
+            payload = int(self._payload.value)
+            assert waiting in (None, payload), (
+                f"{self.prefix}: payload changed before ready, {waiting:#x} to {payload:#x}"
+            )
+            waiting = None if ready else payload
+            if ready:
+                self.items.append(payload)
+                self._moved.set()
+
+
+def _optional(dut: Any, name: str) -> Any:
+    return getattr(dut, name) if hasattr(dut, name) else None
+
+
+async def _progress(moved: Event, limit: int, message: str) -> None:
+    try:
+        await with_timeout(moved.wait(), limit * CLOCK_NS, "ns")
+    except SimTimeoutError:
+        raise AssertionError(f"{message} for {limit} clocks") from None
