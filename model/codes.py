@@ -37,6 +37,8 @@ class RxStatus(IntEnum):
     """UDP on port 4500 that is IKE: four zero bytes, or too short for ESP (RFC 3948, 2.2)."""
     NO_SA = 13
     """No SA for this destination, SPI and protocol."""
+    OVERSIZE = 14
+    """Longer than ``FRAME_BYTES_MAX``: not kept. The one status whose frame does not leave."""
 
 
 class TxStatus(IntEnum):
@@ -53,6 +55,8 @@ class TxStatus(IntEnum):
     """Sequence number 0, or above 2^32 - 1 without ESN: the counter would wrap."""
     DROP_SYNTAX = 5
     """ESP offset or lengths do not fit the frame, or the payload does not end on 4 bytes."""
+    DROP_OVERSIZE = 6
+    """Longer than ``FRAME_BYTES_MAX``."""
 
 
 class TxOperation(IntEnum):
@@ -118,6 +122,13 @@ class Encapsulation(IntEnum):
     UDP = 1
     """UDP on port 4500 (RFC 3948)."""
 
+
+FRAME_BYTES_MAX = 9600
+"""Longest frame taken, from the Ethernet header on: a 9,000-byte packet and all headers.
+
+A multiple of every bus width, so that a frame is too long when its last allowed
+beat is not its last.
+"""
 
 ETHERTYPE_IPV4 = 0x0800
 ETHERTYPE_IPV6 = 0x86DD
