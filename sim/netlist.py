@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 
 from amaranth.back import verilog
+from amaranth.hdl import Const, Value
+from amaranth.hdl._ir import PortDirection
 from amaranth.lib import wiring
 
 _MODULE = re.compile(r"^module (\S+) *\((.*?)\);\n(.*?)^endmodule\n", re.DOTALL | re.MULTILINE)
@@ -28,7 +30,8 @@ def elaborate(component: wiring.Component, name: str) -> Netlist:
     The text depends on the component alone: no paths, no source locations, the
     same from run to run.
     """
-    text = verilog.convert(component, name=name, emit_src=False, strip_internal_attrs=True)
+    text = verilog.convert(
+        component, name=name, ports=_ports(component), emit_src=False, strip_internal_attrs=True)
     text = merge_equal_modules(text)
     ports = _PORT.findall(_body(text, name))
     return Netlist(
@@ -37,6 +40,18 @@ def elaborate(component: wiring.Component, name: str) -> Netlist:
         inputs=tuple(sorted(port for direction, port in ports if direction == "input")),
         outputs=tuple(sorted(port for direction, port in ports if direction == "output")),
     )
+
+
+def _ports(component: wiring.Component) -> dict[str, tuple[Value, PortDirection]]:
+    """All ports but the constants, which a stream that is always ready or valid has."""
+    ports = {}
+    for path, member, port in component.signature.flatten(component):
+        value = Value.cast(port)
+        if not isinstance(value, Const):
+            inward = member.flow == wiring.In
+            direction = PortDirection.Input if inward else PortDirection.Output
+            ports["__".join(map(str, path))] = (value, direction)
+    return ports
 
 
 def merge_equal_modules(text: str) -> str:
