@@ -42,7 +42,8 @@ class Layout:
         for field in self.fields:
             value = int(values.get(field.name, 0))
             if not 0 <= value < 1 << field.bits:
-                raise ValueError(f"{self.name}.{field.name}: {value} does not fit {field.bits} bits")
+                raise ValueError(
+                    f"{self.name}.{field.name}: {value} does not fit {field.bits} bits")
             word |= value << shift
             shift += field.bits
         return word
@@ -108,7 +109,7 @@ SA_COMMAND = Layout(
         *LOOKUP_KEY.fields,
         Field("salt", 32, "salt of RFC 4106, first byte in bits 31:24"),
         Field("seqiv_salt", 64, "transmit: salt of the IV, first byte in bits 63:56"),
-        Field("key", 256, "AES key, first byte in bits 7:0; a short key leaves the top bits unused"),
+        Field("key", 256, "AES key, first byte in bits 7:0; a short key leaves the top unused"),
     ),
 )
 
@@ -131,7 +132,7 @@ RX_PARSED = Layout(
     (
         Field("status", 4, "RxStatus: OK when the frame is ESP and is to be looked up"),
         Field("esp_offset", 8, "bytes from the start of the frame to the ESP header"),
-        Field("esp_bytes", LENGTH_BITS, "bytes from the ESP header to the end that IP or UDP gives"),
+        Field("esp_bytes", LENGTH_BITS, "bytes from the ESP header to where IP or UDP ends"),
         Field("sequence", 32, "low half of the sequence number"),
         *LOOKUP_KEY.fields,
     ),

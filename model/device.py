@@ -1,0 +1,270 @@
+"""The whole offload device: SA commands, transmit, receive, counters, and a trace of each step.
+
+A trace is a list of ``(point, fields)``: the values at the boundaries of the
+hardware's stages, byte strings as hex text, numbers as numbers, statuses as
+their names. ``model.trace`` writes and compares them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from model import esn, esp, packet, trailer
+from model.codes import (
+    ESP_ALIGNMENT_BYTES,
+    ESP_TRAILER_MIN_BYTES,
+    ETHERNET_HEADER_BYTES,
+    IPV4_HEADER_BYTES,
+    IcvSize,
+    KeySize,
+    RxStatus,
+    SaDirection,
+    SaOperation,
+    SaResult,
+    TxOperation,
+    TxStatus,
+)
+from model.layouts import RX_COMPLETION, SA_RESPONSE, TX_DESCRIPTOR, Layout
+from model.packet import Parsed
+from model.sa import SaTable, SecurityAssociation, from_command, lookup_key
+
+Trace = list[tuple[str, dict[str, Any]]]
+
+ESP_OFFSET_MIN = ETHERNET_HEADER_BYTES + IPV4_HEADER_BYTES
+ESP_OFFSET_ALIGNMENT = 2
+"""An Ethernet header is 2 modulo 4 bytes long, all headers behind it are multiples of 4."""
+
+
+@dataclass(frozen=True)
+class RxResult:
+    """What the host gets of a received frame."""
+
+    completion: dict[str, int]
+    """The fields of RX_COMPLETION."""
+    frame: bytes
+    trace: Trace
+
+    @property
+    def status(self) -> RxStatus:
+        return RxStatus(self.completion["status"])
+
+
+@dataclass(frozen=True)
+class TxResult:
+    """What goes on the wire of a frame to send."""
+
+    status: TxStatus
+    frame: bytes | None
+    """None when the frame was dropped."""
+    trace: Trace
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """Outcome of a receive frame behind the look-up."""
+
+    status: RxStatus
+    frame: bytes
+    fields: dict[str, int] = field(default_factory=dict)
+
+
+class Device:
+    """The device as its driver and its two packet ports see it.
+
+    ``sas`` is the size of each of the two SA tables, receive and transmit, whose
+    handles are 1 to ``sas - 1``.
+    """
+
+    def __init__(self, sas: int = 1024) -> None:
+        self.sas = {direction: SaTable(sas, direction) for direction in SaDirection}
+        self.counters = dict.fromkeys(_counter_names(), 0)
+
+    def command(self, values: Mapping[str, int]) -> SaResult:
+        """Do one SA command; ``values`` are fields of SA_COMMAND, those not given are 0."""
+        try:
+            operation = SaOperation(values.get("operation", 0))
+            IcvSize(values.get("icv_size", 0))
+            KeySize(values.get("key_size", 0))
+        except ValueError:
+            return SaResult.EINVAL
+        table = self.sas[SaDirection(values.get("direction", 0))]
+        handle = values.get("sa", 0)
+        match operation:
+            case SaOperation.ADD:
+                return table.add(handle, from_command(values))
+            case SaOperation.DELETE:
+                return table.delete(handle)
+            case SaOperation.MODIFY:
+                return table.modify_esn(
+                    handle, values.get("esn_high", 0), bool(values.get("esn_overlap", 0)))
+            case SaOperation.READ:
+                return table.read(handle)[0]
+
+    def read_sa(self, direction: SaDirection, handle: int) -> dict[str, int]:
+        """The fields of SA_RESPONSE that a READ command gives."""
+        result, sa = self.sas[direction].read(handle)
+        values = _zeros(SA_RESPONSE) | {"result": int(result)}
+        if sa is None:
+            return values
+        return values | {
+            "key_size": int(sa.key_size),
+            "icv_size": int(sa.icv),
+            "esn": int(sa.esn),
+            "esn_overlap": int(sa.esn_overlap),
+            "esn_high": sa.esn_high,
+            **lookup_key(sa.destination, sa.encapsulation, sa.spi),
+        }
+
+    # Receive
+
+    def receive(self, frame: bytes) -> RxResult:
+        """Take a frame from the wire: Ethernet header first, no FCS.
+
+        Only a frame with status OK is changed: the plaintext, trailer included,
+        stands in the place of the ciphertext and every other byte is as it came.
+        """
+        trace: Trace = [("rx.in", {"frame": frame.hex()})]
+        status, parsed = packet.parse(frame)
+        trace.append(("rx.parse", _parse_fields(status, parsed)))
+        handle = 0
+        opened = _Opened(status, frame)
+        if parsed is not None:
+            table = self.sas[SaDirection.RX]
+            handle = table.look_up(parsed.destination, parsed.encapsulation, parsed.spi)
+            trace.append(("rx.lookup", {"hit": int(handle != 0), "sa": handle}))
+            sa = table.get(handle)
+            opened = (_open(frame, parsed, sa, trace) if sa is not None
+                      else _Opened(RxStatus.NO_SA, frame))
+        completion = _zeros(RX_COMPLETION) | opened.fields
+        completion |= {"status": int(opened.status), "sa": handle}
+        trace.append(("rx.verdict", completion | {"status": opened.status.name}))
+        trace.append(("rx.out", {"frame": opened.frame.hex()}))
+        self._count("rx", opened.status, frame, opened.frame)
+        return RxResult(completion, opened.frame, trace)
+
+    # Transmit
+
+    def transmit(self, descriptor: Mapping[str, int], frame: bytes) -> TxResult:
+        """Take a frame from the host with its TX_DESCRIPTOR; fields not given are 0.
+
+        The frame has its outer headers, its ESP header with the SPI, 8 bytes
+        where the IV goes and the payload. With ``trailer`` 1 it has the trailer
+        too and as many bytes as the ICV will take; with 0 the device appends both.
+        What stands in the places of sequence number, IV and ICV does not matter.
+        """
+        values = _zeros(TX_DESCRIPTOR) | dict(descriptor)
+        trace: Trace = [("tx.in", values | {"frame": frame.hex()})]
+        sa = self.sas[SaDirection.TX].get(values["sa"])
+        if values["operation"] == TxOperation.BYPASS:
+            status = TxStatus.BYPASSED
+        else:
+            status = _check_request(values, frame, sa)
+        trace.append(("tx.verdict", {"status": status.name, "sa": values["sa"]}))
+        out: bytes | None = None
+        if status == TxStatus.BYPASSED:
+            out = frame
+        elif status == TxStatus.SEALED:
+            assert sa is not None
+            out = _seal(values, frame, sa, trace)
+        if out is not None:
+            trace.append(("tx.out", {"frame": out.hex()}))
+        self._count("tx", status, frame, out)
+        return TxResult(status, out, trace)
+
+    def _count(
+        self, side: str, status: RxStatus | TxStatus, frame: bytes, out: bytes | None,
+    ) -> None:
+        self.counters[f"{side}_{status.name.lower()}"] += 1
+        self.counters[f"{side}_packets_in"] += 1
+        self.counters[f"{side}_bytes_in"] += len(frame)
+        if out is not None:
+            self.counters[f"{side}_packets_out"] += 1
+            self.counters[f"{side}_bytes_out"] += len(out)
+
+
+def _open(frame: bytes, parsed: Parsed, sa: SecurityAssociation, trace: Trace) -> _Opened:
+    """Decrypt a frame whose SA was found; adds the trace points of the decryption."""
+    if parsed.esp_bytes < esp.TEXT_OFFSET + ESP_TRAILER_MIN_BYTES + sa.icv.bytes:
+        return _Opened(RxStatus.SYNTAX, frame)
+    end = parsed.esp_offset + parsed.esp_bytes
+    if len(frame) < end:
+        return _Opened(RxStatus.TRUNCATED, frame)
+    high = esn.device_high(parsed.sequence, sa.esn_high, sa.esn_overlap) if sa.esn else 0
+    opened = esp.open(sa, high, frame[parsed.esp_offset:end])
+    trace.append(("rx.open", {"text": opened.text.hex()}))
+    trace.append(("rx.icv", {"tag": opened.tag.hex()}))
+    if not opened.authentic:
+        return _Opened(RxStatus.AUTH_FAILED, frame)
+    trailer_bytes = trailer.length(opened.text)
+    if trailer_bytes is None:
+        return _Opened(RxStatus.BAD_TRAILER, frame)
+    text_offset = parsed.esp_offset + esp.TEXT_OFFSET
+    plain = frame[:text_offset] + opened.text + frame[text_offset + len(opened.text):]
+    return _Opened(RxStatus.OK, plain, {
+        "esp_offset": parsed.esp_offset,
+        "next_header": opened.text[-1],
+        "trailer_bytes": trailer_bytes + sa.icv.bytes,
+    })
+
+
+def _check_request(
+    values: Mapping[str, int], frame: bytes, sa: SecurityAssociation | None,
+) -> TxStatus:
+    """Whether a frame may be sealed: the first check that fails gives the status."""
+    if sa is None:
+        return TxStatus.DROP_NO_SA
+    if values["sequence"] == 0 or (values["sequence"] >= 1 << 32 and not sa.esn):
+        return TxStatus.DROP_SEQUENCE
+    offset = values["esp_offset"]
+    text_offset = offset + esp.TEXT_OFFSET
+    if offset < ESP_OFFSET_MIN or offset % ESP_ALIGNMENT_BYTES != ESP_OFFSET_ALIGNMENT:
+        return TxStatus.DROP_SYNTAX
+    if len(frame) < text_offset:
+        return TxStatus.DROP_SYNTAX
+    if values["trailer"]:
+        text_bytes = len(frame) - text_offset - sa.icv.bytes
+        if text_bytes < ESP_ALIGNMENT_BYTES or text_bytes % ESP_ALIGNMENT_BYTES:
+            return TxStatus.DROP_SYNTAX
+    if int.from_bytes(frame[offset:offset + 4], "big") != sa.spi:
+        return TxStatus.DROP_SPI
+    return TxStatus.SEALED
+
+
+def _seal(
+    values: Mapping[str, int], frame: bytes, sa: SecurityAssociation, trace: Trace,
+) -> bytes:
+    """The wire frame of a good request; adds the trace points of the encryption."""
+    offset, sequence = values["esp_offset"], values["sequence"]
+    text_offset = offset + esp.TEXT_OFFSET
+    if values["trailer"]:
+        text = frame[text_offset:-sa.icv.bytes]
+    else:
+        payload = frame[text_offset:]
+        text = payload + trailer.build(len(payload), values["next_header"])
+    sealed = esp.seal(sa, sequence, text)
+    trace += [
+        ("tx.trailer", {"text": text.hex()}),
+        ("tx.seqiv", {"spi": sa.spi, "sequence": sequence, "iv": sealed.iv.hex()}),
+        ("tx.seal", {"text": sealed.ciphertext.hex()}),
+        ("tx.icv", {"tag": sealed.tag.hex()}),
+    ]
+    return frame[:offset] + sealed.packet
+
+
+def _parse_fields(status: RxStatus, parsed: Parsed | None) -> dict[str, Any]:
+    if parsed is None:
+        return {"status": status.name}
+    return parsed.fields() | {"status": status.name, "destination": str(parsed.destination)}
+
+
+def _zeros(layout: Layout) -> dict[str, int]:
+    return dict.fromkeys((entry.name for entry in layout.fields), 0)
+
+
+def _counter_names() -> list[str]:
+    names = [f"rx_{status.name.lower()}" for status in RxStatus]
+    names += [f"tx_{status.name.lower()}" for status in TxStatus]
+    for side in ("rx", "tx"):
+        for unit in ("packets", "bytes"):
+            names += [f"{side}_{unit}_in", f"{side}_{unit}_out"]
+    return names
