@@ -55,7 +55,7 @@ class StreamSource:
         self._clk = dut.clk
         self._payload = getattr(dut, f"{prefix}__payload")
         self._valid = getattr(dut, f"{prefix}__valid")
-        self._ready = _optional(dut, f"{prefix}__ready")
+        self._ready = optional(dut, f"{prefix}__ready")
         self._random = random.Random(f"{seed} {prefix}")
         self._idle = idle
         self._queue: deque[int] = deque()
@@ -76,7 +76,7 @@ class StreamSource:
         """
         while self._queue:
             self._moved.clear()
-            await _progress(
+            await progress(
                 self._moved, limit,
                 f"{self.prefix}: {len(self._queue)} payloads left, none taken",
             )
@@ -127,7 +127,7 @@ class StreamSink:
         self._clk = dut.clk
         self._payload = getattr(dut, f"{prefix}__payload")
         self._valid = getattr(dut, f"{prefix}__valid")
-        self._ready = _optional(dut, f"{prefix}__ready")
+        self._ready = optional(dut, f"{prefix}__ready")
         self._random = random.Random(f"{seed} {prefix}")
         self._stall = stall if self._ready is not None else 0.0
         self._moved = Event()
@@ -142,7 +142,7 @@ class StreamSink:
         """
         while len(self.items) < count:
             self._moved.clear()
-            await _progress(
+            await progress(
                 self._moved, limit, f"{self.prefix}: {len(self.items)} of {count} came, no more"
             )
         return [self.items.popleft() for _ in range(count)]
@@ -168,11 +168,13 @@ class StreamSink:
                 self._moved.set()
 
 
-def _optional(dut: Any, name: str) -> Any:
+def optional(dut: Any, name: str) -> Any:
+    """The port of that name, or ``None`` where the top has none."""
     return getattr(dut, name) if hasattr(dut, name) else None
 
 
-async def _progress(moved: Event, limit: int, message: str) -> None:
+async def progress(moved: Event, limit: int, message: str) -> None:
+    """Wait for an event; after ``limit`` clocks raise ``AssertionError`` with the message."""
     try:
         await with_timeout(moved.wait(), limit * CLOCK_NS, "ns")
     except SimTimeoutError:
