@@ -14,6 +14,7 @@ from model.codes import (
     ESP_ALIGNMENT_BYTES,
     ESP_TRAILER_MIN_BYTES,
     ETHERNET_HEADER_BYTES,
+    FRAME_BYTES_MAX,
     IPV4_HEADER_BYTES,
     IcvSize,
     KeySize,
@@ -41,7 +42,8 @@ class RxResult:
 
     completion: dict[str, int]
     """The fields of RX_COMPLETION."""
-    frame: bytes
+    frame: bytes | None
+    """None when the frame was oversize: then neither it nor the completion leaves."""
     trace: Trace
 
     @property
@@ -64,8 +66,10 @@ class _Opened:
     """Outcome of a receive frame behind the look-up."""
 
     status: RxStatus
-    frame: bytes
+    plain: bytes | None = None
+    """The frame with its plaintext, only when OK."""
     fields: dict[str, int] = field(default_factory=dict)
+    """The fields of RX_COMPLETION that are 0 unless OK."""
 
 
 class Device:
@@ -83,8 +87,9 @@ class Device:
         """Do one SA command; ``values`` are fields of SA_COMMAND, those not given are 0."""
         try:
             operation = SaOperation(values.get("operation", 0))
-            IcvSize(values.get("icv_size", 0))
-            KeySize(values.get("key_size", 0))
+            if operation == SaOperation.ADD:
+                KeySize(values.get("key_size", 0))
+                IcvSize(values.get("icv_size", 0))
         except ValueError:
             return SaResult.EINVAL
         table = self.sas[SaDirection(values.get("direction", 0))]
@@ -122,25 +127,31 @@ class Device:
 
         Only a frame with status OK is changed: the plaintext, trailer included,
         stands in the place of the ciphertext and every other byte is as it came.
+        A frame of more than ``FRAME_BYTES_MAX`` bytes is OVERSIZE whatever else it is.
         """
         trace: Trace = [("rx.in", {"frame": frame.hex()})]
         status, parsed = packet.parse(frame)
         trace.append(("rx.parse", _parse_fields(status, parsed)))
         handle = 0
-        opened = _Opened(status, frame)
+        opened = _Opened(status)
         if parsed is not None:
             table = self.sas[SaDirection.RX]
             handle = table.look_up(parsed.destination, parsed.encapsulation, parsed.spi)
             trace.append(("rx.lookup", {"hit": int(handle != 0), "sa": handle}))
             sa = table.get(handle)
-            opened = (_open(frame, parsed, sa, trace) if sa is not None
-                      else _Opened(RxStatus.NO_SA, frame))
+            opened = _Opened(RxStatus.NO_SA)
+            if sa is not None and len(frame) <= FRAME_BYTES_MAX:
+                opened = _open(frame, parsed, sa, trace)
+        if len(frame) > FRAME_BYTES_MAX:
+            opened = _Opened(RxStatus.OVERSIZE)
         completion = _zeros(RX_COMPLETION) | opened.fields
         completion |= {"status": int(opened.status), "sa": handle}
         trace.append(("rx.verdict", completion | {"status": opened.status.name}))
-        trace.append(("rx.out", {"frame": opened.frame.hex()}))
-        self._count("rx", opened.status, frame, opened.frame)
-        return RxResult(completion, opened.frame, trace)
+        out = None if opened.status == RxStatus.OVERSIZE else opened.plain or frame
+        if out is not None:
+            trace.append(("rx.out", {"frame": out.hex()}))
+        self._count("rx", opened.status, frame, out)
+        return RxResult(completion, out, trace)
 
     # Transmit
 
@@ -155,7 +166,9 @@ class Device:
         values = _zeros(TX_DESCRIPTOR) | dict(descriptor)
         trace: Trace = [("tx.in", values | {"frame": frame.hex()})]
         sa = self.sas[SaDirection.TX].get(values["sa"])
-        if values["operation"] == TxOperation.BYPASS:
+        if len(frame) > FRAME_BYTES_MAX:
+            status = TxStatus.DROP_OVERSIZE
+        elif values["operation"] == TxOperation.BYPASS:
             status = TxStatus.BYPASSED
         else:
             status = _check_request(values, frame, sa)
@@ -185,19 +198,19 @@ class Device:
 def _open(frame: bytes, parsed: Parsed, sa: SecurityAssociation, trace: Trace) -> _Opened:
     """Decrypt a frame whose SA was found; adds the trace points of the decryption."""
     if parsed.esp_bytes < esp.TEXT_OFFSET + ESP_TRAILER_MIN_BYTES + sa.icv.bytes:
-        return _Opened(RxStatus.SYNTAX, frame)
+        return _Opened(RxStatus.SYNTAX)
     end = parsed.esp_offset + parsed.esp_bytes
     if len(frame) < end:
-        return _Opened(RxStatus.TRUNCATED, frame)
+        return _Opened(RxStatus.TRUNCATED)
     high = esn.device_high(parsed.sequence, sa.esn_high, sa.esn_overlap) if sa.esn else 0
     opened = esp.open(sa, high, frame[parsed.esp_offset:end])
     trace.append(("rx.open", {"text": opened.text.hex()}))
     trace.append(("rx.icv", {"tag": opened.tag.hex()}))
     if not opened.authentic:
-        return _Opened(RxStatus.AUTH_FAILED, frame)
+        return _Opened(RxStatus.AUTH_FAILED)
     trailer_bytes = trailer.length(opened.text)
     if trailer_bytes is None:
-        return _Opened(RxStatus.BAD_TRAILER, frame)
+        return _Opened(RxStatus.BAD_TRAILER)
     text_offset = parsed.esp_offset + esp.TEXT_OFFSET
     plain = frame[:text_offset] + opened.text + frame[text_offset + len(opened.text):]
     return _Opened(RxStatus.OK, plain, {
