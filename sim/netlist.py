@@ -9,7 +9,7 @@ from amaranth.hdl._ir import PortDirection
 from amaranth.lib import wiring
 
 _MODULE = re.compile(r"^module (\S+) *\((.*?)\);\n(.*?)^endmodule\n", re.DOTALL | re.MULTILINE)
-_INSTANCE = re.compile(r"^  (\\\S+|[A-Za-z_]\w*) ( *\S+ \($)", re.MULTILINE)
+_INSTANCE = re.compile(r"^  (\\\S+|[A-Za-z_]\w*)( +\S+ +\($)", re.MULTILINE)
 _PORT = re.compile(r"^  (input|output) (?:\[\d+:0\] )?(\S+) *;$", re.MULTILINE)
 _UNIQUE_NAME = re.compile(r"dump_module\$\d+")
 
@@ -74,7 +74,7 @@ def _merge_once(text: str) -> tuple[str, bool]:
         if first != match[1]:
             renamed[match[1]] = first
     text = _MODULE.sub(lambda match: "" if match[1] in renamed else match[0], text)
-    text = _INSTANCE.sub(lambda match: f"  {renamed.get(match[1], match[1])} {match[2]}", text)
+    text = _INSTANCE.sub(lambda match: f"  {renamed.get(match[1], match[1])}{match[2]}", text)
     return text, bool(renamed)
 
 
