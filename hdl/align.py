@@ -1,0 +1,42 @@
+"""Byte positions of ESP text in a frame, for the blocks that move it to block boundaries and back.
+
+The ESP header starts 2 bytes above a multiple of 4 in every frame: the Ethernet
+header has 14 bytes, and VLAN tag, IP and UDP headers, ESP header and IV are
+multiples of 4. So text moves by 2 bytes and a number of 4-byte words, which
+needs a quarter of the multiplexers of a free byte shift.
+"""
+
+from amaranth import *
+from amaranth.lib import data
+from amaranth.utils import exact_log2
+
+PHASE_BYTES = 2
+"""Offset of every header field behind the Ethernet header, modulo ``WORD_BYTES``."""
+
+WORD_BYTES = 4
+
+
+def position(width: int) -> data.StructLayout:
+    """A byte offset in a frame, split: ``beat`` · width/8 + ``word`` · 4 + ``byte``."""
+    return data.StructLayout({
+        "byte": 2, "word": exact_log2(width // 32), "beat": 8 - exact_log2(width // 8)})
+
+
+def shift_words(value: Value, words: Value) -> Value:
+    """``value`` moved up by ``words`` 4-byte words and ``PHASE_BYTES``."""
+    return (value << (8 * PHASE_BYTES)) << Cat(Const(0, exact_log2(8 * WORD_BYTES)), words)
+
+
+def unshift_words(value: Value, words: Value) -> Value:
+    """``value`` moved down by ``words`` 4-byte words and ``PHASE_BYTES``."""
+    return (value >> (8 * PHASE_BYTES)) >> Cat(Const(0, exact_log2(8 * WORD_BYTES)), words)
+
+
+def byte_mask(count: Value, beat_bytes: int) -> Value:
+    """All ones in the low ``count`` bytes of a beat."""
+    return Cat((count > index).replicate(8) for index in range(beat_bytes))
+
+
+def bytes_of(number: Value) -> Value:
+    """A big-endian number as bytes in wire order, the first in bits 7:0."""
+    return Cat(*reversed([number[bit:bit + 8] for bit in range(0, len(number), 8)]))
