@@ -15,11 +15,14 @@ PHASE_BYTES = 2
 
 WORD_BYTES = 4
 
+OFFSET_BITS = 9
+"""Offset of a text: that of its ESP header, of 8 bits, and ESP header and IV."""
+
 
 def position(width: int) -> data.StructLayout:
     """A byte offset in a frame, split: ``beat`` · width/8 + ``word`` · 4 + ``byte``."""
     return data.StructLayout({
-        "byte": 2, "word": exact_log2(width // 32), "beat": 8 - exact_log2(width // 8)})
+        "byte": 2, "word": exact_log2(width // 32), "beat": OFFSET_BITS - exact_log2(width // 8)})
 
 
 def shift_words(value: Value, words: Value) -> Value:

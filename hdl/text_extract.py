@@ -4,13 +4,13 @@ from amaranth import *
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from .align import position, unshift_words
+from .align import OFFSET_BITS, position, unshift_words
 from .layouts import LENGTH_BITS, beat
 
 
 def text_span() -> data.StructLayout:
     """Where the text of a frame lies; a frame with ``enable`` 0 has none to extract."""
-    return data.StructLayout({"enable": 1, "offset": 8, "bytes": LENGTH_BITS})
+    return data.StructLayout({"enable": 1, "offset": OFFSET_BITS, "bytes": LENGTH_BITS})
 
 
 class TextExtract(wiring.Component):

@@ -4,13 +4,13 @@ from amaranth import *
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from .align import byte_mask, position, shift_words
+from .align import OFFSET_BITS, byte_mask, position, shift_words
 from .layouts import beat
 
 
 def text_place() -> data.StructLayout:
     """Where text goes back into a frame; with ``enable`` 0 the frame passes as it is."""
-    return data.StructLayout({"enable": 1, "offset": 8})
+    return data.StructLayout({"enable": 1, "offset": OFFSET_BITS})
 
 
 class TextRestore(wiring.Component):

@@ -1,0 +1,26 @@
+"""Hand one order to several blocks at once."""
+
+from amaranth import *
+
+
+def fan_out(m, source, targets) -> Value:
+    """Accept from ``source`` when every block that is meant can take its part.
+
+    ``targets`` holds (stream, payload, condition) triples; a block whose condition
+    is 0 is left out. The targets' ``ready`` must not depend on their ``valid``.
+    Returns the transfer's strobe.
+    """
+    ready = Signal()
+    go = Signal()
+    m.d.comb += [
+        ready.eq(Cat(target.ready | ~Value.cast(condition) for target, _, condition in targets)
+                 .all()),
+        go.eq(source.valid & ready),
+        source.ready.eq(ready),
+    ]
+    for target, payload, condition in targets:
+        m.d.comb += [
+            Value.cast(target.payload).eq(payload),
+            target.valid.eq(go & condition),
+        ]
+    return go

@@ -1,0 +1,151 @@
+"""Decide what is done with a received frame, and tell the blocks that do it."""
+
+from amaranth import *
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from model.codes import (
+    ESP_HEADER_BYTES,
+    ESP_IV_BYTES,
+    ESP_TRAILER_MIN_BYTES,
+    IcvSize,
+    RxStatus,
+)
+
+from .align import bytes_of
+from .gcm_feed import gcm_packet
+from .layouts import HANDLE_BITS, LENGTH_BITS, sa_context
+from .rx_parser import rx_header
+from .text_extract import text_span
+
+
+def looked_up(lanes: int) -> data.StructLayout:
+    """An SA as the SA store gives it; ``context`` is 0 for a miss."""
+    return data.StructLayout({"hit": 1, "sa": HANDLE_BITS, "context": sa_context(lanes)})
+
+
+def rx_record() -> data.StructLayout:
+    """What the verdict needs to know of a frame.
+
+    ``status`` is OK when the frame is to be opened; ``esp_end`` is where ESP ends,
+    in bytes from the start of the frame.
+    """
+    return data.StructLayout({
+        "status": RxStatus,
+        "sa": HANDLE_BITS,
+        "esp_offset": 8,
+        "esp_end": LENGTH_BITS + 1,
+        "text_bytes": LENGTH_BITS,
+        "icv_size": IcvSize,
+    })
+
+
+def rx_job(lanes: int) -> data.StructLayout:
+    """The orders for one frame; ``packet`` and ``text_bytes`` count when ``open``."""
+    return data.StructLayout({
+        "open": 1,
+        "span": text_span(),
+        "text_bytes": LENGTH_BITS,
+        "packet": gcm_packet(lanes),
+        "record": rx_record(),
+    })
+
+
+def icv_bytes(size: Value) -> Value:
+    """Length of an ICV in bytes, of an ``IcvSize``."""
+    step = IcvSize.ICV12.bytes - IcvSize.ICV8.bytes
+    return IcvSize.ICV8.bytes + size * step
+
+
+class RxDispatch(wiring.Component):
+    """Join what the parser and the SA table say of a frame.
+
+    Statuses given here: NO_SA, SYNTAX for an ESP packet without room for header,
+    IV, trailer and ICV, TRUNCATED for a frame that ends before its IV. The high
+    half of an extended sequence number is the SA's ``esn_high``, or one more
+    when ``esn_overlap`` is set and the low half is below 2^31 (the rule of Linux's
+    drivers; RFC 4303, appendix A, gives the reason).
+
+    Combinational, one frame each clock.
+
+    Parameters
+    ----------
+    width : int
+        Bits of a beat.
+
+    Members
+    -------
+    header : In(stream.Signature(rx_header()))
+        From the parser, one a frame.
+    sa : In(stream.Signature(looked_up(width // 128)))
+        From the SA table, one a frame, unspecified when the parser found no ESP.
+    o : Out(stream.Signature(rx_job(width // 128)))
+    """
+
+    def __init__(self, width: int):
+        lanes = width // 128
+        super().__init__({
+            "header": In(stream.Signature(rx_header())),
+            "sa": In(stream.Signature(looked_up(lanes))),
+            "o": Out(stream.Signature(rx_job(lanes))),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        header, parsed = self.header.payload, self.header.payload.parsed
+        sa, context = self.sa.payload, self.sa.payload.context
+        job = self.o.payload
+
+        frame_bytes = ESP_HEADER_BYTES + ESP_IV_BYTES
+        esp = Signal()
+        icv = Signal(range(IcvSize.ICV16.bytes + 1))
+        text_bytes = Signal(LENGTH_BITS)
+        m.d.comb += [
+            self.o.valid.eq(self.header.valid & self.sa.valid),
+            self.header.ready.eq(self.o.valid & self.o.ready),
+            self.sa.ready.eq(self.o.valid & self.o.ready),
+            esp.eq(parsed.status == RxStatus.OK),
+            icv.eq(icv_bytes(context.icv_size)),
+            text_bytes.eq(parsed.esp_bytes - frame_bytes - icv),
+        ]
+
+        record = job.record
+        with m.If(~esp):
+            m.d.comb += record.status.eq(parsed.status)
+        with m.Elif(~sa.hit):
+            m.d.comb += record.status.eq(RxStatus.NO_SA)
+        with m.Elif(parsed.esp_bytes < frame_bytes + ESP_TRAILER_MIN_BYTES + icv):
+            m.d.comb += record.status.eq(RxStatus.SYNTAX)
+        with m.Elif(header.short):
+            m.d.comb += record.status.eq(RxStatus.TRUNCATED)
+        with m.Else():
+            m.d.comb += [record.status.eq(RxStatus.OK), job.open.eq(1)]
+        with m.If(esp & sa.hit):
+            m.d.comb += record.sa.eq(sa.sa)
+        m.d.comb += [
+            record.esp_offset.eq(parsed.esp_offset),
+            record.esp_end.eq(parsed.esp_offset + parsed.esp_bytes),
+            record.text_bytes.eq(text_bytes),
+            record.icv_size.eq(context.icv_size),
+            job.text_bytes.eq(text_bytes),
+            job.span.enable.eq(job.open),
+            job.span.offset.eq(parsed.esp_offset + frame_bytes),
+            job.span.bytes.eq(text_bytes + icv),
+        ]
+
+        esn_high = Signal(32)
+        wrapped = context.esn_overlap & ~parsed.sequence[-1]
+        m.d.comb += esn_high.eq(context.esn_high + wrapped)
+        packet = job.packet
+        spi, low = bytes_of(parsed.spi), bytes_of(parsed.sequence)
+        m.d.comb += [
+            packet.aad.eq(Mux(context.esn, Cat(spi, bytes_of(esn_high), low), Cat(spi, low))),
+            packet.parameters.key.eq(context.key),
+            packet.parameters.key_size.eq(context.key_size),
+            packet.parameters.powers.eq(context.powers),
+            packet.parameters.nonce.eq(Cat(bytes_of(context.salt), bytes_of(header.iv))),
+            packet.parameters.aad_bytes.eq(Mux(context.esn, 12, 8)),
+            packet.parameters.text_bytes.eq(text_bytes),
+            packet.parameters.decrypt.eq(1),
+        ]
+        return m

@@ -1,0 +1,254 @@
+"""The receive path: from the wire to the host."""
+
+from amaranth import *
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from model.codes import RxStatus
+
+from .axi_stream import FrameIngress, axi_beat, frame_end
+from .beat_store import BeatStore
+from .fan_out import fan_out
+from .gcm_core import GcmCore
+from .gcm_feed import GcmFeed, gcm_packet
+from .icv_split import IcvSplit, received_icv
+from .layouts import LENGTH_BITS, LookupKey, RxCompletion, RxLookedUp, RxParsed, beat
+from .queue import Queue
+from .rx_dispatch import RxDispatch, looked_up, rx_record
+from .rx_parser import RxParser, rx_header
+from .rx_verdict import RxVerdict, opened_text
+from .text_end import TextEnd
+from .text_extract import TextExtract, text_span
+from .text_restore import TextRestore, text_place
+
+STORE_BYTES = 16384
+"""Of frames, and again of plaintext: the longest frame, and what comes while it leaves."""
+
+FRAMES = 64
+"""Frames between ingress and verdict: more than the path's latency in clocks."""
+
+LOOKUPS = 16
+"""Frames between ingress and dispatch: more than the latency of parser and SA table."""
+
+LOOKUP_BEATS = 32
+"""Beats that wait for the parser and the SA table."""
+
+
+def frame_event() -> data.StructLayout:
+    """A frame to count: its status and its length in bytes."""
+    return data.StructLayout({"status": 4, "bytes": LENGTH_BITS})
+
+
+def rx_taps(width: int) -> wiring.Signature:
+    """What passes the trace points of the receive path, for a simulation to watch."""
+    def watched(shape):
+        return Out(stream.Signature(shape, always_ready=True))
+    return wiring.Signature({
+        "parse": watched(RxParsed),
+        "lookup": watched(RxLookedUp),
+        "open": watched(beat(width)),
+        "icv": watched(128),
+        "verdict": watched(RxCompletion),
+    })
+
+
+class RxPath(wiring.Component):
+    """Open the ESP packets of the SAs in the table; pass all else as it came.
+
+    ::
+
+        i ─ ingress ┬─ parser ─ SA look-up ─ dispatch ─┐
+                    ├─ queue ─ text extract ─ ICV split ─ feed ─ GCM core ─┬─ verdict
+                    │                                                      plaintext store
+                    └─ frame store ──────────────────────── text restore ──┘─ o
+
+    The frame is kept as it came until the tag has been compared; its plaintext
+    lies in a store of its own, which is read only if the verdict is OK.
+
+    Parameters
+    ----------
+    width : int
+        Bits of a beat.
+
+    Members
+    -------
+    i : In(stream.Signature(axi_beat(width, 0)))
+        Frames from the wire.
+    lookup : Out(stream.Signature(LookupKey, always_ready=True))
+    sa : In(stream.Signature(looked_up(width // 128), always_ready=True))
+        Answers of the SA table, one for each look-up, in order.
+    o : Out(stream.Signature(axi_beat(width, RxCompletion)))
+        Frames to the host; the completion is on every beat of its frame.
+    event : Out(stream.Signature(frame_event(), always_ready=True))
+        One a frame, with its verdict.
+    taps : Out(rx_taps(width))
+    """
+
+    def __init__(self, width: int):
+        self.width = width
+        lanes = width // 128
+        super().__init__({
+            "i": In(stream.Signature(axi_beat(width, 0))),
+            "lookup": Out(stream.Signature(LookupKey, always_ready=True)),
+            "sa": In(stream.Signature(looked_up(lanes), always_ready=True)),
+            "o": Out(stream.Signature(axi_beat(width, RxCompletion.size))),
+            "event": Out(stream.Signature(frame_event(), always_ready=True)),
+            "taps": Out(rx_taps(width)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        width, lanes = self.width, self.width // 128
+        store_beats = STORE_BYTES // (width // 8)
+
+        m.submodules.ingress = ingress = FrameIngress(width, 0)
+        m.submodules.parser = parser = RxParser(width)
+        m.submodules.frames = frames = BeatStore(beat(width), store_beats)
+        m.submodules.waiting = waiting = Queue(beat(width), LOOKUP_BEATS)
+        m.submodules.ends = ends = Queue(frame_end(), FRAMES)
+        m.submodules.headers = headers = Queue(rx_header(), LOOKUPS)
+        m.submodules.sas = sas = Queue(looked_up(lanes), LOOKUPS)
+        m.submodules.dispatch = dispatch = RxDispatch(width)
+        m.submodules.spans = spans = Queue(text_span(), 2)
+        m.submodules.lengths = lengths = Queue(LENGTH_BITS, 2)
+        m.submodules.packets = packets = Queue(gcm_packet(lanes), 2)
+        m.submodules.records = records = Queue(rx_record(), FRAMES)
+        m.submodules.extract = extract = TextExtract(width)
+        m.submodules.split = split = IcvSplit(width)
+        m.submodules.texts = texts = Queue(beat(width), 2)
+        m.submodules.feed = feed = GcmFeed(width)
+        m.submodules.core = core = GcmCore(width)
+        m.submodules.plain = plain = BeatStore(beat(width), store_beats)
+        m.submodules.text_end = text_end = TextEnd(width)
+        m.submodules.icvs = icvs = Queue(received_icv(), FRAMES)
+        m.submodules.tags = tags = Queue(128, FRAMES)
+        m.submodules.text_ends = text_ends = Queue(opened_text(), FRAMES)
+        m.submodules.verdict = verdict = RxVerdict()
+        m.submodules.places = places = Queue(text_place(), 4)
+        m.submodules.completions = completions = Queue(RxCompletion, 4)
+        m.submodules.restore = restore = TextRestore(width)
+
+        # Ingress: a beat goes to the parser, the frame store and the waiting queue at once.
+        looking_up = Signal(range(LOOKUPS + 1))
+        in_flight = Signal(range(FRAMES + 1))
+        admit = Signal()
+        accepted = Signal()
+        began = Signal()
+        taken = ingress.o.payload.beat
+        wiring.connect(m, wiring.flipped(self.i), ingress.i)
+        m.d.comb += [
+            admit.eq(~taken.first | ((looking_up != LOOKUPS) & (in_flight != FRAMES))),
+            ingress.o.ready.eq(admit & frames.i.ready & waiting.i.ready),
+            accepted.eq(ingress.o.valid & ingress.o.ready),
+            began.eq(accepted & taken.first),
+            parser.i.payload.eq(taken),
+            parser.i.valid.eq(accepted),
+            frames.i.payload.eq(taken),
+            frames.i.valid.eq(accepted),
+            waiting.i.payload.eq(taken),
+            waiting.i.valid.eq(accepted),
+            ends.i.payload.eq(ingress.end.payload),
+            ends.i.valid.eq(ingress.end.valid),
+        ]
+
+        # Look-up: every frame asks, so that answers and headers stay in step.
+        header = parser.o.payload
+        m.d.comb += [
+            headers.i.payload.eq(header),
+            headers.i.valid.eq(parser.o.valid),
+            self.lookup.valid.eq(parser.o.valid),
+            self.lookup.payload.destination.eq(header.parsed.destination),
+            self.lookup.payload.ipv6.eq(header.parsed.ipv6),
+            self.lookup.payload.encapsulation.eq(header.parsed.encapsulation),
+            self.lookup.payload.spi.eq(header.parsed.spi),
+            sas.i.payload.eq(self.sa.payload),
+            sas.i.valid.eq(self.sa.valid),
+        ]
+        wiring.connect(m, headers.o, dispatch.header)
+        wiring.connect(m, sas.o, dispatch.sa)
+
+        job = dispatch.o.payload
+        dispatched = fan_out(m, dispatch.o, [
+            (spans.i, job.span, 1),
+            (records.i, job.record, 1),
+            (lengths.i, job.text_bytes, job.open),
+            (packets.i, job.packet, job.open),
+        ])
+
+        # Crypto: the core never stalls, for there is room for every beat that the
+        # frame store holds, and for the tags of all frames in flight.
+        wiring.connect(m, waiting.o, extract.i)
+        wiring.connect(m, spans.o, extract.span)
+        wiring.connect(m, extract.o, split.i)
+        wiring.connect(m, lengths.o, split.text_bytes)
+        wiring.connect(m, split.o, texts.i)
+        wiring.connect(m, texts.o, feed.i)
+        wiring.connect(m, packets.o, feed.packet)
+        wiring.connect(m, feed.o, core.i)
+        m.d.comb += [
+            plain.i.payload.eq(core.o.payload),
+            plain.i.valid.eq(core.o.valid),
+            text_end.i.payload.eq(core.o.payload),
+            text_end.i.valid.eq(core.o.valid),
+            icvs.i.payload.eq(split.icv.payload),
+            icvs.i.valid.eq(split.icv.valid),
+            tags.i.payload.eq(core.tag.payload),
+            tags.i.valid.eq(core.tag.valid),
+            text_ends.i.payload.eq(text_end.o.payload),
+            text_ends.i.valid.eq(text_end.o.valid),
+        ]
+
+        # Verdict: the frame leaves with its plaintext, as it came, or not at all.
+        wiring.connect(m, records.o, verdict.record)
+        wiring.connect(m, ends.o, verdict.end)
+        wiring.connect(m, icvs.o, verdict.icv)
+        wiring.connect(m, tags.o, verdict.tag)
+        wiring.connect(m, text_ends.o, verdict.text)
+        final = verdict.o.payload
+        beat_bytes = width // 8
+        frame_beats = (final.bytes + beat_bytes - 1) // beat_bytes
+        judged = fan_out(m, verdict.o, [
+            (frames.command, Cat(frame_beats[:len(frames.command.payload.beats)], ~final.drop), 1),
+            (plain.command, Cat(final.text_beats[:len(plain.command.payload.beats)],
+                                final.restore), final.text_beats != 0),
+            (places.i, Cat(final.restore, final.text_offset), ~final.drop),
+            (completions.i, final.completion, ~final.drop),
+        ])
+        wiring.connect(m, frames.o, restore.i)
+        wiring.connect(m, plain.o, restore.text)
+        wiring.connect(m, places.o, restore.place)
+
+        out = restore.o.payload
+        m.d.comb += [
+            self.o.payload.tdata.eq(out.data),
+            self.o.payload.tkeep.eq(Cat(out.count > index for index in range(beat_bytes))),
+            self.o.payload.tlast.eq(out.last),
+            self.o.payload.tuser.eq(completions.o.payload),
+            self.o.valid.eq(restore.o.valid & completions.o.valid),
+            restore.o.ready.eq(self.o.ready & completions.o.valid),
+            completions.o.ready.eq(self.o.valid & self.o.ready & out.last),
+            self.event.valid.eq(judged),
+            self.event.payload.status.eq(final.completion.status),
+            self.event.payload.bytes.eq(final.bytes),
+        ]
+        m.d.sync += [
+            looking_up.eq(looking_up + began - dispatched),
+            in_flight.eq(in_flight + began - judged),
+        ]
+
+        taps = self.taps
+        m.d.comb += [
+            taps.parse.payload.eq(header.parsed),
+            taps.parse.valid.eq(parser.o.valid),
+            taps.lookup.payload.hit.eq(dispatch.sa.payload.hit),
+            taps.lookup.payload.sa.eq(job.record.sa),
+            taps.lookup.valid.eq(
+                dispatched & (dispatch.header.payload.parsed.status == RxStatus.OK)),
+            taps.open.payload.eq(core.o.payload),
+            taps.open.valid.eq(core.o.valid),
+            taps.icv.payload.eq(core.tag.payload),
+            taps.icv.valid.eq(core.tag.valid),
+            taps.verdict.payload.eq(final.completion),
+            taps.verdict.valid.eq(judged),
+        ]
+        return m
