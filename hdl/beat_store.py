@@ -23,7 +23,9 @@ class BeatStore(wiring.Component):
     shape : ShapeLike
         Shape of a beat.
     depth : int
-        Beats held, a power of two.
+        Beats of memory, a power of two.
+    margin : int
+        Beats of it that are never filled.
 
     Members
     -------
@@ -35,10 +37,11 @@ class BeatStore(wiring.Component):
         Beats of the packets that are kept.
     """
 
-    def __init__(self, shape, depth: int):
+    def __init__(self, shape, depth: int, margin: int = 0):
         if depth & (depth - 1):
             raise ValueError(f"depth {depth} is no power of two")
         self.depth = depth
+        self.margin = margin
         super().__init__({
             "i": In(stream.Signature(shape)),
             "command": In(stream.Signature(data.StructLayout({
@@ -64,7 +67,7 @@ class BeatStore(wiring.Component):
         fetched = Signal()
 
         m.d.comb += [
-            self.i.ready.eq(level != self.depth),
+            self.i.ready.eq(level < self.depth - self.margin),
             write.addr.eq(tail),
             write.data.eq(self.i.payload),
             write.en.eq(self.i.valid & self.i.ready),
@@ -78,10 +81,11 @@ class BeatStore(wiring.Component):
         command = self.command
         with m.If(remaining != 0):
             m.d.comb += [fetch.eq(room), taken.eq(room)]
-        with m.Elif(command.valid):
+        with m.Else():
             m.d.comb += command.ready.eq(~command.payload.keep | room)
-            m.d.comb += fetch.eq(command.payload.keep & room)
-            m.d.comb += taken.eq(Mux(command.payload.keep, room, command.payload.beats))
+            with m.If(command.valid):
+                m.d.comb += fetch.eq(command.payload.keep & room)
+                m.d.comb += taken.eq(Mux(command.payload.keep, room, command.payload.beats))
         with m.If(fetch):
             m.d.sync += remaining.eq(Mux(remaining == 0, command.payload.beats, remaining) - 1)
         m.d.sync += head.eq(head + taken)

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from model.codes import RxStatus
 
 from .axi_stream import FrameIngress, axi_beat, frame_end
-from .beat_store import BeatStore
+from .beat_store import READ_AHEAD, BeatStore
 from .fan_out import fan_out
 from .gcm_core import GcmCore
 from .gcm_feed import GcmFeed, gcm_packet
@@ -23,6 +23,9 @@ from .text_restore import TextRestore, text_place
 
 STORE_BYTES = 16384
 """Of frames, and again of plaintext: the longest frame, and what comes while it leaves."""
+
+STORE_MARGIN = 2 * READ_AHEAD
+"""Beats by which a frame may have left its store before its plaintext has."""
 
 FRAMES = 64
 """Frames between ingress and verdict: more than the path's latency in clocks."""
@@ -103,7 +106,8 @@ class RxPath(wiring.Component):
 
         m.submodules.ingress = ingress = FrameIngress(width, 0)
         m.submodules.parser = parser = RxParser(width)
-        m.submodules.frames = frames = BeatStore(beat(width), store_beats)
+        m.submodules.frames = frames = BeatStore(
+            beat(width), store_beats, margin=STORE_MARGIN)
         m.submodules.waiting = waiting = Queue(beat(width), LOOKUP_BEATS)
         m.submodules.ends = ends = Queue(frame_end(), FRAMES)
         m.submodules.headers = headers = Queue(rx_header(), LOOKUPS)
@@ -175,8 +179,9 @@ class RxPath(wiring.Component):
             (packets.i, job.packet, job.open),
         ])
 
-        # Crypto: the core never stalls, for there is room for every beat that the
-        # frame store holds, and for the tags of all frames in flight.
+        # Crypto: the core cannot stall, and need not: a frame has no more beats of
+        # text than beats, so where the frame store had room the plaintext store has,
+        # and there is room for the tags of all frames in flight.
         wiring.connect(m, waiting.o, extract.i)
         wiring.connect(m, spans.o, extract.span)
         wiring.connect(m, extract.o, split.i)
