@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from model.codes import (
     UDP_PORT_ESP,
@@ -15,10 +15,23 @@ from model.codes import (
 )
 
 Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
 
 MODES = ("tunnel", "transport")
 SALT_BYTES = 4
 SEQIV_SALT_BYTES = 8
+
+
+@dataclass(frozen=True)
+class Selector:
+    """Which clear packets an SA is for, by their source and destination (RFC 4301, 4.4.1.1)."""
+
+    source: Network
+    destination: Network
+
+    def matches(self, source: Address, destination: Address) -> bool:
+        """Whether a packet between these addresses is one of them."""
+        return source in self.source and destination in self.destination
 
 
 @dataclass(frozen=True)
@@ -63,6 +76,7 @@ class SecurityAssociation:
     """Packets; used by the software that keeps the window."""
     tfcpad: int = 0
     """Tunnel packets are padded to this many bytes before encryption; 0: not at all."""
+    selector: Selector | None = None
 
     def __post_init__(self) -> None:
         self._expect("spi", self.spi, 1 <= self.spi < 1 << 32, "1 to 0xffffffff")
@@ -248,9 +262,3 @@ class SaTable:
         if not self._in_range(handle):
             return SaResult.EINVAL
         return SaResult.OK if handle in self._sas else SaResult.ENOENT
-
-
-__all__ = [
-    "Address", "SaTable", "SecurityAssociation", "address_of", "command_values", "from_command",
-    "ip_address", "lookup_key",
-]

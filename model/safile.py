@@ -1,0 +1,257 @@
+"""SA files: the JSON (schema "kpeer-1") that lies beside each capture.
+
+An object with a list ``sas``. An SA needs spi, src, dst, mode, alg, key, salt
+and icv_bits; captures/README.md has all fields and their defaults. Fields that
+only describe the capture are not looked at.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from typing import Any
+
+from model import esn
+from model.codes import UDP_PORT_ESP, Encapsulation, IcvSize, KeySize
+from model.sa import SALT_BYTES, SEQIV_SALT_BYTES, Address, SecurityAssociation, Selector
+
+SCHEMA = "kpeer-1"
+ALGORITHM = "rfc4106(gcm(aes))"
+ENCAPSULATION = "espinudp"
+KEY_BYTES = tuple(size.bytes for size in KeySize)
+_ICV_SIZES = {8 * size.bytes: size for size in IcvSize}
+_REPLAY_WINDOW = 32
+
+
+class SaFileError(ValueError):
+    """An SA file that cannot be used. The message is one line: file, SA, field, expectation."""
+
+
+@dataclass(frozen=True)
+class UnsupportedSa:
+    """An SA of the file that the engine cannot take; software has to do it."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class SaFile:
+    """The SAs of a file, in its order."""
+
+    sas: tuple[SecurityAssociation, ...]
+    unsupported: tuple[UnsupportedSa, ...]
+
+
+def load(path: Path) -> SaFile:
+    """Read an SA file.
+
+    With ESN, ``esn_high`` and ``esn_overlap`` are what a driver sets before the
+    first packet. Raises ``SaFileError``.
+    """
+    document = _read_json(path)
+    _check_document(path, document)
+    sas: list[SecurityAssociation] = []
+    unsupported: list[UnsupportedSa] = []
+    places: dict[object, str] = {}
+    for number, entry in enumerate(document["sas"], start=1):
+        fields = _Fields(f"{path}: SA {number}", entry)
+        name = fields.text("name", f"sa{number}")
+        fields = _Fields(f"{path}: SA {name}", entry)
+        _claim(places, ("name", name), name, fields, "name")
+        reason = _unsupported_reason(fields)
+        if reason is not None:
+            unsupported.append(UnsupportedSa(name, reason))
+            continue
+        sa = _security_association(name, fields)
+        _claim(places, (sa.destination, sa.encapsulation, sa.spi), name, fields, "spi")
+        sas.append(sa)
+    return SaFile(tuple(sas), tuple(unsupported))
+
+
+class _Fields:
+    """The fields of one SA, checked one by one; ``where`` begins every message."""
+
+    def __init__(self, where: str, entry: object) -> None:
+        if not isinstance(entry, Mapping):
+            raise SaFileError(f"{where}: {_shown(entry)}, expected an object")
+        self.where = where
+        self._entry = entry
+
+    def error(self, name: str, expected: str) -> SaFileError:
+        found = _shown(self._entry[name]) if name in self._entry else "missing"
+        return SaFileError(f"{self.where}: {name}: {found}, expected {expected}")
+
+    def has(self, name: str) -> bool:
+        """Whether the field is there and not null."""
+        return self._entry.get(name) is not None
+
+    def text(self, name: str, default: str | None = None, expected: str = "a text") -> str:
+        value = self._entry.get(name, default)
+        if not isinstance(value, str) or not value:
+            raise self.error(name, expected)
+        return value
+
+    def integer(self, name: str, default: int, expected: str) -> int:
+        value = self._entry.get(name, default)
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise self.error(name, expected)
+        return value
+
+    def boolean(self, name: str) -> bool:
+        value = self._entry.get(name, False)
+        if not isinstance(value, bool):
+            raise self.error(name, "true or false")
+        return value
+
+    def hex(self, name: str, *counts: int) -> bytes:
+        """Hex text of one of these numbers of bytes. A message never shows it: it may be a key."""
+        expected = f"hex of {' or '.join(map(str, counts))} bytes"
+        text = self.text(name, expected=expected)
+        try:
+            value = bytes.fromhex(text)
+        except ValueError:
+            raise SaFileError(f"{self.where}: {name}: not hex, expected {expected}") from None
+        if len(value) not in counts:
+            raise SaFileError(f"{self.where}: {name}: {len(value)} bytes, expected {expected}")
+        return value
+
+    def address(self, name: str) -> Address:
+        text = self.text(name, expected="an IP address")
+        try:
+            return ip_address(text)
+        except ValueError:
+            raise self.error(name, "an IP address") from None
+
+    def spi(self) -> int:
+        expected = "a number from 1 to 0xffffffff, as 0x10cbac2f"
+        value = self._entry.get("spi")
+        try:
+            number = int(value, 16) if isinstance(value, str) else value
+        except ValueError:
+            number = None
+        if not isinstance(number, int) or isinstance(number, bool) or not 1 <= number < 1 << 32:
+            raise self.error("spi", expected)
+        return number
+
+    def object(self, name: str) -> "_Fields":
+        return _Fields(f"{self.where}: {name}", self._entry[name])
+
+
+def _security_association(name: str, fields: _Fields) -> SecurityAssociation:
+    source, destination = fields.address("src"), fields.address("dst")
+    if source.version != destination.version:
+        raise fields.error("dst", f"an IPv{source.version} address as src")
+    outer_family = fields.integer("outer_family", destination.version, "4 or 6")
+    if outer_family != destination.version:
+        raise fields.error("outer_family", f"{destination.version} as of src and dst")
+    icv = _ICV_SIZES.get(fields.integer("icv_bits", 0, "64, 96 or 128"))
+    if icv is None:
+        raise fields.error("icv_bits", "64, 96 or 128")
+    window = fields.integer("replay_window", _REPLAY_WINDOW, "packets")
+    initial_seq = fields.integer("initial_seq", 1, "a sequence number")
+    extended = fields.boolean("esn")
+    state = esn.driver_state(initial_seq - 1, window) if extended else esn.EsnState(0, False)
+    encapsulated = fields.has("encap")
+    try:
+        return SecurityAssociation(
+            name=name,
+            spi=fields.spi(),
+            source=source,
+            destination=destination,
+            mode=fields.text("mode", expected="tunnel or transport"),
+            inner_family=fields.integer("inner_family", destination.version, "4 or 6"),
+            key=fields.hex("key", *KEY_BYTES),
+            salt=fields.hex("salt", SALT_BYTES),
+            icv=icv,
+            esn=extended,
+            esn_high=state.high,
+            esn_overlap=state.overlap,
+            seqiv_salt=(fields.hex("seqiv_salt", SEQIV_SALT_BYTES)
+                        if fields.has("seqiv_salt") else None),
+            encapsulation=Encapsulation.UDP if encapsulated else Encapsulation.NONE,
+            encap_source_port=_encap_port(fields, "sport"),
+            encap_destination_port=_encap_port(fields, "dport"),
+            initial_seq=initial_seq,
+            replay_window=window,
+            tfcpad=fields.integer("tfcpad", 0, "bytes"),
+            selector=_selector(fields),
+        )
+    except SaFileError:
+        raise
+    except ValueError as error:
+        raise SaFileError(f"{fields.where}: {error}") from None
+
+
+def _unsupported_reason(fields: _Fields) -> str | None:
+    """Why the engine cannot do this SA, None if it can."""
+    algorithm = fields.text("alg", expected=f"an algorithm, as {ALGORITHM}")
+    if algorithm != ALGORITHM:
+        return f"algorithm {algorithm}, the engine does {ALGORITHM}"
+    port = _encap_port(fields, "dport")
+    if port != UDP_PORT_ESP:
+        return f"UDP encapsulation to port {port}, the engine looks at port {UDP_PORT_ESP}"
+    return None
+
+
+def _encap_port(fields: _Fields, name: str) -> int:
+    if not fields.has("encap"):
+        return UDP_PORT_ESP
+    encap = fields.object("encap")
+    if encap.text("type", ENCAPSULATION, expected=ENCAPSULATION) != ENCAPSULATION:
+        raise encap.error("type", ENCAPSULATION)
+    return encap.integer(name, UDP_PORT_ESP, "a UDP port")
+
+
+def _selector(fields: _Fields) -> Selector | None:
+    if not fields.has("selector"):
+        return None
+    selector = fields.object("selector")
+    networks = []
+    for name in ("src", "dst"):
+        text = selector.text(name, expected="a network, as 10.1.1.0/24")
+        try:
+            networks.append(ip_network(text, strict=False))
+        except ValueError:
+            raise selector.error(name, "a network, as 10.1.1.0/24") from None
+    return Selector(*networks)
+
+
+def _claim(places: dict[object, str], place: object, name: str, fields: _Fields,
+           field: str) -> None:
+    """Refuse what another SA of the file has."""
+    if place in places:
+        what = "name" if field == "name" else "destination and SPI"
+        raise fields.error(field, f"another {what} than SA {places[place]} has")
+    places[place] = name
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SaFileError(f"{path}: {error.strerror}, expected an SA file") from None
+    except UnicodeDecodeError:
+        raise SaFileError(f"{path}: not text, expected JSON") from None
+    except json.JSONDecodeError as error:
+        raise SaFileError(
+            f"{path}: line {error.lineno}: {error.msg}, expected JSON") from None
+
+
+def _check_document(path: Path, document: Any) -> None:
+    if not isinstance(document, dict):
+        raise SaFileError(f"{path}: {_shown(document)}, expected an object with sas")
+    schema = document.get("schema", SCHEMA)
+    if schema != SCHEMA:
+        raise SaFileError(f"{path}: schema: {_shown(schema)}, expected {SCHEMA}")
+    sas = document.get("sas")
+    if not isinstance(sas, list) or not sas:
+        found = _shown(sas) if "sas" in document else "missing"
+        raise SaFileError(f"{path}: sas: {found}, expected a list of one SA or more")
+
+
+def _shown(value: object) -> str:
+    """A value as JSON, cut so that the message stays one short line."""
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
