@@ -6,7 +6,7 @@ multiples of 4. So text moves by 2 bytes and a number of 4-byte words, which
 needs a quarter of the multiplexers of a free byte shift.
 """
 
-from amaranth import *
+from amaranth.hdl import Cat, Const, Value
 from amaranth.lib import data
 from amaranth.utils import exact_log2
 

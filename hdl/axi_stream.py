@@ -1,12 +1,11 @@
 """From AXI4-Stream to beats, with a bound on the length of a frame."""
 
-from amaranth import *
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hdl.layouts import LENGTH_BITS, beat
 from model.codes import FRAME_BYTES_MAX
-
-from .layouts import LENGTH_BITS, beat
 
 
 def axi_beat(width: int, user_bits: int) -> data.StructLayout:

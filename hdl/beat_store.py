@@ -1,10 +1,10 @@
 """Packet memory: beats go in as they come and leave, packet by packet, on command."""
 
-from amaranth import *
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from .queue import Queue
+from hdl.queue import Queue
 
 READ_AHEAD = 4
 """Beats between block RAM and output: the RAM's clock, the queue's, and one of slack."""

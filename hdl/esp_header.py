@@ -1,11 +1,11 @@
 """Write sequence number and IV into the headers of a frame to send."""
 
-from amaranth import *
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from .align import PHASE_BYTES, WORD_BYTES, bytes_of
-from .layouts import beat
+from hdl.align import PHASE_BYTES, WORD_BYTES, bytes_of
+from hdl.layouts import beat
 
 SEQUENCE_OFFSET = 4
 """Bytes from the ESP header to its sequence number (RFC 4303, figure 1)."""

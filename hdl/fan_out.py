@@ -1,6 +1,6 @@
 """Hand one order to several blocks at once."""
 
-from amaranth import *
+from amaranth.hdl import Cat, Signal, Value
 
 
 def fan_out(m, source, targets) -> Value:

@@ -1,12 +1,12 @@
 """Join the headers of a frame to send and the text that was sealed."""
 
-from amaranth import *
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from .align import byte_mask, position, shift_words
-from .layouts import beat
-from .text_restore import text_place
+from hdl.align import byte_mask, position, shift_words
+from hdl.layouts import beat
+from hdl.text_restore import text_place
 
 
 class FrameBuild(wiring.Component):

@@ -1,10 +1,10 @@
 """Put the AAD of a packet in front of its text, as the GCM core takes them."""
 
-from amaranth import *
+from amaranth.hdl import Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from .layouts import beat, gcm_beat, gcm_parameters
+from hdl.layouts import beat, gcm_beat, gcm_parameters
 
 ESP_AAD_BYTES_MAX = 12
 

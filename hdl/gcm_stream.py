@@ -1,12 +1,12 @@
 """The GCM core behind streams that may stall."""
 
-from amaranth import *
+from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from .gcm_core import GcmCore
-from .layouts import beat, gcm_beat
-from .queue import Queue
+from hdl.gcm_core import GcmCore
+from hdl.layouts import beat, gcm_beat
+from hdl.queue import Queue
 
 
 class GcmStream(wiring.Component):

@@ -1,12 +1,12 @@
 """Part the headers of a frame to send from its text."""
 
-from amaranth import *
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from .align import position
-from .layouts import beat
-from .text_restore import text_place
+from hdl.align import position
+from hdl.layouts import beat
+from hdl.text_restore import text_place
 
 
 class HeaderSplit(wiring.Component):

@@ -1,13 +1,12 @@
 """Append the ICV to a sealed text."""
 
-from amaranth import *
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hdl.align import byte_mask
+from hdl.layouts import beat
 from model.codes import ESP_ALIGNMENT_BYTES, IcvSize
-
-from .align import byte_mask
-from .layouts import beat
 
 
 class IcvAppend(wiring.Component):

@@ -1,10 +1,10 @@
 """Part the ICV of a received frame from its ciphertext."""
 
-from amaranth import *
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from .layouts import LENGTH_BITS, beat
+from hdl.layouts import LENGTH_BITS, beat
 
 BLOCK_BYTES = 16
 

@@ -1,6 +1,6 @@
 """A short queue between two blocks."""
 
-from amaranth import *
+from amaranth.hdl import Module, Shape, Value
 from amaranth.lib import fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 

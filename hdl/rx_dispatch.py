@@ -1,9 +1,14 @@
 """Decide what is done with a received frame, and tell the blocks that do it."""
 
-from amaranth import *
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hdl.align import bytes_of
+from hdl.gcm_feed import gcm_packet
+from hdl.layouts import HANDLE_BITS, LENGTH_BITS, sa_context
+from hdl.rx_parser import rx_header
+from hdl.text_extract import text_span
 from model.codes import (
     ESP_HEADER_BYTES,
     ESP_IV_BYTES,
@@ -11,12 +16,6 @@ from model.codes import (
     IcvSize,
     RxStatus,
 )
-
-from .align import bytes_of
-from .gcm_feed import gcm_packet
-from .layouts import HANDLE_BITS, LENGTH_BITS, sa_context
-from .rx_parser import rx_header
-from .text_extract import text_span
 
 
 def looked_up(lanes: int) -> data.StructLayout:

@@ -1,9 +1,10 @@
 """The receive parser: is a frame ESP, and whose?"""
 
-from amaranth import *
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hdl.layouts import RxParsed, beat
 from model.codes import (
     ESP_HEADER_BYTES,
     ESP_IV_BYTES,
@@ -23,8 +24,6 @@ from model.codes import (
     Encapsulation,
     RxStatus,
 )
-
-from .layouts import RxParsed, beat
 
 HEADER_BYTES_MAX = (ETHERNET_HEADER_BYTES + VLAN_TAG_BYTES + IPV6_HEADER_BYTES
                     + UDP_HEADER_BYTES + ESP_HEADER_BYTES + ESP_IV_BYTES)
@@ -163,7 +162,8 @@ class RxParser(wiring.Component):
             fields["udp"].eq(header["udp"]),
             fields["esp"].eq(protocol == IPPROTO_ESP),
             fields["fragment_header"].eq(protocol == IPPROTO_FRAGMENT),
-            fields["extension"].eq(Cat(protocol == value for value in IPV6_EXTENSION_HEADERS).any()),
+            fields["extension"].eq(
+                Cat(protocol == value for value in IPV6_EXTENSION_HEADERS).any()),
             fields["has_ethertype"].eq(have >= l3),
             fields["has_l3"].eq(have >= l4),
             fields["l4_have"].eq(Mux(have >= l4, have - l4, 0)),

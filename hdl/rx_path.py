@@ -1,25 +1,24 @@
 """The receive path: from the wire to the host."""
 
-from amaranth import *
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hdl.axi_stream import FrameIngress, axi_beat, frame_end
+from hdl.beat_store import READ_AHEAD, BeatStore
+from hdl.fan_out import fan_out
+from hdl.gcm_core import GcmCore
+from hdl.gcm_feed import GcmFeed, gcm_packet
+from hdl.icv_split import IcvSplit, received_icv
+from hdl.layouts import LENGTH_BITS, LookupKey, RxCompletion, RxLookedUp, RxParsed, beat
+from hdl.queue import Queue
+from hdl.rx_dispatch import RxDispatch, looked_up, rx_record
+from hdl.rx_parser import RxParser, rx_header
+from hdl.rx_verdict import RxVerdict, opened_text
+from hdl.text_end import TextEnd
+from hdl.text_extract import TextExtract, text_span
+from hdl.text_restore import TextRestore, text_place
 from model.codes import RxStatus
-
-from .axi_stream import FrameIngress, axi_beat, frame_end
-from .beat_store import READ_AHEAD, BeatStore
-from .fan_out import fan_out
-from .gcm_core import GcmCore
-from .gcm_feed import GcmFeed, gcm_packet
-from .icv_split import IcvSplit, received_icv
-from .layouts import LENGTH_BITS, LookupKey, RxCompletion, RxLookedUp, RxParsed, beat
-from .queue import Queue
-from .rx_dispatch import RxDispatch, looked_up, rx_record
-from .rx_parser import RxParser, rx_header
-from .rx_verdict import RxVerdict, opened_text
-from .text_end import TextEnd
-from .text_extract import TextExtract, text_span
-from .text_restore import TextRestore, text_place
 
 STORE_BYTES = 16384
 """Of frames, and again of plaintext: the longest frame, and what comes while it leaves."""

@@ -1,16 +1,15 @@
 """The verdict over a received frame: plaintext or ciphertext, and why."""
 
-from amaranth import *
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hdl.align import OFFSET_BITS
+from hdl.axi_stream import frame_end
+from hdl.icv_split import received_icv
+from hdl.layouts import LENGTH_BITS, RxCompletion
+from hdl.rx_dispatch import icv_bytes, rx_record
 from model.codes import ESP_HEADER_BYTES, ESP_IV_BYTES, ESP_TRAILER_MIN_BYTES, IcvSize, RxStatus
-
-from .align import OFFSET_BITS
-from .axi_stream import frame_end
-from .icv_split import received_icv
-from .layouts import LENGTH_BITS, RxCompletion
-from .rx_dispatch import icv_bytes, rx_record
 
 
 def opened_text() -> data.StructLayout:

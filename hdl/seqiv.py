@@ -1,6 +1,6 @@
 """The seqiv unit: the IV of a frame to send."""
 
-from amaranth import *
+from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 

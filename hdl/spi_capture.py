@@ -1,11 +1,11 @@
 """Catch the SPI of a frame to send as it passes."""
 
-from amaranth import *
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from .align import PHASE_BYTES, WORD_BYTES, bytes_of
-from .layouts import beat
+from hdl.align import PHASE_BYTES, WORD_BYTES, bytes_of
+from hdl.layouts import beat
 
 
 class SpiCapture(wiring.Component):

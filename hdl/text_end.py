@@ -1,11 +1,11 @@
 """Read the end of the ESP trailer from the plaintext as it passes."""
 
-from amaranth import *
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from .layouts import beat
-from .rx_verdict import opened_text
+from hdl.layouts import beat
+from hdl.rx_verdict import opened_text
 
 
 class TextEnd(wiring.Component):

@@ -1,11 +1,11 @@
 """Move the ESP text of a frame to block boundaries."""
 
-from amaranth import *
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from .align import OFFSET_BITS, position, unshift_words
-from .layouts import LENGTH_BITS, beat
+from hdl.align import OFFSET_BITS, position, unshift_words
+from hdl.layouts import LENGTH_BITS, beat
 
 
 def text_span() -> data.StructLayout:

@@ -1,11 +1,11 @@
 """Put decrypted text back in its place in a received frame."""
 
-from amaranth import *
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from .align import OFFSET_BITS, byte_mask, position, shift_words
-from .layouts import beat
+from hdl.align import OFFSET_BITS, byte_mask, position, shift_words
+from hdl.layouts import beat
 
 
 def text_place() -> data.StructLayout:

@@ -1,13 +1,12 @@
 """The ESP trailer generator."""
 
-from amaranth import *
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hdl.align import byte_mask
+from hdl.layouts import beat
 from model.codes import ESP_ALIGNMENT_BYTES, ESP_TRAILER_MIN_BYTES
-
-from .align import byte_mask
-from .layouts import beat
 
 TRAILER_BYTES_MAX = ESP_TRAILER_MIN_BYTES + ESP_ALIGNMENT_BYTES - 1
 

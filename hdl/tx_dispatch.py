@@ -1,9 +1,19 @@
 """Decide what is done with a frame to send, and tell the blocks that do it."""
 
-from amaranth import *
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hdl.align import OFFSET_BITS, PHASE_BYTES, WORD_BYTES, bytes_of
+from hdl.axi_stream import frame_end
+from hdl.esp_header import esp_header_request
+from hdl.gcm_feed import gcm_packet
+from hdl.layouts import LENGTH_BITS, TxDescriptor, TxSeqiv, TxVerdict
+from hdl.rx_dispatch import icv_bytes, looked_up
+from hdl.seqiv import SeqIv
+from hdl.text_extract import text_span
+from hdl.text_restore import text_place
+from hdl.trailer import trailer_request
 from model.codes import (
     ESP_ALIGNMENT_BYTES,
     ESP_HEADER_BYTES,
@@ -15,17 +25,6 @@ from model.codes import (
     TxOperation,
     TxStatus,
 )
-
-from .align import OFFSET_BITS, PHASE_BYTES, WORD_BYTES, bytes_of
-from .axi_stream import frame_end
-from .esp_header import esp_header_request
-from .gcm_feed import gcm_packet
-from .layouts import LENGTH_BITS, TxDescriptor, TxSeqiv, TxVerdict
-from .rx_dispatch import icv_bytes, looked_up
-from .seqiv import SeqIv
-from .text_extract import text_span
-from .text_restore import text_place
-from .trailer import trailer_request
 
 ESP_OFFSET_MIN = ETHERNET_HEADER_BYTES + IPV4_HEADER_BYTES
 

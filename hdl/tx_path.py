@@ -1,29 +1,28 @@
 """The transmit path: from the host to the wire."""
 
-from amaranth import *
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hdl.axi_stream import FrameIngress, axi_beat
+from hdl.beat_store import BeatStore
+from hdl.esp_header import EspHeader, esp_header_request
+from hdl.fan_out import fan_out
+from hdl.frame_build import FrameBuild
+from hdl.gcm_feed import GcmFeed, gcm_packet
+from hdl.gcm_stream import GcmStream
+from hdl.header_split import HeaderSplit
+from hdl.icv_append import IcvAppend
+from hdl.layouts import HANDLE_BITS, TxDescriptor, TxSeqiv, TxVerdict, beat
+from hdl.queue import Queue
+from hdl.rx_dispatch import looked_up
+from hdl.rx_path import frame_event
+from hdl.spi_capture import SpiCapture
+from hdl.text_extract import TextExtract, text_span
+from hdl.text_restore import text_place
+from hdl.trailer import TrailerGenerator, trailer_request
+from hdl.tx_dispatch import TxDispatch, tx_frame
 from model.codes import IcvSize
-
-from .axi_stream import FrameIngress, axi_beat
-from .beat_store import BeatStore
-from .esp_header import EspHeader, esp_header_request
-from .fan_out import fan_out
-from .frame_build import FrameBuild
-from .gcm_feed import GcmFeed, gcm_packet
-from .gcm_stream import GcmStream
-from .header_split import HeaderSplit
-from .icv_append import IcvAppend
-from .layouts import HANDLE_BITS, TxDescriptor, TxSeqiv, TxVerdict, beat
-from .queue import Queue
-from .rx_dispatch import looked_up
-from .rx_path import frame_event
-from .spi_capture import SpiCapture
-from .text_extract import TextExtract, text_span
-from .text_restore import text_place
-from .trailer import TrailerGenerator, trailer_request
-from .tx_dispatch import TxDispatch, tx_frame
 
 STORE_BYTES = 16384
 """Of frames: the longest frame, and what comes while it leaves."""
