@@ -1,0 +1,89 @@
+"""The GF(2^128) multiplier against the definition of SP 800-38D."""
+
+import random
+
+import cocotb
+import pytest
+
+from hdl.gf_multiplier import GfMultiplier
+from hdl.layouts import GHASH_STAGES
+from model.gcm import gf_multiply
+from sim.build import simulate
+from sim.streams import CLOCK_NS, StreamSink, StreamSource, start_clock_and_reset
+
+BLOCK_BITS = 128
+ONE = 0x80
+"""The element 1: the coefficient of x^0 is the most significant bit of the first byte."""
+
+
+def element(value):
+    return value.to_bytes(BLOCK_BITS // 8, "little")
+
+
+def packed(x, h):
+    """Payload of the input: all lanes of x, then all of h."""
+    return sum(value << BLOCK_BITS * index for index, value in enumerate([*x, *h]))
+
+
+def expected(x, h):
+    total = 0
+    for factor, power in zip(x, h, strict=True):
+        total ^= int.from_bytes(gf_multiply(element(factor), element(power)), "little")
+    return total
+
+
+def lanes_of(dut):
+    return len(dut.i__payload) // (2 * BLOCK_BITS)
+
+
+@cocotb.test()
+async def sums_of_random_products(dut):
+    await start_clock_and_reset(dut)
+    chance = random.Random(cocotb.RANDOM_SEED)
+    lanes = lanes_of(dut)
+    source = StreamSource(dut, "i", seed=cocotb.RANDOM_SEED, idle=0.2)
+    sink = StreamSink(dut, "o")
+    jobs = [
+        [[chance.getrandbits(BLOCK_BITS) for _ in range(lanes)] for _ in "xh"] for _ in range(100)
+    ]
+    source.send(*(packed(x, h) for x, h in jobs))
+    assert await sink.receive(len(jobs)) == [expected(x, h) for x, h in jobs]
+
+
+@cocotb.test()
+async def every_bit_of_each_operand(dut):
+    await start_clock_and_reset(dut)
+    chance = random.Random(cocotb.RANDOM_SEED)
+    lanes = lanes_of(dut)
+    source = StreamSource(dut, "i")
+    sink = StreamSink(dut, "o")
+    jobs = []
+    for bit in range(BLOCK_BITS):
+        single, other = [0] * lanes, [chance.getrandbits(BLOCK_BITS) for _ in range(lanes)]
+        single[bit % lanes] = 1 << bit
+        jobs += [(single, other), (other, single)]
+    source.send(*(packed(x, h) for x, h in jobs))
+    assert await sink.receive(len(jobs)) == [expected(x, h) for x, h in jobs]
+
+
+@cocotb.test()
+async def latency_is_that_of_the_layouts(dut):
+    await start_clock_and_reset(dut)
+    lanes = lanes_of(dut)
+    source = StreamSource(dut, "i")
+    sink = StreamSink(dut, "o")
+    source.send(packed([ONE] * lanes, [ONE] + [0] * (lanes - 1)))
+    await source.drained()
+    taken = cocotb.simtime.get_sim_time("ns")
+    assert await sink.receive(1) == [ONE]
+    assert cocotb.simtime.get_sim_time("ns") - taken == GHASH_STAGES * CLOCK_NS
+
+
+@pytest.mark.parametrize("lanes, simulator", [
+    (1, "icarus"), (1, "verilator"), (2, "verilator"), (4, "verilator"),
+])
+def test_gf_multiplier(lanes, simulator):
+    simulate(
+        GfMultiplier(lanes), name=f"gf_multiplier_l{lanes}", module=__name__, simulator=simulator,
+        seed=lanes,
+    )
