@@ -50,18 +50,27 @@ class HeaderSplit(wiring.Component):
         index = Signal(8)
         boundary = Signal()
         to_headers = Signal()
+        here = Signal()
         go = Signal()
+        headers_taken = Signal()
+        text_taken = Signal()
         m.d.comb += [
             boundary.eq(enable & (index == where.beat)),
             to_headers.eq(~enable | (index <= where.beat)),
-            go.eq(self.i.valid & self.place.valid & (self.headers.ready | ~to_headers)
-                  & (self.text.ready | ~enable)),
+            # Each way is offered the beat until it has taken it, whatever the other does.
+            here.eq(self.i.valid & self.place.valid),
+            self.headers.valid.eq(here & to_headers & ~headers_taken),
+            self.headers.payload.eq(i),
+            self.text.valid.eq(here & enable & ~text_taken),
+            self.text.payload.eq(i),
+            go.eq(here & (self.headers.ready | ~self.headers.valid)
+                  & (self.text.ready | ~self.text.valid)),
             self.i.ready.eq(go),
             self.place.ready.eq(go & i.last),
-            self.headers.valid.eq(go & to_headers),
-            self.headers.payload.eq(i),
-            self.text.valid.eq(go & enable),
-            self.text.payload.eq(i),
+        ]
+        m.d.sync += [
+            headers_taken.eq(~go & (headers_taken | (self.headers.valid & self.headers.ready))),
+            text_taken.eq(~go & (text_taken | (self.text.valid & self.text.ready))),
         ]
         with m.If(boundary):
             m.d.comb += [

@@ -1,0 +1,86 @@
+"""The header splitter against slices of the frame."""
+
+import random
+
+import cocotb
+from cocotb.triggers import ClockCycles
+
+from hdl.header_split import HeaderSplit
+from hdl.text_restore import text_place
+from sim.beats import pack, receive_packets, to_beats
+from sim.streams import StreamSink, StreamSource, start_clock_and_reset
+from sim.widths import simulate_widths, bench_widths
+
+
+def random_frames(chance, width, count):
+    """Frames and where their text starts, None for a frame without text."""
+    frames = []
+    for _ in range(count):
+        frame = chance.randbytes(chance.randrange(1, 3 * width // 8 + 100))
+        offsets = range(50, min(len(frame), 100) + 1, 4)
+        frames.append((frame, chance.choice(offsets) if offsets and chance.random() < 0.8 else None))
+    return frames
+
+
+def every_boundary(chance, width):
+    """Text at every offset, from 0 bytes of it to a beat and more."""
+    return [(chance.randbytes(offset + text), offset)
+            for offset in range(50, 100, 4) for text in (0, 1, 4, width // 8, width // 8 + 3)]
+
+
+async def split(dut, width, frames, *, idle=0.0, stall=0.0):
+    """Both outputs for a list of frames."""
+    seed = cocotb.RANDOM_SEED
+    noise = random.Random(seed)
+    source = StreamSource(dut, f"w{width}__i", seed=seed, idle=idle)
+    places = StreamSource(dut, f"w{width}__place", seed=seed, idle=idle)
+    headers = StreamSink(dut, f"w{width}__headers", seed=seed, stall=stall)
+    texts = StreamSink(dut, f"w{width}__text", seed=seed, stall=stall)
+    for frame, offset in frames:
+        source.send(*to_beats(width, frame, noise))
+        places.send(pack(text_place(), {"enable": offset is not None, "offset": offset or 0}))
+    with_text = sum(offset is not None for _, offset in frames)
+    return (await receive_packets(headers, width, len(frames)),
+            await receive_packets(texts, width, with_text))
+
+
+def expected(frames):
+    return ([frame[:offset] for frame, offset in frames],
+            [frame for frame, offset in frames if offset is not None])
+
+
+@cocotb.test()
+@cocotb.parametrize(width=bench_widths())
+async def headers_and_text_part_at_every_offset(dut, width):
+    await start_clock_and_reset(dut)
+    chance = random.Random(cocotb.RANDOM_SEED)
+    frames = every_boundary(chance, width) + random_frames(chance, width, 150)
+    assert await split(dut, width, frames, idle=0.3, stall=0.3) == expected(frames)
+
+
+@cocotb.test()
+@cocotb.parametrize(width=bench_widths())
+async def a_beat_goes_every_clock(dut, width):
+    await start_clock_and_reset(dut)
+    frames = random_frames(random.Random(cocotb.RANDOM_SEED), width, 100)
+    start = int(dut.clocks.value)
+    assert await split(dut, width, frames) == expected(frames)
+    beats = sum(len(to_beats(width, frame)) for frame, _ in frames)
+    assert int(dut.clocks.value) - start <= beats + 3
+
+
+@cocotb.test()
+@cocotb.parametrize(width=bench_widths())
+async def no_output_waits_for_ready(dut, width):
+    await start_clock_and_reset(dut)
+    source = StreamSource(dut, f"w{width}__i")
+    places = StreamSource(dut, f"w{width}__place")
+    source.send(*to_beats(width, bytes(64)))
+    places.send(pack(text_place(), {"enable": 1, "offset": 50}))
+    await ClockCycles(dut.clk, 4)
+    assert int(getattr(dut, f"w{width}__headers__valid").value)
+    assert int(getattr(dut, f"w{width}__text__valid").value)
+
+
+def test_headers_and_text_part():
+    simulate_widths(HeaderSplit, name="header_split", module=__name__, seed=1)
