@@ -1,0 +1,181 @@
+"""Hand-made frames: one of each kind that the receive rules tell apart.
+
+They are written out byte by byte here, independent of the model's own framing,
+so that a mistake there does not hide itself.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from model import esp
+from model.codes import FRAME_BYTES_MAX, Encapsulation, RxStatus
+from model.sa import SecurityAssociation
+
+MACS = bytes.fromhex("020000000b01" "020000000a01")
+VLAN_TAG = bytes.fromhex("81000123")
+SERVICE_TAG = bytes.fromhex("88a80123")
+
+
+def ipv4(sa: SecurityAssociation, payload: bytes, protocol: int = 50, **change: int) -> bytes:
+    """An IPv4 packet to the SA's destination; ``change`` overrides version, ihl, total_bytes,
+    fragment (the 16 bits of flags and offset) or destination_port."""
+    ihl = change.get("ihl", 5)
+    header = bytes([change.get("version", 4) << 4 | ihl, 0])
+    header += change.get("total_bytes", 4 * max(ihl, 5) + len(payload)).to_bytes(2, "big")
+    header += bytes(2) + change.get("fragment", 0x4000).to_bytes(2, "big")
+    header += bytes([64, protocol, 0, 0]) + sa.source.packed + sa.destination.packed
+    return header + bytes(4 * max(ihl - 5, 0)) + payload
+
+
+def ipv6(sa: SecurityAssociation, payload: bytes, next_header: int = 50, **change: int) -> bytes:
+    """An IPv6 packet to the SA's destination; ``change`` overrides version or payload_bytes."""
+    header = (change.get("version", 6) << 28).to_bytes(4, "big")
+    header += change.get("payload_bytes", len(payload)).to_bytes(2, "big")
+    return header + bytes([next_header, 64]) + sa.source.packed + sa.destination.packed + payload
+
+
+def ip(sa: SecurityAssociation, payload: bytes, protocol: int = 50, **change: int) -> bytes:
+    """An IP packet of the SA's outer family."""
+    return (ipv4 if sa.outer_family == 4 else ipv6)(sa, payload, protocol, **change)
+
+
+def udp(payload: bytes, port: int = 4500, udp_bytes: int | None = None) -> bytes:
+    """A UDP datagram to ``port``, without a checksum."""
+    length = 8 + len(payload) if udp_bytes is None else udp_bytes
+    return b"\x11\x94" + port.to_bytes(2, "big") + length.to_bytes(2, "big") + bytes(2) + payload
+
+
+def ethernet(packet: bytes, tags: bytes = b"", ethertype: int | None = None) -> bytes:
+    """An Ethernet frame with these VLAN tags; the EtherType is that of the packet's version."""
+    if ethertype is None:
+        ethertype = 0x86DD if packet[0] >> 4 == 6 else 0x0800
+    return MACS + tags + ethertype.to_bytes(2, "big") + packet
+
+
+def carried(sa: SecurityAssociation, esp_packet: bytes, tags: bytes = b"") -> bytes:
+    """An ESP packet of the SA in its frame, in UDP if the SA is encapsulated."""
+    if sa.encapsulation == Encapsulation.UDP:
+        return ethernet(ip(sa, udp(esp_packet), 17), tags)
+    return ethernet(ip(sa, esp_packet), tags)
+
+
+def sealed(sa: SecurityAssociation, text: bytes, sequence: int = 1, tags: bytes = b"") -> bytes:
+    """A good frame of the SA with ``text``, which is payload and trailer as they stand."""
+    return carried(sa, esp.seal(sa, sequence, text).packet, tags)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A frame, what it is, and the status that it must get."""
+
+    name: str
+    status: RxStatus
+    frame: bytes
+
+
+def kinds(sa: SecurityAssociation) -> list[Kind]:
+    """Frames of every status for a device that has ``sa``, a receive SA without encapsulation
+    or with it, and no other. All carry what would be an authentic ESP packet of the SA."""
+    return [Kind(*entry) for entry in _kinds(sa)]
+
+
+def _kinds(sa: SecurityAssociation) -> Iterator[tuple[str, RxStatus, bytes]]:
+    text = bytes(range(60)) + bytes.fromhex("01020204")
+    good = esp.seal(sa, 1, text).packet
+    whole = sealed(sa, text)
+    in_udp = sa.encapsulation == Encapsulation.UDP
+    carrier, protocol = (udp, 17) if in_udp else (bytes, 50)
+
+    yield "good", RxStatus.OK, whole
+    yield "good, with Ethernet padding behind it", RxStatus.OK, whole + bytes(18)
+    yield "good, with a VLAN tag", RxStatus.OK, sealed(sa, text, tags=VLAN_TAG)
+    yield "good, next header 59", RxStatus.OK, sealed(sa, bytes(6) + bytes([0, 59]))
+    yield "good, one byte of payload", RxStatus.OK, sealed(sa, bytes.fromhex("aa010104"))
+
+    yield "flipped bit in the ICV", RxStatus.AUTH_FAILED, whole[:-1] + bytes([whole[-1] ^ 1])
+    yield "other sequence number", RxStatus.AUTH_FAILED, carried(
+        sa, good[:7] + bytes([good[7] ^ 2]) + good[8:])
+
+    yield "no payload", RxStatus.BAD_TRAILER, sealed(sa, bytes.fromhex("01020204"))
+    yield "pad length beyond the text", RxStatus.BAD_TRAILER, sealed(sa, bytes(14) + b"\xff\x04")
+
+    yield "one byte short of a trailer", RxStatus.SYNTAX, carried(sa, good[:17 + sa.icv.bytes])
+    yield "ESP header only", RxStatus.SYNTAX, carried(sa, good[:8] + b"\0" * in_udp)
+    if not in_udp:
+        yield "7 bytes of ESP", RxStatus.SYNTAX, carried(sa, good[:7]) + bytes(40)
+        yield "no byte of ESP", RxStatus.SYNTAX, carried(sa, b"") + bytes(40)
+
+    yield "empty", RxStatus.TRUNCATED, b""
+    yield "one byte short", RxStatus.TRUNCATED, whole[:-1]
+    yield "ends in the ESP header", RxStatus.TRUNCATED, whole[:-len(good) + 5]
+    yield "ends in the IP header", RxStatus.TRUNCATED, whole[:30]
+    yield "ends in the EtherType", RxStatus.TRUNCATED, whole[:13]
+
+    yield "ARP", RxStatus.NOT_IP, ethernet(bytes(46), ethertype=0x0806)
+    yield "two VLAN tags", RxStatus.NOT_IP, sealed(sa, text, tags=VLAN_TAG * 2)
+    yield "service tag and VLAN tag", RxStatus.NOT_IP, sealed(sa, text, tags=SERVICE_TAG + VLAN_TAG)
+
+    ethertype = 0x0800 if sa.outer_family == 4 else 0x86DD
+    for version in (0, 5, 10 - sa.outer_family):
+        yield f"IP version {version}", RxStatus.BAD_HEADER, ethernet(
+            ip(sa, carrier(good), protocol, version=version), ethertype=ethertype)
+    if sa.outer_family == 4:
+        yield from _ipv4_kinds(sa, carrier(good), protocol)
+    else:
+        yield from _ipv6_kinds(sa, carrier(good), protocol)
+
+    yield "TCP", RxStatus.NOT_ESP, ethernet(ip(sa, good, 6))
+    yield "AH-like protocol 108", RxStatus.NOT_ESP, ethernet(ip(sa, good, 108))
+    yield "UDP to port 4501", RxStatus.NOT_ESP, ethernet(ip(sa, udp(good, 4501), 17))
+    yield "UDP length of 7", RxStatus.BAD_HEADER, ethernet(ip(sa, udp(good, udp_bytes=7), 17))
+    yield "UDP length beyond IP's", RxStatus.BAD_HEADER, ethernet(
+        ip(sa, udp(good, udp_bytes=len(good) + 9), 17))
+    yield "NAT keepalive", RxStatus.KEEPALIVE, ethernet(ip(sa, udp(b"\xff"), 17))
+    yield "NAT keepalive in a padded frame", RxStatus.KEEPALIVE, ethernet(
+        ip(sa, udp(b"\xff"), 17)) + bytes(17)
+    yield "one byte that is no keepalive", RxStatus.NON_ESP_MARKER, ethernet(
+        ip(sa, udp(b"\xfe"), 17))
+    yield "IKE", RxStatus.NON_ESP_MARKER, ethernet(ip(sa, udp(bytes(4) + good), 17))
+    yield "empty UDP to port 4500", RxStatus.NON_ESP_MARKER, ethernet(ip(sa, udp(b""), 17))
+    yield "8 bytes in UDP", RxStatus.NON_ESP_MARKER, ethernet(ip(sa, udp(good[:8]), 17))
+
+    yield "other SPI", RxStatus.NO_SA, carried(sa, bytes([good[0] ^ 1]) + good[1:])
+    yield "other destination", RxStatus.NO_SA, _to_other_destination(whole)
+    other = ethernet(ip(sa, good)) if in_udp else ethernet(ip(sa, udp(good), 17))
+    yield "other encapsulation", RxStatus.NO_SA, other
+
+    yield "one byte too long", RxStatus.OVERSIZE, whole + bytes(FRAME_BYTES_MAX + 1 - len(whole))
+    yield "longest", RxStatus.OK, whole + bytes(FRAME_BYTES_MAX - len(whole))
+
+
+def _ipv4_kinds(
+    sa: SecurityAssociation, payload: bytes, protocol: int,
+) -> Iterator[tuple[str, RxStatus, bytes]]:
+    def frame(**change: int) -> bytes:
+        return ethernet(ipv4(sa, payload, protocol, **change), ethertype=0x0800)
+
+    yield "header of 16 bytes", RxStatus.BAD_HEADER, frame(ihl=4)
+    yield "total length of 19", RxStatus.BAD_HEADER, frame(total_bytes=19)
+    yield "options", RxStatus.IP_OPTIONS, frame(ihl=6)
+    yield "options up to 60 bytes", RxStatus.IP_OPTIONS, frame(ihl=15)
+    yield "first fragment", RxStatus.FRAGMENT, frame(fragment=0x2000)
+    yield "last fragment", RxStatus.FRAGMENT, frame(fragment=0x0001)
+    yield "highest fragment offset", RxStatus.FRAGMENT, frame(fragment=0x1FFF)
+    yield "all flags but more fragments", RxStatus.OK, frame(fragment=0xC000)
+
+
+def _ipv6_kinds(
+    sa: SecurityAssociation, payload: bytes, protocol: int,
+) -> Iterator[tuple[str, RxStatus, bytes]]:
+    extension = bytes([protocol, 0]) + bytes(6)
+    for name, number in (("hop-by-hop options", 0), ("routing header", 43), ("AH", 51),
+                         ("destination options", 60)):
+        yield name, RxStatus.EXT_HEADER, ethernet(ipv6(sa, extension + payload, number))
+    yield "fragment header", RxStatus.FRAGMENT, ethernet(ipv6(sa, extension + payload, 44))
+    yield "no next header", RxStatus.NOT_ESP, ethernet(ipv6(sa, payload, 59))
+
+
+def _to_other_destination(frame: bytes) -> bytes:
+    """The same frame with the lowest bit of its IP destination flipped."""
+    last = 14 + (19 if frame[14] >> 4 == 4 else 39)
+    return frame[:last] + bytes([frame[last] ^ 1]) + frame[last + 1:]
