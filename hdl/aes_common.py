@@ -36,7 +36,7 @@ def passed_stages(key_size: KeySize) -> int:
     return AES_ROUNDS_MAX - rounds(key_size)
 
 
-def _times_x(value: int) -> int:
+def _doubled(value: int) -> int:
     value <<= 1
     return value ^ _POLYNOMIAL if value & 0x100 else value
 
@@ -45,7 +45,7 @@ def _sbox() -> tuple[int, ...]:
     # Powers of the generator x + 1, so that the inverse of g^n is g^(255 - n).
     powers = [1]
     while len(powers) < 255:
-        powers.append(powers[-1] ^ _times_x(powers[-1]))
+        powers.append(powers[-1] ^ _doubled(powers[-1]))
     inverse = dict(zip(powers, [1, *reversed(powers[1:])], strict=True))
 
     def affine(byte: int) -> int:
@@ -60,7 +60,7 @@ def _sbox() -> tuple[int, ...]:
 def _round_constants() -> tuple[int, ...]:
     constants = [1]
     while len(constants) < rounds(KeySize.AES128):
-        constants.append(_times_x(constants[-1]))
+        constants.append(_doubled(constants[-1]))
     return (0, *constants)
 
 
@@ -95,6 +95,11 @@ def rotate_word(word: Value) -> Value:
     return word.rotate_right(8)
 
 
+def times_x(byte: Value) -> Value:
+    """A byte times x in GF(2^8), xtime() (4.2.1)."""
+    return Cat(0, byte[:7]) ^ Mux(byte[7], _POLYNOMIAL & 0xFF, 0)
+
+
 def mix_columns(m: Module, block: Value) -> Value:
     """MixColumns (5.1.3)."""
     return Cat(_mix_column(m, block.word_select(column, 32)) for column in range(4))
@@ -105,7 +110,7 @@ def _mix_column(m: Module, column: Value) -> Value:
     bytes_ = [column.word_select(index, 8) for index in range(size)]
     doubled = [Signal(8, name=f"doubled{index}") for index in range(size)]
     for product, byte in zip(doubled, bytes_, strict=True):
-        m.d.comb += product.eq(Cat(0, byte[:7]) ^ Mux(byte[7], _POLYNOMIAL & 0xFF, 0))
+        m.d.comb += product.eq(times_x(byte))
     mixed = []
     for row in range(size):
         a, b, c, d = ((row + offset) % size for offset in range(size))

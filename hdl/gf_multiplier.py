@@ -28,15 +28,34 @@ def reduced(m: Module, product: Value) -> Value:
     """A polynomial of up to 255 coefficients modulo that of the field."""
     low, high = product[:FIELD_BITS], product[FIELD_BITS:]
     # What the first folding pushes beyond x^127 folds once more by the same shifts.
-    overflow = reduce(xor, (high[len(high) - excess:] for excess in _overflows(len(high))))
+    beyond = [high[len(high) - excess:] for excess in _overflows(len(high))]
     folded = Signal(len(high), name="folded")
-    m.d.comb += folded.eq(high ^ overflow)
+    m.d.comb += folded.eq(reduce(xor, beyond, high))
     return reduce(xor, ((folded << shift)[:FIELD_BITS] for shift in _REDUCTION_SHIFTS), low)
 
 
 def _overflows(bits: int) -> list[int]:
     excesses = (bits + shift - FIELD_BITS for shift in _REDUCTION_SHIFTS)
     return [excess for excess in excesses if excess > 0]
+
+
+def partial_products(x: Value, h: Value) -> list[Value]:
+    """One for each coefficient of x; their XOR is the product of the polynomials."""
+    bits = len(x) + len(h) - 1
+    return [
+        Cat(Const(0, index), h & x[index].replicate(len(h)), Const(0, bits))[:bits]
+        for index in range(len(x))
+    ]
+
+
+def tree(terms: Sequence[Value]) -> Value:
+    """XOR of partial products, grouped as one LUT takes them: three first, then six."""
+    size = _TERMS_PER_LUT
+    while len(terms) > 1:
+        groups = [terms[start:start + size] for start in range(0, len(terms), size)]
+        terms = [reduce(xor, group) for group in groups]
+        size = 2 * _TERMS_PER_LUT
+    return terms[0]
 
 
 class GfMultiplier(wiring.Component):
@@ -83,7 +102,7 @@ class GfMultiplier(wiring.Component):
             for lane in range(self.lanes)
         ]
         sums = [
-            _tree([term for x, h in lanes for term in _partial_products(x, h)])
+            tree([term for x, h in lanes for term in partial_products(x, h)])
             for lanes in zip(*pairs, strict=True)
         ]
         product = _recombined(m, _registered(m, "product", sums))
@@ -113,24 +132,6 @@ def _registered(m: Module, name: str, values: Sequence[Value]) -> list[Signal]:
     ]
     m.d.sync += [register.eq(value) for register, value in zip(registers, values, strict=True)]
     return registers
-
-
-def _partial_products(x: Value, h: Value) -> list[Value]:
-    bits = 2 * _DIGIT_BITS - 1
-    return [
-        Cat(Const(0, index), h & x[index].replicate(_DIGIT_BITS), Const(0, bits))[:bits]
-        for index in range(_DIGIT_BITS)
-    ]
-
-
-def _tree(terms: Sequence[Value]) -> Value:
-    """XOR of partial products, grouped as one LUT takes them: three first, then six."""
-    size = _TERMS_PER_LUT
-    while len(terms) > 1:
-        groups = [terms[start:start + size] for start in range(0, len(terms), size)]
-        terms = [reduce(xor, group) for group in groups]
-        size = 2 * _TERMS_PER_LUT
-    return terms[0]
 
 
 def _recombined(m: Module, products: Sequence[Value]) -> Value:
