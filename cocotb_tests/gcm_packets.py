@@ -1,0 +1,148 @@
+"""Packets for the benches of the AES and GCM blocks: stimulus, and what the model expects."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from amaranth.lib import data
+
+from hdl.layouts import beat, gcm_beat
+from model import gcm
+from model.codes import AES_BLOCK_BYTES, KeySize
+
+
+def number(octets: bytes) -> int:
+    """A byte string as the RTL's words hold it: first byte in bits 7:0."""
+    return int.from_bytes(octets, "little")
+
+
+def key_size(key: bytes) -> KeySize:
+    """The code of a key's length."""
+    return next(size for size in KeySize if size.bytes == len(key))
+
+
+def padded_key(key: bytes, chance: random.Random) -> int:
+    """The key in a word of 256 bits, with noise above a short one."""
+    return number(key + chance.randbytes(KeySize.AES256.bytes - len(key)))
+
+
+def random_key(chance: random.Random) -> bytes:
+    """A key of random size."""
+    return chance.randbytes(chance.choice(list(KeySize)).bytes)
+
+
+@dataclass(frozen=True)
+class GcmPacket:
+    """One packet for the GCM core. The lengths told to it may differ from the true ones."""
+
+    key: bytes
+    iv: bytes
+    aad: bytes
+    text: bytes
+    decrypt: bool
+    told_aad_bytes: int
+    told_text_bytes: int
+
+    @classmethod
+    def make(cls, key: bytes, iv: bytes, aad: bytes, text: bytes, decrypt: bool) -> "GcmPacket":
+        """A packet that tells its true lengths."""
+        return cls(key, iv, aad, text, decrypt, len(aad), len(text))
+
+    def result(self) -> tuple[bytes, bytes]:
+        """Text and tag that must come out, by the model."""
+        operation = gcm.open if self.decrypt else gcm.seal
+        return operation(self.key, self.iv, self.aad, self.text)
+
+
+def random_packet(chance: random.Random, longest: int = 300) -> GcmPacket:
+    """A packet of random key, lengths and direction; short and whole-block lengths often."""
+    def length() -> int:
+        return chance.choice([
+            0, chance.randrange(1, 34), AES_BLOCK_BYTES * chance.randrange(1, 17),
+            chance.randrange(longest + 1),
+        ])
+    return GcmPacket.make(
+        random_key(chance), chance.randbytes(gcm.IV_BYTES), chance.randbytes(length()),
+        chance.randbytes(length()), bool(chance.randrange(2)),
+    )
+
+
+def lying(packet: GcmPacket, chance: random.Random) -> GcmPacket:
+    """The same packet with other lengths told: a little off, or anything."""
+    def told(length: int) -> int:
+        near = max(length + chance.randint(-70, 70), 0)
+        return chance.choice([length, near, chance.getrandbits(16), 0, 0xFFFF])
+    return replace(
+        packet, told_aad_bytes=told(len(packet.aad)), told_text_bytes=told(len(packet.text))
+    )
+
+
+class GcmPort:
+    """Packs packets into the beats of a core's input, and results into those of its output."""
+
+    def __init__(self, width: int, chance: random.Random) -> None:
+        self.width = width
+        self._chance = chance
+        self._input = gcm_beat(width)
+        self.output = beat(width)
+        self._parameters = self._input["parameters"].shape
+
+    def stimulus(self, packet: GcmPacket) -> list[int]:
+        """The packet's beats; everything that the core must not look at is noise."""
+        chunks = [(1, chunk) for chunk in self._chunks(packet.aad)]
+        chunks += [(0, chunk) for chunk in self._chunks(packet.text)]
+        chunks = chunks or [(self._chance.randrange(2), b"")]
+        return [
+            self._beat(packet, aad, chunk, first=index == 0, last=index == len(chunks) - 1)
+            for index, (aad, chunk) in enumerate(chunks)
+        ]
+
+    def slots(self, packet: GcmPacket) -> int:
+        """Clocks that the packet takes of the core: its beats and what the core inserts."""
+        aad, text = self._chunks(packet.aad), self._chunks(packet.text)
+        mask_slot = bool(text) and not aad
+        last = (aad + text or [b""])[-1]
+        lengths_slot = len(last) > self.width // 8 - AES_BLOCK_BYTES
+        return max(len(aad) + len(text), 1) + mask_slot + lengths_slot
+
+    def expected_text(self, packet: GcmPacket, stimulus: Sequence[int]) -> list[int]:
+        """The beats at the core's output."""
+        text, _ = packet.result()
+        chunks = self._chunks(text)
+        if not chunks and not self._input.from_bits(stimulus[0]).aad:
+            # An empty text beat gives one too.
+            chunks = [b"" for _ in stimulus]
+        return [
+            self.output.const({
+                "data": number(chunk), "count": len(chunk), "first": index == 0,
+                "last": index == len(chunks) - 1,
+            }).as_bits()
+            for index, chunk in enumerate(chunks)
+        ]
+
+    def _chunks(self, octets: bytes) -> list[bytes]:
+        size = self.width // 8
+        return [octets[start:start + size] for start in range(0, len(octets), size)]
+
+    def _beat(self, packet: GcmPacket, aad: int, chunk: bytes, *, first: bool, last: bool) -> int:
+        noise = self._chance.randbytes(self.width // 8 - len(chunk))
+        parameters = self._chance.getrandbits(self._parameters.size)
+        if first:
+            parameters = self._packed_parameters(packet)
+        fields = {
+            "data": number(chunk + noise), "count": len(chunk), "first": first, "last": last,
+            "aad": aad, "parameters": parameters,
+        }
+        return sum(value << self._input[name].offset for name, value in fields.items())
+
+    def _packed_parameters(self, packet: GcmPacket) -> int:
+        powers = self._parameters["powers"].shape
+        assert isinstance(powers, data.ArrayLayout)
+        values = gcm.hash_powers(packet.key, powers.length)
+        fields = {
+            "key": padded_key(packet.key, self._chance), "key_size": key_size(packet.key),
+            "nonce": number(packet.iv), "aad_bytes": packet.told_aad_bytes,
+            "text_bytes": packet.told_text_bytes, "decrypt": packet.decrypt,
+            "powers": number(b"".join(values)),
+        }
+        return sum(value << self._parameters[name].offset for name, value in fields.items())
