@@ -1,0 +1,157 @@
+"""The look-up table of receive SAs."""
+
+from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hdl.layouts import HANDLE_BITS, LookupKey
+from hdl.lookup_control import (
+    CAM_ENTRIES,
+    HASH_KEY_BITS,
+    HASH_KEY_DEFAULT,
+    SERIAL_BITS,
+    WAYS,
+    Entry,
+    LookupControl,
+    LookupReply,
+    LookupRequest,
+    hash_bits,
+    index_bits,
+    way_indexes,
+)
+from hdl.toeplitz import Toeplitz
+
+LookedUp = data.StructLayout({"hit": 1, "sa": HANDLE_BITS, "serial": SERIAL_BITS})
+"""Answer of the table: ``sa`` and ``serial`` are 0 for a miss."""
+
+
+class SaLookup(wiring.Component):
+    """Finds the SA of (destination, encapsulation, SPI): one look-up a clock, ``latency`` clocks.
+
+    A hash table of 4 ways in block RAM, each of ``sas / 2`` rows, and 4 overflow entries. The
+    hash is universal (``Toeplitz``) under a secret key, so a peer who may choose SPIs cannot
+    aim at one row. Clocks: 2 for the hash, 1 for the RAM, 1 to compare whole keys.
+
+    Requests never disturb look-ups: each way has a port of its own for them
+    (``LookupControl``: timing and rules). Every entry appears and disappears in one clock.
+    During the sweep after reset look-ups miss.
+
+    An entry costs 2 * 181 bits of RAM for each SA of the table.
+
+    Parameters
+    ----------
+    sas : int
+        Size of the SA table, a power of two from 16 to 65,536.
+
+    Members
+    -------
+    hash_key : In(HASH_KEY_BITS)
+        Key of the hash. May change only while the table is empty and no request is under way.
+    i : In(stream.Signature(LookupKey, always_ready=True))
+        Keys to look up.
+    o : Out(stream.Signature(LookedUp, always_ready=True))
+        Answers, in order.
+    request : In(stream.Signature(LookupRequest))
+        Searches, insertions, removals.
+    reply : Out(stream.Signature(LookupReply))
+        One for each request.
+    swept : Out(1)
+        The sweep is over.
+
+    Attributes
+    ----------
+    latency : int
+        Clocks from ``i`` to ``o``.
+    """
+
+    latency = Toeplitz.latency + 2
+
+    def __init__(self, sas: int):
+        index_bits(sas)
+        self.sas = sas
+        super().__init__({
+            "hash_key": In(HASH_KEY_BITS, init=HASH_KEY_DEFAULT),
+            "i": In(stream.Signature(LookupKey, always_ready=True)),
+            "o": Out(stream.Signature(LookedUp, always_ready=True)),
+            "request": In(stream.Signature(LookupRequest)),
+            "reply": Out(stream.Signature(LookupReply)),
+            "swept": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.control = control = LookupControl(self.sas)
+        m.submodules.hash = hasher = Toeplitz(LookupKey.size, hash_bits(self.sas))
+        wiring.connect(m, wiring.flipped(self.request), control.request)
+        wiring.connect(m, wiring.flipped(self.reply), control.reply)
+        m.d.comb += [
+            control.hash_key.eq(self.hash_key),
+            self.swept.eq(control.swept),
+            hasher.key.eq(self.hash_key),
+            hasher.i.valid.eq(self.i.valid),
+            hasher.i.payload.eq(self.i.payload),
+        ]
+
+        read = self._ways(m, control, way_indexes(hasher.o.payload))
+        cam = self._cam(m, control)
+        self._compare(m, hasher.o.valid, control.swept, [*read, *cam])
+        return m
+
+    def _ways(self, m: Module, control: LookupControl, indexes: list[Value]) -> list[Value]:
+        """Make the ways; return their rows one clock after the indexes."""
+        rows = []
+        for way, index in enumerate(indexes):
+            m.submodules[f"way{way}"] = ram = memory.Memory(
+                shape=Entry, depth=self.sas // 2, init=[])
+            look = ram.read_port()
+            search = ram.read_port()
+            write = ram.write_port()
+            m.d.comb += [
+                look.addr.eq(index),
+                search.addr.eq(control.address[way]),
+                control.ways[way].eq(search.data),
+                write.addr.eq(control.address[way]),
+                write.data.eq(control.entry),
+                write.en.eq(control.write[way]),
+            ]
+            rows.append(look.data)
+        return rows
+
+    def _cam(self, m: Module, control: LookupControl) -> list[Value]:
+        """Make the overflow entries."""
+        entries = [Signal(Entry, name=f"cam{place}") for place in range(CAM_ENTRIES)]
+        for place, entry in enumerate(entries):
+            m.d.comb += control.cam[place].eq(entry)
+            with m.If(control.write[WAYS + place]):
+                m.d.sync += entry.eq(control.entry)
+        return entries
+
+    def _compare(self, m: Module, valid: Value, swept: Value, places: list[Value]) -> None:
+        """Answer from the places read, the clock after ``valid``."""
+        keys = [Signal(LookupKey, name=f"key{age}", reset_less=True) for age in range(3)]
+        m.d.sync += [new.eq(old) for new, old in zip(keys, [self.i.payload, *keys], strict=False)]
+        read_valid = Signal()
+        read_swept = Signal()
+        m.d.sync += [
+            read_valid.eq(valid),
+            read_swept.eq(swept),
+            self.o.valid.eq(read_valid),
+        ]
+
+        answer_bits = HANDLE_BITS + SERIAL_BITS
+        hits = Signal(len(places))
+        answers = [Signal(answer_bits, name=f"answer{n}", reset_less=True)
+                   for n in range(len(places))]
+        for n, place in enumerate(places):
+            m.d.sync += [
+                hits[n].eq(read_swept & place.valid & (place.key == keys[-1])),
+                answers[n].eq(Cat(place.sa, place.serial)),
+            ]
+        chosen = Signal(answer_bits)
+        # At most one place holds a key, so no priority is needed.
+        for n in range(answer_bits):
+            m.d.comb += chosen[n].eq((Cat(answer[n] for answer in answers) & hits).any())
+        m.d.comb += [
+            self.o.payload.hit.eq(hits.any()),
+            Cat(self.o.payload.sa, self.o.payload.serial).eq(chosen),
+        ]
