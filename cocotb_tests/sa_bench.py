@@ -1,0 +1,138 @@
+"""What the benches of the SA table share: random commands, and what the datapath must see."""
+
+import random
+from collections.abc import Sequence
+
+from hdl.layouts import GHASH_STAGES
+from model import gcm
+from model.codes import (
+    Encapsulation,
+    IcvSize,
+    KeySize,
+    SaDirection,
+    SaOperation,
+)
+from model.device import Device
+from model.layouts import HANDLE_BITS, LOOKUP_KEY, Field, Layout
+from model.sa import SaTable, SecurityAssociation, address_of, lookup_key
+
+
+def context_layout(lanes: int) -> Layout:
+    """``hdl.layouts.sa_context`` as a layout of integers."""
+    return Layout("sa_context", (
+        Field("valid", 1, ""), Field("key_size", 2, ""), Field("icv_size", 2, ""),
+        Field("esn", 1, ""), Field("esn_overlap", 1, ""), Field("esn_high", 32, ""),
+        Field("spi", 32, ""), Field("salt", 32, ""), Field("seqiv_salt", 64, ""),
+        Field("key", 256, ""), Field("powers", 128 * lanes * GHASH_STAGES, ""),
+    ))
+
+
+def found_layout(lanes: int) -> Layout:
+    """``hdl.sa_contexts.found_sa`` as a layout of integers."""
+    return Layout("found_sa", (
+        Field("hit", 1, ""), Field("sa", HANDLE_BITS, ""),
+        Field("context", context_layout(lanes).bits, ""),
+    ))
+
+
+def context_of(sa: SecurityAssociation, direction: SaDirection, lanes: int) -> int:
+    """The packed context of an SA; fields its direction does not use are 0."""
+    receive = direction == SaDirection.RX
+    powers = gcm.hash_powers(sa.key, lanes * GHASH_STAGES)
+    return context_layout(lanes).pack({
+        "valid": 1,
+        "key_size": sa.key_size,
+        "icv_size": sa.icv,
+        "esn": sa.esn,
+        "esn_overlap": sa.esn_overlap if receive else 0,
+        "esn_high": sa.esn_high if receive else 0,
+        "spi": sa.spi,
+        "salt": int.from_bytes(sa.salt, "big"),
+        "seqiv_salt": 0 if receive else int.from_bytes(sa.seqiv_salt or b"", "big"),
+        "key": int.from_bytes(sa.key, "little"),
+        "powers": int.from_bytes(b"".join(powers), "little"),
+    })
+
+
+class ExpectedAnswers:
+    """What the datapath gets for each look-up key and handle, from the model's tables.
+
+    ``None`` is a miss, else (handle, packed context).
+    """
+
+    def __init__(self, device: Device, lanes: int) -> None:
+        self._device = device
+        self._lanes = lanes
+        self._contexts: dict[tuple[SecurityAssociation, SaDirection], int] = {}
+
+    def receive(self, key: int) -> tuple[int, int] | None:
+        """For a packed LOOKUP_KEY."""
+        fields = LOOKUP_KEY.unpack(key)
+        handle = self._device.sas[SaDirection.RX].look_up(
+            address_of(fields["destination"], fields["ipv6"]),
+            Encapsulation(fields["encapsulation"]), fields["spi"])
+        return self._answer(self._device.sas[SaDirection.RX], SaDirection.RX, handle)
+
+    def transmit(self, handle: int) -> tuple[int, int] | None:
+        """For a handle."""
+        return self._answer(self._device.sas[SaDirection.TX], SaDirection.TX, handle)
+
+    def _answer(
+        self, table: SaTable, direction: SaDirection, handle: int,
+    ) -> tuple[int, int] | None:
+        sa = table.get(handle)
+        if sa is None:
+            return None
+        known = (sa, direction)
+        if known not in self._contexts:
+            self._contexts[known] = context_of(sa, direction, self._lanes)
+        return handle, self._contexts[known]
+
+
+def random_lookup_keys(chance: random.Random, count: int) -> list[int]:
+    """Packed look-up keys, half of them of one destination, in families of near neighbours."""
+    keys = []
+    for _ in range(count):
+        ipv6 = chance.randrange(2)
+        destination = chance.choice([0xC0A80001, chance.getrandbits(128 if ipv6 else 32)])
+        keys.append(LOOKUP_KEY.pack({
+            "destination": destination, "ipv6": ipv6, "encapsulation": chance.randrange(2),
+            "spi": chance.randrange(1, 1 << 32),
+        }))
+    return keys
+
+
+def random_command(
+    chance: random.Random, keys: Sequence[int], handles: Sequence[int],
+) -> dict[str, int]:
+    """Fields of SA_COMMAND: mostly sensible, sometimes with sizes or operations that are not.
+
+    Every field is filled, those that do not matter with noise.
+    """
+    operation = chance.choice([*SaOperation, SaOperation.ADD, SaOperation.ADD])
+    key_size = chance.choice(list(KeySize))
+    values = {
+        "operation": int(operation),
+        "direction": chance.randrange(2),
+        "sa": chance.choice(handles),
+        "key_size": int(key_size),
+        "icv_size": int(chance.choice(list(IcvSize))),
+        "esn": chance.randrange(2),
+        "esn_overlap": chance.randrange(2),
+        "esn_high": chance.getrandbits(32),
+        **LOOKUP_KEY.unpack(chance.choice(keys)),
+        "salt": chance.getrandbits(32),
+        "seqiv_salt": chance.getrandbits(64),
+        "key": chance.getrandbits(8 * key_size.bytes),
+    }
+    if chance.random() < 0.05:
+        values["operation"] = chance.choice([0, 5, 6, 7])
+    if chance.random() < 0.05:
+        values[chance.choice(["key_size", "icv_size"])] = 3
+    return values
+
+
+__all__ = [
+    "ExpectedAnswers", "context_layout", "context_of", "found_layout", "lookup_key",
+    "random_command", "random_lookup_keys",
+]

@@ -1,0 +1,307 @@
+"""The SA table: every command against the model, with look-ups each clock on both sides."""
+
+import os
+import random
+from collections import deque
+from collections.abc import Callable
+
+import cocotb
+import pytest
+from cocotb.triggers import ClockCycles, RisingEdge
+
+from cocotb_tests.sa_bench import (
+    ExpectedAnswers,
+    context_layout,
+    found_layout,
+    random_command,
+    random_lookup_keys,
+)
+from hdl.layouts import struct
+from hdl.sa_contexts import found_sa
+from hdl.sa_store import SaStore
+from model.codes import IcvSize, KeySize, SaDirection, SaOperation, SaResult
+from model.device import Device
+from model.layouts import LOOKUP_KEY, SA_COMMAND, SA_RESPONSE
+from sim.build import simulate
+from sim.streams import StreamSink, StreamSource, start_clock_and_reset
+
+LANES = int(os.environ.get("LANES", "1"))
+SAS = int(os.environ.get("SAS", "16"))
+HANDLES = [0, 1, 2, 3, SAS - 2, SAS - 1, SAS, SAS + 1, 0xFFFF]
+FOUND = found_layout(LANES)
+CONTEXT = context_layout(LANES)
+
+Answer = tuple[int, int] | None
+
+
+class Commands:
+    """The command port, and the model that gets the same commands.
+
+    ``watchers`` see each command: while it runs, the tables may be as before or after it.
+    """
+
+    def __init__(self, dut) -> None:
+        self.device = Device(SAS)
+        self.watchers: list[LookupEachClock] = []
+        self._source = StreamSource(dut, "command", seed=cocotb.RANDOM_SEED, idle=0.2)
+        self._sink = StreamSink(dut, "response", seed=cocotb.RANDOM_SEED, stall=0.2)
+
+    def watch(self, dut, keys: list[int]) -> None:
+        """Look up ``keys``, and the handles on the transmit side, each clock from now on."""
+        expected = ExpectedAnswers(self.device, LANES)
+        self.watchers = [
+            LookupEachClock(dut, "rx", SaStore.rx_latency, keys, expected.receive),
+            LookupEachClock(dut, "tx", SaStore.tx_latency, HANDLES, expected.transmit),
+        ]
+
+    def unwatch(self) -> None:
+        for watcher in self.watchers:
+            watcher.stop()
+        self.watchers = []
+
+    async def run(self, **values: int) -> SaResult:
+        """Do one command; its response must be the model's."""
+        expected = self._model(values)
+        for watcher in self.watchers:
+            watcher.begin_change()
+        self._source.send(SA_COMMAND.pack(values))
+        response = SA_RESPONSE.unpack((await self._sink.receive(1))[0])
+        for watcher in self.watchers:
+            watcher.end_change()
+        assert response == expected, f"{values}: {response}, expected {expected}"
+        return SaResult(response["result"])
+
+    async def add(self, direction: SaDirection, handle: int, key: int, secret: int) -> SaResult:
+        """Add an AES-256 SA with ESN."""
+        return await self.run(
+            operation=SaOperation.ADD, direction=direction, sa=handle, key_size=KeySize.AES256,
+            icv_size=IcvSize.ICV16, esn=1, key=secret, **LOOKUP_KEY.unpack(key))
+
+    async def do(self, operation: SaOperation, direction: SaDirection, handle: int) -> SaResult:
+        return await self.run(operation=operation, direction=direction, sa=handle)
+
+    def _model(self, values: dict[str, int]) -> dict[str, int]:
+        result = self.device.command(values)
+        if values["operation"] == SaOperation.READ and result == SaResult.OK:
+            return self.device.read_sa(SaDirection(values["direction"]), values["sa"])
+        return SA_RESPONSE.unpack(SA_RESPONSE.pack({"result": result}))
+
+
+class LookupEachClock:
+    """Asks one stream a random question each clock.
+
+    An answer must be what the model gives at some moment between question and answer: an
+    SA wholly as it was, or wholly as it is.
+    """
+
+    def __init__(
+        self, dut, side: str, latency: int, questions: list[int],
+        expected: Callable[[int], Answer],
+    ) -> None:
+        self.hits = self.misses = 0
+        self._dut = dut
+        self._side = side
+        self._latency = latency
+        self._questions = questions
+        self._expected = expected
+        self._chance = random.Random(f"{cocotb.RANDOM_SEED} {side}")
+        self._states: list[dict[int, Answer]] = [self._state()]
+        self._waiting: deque[tuple[int, set[Answer]]] = deque()
+        self._task = cocotb.start_soon(self._run())
+
+    def stop(self) -> None:
+        self._task.cancel()
+        getattr(self._dut, f"{self._side}_i__valid").value = 0
+
+    def begin_change(self) -> None:
+        state = self._state()
+        self._states.append(state)
+        for question, allowed in self._waiting:
+            allowed.add(state[question])
+
+    def end_change(self) -> None:
+        del self._states[:-1]
+
+    def _state(self) -> dict[int, Answer]:
+        return {question: self._expected(question) for question in self._questions}
+
+    async def _run(self) -> None:
+        payload = getattr(self._dut, f"{self._side}_i__payload")
+        valid = getattr(self._dut, f"{self._side}_o__valid")
+        answer = getattr(self._dut, f"{self._side}_o__payload")
+        getattr(self._dut, f"{self._side}_i__valid").value = 1
+        while True:
+            question = self._chance.choice(self._questions)
+            payload.value = question
+            self._waiting.append((question, {state[question] for state in self._states}))
+            await RisingEdge(self._dut.clk)
+            if int(valid.value):
+                self._check(FOUND.unpack(int(answer.value)))
+
+    def _check(self, found: dict[str, int]) -> None:
+        question, allowed = self._waiting.popleft()
+        assert len(self._waiting) == self._latency, f"{self._side} latency"
+        got = (found["sa"], found["context"]) if found["hit"] else None
+        assert got in allowed, f"{self._side} {question:#x}: {CONTEXT.unpack(found['context'])}"
+        assert found["hit"] or found["sa"] == 0
+        self.hits += found["hit"]
+        self.misses += not found["hit"]
+
+
+@cocotb.test()
+async def any_command_under_a_look_up_each_clock(dut):
+    chance = random.Random(cocotb.RANDOM_SEED)
+    await start_clock_and_reset(dut)
+    dut.hash_key.value = chance.getrandbits(len(dut.hash_key))
+    commands = Commands(dut)
+    keys = random_lookup_keys(chance, 8)
+    commands.watch(dut, keys)
+    results = set()
+    for _ in range(int(os.environ["COMMANDS"])):
+        values = random_command(chance, keys, HANDLES)
+        result = await commands.run(**values)
+        results.add((values["operation"], values["direction"], result))
+        await ClockCycles(dut.clk, chance.randrange(20))
+    good = {(operation, direction) for operation, direction, result in results
+            if result == SaResult.OK}
+    everything = {(operation, direction) for operation in SaOperation for direction in SaDirection}
+    assert everything - good == {(SaOperation.MODIFY, SaDirection.TX)}
+    assert {result for *_, result in results} == set(SaResult) - {SaResult.ENOSPC}
+    assert all(watcher.hits > 100 and watcher.misses > 100 for watcher in commands.watchers)
+
+
+@cocotb.test()
+async def a_slot_given_to_another_sa_never_mixes_their_keys(dut):
+    chance = random.Random(cocotb.RANDOM_SEED)
+    await start_clock_and_reset(dut)
+    dut.hash_key.value = chance.getrandbits(len(dut.hash_key))
+    commands = Commands(dut)
+    keys = random_lookup_keys(chance, 2)
+    commands.watch(dut, keys)
+    for turn in range(16):
+        for direction in SaDirection:
+            added = await commands.add(direction, 1, keys[turn % 2], chance.getrandbits(256))
+            assert added == SaResult.OK
+        await ClockCycles(dut.clk, chance.randrange(10))
+        for direction in SaDirection:
+            assert await commands.do(SaOperation.DELETE, direction, 1) == SaResult.OK
+    assert all(watcher.hits > 100 for watcher in commands.watchers)
+
+
+@cocotb.test()
+async def every_handle_but_0_holds_an_sa(dut):
+    chance = random.Random(cocotb.RANDOM_SEED)
+    await start_clock_and_reset(dut)
+    dut.hash_key.value = chance.getrandbits(len(dut.hash_key))
+    commands = Commands(dut)
+    keys = random_lookup_keys(chance, SAS + 1)
+    commands.watch(dut, keys)
+    for direction in SaDirection:
+        for handle in range(SAS + 1):
+            added = await commands.add(direction, handle, keys[handle], chance.getrandbits(256))
+            assert added == (SaResult.OK if 0 < handle < SAS else SaResult.EINVAL)
+    assert not int(dut.rx_empty.value)
+    await ClockCycles(dut.clk, 100)
+    for direction in SaDirection:
+        for handle in range(SAS + 1):
+            read = await commands.do(SaOperation.READ, direction, handle)
+            assert read == (SaResult.OK if 0 < handle < SAS else SaResult.EINVAL)
+    for handle in range(1, SAS):
+        assert not int(dut.rx_empty.value)
+        assert await commands.do(SaOperation.DELETE, SaDirection.RX, handle) == SaResult.OK
+    assert int(dut.rx_empty.value)
+
+
+@cocotb.test()
+async def delete_and_reset_overwrite_keys_with_zeros(dut):
+    """The row of a transmit handle comes out even when the answer is a miss."""
+    chance = random.Random(cocotb.RANDOM_SEED)
+    await start_clock_and_reset(dut)
+    commands = Commands(dut)
+    keys = random_lookup_keys(chance, SAS)
+    for handle in range(1, SAS):
+        await commands.add(SaDirection.TX, handle, keys[handle], chance.getrandbits(256))
+    assert all([await row(dut, handle) for handle in range(1, SAS)])
+    await commands.do(SaOperation.DELETE, SaDirection.TX, 3)
+    assert await row(dut, 3) == 0
+    assert await row(dut, 4)
+    await pulse_reset(dut)
+    await ClockCycles(dut.clk, SAS + 1)
+    assert not any([await row(dut, handle) for handle in range(SAS)])
+
+
+@cocotb.test()
+async def reset_forgets_every_sa_and_commands_wait_for_the_sweep(dut):
+    chance = random.Random(cocotb.RANDOM_SEED)
+    await start_clock_and_reset(dut)
+    dut.hash_key.value = chance.getrandbits(len(dut.hash_key))
+    keys = random_lookup_keys(chance, SAS)
+    commands = Commands(dut)
+    for moment in (None, *(chance.randrange(250) for _ in range(4))):
+        for handle in range(1, SAS - 1):
+            for direction in SaDirection:
+                await commands.add(direction, handle, keys[handle], chance.getrandbits(256))
+        if moment is not None:
+            await break_off_add(dut, keys[0], moment)
+        await pulse_reset(dut)
+        commands.device = Device(SAS)
+        commands.watch(dut, keys)
+        for handle in range(1, SAS):
+            for direction in SaDirection:
+                read = await commands.do(SaOperation.READ, direction, handle)
+                assert read == SaResult.ENOENT
+        assert all(not watcher.hits for watcher in commands.watchers)
+        for key in keys:
+            added = await commands.add(SaDirection.RX, 1, key, chance.getrandbits(256))
+            assert added == SaResult.OK
+            await commands.do(SaOperation.DELETE, SaDirection.RX, 1)
+        commands.unwatch()
+
+
+async def break_off_add(dut, key: int, clocks: int) -> None:
+    """Start an ADD and return in the midst of it."""
+    dut.command__payload.value = SA_COMMAND.pack({
+        "operation": SaOperation.ADD, "sa": SAS - 1, **LOOKUP_KEY.unpack(key)})
+    dut.command__valid.value = 1
+    await RisingEdge(dut.clk)
+    dut.command__valid.value = 0
+    await ClockCycles(dut.clk, clocks)
+
+
+async def row(dut, handle: int) -> int:
+    """The packed context that the datapath reads at a transmit handle, hit or not."""
+    dut.tx_i__payload.value = handle
+    dut.tx_i__valid.value = 1
+    await ClockCycles(dut.clk, SaStore.tx_latency + 1)
+    return FOUND.unpack(int(dut.tx_o__payload.value))["context"]
+
+
+async def pulse_reset(dut) -> None:
+    dut.rst.value = 1
+    await ClockCycles(dut.clk, 1)
+    dut.rst.value = 0
+
+
+@pytest.mark.parametrize("width", [128, 256, 512])
+def test_commands_and_look_ups_of_a_small_table(width):
+    bench(width, 16, commands=300 if width == 128 else 60)
+
+
+def test_commands_and_look_ups_of_1024_sas():
+    bench(128, 1024, commands=100, testcase="any_command_under_a_look_up_each_clock")
+
+
+def bench(width: int, sas: int, *, commands: int, testcase: str | None = None) -> None:
+    simulate(
+        SaStore(width, sas), name="sa_store", module=__name__, testcase=testcase,
+        environment={"LANES": str(width // 128), "SAS": str(sas), "COMMANDS": str(commands)},
+    )
+
+
+def test_layouts_of_the_bench_are_those_of_the_block():
+    assert struct(CONTEXT).size == found_sa(LANES)["context"].width
+    for name, field in struct(CONTEXT):
+        assert (field.offset, field.width) == (
+            found_sa(LANES)["context"].shape[name].offset,
+            found_sa(LANES)["context"].shape[name].width)
+    assert FOUND.bits == found_sa(LANES).size

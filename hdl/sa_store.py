@@ -1,0 +1,125 @@
+"""The SA table as the datapath and the registers see it."""
+
+from amaranth.hdl import Module
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hdl.layouts import HANDLE_BITS, LookupKey, SaCommand, SaResponse
+from hdl.lookup_control import HASH_KEY_BITS, HASH_KEY_DEFAULT
+from hdl.sa_commands import SaCommands
+from hdl.sa_contexts import SaContexts, found_sa
+from hdl.sa_lookup import SaLookup
+from model.codes import SaDirection
+
+
+class SaStore(wiring.Component):
+    """Finds SAs for packets, one of each direction a clock, while commands change them.
+
+    Receive SAs are found by (destination, encapsulation, SPI), transmit SAs by handle; the two
+    are tables of their own, with handles 1 to ``sas`` - 1 each. Handle 0 and those out of range
+    never hit. A command never delays a packet, and a packet sees an SA wholly as it was
+    before a command or wholly as it is after (``SaCommands``: order of the steps).
+
+    A receive look-up reads the table first and the context one clock later, and a command may
+    come between the two. Every entry and context therefore carries the serial of the ADD that
+    made it: if they differ, or the context is gone, the packet misses. So it can never use the
+    key of an SA that took over the handle after the look-up. The serial may wrap, because
+    a command takes longer than the one clock between the two reads.
+
+    On reset all is swept to zero, keys too: ``sas`` clocks in which look-ups miss and commands
+    wait.
+
+    RAM bits for each SA (RX and TX handle together) with L lanes: 362 look-up, 957 + 768 L
+    contexts and records. Nothing here is an error of a packet; errors of commands are in the
+    response.
+
+    Parameters
+    ----------
+    width : int
+        Width of the datapath in bits: 128, 256 or 512, a lane each 128.
+    sas : int
+        Size of each table, a power of two from 16 to 65,536.
+
+    Members
+    -------
+    rx_i : In(stream.Signature(LookupKey, always_ready=True))
+        Keys of received packets.
+    rx_o : Out(stream.Signature(found_sa(lanes), always_ready=True))
+        Their SAs, in order, ``rx_latency`` clocks later; ``sa`` is 0 for a miss.
+    tx_i : In(stream.Signature(HANDLE_BITS, always_ready=True))
+        Handles of packets to send.
+    tx_o : Out(stream.Signature(found_sa(lanes), always_ready=True))
+        Their SAs, in order, ``tx_latency`` clocks later; ``sa`` is 0 for a miss.
+    command : In(stream.Signature(SaCommand))
+        Commands, executed one by one.
+    response : Out(stream.Signature(SaResponse))
+        One for each command.
+    hash_key : In(HASH_KEY_BITS)
+        Key of the look-up hash; has a default. May change only while ``rx_empty`` is high and
+        no command is under way.
+    rx_empty : Out(1)
+        There is no receive SA.
+
+    Attributes
+    ----------
+    rx_latency, tx_latency : int
+        In clocks.
+    """
+
+    rx_latency = SaLookup.latency + SaContexts.latency
+    tx_latency = SaContexts.latency
+
+    def __init__(self, width: int, sas: int):
+        if width not in (128, 256, 512):
+            raise ValueError(f"width: {width!r}, expected 128, 256 or 512")
+        self.width = width
+        self.sas = sas
+        lanes = width // 128
+        super().__init__({
+            "rx_i": In(stream.Signature(LookupKey, always_ready=True)),
+            "rx_o": Out(stream.Signature(found_sa(lanes), always_ready=True)),
+            "tx_i": In(stream.Signature(HANDLE_BITS, always_ready=True)),
+            "tx_o": Out(stream.Signature(found_sa(lanes), always_ready=True)),
+            "command": In(stream.Signature(SaCommand)),
+            "response": Out(stream.Signature(SaResponse)),
+            "hash_key": In(HASH_KEY_BITS, init=HASH_KEY_DEFAULT),
+            "rx_empty": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        lanes = self.width // 128
+        m.submodules.lookup = lookup = SaLookup(self.sas)
+        m.submodules.commands = commands = SaCommands(lanes, self.sas)
+        m.submodules.rx = rx = SaContexts(lanes, self.sas, SaDirection.RX)
+        m.submodules.tx = tx = SaContexts(lanes, self.sas, SaDirection.TX)
+
+        wiring.connect(m, wiring.flipped(self.command), commands.command)
+        wiring.connect(m, wiring.flipped(self.response), commands.response)
+        wiring.connect(m, commands.request, lookup.request)
+        wiring.connect(m, commands.reply, lookup.reply)
+        m.d.comb += [
+            lookup.hash_key.eq(self.hash_key),
+            commands.lookup_swept.eq(lookup.swept),
+            self.rx_empty.eq(commands.rx_empty),
+        ]
+        for direction, contexts in ((SaDirection.RX, rx), (SaDirection.TX, tx)):
+            m.d.comb += [
+                contexts.swept.eq(commands.swept),
+                contexts.record_sa.eq(commands.sa),
+                contexts.write.valid.eq(commands.write[direction]),
+                contexts.write.payload.eq(commands.row),
+                commands.records[direction].eq(contexts.record),
+            ]
+
+        m.d.comb += [
+            lookup.i.valid.eq(self.rx_i.valid),
+            lookup.i.payload.eq(self.rx_i.payload),
+            tx.i.valid.eq(self.tx_i.valid),
+            tx.i.payload.sa.eq(self.tx_i.payload),
+            tx.i.payload.hit.eq(self.tx_i.payload < self.sas),
+        ]
+        wiring.connect(m, lookup.o, rx.i)
+        wiring.connect(m, rx.o, wiring.flipped(self.rx_o))
+        wiring.connect(m, tx.o, wiring.flipped(self.tx_o))
+        return m
