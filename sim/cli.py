@@ -1,0 +1,114 @@
+"""The ``espnic`` command."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+from rich.console import Console
+
+from model import trace
+from sim import check
+from sim.problem import Mismatch, Problem
+
+app = typer.Typer(
+    help="Inline IPsec ESP offload engine: RTL, golden model and cosimulation.",
+    add_completion=False, no_args_is_help=True, rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+# The base of every complaint about arguments, whichever click it comes from.
+_ArgumentError: type[Exception] = typer.BadParameter.__mro__[2]
+
+MISMATCH = 1
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+RxOption = Annotated[Optional[Path], typer.Option(  # noqa: UP045, typer wants Optional
+    "--rx", help="Capture of Ethernet frames with ESP, as they come from the wire.")]
+TxOption = Annotated[Optional[Path], typer.Option(  # noqa: UP045
+    "--tx", help="Capture of clear packets, raw IP or Ethernet, as they come from the stack.")]
+SaOption = Annotated[Path, typer.Option(
+    "--sa", help="SA file, JSON; captures/README.md has its fields.")]
+OutputOption = Annotated[Path, typer.Option("-o", "--output", help="Folder for all results.")]
+WidthOption = Annotated[int, typer.Option(help="Bits of a beat: 128, 256 or 512.")]
+SeedOption = Annotated[int, typer.Option(help="Seed of stalls and of random salts.")]
+
+
+@app.command("run")
+def run_command(
+    sa: SaOption,
+    output: OutputOption,
+    rx: RxOption = None,
+    tx: TxOption = None,
+    width: WidthOption = 128,
+    simulator: Annotated[str, typer.Option(help="verilator or icarus.")] = "verilator",
+    seed: SeedOption = 1,
+    stall: Annotated[float, typer.Option(
+        help="Probability of a stall in each clock of each stream, 0 to 0.9.")] = 0.0,
+) -> None:
+    """Replay a capture through the RTL and through the golden model, and compare."""
+    from sim import session
+    from sim.rtl import Options
+
+    options = Options(width=width, simulator=simulator, seed=seed, stall=stall)
+    session.run(session.Request(rx, tx, sa, output, seed), options, Console())
+
+
+@app.command("model")
+def model_command(
+    sa: SaOption, output: OutputOption, rx: RxOption = None, tx: TxOption = None,
+    seed: SeedOption = 1,
+) -> None:
+    """Replay a capture through the golden model alone."""
+    from sim import session
+
+    session.run_model(session.Request(rx, tx, sa, output, seed), Console())
+
+
+@app.command("compare")
+def compare_command(
+    a: Annotated[Path, typer.Argument(help="Trace, NAME.trace.jsonl.")],
+    b: Annotated[Path, typer.Argument(help="Trace to compare it with.")],
+) -> None:
+    """Show the first difference of two traces."""
+    records = trace.read(a)
+    difference = trace.compare(records, trace.read(b))
+    if difference is not None:
+        raise Mismatch(check.describe(difference, str(a), str(b)))
+    print(f"equal: {len(records)} records")
+
+
+@app.command("verilog")
+def verilog_command(
+    output: OutputOption,
+    width: WidthOption = 128,
+    sas: Annotated[int, typer.Option(help="Places in each of the two SA tables.")] = 1024,
+) -> None:
+    """Write the Verilog of the engine, with a list of its ports."""
+    from sim import export
+
+    export.write_engine(output, width, sas, Console())
+
+
+def main() -> None:
+    """Run the command; every problem becomes one line and an exit code."""
+    try:
+        app(standalone_mode=False)
+    except Mismatch as problem:
+        _stop(str(problem), MISMATCH)
+    except Problem as problem:
+        _stop(str(problem), BAD_INPUT)
+    except _ArgumentError as problem:
+        _stop(problem.format_message(), BAD_INPUT)  # type: ignore[attr-defined]
+    except (KeyboardInterrupt, typer.Abort):
+        _stop("interrupted", INTERRUPTED)
+
+
+def _stop(message: str, code: int) -> None:
+    print(f"espnic: {message}", file=sys.stderr)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""The golden model taking steps."""
+
+from collections.abc import Iterable
+
+from model.codes import SaResult
+from model.device import Device, RxResult, TxResult
+from model.trace import TraceRecord
+from sim.steps import Command, Outcome, Received, RxFrame, Step, TxFrame
+
+
+class Golden:
+    """A model of the device that takes one step after the other.
+
+    Members
+    -------
+    outcome
+        What came of the steps so far.
+    """
+
+    def __init__(self, sas: int) -> None:
+        self._device = Device(sas)
+        self._packets = {"rx": 0, "tx": 0}
+        self.outcome = Outcome(counters=self._device.counters)
+
+    def command(self, step: Command) -> SaResult:
+        """Do an SA command."""
+        result = self._device.command(step.values)
+        self.outcome.results.append(result)
+        return result
+
+    def receive(self, step: RxFrame) -> RxResult:
+        """Take a frame from the wire."""
+        result = self._device.receive(step.data)
+        self._record("rx", result.trace)
+        if result.frame is not None:
+            self.outcome.received.append(Received(result.completion, result.frame))
+        return result
+
+    def transmit(self, step: TxFrame) -> TxResult:
+        """Take a frame from the host."""
+        result = self._device.transmit(step.descriptor, step.data)
+        self._record("tx", result.trace)
+        if result.frame is not None:
+            self.outcome.sent.append(result.frame)
+        return result
+
+    def _record(self, side: str, trace: list) -> None:
+        self._packets[side] += 1
+        number = self._packets[side]
+        self.outcome.trace += [TraceRecord(number, point, fields) for point, fields in trace]
+
+
+def run_model(steps: Iterable[Step], sas: int) -> Outcome:
+    """What the golden model makes of the steps, with SA tables of ``sas`` places."""
+    golden = Golden(sas)
+    for step in steps:
+        match step:
+            case Command():
+                golden.command(step)
+            case RxFrame():
+                golden.receive(step)
+            case TxFrame():
+                golden.transmit(step)
+    return golden.outcome

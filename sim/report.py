@@ -1,0 +1,100 @@
+"""What a run leaves: captures, completions, traces, and a summary on the terminal."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from model import trace
+from model.trace import TraceRecord
+from sim.files import replacing
+from sim.pcap import Note, write_pcap, write_pcapng
+from sim.streams import CLOCK_NS
+
+CLOCK_MHZ = 312.5
+"""The clock at which 128 bits make 40 Gb/s; rates in the summary are for it."""
+
+_PACKET_POINTS = ("rx.in", "rx.out", "tx.in", "tx.out")
+_VERDICT_POINTS = ("rx.verdict", "tx.verdict")
+
+
+def write_frames(path: Path, frames: Iterable[bytes]) -> None:
+    """Write frames as a pcap, in order, a microsecond apart."""
+    write_pcap(path, ((1000 * number, frame) for number, frame in enumerate(frames)))
+
+
+def write_trace(folder: Path, name: str, records: Sequence[TraceRecord]) -> None:
+    """Write ``NAME.trace.jsonl``, and ``NAME.trace.pcapng`` with its frames for Wireshark."""
+    with replacing(folder / f"{name}.trace.jsonl") as partial:
+        trace.write(partial, records)
+    write_pcapng(folder / f"{name}.trace.pcapng", _notes(records))
+
+
+def write_verdicts(path: Path, records: Iterable[TraceRecord]) -> None:
+    """Write what became of each packet, a line of JSON each: the verdict's fields."""
+    with replacing(path) as partial, partial.open("w") as file:
+        for record in records:
+            if record.point in _VERDICT_POINTS:
+                file.write(json.dumps({"packet": record.packet} | record.fields) + "\n")
+
+
+def status_table(records: Iterable[TraceRecord]) -> Table:
+    """Frames and bytes by status."""
+    lengths: dict[int, int] = {}
+    frames: Counter[str] = Counter()
+    octets: Counter[str] = Counter()
+    for record in records:
+        if record.point in ("rx.in", "tx.in"):
+            lengths[record.packet] = len(record.fields["frame"]) // 2
+        elif record.point in _VERDICT_POINTS:
+            status = record.fields["status"]
+            frames[status] += 1
+            octets[status] += lengths[record.packet]
+    table = Table("status", box=None, header_style="bold", show_footer=True)
+    table.columns[0].footer = "total"
+    table.add_column("frames", f"{frames.total():,}", justify="right")
+    table.add_column("bytes", f"{octets.total():,}", justify="right")
+    for status, count in frames.most_common():
+        table.add_row(status, f"{count:,}", f"{octets[status]:,}")
+    return table
+
+
+def rates(clocks: int, frames: int, octets: int) -> str:
+    """One line: clocks, clocks a frame, and the rates at ``CLOCK_MHZ``."""
+    seconds = clocks / (CLOCK_MHZ * 1e6)
+    return (
+        f"{clocks:,}, {clocks / frames:.1f} a frame; at {CLOCK_MHZ} MHz "
+        f"{frames / seconds:,.0f} packets/s, {8 * octets / seconds / 1e9:.1f} Gb/s"
+    )
+
+
+def print_lines(console: Console, lines: Iterable[tuple[str, str]]) -> None:
+    """Print names and what there is to say of them, below each other."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, text in lines:
+        table.add_row(name, text)
+    console.print(table, highlight=False)
+
+
+def _notes(records: Sequence[TraceRecord]) -> list[Note]:
+    verdicts = {
+        (record.point[:2], record.packet): record.fields
+        for record in records if record.point in _VERDICT_POINTS
+    }
+    notes = []
+    for record in records:
+        if record.point not in _PACKET_POINTS:
+            continue
+        verdict = verdicts.get((record.point[:2], record.packet), {})
+        said = ", ".join(f"{name} {value}" for name, value in verdict.items())
+        notes.append(Note(
+            bytes.fromhex(record.fields["frame"]),
+            f"{record.point} of packet {record.packet}: {said}",
+            clock_ns=record.packet * 1000 * CLOCK_NS,
+        ))
+    return notes
