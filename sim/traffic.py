@@ -4,15 +4,21 @@ The steps follow from what the golden model makes of the steps before, so the pl
 holds the model's outcome too.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from random import Random
 
-from model import esn
-from model.codes import RxStatus, SaDirection, SaOperation
+from model import esn, ip, stack
+from model.codes import RxStatus, SaDirection, SaOperation, TxStatus
 from model.esn import EsnState
-from model.sa import SecurityAssociation, command_values
+from model.ip import IpPacket
+from model.sa import SEQIV_SALT_BYTES, SecurityAssociation, command_values
+from model.stack import Outgoing
 from sim.golden import Golden
-from sim.steps import Command, Outcome, RxFrame, Step
+from sim.pcap import Capture
+from sim.steps import Command, Outcome, RxFrame, Step, TxFrame
+
+IP_ID_BITS = 16
 
 
 @dataclass
@@ -21,6 +27,10 @@ class Plan:
 
     outcome: Outcome
     steps: list[Step] = field(default_factory=list)
+    kept_back: list[str] = field(default_factory=list)
+    """Of each clear packet that was not given to the engine: its number and why."""
+    sealed: list[bytes] = field(default_factory=list)
+    """The clear packets that left sealed, in order."""
 
 
 def plan_receive(
@@ -50,6 +60,70 @@ def plan_receive(
         if modify is not None:
             _command(plan, golden, modify)
     return plan
+
+
+def with_seqiv_salts(
+    sas: Iterable[SecurityAssociation], seed: int,
+) -> tuple[SecurityAssociation, ...]:
+    """The SAs, with a salt drawn at random for each that has none."""
+    random = Random(seed)
+    return tuple(
+        sa if sa.seqiv_salt else replace(sa, seqiv_salt=random.randbytes(SEQIV_SALT_BYTES))
+        for sa in sas
+    )
+
+
+def plan_transmit(
+    clear: Capture, sas: tuple[SecurityAssociation, ...], table_size: int,
+) -> Plan:
+    """Add the SAs, under handles 1 and up, then give the clear packets as the stack frames them.
+
+    A packet goes to the first SA that it is for. One that no SA is for, or that
+    the engine cannot send, is kept back: nothing leaves in clear.
+    """
+    golden = Golden(table_size)
+    plan = Plan(golden.outcome)
+    numbers: dict[int, Iterator[int]] = {}
+    for handle, sa in enumerate(sas, start=1):
+        _command(plan, golden, Command(
+            command_values(SaOperation.ADD, SaDirection.TX, handle, sa)))
+        numbers[handle] = stack.sequence_numbers(sa)
+    for number, packet in enumerate(clear.packets, start=1):
+        try:
+            link, data = stack.strip_link(packet) if clear.ethernet else (stack.LINK, packet)
+            split = ip.split(data)
+            handle = _choose(split, sas)
+            sequence = next(numbers[handle], None)
+            if sequence is None:
+                raise ValueError(f"SA {sas[handle - 1].name}: sequence numbers used up")
+            outgoing = Outgoing(
+                sas[handle - 1], sequence, data, link, ip_id=number % (1 << IP_ID_BITS))
+            request = stack.device_request(outgoing, handle)
+        except ValueError as problem:
+            plan.kept_back.append(f"packet {number}: {problem}")
+            continue
+        step = TxFrame(request.descriptor, request.frame)
+        plan.steps.append(step)
+        if golden.transmit(step).status == TxStatus.SEALED:
+            plan.sealed.append(split.whole())
+    return plan
+
+
+def _choose(packet: IpPacket, sas: tuple[SecurityAssociation, ...]) -> int:
+    """Handle of the first SA that a clear packet is for; ``ValueError`` if there is none."""
+    for handle, sa in enumerate(sas, start=1):
+        if _is_for(sa, packet):
+            return handle
+    raise ValueError(f"{packet.source} to {packet.destination}: no SA is for it")
+
+
+def _is_for(sa: SecurityAssociation, packet: IpPacket) -> bool:
+    if sa.inner_family != packet.version:
+        return False
+    ends = packet.source, packet.destination
+    if sa.mode == "transport" and ends != (sa.source, sa.destination):
+        return False
+    return sa.selector is None or sa.selector.matches(*ends)
 
 
 class _EsnDriver:

@@ -1,0 +1,270 @@
+"""One call of ``espnic run`` or ``espnic model``, from its files to its files."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from model import safile
+from model.codes import SaDirection, SaOperation, SaResult
+from model.device import Device
+from model.sa import SecurityAssociation, command_values
+from model.safile import UnsupportedSa
+from model.stack import Receiver
+from sim import captures, report, rtl, traffic
+from sim.build import require_tools
+from sim.check import compare_outcomes
+from sim.pcap import CaptureError, read_capture
+from sim.problem import InputError, Mismatch
+from sim.rtl import Options, Replay
+from sim.steps import Outcome, Received
+from sim.traffic import Plan
+
+Lines = list[tuple[str, str]]
+STALL_MAX = 0.9
+_SHOWN_PACKETS = 3
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asks for: exactly one of ``rx`` and ``tx`` is given."""
+
+    rx: Path | None
+    tx: Path | None
+    sa: Path
+    output: Path
+    seed: int
+    """Of the salts that the SA file does not give."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A request with its files read and its steps planned on the model."""
+
+    receiving: bool
+    path: Path
+    output: Path
+    sas: tuple[SecurityAssociation, ...]
+    unsupported: tuple[UnsupportedSa, ...]
+    drawn_salts: Lines
+    plan: Plan
+
+    @property
+    def frames(self) -> list[int]:
+        """Lengths in bytes of the frames that go into the engine."""
+        return [
+            len(record.fields["frame"]) // 2
+            for record in self.plan.outcome.trace if record.point in ("rx.in", "tx.in")
+        ]
+
+
+def run(request: Request, options: Options, console: Console) -> None:
+    """Replay through RTL and model, write all results, print a summary.
+
+    Raises ``Mismatch`` when anything differs, and what ``sim.problem`` lists for
+    input that cannot be used.
+    """
+    _check_options(options)
+    job = _prepare(request)
+    with console.status(f"Building the engine for {options.simulator}, {options.width} bits"):
+        start = time.monotonic()
+        built = rtl.build_engine(options)
+        build_seconds = time.monotonic() - start
+    start = time.monotonic()
+    with _progress(console, len(job.frames)) as show:
+        replay = rtl.replay(built, job.plan.steps, options, show)
+    seconds = time.monotonic() - start
+    _write_results(job, {"rtl": replay.outcome, "model": job.plan.outcome})
+    console.print(report.status_table(replay.outcome.trace))
+    lines = _sa_lines(job)
+    lines += _speed_lines(job, replay, seconds)
+    lines.append(("build", f"{build_seconds:.1f} s, {options.simulator}, {options.width} bits"))
+    report.print_lines(console, lines)
+    _judge(job, replay)
+    report.print_lines(console, [
+        *_software_lines(job, replay.outcome),
+        ("RTL = model", _compared(job.plan.outcome)),
+        ("results", str(job.output)),
+    ])
+
+
+def run_model(request: Request, console: Console) -> None:
+    """Replay through the golden model alone."""
+    job = _prepare(request)
+    outcome = job.plan.outcome
+    _write_results(job, {"model": outcome})
+    console.print(report.status_table(outcome.trace))
+    report.print_lines(console, [
+        *_sa_lines(job), *_software_lines(job, outcome), ("results", str(job.output)),
+    ])
+
+
+def _check_options(options: Options) -> None:
+    if options.width not in rtl.WIDTHS:
+        widths = ", ".join(map(str, rtl.WIDTHS))
+        raise InputError(f"--width {options.width}: expected one of {widths}")
+    if not 0 <= options.stall <= STALL_MAX:
+        raise InputError(f"--stall {options.stall}: expected 0 to {STALL_MAX}")
+    require_tools(options.simulator)
+
+
+def _prepare(request: Request) -> Job:
+    path = request.rx or request.tx
+    if path is None or (request.rx and request.tx):
+        raise InputError("expected one of --rx and --tx")
+    file = safile.load(request.sa)
+    if len(file.sas) >= rtl.SAS:
+        raise InputError(f"{request.sa}: {len(file.sas)} SAs, expected {rtl.SAS - 1} at most")
+    capture = read_capture(path)
+    sas, salts = file.sas, []
+    if request.rx:
+        if not capture.ethernet:
+            raise CaptureError(f"{path}: link type raw IP, expected Ethernet for --rx")
+        plan = traffic.plan_receive(capture.packets, sas, rtl.SAS)
+    else:
+        sas = traffic.with_seqiv_salts(sas, request.seed)
+        salts = [
+            ("seqiv salt", f"{sa.name} {sa.seqiv_salt.hex()}, drawn with seed {request.seed}")
+            for sa, given in zip(sas, file.sas, strict=True)
+            if sa.seqiv_salt and not given.seqiv_salt
+        ]
+        if not sas:
+            refused = file.unsupported[0]
+            raise InputError(f"{request.sa}: no SA to send with; {refused.name}: {refused.reason}")
+        plan = traffic.plan_transmit(capture, sas, rtl.SAS)
+        if len(plan.kept_back) == len(capture.packets):
+            raise InputError(f"{path}: {plan.kept_back[0]}, expected packets for {request.sa}")
+    make_folder(request.output)
+    return Job(bool(request.rx), path, request.output, sas, file.unsupported, salts, plan)
+
+
+def make_folder(path: Path) -> None:
+    """Make the folder, and see that it can be written to; else raise ``InputError``."""
+    probe = path / ".espnic"
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}, expected a folder to write to") from None
+
+
+@contextmanager
+def _progress(console: Console, frames: int) -> Iterator:
+    columns = (TextColumn("Simulating"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("", total=frames)
+        yield lambda done: progress.update(task, completed=done)
+
+
+def _write_results(job: Job, outcomes: dict[str, Outcome]) -> None:
+    """Write traces of all, the frames and verdicts of the first."""
+    first = next(iter(outcomes.values()))
+    if job.receiving:
+        frames = [received.frame for received in first.received]
+        report.write_frames(job.output / "out.pcap", frames)
+        report.write_verdicts(job.output / "completions.jsonl", first.trace)
+    else:
+        report.write_frames(job.output / "wire.pcap", first.sent)
+        report.write_verdicts(job.output / "verdicts.jsonl", first.trace)
+    for name, outcome in outcomes.items():
+        report.write_trace(job.output, name, outcome.trace)
+
+
+def _judge(job: Job, replay: Replay) -> None:
+    difference = compare_outcomes(replay.outcome, job.plan.outcome)
+    files = f"see rtl.trace.jsonl and model.trace.jsonl (.pcapng for Wireshark) in {job.output}"
+    if replay.problem is not None:
+        raise Mismatch(f"{replay.problem}; {difference}; {files}, and {replay.log}")
+    if difference is not None:
+        raise Mismatch(f"{difference}; {files}")
+
+
+def _sa_lines(job: Job) -> Lines:
+    results = job.plan.outcome.results[:len(job.sas)]
+    pairs = list(zip(job.sas, results, strict=True))
+    added = ", ".join(sa.name for sa, result in pairs if result == SaResult.OK)
+    lines: Lines = [("SAs added", added or "none")]
+    lines += [
+        ("SA refused", f"{sa.name}: {result.name}") for sa, result in pairs if result
+    ]
+    lines += [("SA refused", f"{sa.name}: {sa.reason}") for sa in job.unsupported]
+    modified = len(job.plan.outcome.results) - len(job.sas)
+    if modified:
+        lines.append(("ESN", f"{modified} changes of the high half"))
+    lines += job.drawn_salts
+    lines += [("kept back", packet) for packet in job.plan.kept_back[:_SHOWN_PACKETS]]
+    more = len(job.plan.kept_back) - _SHOWN_PACKETS
+    if more > 0:
+        lines.append(("", f"and {more} more"))
+    return lines
+
+
+def _speed_lines(job: Job, replay: Replay, seconds: float) -> Lines:
+    if not replay.clocks:
+        return []
+    return [
+        ("clocks", report.rates(replay.clocks, len(job.frames), sum(job.frames))),
+        ("simulation", f"{seconds:.1f} s, {replay.clocks / seconds:,.0f} clocks/s"),
+    ]
+
+
+def _compared(outcome: Outcome) -> str:
+    return (
+        f"{len(outcome.trace):,} trace records, {len(outcome.received) + len(outcome.sent):,} "
+        f"frames out, {len(outcome.results)} commands, {len(outcome.counters)} counters"
+    )
+
+
+def _software_lines(job: Job, outcome: Outcome) -> Lines:
+    """What the software at the other end makes of the frames, against what it should be."""
+    if job.receiving:
+        return _delivered_lines(job, outcome)
+    return _opened_lines(job, outcome)
+
+
+def _delivered_lines(job: Job, outcome: Outcome) -> Lines:
+    expected = captures.plain_packets(job.path)
+    if expected is None:
+        return []
+    if job.unsupported:
+        return [("delivered", "not compared with the plain capture: an SA was refused")]
+    delivered = _delivered(job.sas, outcome.received)
+    _expect_packets("delivered", delivered, expected)
+    return [("delivered", f"{len(delivered)} packets, as in the plain capture")]
+
+
+def _opened_lines(job: Job, outcome: Outcome) -> Lines:
+    """A peer receives the wire frames with the same SAs."""
+    peer = Device(rtl.SAS)
+    for handle, sa in enumerate(job.sas, start=1):
+        peer.command(command_values(SaOperation.ADD, SaDirection.RX, handle, sa))
+    received = [peer.receive(frame) for frame in outcome.sent]
+    opened = _delivered(job.sas, [
+        Received(result.completion, result.frame) for result in received if result.frame
+    ])
+    _expect_packets("opened again", opened, job.plan.sealed)
+    return [("opened again", f"{len(opened)} packets, as they were in clear")]
+
+
+def _delivered(
+    sas: tuple[SecurityAssociation, ...], received: list[Received],
+) -> list[bytes]:
+    receiver = Receiver(sas)
+    packets = [receiver.deliver(item.frame, item.completion) for item in received]
+    return [packet for packet in packets if packet is not None]
+
+
+def _expect_packets(
+    what: str, packets: list[bytes], expected: list[bytes] | tuple[bytes, ...],
+) -> None:
+    for number, (packet, right) in enumerate(zip_longest(packets, expected), start=1):
+        if packet != right:
+            shown = "missing" if packet is None else packet.hex()
+            wanted = "none" if right is None else right.hex()
+            raise Mismatch(f"{what}: packet {number} is {shown}, expected {wanted}")

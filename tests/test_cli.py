@@ -1,0 +1,321 @@
+"""The command: its files, its exit codes, and one line for each kind of bad input.
+
+Where a simulation would run, ``tests.observing`` shows the model's outcome as the
+RTL would, right or with a fault put in; the real engine runs in cocotb_tests.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from model import trace
+from sim import cli, rtl
+from sim.build import MissingTool
+from sim.golden import run_model
+from sim.pcap import read_capture, write_pcap
+from sim.taps import outcome_of
+from tests.observing import observe
+
+CAPTURES = Path(__file__).parents[1] / "captures"
+CAPTURE = CAPTURES / "tun4_gcm128.pcap"
+CLEAR = CAPTURES / "tun4_gcm128.plain.pcap"
+SA_FILE = CAPTURES / "tun4_gcm128.json"
+
+
+@pytest.fixture
+def espnic(monkeypatch, capsys):
+    """Call the command; gives exit code, output and complaint."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["espnic", *map(str, arguments)])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as stop:
+            code = stop.code
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def refused(espnic):
+    """Call the command with bad input; gives the one line that it says."""
+
+    def call(*arguments):
+        code, _, complaint = espnic(*arguments)
+        assert code == 2
+        assert complaint.startswith("espnic: ") and complaint.count("\n") == 1
+        return complaint
+
+    return call
+
+
+@pytest.fixture
+def fake_rtl(monkeypatch):
+    """Put the model in the place of the RTL; gives a list of faults to put in."""
+    faults = []
+
+    def replay(_built, steps, options, progress):
+        progress(1)
+        seen = observe(run_model(steps, rtl.SAS), options.width)
+        for fault in faults:
+            fault(seen)
+        outcome = outcome_of(steps, seen, options.width)
+        return rtl.Replay(outcome, seen.clocks, seen.stuck, Path("run.log"))
+
+    monkeypatch.setattr(rtl, "build_engine", lambda _options: None)
+    monkeypatch.setattr(rtl, "replay", replay)
+    return faults
+
+
+RESULTS = {"rtl.trace.jsonl", "rtl.trace.pcapng", "model.trace.jsonl", "model.trace.pcapng"}
+
+
+def test_run_rx_writes_what_the_host_gets(espnic, fake_rtl, tmp_path):
+    code, shown, complaint = espnic("run", "--rx", CAPTURE, "--sa", SA_FILE, "-o", tmp_path)
+    assert (code, complaint) == (0, "")
+    assert {path.name for path in tmp_path.iterdir()} == RESULTS | {
+        "out.pcap", "completions.jsonl"}
+    frames = read_capture(CAPTURE).packets
+    out = read_capture(tmp_path / "out.pcap").packets
+    assert [len(frame) for frame in out] == [len(frame) for frame in frames]
+    lines = (tmp_path / "completions.jsonl").read_text().splitlines()
+    assert [json.loads(line)["status"] for line in lines] == ["OK"] * len(frames)
+    assert f"{len(frames)} packets, as in the plain capture" in shown
+
+
+def test_run_tx_writes_what_the_wire_gets(espnic, fake_rtl, tmp_path):
+    code, shown, complaint = espnic("run", "--tx", CLEAR, "--sa", SA_FILE, "-o", tmp_path)
+    assert (code, complaint) == (0, "")
+    assert {path.name for path in tmp_path.iterdir()} == RESULTS | {
+        "wire.pcap", "verdicts.jsonl"}
+    clear = read_capture(CLEAR).packets
+    assert f"{len(clear)} packets, as they were in clear" in shown
+
+
+def test_model_writes_the_same_as_run(espnic, fake_rtl, tmp_path):
+    for command in ("run", "model"):
+        espnic(command, "--rx", CAPTURE, "--sa", SA_FILE, "-o", tmp_path / command)
+    for name in ("out.pcap", "completions.jsonl", "model.trace.jsonl"):
+        same = [(tmp_path / command / name).read_bytes() for command in ("run", "model")]
+        assert same[0] == same[1]
+
+
+def test_traces_of_equal_runs_compare_equal(espnic, fake_rtl, tmp_path):
+    espnic("run", "--rx", CAPTURE, "--sa", SA_FILE, "-o", tmp_path)
+    traces = tmp_path / "rtl.trace.jsonl", tmp_path / "model.trace.jsonl"
+    code, shown, _ = espnic("compare", *traces)
+    assert code == 0 and shown.startswith("equal: ")
+
+
+def test_mismatch_names_point_packet_field_and_files(espnic, fake_rtl, tmp_path):
+    def fault(seen):
+        seen.taps["rx_icv"][4] ^= 1
+
+    fake_rtl.append(fault)
+    code, _, complaint = espnic("run", "--rx", CAPTURE, "--sa", SA_FILE, "-o", tmp_path)
+    assert code == 1 and complaint.count("\n") == 1
+    assert "packet 5, rx.icv, tag, from byte 0: RTL " in complaint
+    assert "rtl.trace.jsonl" in complaint and str(tmp_path) in complaint
+    code, _, complaint = espnic(
+        "compare", tmp_path / "rtl.trace.jsonl", tmp_path / "model.trace.jsonl")
+    assert code == 1 and "packet 5, rx.icv, tag" in complaint
+
+
+def test_simulation_that_stops_is_a_mismatch(espnic, fake_rtl, tmp_path):
+    def fault(seen):
+        seen.stuck = "rx: 3 of 146 frames judged"
+        del seen.to_host[3:]
+        for name in seen.taps:
+            del seen.taps[name][3:]
+
+    fake_rtl.append(fault)
+    code, _, complaint = espnic("run", "--rx", CAPTURE, "--sa", SA_FILE, "-o", tmp_path)
+    assert code == 1 and "3 of 146 frames judged" in complaint and "run.log" in complaint
+
+
+def test_wrong_plaintext_is_told_from_the_plain_capture(espnic, fake_rtl, tmp_path, monkeypatch):
+    """A fault that RTL and model share: only the kernel's plaintext shows it."""
+    packets = list(read_capture(CLEAR).packets)
+    packets[6] = packets[6][:-1] + b"?"
+    monkeypatch.setattr("sim.captures.plain_packets", lambda _path: tuple(packets))
+    code, _, complaint = espnic("run", "--rx", CAPTURE, "--sa", SA_FILE, "-o", tmp_path)
+    assert code == 1 and "delivered: packet 7 is" in complaint
+
+
+def test_salt_that_the_file_lacks_is_drawn_from_the_seed_and_shown(espnic, tmp_path):
+    document = json.loads(SA_FILE.read_text())
+    for sa in document["sas"]:
+        sa.pop("seqiv_salt", None)
+    file = tmp_path / "sa.json"
+    file.write_text(json.dumps(document))
+
+    def salts(seed):
+        _, shown, _ = espnic(
+            "model", "--tx", CLEAR, "--sa", file, "-o", tmp_path / "out", "--seed", seed)
+        return [line.split()[3] for line in shown.splitlines() if line.startswith("seqiv salt")]
+
+    assert salts(1) == salts(1) != salts(2)
+    assert len(salts(1)) == 2
+
+
+def test_unsupported_sas_are_refused_and_their_frames_pass(espnic, fake_rtl, tmp_path):
+    capture = CAPTURES / "tun4_chacha.pcap"
+    code, shown, _ = espnic(
+        "run", "--rx", capture, "--sa", capture.with_suffix(".json"), "-o", tmp_path)
+    assert code == 0 and "SA refused" in shown and "NO_SA" in shown
+    assert read_capture(tmp_path / "out.pcap").packets == read_capture(capture).packets
+
+
+def test_packet_without_an_sa_is_kept_back(espnic, tmp_path):
+    packets = list(read_capture(CLEAR).packets[:3])
+    stranger = bytearray(packets[1])
+    stranger[16:20] = bytes([8, 8, 8, 8])
+    write_pcap(tmp_path / "clear.pcap", enumerate([*packets, bytes(stranger)]), ethernet=False)
+    code, shown, _ = espnic(
+        "model", "--tx", tmp_path / "clear.pcap", "--sa", SA_FILE, "-o", tmp_path / "out")
+    assert code == 0
+    assert "kept back" in shown and "8.8.8.8: no SA is for it" in shown
+    assert len(read_capture(tmp_path / "out" / "wire.pcap").packets) == 3
+
+
+# Bad input: exit code 2 and one line
+
+def test_neither_or_both_directions(refused, tmp_path):
+    options = ("--sa", SA_FILE, "-o", tmp_path)
+    assert "one of --rx and --tx" in refused("model", *options)
+    assert "one of --rx and --tx" in refused(
+        "model", "--rx", CAPTURE, "--tx", CLEAR, *options)
+
+
+def test_missing_option(refused):
+    assert "--sa" in refused("run", "--rx", CAPTURE, "-o", "x")
+
+
+def test_unknown_option(refused):
+    assert "--nonsense" in refused("run", "--nonsense")
+
+
+def test_width_that_is_no_number(refused, tmp_path):
+    options = ("--rx", CAPTURE, "--sa", SA_FILE, "-o", tmp_path)
+    assert "'--width'" in refused("run", *options, "--width", "wide")
+
+
+def test_bad_width(refused, tmp_path):
+    options = ("--rx", CAPTURE, "--sa", SA_FILE, "-o", tmp_path)
+    assert "--width 100: expected one of 128, 256, 512" in refused("run", *options, "--width", 100)
+    assert "--width 64" in refused("verilog", "-o", tmp_path, "--width", 64)
+
+
+def test_bad_sa_count(refused, tmp_path):
+    assert "--sas 1000: expected a power of two" in refused(
+        "verilog", "-o", tmp_path, "--sas", 1000)
+
+
+def test_bad_stall(refused, tmp_path):
+    options = ("--rx", CAPTURE, "--sa", SA_FILE, "-o", tmp_path)
+    assert "--stall 1.0: expected 0 to 0.9" in refused("run", *options, "--stall", "1")
+
+
+def test_unknown_simulator(refused, tmp_path):
+    options = ("--rx", CAPTURE, "--sa", SA_FILE, "-o", tmp_path)
+    assert "'vcs': expected one of verilator, icarus" in refused(
+        "run", *options, "--simulator", "vcs")
+
+
+def test_missing_simulator(refused, tmp_path, monkeypatch):
+    def missing(simulator):
+        raise MissingTool(f"simulator {simulator}: g++ not found; run make setup")
+
+    monkeypatch.setattr("sim.session.require_tools", missing)
+    options = ("--rx", CAPTURE, "--sa", SA_FILE, "-o", tmp_path)
+    assert "g++ not found" in refused("run", *options)
+
+
+def test_missing_capture(refused, tmp_path):
+    path = tmp_path / "none.pcap"
+    assert f"{path}: No such file" in refused("run", "--rx", path, "--sa", SA_FILE, "-o", tmp_path)
+
+
+def test_capture_of_raw_ip_given_as_received(refused, tmp_path):
+    assert "link type raw IP, expected Ethernet" in refused(
+        "run", "--rx", CLEAR, "--sa", SA_FILE, "-o", tmp_path)
+
+
+def test_sa_file_given_as_capture(refused, tmp_path):
+    assert "not a capture" in refused("run", "--rx", SA_FILE, "--sa", SA_FILE, "-o", tmp_path)
+
+
+def test_missing_sa_file(refused, tmp_path):
+    path = tmp_path / "none.json"
+    assert f"{path}: No such file" in refused("run", "--rx", CAPTURE, "--sa", path, "-o", tmp_path)
+
+
+@pytest.mark.parametrize("change, expected", [
+    ({"key": "00" * 17}, "key: 17 bytes, expected hex of 16 or 24 or 32 bytes"),
+    ({"key": "zz" * 16}, "key: not hex"),
+    ({"salt": "0011"}, "salt: 2 bytes, expected hex of 4 bytes"),
+    ({"icv_bits": 100}, "icv_bits: 100, expected 64, 96 or 128"),
+    ({"mode": "beet"}, "mode: beet, expected tunnel or transport"),
+    ({"dst": "10.0.0"}, 'dst: "10.0.0", expected an IP address'),
+    ({"esn": 1}, "esn: 1, expected true or false"),
+    ({"spi": "0"}, "spi"),
+])
+def test_bad_field_of_an_sa(refused, tmp_path, change, expected):
+    document = json.loads(SA_FILE.read_text())
+    document["sas"][0].update(change)
+    path = tmp_path / "sa.json"
+    path.write_text(json.dumps(document))
+    complaint = refused("run", "--rx", CAPTURE, "--sa", path, "-o", tmp_path / "out")
+    assert f"{path}: SA ab: " in complaint and expected in complaint
+
+
+def test_sa_file_that_is_no_json(refused, tmp_path):
+    path = tmp_path / "sa.json"
+    path.write_text("{")
+    assert "expected JSON" in refused("run", "--rx", CAPTURE, "--sa", path, "-o", tmp_path / "out")
+
+
+def test_no_sa_to_send_with(refused, tmp_path):
+    assert "no SA to send with; ab: algorithm rfc7539esp" in refused(
+        "run", "--tx", CLEAR, "--sa", CAPTURES / "tun4_chacha.json", "-o", tmp_path)
+
+
+def test_no_packet_for_the_sas(refused, tmp_path):
+    assert "no SA is for it" in refused(
+        "run", "--tx", CLEAR, "--sa", CAPTURES / "trn6_gcm128.json", "-o", tmp_path)
+
+
+def test_output_that_is_a_file(refused, tmp_path):
+    path = tmp_path / "file"
+    path.touch()
+    assert f"{path}: " in refused("run", "--rx", CAPTURE, "--sa", SA_FILE, "-o", path)
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may write to any folder")
+def test_output_that_cannot_be_written(refused, tmp_path):
+    tmp_path.chmod(0o500)
+    assert "Permission denied" in refused("run", "--rx", CAPTURE, "--sa", SA_FILE, "-o", tmp_path)
+
+
+def test_trace_that_is_none(refused, tmp_path):
+    path = tmp_path / "x.jsonl"
+    path.write_text("nothing\n")
+    assert f"{path}:1: not JSON" in refused("compare", path, path)
+
+
+def test_missing_trace(refused, tmp_path):
+    assert "No such file" in refused("compare", tmp_path / "a", tmp_path / "b")
+
+
+def test_compare_finds_a_missing_record(espnic, tmp_path):
+    records = [trace.TraceRecord(1, "rx.in", {"frame": "00"})]
+    trace.write(tmp_path / "a", records)
+    trace.write(tmp_path / "b", [])
+    code, _, complaint = espnic("compare", tmp_path / "a", tmp_path / "b")
+    assert code == 1 and f"packet 1, rx.in: {tmp_path}/b has no such record" in complaint
