@@ -28,6 +28,7 @@ import cocotb_test.simulator
 from amaranth.lib import wiring
 
 from sim.netlist import Netlist, elaborate
+from sim.problem import MissingTool, SimulationError
 
 PROJECT = Path(__file__).resolve().parents[1]
 TIMESCALE = "1ns/1ns"
@@ -38,14 +39,6 @@ UNIT_FLAGS = ("OPT_FAST=-O1", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1")
 """Shortest build and run together for a block that is driven for some thousand clocks."""
 ENGINE_FLAGS = ("OPT_FAST=-O2", "OPT_SLOW=-O0", "OPT_GLOBAL=-O2")
 """Fastest run, for a netlist that is built once and driven for long."""
-
-
-class SimulationError(Exception):
-    """A build or a run broke off. The message ends with the end of its log."""
-
-
-class MissingTool(SimulationError):
-    """A simulator or what it needs is not there. The message is one line."""
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,7 @@ from rich.console import Console
 
 from model import trace
 from sim import check
-from sim.build import SimulationError
-from sim.problem import BAD_INPUT, Mismatch
+from sim.problem import BAD_INPUT, Mismatch, SimulationError
 
 app = typer.Typer(
     help="Inline IPsec ESP offload engine: RTL, golden model and cosimulation.",

@@ -14,6 +14,7 @@ from scapy.packet import Raw
 from scapy.utils import PcapNgWriter, RawPcapNgReader, RawPcapReader, RawPcapWriter
 
 from sim.files import replacing
+from sim.problem import CaptureError
 
 LINK_ETHERNET = 1
 LINK_RAW = 101
@@ -27,10 +28,6 @@ _PCAP_HEADER_BYTES = 24
 _RECORD_HEADER_BYTES = 16
 _BLOCK_HEADER_BYTES = 8
 _NANOSECONDS = 1_000_000_000
-
-
-class CaptureError(ValueError):
-    """A capture that cannot be used. The message is one line for the user."""
 
 
 @dataclass(frozen=True)

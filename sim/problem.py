@@ -1,17 +1,27 @@
-"""What stops the command: each message is for the user and becomes one line."""
+"""What stops the command. Each message is for the user."""
 
 from model.safile import SaFileError
 from model.trace import TraceError
-from sim.build import MissingTool
-from sim.pcap import CaptureError
 
 
 class InputError(Exception):
-    """An argument or a file that cannot be used: says which, and what was expected."""
+    """An argument or a file that cannot be used: one line, with what was expected."""
+
+
+class CaptureError(InputError):
+    """A capture that cannot be used."""
+
+
+class SimulationError(Exception):
+    """A build or a run broke off. The message ends with the end of its log."""
+
+
+class MissingTool(SimulationError):
+    """A simulator or what it needs is not there. The message is one line."""
 
 
 class Mismatch(Exception):
-    """RTL and model, or two traces, differ: says where."""
+    """RTL and model, or two traces, differ: one line that says where."""
 
 
-BAD_INPUT = (InputError, SaFileError, TraceError, CaptureError, MissingTool)
+BAD_INPUT = (InputError, SaFileError, TraceError, MissingTool)

@@ -14,13 +14,13 @@ from sim.build import (
     ENGINE_FLAGS,
     PROJECT,
     Build,
-    SimulationError,
     build,
     cache_directory,
     run,
 )
 from sim.files import replacing
 from sim.netlist import Netlist, elaborate
+from sim.problem import SimulationError
 from sim.steps import Outcome, Step, write_steps
 from sim.taps import Observed, outcome_of
 

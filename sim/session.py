@@ -19,8 +19,8 @@ from model.stack import Receiver
 from sim import captures, report, rtl, traffic
 from sim.build import require_tools
 from sim.check import compare_outcomes
-from sim.pcap import CaptureError, read_capture
-from sim.problem import InputError, Mismatch
+from sim.pcap import read_capture
+from sim.problem import CaptureError, InputError, Mismatch
 from sim.rtl import Options, Replay
 from sim.steps import Outcome, Received
 from sim.traffic import Plan

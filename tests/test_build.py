@@ -10,8 +10,9 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from sim import build as building
-from sim.build import SimulationError, build, run, simulate
+from sim.build import build, run, simulate
 from sim.netlist import elaborate, merge_equal_modules
+from sim.problem import SimulationError
 
 MODULE = "tests.bench_adder"
 

@@ -13,9 +13,9 @@ import pytest
 
 from model import trace
 from sim import cli, rtl
-from sim.build import MissingTool
 from sim.golden import run_model
 from sim.pcap import read_capture, write_pcap
+from sim.problem import MissingTool
 from sim.taps import outcome_of
 from tests.observing import observe
 

@@ -6,7 +6,8 @@ import subprocess
 
 import pytest
 
-from sim.pcap import CaptureError, Note, read_capture, write_pcap, write_pcapng
+from sim.pcap import Note, read_capture, write_pcap, write_pcapng
+from sim.problem import CaptureError
 
 FRAMES = [bytes(range(60)), bytes(1514), b"\x01" * 61]
 
