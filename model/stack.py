@@ -18,6 +18,7 @@ from model.codes import (
     ETHERTYPE_IPV4,
     ETHERTYPE_IPV6,
     ETHERTYPE_VLAN,
+    IPPROTO_AH,
     IPPROTO_ESP,
     IPPROTO_IPIP,
     IPPROTO_IPV6,
@@ -289,8 +290,8 @@ class Receiver:
         ``completion`` has the fields of RX_COMPLETION. In tunnel mode the result
         is the packet inside; in transport mode the packet without ESP, its
         protocol, length and checksum put right. A packet that is not IPsec is
-        handed up as it is. A fragment gives the whole packet when it is the last
-        that was missing.
+        handed up as it is, but AH, of which no SA is known, is not. A fragment
+        gives the whole packet when it is the last that was missing.
         """
         status = RxStatus(completion["status"])
         if status in _GIVEN_UP:
@@ -303,7 +304,7 @@ class Receiver:
             return None
         found = _find_esp(whole)
         if found is None:
-            return whole.whole()
+            return None if whole.protocol == IPPROTO_AH else whole.whole()
         inbound = self._inbound.get(
             (whole.destination, found.encapsulation, int.from_bytes(found.data[:4], "big")))
         if inbound is None:
