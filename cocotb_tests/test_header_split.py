@@ -9,7 +9,7 @@ from hdl.header_split import HeaderSplit
 from hdl.text_restore import text_place
 from sim.beats import pack, receive_packets, to_beats
 from sim.streams import StreamSink, StreamSource, start_clock_and_reset
-from sim.widths import simulate_widths, bench_widths
+from sim.widths import bench_widths, simulate_widths
 
 
 def random_frames(chance, width, count):
@@ -18,7 +18,8 @@ def random_frames(chance, width, count):
     for _ in range(count):
         frame = chance.randbytes(chance.randrange(1, 3 * width // 8 + 100))
         offsets = range(50, min(len(frame), 100) + 1, 4)
-        frames.append((frame, chance.choice(offsets) if offsets and chance.random() < 0.8 else None))
+        with_text = offsets and chance.random() < 0.8
+        frames.append((frame, chance.choice(offsets) if with_text else None))
     return frames
 
 

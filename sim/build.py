@@ -238,19 +238,21 @@ def _build_verilator(netlist: Netlist, directory: Path, flags: tuple[str, ...]) 
     source.write_text(netlist.text)
     visible = directory / "visible.vlt"
     visible.write_text(_visible_ports(netlist))
-    runtime = cache_directory() / _runtime_key(flags)
-    if runtime.is_dir():
-        # make takes an object that is newer than its source as done.
-        for part in runtime.iterdir():
-            shutil.copyfile(part, directory / part.name)
     simulator = _Verilator(
         toplevel=netlist.top, module="", sim_build=str(directory), compile_only=True,
         timescale=TIMESCALE, verilog_sources=[str(visible), str(source)],
         compile_args=list(_VERILATE_FLAGS), make_args=[*_MAKE_FLAGS, *flags],
     )
     log = directory / "build.log"
-    for command in simulator.build_commands():
-        simulator.execute_logged(command, log, _verilator_environment())
+    verilate, make = simulator.build_commands()
+    simulator.execute_logged(verilate, log, _verilator_environment())
+    runtime = cache_directory() / _runtime_key(flags)
+    if runtime.is_dir():
+        # make takes an object as done that is newer than its source and than the
+        # makefile that was just written.
+        for part in runtime.iterdir():
+            shutil.copyfile(part, directory / part.name)
+    simulator.execute_logged(make, log, _verilator_environment())
     _keep_runtime(directory, runtime)
 
 

@@ -1,0 +1,216 @@
+"""The receive parser against the model's, over every kind of frame and every truncation."""
+
+import random
+from collections import Counter
+
+import cocotb
+from cocotb.triggers import ClockCycles
+
+from hdl.rx_parser import RxParser, rx_header
+from model import packet
+from model.codes import (
+    ESP_HEADER_BYTES,
+    ETHERTYPE_IPV4,
+    ETHERTYPE_IPV6,
+    ETHERTYPE_VLAN,
+    IPPROTO_ESP,
+    IPPROTO_FRAGMENT,
+    IPPROTO_TCP,
+    IPPROTO_UDP,
+    IPV4_HEADER_BYTES,
+    IPV6_EXTENSION_HEADERS,
+    UDP_HEADER_BYTES,
+    UDP_PORT_ESP,
+    RxStatus,
+)
+from sim.beats import pack, to_beats, unpack
+from sim.streams import StreamSink, StreamSource, start_clock_and_reset
+from sim.widths import bench_widths, simulate_widths
+
+IV_END = ESP_HEADER_BYTES + 8
+ESP = bytes.fromhex("11223344 00000007 0102030405060708") + bytes(range(40))
+LATENCY = 3
+
+
+def ethernet(payload, ethertype, vlans=0):
+    tags = (ETHERTYPE_VLAN.to_bytes(2, "big") + b"\x20\x01") * vlans
+    return bytes(range(0xA0, 0xAC)) + tags + ethertype.to_bytes(2, "big") + payload
+
+
+def ipv4(payload, protocol, *, first=0x45, length=None, fragment=0x4000):
+    length = IPV4_HEADER_BYTES + len(payload) if length is None else length
+    header = bytes([first, 0]) + length.to_bytes(2, "big") + b"\x12\x34"
+    header += fragment.to_bytes(2, "big") + bytes([64, protocol]) + b"\xbe\xef"
+    return header + bytes([192, 0, 2, 1, 198, 51, 100, 7]) + payload
+
+
+def ipv6(payload, protocol, *, first=0x60, length=None):
+    length = len(payload) if length is None else length
+    header = bytes([first, 0, 0, 0]) + length.to_bytes(2, "big") + bytes([protocol, 64])
+    return header + bytes(range(0x20, 0x30)) + bytes(range(0x40, 0x50)) + payload
+
+
+def udp(payload, *, port=UDP_PORT_ESP, length=None):
+    length = UDP_HEADER_BYTES + len(payload) if length is None else length
+    return b"\x30\x39" + port.to_bytes(2, "big") + length.to_bytes(2, "big") + bytes(2) + payload
+
+
+def over_ip(payload, protocol):
+    """A payload over IPv4 and IPv6, each with and without a VLAN tag."""
+    for vlans in (0, 1):
+        yield ethernet(ipv4(payload, protocol), ETHERTYPE_IPV4, vlans)
+        yield ethernet(ipv6(payload, protocol), ETHERTYPE_IPV6, vlans)
+
+
+def good_frames():
+    """ESP behind every combination of headers."""
+    return [*over_ip(ESP, IPPROTO_ESP), *over_ip(udp(ESP), IPPROTO_UDP)]
+
+
+def rejected_frames():
+    """Every reason not to look up an SA, in every place where it can stand."""
+    frames = []
+    for payload, protocol in (
+        (ESP[:7], IPPROTO_ESP), (b"", IPPROTO_ESP), (ESP[:8], IPPROTO_ESP), (ESP, IPPROTO_TCP),
+        (udp(b"\xff"), IPPROTO_UDP), (udp(b"\xfe"), IPPROTO_UDP), (udp(b""), IPPROTO_UDP),
+        (udp(bytes(4) + ESP), IPPROTO_UDP), (udp(ESP[:8]), IPPROTO_UDP),
+        (udp(ESP[:9]), IPPROTO_UDP), (udp(b"\xff" * 2), IPPROTO_UDP),
+        (udp(ESP, port=4501), IPPROTO_UDP), (udp(ESP, length=7), IPPROTO_UDP),
+        (udp(ESP, length=0), IPPROTO_UDP), (udp(ESP, length=65), IPPROTO_UDP),
+        (udp(ESP, length=64), IPPROTO_UDP), (udp(ESP, length=30), IPPROTO_UDP),
+        (udp(ESP, length=0xFFFF), IPPROTO_UDP), (udp(b"\xff" * 30, length=9), IPPROTO_UDP),
+        (ESP, IPPROTO_FRAGMENT), *((ESP, header) for header in IPV6_EXTENSION_HEADERS),
+    ):
+        frames += over_ip(payload, protocol)
+    for vlans in (0, 1):
+        frames += [ethernet(ipv4(ESP, IPPROTO_ESP, **fields), ETHERTYPE_IPV4, vlans) for fields in (
+            {"first": 0x55}, {"first": 0x44}, {"first": 0x46}, {"first": 0x4F}, {"first": 0x40},
+            {"length": 19}, {"length": 0}, {"length": 20}, {"length": 27}, {"length": 28},
+            {"length": 0xFFFF}, {"fragment": 0x2000}, {"fragment": 1}, {"fragment": 0x1FFF},
+            {"fragment": 0x8000}, {"fragment": 0x3000})]
+        frames += [ethernet(ipv6(ESP, IPPROTO_ESP, **fields), ETHERTYPE_IPV6, vlans) for fields in (
+            {"first": 0x40}, {"first": 0x6F}, {"length": 0}, {"length": 7}, {"length": 8},
+            {"length": 0xFFFF})]
+        frames += [ethernet(ipv4(ESP, IPPROTO_ESP), ethertype, vlans)
+                   for ethertype in (0x0806, 0x88A8, 0x8CE4)]
+    frames += [frame for vlans in (2, 3) for frame in (
+        ethernet(ipv4(ESP, IPPROTO_ESP), ETHERTYPE_IPV4, vlans),
+        ethernet(ipv6(ESP, IPPROTO_ESP), ETHERTYPE_IPV6, vlans))]
+    return frames
+
+
+def mutated_frames(chance, count):
+    """Frames with up to 3 bytes changed, cut somewhere, or padded behind the IP packet."""
+    pool = good_frames() + rejected_frames()
+    for _ in range(count):
+        frame = bytearray(chance.choice(pool))
+        for _ in range(chance.randrange(4)):
+            frame[chance.randrange(min(len(frame), 70))] = chance.choice(
+                (0, 1, 4, 0x45, 0x60, 0x81, 0x08, 0xFF, chance.randrange(256)))
+        frame += chance.randbytes(chance.choice((0, 0, 6, 300)))
+        yield bytes(frame[:chance.choice((len(frame), chance.randrange(1, len(frame) + 1)))])
+
+
+def expected(frame):
+    """What the parser gives: status, fields, IV and whether the frame ends before it does."""
+    status, parsed = packet.parse(frame)
+    if parsed is None:
+        return {"parsed": {"status": status}, "iv": 0, "short": 0}
+    iv = frame[parsed.esp_offset + ESP_HEADER_BYTES:parsed.esp_offset + IV_END]
+    short = len(frame) < parsed.esp_offset + IV_END
+    return {"parsed": parsed.fields(), "iv": 0 if short else int.from_bytes(iv, "big"),
+            "short": short}
+
+
+def without_unspecified(word):
+    """The IV of a frame that ends before it does is unspecified."""
+    fields = unpack(rx_header(), word)
+    return pack(rx_header(), fields | {"iv": 0} if fields["short"] else fields)
+
+
+async def check(dut, width, frames, *, idle=0.0):
+    """Send the frames and compare one by one."""
+    noise = random.Random(cocotb.RANDOM_SEED)
+    source = StreamSource(dut, f"w{width}__i", seed=cocotb.RANDOM_SEED, idle=idle)
+    sink = StreamSink(dut, f"w{width}__o")
+    for frame in frames:
+        source.send(*to_beats(width, frame, noise))
+    for number, frame in enumerate(frames):
+        word, = await sink.receive(1)
+        assert without_unspecified(word) == pack(rx_header(), expected(frame)), (
+            f"frame {number}: {frame.hex()}: {unpack(rx_header(), word)}, "
+            f"expected {expected(frame)}")
+    await ClockCycles(dut.clk, 2 * LATENCY)
+    assert not sink.items, "more headers than frames"
+
+
+@cocotb.test()
+@cocotb.parametrize(width=bench_widths())
+async def every_status_comes_as_in_the_model(dut, width):
+    await start_clock_and_reset(dut)
+    frames = good_frames() + rejected_frames()
+    random.Random(cocotb.RANDOM_SEED).shuffle(frames)
+    found = Counter(packet.parse(frame)[0] for frame in frames)
+    assert set(found) == set(RxStatus) - {
+        RxStatus.AUTH_FAILED, RxStatus.BAD_TRAILER, RxStatus.TRUNCATED, RxStatus.NO_SA,
+        RxStatus.OVERSIZE}
+    await check(dut, width, frames, idle=0.3)
+
+
+@cocotb.test()
+@cocotb.parametrize(width=bench_widths())
+async def a_frame_may_end_at_every_byte(dut, width):
+    await start_clock_and_reset(dut)
+    whole = [*good_frames(), *over_ip(udp(b"\xff"), IPPROTO_UDP),
+             *over_ip(udp(bytes(4) + ESP), IPPROTO_UDP), *over_ip(ESP, IPPROTO_TCP)]
+    await check(dut, width, [frame[:end] for frame in whole for end in range(1, 91)])
+
+
+@cocotb.test()
+@cocotb.parametrize(width=bench_widths())
+async def mutated_and_random_frames_do_not_disturb_the_next(dut, width):
+    await start_clock_and_reset(dut)
+    chance = random.Random(cocotb.RANDOM_SEED)
+    frames = [*mutated_frames(chance, 600),
+              *(chance.randbytes(chance.randrange(1, 200)) for _ in range(100))]
+    chance.shuffle(frames)
+    await check(dut, width, frames, idle=0.2)
+
+
+@cocotb.test()
+@cocotb.parametrize(width=bench_widths())
+async def single_beat_frames_go_every_clock(dut, width):
+    await start_clock_and_reset(dut)
+    frames = [frame[:width // 8] for frame in good_frames() + rejected_frames()]
+    start = int(dut.clocks.value)
+    await check(dut, width, frames)
+    assert int(dut.clocks.value) - start <= len(frames) + 3 * LATENCY + 3
+
+
+@cocotb.test()
+@cocotb.parametrize(width=bench_widths())
+async def the_header_comes_3_clocks_after_the_iv(dut, width):
+    await start_clock_and_reset(dut)
+    valid = getattr(dut, f"w{width}__o__valid")
+    for frame in good_frames():
+        source = StreamSource(dut, f"w{width}__i")
+        frame += bytes(10 * width // 8)
+        source.send(*to_beats(width, frame))
+        iv_end = packet.parse(frame)[1].esp_offset + IV_END
+        clocks = 0
+        while not int(valid.value):
+            await ClockCycles(dut.clk, 1)
+            clocks += 1
+        # Valid is seen one clock after it rose; the first beat is driven in the first clock.
+        assert clocks == -(-iv_end // (width // 8)) + LATENCY
+        await source.drained()
+        await ClockCycles(dut.clk, 2)
+
+
+def test_parser_finds_what_the_model_finds():
+    simulate_widths(RxParser, name="rx_parser", module=__name__, seed=1)
+
+
+def test_parser_finds_what_the_model_finds_on_icarus():
+    simulate_widths(RxParser, name="rx_parser", module=__name__, widths=[128],
+                    simulator="icarus", seed=2)
