@@ -1,0 +1,356 @@
+"""The register block over AXI4-Lite, with the SA table behind it."""
+
+import random
+
+import cocotb
+import pytest
+from amaranth.hdl import Module
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+from cocotb.triggers import ClockCycles, RisingEdge
+from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiResp
+
+from cocotb_tests.sa_bench import (
+    context_layout,
+    found_layout,
+    random_command,
+    random_lookup_keys,
+)
+from hdl.axil import axi_lite
+from hdl.layouts import HANDLE_BITS
+from hdl.registers import Registers, RxEvent, TxEvent
+from hdl.sa_contexts import found_sa
+from hdl.sa_store import SaStore
+from model import registers
+from model.codes import IcvSize, KeySize, RxStatus, SaDirection, SaOperation, SaResult, TxStatus
+from model.device import Device
+from model.layouts import LENGTH_BITS, LOOKUP_KEY, Field, Layout
+from model.registers import ADDRESS_BITS, BY_NAME, REGISTERS, WORD_BYTES, Access
+from sim.build import simulate
+from sim.driver import Driver, RegisterError
+from sim.streams import StreamSource, start_clock_and_reset
+
+WIDTH = 128
+LANES = WIDTH // 128
+SAS = 16
+RX_EVENT = Layout("rx_event", (Field("status", 4, ""), Field("bytes", LENGTH_BITS, "")))
+TX_EVENT = Layout("tx_event", (
+    Field("status", 3, ""), Field("bytes_in", LENGTH_BITS, ""), Field("bytes_out", LENGTH_BITS, ""),
+))
+
+
+class Device16(wiring.Component):
+    """Registers and SA table, as the engine joins them."""
+
+    def __init__(self):
+        super().__init__({
+            "axil": In(axi_lite()),
+            "rx_event": In(stream.Signature(RxEvent, always_ready=True)),
+            "tx_event": In(stream.Signature(TxEvent, always_ready=True)),
+            "irq": Out(1),
+            "tx_i": In(stream.Signature(HANDLE_BITS, always_ready=True)),
+            "tx_o": Out(stream.Signature(found_sa(LANES), always_ready=True)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.registers = block = Registers(WIDTH, SAS)
+        m.submodules.store = store = SaStore(WIDTH, SAS)
+        for port in ("axil", "rx_event", "tx_event"):
+            wiring.connect(m, wiring.flipped(getattr(self, port)), getattr(block, port))
+        for port in ("tx_i", "tx_o"):
+            wiring.connect(m, wiring.flipped(getattr(self, port)), getattr(store, port))
+        wiring.connect(m, block.command, store.command)
+        wiring.connect(m, block.response, store.response)
+        m.d.comb += [
+            store.hash_key.eq(block.hash_key),
+            block.rx_empty.eq(store.rx_empty),
+            self.irq.eq(block.irq),
+        ]
+        return m
+
+
+async def dump(axil: AxiLiteMaster) -> dict[str, int]:
+    """Every register, as it reads."""
+    return {register.name: (await read_word(axil, register.offset))[1] for register in REGISTERS}
+
+
+async def start(dut) -> tuple[random.Random, AxiLiteMaster]:
+    await start_clock_and_reset(dut)
+    axil = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "axil_"), dut.clk, dut.rst)
+    return random.Random(cocotb.RANDOM_SEED), axil
+
+
+def stall(axil: AxiLiteMaster, chance: random.Random) -> None:
+    """Random gaps on all five channels: address and data of a write in either order."""
+    def pauses():
+        while True:
+            yield chance.random() < 0.4
+    write, read = axil.write_if, axil.read_if
+    for channel in (write.aw_channel, write.w_channel, write.b_channel, read.ar_channel,
+                    read.r_channel):
+        channel.set_pause_generator(pauses())
+
+
+async def write_word(axil: AxiLiteMaster, offset: int, value: int) -> AxiResp:
+    return (await axil.write(offset, value.to_bytes(WORD_BYTES, "little"))).resp
+
+
+async def read_word(axil: AxiLiteMaster, offset: int) -> tuple[AxiResp, int]:
+    answer = await axil.read(offset, WORD_BYTES)
+    return answer.resp, int.from_bytes(answer.data, "little")
+
+
+@cocotb.test()
+async def the_device_says_what_it_is(dut):
+    _, axil = await start(dut)
+    identity = await Driver(axil).identify()
+    assert (identity.width, identity.sas) == (WIDTH, SAS)
+    assert identity.key_sizes == tuple(KeySize) and identity.icv_sizes == tuple(IcvSize)
+    assert identity.esn and identity.ipv6 and identity.udp
+    assert await read_word(axil, 0) == (AxiResp.OKAY, int.from_bytes(b"ESPN", "big"))
+
+
+@cocotb.test()
+async def reset_values_are_those_of_the_table(dut):
+    _, axil = await start(dut)
+    for register in REGISTERS:
+        if register.name not in ("CAPABILITIES", "SAS"):
+            read = await read_word(axil, register.offset)
+            assert read == (AxiResp.OKAY, register.reset), register.name
+
+
+@cocotb.test()
+async def accesses_that_the_table_does_not_grant_get_slverr(dut):
+    chance, axil = await start(dut)
+    stall(axil, chance)
+    before = await dump(axil)
+    granted = {register.offset: register.access for register in REGISTERS}
+    for offset in range(0, 1 << ADDRESS_BITS, WORD_BYTES):
+        if offset not in granted or granted[offset] == Access.READ:
+            answer = await write_word(axil, offset, chance.getrandbits(32))
+            assert answer == AxiResp.SLVERR, hex(offset)
+        if offset not in granted:
+            assert await read_word(axil, offset) == (AxiResp.SLVERR, 0), hex(offset)
+    assert await dump(axil) == before
+
+
+@cocotb.test()
+async def random_accesses_in_parallel_keep_their_order_and_strobes(dut):
+    """Reads and writes at once, writes of single bytes and of any bytes."""
+    chance, axil = await start(dut)
+    stall(axil, chance)
+    kept = [register for register in registers.SA_PARAMETERS
+            if register.access == Access.READ_WRITE]
+    expected = dict.fromkeys((register.offset for register in kept), 0)
+    masks = {register.offset: sum(field.mask for field in register.fields) for register in kept}
+    for _ in range(150):
+        register = chance.choice(kept)
+        first = chance.randrange(WORD_BYTES)
+        data = chance.randbytes(chance.randint(1, WORD_BYTES - first))
+        word = bytearray(expected[register.offset].to_bytes(WORD_BYTES, "little"))
+        word[first:first + len(data)] = data
+        expected[register.offset] = int.from_bytes(word, "little") & masks[register.offset]
+        writing = cocotb.start_soon(axil.write(register.offset + first, data))
+        other = chance.choice([each for each in kept if each is not register])
+        answer = await axil.read(other.offset, WORD_BYTES)
+        assert int.from_bytes(answer.data, "little") == expected[other.offset], other.name
+        assert (await writing).resp == AxiResp.OKAY
+    for register in kept:
+        assert await read_word(axil, register.offset) == (AxiResp.OKAY, expected[register.offset])
+
+
+@cocotb.test()
+async def keys_cannot_be_read_anywhere(dut):
+    chance, axil = await start(dut)
+    driver = Driver(axil)
+    secrets = {register: chance.getrandbits(32) | 1 << 31 for register in REGISTERS
+               if register.access == Access.WRITE and register is not registers.SA_DOORBELL}
+    for register, word in secrets.items():
+        await driver.write(register, word)
+    await scan(axil, set(secrets.values()))
+    await driver.write(registers.SA_DOORBELL, SaOperation.ADD | 1 << 16)
+    await scan(axil, set(secrets.values()))
+    await driver.read_sa(SaDirection.RX, 1)
+    await scan(axil, set(secrets.values()))
+
+
+async def scan(axil: AxiLiteMaster, secrets: set[int]) -> None:
+    for offset in range(0, 1 << ADDRESS_BITS, WORD_BYTES):
+        assert (await read_word(axil, offset))[1] not in secrets, hex(offset)
+
+
+@cocotb.test()
+async def a_key_serves_one_command_only(dut):
+    chance, axil = await start(dut)
+    driver = Driver(axil)
+    secrets = {"key": chance.getrandbits(256), "salt": chance.getrandbits(32),
+               "seqiv_salt": chance.getrandbits(64)}
+    added = await driver.sa_command(
+        operation=SaOperation.ADD, direction=SaDirection.TX, sa=1, key_size=KeySize.AES256,
+        spi=5, **secrets)
+    assert added == SaResult.OK
+    await driver.write(
+        registers.SA_DOORBELL, SaOperation.ADD | SaDirection.TX << 8 | 2 << 16)
+    await wait_for_end(driver)
+    for handle, expected in ((1, secrets), (2, dict.fromkeys(secrets, 0))):
+        dut.tx_i__payload.value = handle
+        dut.tx_i__valid.value = 1
+        await ClockCycles(dut.clk, SaStore.tx_latency + 1)
+        found = found_layout(LANES).unpack(int(dut.tx_o__payload.value))
+        context = context_layout(LANES).unpack(found["context"])
+        assert found["hit"] and context["spi"] == 5
+        assert {name: context[name] for name in expected} == expected
+
+
+async def wait_for_end(driver: Driver) -> dict[str, int]:
+    while not (status := await driver.fields("SA_STATUS"))["done"]:
+        assert status["busy"]
+    assert not status["busy"]
+    return status
+
+
+@cocotb.test()
+async def commands_give_what_the_model_gives(dut):
+    chance, axil = await start(dut)
+    stall(axil, chance)
+    driver, device = Driver(axil), Device(SAS)
+    await driver.set_hash_key(chance.getrandbits(32 * registers.HASH_KEY_WORDS))
+    keys = random_lookup_keys(chance, 4)
+    handles = [0, 1, 2, SAS - 1, SAS]
+    for _ in range(60):
+        values = random_command(chance, keys, handles)
+        assert await driver.command(values) == device.command(values), values
+        direction, handle = SaDirection(chance.randrange(2)), chance.choice(handles)
+        assert await driver.read_sa(direction, handle) == device.read_sa(direction, handle)
+
+
+@cocotb.test()
+async def nothing_of_a_command_is_left_after_it(dut):
+    chance, axil = await start(dut)
+    driver = Driver(axil)
+    key = LOOKUP_KEY.unpack(random_lookup_keys(chance, 1)[0])
+    await driver.sa_command(operation=SaOperation.ADD, sa=1, esn=1, esn_high=7, **key)
+    assert (await driver.read_sa(SaDirection.RX, 1))["spi"] == key["spi"]
+    await driver.sa_command(operation=SaOperation.DELETE, sa=1)
+    for register in registers.READ_BACK:
+        assert await driver.read(register) == 0, register.name
+
+
+@cocotb.test()
+async def a_running_command_and_its_parameters_cannot_be_disturbed(dut):
+    chance, axil = await start(dut)
+    driver = Driver(axil)
+    await driver.sa_command(operation=SaOperation.READ, sa=1, spi=77, key=1)
+    await driver.write(registers.SA_DOORBELL, SaOperation.ADD | 1 << 16)
+    refused = [registers.SA_DOORBELL, *registers.SA_PARAMETERS, *registers.HASH_KEY]
+    chance.shuffle(refused)
+    for register in refused[:12]:
+        assert await write_word(axil, register.offset, 0xFFFFFFFF) == AxiResp.SLVERR, register.name
+        assert (await driver.fields("SA_STATUS"))["busy"]
+    assert (await wait_for_end(driver))["result"] == SaResult.OK
+    assert (await driver.read_sa(SaDirection.RX, 1))["spi"] == 77
+
+
+@cocotb.test()
+async def the_hash_key_changes_only_while_no_receive_sa_is_there(dut):
+    chance, axil = await start(dut)
+    driver = Driver(axil)
+    key = LOOKUP_KEY.unpack(random_lookup_keys(chance, 1)[0])
+    for _ in range(3):
+        await driver.set_hash_key(chance.getrandbits(32 * registers.HASH_KEY_WORDS))
+        added = await driver.sa_command(operation=SaOperation.ADD, sa=1, **key)
+        assert added == SaResult.OK
+        with pytest.raises(RegisterError, match="HASH_KEY0: SLVERR"):
+            await driver.set_hash_key(0)
+        # The key still finds what it placed.
+        again = await driver.sa_command(operation=SaOperation.ADD, sa=2, **key)
+        assert again == SaResult.EEXIST
+        assert await driver.sa_command(operation=SaOperation.DELETE, sa=1) == SaResult.OK
+
+
+@cocotb.test()
+async def the_interrupt_follows_its_enable_and_clear(dut):
+    _, axil = await start(dut)
+    driver = Driver(axil)
+    status, enable = BY_NAME["IRQ_STATUS"], BY_NAME["IRQ_ENABLE"]
+    await driver.sa_command(operation=SaOperation.READ, sa=1)
+    assert await driver.read(status) == 1 and not int(dut.irq.value)
+    await driver.write(enable, 1)
+    await ClockCycles(dut.clk, 2)
+    assert int(dut.irq.value)
+    await driver.write(status, 0)
+    assert await driver.read(status) == 1 and int(dut.irq.value)
+    await driver.write(status, 1)
+    assert await driver.read(status) == 0 and not int(dut.irq.value)
+    await driver.sa_command(operation=SaOperation.READ, sa=1)
+    await ClockCycles(dut.clk, 2)
+    assert int(dut.irq.value)
+
+
+@cocotb.test()
+async def counters_count_every_event(dut):
+    chance, axil = await start(dut)
+    driver = Driver(axil)
+    for _ in range(2):
+        assert not any((await driver.counters()).values())
+        expected = dict.fromkeys(registers.counters(), 0)
+        rx = StreamSource(dut, "rx_event", seed=cocotb.RANDOM_SEED, idle=chance.choice([0, 0.5]))
+        tx = StreamSource(dut, "tx_event", seed=cocotb.RANDOM_SEED, idle=chance.choice([0, 0.5]))
+        for _ in range(500):
+            length, status = chance.getrandbits(LENGTH_BITS), chance.choice(list(RxStatus))
+            rx.send(RX_EVENT.pack({"status": status, "bytes": length}))
+            count(expected, "rx", status.name, length,
+                  length if status != RxStatus.OVERSIZE else None)
+            length, outside = chance.getrandbits(15), chance.getrandbits(LENGTH_BITS)
+            verdict = chance.choice(list(TxStatus))
+            tx.send(TX_EVENT.pack({"status": verdict, "bytes_in": length, "bytes_out": outside}))
+            count(expected, "tx", verdict.name, length,
+                  outside if verdict in (TxStatus.SEALED, TxStatus.BYPASSED) else None)
+        await rx.drained()
+        await tx.drained()
+        await RisingEdge(dut.clk)
+        assert await driver.counters() == expected
+        dut.rst.value = 1
+        await ClockCycles(dut.clk, 2)
+        dut.rst.value = 0
+        await RisingEdge(dut.clk)
+
+
+def count(counters: dict[str, int], side: str, status: str, inside: int, outside: int | None):
+    counters[f"{side}_{status.lower()}"] += 1
+    counters[f"{side}_packets_in"] += 1
+    counters[f"{side}_bytes_in"] += inside
+    if outside is not None:
+        counters[f"{side}_packets_out"] += 1
+        counters[f"{side}_bytes_out"] += outside
+
+
+@cocotb.test()
+async def a_carry_between_the_two_reads_does_not_tear_a_counter(dut):
+    _, axil = await start(dut)
+    driver = Driver(axil)
+    length = (1 << LENGTH_BITS) - 1
+    dut.rx_event__payload.value = RX_EVENT.pack({"status": RxStatus.OK, "bytes": length})
+    dut.rx_event__valid.value = 1
+    low, high = BY_NAME["RX_BYTES_IN_LOW"], BY_NAME["RX_BYTES_IN_HIGH"]
+    await ClockCycles(dut.clk, (1 << 32) // length - 50)
+    before = await driver.read(low)
+    assert before > 0xFF000000, "the bench has missed the carry"
+    await ClockCycles(dut.clk, 100)
+    assert await driver.read(high) == 0
+    after = await driver.read(low)
+    assert after < before and await driver.read(high) == 1
+    assert not before % length and not ((1 << 32) + after) % length
+
+
+def test_registers_and_commands():
+    simulate(Device16(), name="device16", module=__name__)
+
+
+@pytest.mark.parametrize("testcase", [
+    "random_accesses_in_parallel_keep_their_order_and_strobes",
+    "commands_give_what_the_model_gives",
+])
+def test_registers_on_icarus(testcase):
+    simulate(Device16(), name="device16", module=__name__, simulator="icarus", testcase=testcase)

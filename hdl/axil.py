@@ -1,0 +1,128 @@
+"""AXI4-Lite subordinate: turns bus transfers into register accesses."""
+
+from enum import IntEnum
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from model.registers import ADDRESS_BITS, WORD_BITS, WORD_BYTES
+
+WORD_ADDRESS_BITS = ADDRESS_BITS - 2
+
+WriteAccess = data.StructLayout({
+    "address": WORD_ADDRESS_BITS,
+    "data": WORD_BITS,
+    "strobe": WORD_BYTES,
+})
+"""``address`` counts words. Bytes of ``data`` without their strobe bit are not to be written."""
+
+ReadAnswer = data.StructLayout({"data": WORD_BITS, "error": 1})
+
+
+class Response(IntEnum):
+    """Answer of AXI4-Lite to a transfer."""
+
+    OKAY = 0
+    SLVERR = 2
+
+
+def axi_lite() -> wiring.Signature:
+    """AXI4-Lite with 32-bit data and 12-bit byte addresses, as its manager sees it."""
+    return wiring.Signature({
+        "awaddr": Out(ADDRESS_BITS), "awprot": Out(3), "awvalid": Out(1), "awready": In(1),
+        "wdata": Out(WORD_BITS), "wstrb": Out(WORD_BYTES), "wvalid": Out(1), "wready": In(1),
+        "bresp": In(2), "bvalid": In(1), "bready": Out(1),
+        "araddr": Out(ADDRESS_BITS), "arprot": Out(3), "arvalid": Out(1), "arready": In(1),
+        "rdata": In(WORD_BITS), "rresp": In(2), "rvalid": In(1), "rready": Out(1),
+    })
+
+
+class AxiLite(wiring.Component):
+    """AXI4-Lite front end of a register block (AMBA AXI and ACE specification, IHI 0022, B1).
+
+    Address and data of a write may come in either order. One write and one read are under
+    way at a time, independent of each other: a write takes 3 clocks, a read 3. The two low
+    address bits and the protection bits are ignored. An access that the registers refuse
+    is answered with SLVERR.
+
+    Members
+    -------
+    bus : In(axi_lite())
+        The bus.
+    write : Out(stream.Signature(WriteAccess, always_ready=True))
+        Writes.
+    write_error : In(1)
+        The write of this clock is refused.
+    read : Out(stream.Signature(WORD_ADDRESS_BITS, always_ready=True))
+        Word addresses of reads.
+    read_answer : In(ReadAnswer)
+        Answer to the read of this clock; ``data`` is 0 with ``error``.
+    """
+
+    def __init__(self):
+        super().__init__({
+            "bus": In(axi_lite()),
+            "write": Out(stream.Signature(WriteAccess, always_ready=True)),
+            "write_error": In(1),
+            "read": Out(stream.Signature(WORD_ADDRESS_BITS, always_ready=True)),
+            "read_answer": In(ReadAnswer),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        self._writes(m)
+        self._reads(m)
+        return m
+
+    def _writes(self, m: Module) -> None:
+        bus = self.bus
+        have_address = Signal()
+        have_data = Signal()
+        m.d.comb += [
+            bus.awready.eq(~have_address),
+            bus.wready.eq(~have_data),
+            self.write.valid.eq(have_address & have_data & ~bus.bvalid),
+        ]
+        with m.If(bus.awvalid & bus.awready):
+            m.d.sync += [have_address.eq(1), self.write.payload.address.eq(bus.awaddr[2:])]
+        with m.If(bus.wvalid & bus.wready):
+            m.d.sync += [
+                have_data.eq(1),
+                self.write.payload.data.eq(bus.wdata),
+                self.write.payload.strobe.eq(bus.wstrb),
+            ]
+        with m.If(bus.bvalid & bus.bready):
+            m.d.sync += bus.bvalid.eq(0)
+        with m.If(self.write.valid):
+            m.d.sync += [
+                have_address.eq(0),
+                have_data.eq(0),
+                # What is written may be a key: it stays nowhere on the way.
+                self.write.payload.data.eq(0),
+                bus.bvalid.eq(1),
+                bus.bresp.eq(Response.OKAY),
+            ]
+            with m.If(self.write_error):
+                m.d.sync += bus.bresp.eq(Response.SLVERR)
+
+    def _reads(self, m: Module) -> None:
+        bus = self.bus
+        have_address = Signal()
+        m.d.comb += [
+            bus.arready.eq(~have_address),
+            self.read.valid.eq(have_address & ~bus.rvalid),
+        ]
+        with m.If(bus.arvalid & bus.arready):
+            m.d.sync += [have_address.eq(1), self.read.payload.eq(bus.araddr[2:])]
+        with m.If(bus.rvalid & bus.rready):
+            m.d.sync += bus.rvalid.eq(0)
+        with m.If(self.read.valid):
+            m.d.sync += [
+                have_address.eq(0),
+                bus.rvalid.eq(1),
+                bus.rdata.eq(self.read_answer.data),
+                bus.rresp.eq(Response.OKAY),
+            ]
+            with m.If(self.read_answer.error):
+                m.d.sync += bus.rresp.eq(Response.SLVERR)

@@ -1,0 +1,56 @@
+"""The register map and its document."""
+
+import pytest
+
+from model import registers
+from model.device import Device
+from model.layouts import SA_COMMAND, SA_RESPONSE
+from model.registers import ADDRESS_BITS, REGISTERS, WORD_BITS, WORD_BYTES, Access
+from sim.regdoc import DOCUMENT, markdown
+
+
+def test_document_is_that_of_the_map():
+    assert DOCUMENT.read_text() == markdown(), "stale: run python -m sim.regdoc"
+
+
+def test_registers_have_offsets_and_names_of_their_own():
+    offsets = [register.offset for register in REGISTERS]
+    assert offsets == sorted(set(offsets))
+    assert all(offset % WORD_BYTES == 0 and offset < 1 << ADDRESS_BITS for offset in offsets)
+    assert len(registers.BY_NAME) == len(REGISTERS)
+
+
+@pytest.mark.parametrize("register", REGISTERS, ids=lambda register: register.name)
+def test_fields_lie_in_their_register_without_overlap(register):
+    taken = 0
+    for field in register.fields:
+        assert field.mask and not field.mask & taken
+        taken |= field.mask
+    assert taken < 1 << WORD_BITS
+
+
+@pytest.mark.parametrize("layout, group", [
+    (SA_COMMAND, [registers.SA_DOORBELL, *registers.SA_PARAMETERS]),
+    (SA_RESPONSE, [registers.SA_STATUS, *registers.READ_BACK]),
+])
+def test_every_bit_of_a_command_and_its_response_has_a_place(layout, group):
+    bits = dict.fromkeys((field.name for field in layout.fields), 0)
+    for register in group:
+        for field in register.fields:
+            if field.name in bits:
+                part = ((1 << field.bits) - 1) << field.part
+                assert not bits[field.name] & part
+                bits[field.name] |= part
+    assert bits == {field.name: (1 << field.bits) - 1 for field in layout.fields}
+
+
+def test_keys_and_salts_are_write_only():
+    secret = {register.name for register in REGISTERS
+              for field in register.fields
+              if field.name in ("key", "salt", "seqiv_salt", "hash_key")}
+    assert len(secret) == 8 + 1 + 2 + 6
+    assert {registers.BY_NAME[name].access for name in secret} == {Access.WRITE}
+
+
+def test_counters_are_those_of_the_model():
+    assert set(registers.counters()) == set(Device().counters)
