@@ -86,8 +86,9 @@ class GcmCore(wiring.Component):
         m = Module()
         m.submodules.aes = aes = AesPipeline(self.lanes)
         m.submodules.ghash = ghash = Ghash(self.lanes)
-        slot = self._sequence(m, aes.i)
-        plan = self._plan(m, slot)
+        opens = Signal()
+        slot = self._sequence(m, opens, aes.i)
+        plan = self._plan(m, opens, slot)
 
         m.submodules.slots = slots = DelayLine(slot.shape(), AesPipeline.latency)
         m.submodules.plans = plans = DelayLine(plan.shape(), AesPipeline.latency - _PLAN_CLOCKS)
@@ -97,7 +98,7 @@ class GcmCore(wiring.Component):
         hashed = aes.o.valid & slot.hashed
         packet = _queue(
             m, "packets", depth=1 << ceil_log2(self.text_latency),
-            push=self._opens, item=self._packet(m), pop=hashed & slot.last,
+            push=opens, item=self._packet(m), pop=hashed & slot.last,
         )
         plain, ciphertext = self._join(m, slot, Cat(aes.o.payload))
         m.d.sync += [
@@ -133,8 +134,11 @@ class GcmCore(wiring.Component):
         ]
         return m
 
-    def _sequence(self, m, aes_input):
-        """Take beats and insert slots; give the slot and, beside it, the blocks for AES."""
+    def _sequence(self, m, opens, aes_input):
+        """Take beats and insert slots; give the slot and, beside it, the blocks for AES.
+
+        ``opens`` is raised for the first slot of a packet, which carries E(K, J0).
+        """
         taken, lengths_due, masked, begun = (
             Signal(name=name) for name in ("taken", "lengths_due", "masked", "begun")
         )
@@ -142,11 +146,10 @@ class GcmCore(wiring.Component):
         needs_mask_slot = ~begun & ~masked & ~item.aad & item.count.any()
         insert_mask = self.i.valid & ~lengths_due & needs_mask_slot
         full = item.count > self.width // 8 - AES_BLOCK_BYTES
-        self._opens = Signal(name="opens")
         m.d.comb += [
             self.i.ready.eq(~lengths_due & ~needs_mask_slot),
             taken.eq(self.i.valid & self.i.ready),
-            self._opens.eq(insert_mask | taken & ~begun & ~masked),
+            opens.eq(insert_mask | taken & ~begun & ~masked),
         ]
         m.d.sync += lengths_due.eq(taken & item.last & full)
         with m.If(insert_mask):
@@ -156,7 +159,7 @@ class GcmCore(wiring.Component):
 
         text = taken & ~item.aad
         texted, decrypt = Signal(), Signal()
-        decrypts = Mux(self._opens, item.parameters.decrypt, decrypt)
+        decrypts = Mux(opens, item.parameters.decrypt, decrypt)
         m.d.sync += decrypt.eq(decrypts)
         with m.If(taken):
             m.d.sync += texted.eq(text & ~item.last)
@@ -169,22 +172,22 @@ class GcmCore(wiring.Component):
             slot.text_first.eq(~texted),
             slot.text_last.eq(item.last),
             slot.seal.eq(text & ~decrypts),
-            slot.mask.eq(self._opens),
+            slot.mask.eq(opens),
             slot.hashed.eq(taken | lengths_due),
             slot.first.eq(taken & ~begun),
             slot.last.eq(Mux(taken, item.last & ~full, lengths_due)),
             aes_input.valid.eq(taken | insert_mask | lengths_due),
         ]
-        self._count_blocks(m, aes_input, text)
+        self._count_blocks(m, opens, aes_input, text)
         return slot
 
-    def _count_blocks(self, m, aes_input, text):
+    def _count_blocks(self, m, opens, aes_input, text):
         """The counter blocks of the slot, and the key that goes with them."""
         nonce = Signal(NONCE_BITS)
         following = Signal(COUNTER_BITS)
         """Counter of the packet's next text block."""
         parameters = self.i.payload.parameters
-        with m.If(self._opens):
+        with m.If(opens):
             m.d.sync += [
                 aes_input.payload.key.eq(parameters.key),
                 aes_input.payload.key_size.eq(parameters.key_size),
@@ -197,17 +200,17 @@ class GcmCore(wiring.Component):
             counter = Signal(COUNTER_BITS, name=f"counter{lane}")
             m.d.sync += counter.eq(following + lane)
             if lane == 0:
-                with m.If(self._opens):
+                with m.If(opens):
                     m.d.sync += counter.eq(MASK_COUNTER)
             m.d.comb += aes_input.payload.blocks[lane].eq(Cat(nonce, _big_endian(counter)))
 
-    def _plan(self, m, slot):
+    def _plan(self, m, opens, slot):
         """Exponent and tail of each hashed slot, from what the packet's lengths leave."""
         aad_left, text_left = (
             Signal(BLOCK_COUNT_BITS, name=name) for name in ("aad_left", "text_left")
         )
         parameters = self.i.payload.parameters
-        with m.If(self._opens):
+        with m.If(opens):
             m.d.sync += [
                 aad_left.eq(_blocks(parameters.aad_bytes)),
                 text_left.eq(_blocks(parameters.text_bytes)),

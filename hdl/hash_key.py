@@ -29,6 +29,17 @@ _WINDOW_WORDS = KEY_BITS // WORD_BITS
 CipherKey = data.StructLayout({"key": KEY_BITS, "key_size": 2})
 
 
+class _Phase:
+    """What the unit does in this clock, one signal a kind of clock."""
+
+    def __init__(self):
+        self.start = Signal(name="start")
+        self.encrypts = Signal(name="encrypts")
+        self.stores = Signal(name="stores")
+        self.multiplies = Signal(name="multiplies")
+        self.clear = Signal(name="clear")
+
+
 class HashKey(wiring.Component):
     """H = E(K, 0) and its powers (NIST SP 800-38D, 7.1, step 1), for an SA that is added.
 
@@ -68,23 +79,21 @@ class HashKey(wiring.Component):
         m = Module()
         powers = Signal.like(self.o.payload)
         made = Signal(range(len(powers)))
-        start, clear, encrypts, multiplies, stores = (
-            Signal(name=name) for name in ("start", "clear", "encrypts", "multiplies", "stores")
-        )
-        key_word = self._expand_key(m, start, encrypts, clear)
-        hash_key, encrypted = self._encrypt_zero(m, key_word, start, encrypts, clear)
+        phase = _Phase()
+        key_word, last_round = self._expand_key(m, phase)
+        hash_key, encrypted = self._encrypt_zero(m, phase, key_word, last_round)
         newest = Signal(FIELD_BITS)
-        product, multiplied = self._multiply(m, hash_key, newest, stores, multiplies, clear)
+        product, multiplied = self._multiply(m, phase, hash_key, newest)
 
         m.d.comb += [
             self.o.payload.eq(powers),
-            start.eq(self.i.valid & self.i.ready),
-            clear.eq(self.o.valid & self.o.ready),
+            phase.start.eq(self.i.valid & self.i.ready),
+            phase.clear.eq(self.o.valid & self.o.ready),
             newest.eq(Mux(made == 0, hash_key, product)),
         ]
-        with m.If(clear):
+        with m.If(phase.clear):
             m.d.sync += [powers.eq(0), made.eq(0)]
-        with m.Elif(stores):
+        with m.Elif(phase.stores):
             m.d.sync += [
                 Cat(powers).eq(Cat(Cat(powers)[FIELD_BITS:], newest)),
                 made.eq(made + 1),
@@ -95,16 +104,16 @@ class HashKey(wiring.Component):
                 with m.If(self.i.valid):
                     m.next = "Encrypt"
             with m.State("Encrypt"):
-                m.d.comb += encrypts.eq(1)
+                m.d.comb += phase.encrypts.eq(1)
                 with m.If(encrypted):
                     m.next = "Store"
             with m.State("Store"):
-                m.d.comb += stores.eq(1)
+                m.d.comb += phase.stores.eq(1)
                 m.next = "Multiply"
                 with m.If(made == len(powers) - 1):
                     m.next = "Offer"
             with m.State("Multiply"):
-                m.d.comb += multiplies.eq(1)
+                m.d.comb += phase.multiplies.eq(1)
                 with m.If(multiplied):
                     m.next = "Store"
             with m.State("Offer"):
@@ -113,7 +122,7 @@ class HashKey(wiring.Component):
                     m.next = "Idle"
         return m
 
-    def _expand_key(self, m, start, encrypts, clear):
+    def _expand_key(self, m, phase):
         """The expanded key word by word (FIPS 197, 5.2).
 
         The window holds words i to i + Nk - 1: word i is wanted now, and with the newest
@@ -124,7 +133,7 @@ class HashKey(wiring.Component):
         place = Signal(range(_WINDOW_WORDS))
         """i modulo Nk."""
         constant = Signal(8)
-        self._rounds = Signal(range(rounds(KeySize.AES256) + 1), name="rounds")
+        last_round = Signal(range(rounds(KeySize.AES256) + 1))
 
         newest = Signal(WORD_BITS)
         last_place = Signal.like(place)
@@ -143,28 +152,28 @@ class HashKey(wiring.Component):
                     m.d.comb += [
                         newest.eq(window[last]),
                         last_place.eq(last),
-                        self._rounds.eq(rounds(size)),
+                        last_round.eq(rounds(size)),
                     ]
 
-        with m.If(clear):
+        with m.If(phase.clear):
             m.d.sync += window.eq(0)
-        with m.Elif(start):
+        with m.Elif(phase.start):
             m.d.sync += [
                 window.eq(self.i.payload.key),
                 key_size.eq(self.i.payload.key_size),
                 place.eq(0),
                 constant.eq(ROUND_CONSTANTS[1]),
             ]
-        with m.Elif(encrypts):
+        with m.Elif(phase.encrypts):
             for index in range(_WINDOW_WORDS):
                 older = window[index + 1] if index + 1 < _WINDOW_WORDS else made
                 m.d.sync += window[index].eq(Mux(last_place == index, made, older))
             m.d.sync += place.eq(Mux(place == last_place, 0, place + 1))
             with m.If(place == 0):
                 m.d.sync += constant.eq(times_x(constant))
-        return window[0]
+        return window[0], last_round
 
-    def _encrypt_zero(self, m, key_word, start, encrypts, clear):
+    def _encrypt_zero(self, m, phase, key_word, last_round):
         """AES of the zero block, a column each clock (FIPS 197, 5.1)."""
         state = Signal(BLOCK_BITS)
         columns = Signal(BLOCK_BITS - WORD_BITS)
@@ -179,16 +188,16 @@ class HashKey(wiring.Component):
         m.d.comb += mixed.eq(mix_columns(m, substituted))
         with m.If(round_ == 0):
             m.d.comb += mixed.eq(0)
-        with m.Elif(round_ == self._rounds):
+        with m.Elif(round_ == last_round):
             m.d.comb += mixed.eq(substituted)
         block = Signal(BLOCK_BITS)
         m.d.comb += block.eq(Cat(columns, mixed ^ key_word))
 
-        with m.If(start | clear):
+        with m.If(phase.start | phase.clear):
             m.d.sync += [column.eq(0), round_.eq(0)]
-        with m.If(clear):
+        with m.If(phase.clear):
             m.d.sync += [state.eq(0), columns.eq(0)]
-        with m.Elif(encrypts):
+        with m.Elif(phase.encrypts):
             m.d.sync += [
                 columns.eq(block[WORD_BITS:]),
                 state.eq(state.rotate_right(WORD_BITS)),
@@ -196,10 +205,10 @@ class HashKey(wiring.Component):
             ]
             with m.If(column == BLOCK_BITS // WORD_BITS - 1):
                 m.d.sync += [state.eq(block), round_.eq(round_ + 1)]
-        ends = (column == BLOCK_BITS // WORD_BITS - 1) & (round_ == self._rounds)
+        ends = (column == BLOCK_BITS // WORD_BITS - 1) & (round_ == last_round)
         return state, ends
 
-    def _multiply(self, m, hash_key, newest, stores, multiplies, clear):
+    def _multiply(self, m, phase, hash_key, newest):
         """The newest power times H, from the highest coefficients down."""
         factor, product = Signal(FIELD_BITS), Signal(FIELD_BITS)
         digit = Signal(range(_DIGITS))
@@ -207,11 +216,11 @@ class HashKey(wiring.Component):
         bits = factor[FIELD_BITS - DIGIT_BITS:]
         partial = Signal(FIELD_BITS + DIGIT_BITS)
         m.d.comb += partial.eq(tree(partial_products(bits, h)) ^ (product << DIGIT_BITS))
-        with m.If(clear):
+        with m.If(phase.clear):
             m.d.sync += [factor.eq(0), product.eq(0)]
-        with m.Elif(stores):
+        with m.Elif(phase.stores):
             m.d.sync += [factor.eq(polynomial(newest)), product.eq(0), digit.eq(0)]
-        with m.Elif(multiplies):
+        with m.Elif(phase.multiplies):
             m.d.sync += [
                 factor.eq(factor << DIGIT_BITS),
                 product.eq(reduced(m, partial)),
