@@ -103,6 +103,8 @@ def _kinds(sa: SecurityAssociation) -> Iterator[tuple[str, RxStatus, bytes]]:
     yield "ESP header only", RxStatus.SYNTAX, carried(sa, good[:8] + b"\0" * in_udp)
     if not in_udp:
         yield "7 bytes of ESP", RxStatus.SYNTAX, carried(sa, good[:7]) + bytes(40)
+        yield "7 bytes of ESP of another SPI", RxStatus.SYNTAX, carried(
+            sa, bytes([good[0] ^ 1]) + good[1:7]) + bytes(40)
         yield "no byte of ESP", RxStatus.SYNTAX, carried(sa, b"") + bytes(40)
 
     yield "empty", RxStatus.TRUNCATED, b""
@@ -157,6 +159,7 @@ def _ipv4_kinds(
     yield "header of 16 bytes", RxStatus.BAD_HEADER, frame(ihl=4)
     yield "total length of 19", RxStatus.BAD_HEADER, frame(total_bytes=19)
     yield "options", RxStatus.IP_OPTIONS, frame(ihl=6)
+    yield "options and a total length of 19", RxStatus.IP_OPTIONS, frame(ihl=6, total_bytes=19)
     yield "options up to 60 bytes", RxStatus.IP_OPTIONS, frame(ihl=15)
     yield "first fragment", RxStatus.FRAGMENT, frame(fragment=0x2000)
     yield "last fragment", RxStatus.FRAGMENT, frame(fragment=0x0001)

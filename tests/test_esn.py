@@ -17,6 +17,7 @@ def test_device_rule_takes_the_next_half_only_for_low_numbers_in_the_overlap():
     assert esn.device_high(TWO_32 - 1, 7, False) == 7
     assert esn.device_high(TWO_31 - 1, 7, True) == 8
     assert esn.device_high(TWO_31, 7, True) == 7
+    assert esn.device_high(0, TWO_32 - 1, True) == 0
 
 
 def test_window_rule_follows_rfc_4303_appendix_a():
@@ -24,6 +25,10 @@ def test_window_rule_follows_rfc_4303_appendix_a():
     assert esn.window_high(1000, top, window) == 5
     assert esn.window_high(969, top, window) == 5
     assert esn.window_high(968, top, window) == 6
+    # The window's bottom is just at the wrap: nothing of the half before is in it.
+    top = 5 * TWO_32 + 31
+    assert esn.window_high(0, top, window) == 5
+    assert esn.window_high(TWO_32 - 1, top, window) == 5
     top = 5 * TWO_32 + 3
     assert esn.window_high(4, top, window) == 5
     assert esn.window_high(TWO_32 - 28, top, window) == 4

@@ -78,6 +78,7 @@ def test_every_step_follows_from_the_one_before(key_bytes):
 
 def test_counter_wraps_in_its_last_four_bytes_only():
     assert gcm.increment(b"\xff" * 16) == b"\xff" * 12 + bytes(4)
+    assert gcm.increment(b"\xff" * 15 + b"\xfe") == b"\xff" * 16
 
 
 def test_multiplication_in_the_field_has_its_unit_and_commutes():

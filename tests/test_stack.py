@@ -116,6 +116,11 @@ def test_udp_over_ipv6_has_a_checksum_and_so_is_sealed_in_software():
     datagram = ip.split(wire[14:])
     pseudo = sa.source.packed + sa.destination.packed + len(datagram.payload).to_bytes(4, "big")
     assert ip.checksum(pseudo + bytes([0, 0, 0, 17]) + datagram.payload) == 0
+    # A sum of zero would say "no checksum": with the port that makes it so, it is sent as ffff.
+    port = sa.encap_source_port + int.from_bytes(datagram.payload[6:8], "big")
+    sa = make_sa(6, encapsulation=Encapsulation.UDP, encap_source_port=port % 0xFFFF)
+    wire = stack.software_frame(stack.Outgoing(sa, 1, clear_packet(6)))
+    assert ip.split(wire[14:]).payload[6:8] == b"\xff\xff"
     with pytest.raises(ValueError, match="^SA ab: UDP over IPv6, expected to be sealed in softw"):
         stack.device_request(stack.Outgoing(sa, 1, clear_packet(6)), 1)
 
@@ -191,6 +196,15 @@ def test_the_receiver_follows_esn_across_the_wrap_without_a_device():
         clear = clear_packet(4, sequence.to_bytes(8, "big"))
         wire = stack.software_frame(stack.Outgoing(sa, sequence, clear))
         assert receiver.deliver(wire, NOT_OPENED) == clear
+
+
+def test_an_old_packet_does_not_move_the_window_back():
+    sa = make_sa(esn=True, initial_seq=1 << 32)
+    receiver = stack.Receiver([sa])
+    for sequence in ((1 << 32) + 40, (1 << 32) + 10, (1 << 33) - 16):
+        clear = clear_packet(4, sequence.to_bytes(8, "big"))
+        wire = stack.software_frame(stack.Outgoing(sa, sequence, clear))
+        assert receiver.deliver(wire, NOT_OPENED) == clear, hex(sequence)
 
 
 def test_p17_a_forged_number_far_ahead_does_not_move_the_window():
