@@ -1,7 +1,7 @@
 """The receive path: from the wire to the host."""
 
 from amaranth.hdl import Cat, Module, Signal
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.axi_stream import FrameIngress, axi_beat, frame_end
@@ -12,6 +12,7 @@ from hdl.gcm_feed import GcmFeed, gcm_packet
 from hdl.icv_split import IcvSplit, received_icv
 from hdl.layouts import LENGTH_BITS, LookupKey, RxCompletion, RxLookedUp, RxParsed, beat
 from hdl.queue import Queue
+from hdl.registers import RxEvent
 from hdl.rx_dispatch import RxDispatch, looked_up, rx_record
 from hdl.rx_parser import RxParser, rx_header
 from hdl.rx_verdict import RxVerdict, opened_text
@@ -36,21 +37,22 @@ LOOKUP_BEATS = 32
 """Beats that wait for the parser and the SA table."""
 
 
-def frame_event() -> data.StructLayout:
-    """A frame to count: its status and its length in bytes."""
-    return data.StructLayout({"status": 4, "bytes": LENGTH_BITS})
+def rx_points(width: int) -> dict:
+    """Shape of what passes each trace point of the receive path."""
+    return {
+        "parse": RxParsed,
+        "lookup": RxLookedUp,
+        "open": beat(width),
+        "icv": 128,
+        "verdict": RxCompletion,
+    }
 
 
 def rx_taps(width: int) -> wiring.Signature:
-    """What passes the trace points of the receive path, for a simulation to watch."""
-    def watched(shape):
-        return Out(stream.Signature(shape, always_ready=True))
+    """The trace points, for a simulation to watch."""
     return wiring.Signature({
-        "parse": watched(RxParsed),
-        "lookup": watched(RxLookedUp),
-        "open": watched(beat(width)),
-        "icv": watched(128),
-        "verdict": watched(RxCompletion),
+        name: Out(stream.Signature(shape, always_ready=True))
+        for name, shape in rx_points(width).items()
     })
 
 
@@ -81,7 +83,7 @@ class RxPath(wiring.Component):
         Answers of the SA table, one for each look-up, in order.
     o : Out(stream.Signature(axi_beat(width, RxCompletion)))
         Frames to the host; the completion is on every beat of its frame.
-    event : Out(stream.Signature(frame_event(), always_ready=True))
+    event : Out(stream.Signature(RxEvent, always_ready=True))
         One a frame, with its verdict.
     taps : Out(rx_taps(width))
     """
@@ -94,7 +96,7 @@ class RxPath(wiring.Component):
             "lookup": Out(stream.Signature(LookupKey, always_ready=True)),
             "sa": In(stream.Signature(looked_up(lanes), always_ready=True)),
             "o": Out(stream.Signature(axi_beat(width, RxCompletion.size))),
-            "event": Out(stream.Signature(frame_event(), always_ready=True)),
+            "event": Out(stream.Signature(RxEvent, always_ready=True)),
             "taps": Out(rx_taps(width)),
         })
 

@@ -39,6 +39,7 @@ def tx_job(lanes: int) -> data.StructLayout:
     return data.StructLayout({
         "verdict": TxVerdict,
         "bytes": LENGTH_BITS,
+        "bytes_out": LENGTH_BITS,
         "keep": 1,
         "seal": 1,
         "place": text_place(),
@@ -141,6 +142,8 @@ class TxDispatch(wiring.Component):
             job.verdict.status.eq(status),
             job.verdict.sa.eq(descriptor.sa),
             job.bytes.eq(frame.end.bytes),
+            job.bytes_out.eq(Mux(job.seal, text_offset + text_bytes + icv,
+                                 Mux(job.keep, frame.end.bytes, 0))),
             job.seal.eq(status == TxStatus.SEALED),
             job.keep.eq(job.seal | (status == TxStatus.BYPASSED)),
             job.place.enable.eq(job.seal),

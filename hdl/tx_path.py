@@ -15,8 +15,8 @@ from hdl.header_split import HeaderSplit
 from hdl.icv_append import IcvAppend
 from hdl.layouts import HANDLE_BITS, TxDescriptor, TxSeqiv, TxVerdict, beat
 from hdl.queue import Queue
+from hdl.registers import TxEvent
 from hdl.rx_dispatch import looked_up
-from hdl.rx_path import frame_event
 from hdl.spi_capture import SpiCapture
 from hdl.text_extract import TextExtract, text_span
 from hdl.text_restore import text_place
@@ -34,16 +34,22 @@ CRYPTO_DEPTH = 64
 """Beats between the parting of headers and text and their joining: more than the latency."""
 
 
+def tx_points(width: int) -> dict:
+    """Shape of what passes each trace point of the transmit path."""
+    return {
+        "verdict": TxVerdict,
+        "trailer": beat(width),
+        "seqiv": TxSeqiv,
+        "seal": beat(width),
+        "icv": 128,
+    }
+
+
 def tx_taps(width: int) -> wiring.Signature:
-    """What passes the trace points of the transmit path, for a simulation to watch."""
-    def watched(shape):
-        return Out(stream.Signature(shape, always_ready=True))
+    """The trace points, for a simulation to watch."""
     return wiring.Signature({
-        "verdict": watched(TxVerdict),
-        "trailer": watched(beat(width)),
-        "seqiv": watched(TxSeqiv),
-        "seal": watched(beat(width)),
-        "icv": watched(128),
+        name: Out(stream.Signature(shape, always_ready=True))
+        for name, shape in tx_points(width).items()
     })
 
 
@@ -72,7 +78,7 @@ class TxPath(wiring.Component):
         Answers of the SA table, one for each read, in order.
     o : Out(stream.Signature(axi_beat(width, 0)))
         Frames to the wire.
-    event : Out(stream.Signature(frame_event(), always_ready=True))
+    event : Out(stream.Signature(TxEvent, always_ready=True))
         One a frame, with its status.
     taps : Out(tx_taps(width))
     """
@@ -85,7 +91,7 @@ class TxPath(wiring.Component):
             "read": Out(stream.Signature(HANDLE_BITS, always_ready=True)),
             "sa": In(stream.Signature(looked_up(lanes), always_ready=True)),
             "o": Out(stream.Signature(axi_beat(width, 0))),
-            "event": Out(stream.Signature(frame_event(), always_ready=True)),
+            "event": Out(stream.Signature(TxEvent, always_ready=True)),
             "taps": Out(tx_taps(width)),
         })
 
@@ -109,7 +115,6 @@ class TxPath(wiring.Component):
         m.submodules.sizes = sizes = Queue(IcvSize, CRYPTO_DEPTH)
         m.submodules.split = split = HeaderSplit(width)
         m.submodules.headers = headers = Queue(beat(width), CRYPTO_DEPTH)
-        m.submodules.bodies = bodies = Queue(beat(width), 2)
         m.submodules.extract = extract = TextExtract(width)
         m.submodules.trailer = trailer = TrailerGenerator(width)
         m.submodules.texts = texts = Queue(beat(width), 2)
@@ -180,8 +185,7 @@ class TxPath(wiring.Component):
         wiring.connect(m, split.headers, headers.i)
         wiring.connect(m, headers.o, esp_header.i)
         wiring.connect(m, esp_headers.o, esp_header.request)
-        wiring.connect(m, split.text, bodies.i)
-        wiring.connect(m, bodies.o, extract.i)
+        wiring.connect(m, split.text, extract.i)
         wiring.connect(m, spans.o, extract.span)
         wiring.connect(m, extract.o, trailer.i)
         wiring.connect(m, trailers.o, trailer.request)
@@ -206,7 +210,8 @@ class TxPath(wiring.Component):
             build.o.ready.eq(self.o.ready),
             self.event.valid.eq(dispatched),
             self.event.payload.status.eq(job.verdict.status),
-            self.event.payload.bytes.eq(job.bytes),
+            self.event.payload.bytes_in.eq(job.bytes),
+            self.event.payload.bytes_out.eq(job.bytes_out),
         ]
 
         taps = self.taps

@@ -1,0 +1,189 @@
+"""The ESP offload engine: the top."""
+
+from amaranth.hdl import Cat, Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hdl.axil import axi_lite
+from hdl.layouts import RxCompletion, TxDescriptor
+from hdl.registers import Registers
+from hdl.rx_path import RxPath, rx_points
+from hdl.sa_store import SaStore
+from hdl.tx_path import TxPath, tx_points
+
+WIDTHS = (128, 256, 512)
+
+
+def axi_stream_ports(prefix: str, width: int, user_bits: int, direction) -> dict:
+    """The signals of an AXI4-Stream port whose data goes in ``direction``."""
+    against = Out if direction is In else In
+    ports = {
+        f"{prefix}_tdata": direction(width),
+        f"{prefix}_tkeep": direction(width // 8),
+        f"{prefix}_tlast": direction(1),
+        f"{prefix}_tvalid": direction(1),
+        f"{prefix}_tready": against(1),
+    }
+    if user_bits:
+        ports[f"{prefix}_tuser"] = direction(user_bits)
+    return ports
+
+
+def axi_lite_ports(prefix: str) -> dict:
+    """The signals of an AXI4-Lite slave port."""
+    return {
+        f"{prefix}_{name}": member.flip()
+        for name, member in axi_lite().members.items()
+    }
+
+
+def tap_ports(width: int) -> dict:
+    """The trace points, and their valid bits in one vector, in the order of the taps."""
+    members = tap_members(width)
+    ports = {"tap_valids": Out(len(members))}
+    for name, shape in members.items():
+        ports[f"tap_{name}_valid"] = Out(1)
+        ports[f"tap_{name}_payload"] = Out(shape)
+    return ports
+
+
+def tap_members(width: int) -> dict:
+    """Shape of each trace point, receive first."""
+    return {
+        f"{side}_{name}": shape
+        for side, points in (("rx", rx_points(width)), ("tx", tx_points(width)))
+        for name, shape in points.items()
+    }
+
+
+class Engine(wiring.Component):
+    """Inline ESP offload between a host and a wire, in both directions.
+
+    ::
+
+        s_axis_tx ─ TxPath ─ m_axis_tx        seals
+                      │ SA by handle
+        s_axil ─ Registers ─ SaStore
+                      │ SA by destination, SPI, encapsulation
+        m_axis_rx ─ RxPath ─ s_axis_rx        opens
+
+    Frames start at the Ethernet header, without FCS, and are no longer than
+    ``FRAME_BYTES_MAX``; the first byte lies in tdata[7:0]. AXI4-Stream (AMBA IHI
+    0051) as of its continuous, packed streams: tkeep has zeros on a frame's last
+    beat only, at the top. AXI4-Lite: AMBA IHI 0022.
+
+    Both paths take and give one beat a clock. Frames leave in the order in which
+    they came. A frame is stored until all of it has come: transmit frames because
+    a request is checked as a whole, receive frames until the tag has been compared.
+
+    Parameters
+    ----------
+    width : int
+        Bits of a beat: 128, 256 or 512.
+    sas : int
+        Size of each SA table, a power of two; handles are 1 to ``sas`` - 1.
+    taps : bool
+        Bring the trace points out, for a simulation.
+
+    Members
+    -------
+    s_axis_tx_* : AXI4-Stream slave
+        Frames from the host; tuser is a TxDescriptor, read on a frame's first beat.
+    m_axis_tx_* : AXI4-Stream master
+        Frames to the wire.
+    s_axis_rx_* : AXI4-Stream slave
+        Frames from the wire.
+    m_axis_rx_* : AXI4-Stream master
+        Frames to the host; tuser is an RxCompletion, on every beat of its frame.
+    s_axil_* : AXI4-Lite slave
+        Registers (docs/registers.md).
+    irq : Out(1)
+        Level: an enabled event is pending.
+    tap_<point>_valid, tap_<point>_payload : Out
+        What passes each trace point; ``tap_valids`` holds all valid bits.
+    """
+
+    def __init__(self, width: int = 128, sas: int = 1024, taps: bool = False):
+        if width not in WIDTHS:
+            raise ValueError(f"width: {width!r}, expected one of {WIDTHS}")
+        self.width = width
+        self.sas = sas
+        self.taps = taps
+        super().__init__({
+            **axi_stream_ports("s_axis_tx", width, TxDescriptor.size, In),
+            **axi_stream_ports("m_axis_tx", width, 0, Out),
+            **axi_stream_ports("s_axis_rx", width, 0, In),
+            **axi_stream_ports("m_axis_rx", width, RxCompletion.size, Out),
+            **axi_lite_ports("s_axil"),
+            "irq": Out(1),
+            **(tap_ports(width) if taps else {}),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.rx = rx = RxPath(self.width)
+        m.submodules.tx = tx = TxPath(self.width)
+        m.submodules.sas = sas = SaStore(self.width, self.sas)
+        m.submodules.registers = registers = Registers(self.width, self.sas)
+
+        self.connect_slave(m, "s_axis_rx", rx.i)
+        self.connect_master(m, "m_axis_rx", rx.o)
+        self.connect_slave(m, "s_axis_tx", tx.i)
+        self.connect_master(m, "m_axis_tx", tx.o)
+        self.connect_axil(m, registers.axil)
+
+        wiring.connect(m, registers.command, sas.command)
+        wiring.connect(m, sas.response, registers.response)
+        for source, target in (
+            (rx.lookup, sas.rx_i), (sas.rx_o, rx.sa),
+            (tx.read, sas.tx_i), (sas.tx_o, tx.sa),
+            (rx.event, registers.rx_event), (tx.event, registers.tx_event),
+        ):
+            wiring.connect(m, source, target)
+        m.d.comb += [
+            sas.hash_key.eq(registers.hash_key),
+            registers.rx_empty.eq(sas.rx_empty),
+            self.irq.eq(registers.irq),
+        ]
+        if self.taps:
+            self.connect_taps(m, rx.taps, tx.taps)
+        return m
+
+    def connect_slave(self, m, prefix, target):
+        """Wire the flat ports of an AXI4-Stream slave to a stream."""
+        m.d.comb += [
+            target.valid.eq(getattr(self, f"{prefix}_tvalid")),
+            getattr(self, f"{prefix}_tready").eq(target.ready),
+        ]
+        for field in target.payload.shape().members:
+            if hasattr(self, f"{prefix}_{field}"):
+                m.d.comb += getattr(target.payload, field).eq(getattr(self, f"{prefix}_{field}"))
+
+    def connect_master(self, m, prefix, source):
+        """Wire a stream to the flat ports of an AXI4-Stream master."""
+        m.d.comb += [
+            getattr(self, f"{prefix}_tvalid").eq(source.valid),
+            source.ready.eq(getattr(self, f"{prefix}_tready")),
+        ]
+        for field in source.payload.shape().members:
+            if hasattr(self, f"{prefix}_{field}"):
+                m.d.comb += getattr(self, f"{prefix}_{field}").eq(getattr(source.payload, field))
+
+    def connect_axil(self, m, bus):
+        """Wire the flat ports of the AXI4-Lite slave to its bus."""
+        for name, member in axi_lite().members.items():
+            port, signal = getattr(self, f"s_axil_{name}"), getattr(bus, name)
+            m.d.comb += signal.eq(port) if member.flow is Out else port.eq(signal)
+
+    def connect_taps(self, m, rx, tx):
+        """Wire the trace points to their flat ports."""
+        valids = []
+        for side, taps in (("rx", rx), ("tx", tx)):
+            for name in taps.signature.members:
+                point = getattr(taps, name)
+                valids.append(point.valid)
+                m.d.comb += [
+                    getattr(self, f"tap_{side}_{name}_valid").eq(point.valid),
+                    getattr(self, f"tap_{side}_{name}_payload").eq(point.payload),
+                ]
+        m.d.comb += self.tap_valids.eq(Cat(valids))
