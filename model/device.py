@@ -143,7 +143,7 @@ class Device:
             if sa is not None and len(frame) <= FRAME_BYTES_MAX:
                 opened = _open(frame, parsed, sa, trace)
         if len(frame) > FRAME_BYTES_MAX:
-            opened = _Opened(RxStatus.OVERSIZE)
+            handle, opened = 0, _Opened(RxStatus.OVERSIZE)
         completion = _zeros(RX_COMPLETION) | opened.fields
         completion |= {"status": int(opened.status), "sa": handle}
         trace.append(("rx.verdict", completion | {"status": opened.status.name}))
@@ -189,7 +189,8 @@ class Device:
     ) -> None:
         self.counters[f"{side}_{status.name.lower()}"] += 1
         self.counters[f"{side}_packets_in"] += 1
-        self.counters[f"{side}_bytes_in"] += len(frame)
+        # An oversize frame is cut at the limit and the rest of it is not looked at.
+        self.counters[f"{side}_bytes_in"] += min(len(frame), FRAME_BYTES_MAX)
         if out is not None:
             self.counters[f"{side}_packets_out"] += 1
             self.counters[f"{side}_bytes_out"] += len(out)

@@ -124,8 +124,8 @@ class _Reader:
             self._add("rx.parse", _parse_fields(parsed))
         if found is not None:
             self._add("rx.lookup", found)
-        # A truncated frame was opened only because its end came too late to know.
-        if verdict is None or verdict["status"] != RxStatus.TRUNCATED:
+        # Such a frame was opened only because its end came too late to know.
+        if verdict is None or verdict["status"] not in (RxStatus.TRUNCATED, RxStatus.OVERSIZE):
             self._add_text("rx.open", text)
             self._add_tag("rx.icv", tag)
         if verdict is None:
