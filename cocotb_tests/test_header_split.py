@@ -8,8 +8,8 @@ from cocotb.triggers import ClockCycles
 from hdl.header_split import HeaderSplit
 from hdl.text_restore import text_place
 from sim.beats import pack, receive_packets, to_beats
-from sim.streams import StreamSink, StreamSource, start_clock_and_reset
-from sim.widths import bench_widths, simulate_widths
+from sim.streams import start_clock_and_reset
+from sim.widths import Ports, bench_widths, simulate_widths
 
 
 def random_frames(chance, width, count):
@@ -31,12 +31,10 @@ def every_boundary(chance, width):
 
 async def split(dut, width, frames, *, idle=0.0, stall=0.0):
     """Both outputs for a list of frames."""
-    seed = cocotb.RANDOM_SEED
-    noise = random.Random(seed)
-    source = StreamSource(dut, f"w{width}__i", seed=seed, idle=idle)
-    places = StreamSource(dut, f"w{width}__place", seed=seed, idle=idle)
-    headers = StreamSink(dut, f"w{width}__headers", seed=seed, stall=stall)
-    texts = StreamSink(dut, f"w{width}__text", seed=seed, stall=stall)
+    noise = random.Random(cocotb.RANDOM_SEED)
+    ports = Ports(dut, width, idle=idle, stall=stall)
+    source, places = ports.source("i"), ports.source("place")
+    headers, texts = ports.sink("headers"), ports.sink("text")
     for frame, offset in frames:
         source.send(*to_beats(width, frame, noise))
         places.send(pack(text_place(), {"enable": offset is not None, "offset": offset or 0}))
@@ -64,23 +62,22 @@ async def headers_and_text_part_at_every_offset(dut, width):
 async def a_beat_goes_every_clock(dut, width):
     await start_clock_and_reset(dut)
     frames = random_frames(random.Random(cocotb.RANDOM_SEED), width, 100)
-    start = int(dut.clocks.value)
+    start = Ports(dut, width).clock
     assert await split(dut, width, frames) == expected(frames)
     beats = sum(len(to_beats(width, frame)) for frame, _ in frames)
-    assert int(dut.clocks.value) - start <= beats + 3
+    assert Ports(dut, width).clock - start <= beats + 3
 
 
 @cocotb.test()
 @cocotb.parametrize(width=bench_widths())
 async def no_output_waits_for_ready(dut, width):
     await start_clock_and_reset(dut)
-    source = StreamSource(dut, f"w{width}__i")
-    places = StreamSource(dut, f"w{width}__place")
-    source.send(*to_beats(width, bytes(64)))
-    places.send(pack(text_place(), {"enable": 1, "offset": 50}))
+    ports = Ports(dut, width)
+    ports.source("i").send(*to_beats(width, bytes(64)))
+    ports.source("place").send(pack(text_place(), {"enable": 1, "offset": 50}))
     await ClockCycles(dut.clk, 4)
-    assert int(getattr(dut, f"w{width}__headers__valid").value)
-    assert int(getattr(dut, f"w{width}__text__valid").value)
+    assert int(ports.handle("headers__valid").value)
+    assert int(ports.handle("text__valid").value)
 
 
 def test_headers_and_text_part():

@@ -24,8 +24,8 @@ from model.codes import (
     RxStatus,
 )
 from sim.beats import pack, to_beats, unpack
-from sim.streams import StreamSink, StreamSource, start_clock_and_reset
-from sim.widths import bench_widths, simulate_widths
+from sim.streams import start_clock_and_reset
+from sim.widths import Ports, bench_widths, simulate_widths
 
 IV_END = ESP_HEADER_BYTES + 8
 ESP = bytes.fromhex("11223344 00000007 0102030405060708") + bytes(range(40))
@@ -131,8 +131,8 @@ def without_unspecified(word):
 async def check(dut, width, frames, *, idle=0.0):
     """Send the frames and compare one by one."""
     noise = random.Random(cocotb.RANDOM_SEED)
-    source = StreamSource(dut, f"w{width}__i", seed=cocotb.RANDOM_SEED, idle=idle)
-    sink = StreamSink(dut, f"w{width}__o")
+    ports = Ports(dut, width, idle=idle)
+    source, sink = ports.source("i"), ports.sink("o")
     for frame in frames:
         source.send(*to_beats(width, frame, noise))
     for number, frame in enumerate(frames):
@@ -182,18 +182,19 @@ async def mutated_and_random_frames_do_not_disturb_the_next(dut, width):
 async def single_beat_frames_go_every_clock(dut, width):
     await start_clock_and_reset(dut)
     frames = [frame[:width // 8] for frame in good_frames() + rejected_frames()]
-    start = int(dut.clocks.value)
+    start = Ports(dut, width).clock
     await check(dut, width, frames)
-    assert int(dut.clocks.value) - start <= len(frames) + 3 * LATENCY + 3
+    assert Ports(dut, width).clock - start <= len(frames) + 3 * LATENCY + 3
 
 
 @cocotb.test()
 @cocotb.parametrize(width=bench_widths())
 async def the_header_comes_3_clocks_after_the_iv(dut, width):
     await start_clock_and_reset(dut)
-    valid = getattr(dut, f"w{width}__o__valid")
+    ports = Ports(dut, width)
+    valid = ports.handle("o__valid")
+    source = ports.source("i")
     for frame in good_frames():
-        source = StreamSource(dut, f"w{width}__i")
         frame += bytes(10 * width // 8)
         source.send(*to_beats(width, frame))
         iv_end = packet.parse(frame)[1].esp_offset + IV_END

@@ -53,12 +53,15 @@ class RxVerdict(wiring.Component):
     o : Out(stream.Signature(rx_verdict()))
     """
 
-    record: In(stream.Signature(rx_record()))
-    end: In(stream.Signature(frame_end()))
-    icv: In(stream.Signature(received_icv()))
-    tag: In(stream.Signature(128))
-    text: In(stream.Signature(opened_text()))
-    o: Out(stream.Signature(rx_verdict()))
+    def __init__(self):
+        super().__init__({
+            "record": In(stream.Signature(rx_record())),
+            "end": In(stream.Signature(frame_end())),
+            "icv": In(stream.Signature(received_icv())),
+            "tag": In(stream.Signature(128)),
+            "text": In(stream.Signature(opened_text())),
+            "o": Out(stream.Signature(rx_verdict())),
+        })
 
     def elaborate(self, platform):
         m = Module()
@@ -123,7 +126,7 @@ class RxVerdict(wiring.Component):
             m.d.sync += [
                 self.o.valid.eq(compared_valid),
                 o.completion.status.eq(status),
-                o.completion.sa.eq(Mux(compared.end.oversize, 0, compared.record.sa)),
+                o.completion.sa.eq(compared.record.sa),
                 o.completion.esp_offset.eq(Mux(good, compared.record.esp_offset, 0)),
                 o.completion.next_header.eq(Mux(good, compared.text.next_header, 0)),
                 o.completion.trailer_bytes.eq(Mux(

@@ -21,9 +21,8 @@ class SeqIv(wiring.Component):
         First byte on the wire in bits 63:56.
     """
 
-    sequence: In(64)
-    salt: In(64)
-    iv: Out(64)
+    def __init__(self):
+        super().__init__({"sequence": In(64), "salt": In(64), "iv": Out(64)})
 
     def elaborate(self, platform):
         m = Module()

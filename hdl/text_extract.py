@@ -20,8 +20,9 @@ class TextExtract(wiring.Component):
     frames: one beat each clock, no gap between frames. Latency 1 clock, and one
     frame beat more, since a text beat lies across two of them.
 
-    A frame that ends before its text does gives the text that there is, and
-    ``last`` with it. Text of 0 bytes gives one beat with count 0. Bytes above
+    A frame that ends before its text does gives fewer beats, ``last`` with the
+    last of them; ``count`` may then take in bytes behind the frame's end, which
+    are unspecified. Text of 0 bytes gives one beat with count 0. Bytes above
     ``count`` are unspecified. A frame whose text does not even start must come
     with ``enable`` 0.
 
@@ -62,11 +63,14 @@ class TextExtract(wiring.Component):
 
         emits = Signal()
         leaves = Signal()
+        following = Signal(self.width)
         o = self.o.payload
         m.d.comb += [
             emits.eq(held_valid & pending & (until_text == 0)),
             self.o.valid.eq(emits & (held.last | self.i.valid)),
-            o.data.eq(unshift_words(Cat(held.data, self.i.payload.data), words)),
+            # Behind a frame's last beat the input may change while this beat waits.
+            following.eq(Mux(held.last, 0, self.i.payload.data)),
+            o.data.eq(unshift_words(Cat(held.data, following), words)),
             o.count.eq(Mux(rest > beat_bytes, beat_bytes, rest)),
             o.first.eq(~begun),
             o.last.eq((rest <= beat_bytes) | held.last),

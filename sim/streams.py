@@ -7,6 +7,7 @@ valid and ready; once valid is up it stays, and the payload with it, until ready
 import os
 import random
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from cocotb import start_soon
@@ -114,14 +115,20 @@ class StreamSink:
         Seed of the stalls.
     stall
         Probability that a clock has no ready. No effect on a port without ready.
+    relevant
+        Gives what counts of a payload. The rest is not looked at: it may change while
+        the payload waits.
 
     Members
     -------
     items
-        Packed payloads taken and not yet received, oldest first.
+        Packed payloads, what counts of them, taken and not yet received, oldest first.
     """
 
-    def __init__(self, dut: Any, prefix: str, *, seed: int = 1, stall: float = 0.0) -> None:
+    def __init__(
+        self, dut: Any, prefix: str, *, seed: int = 1, stall: float = 0.0,
+        relevant: Callable[[int], int] | None = None,
+    ) -> None:
         self.prefix = prefix
         self.items: deque[int] = deque()
         self._clk = dut.clk
@@ -130,6 +137,7 @@ class StreamSink:
         self._ready = optional(dut, f"{prefix}__ready")
         self._random = random.Random(f"{seed} {prefix}")
         self._stall = stall if self._ready is not None else 0.0
+        self._relevant = relevant
         self._moved = Event()
         if self._ready is not None:
             self._ready.value = 0
@@ -159,6 +167,8 @@ class StreamSink:
                 assert waiting is None, f"{self.prefix}: valid fell before ready"
                 continue
             payload = int(self._payload.value)
+            if self._relevant:
+                payload = self._relevant(payload)
             assert waiting in (None, payload), (
                 f"{self.prefix}: payload changed before ready, {waiting:#x} to {payload:#x}"
             )

@@ -1,13 +1,16 @@
-"""A block at several datapath widths in one simulation, to save builds."""
+"""A block in several variants in one simulation, to save builds: mostly, at several widths."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
+import cocotb
 from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
 
 from sim.build import simulate
+from sim.streams import StreamSink, StreamSource
 
 WIDTHS = (128, 256, 512)
 
@@ -18,27 +21,25 @@ def bench_widths() -> list[int]:
     return [int(width) for width in given.split(",")] if given else list(WIDTHS)
 
 
-class AtWidths(wiring.Component):
-    """One instance of a block for each width, its ports under ``w128__``, ``w256__`` and so on.
+class SideBySide(wiring.Component):
+    """Several blocks, each with its name in front of its ports: ``name__port``.
 
     Parameters
     ----------
-    make : Callable[[int], wiring.Component]
-        Makes the block for a width.
-    widths : Iterable[int]
-        Bits of a beat.
+    blocks : Mapping[str, wiring.Component]
+        The blocks by their names.
 
     Members
     -------
     clocks : Out(32)
-        Clocks since reset. It also gives a combinational block a clock.
+        Clocks since the start. It also gives a combinational block a clock.
     """
 
-    def __init__(self, make: Callable[[int], wiring.Component], widths: Iterable[int]):
-        self.blocks = {f"w{width}": make(width) for width in widths}
+    def __init__(self, blocks: Mapping[str, wiring.Component]):
+        self.blocks = blocks
         super().__init__({
             "clocks": Out(32),
-            **{name: Out(block.signature) for name, block in self.blocks.items()},
+            **{name: Out(block.signature) for name, block in blocks.items()},
         })
 
     def elaborate(self, platform):
@@ -56,9 +57,54 @@ def simulate_widths(
     make: Callable[[int], wiring.Component], *, name: str, module: str,
     widths: Iterable[int] = WIDTHS, simulator: str = "verilator", seed: int = 1,
 ) -> None:
-    """Run the cocotb tests of a module on a block at some widths; see ``sim.build.simulate``."""
-    chosen = tuple(widths)
+    """Run the cocotb tests of a module on a block at some widths; see ``sim.build.simulate``.
+
+    The blocks are called ``w128``, ``w256`` and so on.
+    """
+    chosen = list(widths)
     simulate(
-        AtWidths(make, chosen), name=name, module=module, simulator=simulator, seed=seed,
+        SideBySide({f"w{width}": make(width) for width in chosen}),
+        name=name, module=module, simulator=simulator, seed=seed,
         environment={"WIDTHS": ",".join(map(str, chosen))},
     )
+
+
+class Ports:
+    """Makes the agents for the ports of one block in a ``SideBySide``.
+
+    Parameters
+    ----------
+    dut
+        Top of the simulation.
+    block
+        Name of the block, or the width that gives it its name.
+    idle, stall
+        Probabilities of a gap for all sources and of a stall for all sinks. Their
+        seeds are that of the test.
+    """
+
+    def __init__(
+        self, dut: Any, block: str | int, *, idle: float = 0.0, stall: float = 0.0,
+    ) -> None:
+        self._dut = dut
+        self._name = block if isinstance(block, str) else f"w{block}"
+        self._idle = idle
+        self._stall = stall
+
+    def source(self, port: str) -> StreamSource:
+        return StreamSource(
+            self._dut, f"{self._name}__{port}", seed=cocotb.RANDOM_SEED, idle=self._idle)
+
+    def sink(self, port: str, relevant: Callable[[int], int] | None = None) -> StreamSink:
+        return StreamSink(
+            self._dut, f"{self._name}__{port}", seed=cocotb.RANDOM_SEED, stall=self._stall,
+            relevant=relevant)
+
+    def handle(self, signal: str) -> Any:
+        """The simulator's handle of a signal of the block."""
+        return getattr(self._dut, f"{self._name}__{signal}")
+
+    @property
+    def clock(self) -> int:
+        """Clocks since the start."""
+        return int(self._dut.clocks.value)

@@ -1,0 +1,90 @@
+"""Ciphertext and ICV parted, against slices; the ICV at every place in a beat."""
+
+import random
+from itertools import product
+
+import cocotb
+
+from hdl.icv_split import IcvSplit, received_icv
+from model.codes import IcvSize
+from sim.beats import receive_packets, to_beats, unpack
+from sim.streams import start_clock_and_reset
+from sim.widths import Ports, bench_widths, simulate_widths
+
+
+def sealed_texts(chance, width):
+    """Text and ICV of each size, the text from 1 byte to 3 beats."""
+    sizes = [size.bytes for size in IcvSize]
+    cases = [(length, chance.choice(sizes)) for length in range(1, 3 * width // 8 + 1)]
+    cases += product(range(width // 8 - 17, width // 8 + 2), sizes)
+    cases = [(length, size) for length, size in cases if length > 0]
+    chance.shuffle(cases)
+    return [(chance.randbytes(length), chance.randbytes(size)) for length, size in cases]
+
+
+def unrotated(word, count):
+    """The ICV in its order: byte i lies at byte ``rotation + i``, modulo a block."""
+    fields = unpack(received_icv(), word)
+    octets = fields["rotated"].to_bytes(16, "little")
+    return bytes(octets[(fields["rotation"] + index) % 16] for index in range(count))
+
+
+async def split(dut, width, packets, lengths, *, idle=0.0, stall=0.0):
+    """Texts and ICVs of packets with that many bytes of text."""
+    noise = random.Random(cocotb.RANDOM_SEED)
+    ports = Ports(dut, width, idle=idle, stall=stall)
+    source, text_bytes = ports.source("i"), ports.source("text_bytes")
+    texts, icvs = ports.sink("o"), ports.sink("icv")
+    for packet in packets:
+        source.send(*to_beats(width, packet, noise))
+    text_bytes.send(*lengths)
+    return (await receive_packets(texts, width, len(packets)), await icvs.receive(len(packets)))
+
+
+async def check(dut, width, sealed, **gaps):
+    texts, icvs = await split(
+        dut, width, [text + icv for text, icv in sealed], [len(text) for text, _ in sealed], **gaps)
+    assert texts == [text for text, _ in sealed]
+    assert [unrotated(word, len(icv)) for word, (_, icv) in zip(icvs, sealed, strict=True)] == [
+        icv for _, icv in sealed]
+
+
+@cocotb.test()
+@cocotb.parametrize(width=bench_widths())
+async def icv_of_each_size_is_caught_at_every_place(dut, width):
+    await start_clock_and_reset(dut)
+    await check(dut, width, sealed_texts(random.Random(cocotb.RANDOM_SEED), width),
+                idle=0.3, stall=0.3)
+
+
+@cocotb.test()
+@cocotb.parametrize(width=bench_widths())
+async def a_beat_goes_in_every_clock(dut, width):
+    await start_clock_and_reset(dut)
+    sealed = sealed_texts(random.Random(cocotb.RANDOM_SEED), width)
+    start = Ports(dut, width).clock
+    await check(dut, width, sealed)
+    beats = sum(len(to_beats(width, text + icv)) for text, icv in sealed)
+    assert Ports(dut, width).clock - start <= beats + 4
+
+
+@cocotb.test()
+@cocotb.parametrize(width=bench_widths())
+async def a_packet_that_ends_early_spares_the_next(dut, width):
+    await start_clock_and_reset(dut)
+    chance = random.Random(cocotb.RANDOM_SEED)
+    packets, lengths = [], []
+    for end in range(1, 2 * width // 8):
+        packets += [chance.randbytes(end), chance.randbytes(end + 16)]
+        lengths += [chance.randrange(end, 3 * width // 8), end]
+    texts, icvs = await split(dut, width, packets, lengths, idle=0.2, stall=0.2)
+    for number, (text, icv) in enumerate(zip(texts, icvs, strict=True)):
+        packet, length = packets[number], lengths[number]
+        assert text.startswith(packet[:length])
+        assert len(text) <= length
+        if number % 2:
+            assert unrotated(icv, 16) == packet[length:]
+
+
+def test_icv_is_split():
+    simulate_widths(IcvSplit, name="icv_split", module=__name__, seed=1)

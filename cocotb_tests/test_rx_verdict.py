@@ -1,0 +1,170 @@
+"""The verdict over received frames against the device's rules, in their order."""
+
+import random
+
+import cocotb
+from cocotb.triggers import ClockCycles
+
+from hdl.axi_stream import frame_end
+from hdl.icv_split import received_icv
+from hdl.rx_dispatch import rx_record
+from hdl.rx_verdict import RxVerdict, opened_text, rx_verdict
+from model import esp
+from model.codes import ESP_TRAILER_MIN_BYTES, FRAME_BYTES_MAX, IcvSize, RxStatus
+from sim.beats import pack, unpack
+from sim.build import simulate
+from sim.streams import StreamSink, StreamSource, start_clock_and_reset
+
+LATENCY = 2
+REJECTED = [status for status in RxStatus
+            if status not in (RxStatus.OK, RxStatus.OVERSIZE, RxStatus.AUTH_FAILED)]
+
+
+class Case:
+    """What is known of a frame in the end, and the verdict that must come of it."""
+
+    def __init__(self, chance):
+        self.status = chance.choice(REJECTED) if chance.random() < 0.2 else RxStatus.OK
+        self.handle = chance.getrandbits(16)
+        self.esp_offset = chance.randrange(34, 80, 4)
+        self.text_bytes = chance.choice((2, 3, 4, 257, 258, chance.randrange(2, 9000)))
+        self.icv = chance.choice(list(IcvSize))
+        self.esp_end = (self.esp_offset + esp.TEXT_OFFSET + self.text_bytes + self.icv.bytes)
+        self.frame_bytes = self.esp_end + chance.choice((0, 0, 0, 1, 6, -1))
+        self.oversize = chance.random() < 0.1
+        if self.oversize:
+            self.frame_bytes = FRAME_BYTES_MAX
+        self.pad_length = chance.choice((
+            0, 255, min(255, self.text_bytes - 2), min(255, max(0, self.text_bytes - 3)),
+            chance.randrange(256)))
+        self.next_header = chance.randrange(256)
+        self.beats = -(-self.text_bytes // 16)
+        self.tag = chance.randbytes(16)
+        self.rotation = chance.randrange(16)
+        self.received = bytearray(self.tag)
+        self.flipped = chance.choice((None, None, None, chance.randrange(128)))
+        if self.flipped is not None:
+            self.received[self.flipped // 8] ^= 1 << self.flipped % 8
+
+    @property
+    def opened(self):
+        return self.status == RxStatus.OK
+
+    def record(self):
+        return pack(rx_record(), {
+            "status": self.status, "sa": self.handle, "esp_offset": self.esp_offset,
+            "esp_end": self.esp_end, "text_bytes": self.text_bytes, "icv_size": self.icv})
+
+    def end(self):
+        return pack(frame_end(), {"bytes": self.frame_bytes, "oversize": self.oversize})
+
+    def received_icv(self):
+        rotated = bytearray(16)
+        for index, octet in enumerate(self.received):
+            rotated[(self.rotation + index) % 16] = octet
+        return pack(received_icv(), {
+            "rotated": int.from_bytes(rotated, "little"), "rotation": self.rotation})
+
+    def text(self):
+        return pack(opened_text(), {
+            "beats": self.beats, "pad_length": self.pad_length, "next_header": self.next_header})
+
+    def expected_status(self):
+        if self.oversize:
+            return RxStatus.OVERSIZE
+        if not self.opened:
+            return self.status
+        if self.frame_bytes < self.esp_end:
+            return RxStatus.TRUNCATED
+        if self.received[:self.icv.bytes] != self.tag[:self.icv.bytes]:
+            return RxStatus.AUTH_FAILED
+        if self.pad_length + ESP_TRAILER_MIN_BYTES >= self.text_bytes:
+            return RxStatus.BAD_TRAILER
+        return RxStatus.OK
+
+    def check(self, word):
+        verdict = unpack(rx_verdict(), word)
+        status = self.expected_status()
+        good = status == RxStatus.OK
+        completion = {"status": status, "sa": self.handle, "esp_offset": 0, "next_header": 0,
+                      "trailer_bytes": 0}
+        if good:
+            completion |= {
+                "esp_offset": self.esp_offset, "next_header": self.next_header,
+                "trailer_bytes": self.pad_length + ESP_TRAILER_MIN_BYTES + self.icv.bytes}
+            assert verdict["text_offset"] == self.esp_offset + esp.TEXT_OFFSET
+        assert verdict["completion"] == completion
+        assert verdict["bytes"] == self.frame_bytes
+        assert verdict["text_beats"] == (self.beats if self.opened else 0)
+        assert verdict["restore"] == good
+        assert verdict["drop"] == self.oversize
+
+
+class Bench:
+    """The agents of the block's ports."""
+
+    def __init__(self, dut, *, idle=0.0, stall=0.0):
+        self.inputs = {name: StreamSource(dut, name, seed=cocotb.RANDOM_SEED, idle=idle)
+                       for name in ("record", "end", "icv", "tag", "text")}
+        self.verdicts = StreamSink(dut, "o", seed=cocotb.RANDOM_SEED, stall=stall)
+
+    def send(self, case):
+        self.inputs["record"].send(case.record())
+        self.inputs["end"].send(case.end())
+        if case.opened:
+            self.inputs["icv"].send(case.received_icv())
+            self.inputs["tag"].send(int.from_bytes(case.tag, "little"))
+            self.inputs["text"].send(case.text())
+
+
+def random_cases(count):
+    chance = random.Random(cocotb.RANDOM_SEED)
+    return [Case(chance) for _ in range(count)]
+
+
+@cocotb.test()
+async def verdicts_follow_the_rules(dut):
+    await start_clock_and_reset(dut)
+    cases = random_cases(2000)
+    assert {case.expected_status() for case in cases} == set(RxStatus)
+    bench = Bench(dut, idle=0.2, stall=0.2)
+    for case in cases:
+        bench.send(case)
+    for case in cases:
+        word, = await bench.verdicts.receive(1)
+        case.check(word)
+
+
+@cocotb.test()
+async def any_flipped_bit_of_the_icv_is_found(dut):
+    await start_clock_and_reset(dut)
+    bench = Bench(dut)
+    cases = random_cases(3 * 128 * 2)
+    for number, case in enumerate(cases):
+        case.icv = list(IcvSize)[number % 3]
+        case.status, case.oversize, case.pad_length = RxStatus.OK, False, 0
+        case.text_bytes, case.frame_bytes = 16, case.esp_end
+        case.received = bytearray(case.tag)
+        bit = number // 6
+        case.received[bit // 8] ^= 1 << bit % 8
+        bench.send(case)
+    for number, word in enumerate(await bench.verdicts.receive(len(cases))):
+        in_icv = number // 6 < 8 * cases[number].icv.bytes
+        status = RxStatus.AUTH_FAILED if in_icv else RxStatus.OK
+        assert unpack(rx_verdict(), word)["completion"]["status"] == status
+        cases[number].check(word)
+
+
+@cocotb.test()
+async def a_frame_goes_every_clock(dut):
+    await start_clock_and_reset(dut)
+    cases = random_cases(200)
+    bench = Bench(dut)
+    for case in cases:
+        bench.send(case)
+    await ClockCycles(dut.clk, len(cases) + LATENCY + 1)
+    assert len(bench.verdicts.items) == len(cases)
+
+
+def test_verdicts_follow_the_rules():
+    simulate(RxVerdict(), name="rx_verdict", module=__name__, seed=1)

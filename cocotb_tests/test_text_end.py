@@ -1,0 +1,49 @@
+"""Pad length and next header read from the end of texts of all lengths."""
+
+import random
+
+import cocotb
+from cocotb.triggers import ClockCycles
+
+from hdl.rx_verdict import opened_text
+from hdl.text_end import TextEnd
+from sim.beats import pack, to_beats
+from sim.streams import start_clock_and_reset
+from sim.widths import Ports, bench_widths, simulate_widths
+
+
+async def check(dut, width, *, idle=0.0):
+    chance = random.Random(cocotb.RANDOM_SEED)
+    ports = Ports(dut, width, idle=idle)
+    source, ends = ports.source("i"), ports.sink("o")
+    texts = [chance.randbytes(length) for length in range(2, 3 * width // 8 + 2)]
+    chance.shuffle(texts)
+    beats = [to_beats(width, text, chance) for text in texts]
+    start = ports.clock
+    for words in beats:
+        source.send(*words)
+    assert await ends.receive(len(texts)) == [
+        pack(opened_text(), {"beats": len(words), "pad_length": text[-2], "next_header": text[-1]})
+        for text, words in zip(texts, beats, strict=True)]
+    clocks = ports.clock - start
+    await ClockCycles(dut.clk, 3)
+    assert not ends.items, "more ends than texts"
+    return clocks - sum(map(len, beats))
+
+
+@cocotb.test()
+@cocotb.parametrize(width=bench_widths())
+async def trailers_of_texts_of_all_lengths_are_read(dut, width):
+    await start_clock_and_reset(dut)
+    await check(dut, width, idle=0.3)
+
+
+@cocotb.test()
+@cocotb.parametrize(width=bench_widths())
+async def a_beat_goes_every_clock(dut, width):
+    await start_clock_and_reset(dut)
+    assert await check(dut, width) <= 3
+
+
+def test_trailers_are_read():
+    simulate_widths(TextEnd, name="text_end", module=__name__, seed=1)
