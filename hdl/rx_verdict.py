@@ -37,7 +37,8 @@ class RxVerdict(wiring.Component):
 
     The ICV is compared whole, in one clock, so that the time tells nothing. Pad
     length + 2 must be less than the text (Linux's rule); the padding's content is
-    not checked (RFC 4303, 2.4, asks the receiver only to be able to).
+    not checked (RFC 4303, 2.4, asks the receiver only to be able to). An oversize
+    frame does not leave, and its completion names no SA.
 
     Latency 2 clocks from the last of the inputs; one frame each clock.
 
@@ -126,7 +127,7 @@ class RxVerdict(wiring.Component):
             m.d.sync += [
                 self.o.valid.eq(compared_valid),
                 o.completion.status.eq(status),
-                o.completion.sa.eq(compared.record.sa),
+                o.completion.sa.eq(Mux(compared.end.oversize, 0, compared.record.sa)),
                 o.completion.esp_offset.eq(Mux(good, compared.record.esp_offset, 0)),
                 o.completion.next_header.eq(Mux(good, compared.text.next_header, 0)),
                 o.completion.trailer_bytes.eq(Mux(
