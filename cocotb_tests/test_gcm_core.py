@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import cocotb
 import pytest
+from amaranth.hdl import Shape
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from cocotb_tests.gcm_packets import GcmPacket, GcmPort, lying, number, random_key, random_packet
@@ -183,6 +184,45 @@ async def packets_that_tell_wrong_lengths_spoil_no_other(dut):
         wrong.append(lying(random_packet(bench.chance), bench.chance))
         packets += [wrong[-1], random_packet(bench.chance)]
     await bench.check(packets, meaningless=wrong)
+
+
+@cocotb.test()
+async def beats_of_noise_spoil_no_other(dut):
+    """AAD and text in any order, any count, ``first`` anywhere: up to ``last``, one packet."""
+    bench = await Bench.start(dut, idle=0.1)
+    chance, layout = bench.chance, bench.port.input
+    for _ in range(150):
+        texts = 0
+        length = chance.randint(1, 12)
+        for index in range(length):
+            beat = chance.getrandbits(layout.size)
+            flags = {"last": index == length - 1, "aad": chance.randrange(2),
+                     "count": chance.randrange(bench.port.width // 8 + 1)}
+            for name, value in flags.items():
+                field = layout[name]
+                beat &= ~(((1 << Shape.cast(field.shape).width) - 1) << field.offset)
+                beat |= value << field.offset
+            texts += not flags["aad"]
+            bench.source.send(beat)
+        good = random_packet(chance)
+        expected = bench.send(good)
+        await bench.text.receive(texts)
+        await bench.tag.receive(1)
+        assert await bench.text.receive(len(expected)) == expected
+        assert await bench.tag.receive(1) == [number(good.result()[1])]
+
+
+@cocotb.test()
+async def the_shortest_packets_every_clock(dut):
+    """Empty and AAD-only packets: as many under way as there are clocks of latency."""
+    bench = await Bench.start(dut)
+    chance = bench.chance
+    packets = [
+        GcmPacket.make(random_key(chance), chance.randbytes(gcm.IV_BYTES),
+                       chance.randbytes(chance.choice([0, 8])), b"", bool(chance.randrange(2)))
+        for _ in range(4 * GcmCore.tag_latency)
+    ]
+    await bench.check(packets)
 
 
 @cocotb.test()

@@ -7,7 +7,7 @@ import cocotb
 import pytest
 from cocotb.triggers import ClockCycles
 
-from cocotb_tests.gcm_packets import number
+from cocotb_tests.gcm_packets import number, packed, powers_of
 from hdl.ghash import Ghash, ghash_slot
 from hdl.layouts import GHASH_STAGES
 from model import gcm
@@ -34,17 +34,16 @@ class Hashing:
     def stimulus(self, wrong=lambda exponent, tail: (exponent, tail)):
         """Packed slots; ``wrong`` may spoil exponent and tail."""
         layout = ghash_slot(self.lanes)
-        powers = number(b"".join(gcm.hash_powers(self._key, GHASH_STAGES * self.lanes)))
+        powers = powers_of(self._key, GHASH_STAGES * self.lanes)
         for index, slot in enumerate(self.slots):
             ahead = self.slots[index:index + GHASH_STAGES]
             exponent, tail = wrong(
                 sum(map(len, ahead)), index + GHASH_STAGES >= len(self.slots)
             )
-            fields = {
+            yield packed(layout, {
                 "blocks": number(b"".join(slot)), "exponent": exponent, "tail": tail,
                 "first": index == 0, "last": index == len(self.slots) - 1, "powers": powers,
-            }
-            yield sum(value << layout[name].offset for name, value in fields.items())
+            })
 
 
 async def hashes(dut, idle):
