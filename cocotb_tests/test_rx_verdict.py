@@ -86,8 +86,8 @@ class Case:
         verdict = unpack(rx_verdict(), word)
         status = self.expected_status()
         good = status == RxStatus.OK
-        completion = {"status": status, "sa": 0 if self.oversize else self.handle, "esp_offset": 0, "next_header": 0,
-                      "trailer_bytes": 0}
+        completion = {"status": status, "sa": 0 if self.oversize else self.handle,
+                      "esp_offset": 0, "next_header": 0, "trailer_bytes": 0}
         if good:
             completion |= {
                 "esp_offset": self.esp_offset, "next_header": self.next_header,

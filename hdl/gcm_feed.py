@@ -33,6 +33,7 @@ class GcmFeed(wiring.Component):
     i : In(stream.Signature(beat(width)))
         Texts.
     o : Out(stream.Signature(gcm_beat(width)))
+        The parameters count on a packet's first beat; later they are unspecified.
     """
 
     def __init__(self, width: int):

@@ -1,0 +1,81 @@
+"""Sequence number and IV written at every ESP offset, against replaced slices."""
+
+import random
+
+import cocotb
+
+from hdl.esp_header import EspHeader, esp_header_request
+from model import seqiv
+from model.codes import ESP_HEADER_BYTES
+from model.esp import TEXT_OFFSET
+from sim.beats import pack, receive_packets, to_beats
+from sim.streams import start_clock_and_reset
+from sim.widths import Ports, bench_widths, simulate_widths
+
+
+class Case:
+    """A frame, or its headers, and what is to be written into it."""
+
+    def __init__(self, chance, offset, behind):
+        self.offset = offset
+        self.enable = chance.random() < 0.85
+        self.sequence = chance.getrandbits(64)
+        self.iv = seqiv.iv(self.sequence, chance.randbytes(8))
+        self.frame = chance.randbytes(offset + TEXT_OFFSET + behind)
+        if not self.enable:
+            self.frame = self.frame[:chance.randrange(1, len(self.frame) + 1)]
+
+    def request(self):
+        return pack(esp_header_request(), {
+            "enable": self.enable, "esp_offset": self.offset,
+            "sequence": self.sequence & 0xFFFFFFFF, "iv": int.from_bytes(self.iv, "big")})
+
+    def expected(self):
+        if not self.enable:
+            return self.frame
+        low = self.sequence.to_bytes(8, "big")[4:]
+        spi_end = self.offset + ESP_HEADER_BYTES - len(low)
+        return self.frame[:spi_end] + low + self.iv + self.frame[self.offset + TEXT_OFFSET:]
+
+
+def cases_at_every_offset(chance):
+    """Headers alone and with bytes behind them, at every offset that a descriptor can give."""
+    cases = [Case(chance, offset, behind) for offset in range(34, 256, 4)
+             for behind in (0, chance.randrange(1, 200))]
+    cases += [Case(chance, offset, 9000) for offset in (34, 82)]
+    chance.shuffle(cases)
+    return cases
+
+
+async def write(dut, width, cases, *, idle=0.0, stall=0.0):
+    noise = random.Random(cocotb.RANDOM_SEED)
+    ports = Ports(dut, width, idle=idle, stall=stall)
+    source, requests, sink = ports.source("i"), ports.source("request"), ports.sink("o")
+    for case in cases:
+        source.send(*to_beats(width, case.frame, noise))
+        requests.send(case.request())
+    return await receive_packets(sink, width, len(cases))
+
+
+@cocotb.test()
+@cocotb.parametrize(width=bench_widths())
+async def sequence_and_iv_are_written_at_every_offset(dut, width):
+    await start_clock_and_reset(dut)
+    cases = cases_at_every_offset(random.Random(cocotb.RANDOM_SEED))
+    written = await write(dut, width, cases, idle=0.3, stall=0.3)
+    assert written == [case.expected() for case in cases]
+
+
+@cocotb.test()
+@cocotb.parametrize(width=bench_widths())
+async def a_beat_goes_every_clock(dut, width):
+    await start_clock_and_reset(dut)
+    cases = cases_at_every_offset(random.Random(cocotb.RANDOM_SEED))
+    start = Ports(dut, width).clock
+    assert await write(dut, width, cases) == [case.expected() for case in cases]
+    beats = sum(len(to_beats(width, case.frame)) for case in cases)
+    assert Ports(dut, width).clock - start <= beats + 3
+
+
+def test_sequence_and_iv_are_written():
+    simulate_widths(EspHeader, name="esp_header", module=__name__, seed=1)

@@ -1,0 +1,92 @@
+"""A beat of AAD before each text."""
+
+import random
+from functools import partial
+
+import cocotb
+from cocotb.triggers import ClockCycles
+
+from hdl.gcm_feed import GcmFeed, gcm_packet
+from hdl.layouts import beat, gcm_beat, gcm_parameters
+from sim.beats import pack, to_beats, unpack, valid_part
+from sim.streams import start_clock_and_reset
+from sim.widths import Ports, bench_widths, simulate_widths
+
+
+def what_counts(width, word):
+    """A beat without the bytes above ``count``; parameters only on the first."""
+    fields = unpack(gcm_beat(width), word)
+    if not fields["first"]:
+        fields["parameters"] = {}
+    fields["data"] &= (1 << 8 * fields["count"]) - 1
+    return pack(gcm_beat(width), fields)
+
+
+def packets(chance, width):
+    """AAD, text and the packet's parameters as an integer; texts of 0 to 3 beats."""
+    bits = gcm_parameters(width // 128).size
+    cases = []
+    for length in (0, 1, *(chance.randrange(3 * width // 8) for _ in range(150))):
+        aad = chance.randbytes(chance.choice((8, 12)))
+        parameters = unpack(gcm_parameters(width // 128), chance.getrandbits(bits))
+        parameters |= {"aad_bytes": len(aad), "text_bytes": length}
+        cases.append((aad, chance.randbytes(length), parameters))
+    return cases
+
+
+def expected(width, cases):
+    words = []
+    for aad, text, parameters in cases:
+        words.append(pack(gcm_beat(width), {
+            "data": int.from_bytes(aad, "little"), "count": len(aad), "first": 1, "aad": 1,
+            "parameters": parameters}))
+        for word in to_beats(width, text):
+            fields = unpack(beat(width), valid_part(width, word))
+            words.append(pack(gcm_beat(width), fields | {"first": 0}))
+    return words
+
+
+async def feed(dut, width, cases, *, idle=0.0, stall=0.0):
+    noise = random.Random(cocotb.RANDOM_SEED)
+    ports = Ports(dut, width, idle=idle, stall=stall)
+    texts, parameters = ports.source("i"), ports.source("packet")
+    sink = ports.sink("o", relevant=partial(what_counts, width))
+    for aad, text, values in cases:
+        parameters.send(pack(gcm_packet(width // 128), {
+            "aad": int.from_bytes(aad, "little"), "parameters": values}))
+        texts.send(*to_beats(width, text, noise))
+    return await sink.receive(len(expected(width, cases)))
+
+
+@cocotb.test()
+@cocotb.parametrize(width=bench_widths())
+async def aad_goes_before_each_text(dut, width):
+    await start_clock_and_reset(dut)
+    cases = packets(random.Random(cocotb.RANDOM_SEED), width)
+    assert await feed(dut, width, cases, idle=0.3, stall=0.3) == expected(width, cases)
+
+
+@cocotb.test()
+@cocotb.parametrize(width=bench_widths())
+async def a_beat_goes_every_clock(dut, width):
+    await start_clock_and_reset(dut)
+    cases = packets(random.Random(cocotb.RANDOM_SEED), width)
+    start = Ports(dut, width).clock
+    words = expected(width, cases)
+    assert await feed(dut, width, cases) == words
+    assert Ports(dut, width).clock - start <= len(words) + 3
+
+
+@cocotb.test()
+@cocotb.parametrize(width=bench_widths())
+async def aad_does_not_wait_for_the_text(dut, width):
+    await start_clock_and_reset(dut)
+    ports = Ports(dut, width)
+    sink = ports.sink("o")
+    ports.source("packet").send(pack(gcm_packet(width // 128), {"parameters": {"aad_bytes": 8}}))
+    await ClockCycles(dut.clk, 3)
+    assert len(sink.items) == 1
+
+
+def test_aad_goes_before_each_text():
+    simulate_widths(GcmFeed, name="gcm_feed", module=__name__, seed=1)
