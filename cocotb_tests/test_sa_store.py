@@ -28,6 +28,8 @@ from sim.streams import StreamSink, StreamSource, start_clock_and_reset
 LANES = int(os.environ.get("LANES", "1"))
 SAS = int(os.environ.get("SAS", "16"))
 HANDLES = [0, 1, 2, 3, SAS - 2, SAS - 1, SAS, SAS + 1, 0xFFFF]
+COMMAND_HANDLES = [*HANDLES, *4 * [1, 2, SAS - 1]]
+"""Drawn from: those that exist more often, so that commands succeed."""
 FOUND = found_layout(LANES)
 CONTEXT = context_layout(LANES)
 
@@ -158,7 +160,7 @@ async def any_command_under_a_look_up_each_clock(dut):
     commands.watch(dut, keys)
     results = set()
     for _ in range(int(os.environ["COMMANDS"])):
-        values = random_command(chance, keys, HANDLES)
+        values = random_command(chance, keys, COMMAND_HANDLES)
         result = await commands.run(**values)
         results.add((values["operation"], values["direction"], result))
         await ClockCycles(dut.clk, chance.randrange(20))
@@ -282,13 +284,13 @@ async def pulse_reset(dut) -> None:
     dut.rst.value = 0
 
 
-@pytest.mark.parametrize("width", [128, 256, 512])
+@pytest.mark.parametrize("width", [128, 512])
 def test_commands_and_look_ups_of_a_small_table(width):
-    bench(width, 16, commands=300 if width == 128 else 60)
+    bench(width, 16, commands=300 if width == 128 else 120)
 
 
 def test_commands_and_look_ups_of_1024_sas():
-    bench(128, 1024, commands=100, testcase="any_command_under_a_look_up_each_clock")
+    bench(128, 1024, commands=120, testcase="any_command_under_a_look_up_each_clock")
 
 
 def bench(width: int, sas: int, *, commands: int, testcase: str | None = None) -> None:
