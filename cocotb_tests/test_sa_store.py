@@ -16,7 +16,9 @@ from cocotb_tests.sa_bench import (
     random_command,
     random_lookup_keys,
 )
+from hdl.hash_key import HashKey
 from hdl.layouts import struct
+from hdl.lookup_control import index_bits
 from hdl.sa_contexts import found_sa
 from hdl.sa_store import SaStore
 from model.codes import IcvSize, KeySize, SaDirection, SaOperation, SaResult
@@ -268,6 +270,39 @@ async def break_off_add(dut, key: int, clocks: int) -> None:
     await RisingEdge(dut.clk)
     dut.command__valid.value = 0
     await ClockCycles(dut.clk, clocks)
+
+
+@cocotb.test()
+async def commands_take_the_clocks_of_the_docstrings(dut):
+    await start_clock_and_reset(dut)
+    dut.response__ready.value = 1
+    await ClockCycles(dut.clk, 2 * SAS)
+    search = 169 + 2 * index_bits(SAS)
+    for size in KeySize:
+        add = 4 + HashKey(LANES).latency(size)
+        for direction, looked_up in ((SaDirection.RX, search), (SaDirection.TX, 0)):
+            common = {"direction": direction, "sa": 1, "key_size": size, "esn": 1}
+            for operation, clocks in (
+                (SaOperation.ADD, add + looked_up), (SaOperation.ADD, 3), (SaOperation.READ, 3),
+                (SaOperation.MODIFY, 4 if direction == SaDirection.RX else 3),
+                (SaOperation.DELETE, 4 + looked_up),
+            ):
+                assert await clocks_of(dut, operation=operation, **common) == clocks
+
+
+async def clocks_of(dut, **values: int) -> int:
+    """Clocks from a command taken to its response."""
+    dut.command__payload.value = SA_COMMAND.pack(values)
+    dut.command__valid.value = 1
+    await RisingEdge(dut.clk)
+    assert int(dut.command__ready.value)
+    dut.command__valid.value = 0
+    clocks = 0
+    while not int(dut.response__valid.value):
+        await RisingEdge(dut.clk)
+        clocks += 1
+    await RisingEdge(dut.clk)
+    return clocks
 
 
 async def row(dut, handle: int) -> int:

@@ -83,8 +83,8 @@ class LookupControl(wiring.Component):
     """Changes the look-up table, one request at a time, in order.
 
     After reset all rows are swept to zero, one a clock, before the first request is taken.
-    A FIND takes ``162 + 2 * index_bits(sas) + 5`` clocks, most of them for a serial hash; the
-    others take 2. There are no errors: an INSERT must follow a FIND that was not full, a
+    A FIND takes ``166 + 2 * index_bits(sas)`` clocks, most of them for a serial hash; the
+    others take 3. There are no errors: an INSERT must follow a FIND that was not full, a
     REMOVE one that found.
 
     The rows are read and written through one port (the other one is the datapath's), so a

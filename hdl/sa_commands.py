@@ -35,8 +35,9 @@ class SaCommands(wiring.Component):
     - EINVAL: MODIFY of an SA without ESN.
     - EEXIST: ADD of a receive SA with the look-up key of another. ENOSPC: no place for it.
 
-    Clocks: READ and MODIFY 5; ADD about 25 and those of ``HashKey``; a receive ADD or DELETE
-    also about 190 for the search (``LookupControl``).
+    Clocks from a command to its response: 3 for READ and refusals of the command or the handle,
+    4 for MODIFY and DELETE, 4 and the latency of ``HashKey`` for ADD; an ADD or DELETE of a
+    receive SA takes ``169 + 2 * index_bits(sas)`` more (``LookupControl``).
 
     Parameters
     ----------
