@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 TIMESCALE = "1ns/1ns"
 LOG_TAIL_LINES = 30
 RUN_LIMIT_SECONDS = 1200
+KEPT_SECONDS = 14 * 24 * 3600
 
 UNIT_FLAGS = ("OPT_FAST=-O1", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1")
 """Shortest build and run together for a block that is driven for some thousand clocks."""
@@ -118,8 +120,11 @@ def build(netlist: Netlist, simulator: str, flags: tuple[str, ...] = UNIT_FLAGS)
     root = cache_directory()
     root.mkdir(parents=True, exist_ok=True)
     directory = root / _key(netlist, simulator, flags)
-    with _locked(root / f"{directory.name}.lock"):
-        if not directory.is_dir():
+    with locked(root / f"{directory.name}.lock"):
+        if directory.is_dir():
+            os.utime(directory)
+        else:
+            _remove_old(root)
             partial = root / f"{directory.name}.partial"
             shutil.rmtree(partial, ignore_errors=True)
             _BUILDERS[simulator](netlist, partial, flags)
@@ -317,6 +322,14 @@ def _runtime_key(flags: tuple[str, ...]) -> str:
     return f"runtime-{_digest([*flags, *_VERILATE_FLAGS, *_MAKE_FLAGS[1:], *_versions()])}"
 
 
+def _remove_old(root: Path) -> None:
+    """Remove builds that nothing has used for long, and what failed runs have left."""
+    limit = time.time() - KEPT_SECONDS
+    for path in (*root.glob("*-*-*"), *root.glob("runs/*")):
+        if path.is_dir() and path.stat().st_mtime < limit:
+            shutil.rmtree(path, ignore_errors=True)
+
+
 def _digest(parts: list[str]) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
@@ -368,7 +381,8 @@ def _verilator_environment() -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock that all processes respect, by the name of its file."""
     with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

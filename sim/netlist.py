@@ -11,6 +11,11 @@ from amaranth.lib import wiring
 _MODULE = re.compile(r"^module (\S+) *\((.*?)\);\n(.*?)^endmodule\n", re.DOTALL | re.MULTILINE)
 _INSTANCE = re.compile(r"^  (\\\S+|[A-Za-z_]\w*)( +\S+ +\($)", re.MULTILINE)
 _PORT = re.compile(r"^  (input|output) (?:\[\d+:0\] )?(\S+) *;$", re.MULTILINE)
+_CONTENTS = re.compile(
+    r"^  initial begin\n((?:    .+ ?\[\d+\] = \d+'\w+;\n)+)  end\n", re.MULTILINE)
+_CELL = re.compile(r"    (.+) ?\[(\d+)\] = (\S+);\n")
+_INDEX = "\\$index "
+_RUN_MIN = 4
 _UNIQUE_NAME = re.compile(r"dump_module\$\d+")
 
 
@@ -32,7 +37,7 @@ def elaborate(component: wiring.Component, name: str) -> Netlist:
     """
     text = verilog.convert(
         component, name=name, ports=_ports(component), emit_src=False, strip_internal_attrs=True)
-    text = merge_equal_modules(text)
+    text = merge_equal_modules(shorten_contents(text))
     ports = _PORT.findall(_body(text, name))
     return Netlist(
         top=name,
@@ -52,6 +57,42 @@ def _ports(component: wiring.Component) -> dict[str, tuple[Value, PortDirection]
             direction = PortDirection.Input if inward else PortDirection.Output
             ports["__".join(map(str, path))] = (value, direction)
     return ports
+
+
+def shorten_contents(text: str) -> str:
+    """Write equal neighbours in a memory's first contents as a loop.
+
+    Yosys writes a line for each cell, most of them 0.
+    """
+    return _MODULE.sub(_shorten_module, text)
+
+
+def _shorten_module(module: re.Match[str]) -> str:
+    text, count = _CONTENTS.subn(lambda match: _shorten_block(match[1]), module[0])
+    if not count or _INDEX not in text:
+        return text
+    head, body = text.split(");\n", 1)
+    return f"{head});\n  integer {_INDEX};\n{body}"
+
+
+def _shorten_block(cells: str) -> str:
+    runs: list[tuple[str, int, int, str]] = []
+    for name, place, value in _CELL.findall(cells):
+        index = int(place)
+        if runs and (runs[-1][0], runs[-1][2], runs[-1][3]) == (name, index - 1, value):
+            runs[-1] = (name, runs[-1][1], index, value)
+        else:
+            runs.append((name, index, index, value))
+    lines = []
+    for name, start, end, value in runs:
+        if end - start < _RUN_MIN:
+            lines += [f"    {name} [{index}] = {value};" for index in range(start, end + 1)]
+        else:
+            lines.append(
+                f"    for ({_INDEX}= {start}; {_INDEX}<= {end}; {_INDEX}= {_INDEX}+ 1) "
+                f"{name} [{_INDEX}] = {value};"
+            )
+    return "\n".join(["  initial begin", *lines, "  end", ""])
 
 
 def merge_equal_modules(text: str) -> str:

@@ -16,6 +16,7 @@ from sim.build import (
     Build,
     build,
     cache_directory,
+    locked,
     run,
 )
 from sim.files import replacing
@@ -58,17 +59,17 @@ class Replay:
 def engine_netlist(width: int, sas: int, taps: bool) -> Netlist:
     """Netlist of the engine; kept under a hash of the sources it is made from."""
     kept = cache_directory() / f"engine-{_source_hash(width, sas, taps)}.json"
-    if kept.is_file():
-        parts = json.loads(kept.read_text())
-        return Netlist(parts["top"], parts["text"], tuple(parts["inputs"]), tuple(parts["outputs"]))
-    # Imported here: the model alone needs no Amaranth.
-    from hdl.engine import Engine
-
-    netlist = elaborate(Engine(width=width, sas=sas, taps=taps), "engine")
     kept.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(kept) as partial:
-        partial.write_text(json.dumps(asdict(netlist)))
-    return netlist
+    with locked(kept.with_suffix(".lock")):
+        if not kept.is_file():
+            # Imported here: what needs the model alone need not load the RTL.
+            from hdl.engine import Engine
+
+            netlist = elaborate(Engine(width=width, sas=sas, taps=taps), "engine")
+            with replacing(kept) as partial:
+                partial.write_text(json.dumps(asdict(netlist)))
+    parts = json.loads(kept.read_text())
+    return Netlist(parts["top"], parts["text"], tuple(parts["inputs"]), tuple(parts["outputs"]))
 
 
 def build_engine(options: Options) -> Build:

@@ -2,17 +2,20 @@
 
 import concurrent.futures
 import multiprocessing
+import os
 import shutil
 
 import pytest
 from amaranth.hdl import Module
 from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from sim import build as building
 from sim.build import build, run, simulate
-from sim.netlist import elaborate, merge_equal_modules
+from sim.netlist import elaborate, merge_equal_modules, shorten_contents
 from sim.problem import SimulationError
+from tests.bench_rom import ROM
 
 MODULE = "tests.bench_adder"
 
@@ -55,6 +58,20 @@ class Adder(wiring.Component):
         return m
 
 
+class Rom(wiring.Component):
+    """A memory whose first contents are ``ROM``."""
+
+    address: In(range(len(ROM)))
+    value: Out(8)
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.memory = memory = Memory(shape=8, depth=len(ROM), init=ROM)
+        port = memory.read_port(domain="comb")
+        m.d.comb += [port.addr.eq(self.address), self.value.eq(port.data)]
+        return m
+
+
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("ESPNIC_BUILD", str(tmp_path))
@@ -89,6 +106,25 @@ def test_parents_of_merged_modules_are_merged():
         for n in range(3)
     )
     assert merge_equal_modules(text).count("endmodule") == 2
+
+
+def test_equal_cells_of_a_memory_become_a_loop():
+    """Expected text written by hand; the cell that differs stays as it is."""
+    cells = [0, 0, 0, 0, 0, 7, 1, 1]
+    lines = "".join(f"    \\m$1 [{n}] = 8'h0{value};\n" for n, value in enumerate(cells))
+    text = f"module top(clk);\n  initial begin\n{lines}  end\nendmodule\n"
+    assert shorten_contents(text) == (
+        "module top(clk);\n  integer \\$index ;\n  initial begin\n"
+        "    for (\\$index = 0; \\$index <= 4; \\$index = \\$index + 1) "
+        "\\m$1  [\\$index ] = 8'h00;\n"
+        "    \\m$1  [5] = 8'h07;\n    \\m$1  [6] = 8'h01;\n    \\m$1  [7] = 8'h01;\n"
+        "  end\nendmodule\n"
+    )
+
+
+@pytest.mark.parametrize("simulator", ["verilator", "icarus"])
+def test_memory_has_its_first_contents(simulator):
+    simulate(Rom(), name="rom", module="tests.bench_rom", simulator=simulator)
 
 
 def test_merging_keeps_what_the_design_does(cache):
@@ -141,6 +177,15 @@ def test_two_processes_share_one_build(cache):
         jobs = [pool.submit(build, netlist(1), "icarus") for _ in range(2)]
         assert len({job.result().directory for job in jobs}) == 1
     assert len(folders(cache)) == 1
+
+
+def test_build_that_nothing_used_for_long_is_removed(cache):
+    unused, used = build(netlist(1), "icarus"), build(netlist(2), "icarus")
+    for ready in (unused, used):
+        os.utime(ready.directory, (0, 0))
+    build(netlist(2), "icarus")
+    build(netlist(3), "icarus")
+    assert not unused.directory.exists() and used.directory.exists()
 
 
 def test_failing_build_shows_the_end_of_its_log(cache):
