@@ -15,7 +15,7 @@ class BeatStore(wiring.Component):
 
     A command takes the oldest ``beats`` beats: with ``keep`` they leave at ``o``,
     without they are forgotten, in one clock. The user gives a command only when
-    all its beats have been written. A beat leaves 3 clocks after its command at
+    all its beats have been written. A beat leaves 2 clocks after its command at
     the earliest; then one each clock, with no gap from packet to packet.
 
     Parameters

@@ -1,0 +1,102 @@
+"""Frame ingress: frames of all lengths pass, those that are too long are cut and marked."""
+
+import random
+
+import cocotb
+
+from hdl.axi_stream import FrameIngress, axi_beat, frame_end
+from hdl.layouts import beat
+from model.codes import FRAME_BYTES_MAX
+from sim.beats import pack, to_packets, unpack
+from sim.streams import start_clock_and_reset
+from sim.widths import Ports, bench_widths, simulate_widths
+
+USER_BITS = 11
+
+
+def transfers(width, frame, users, noise):
+    """A frame as AXI4-Stream transfers, with a value of tuser for each of them."""
+    size = width // 8
+    words = []
+    for number, start in enumerate(range(0, len(frame), size)):
+        piece = frame[start:start + size]
+        padding = noise.randbytes(size - len(piece))
+        words.append(pack(axi_beat(width, USER_BITS), {
+            "tdata": int.from_bytes(piece + padding, "little"),
+            "tkeep": (1 << len(piece)) - 1,
+            "tlast": start + size >= len(frame),
+            "tuser": users[number],
+        }))
+    return words
+
+
+def frames_of_all_lengths(chance, width):
+    lengths = [*range(1, 2 * width // 8 + 2), *(chance.randrange(1, 1500) for _ in range(30))]
+    chance.shuffle(lengths)
+    return [chance.randbytes(length) for length in lengths]
+
+
+def frames_around_the_limit(chance, width):
+    """Frames at the limit, a byte over it and far over it, with good ones in between."""
+    size = width // 8
+    lengths = (FRAME_BYTES_MAX - 1, FRAME_BYTES_MAX, FRAME_BYTES_MAX, 1, FRAME_BYTES_MAX + 1,
+               60, FRAME_BYTES_MAX + size, size, FRAME_BYTES_MAX + size + 1,
+               2 * FRAME_BYTES_MAX, 3 * FRAME_BYTES_MAX + 5, FRAME_BYTES_MAX, 1, 1500)
+    return [chance.randbytes(length) for length in lengths]
+
+
+async def check(dut, width, frames, *, idle=0.0, stall=0.0):
+    """Send the frames and compare beats, tuser and ends; returns the clocks it took."""
+    chance = random.Random(cocotb.RANDOM_SEED)
+    ports = Ports(dut, width, idle=idle, stall=stall)
+    source, beats, ends = ports.source("i"), ports.sink("o"), ports.sink("end")
+    size = width // 8
+    cut = [frame[:FRAME_BYTES_MAX] for frame in frames]
+    users = []
+    start = ports.clock
+    for frame, kept in zip(frames, cut, strict=True):
+        frame_users = [chance.getrandbits(USER_BITS) for _ in range(-(-len(frame) // size))]
+        users += frame_users[:-(-len(kept) // size)]
+        source.send(*transfers(width, frame, frame_users, chance))
+    layout = FrameIngress(width, USER_BITS).o.payload.shape()
+    passed = [unpack(layout, word) for word in await beats.receive(len(users))]
+    await source.drained()
+    words = [pack(beat(width), fields["beat"]) for fields in passed]
+    assert to_packets(width, words) == cut
+    assert [fields["user"] for fields in passed] == users
+    assert list(ends.items) == [
+        pack(frame_end(), {"bytes": len(kept), "oversize": len(frame) > FRAME_BYTES_MAX})
+        for frame, kept in zip(frames, cut, strict=True)]
+    assert not beats.items
+    return ports.clock - start
+
+
+@cocotb.test()
+@cocotb.parametrize(width=bench_widths())
+async def frames_of_all_lengths_pass(dut, width):
+    await start_clock_and_reset(dut)
+    frames = frames_of_all_lengths(random.Random(cocotb.RANDOM_SEED), width)
+    await check(dut, width, frames, idle=0.3, stall=0.3)
+
+
+@cocotb.test()
+@cocotb.parametrize(width=bench_widths())
+async def frames_that_are_too_long_are_cut_and_spare_the_next(dut, width):
+    await start_clock_and_reset(dut)
+    frames = frames_around_the_limit(random.Random(cocotb.RANDOM_SEED), width)
+    await check(dut, width, frames, idle=0.1, stall=0.1)
+
+
+@cocotb.test()
+@cocotb.parametrize(width=bench_widths())
+async def a_beat_goes_every_clock(dut, width):
+    await start_clock_and_reset(dut)
+    chance = random.Random(cocotb.RANDOM_SEED)
+    frames = [*frames_of_all_lengths(chance, width), *frames_around_the_limit(chance, width)]
+    beats = sum(-(-len(frame) // (width // 8)) for frame in frames)
+    assert await check(dut, width, frames) <= beats + 3
+
+
+def test_frames_pass_or_are_cut():
+    simulate_widths(lambda width: FrameIngress(width, USER_BITS), name="frame_ingress",
+                    module=__name__, seed=1)

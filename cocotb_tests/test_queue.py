@@ -1,0 +1,61 @@
+"""The queue: order, capacity, rate, and a ready that does not follow the output's."""
+
+import random
+
+import cocotb
+from cocotb.triggers import ClockCycles
+
+from hdl.queue import Queue
+from sim.build import simulate
+from sim.streams import start_clock_and_reset
+from sim.widths import Ports, SideBySide
+
+WIDTH = 77
+DEPTHS = (1, 2, 5, 32)
+
+
+@cocotb.test()
+@cocotb.parametrize(depth=DEPTHS)
+async def entries_leave_in_order(dut, depth):
+    await start_clock_and_reset(dut)
+    chance = random.Random(cocotb.RANDOM_SEED)
+    ports = Ports(dut, f"deep{depth}", idle=0.3, stall=0.3)
+    source, sink = ports.source("i"), ports.sink("o")
+    entries = [chance.getrandbits(WIDTH) for _ in range(300)]
+    source.send(*entries)
+    assert await sink.receive(len(entries)) == entries
+
+
+@cocotb.test()
+@cocotb.parametrize(depth=DEPTHS)
+async def it_holds_as_many_as_its_depth(dut, depth):
+    await start_clock_and_reset(dut)
+    ports = Ports(dut, f"deep{depth}")
+    source = ports.source("i")
+    source.send(*range(depth))
+    await source.drained(limit=100)
+    await ClockCycles(dut.clk, 1)
+    assert not int(ports.handle("i__ready").value)
+    ports.handle("o__ready").value = 1
+    await ClockCycles(dut.clk, 1)
+    # In this clock an entry leaves: there is room in the next, not yet in this one.
+    assert not int(ports.handle("i__ready").value)
+    await ClockCycles(dut.clk, 1)
+    assert int(ports.handle("i__ready").value)
+
+
+@cocotb.test()
+@cocotb.parametrize(depth=[depth for depth in DEPTHS if depth > 1])
+async def an_entry_goes_every_clock(dut, depth):
+    await start_clock_and_reset(dut)
+    ports = Ports(dut, f"deep{depth}")
+    source, sink = ports.source("i"), ports.sink("o")
+    start = ports.clock
+    source.send(*range(100))
+    assert await sink.receive(100) == list(range(100))
+    assert ports.clock - start <= 100 + 3
+
+
+def test_queue():
+    simulate(SideBySide({f"deep{depth}": Queue(WIDTH, depth) for depth in DEPTHS}),
+             name="queue", module=__name__, seed=1)
