@@ -30,6 +30,8 @@ REPLY = Layout("lookup_reply", (Field("found", 1, ""), Field("full", 1, "")))
 LOOKED_UP = Layout("looked_up", (Field("hit", 1, ""), SA, SERIAL))
 
 MISS = 0
+COLLIDING = 0
+"""The hash key under which every key has row 0 of every way."""
 
 
 class Places:
@@ -175,7 +177,6 @@ async def entries_go_to_the_first_free_place_until_none_is_left(dut):
 async def every_clock_a_look_up_while_entries_come_and_go(dut):
     chance = random.Random(cocotb.RANDOM_SEED)
     keys = [chance.getrandbits(LOOKUP_KEY.bits) for _ in range(16)]
-    # Keys that differ in one bit only: whole keys must be compared, in every place.
     keys += [keys[0] ^ 1 << chance.randrange(LOOKUP_KEY.bits) for _ in range(8)]
     await start_clock_and_reset(dut)
     table = Table(dut, chance.getrandbits(HASH_KEY_BITS))
@@ -197,11 +198,32 @@ async def every_clock_a_look_up_while_entries_come_and_go(dut):
 
 
 @cocotb.test()
-async def reset_empties_the_table_and_the_sweep_misses(dut):
+async def every_bit_of_a_key_counts_in_every_place(dut):
     chance = random.Random(cocotb.RANDOM_SEED)
     await start_clock_and_reset(dut)
-    table = Table(dut, chance.getrandbits(HASH_KEY_BITS))
-    keys = [chance.getrandbits(LOOKUP_KEY.bits) for _ in range(12)]
+    table = Table(dut, COLLIDING)
+    keys = [chance.getrandbits(LOOKUP_KEY.bits) for _ in range(WAYS + CAM_ENTRIES)]
+    for sa, key in enumerate(keys, 1):
+        await table.insert(key, sa, 0)
+    assert (await table.request(LookupOperation.FIND, key=0))["full"]
+    asked = [key ^ flip for key in keys
+             for flip in [0, *(1 << bit for bit in range(LOOKUP_KEY.bits))]]
+    source, sink = StreamSource(dut, "i"), StreamSink(dut, "o")
+    source.send(*asked)
+    for key, answer in zip(asked, await sink.receive(len(asked)), strict=True):
+        sa = keys.index(key) + 1 if key in keys else 0
+        assert LOOKED_UP.unpack(answer) == {"hit": int(sa != 0), "sa": sa, "serial": 0}, hex(key)
+    for bit in range(LOOKUP_KEY.bits):
+        key = chance.choice(keys) ^ 1 << bit
+        assert not (await table.request(LookupOperation.FIND, key=key))["found"], f"bit {bit}"
+
+
+@cocotb.test()
+async def reset_empties_every_place_and_the_sweep_misses(dut):
+    chance = random.Random(cocotb.RANDOM_SEED)
+    await start_clock_and_reset(dut)
+    table = Table(dut, COLLIDING)
+    keys = [chance.getrandbits(LOOKUP_KEY.bits) for _ in range(WAYS + CAM_ENTRIES)]
     for sa, key in enumerate(keys, 1):
         await table.insert(key, sa, 0)
     dut.rst.value = 1
