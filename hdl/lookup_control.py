@@ -20,14 +20,6 @@ HASH_KEY_BITS = 192
 HASH_KEY_DEFAULT = 0x9F2B61C8D7034EA5_B86E1D97F4C20A3B_5D81E6294BF37CD0
 """Arbitrary bits for a table whose driver sets no secret key."""
 
-Entry = data.StructLayout({
-    "valid": 1,
-    "sa": HANDLE_BITS,
-    "serial": SERIAL_BITS,
-    "key": LookupKey,
-})
-"""A place of the table. ``serial`` must be that of the SA's context."""
-
 
 class LookupOperation(IntEnum):
     FIND = 0
@@ -63,6 +55,16 @@ def index_bits(sas: int) -> int:
     if sas not in (1 << n for n in range(4, HANDLE_BITS + 1)):
         raise ValueError(f"sas: {sas!r}, expected a power of two from 16 to {1 << HANDLE_BITS}")
     return sas.bit_length() - 2
+
+
+def entry(sas: int) -> data.StructLayout:
+    """A place of the table. ``serial`` is that of the SA's context."""
+    return data.StructLayout({
+        "valid": 1,
+        "serial": SERIAL_BITS,
+        "sa": range(sas),
+        "key": LookupKey,
+    })
 
 
 def way_indexes(hashed: Value) -> list[Value]:
@@ -107,13 +109,13 @@ class LookupControl(wiring.Component):
         The sweep is over.
     address : Out(data.ArrayLayout(index_bits(sas), WAYS))
         Row of each way to read or write.
-    ways : In(data.ArrayLayout(Entry, WAYS))
+    ways : In(data.ArrayLayout(entry(sas), WAYS))
         The rows at the ``address`` of the clock before.
-    cam : In(data.ArrayLayout(Entry, CAM_ENTRIES))
+    cam : In(data.ArrayLayout(entry(sas), CAM_ENTRIES))
         The overflow entries.
     write : Out(WAYS + CAM_ENTRIES)
         Places to write, the ways from bit 0 up.
-    entry : Out(Entry)
+    entry : Out(entry(sas))
         What to write.
     """
 
@@ -125,10 +127,10 @@ class LookupControl(wiring.Component):
             "reply": Out(stream.Signature(LookupReply)),
             "swept": Out(1),
             "address": Out(data.ArrayLayout(index_bits(sas), WAYS)),
-            "ways": In(data.ArrayLayout(Entry, WAYS)),
-            "cam": In(data.ArrayLayout(Entry, CAM_ENTRIES)),
+            "ways": In(data.ArrayLayout(entry(sas), WAYS)),
+            "cam": In(data.ArrayLayout(entry(sas), CAM_ENTRIES)),
             "write": Out(WAYS + CAM_ENTRIES),
-            "entry": Out(Entry),
+            "entry": Out(entry(sas)),
         })
 
     def elaborate(self, platform):

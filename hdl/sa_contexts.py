@@ -68,7 +68,7 @@ class SaContexts(wiring.Component):
     only one they can read: no wire leads from a key to them. A read in the clock of a write
     gives the old row.
 
-    RAM bits for each SA of a direction, with L lanes: RX 73 state, 288 + 384 L secret; TX 36
+    RAM bits for each SA of a direction, with L lanes: RX 73 state, 288 + 384 L secret; TX 38
     state, 352 + 384 L secret; 203 record each. Fields that a direction has no use for (RX
     ``seqiv_salt``; TX ``esn_overlap`` and ``esn_high``) are not kept and read as 0.
 

@@ -3,6 +3,7 @@
 from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
 
 from hdl.layouts import HANDLE_BITS, LookupKey
 from hdl.lookup_control import (
@@ -11,10 +12,10 @@ from hdl.lookup_control import (
     HASH_KEY_DEFAULT,
     SERIAL_BITS,
     WAYS,
-    Entry,
     LookupControl,
     LookupReply,
     LookupRequest,
+    entry,
     hash_bits,
     index_bits,
     way_indexes,
@@ -36,7 +37,7 @@ class SaLookup(wiring.Component):
     (``LookupControl``: timing and rules). Every entry appears and disappears in one clock.
     During the sweep after reset look-ups miss.
 
-    An entry costs 2 * 181 bits of RAM for each SA of the table.
+    RAM bits for each SA of the table: 2 * (165 + log2(sas)), which is 350 for 1,024.
 
     Parameters
     ----------
@@ -102,7 +103,7 @@ class SaLookup(wiring.Component):
         rows = []
         for way, index in enumerate(indexes):
             m.submodules[f"way{way}"] = ram = memory.Memory(
-                shape=Entry, depth=self.sas // 2, init=[])
+                shape=entry(self.sas), depth=self.sas // 2, init=[])
             look = ram.read_port()
             search = ram.read_port()
             write = ram.write_port()
@@ -119,11 +120,11 @@ class SaLookup(wiring.Component):
 
     def _cam(self, m: Module, control: LookupControl) -> list[Value]:
         """Make the overflow entries."""
-        entries = [Signal(Entry, name=f"cam{place}") for place in range(CAM_ENTRIES)]
-        for place, entry in enumerate(entries):
-            m.d.comb += control.cam[place].eq(entry)
+        entries = [Signal(entry(self.sas), name=f"cam{place}") for place in range(CAM_ENTRIES)]
+        for place, kept in enumerate(entries):
+            m.d.comb += control.cam[place].eq(kept)
             with m.If(control.write[WAYS + place]):
-                m.d.sync += entry.eq(control.entry)
+                m.d.sync += kept.eq(control.entry)
         return entries
 
     def _compare(self, m: Module, valid: Value, swept: Value, places: list[Value]) -> None:
@@ -138,14 +139,14 @@ class SaLookup(wiring.Component):
             self.o.valid.eq(read_valid),
         ]
 
-        answer_bits = HANDLE_BITS + SERIAL_BITS
+        answer_bits = SERIAL_BITS + ceil_log2(self.sas)
         hits = Signal(len(places))
         answers = [Signal(answer_bits, name=f"answer{n}", reset_less=True)
                    for n in range(len(places))]
         for n, place in enumerate(places):
             m.d.sync += [
                 hits[n].eq(read_swept & place.valid & (place.key == keys[-1])),
-                answers[n].eq(Cat(place.sa, place.serial)),
+                answers[n].eq(Cat(place.serial, place.sa)),
             ]
         chosen = Signal(answer_bits)
         # At most one place holds a key, so no priority is needed.
@@ -153,5 +154,6 @@ class SaLookup(wiring.Component):
             m.d.comb += chosen[n].eq((Cat(answer[n] for answer in answers) & hits).any())
         m.d.comb += [
             self.o.payload.hit.eq(hits.any()),
-            Cat(self.o.payload.sa, self.o.payload.serial).eq(chosen),
+            self.o.payload.serial.eq(chosen[:SERIAL_BITS]),
+            self.o.payload.sa.eq(chosen[SERIAL_BITS:]),
         ]

@@ -29,9 +29,9 @@ class SaStore(wiring.Component):
     On reset all is swept to zero, keys too: ``sas`` clocks in which look-ups miss and commands
     wait.
 
-    RAM bits for each SA (RX and TX handle together) with L lanes: 362 look-up, 957 + 768 L
-    contexts and records. Nothing here is an error of a packet; errors of commands are in the
-    response.
+    RAM bits for each SA with L lanes (``SaContexts``, ``SaLookup``): 564 + 384 L and, in the
+    look-up table, 330 + 2 log2(sas) receive; 593 + 384 L transmit. Nothing here is an error of a
+    packet; errors of commands are in the response.
 
     Parameters
     ----------
