@@ -9,7 +9,7 @@ import pytest
 from hdl.aes_common import ROUND_KEY_WORDS, passed_stages
 from hdl.aes_key_step import WINDOW_WORDS, AesKeyStep, KeyWindow
 from model.aes import expand_key
-from model.codes import KeySize
+from model.codes import AES_ROUNDS_MAX, KeySize
 from sim.build import simulate
 from sim.streams import StreamSink, StreamSource, start_clock_and_reset
 
@@ -23,6 +23,13 @@ def words_of(key):
         int.from_bytes(expanded[start:start + WORD_BYTES], "little")
         for start in range(0, len(expanded), WORD_BYTES)
     ]
+
+
+def substituted_word(size, words, first):
+    """The word that the step to words ``first`` to ``first + 3`` substitutes, if any."""
+    step = range(first, first + ROUND_KEY_WORDS)
+    multiples = [word for word in step if word % (size.bytes // WORD_BYTES) == 0]
+    return words[(multiples or [first])[0] - 1]
 
 
 def sizes_in_use(stage):
@@ -49,12 +56,18 @@ async def words_follow_for_every_key_size_in_use(dut):
         known = size.bytes // WORD_BYTES
         noise = [chance.getrandbits(32) for _ in range(WINDOW_WORDS - known)]
         window = [*noise, *words[made - known:made]]
-        source.send(KeyWindow.const({"words": window, "key_size": size}).as_bits())
-        expected.append((size, words[made:made + ROUND_KEY_WORDS]))
-    for payload, (size, words) in zip(await sink.receive(len(expected)), expected, strict=True):
+        source.send(KeyWindow.const({
+            "words": window, "word": substituted_word(size, words, made), "key_size": size,
+        }).as_bits())
+        expected.append((size, words, made))
+    results = await sink.receive(len(expected))
+    for payload, (size, words, made) in zip(results, expected, strict=True):
         window = KeyWindow.from_bits(payload)
-        assert list(window.words)[ROUND_KEY_WORDS:] == words
+        after = made + ROUND_KEY_WORDS
+        assert list(window.words)[ROUND_KEY_WORDS:] == words[made:after]
         assert window.key_size == size
+        if stage < AES_ROUNDS_MAX:
+            assert window.word == substituted_word(size, words, after)
 
 
 @pytest.mark.parametrize("stage, simulator", [

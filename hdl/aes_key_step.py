@@ -23,16 +23,18 @@ FIRST_STEP = 2
 
 KeyWindow = data.StructLayout({
     "words": data.ArrayLayout(WORD_BITS, WINDOW_WORDS),
+    "word": WORD_BITS,
     "key_size": 2,
 })
 """Eight consecutive words of the expanded key, oldest first, and the KeySize.
 
-Words 4 to 7 are the round key of the stage that the window has reached.
+Words 4 to 7 are the round key of the stage that the window has reached. ``word`` is
+the one that the next step substitutes: so the S-boxes begin a clock, not end one.
 """
 
 
-def first_window(key: Value, key_size: Value) -> Value:
-    """The window of stage 1, from the cipher key.
+def first_window(key: Value, key_size: Value) -> list[Value]:
+    """The words of the window of stage 1, from the cipher key.
 
     A shorter key has to wait until its first round without a multiplexer in every
     step on the way. With no substituted word added, a step on four words is
@@ -52,7 +54,32 @@ def first_window(key: Value, key_size: Value) -> Value:
         Mux(is_128, short, Mux(is_192, other, word))
         for short, other, word in zip(aes128, aes192[4:], k[4:], strict=True)
     ]
-    return Cat(old, new)
+    return [*old, *new]
+
+
+def _rule(stage: int, key_size: KeySize, offset: int) -> str:
+    """How the word before new word ``offset`` of a step enters it."""
+    if _waits(stage, key_size):
+        return "nothing"
+    word = _first_word(stage, key_size) + offset
+    if word % key_words(key_size) == 0:
+        return "rotate"
+    if key_size == KeySize.AES256 and word % ROUND_KEY_WORDS == 0:
+        return "substitute"
+    return "plain"
+
+
+def _waits(stage: int, key_size: KeySize) -> bool:
+    return stage <= passed_stages(key_size)
+
+
+def _first_word(stage: int, key_size: KeySize) -> int:
+    return ROUND_KEY_WORDS * (stage - passed_stages(key_size))
+
+
+def _is_late(stage: int) -> bool:
+    """Whether a 192-bit key substitutes the second of the step's new words."""
+    return _rule(stage, KeySize.AES192, 2) == "rotate"
 
 
 class AesKeyStep(wiring.Component):
@@ -72,7 +99,7 @@ class AesKeyStep(wiring.Component):
 
     Members
     -------
-    i, o : stream of {words 8 x 32, key_size 2}
+    i, o : stream of {words 8 x 32, word 32, key_size 2}
         Window of the stage before and of this stage.
     """
 
@@ -89,52 +116,36 @@ class AesKeyStep(wiring.Component):
         newest = old[WINDOW_WORDS - 1]
         key_size = self.i.payload.key_size
         is_192 = key_size == KeySize.AES192
-        late = self._rule(KeySize.AES192, 2) == "rotate"
+        substituted = substitute(m, "sbox", self.i.payload.word)
 
         a = [self._source(old, key_size, index) for index in range(ROUND_KEY_WORDS)]
-        word = Signal(WORD_BITS)
-        # The word before n2 of a 192-bit key, before it is made: n1 = a1 ^ n0, n0 = a0 ^ newest.
-        m.d.comb += word.eq(Mux(is_192, old[2] ^ old[3] ^ newest, newest) if late else newest)
-        substituted = substitute(m, "sbox", word)
-
         n = [Signal(WORD_BITS, name=f"n{index}") for index in range(ROUND_KEY_WORDS)]
         before_n2 = n[1]
-        if late:
+        if _is_late(self.stage):
             before_n2 = Mux(is_192, self._term(KeySize.AES192, 2, substituted, n[1]), n[1])
-        first_terms = {
-            size: self._term(size, 0, substituted, newest) for size in KeySize
-        }
+        first_terms = {size: self._term(size, 0, substituted, newest) for size in KeySize}
         m.d.comb += [
             n[0].eq(a[0] ^ _choose(key_size, first_terms)),
             n[1].eq(a[1] ^ n[0]),
             n[2].eq(a[2] ^ before_n2),
             n[3].eq(a[3] ^ n[2]),
         ]
+        word = n[3]
+        if _is_late(self.stage + 1):
+            # The next step's n1 is its n0 and a1, its n0 is this n3 and its a0.
+            word = n[3] ^ Mux(is_192, old[6] ^ old[7], 0)
         m.d.sync += [
             Cat(self.o.payload.words).eq(Cat(old[ROUND_KEY_WORDS:], n)),
+            self.o.payload.word.eq(word),
             self.o.payload.key_size.eq(key_size),
             self.o.valid.eq(self.i.valid),
         ]
         return m
 
-    def _waits(self, key_size: KeySize) -> bool:
-        return self.stage <= passed_stages(key_size)
-
-    def _rule(self, key_size: KeySize, offset: int) -> str:
-        """How the word before new word ``offset`` enters it."""
-        if self._waits(key_size):
-            return "nothing"
-        word = ROUND_KEY_WORDS * (self.stage - passed_stages(key_size)) + offset
-        if word % key_words(key_size) == 0:
-            return "rotate"
-        if key_size == KeySize.AES256 and word % ROUND_KEY_WORDS == 0:
-            return "substitute"
-        return "plain"
-
     def _term(self, key_size: KeySize, offset: int, substituted: Value, before: Value) -> Value:
-        rule = self._rule(key_size, offset)
+        rule = _rule(self.stage, key_size, offset)
         if rule == "rotate":
-            word = ROUND_KEY_WORDS * (self.stage - passed_stages(key_size)) + offset
+            word = _first_word(self.stage, key_size) + offset
             return rotate_word(substituted) ^ ROUND_CONSTANTS[word // key_words(key_size)]
         return {"substitute": substituted, "plain": before, "nothing": before & 0}[rule]
 
@@ -143,7 +154,7 @@ class AesKeyStep(wiring.Component):
         aes128 = old[WINDOW_WORDS - key_words(KeySize.AES128) + index]
         aes192 = old[WINDOW_WORDS - key_words(KeySize.AES192) + index]
         aes256 = old[index]
-        if self._waits(KeySize.AES192):
+        if _waits(self.stage, KeySize.AES192):
             aes192 = aes256
         return _choose(key_size, {
             KeySize.AES128: aes128, KeySize.AES192: aes192, KeySize.AES256: aes256,

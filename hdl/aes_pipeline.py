@@ -53,10 +53,12 @@ class AesPipeline(wiring.Component):
         job = self.i.payload
         whitened = stream.Signature(self.o.payload.shape(), always_ready=True).create()
         window = stream.Signature(KeyWindow, always_ready=True).create()
+        words = first_window(job.key, job.key_size)
         m.d.sync += [
             whitened.valid.eq(self.i.valid),
             window.valid.eq(self.i.valid),
-            window.payload.words.eq(first_window(job.key, job.key_size)),
+            Cat(window.payload.words).eq(Cat(words)),
+            window.payload.word.eq(words[-1]),
             window.payload.key_size.eq(job.key_size),
         ]
         for lane in range(self.lanes):
