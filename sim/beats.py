@@ -61,8 +61,9 @@ def to_beats(width: int, packet: bytes, noise: random.Random | None = None) -> l
 def to_packets(width: int, words: Iterable[int]) -> list[bytes]:
     """The packets that beats make up; the beats end with the last of a packet.
 
-    Raises ``AssertionError`` for a beat that is not full before the last, and for
-    marks of first and last that do not fit together.
+    Raises ``AssertionError`` for a beat that is not full before the last, for an
+    empty one that is not a whole packet, and for marks of first and last that do
+    not fit together.
     """
     packets = []
     packet: bytes | None = None
@@ -72,6 +73,7 @@ def to_packets(width: int, words: Iterable[int]) -> list[bytes]:
         assert fields["count"] <= width // 8, f"beat {number}: count is {fields['count']}"
         assert fields["last"] or fields["count"] == width // 8, (
             f"beat {number}: {fields['count']} bytes before the last beat")
+        assert fields["first"] or fields["count"], f"beat {number}: empty behind others"
         piece = fields["data"].to_bytes(width // 8, "little")[:fields["count"]]
         packet = (packet or b"") + piece
         if fields["last"]:
