@@ -1,6 +1,6 @@
 """One registered step of the AES key schedule, for all three key sizes."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -147,7 +147,7 @@ class AesKeyStep(wiring.Component):
         if rule == "rotate":
             word = _first_word(self.stage, key_size) + offset
             return rotate_word(substituted) ^ ROUND_CONSTANTS[word // key_words(key_size)]
-        return {"substitute": substituted, "plain": before, "nothing": before & 0}[rule]
+        return {"substitute": substituted, "plain": before, "nothing": Const(0, WORD_BITS)}[rule]
 
     def _source(self, old, key_size: Value, index: int) -> Value:
         """Word n - Nk of new word ``index``; a waiting 192-bit key is dealt with as 256 bits."""
