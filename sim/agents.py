@@ -14,7 +14,7 @@ from cocotb import start_soon
 from cocotb.simtime import get_sim_time
 from cocotb.triggers import Event, RisingEdge
 
-from sim.streams import CLOCK_NS, LIMIT_CLOCKS, optional, progress
+from sim.streams import CLOCK_NS, LIMIT_CLOCKS, Pin, optional, progress
 
 
 @dataclass(frozen=True)
@@ -51,15 +51,16 @@ class AxisSource:
         self.prefix = prefix
         self.sent: list[Frame] = []
         self._clk = dut.clk
-        self._data, self._keep, self._last, self._valid, self._ready = _port(dut, prefix)
+        self._data, keep, last, valid, self._ready = _port(dut, prefix)
+        self._keep, self._last, self._valid = Pin(keep), Pin(last), Pin(valid)
         self._user = optional(dut, f"{prefix}_tuser")
-        self._bytes = len(self._keep)
+        self._bytes = len(keep)
         self._random = random.Random(f"{seed} {prefix}")
         self._idle = idle
         self._queue: deque[tuple[bytes, int]] = deque()
         self._filled = Event()
         self._moved = Event()
-        self._valid.value = 0
+        self._valid.set(0)
         start_soon(self._drive())
 
     def send(self, data: bytes, user: int = 0) -> None:
@@ -83,6 +84,7 @@ class AxisSource:
     async def _drive(self) -> None:
         while True:
             if not self._queue:
+                self._valid.set(0)
                 self._filled.clear()
                 await self._filled.wait()
             data, user = self._queue[0]
@@ -94,27 +96,24 @@ class AxisSource:
         edge = RisingEdge(self._clk)
         size = self._bytes
         clocks = []
-        self._keep.value = (1 << size) - 1
-        self._last.value = 0
-        if self._user is not None:
-            self._user.value = user
         for start in range(0, len(data), size):
             while self._idle and self._random.random() < self._idle:
+                self._valid.set(0)
                 await edge
             piece = data[start : start + size]
             self._data.value = int.from_bytes(piece, "little")
-            if start + size >= len(data):
-                self._keep.value = (1 << len(piece)) - 1
-                self._last.value = 1
-            self._valid.value = 1
+            self._keep.set((1 << len(piece)) - 1)
+            self._last.set(start + size >= len(data))
+            if self._user is not None and start <= size:
+                # Nobody may look at it behind the first beat.
+                self._user.value = user if start == 0 else self._random.getrandbits(
+                    len(self._user))
+            self._valid.set(1)
             await edge
             while not int(self._ready.value):
                 await edge
-            clocks.append(_clock())
-            self._valid.value = 0
-            if start == 0 and self._user is not None:
-                # Nobody may look at it later in the frame.
-                self._user.value = self._random.getrandbits(len(self._user))
+            if start == 0 or start + size >= len(data):
+                clocks.append(_clock())
         return Frame(data, user, clocks[0], clocks[-1])
 
 
@@ -140,13 +139,14 @@ class AxisSink:
         self.prefix = prefix
         self.frames: list[Frame] = []
         self._clk = dut.clk
-        self._data, self._keep, self._last, self._valid, self._ready = _port(dut, prefix)
+        self._data, self._keep, self._last, self._valid, ready = _port(dut, prefix)
+        self._ready = Pin(ready)
         self._user = optional(dut, f"{prefix}_tuser")
         self._full = (1 << len(self._keep)) - 1
         self._random = random.Random(f"{seed} {prefix}")
         self._stall = stall
         self._moved = Event()
-        self._ready.value = 0
+        self._ready.set(0)
         start_soon(self._take())
 
     async def reach(self, count: int, limit: int = LIMIT_CLOCKS) -> None:
@@ -162,16 +162,18 @@ class AxisSink:
             )
 
     async def _take(self) -> None:
-        edge = RisingEdge(self._clk)
+        edge, begins = RisingEdge(self._clk), RisingEdge(self._valid)
         beats: list[bytes] = []
         user = first = 0
         waiting: tuple[int, ...] | None = None
         while True:
             ready = not self._stall or self._random.random() >= self._stall
-            self._ready.value = ready
+            self._ready.set(ready)
             await edge
             if not int(self._valid.value):
                 assert waiting is None, f"{self.prefix}: tvalid fell before tready"
+                if not self._stall:
+                    await begins
                 continue
             beat = self._sample(first=not beats)
             assert waiting in (None, beat), f"{self.prefix}: a beat changed before tready"

@@ -35,6 +35,23 @@ async def start_clock_and_reset(dut: Any) -> None:
     await RisingEdge(dut.clk)
 
 
+class Pin:
+    """A port of one bit or a few that is written only when its value changes.
+
+    A write costs as much as the simulation of a clock of a small block.
+    """
+
+    def __init__(self, handle: Any) -> None:
+        self._handle = handle
+        self._value: int | None = None
+
+    def set(self, value: int) -> None:
+        """Drive the port."""
+        if value != self._value:
+            self._value = value
+            self._handle.value = value
+
+
 class StreamSource:
     """Drives a stream port.
 
@@ -55,14 +72,14 @@ class StreamSource:
         self.prefix = prefix
         self._clk = dut.clk
         self._payload = getattr(dut, f"{prefix}__payload")
-        self._valid = getattr(dut, f"{prefix}__valid")
+        self._valid = Pin(getattr(dut, f"{prefix}__valid"))
         self._ready = optional(dut, f"{prefix}__ready")
         self._random = random.Random(f"{seed} {prefix}")
         self._idle = idle
         self._queue: deque[int] = deque()
         self._moved = Event()
         self._filled = Event()
-        self._valid.value = 0
+        self._valid.set(0)
         start_soon(self._drive())
 
     def send(self, *payloads: int) -> None:
@@ -87,19 +104,20 @@ class StreamSource:
         width = len(self._payload)
         while True:
             if not self._queue:
+                self._valid.set(0)
                 self._filled.clear()
                 await self._filled.wait()
             while self._idle and self._random.random() < self._idle:
+                self._valid.set(0)
                 self._payload.value = self._random.getrandbits(width)
                 await edge
             self._payload.value = self._queue[0]
-            self._valid.value = 1
+            self._valid.set(1)
             await edge
             while self._ready is not None and not int(self._ready.value):
                 await edge
             self._queue.popleft()
             self._moved.set()
-            self._valid.value = 0
 
 
 class StreamSink:
@@ -156,15 +174,17 @@ class StreamSink:
         return [self.items.popleft() for _ in range(count)]
 
     async def _take(self) -> None:
-        edge = RisingEdge(self._clk)
+        edge, begins = RisingEdge(self._clk), RisingEdge(self._valid)
         waiting: int | None = None
         while True:
             ready = not self._stall or self._random.random() >= self._stall
             if self._ready is not None:
-                self._ready.value = ready
+                self._ready.set(ready)
             await edge
             if not int(self._valid.value):
                 assert waiting is None, f"{self.prefix}: valid fell before ready"
+                if not self._stall:
+                    await begins
                 continue
             payload = int(self._payload.value)
             if self._relevant:
