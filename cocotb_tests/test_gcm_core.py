@@ -14,7 +14,7 @@ from hdl.gcm_core import GcmCore
 from model import gcm
 from model.codes import AES_BLOCK_BYTES
 from sim import vectors
-from sim.build import ENGINE_FLAGS, simulate
+from sim.build import simulate
 from sim.streams import CLOCK_NS, StreamSink, StreamSource, start_clock_and_reset
 
 AAD_BYTES_OF_ESP = (8, 12)
@@ -261,5 +261,5 @@ async def reset_drops_what_is_under_way(dut):
 def test_gcm_core(width):
     simulate(
         GcmCore(width), name=f"gcm_core_w{width}", module=__name__, seed=width,
-        environment={"WIDTH": str(width)}, flags=ENGINE_FLAGS,
+        environment={"WIDTH": str(width)},
     )

@@ -37,10 +37,20 @@ LOG_TAIL_LINES = 30
 RUN_LIMIT_SECONDS = 1200
 KEPT_SECONDS = 14 * 24 * 3600
 
-UNIT_FLAGS = ("OPT_FAST=-O1", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1")
-"""Shortest build and run together for a block that is driven for some thousand clocks."""
-ENGINE_FLAGS = ("OPT_FAST=-O2", "OPT_SLOW=-O0", "OPT_GLOBAL=-O2")
-"""Fastest run, for a netlist that is built once and driven for long."""
+_VERILATE_FLAGS = (
+    "-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-assert",
+    # Lint judges hand-written style; Yosys writes widths and cases in its own way.
+    "-Wno-lint", "-Wno-fatal",
+)
+_MAKE_FLAGS = (
+    # What runs once need not be fast. More than -O1 for the rest takes longer to build and
+    # gains nothing: the Python side of the benches sets the pace.
+    "OPT_FAST=-O1", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1",
+    # The wheel's makefile comes without the results of configure.
+    "CFG_CXXFLAGS_PCH_I=-include", "CFG_CXXFLAGS_STD=-std=gnu++17",
+)
+# The later -g wins: under -g2012, which the class sets, outputs stay X at time 0.
+_ICARUS_FLAGS = ("-g2005",)
 
 
 @dataclass(frozen=True)
@@ -72,7 +82,6 @@ def simulate(
     seed: int = 1,
     testcase: str | None = None,
     environment: Mapping[str, str] | None = None,
-    flags: tuple[str, ...] = UNIT_FLAGS,
 ) -> None:
     """Run the cocotb tests of a Python module on a component.
 
@@ -92,15 +101,13 @@ def simulate(
         Run this test only, else all of the module.
     environment
         Further environment variables for the tests.
-    flags
-        Verilator only: optimisation, ``UNIT_FLAGS`` or ``ENGINE_FLAGS``.
 
     Raises ``AssertionError`` that names the failing tests and the seed, or
     ``SimulationError`` when the build or the run itself breaks.
     """
     __tracebackhide__ = True
     print(f"{name} on {simulator}, seed {seed}")
-    ready = build(elaborate(component, name), simulator, flags)
+    ready = build(elaborate(component, name), simulator)
     result = run(ready, module=module, seed=seed, testcase=testcase, environment=environment)
     if result.failures:
         lines = [f"{test}: {message}" for test, message in result.failures]
@@ -112,14 +119,12 @@ def simulate(
     shutil.rmtree(result.directory)
 
 
-def build(netlist: Netlist, simulator: str, flags: tuple[str, ...] = UNIT_FLAGS) -> Build:
+def build(netlist: Netlist, simulator: str) -> Build:
     """Build a netlist, or take the build of an equal one made before."""
     require_tools(simulator)
-    if simulator == "icarus":
-        flags = ()
     root = cache_directory()
     root.mkdir(parents=True, exist_ok=True)
-    directory = root / _key(netlist, simulator, flags)
+    directory = root / _key(netlist, simulator)
     with locked(root / f"{directory.name}.lock"):
         if directory.is_dir():
             os.utime(directory)
@@ -127,7 +132,7 @@ def build(netlist: Netlist, simulator: str, flags: tuple[str, ...] = UNIT_FLAGS)
             _remove_old(root)
             partial = root / f"{directory.name}.partial"
             shutil.rmtree(partial, ignore_errors=True)
-            _BUILDERS[simulator](netlist, partial, flags)
+            _BUILDERS[simulator](netlist, partial)
             partial.rename(directory)
     return Build(netlist, simulator, directory)
 
@@ -237,7 +242,7 @@ class _Icarus(_Logged, cocotb_test.simulator.Icarus):
 _SIMULATORS = {"verilator": _Verilator, "icarus": _Icarus}
 
 
-def _build_verilator(netlist: Netlist, directory: Path, flags: tuple[str, ...]) -> None:
+def _build_verilator(netlist: Netlist, directory: Path) -> None:
     directory.mkdir()
     source = directory / f"{netlist.top}.v"
     source.write_text(netlist.text)
@@ -246,12 +251,12 @@ def _build_verilator(netlist: Netlist, directory: Path, flags: tuple[str, ...]) 
     simulator = _Verilator(
         toplevel=netlist.top, module="", sim_build=str(directory), compile_only=True,
         timescale=TIMESCALE, verilog_sources=[str(visible), str(source)],
-        compile_args=list(_VERILATE_FLAGS), make_args=[*_MAKE_FLAGS, *flags],
+        compile_args=list(_VERILATE_FLAGS), make_args=[f"-j{os.cpu_count() or 1}", *_MAKE_FLAGS],
     )
     log = directory / "build.log"
     verilate, make = simulator.build_commands()
     simulator.execute_logged(verilate, log, _verilator_environment())
-    runtime = cache_directory() / _runtime_key(flags)
+    runtime = cache_directory() / _runtime_key()
     if runtime.is_dir():
         # make takes an object as done that is newer than its source and than the
         # makefile that was just written.
@@ -261,19 +266,7 @@ def _build_verilator(netlist: Netlist, directory: Path, flags: tuple[str, ...]) 
     _keep_runtime(directory, runtime)
 
 
-_VERILATE_FLAGS = (
-    "-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-assert",
-    # Lint judges hand-written style; Yosys writes widths and cases in its own way.
-    "-Wno-lint", "-Wno-fatal",
-)
-_MAKE_FLAGS = (
-    f"-j{os.cpu_count() or 1}",
-    # The wheel's makefile comes without the results of configure.
-    "CFG_CXXFLAGS_PCH_I=-include", "CFG_CXXFLAGS_STD=-std=gnu++17",
-)
-
-
-def _build_icarus(netlist: Netlist, directory: Path, _flags: tuple[str, ...]) -> None:
+def _build_icarus(netlist: Netlist, directory: Path) -> None:
     directory.mkdir()
     source = directory / f"{netlist.top}.v"
     source.write_text(netlist.text)
@@ -282,8 +275,7 @@ def _build_icarus(netlist: Netlist, directory: Path, _flags: tuple[str, ...]) ->
     simulator = _Icarus(
         toplevel=netlist.top, module="", sim_build=str(directory), compile_only=True,
         verilog_sources=[str(source)],
-        # The later -g wins: under -g2012 outputs stay X at time 0.
-        compile_args=["-g2005", "-f", str(timescale)],
+        compile_args=[*_ICARUS_FLAGS, "-f", str(timescale)],
     )
     for command in simulator.build_commands():
         simulator.execute_logged(command, directory / "build.log", {})
@@ -313,13 +305,13 @@ def _keep_runtime(directory: Path, runtime: Path) -> None:
         shutil.rmtree(partial)
 
 
-def _key(netlist: Netlist, simulator: str, flags: tuple[str, ...]) -> str:
-    parts = [netlist.text, simulator, *flags, *_VERILATE_FLAGS, *_MAKE_FLAGS[1:], *_versions()]
+def _key(netlist: Netlist, simulator: str) -> str:
+    parts = [netlist.text, simulator, *_VERILATE_FLAGS, *_MAKE_FLAGS, *_ICARUS_FLAGS, *_versions()]
     return f"{netlist.top}-{simulator}-{_digest(parts)}"
 
 
-def _runtime_key(flags: tuple[str, ...]) -> str:
-    return f"runtime-{_digest([*flags, *_VERILATE_FLAGS, *_MAKE_FLAGS[1:], *_versions()])}"
+def _runtime_key() -> str:
+    return f"runtime-{_digest([*_VERILATE_FLAGS, *_MAKE_FLAGS, *_versions()])}"
 
 
 def _remove_old(root: Path) -> None:

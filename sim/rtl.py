@@ -10,15 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from sim.build import (
-    ENGINE_FLAGS,
-    PROJECT,
-    Build,
-    build,
-    cache_directory,
-    locked,
-    run,
-)
+from sim.build import PROJECT, Build, build, cache_directory, locked, run
 from sim.files import replacing
 from sim.netlist import Netlist, elaborate
 from sim.problem import SimulationError
@@ -74,7 +66,7 @@ def engine_netlist(width: int, sas: int, taps: bool) -> Netlist:
 
 def build_engine(options: Options) -> Build:
     """Build the engine with its taps, or take a build made before."""
-    return build(engine_netlist(options.width, SAS, taps=True), options.simulator, ENGINE_FLAGS)
+    return build(engine_netlist(options.width, SAS, taps=True), options.simulator)
 
 
 def replay(

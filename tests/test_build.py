@@ -149,16 +149,10 @@ def test_other_netlists_are_built_apart(cache):
 
 
 def test_other_flags_are_built_apart(cache, monkeypatch):
-    built = []
-
-    def record(_netlist, directory, flags):
-        directory.mkdir()
-        built.append(flags)
-
-    monkeypatch.setitem(building._BUILDERS, "verilator", record)
-    for flags in (building.UNIT_FLAGS, building.ENGINE_FLAGS, building.UNIT_FLAGS):
-        build(netlist(1), "verilator", flags)
-    assert built == [building.UNIT_FLAGS, building.ENGINE_FLAGS]
+    build(netlist(1), "icarus")
+    monkeypatch.setattr(building, "_ICARUS_FLAGS", ("-g2005", "-DOTHER"))
+    build(netlist(1), "icarus")
+    assert len(folders(cache)) == 2
 
 
 def test_half_built_folder_is_removed(cache):
