@@ -115,7 +115,7 @@ class GcmPort:
         aad, text = self._chunks(packet.aad), self._chunks(packet.text)
         mask_slot = bool(text) and not aad
         last = (aad + text or [b""])[-1]
-        lengths_slot = len(last) > self.width // 8 - AES_BLOCK_BYTES
+        lengths_slot = self.width < 512 and len(last) > self.width // 8 - AES_BLOCK_BYTES
         return max(len(aad) + len(text), 1) + mask_slot + lengths_slot
 
     def expected_text(self, packet: GcmPacket, stimulus: Sequence[int]) -> list[int]:

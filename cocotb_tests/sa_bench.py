@@ -3,7 +3,7 @@
 import random
 from collections.abc import Sequence
 
-from hdl.layouts import GHASH_STAGES
+from hdl.layouts import hash_power_count
 from model import gcm
 from model.codes import (
     Encapsulation,
@@ -23,7 +23,7 @@ def context_layout(lanes: int) -> Layout:
         Field("valid", 1, ""), Field("key_size", 2, ""), Field("icv_size", 2, ""),
         Field("esn", 1, ""), Field("esn_overlap", 1, ""), Field("esn_high", 32, ""),
         Field("spi", 32, ""), Field("salt", 32, ""), Field("seqiv_salt", 64, ""),
-        Field("key", 256, ""), Field("powers", 128 * lanes * GHASH_STAGES, ""),
+        Field("key", 256, ""), Field("powers", 128 * hash_power_count(lanes), ""),
     ))
 
 
@@ -38,7 +38,7 @@ def found_layout(lanes: int) -> Layout:
 def context_of(sa: SecurityAssociation, direction: SaDirection, lanes: int) -> int:
     """The packed context of an SA; fields its direction does not use are 0."""
     receive = direction == SaDirection.RX
-    powers = gcm.hash_powers(sa.key, lanes * GHASH_STAGES)
+    powers = gcm.hash_powers(sa.key, hash_power_count(lanes))
     return context_layout(lanes).pack({
         "valid": 1,
         "key_size": sa.key_size,

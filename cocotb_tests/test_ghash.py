@@ -9,7 +9,7 @@ from cocotb.triggers import ClockCycles
 
 from cocotb_tests.gcm_packets import number, packed, powers_of
 from hdl.ghash import Ghash, ghash_slot
-from hdl.layouts import GHASH_STAGES
+from hdl.layouts import GHASH_STAGES, ghash_lanes, hash_power_count
 from model import gcm
 from model.codes import AES_BLOCK_BYTES, KeySize
 from sim.build import simulate
@@ -22,8 +22,8 @@ class Hashing:
     def __init__(self, chance, lanes, slots):
         self.lanes = lanes
         self.slots = []
-        for _ in range(slots):
-            blocks = chance.randint(1, lanes)
+        for slot in range(slots):
+            blocks = chance.randint(1, ghash_lanes(lanes) if slot == slots - 1 else lanes)
             self.slots.append([chance.randbytes(AES_BLOCK_BYTES) for _ in range(blocks)])
         self._key = chance.randbytes(KeySize.AES128.bytes)
 
@@ -34,7 +34,7 @@ class Hashing:
     def stimulus(self, wrong=lambda exponent, tail: (exponent, tail)):
         """Packed slots; ``wrong`` may spoil exponent and tail."""
         layout = ghash_slot(self.lanes)
-        powers = powers_of(self._key, GHASH_STAGES * self.lanes)
+        powers = powers_of(self._key, hash_power_count(self.lanes))
         for index, slot in enumerate(self.slots):
             ahead = self.slots[index:index + GHASH_STAGES]
             exponent, tail = wrong(
@@ -98,7 +98,7 @@ async def wrong_exponents_spoil_no_other_packet(dut):
     chance = random.Random(cocotb.RANDOM_SEED)
     source = StreamSource(dut, "i", seed=cocotb.RANDOM_SEED, idle=0.2)
     sink = StreamSink(dut, "o")
-    largest = GHASH_STAGES * lanes
+    largest = hash_power_count(lanes)
     for _ in range(100):
         bad, good = (Hashing(chance, lanes, chance.randint(1, 10)) for _ in range(2))
         source.send(*bad.stimulus(

@@ -7,7 +7,7 @@ from cocotb.triggers import ClockCycles, RisingEdge
 
 from cocotb_tests.sa_bench import context_layout, found_layout
 from cocotb_tests.test_sa_lookup import LOOKED_UP
-from hdl.layouts import GHASH_STAGES
+from hdl.layouts import hash_power_count
 from hdl.lookup_control import SERIAL_BITS
 from hdl.sa_contexts import Record, SaContexts, row_write
 from model.codes import SaDirection
@@ -24,7 +24,7 @@ RECORD = Layout("record", (
 ROW = Layout("row_write", (
     Field("secret", 1, ""), Field("record", RECORD.bits, ""), Field("salt", 32, ""),
     Field("seqiv_salt", 64, ""), Field("key", 256, ""),
-    Field("powers", 128 * LANES * GHASH_STAGES, ""),
+    Field("powers", 128 * hash_power_count(LANES), ""),
 ))
 FOUND = found_layout(LANES)
 CONTEXT = context_layout(LANES)

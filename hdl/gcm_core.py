@@ -9,7 +9,15 @@ from amaranth.utils import ceil_log2
 from hdl.aes_pipeline import AesPipeline
 from hdl.delay_line import DelayLine
 from hdl.ghash import Ghash
-from hdl.layouts import GHASH_STAGES, LENGTH_BITS, beat, gcm_beat, hash_powers
+from hdl.layouts import (
+    GHASH_STAGES,
+    LENGTH_BITS,
+    beat,
+    gcm_beat,
+    ghash_lanes,
+    hash_power_count,
+    hash_powers,
+)
 from model.codes import AES_BLOCK_BYTES
 
 BLOCK_BITS = 8 * AES_BLOCK_BYTES
@@ -37,9 +45,10 @@ class GcmCore(wiring.Component):
 
     A packet takes a slot for each of its beats. E(K, J0) rides in the slot of the first
     AAD beat, whose AES lanes are free, and the lengths block of GHASH in a free lane
-    behind the last block. ``i.ready`` falls only for the two slots that the core has to
-    insert: one in front of a packet without AAD (but not of one without text too), and
-    one behind a packet whose last beat fills all lanes.
+    behind the last block, or at 512 bits in a lane of its own. ``i.ready`` falls only for
+    the two slots that the core has to insert: one in front of a packet without AAD (but
+    not of one without text too), and at 128 and 256 bits one behind a packet whose last
+    beat fills all lanes.
 
     The packet's ends are those that the beats give: it ends with ``last``, and the beat
     after that is its successor's first, whatever ``first`` says. When the beats are not
@@ -76,6 +85,7 @@ class GcmCore(wiring.Component):
             raise ValueError(f"width of {width} bits, expected 128, 256 or 512")
         self.width = width
         self.lanes = width // BLOCK_BITS
+        self.lengths_lane = ghash_lanes(self.lanes) > self.lanes
         super().__init__({
             "i": In(stream.Signature(gcm_beat(width))),
             "o": Out(stream.Signature(beat(width), always_ready=True)),
@@ -119,9 +129,10 @@ class GcmCore(wiring.Component):
             ghash.i.payload.last.eq(slot.last),
             ghash.i.payload.powers.eq(packet.powers),
         ]
-        for lane in range(self.lanes):
+        text_lanes = Cat(ciphertext, Const(0, BLOCK_BITS))
+        for lane in range(ghash_lanes(self.lanes)):
             here = slot.last & (blocks_used == lane)
-            block = ciphertext.word_select(lane, BLOCK_BITS) | Mux(here, lengths, 0)
+            block = text_lanes.word_select(lane, BLOCK_BITS) | Mux(here, lengths, 0)
             m.d.comb += ghash.i.payload.blocks[lane].eq(block)
 
         mask = _queue(
@@ -145,7 +156,7 @@ class GcmCore(wiring.Component):
         item = self.i.payload
         needs_mask_slot = ~begun & ~masked & ~item.aad & item.count.any()
         insert_mask = self.i.valid & ~lengths_due & needs_mask_slot
-        full = item.count > self.width // 8 - AES_BLOCK_BYTES
+        full = Const(0) if self.lengths_lane else item.count > self.width // 8 - AES_BLOCK_BYTES
         m.d.comb += [
             self.i.ready.eq(~lengths_due & ~needs_mask_slot),
             taken.eq(self.i.valid & self.i.ready),
@@ -236,8 +247,10 @@ class GcmCore(wiring.Component):
                     ahead.eq(aad_left),
                     room.eq((GHASH_STAGES - aad_slots) * self.lanes),
                 ]
-        ends = behind <= room
-        plan = Signal(data.StructLayout({"exponent": len(room), "tail": 1}))
+        ends = behind <= Mux(more, room, room + self.lengths_lane)
+        plan = Signal(data.StructLayout({
+            "exponent": ceil_log2(hash_power_count(self.lanes) + 1), "tail": 1,
+        }))
         m.d.sync += [
             plan.exponent.eq(ahead + Mux(ends, behind, room)),
             plan.tail.eq(ends & ~more),
@@ -258,7 +271,7 @@ class GcmCore(wiring.Component):
         packet = Signal(data.StructLayout({
             "aad_bytes": LENGTH_BITS,
             "text_bytes": LENGTH_BITS,
-            "powers": hash_powers(self.lanes, GHASH_STAGES),
+            "powers": hash_powers(self.lanes),
         }))
         m.d.comb += [
             packet.aad_bytes.eq(parameters.aad_bytes),

@@ -6,18 +6,18 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from hdl.gf_multiplier import FIELD_BITS, GfMultiplier
-from hdl.layouts import GHASH_STAGES, hash_powers
+from hdl.layouts import GHASH_STAGES, ghash_lanes, hash_power_count, hash_powers
 
 
 def ghash_slot(lanes: int) -> data.StructLayout:
     """What GHASH takes in a clock; see `Ghash`."""
     return data.StructLayout({
-        "blocks": data.ArrayLayout(FIELD_BITS, lanes),
-        "exponent": ceil_log2(lanes * GHASH_STAGES + 1),
+        "blocks": data.ArrayLayout(FIELD_BITS, ghash_lanes(lanes)),
+        "exponent": ceil_log2(hash_power_count(lanes) + 1),
         "tail": 1,
         "first": 1,
         "last": 1,
-        "powers": hash_powers(lanes, GHASH_STAGES),
+        "powers": hash_powers(lanes),
     })
 
 
@@ -41,13 +41,13 @@ class Ghash(wiring.Component):
     Parameters
     ----------
     lanes : int
-        Blocks a slot.
+        Blocks a slot, but for the last slot of a packet, which may have `ghash_lanes`.
 
     Members
     -------
-    i : stream of {blocks lanes x 128, exponent, tail, first, last, powers 3 lanes x 128}
+    i : stream of {blocks ghash_lanes x 128, exponent, tail, first, last, powers}
         Blocks and powers with their first byte in bits 7:0. ``exponent`` is 1 to
-        3 lanes; ``powers`` go with every slot.
+        `hash_power_count`; ``powers`` go with every slot.
     o : stream of 128
         GHASH of the packet, one for each ``last``.
     """
@@ -63,7 +63,7 @@ class Ghash(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.multiplier = multiplier = GfMultiplier(self.lanes)
+        m.submodules.multiplier = multiplier = GfMultiplier(ghash_lanes(self.lanes))
         slot = self._select(m)
         product = multiplier.o.payload
 
@@ -83,7 +83,7 @@ class Ghash(wiring.Component):
         just_made = multiplier.o.valid & (done.turn == slot.turn)
         fed_back = Signal(FIELD_BITS)
         m.d.comb += fed_back.eq(Mux(just_made, product, waiting))
-        for lane in range(self.lanes):
+        for lane in range(ghash_lanes(self.lanes)):
             m.d.comb += [
                 multiplier.i.payload.x[lane].eq(slot.blocks[lane]),
                 multiplier.i.payload.h[lane].eq(slot.factors[lane]),
@@ -105,7 +105,7 @@ class Ghash(wiring.Component):
 
     def _select(self, m):
         """Register the slot with the powers that its lanes take and its place in the packet."""
-        elements = data.ArrayLayout(FIELD_BITS, self.lanes)
+        elements = data.ArrayLayout(FIELD_BITS, ghash_lanes(self.lanes))
         slot = Signal(data.StructLayout({
             "blocks": elements, "factors": elements, **_PLACE, "continues": 1, "valid": 1,
         }))
@@ -119,12 +119,12 @@ class Ghash(wiring.Component):
             slot.tail.eq(i.tail),
             slot.last.eq(i.last),
         ]
-        for lane in range(self.lanes):
+        for lane in range(ghash_lanes(self.lanes)):
             m.d.sync += slot.factors[lane].eq(i.powers[-1 - lane])
         with m.Switch(i.exponent):
             for exponent in range(1, len(i.powers)):
                 with m.Case(exponent):
-                    for lane in range(self.lanes):
+                    for lane in range(ghash_lanes(self.lanes)):
                         # A lane beyond the last block is 0: any power will do.
                         power = i.powers[max(exponent - lane, 1) - 1]
                         m.d.sync += slot.factors[lane].eq(power)

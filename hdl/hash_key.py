@@ -19,7 +19,7 @@ from hdl.aes_common import (
     times_x,
 )
 from hdl.gf_multiplier import FIELD_BITS, partial_products, polynomial, reduced, tree
-from hdl.layouts import GHASH_STAGES, hash_powers
+from hdl.layouts import hash_power_count, hash_powers
 from model.codes import KeySize
 
 DIGIT_BITS = 8
@@ -67,12 +67,12 @@ class HashKey(wiring.Component):
         self.lanes = lanes
         super().__init__({
             "i": In(stream.Signature(CipherKey)),
-            "o": Out(stream.Signature(hash_powers(lanes, GHASH_STAGES))),
+            "o": Out(stream.Signature(hash_powers(lanes))),
         })
 
     def latency(self, key_size: KeySize) -> int:
         """Clocks from the key taken to the powers offered."""
-        further = self.lanes * GHASH_STAGES - 1
+        further = hash_power_count(self.lanes) - 1
         return ROUND_KEY_WORDS * (rounds(key_size) + 1) + (_DIGITS + 1) * further + 2
 
     def elaborate(self, platform):

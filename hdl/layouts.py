@@ -52,17 +52,31 @@ def beat(width: int) -> data.StructLayout:
     })
 
 
-def hash_powers(lanes: int, stages: int) -> data.ArrayLayout:
-    """Powers H^1 ... H^(stages * lanes) of the hash key, H^1 at index 0.
+GHASH_STAGES = 3
+"""Clocks from a block into the GHASH multiplier to its product: the k of the design."""
+
+
+def ghash_lanes(lanes: int) -> int:
+    """Blocks that GHASH takes in a clock, of a core with that many AES lanes.
+
+    At 4 lanes a frame may have no clock to spare for the lengths block of its
+    packet (two beats of text in three beats of frame), so the block has a lane.
+    """
+    return lanes + 1 if lanes == 4 else lanes
+
+
+def hash_power_count(lanes: int) -> int:
+    """Powers of the hash key that GHASH needs: as many as blocks share its last slots."""
+    return GHASH_STAGES * lanes + ghash_lanes(lanes) - lanes
+
+
+def hash_powers(lanes: int) -> data.ArrayLayout:
+    """Powers H^1, H^2 ... of the hash key, H^1 at index 0.
 
     A field element lies as its block does: first byte in bits 7:0, so the
     coefficient of x^0 is bit 7 (NIST SP 800-38D, 6.3).
     """
-    return data.ArrayLayout(128, lanes * stages)
-
-
-GHASH_STAGES = 3
-"""Clocks from a block into the GHASH multiplier to its product: the k of the design."""
+    return data.ArrayLayout(128, hash_power_count(lanes))
 
 
 def sa_context(lanes: int) -> data.StructLayout:
@@ -78,7 +92,7 @@ def sa_context(lanes: int) -> data.StructLayout:
         "salt": 32,
         "seqiv_salt": 64,
         "key": 256,
-        "powers": hash_powers(lanes, GHASH_STAGES),
+        "powers": hash_powers(lanes),
     })
 
 
@@ -91,7 +105,7 @@ def gcm_parameters(lanes: int) -> data.StructLayout:
         "aad_bytes": LENGTH_BITS,
         "text_bytes": LENGTH_BITS,
         "decrypt": 1,
-        "powers": hash_powers(lanes, GHASH_STAGES),
+        "powers": hash_powers(lanes),
     })
 
 
@@ -114,5 +128,5 @@ def gcm_beat(width: int) -> data.StructLayout:
 __all__ = [
     "GHASH_STAGES", "HANDLE_BITS", "LENGTH_BITS", "LookupKey", "RxCompletion", "RxLookedUp",
     "RxParsed", "SaCommand", "SaResponse", "TxDescriptor", "TxSeqiv", "TxVerdict", "beat",
-    "gcm_beat", "gcm_parameters", "hash_powers", "sa_context", "struct",
+    "gcm_beat", "gcm_parameters", "ghash_lanes", "hash_power_count", "hash_powers", "sa_context", "struct",
 ]

@@ -4,7 +4,7 @@ from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.layouts import GHASH_STAGES, HANDLE_BITS, LookupKey, hash_powers, sa_context
+from hdl.layouts import HANDLE_BITS, LookupKey, hash_powers, sa_context
 from hdl.lookup_control import SERIAL_BITS
 from hdl.sa_lookup import LookedUp
 from model.codes import SaDirection
@@ -40,7 +40,7 @@ def secrets(lanes: int) -> data.StructLayout:
         "salt": 32,
         "seqiv_salt": 64,
         "key": 256,
-        "powers": hash_powers(lanes, GHASH_STAGES),
+        "powers": hash_powers(lanes),
     })
 
 
@@ -69,8 +69,9 @@ class SaContexts(wiring.Component):
     gives the old row.
 
     RAM bits for each SA of a direction, with L lanes: RX 73 state, 288 + 384 L secret; TX 38
-    state, 352 + 384 L secret; 203 record each. Fields that a direction has no use for (RX
-    ``seqiv_salt``; TX ``esn_overlap`` and ``esn_high``) are not kept and read as 0.
+    state, 352 + 384 L secret, 128 more at L = 4; 203 record each. Fields that
+    a direction has no use for (RX ``seqiv_salt``; TX ``esn_overlap`` and ``esn_high``) are not
+    kept and read as 0.
 
     Parameters
     ----------

@@ -30,8 +30,8 @@ class SaStore(wiring.Component):
     wait.
 
     RAM bits for each SA with L lanes (``SaContexts``, ``SaLookup``): 564 + 384 L and, in the
-    look-up table, 330 + 2 log2(sas) receive; 593 + 384 L transmit. Nothing here is an error of a
-    packet; errors of commands are in the response.
+    look-up table, 330 + 2 log2(sas) receive; 593 + 384 L transmit; 128 more of each at L = 4.
+    Nothing here is an error of a packet; errors of commands are in the response.
 
     Parameters
     ----------
