@@ -27,7 +27,8 @@ async def powers_of_random_keys_of_every_size(dut):
     sink = StreamSink(dut, "o", seed=cocotb.RANDOM_SEED, stall=0.3)
     keys = [random_key(chance) for _ in range(40)]
     source.send(*(packed_key(key, chance) for key in keys))
-    assert await sink.receive(len(keys)) == [powers_of(key, hash_power_count(lanes)) for key in keys]
+    expected = [powers_of(key, hash_power_count(lanes)) for key in keys]
+    assert await sink.receive(len(keys)) == expected
 
 
 @cocotb.test()

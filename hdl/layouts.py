@@ -128,5 +128,6 @@ def gcm_beat(width: int) -> data.StructLayout:
 __all__ = [
     "GHASH_STAGES", "HANDLE_BITS", "LENGTH_BITS", "LookupKey", "RxCompletion", "RxLookedUp",
     "RxParsed", "SaCommand", "SaResponse", "TxDescriptor", "TxSeqiv", "TxVerdict", "beat",
-    "gcm_beat", "gcm_parameters", "ghash_lanes", "hash_power_count", "hash_powers", "sa_context", "struct",
+    "gcm_beat", "gcm_parameters", "ghash_lanes", "hash_power_count",
+    "hash_powers", "sa_context", "struct",
 ]
