@@ -13,7 +13,7 @@ from sim.problem import BAD_INPUT, Mismatch, SimulationError
 
 app = typer.Typer(
     help="Inline IPsec ESP offload engine: RTL, golden model and cosimulation.",
-    add_completion=False, no_args_is_help=True, rich_markup_mode=None,
+    add_completion=False, rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 
@@ -35,7 +35,7 @@ WidthOption = Annotated[int, typer.Option(help="Bits of a beat: 128, 256 or 512.
 SeedOption = Annotated[int, typer.Option(help="Seed of stalls and of random salts.")]
 
 
-@app.command("run")
+@app.command("run", short_help="Replay a capture through RTL and model, and compare.")
 def run_command(
     sa: SaOption,
     output: OutputOption,
@@ -55,7 +55,7 @@ def run_command(
     session.run(session.Request(rx, tx, sa, output, seed), options, Console())
 
 
-@app.command("model")
+@app.command("model", short_help="The same on the model alone.")
 def model_command(
     sa: SaOption, output: OutputOption, rx: RxOption = None, tx: TxOption = None,
     seed: SeedOption = 1,
@@ -79,7 +79,7 @@ def compare_command(
     print(f"equal: {len(records)} records")
 
 
-@app.command("verilog")
+@app.command("verilog", short_help="Write the Verilog of the engine.")
 def verilog_command(
     output: OutputOption,
     width: WidthOption = 128,
@@ -93,8 +93,10 @@ def verilog_command(
 
 def main() -> None:
     """Run the command; every problem becomes one line and an exit code."""
+    arguments = sys.argv[1:] or ["--help"]
     try:
-        app(standalone_mode=False)
+        if app(arguments, prog_name="espnic", standalone_mode=False) == EXIT_INTERRUPTED:
+            raise KeyboardInterrupt
     except BAD_INPUT as problem:
         _stop(str(problem), EXIT_BAD_INPUT)
     except (Mismatch, SimulationError) as problem:

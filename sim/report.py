@@ -17,6 +17,7 @@ from sim.streams import CLOCK_NS
 CLOCK_MHZ = 312.5
 """The clock at which 128 bits make 40 Gb/s; rates in the summary are for it."""
 
+_NAME_WIDTH = 12
 _PACKET_POINTS = ("rx.in", "rx.out", "tx.in", "tx.out")
 _VERDICT_POINTS = ("rx.verdict", "tx.verdict")
 
@@ -63,18 +64,18 @@ def status_table(records: Iterable[TraceRecord]) -> Table:
 
 
 def rates(clocks: int, frames: int, octets: int) -> str:
-    """One line: clocks, clocks a frame, and the rates at ``CLOCK_MHZ``."""
+    """One line: clocks, clocks a packet, and the rates at ``CLOCK_MHZ``."""
     seconds = clocks / (CLOCK_MHZ * 1e6)
     return (
-        f"{clocks:,}, {clocks / frames:.1f} a frame; at {CLOCK_MHZ} MHz "
-        f"{frames / seconds:,.0f} packets/s, {8 * octets / seconds / 1e9:.1f} Gb/s"
+        f"{clocks:,}, {clocks / frames:.1f} a packet; at {CLOCK_MHZ} MHz "
+        f"{frames / seconds / 1e6:.2f} M packets/s, {8 * octets / seconds / 1e9:.1f} Gb/s"
     )
 
 
 def print_lines(console: Console, lines: Iterable[tuple[str, str]]) -> None:
     """Print names and what there is to say of them, below each other."""
     table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(style="bold", no_wrap=True)
+    table.add_column(style="bold", no_wrap=True, min_width=_NAME_WIDTH)
     table.add_column(overflow="fold")
     for name, text in lines:
         table.add_row(name, text)

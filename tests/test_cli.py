@@ -184,6 +184,21 @@ def test_packet_without_an_sa_is_kept_back(espnic, tmp_path):
     assert len(read_capture(tmp_path / "out" / "wire.pcap").packets) == 3
 
 
+def test_interrupt_is_said_and_is_no_success(espnic, tmp_path, monkeypatch):
+    def interrupt(*_arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sim.session.run_model", interrupt)
+    code, _, complaint = espnic("model", "--rx", CAPTURE, "--sa", SA_FILE, "-o", tmp_path)
+    assert (code, complaint) == (130, "espnic: interrupted\n")
+
+
+def test_call_without_arguments_shows_the_commands(espnic):
+    code, shown, complaint = espnic()
+    assert (code, complaint) == (0, "")
+    assert all(name in shown for name in ("run", "model", "compare", "verilog"))
+
+
 # Bad input: exit code 2 and one line
 
 def test_neither_or_both_directions(refused, tmp_path):
