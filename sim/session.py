@@ -17,11 +17,11 @@ from model.sa import SecurityAssociation, command_values
 from model.safile import UnsupportedSa
 from model.stack import Receiver
 from sim import captures, report, rtl, traffic
-from sim.build import require_tools
 from sim.check import compare_outcomes
 from sim.pcap import read_capture
 from sim.problem import CaptureError, InputError, Mismatch
 from sim.rtl import Options, Replay
+from sim.simulators import require_tools
 from sim.steps import Outcome, Received
 from sim.traffic import Plan
 

@@ -11,7 +11,7 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from sim import build as building
+from sim import simulators
 from sim.build import build, run, simulate
 from sim.netlist import elaborate, merge_equal_modules, shorten_contents
 from sim.problem import SimulationError
@@ -138,7 +138,7 @@ def test_merging_keeps_what_the_design_does(cache):
 
 def test_equal_netlists_are_built_once(cache, monkeypatch):
     first = build(netlist(1), "icarus")
-    monkeypatch.setitem(building._BUILDERS, "icarus", None)
+    monkeypatch.setitem(simulators.BUILDERS, "icarus", None)
     assert build(netlist(1), "icarus") == first
 
 
@@ -150,7 +150,7 @@ def test_other_netlists_are_built_apart(cache):
 
 def test_other_flags_are_built_apart(cache, monkeypatch):
     build(netlist(1), "icarus")
-    monkeypatch.setattr(building, "_ICARUS_FLAGS", ("-g2005", "-DOTHER"))
+    monkeypatch.setattr(simulators, "_ICARUS_FLAGS", ("-g2005", "-DOTHER"))
     build(netlist(1), "icarus")
     assert len(folders(cache)) == 2
 
