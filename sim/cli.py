@@ -91,6 +91,33 @@ def verilog_command(
     export.write_engine(output, width, sas, Console())
 
 
+@app.command("synth")
+def synth_command(
+    blocks: Annotated[list[str] | None, typer.Argument(
+        metavar="[BLOCK]...", help="Names such as gcm_core or engine; without, all.")] = None,
+    width: Annotated[list[int] | None, typer.Option(
+        help="Bits of a beat: 128, 256 or 512; may be given again. Without, all three.")] = None,
+    target: Annotated[list[str] | None, typer.Option(
+        help="xcup (Xilinx UltraScale+) or ecp5; may be given again. Without, xcup.")] = None,
+    place: Annotated[bool, typer.Option(
+        "--place", help="Place and route too, for the highest clock; ecp5 only.")] = False,
+    cached: Annotated[bool, typer.Option(
+        "--cached", help="Run no tool: show what earlier runs have measured.")] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="Tools to run at once.")] = 1,
+    json_file: Annotated[Path | None, typer.Option(
+        "--json", help="Write the figures to this file.")] = None,
+    doc: Annotated[Path | None, typer.Option(
+        help="Write the figures to this file, in Markdown.")] = None,
+) -> None:
+    """Area and longest paths of the blocks, by open synthesis."""
+    from sim import area, synth
+    from sim.rtl import WIDTHS
+
+    chosen = synth.select(blocks or [], width or WIDTHS, target or ["xcup"], place)
+    synth.require_tools(chosen)
+    area.measure(chosen, area.Request(cached, jobs, json_file, doc), Console())
+
+
 def main() -> None:
     """Run the command; every problem becomes one line and an exit code."""
     arguments = sys.argv[1:] or ["--help"]

@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from amaranth.lib import wiring
+
 from sim.build import PROJECT, Build, build, cache_directory, locked, run
 from sim.files import replacing
 from sim.netlist import Netlist, elaborate
@@ -49,15 +51,26 @@ class Replay:
 
 
 def engine_netlist(width: int, sas: int, taps: bool) -> Netlist:
-    """Netlist of the engine; kept under a hash of the sources it is made from."""
-    kept = cache_directory() / f"engine-{_source_hash(width, sas, taps)}.json"
+    """Netlist of the engine."""
+    def make() -> wiring.Component:
+        # Imported here: what needs the model alone need not load the RTL.
+        from hdl.engine import Engine
+
+        return Engine(width=width, sas=sas, taps=taps)
+
+    return kept_netlist("engine", f"{width} {sas} {taps}", make)
+
+
+def kept_netlist(name: str, parameters: str, make: Callable[[], wiring.Component]) -> Netlist:
+    """Netlist of the component that ``make`` gives, its top module called ``name``.
+
+    It is kept under a hash of the sources and of ``parameters``, on which ``make`` depends.
+    """
+    kept = cache_directory() / f"{name}-{_source_hash(parameters)}.json"
     kept.parent.mkdir(parents=True, exist_ok=True)
     with locked(kept.with_suffix(".lock")):
         if not kept.is_file():
-            # Imported here: what needs the model alone need not load the RTL.
-            from hdl.engine import Engine
-
-            netlist = elaborate(Engine(width=width, sas=sas, taps=taps), "engine")
+            netlist = elaborate(make(), name)
             with replacing(kept) as partial:
                 partial.write_text(json.dumps(asdict(netlist)))
     parts = json.loads(kept.read_text())
@@ -136,8 +149,8 @@ def _done(path: Path) -> int:
         return 0
 
 
-def _source_hash(width: int, sas: int, taps: bool) -> str:
-    digest = hashlib.sha256(f"{width} {sas} {taps}".encode())
+def _source_hash(parameters: str) -> str:
+    digest = hashlib.sha256(parameters.encode())
     digest.update(importlib.metadata.version("amaranth").encode())
     folders = (PROJECT / "hdl", PROJECT / "model")
     for source in sorted(path for folder in folders for path in folder.glob("*.py")):

@@ -1,0 +1,272 @@
+"""The figures of synthesis for a reader: on the terminal, as JSON, and as docs/area.md."""
+
+import json
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from model.codes import AES_BLOCK_BYTES
+from sim import synth
+from sim.files import replacing
+from sim.problem import SimulationError
+from sim.synth import Failure, Job, Row, Synthesis
+
+LEVELS_MAX = 8
+"""The most levels that a path from register to register should have."""
+
+PACKET_BYTES = 64
+"""The packets at which the GCM cores are compared."""
+
+_REFRESH_SECONDS = 0.5
+_MISSING = "–"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What ``espnic synth`` does beside synthesising."""
+
+    cached: bool
+    """Run nothing: show what earlier runs have measured."""
+    parallel: int
+    """Tools to run at once."""
+    json_file: Path | None
+    document: Path | None
+
+
+def measure(jobs: Sequence[Job], request: Request, console: Console) -> None:
+    """Synthesise, and show and write the figures.
+
+    Raises ``SimulationError``, after all that, when a tool failed.
+    """
+    synthesis = Synthesis(request.cached)
+    rows: dict[Job, Row] = {}
+    failures: list[Failure] = []
+    with _Progress(synthesis, len(jobs), console) as progress:
+        def ended(job: Job, result: Row | Failure | None) -> None:
+            if isinstance(result, Row):
+                rows[job] = result
+            elif isinstance(result, Failure):
+                failures.append(result)
+            progress.ended(job, result)
+
+        synthesis.run(jobs, request.parallel, ended)
+    ordered = [rows[job] for job in jobs if job in rows]
+    console.print(table(ordered))
+    for line in [*compared(ordered), *deep(ordered)]:
+        console.print(line, highlight=False, soft_wrap=True)
+    if request.json_file is not None:
+        with replacing(request.json_file) as partial:
+            partial.write_text(to_json(ordered))
+    if request.document is not None:
+        with replacing(request.document) as partial:
+            partial.write_text(markdown(ordered))
+    if failures:
+        raise SimulationError("\n".join(
+            f"{failure.job}: {failure.reason}" for failure in failures))
+
+
+class _Progress:
+    """Prints each result as it comes, and below them what runs and for how long."""
+
+    def __init__(self, synthesis: Synthesis, total: int, console: Console) -> None:
+        self._synthesis = synthesis
+        self._total = total
+        self._console = console
+        self._done = 0
+        self._since: dict[str, float] = {}
+        self._live = Live(
+            console=console, get_renderable=self._render, transient=True,
+            refresh_per_second=1 / _REFRESH_SECONDS)
+
+    def __enter__(self) -> "_Progress":
+        self._live.start()
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._live.stop()
+
+    def ended(self, job: Job, result: Row | Failure | None) -> None:
+        """Count a job; say what came of it."""
+        self._done += 1
+        if isinstance(result, Row):
+            figures = zip(_COLUMNS[_NAMES:], cells(result)[_NAMES:], strict=True)
+            said = ", ".join(f"{value} {name}" for name, value in figures if value != _MISSING)
+            self._console.print(f"{job}: {said}", highlight=False)
+        elif isinstance(result, Failure):
+            self._console.print(f"{job}: {result.reason}", highlight=False, markup=False)
+
+    def _render(self) -> Text:
+        now = time.monotonic()
+        steps = self._synthesis.steps()
+        self._since = {job: self._since.get(job, now) for job in steps}
+        lines = [f"{self._done} of {self._total} done"]
+        for job, step in steps.items():
+            minutes, seconds = divmod(int(now - self._since[job]), 60)
+            lines.append(f"  {job}  {minutes}:{seconds:02}  {step}")
+        return Text("\n".join(lines))
+
+
+_COLUMNS = ("block", "width", "target", "LUT", "LUT RAM", "FF", "BRAM", "levels", "at ports", "MHz")
+
+_NAMES = 3
+"""Columns in front of the figures."""
+
+
+def cells(row: Row) -> tuple[str, ...]:
+    """A row as text, by ``_COLUMNS``."""
+    numbers = (row.lut, row.lut_ram, row.ff, row.bram, row.levels, row.port_levels)
+    return (
+        row.block,
+        _MISSING if row.width is None else str(row.width),
+        row.target,
+        *(_MISSING if number < 0 else f"{number:,g}" if number != int(number)
+          else f"{int(number):,}" for number in numbers),
+        _MISSING if row.fmax_mhz is None else f"{row.fmax_mhz:.0f}",
+    )
+
+
+def table(rows: Iterable[Row]) -> Table:
+    """The figures for the terminal."""
+    result = Table(box=None, header_style="bold")
+    for name in _COLUMNS:
+        justify: Literal["left", "right"] = "left" if name in ("block", "target") else "right"
+        result.add_column(name, justify=justify, no_wrap=True)
+    for row in rows:
+        result.add_row(*cells(row))
+    return result
+
+
+def gcm_clocks(width: int) -> int:
+    """Clocks that the GCM core takes for a packet of ``PACKET_BYTES`` text and 8 bytes of AAD.
+
+    A beat of AAD, the beats of the text, and one for the lengths block when the last text beat
+    has no free lane (``hdl.gcm_core``). ``width`` is in bits.
+    """
+    beat_bytes = width // 8
+    beats = -(-PACKET_BYTES // beat_bytes)
+    last_bytes = PACKET_BYTES - (beats - 1) * beat_bytes
+    return 1 + beats + (last_bytes > beat_bytes - AES_BLOCK_BYTES)
+
+
+def per_bit_a_clock(lut: int, clocks: int) -> float:
+    """LUTs for each bit of ``PACKET_BYTES`` packets that is sealed in a clock."""
+    return lut * clocks / (8 * PACKET_BYTES)
+
+
+def compared(rows: Iterable[Row]) -> list[str]:
+    """A line for each GCM core measured for UltraScale+, as other cores are compared below."""
+    return [
+        f"gcm_core {width}: {per_bit_a_clock(row.lut, gcm_clocks(width)):.0f} LUT for a bit a "
+        f"clock, {PACKET_BYTES}-byte packets back to back, {gcm_clocks(width)} clocks each"
+        for width, row in _cores(rows)
+    ]
+
+
+def _cores(rows: Iterable[Row]) -> list[tuple[int, Row]]:
+    return [(row.width, row) for row in rows
+            if row.block == "gcm_core" and row.target == "xcup" and row.width is not None]
+
+
+def deep(rows: Iterable[Row]) -> list[str]:
+    """A line for each block whose longest path has more than ``LEVELS_MAX`` levels."""
+    return [
+        f"{row.block}{'' if row.width is None else f' {row.width}'} {row.target}: "
+        f"{row.levels} levels, {' > '.join(row.path)}"
+        for row in rows if row.levels > LEVELS_MAX
+    ]
+
+
+def to_json(rows: Iterable[Row]) -> str:
+    """The figures as a list of objects with the fields of ``sim.synth.Row``."""
+    return json.dumps([asdict(row) for row in rows], indent=1) + "\n"
+
+
+def from_json(text: str) -> list[Row]:
+    """The rows that ``to_json`` wrote."""
+    return [
+        Row(**{**row, "path": tuple(row["path"]), "port_path": tuple(row["port_path"])})
+        for row in json.loads(text)
+    ]
+
+
+@dataclass(frozen=True)
+class Peer:
+    """Another open AES-GCM core, measured with the same command."""
+
+    name: str
+    lut: int
+    ff: int
+    clocks: int
+    """For a packet of ``PACKET_BYTES``, back to back."""
+
+
+PEERS = (
+    Peer("zhuangjiali2/FPGA-AES-GCM", lut=24_500, ff=12_600, clocks=185),
+    # 57,300 LUT when flattened as the others are.
+    Peer("BLu85/AES-GCM-128-192-256-bits, one block a clock", lut=32_800, ff=6_900, clocks=24),
+)
+
+_HEAD = """# Area and paths
+
+Written by `espnic synth --doc docs/area.md` from what open synthesis gave; a block that is not
+listed was not measured. Figures are those of Yosys, not of a vendor's tool.
+
+- `xcup`: Xilinx UltraScale+, `{xcup}`. LUT is the sum of LUT2 to LUT6, BRAM is in blocks of
+  36 kbit.
+- `ecp5`: Lattice ECP5, `{ecp5}`. LUT is LUT4 without those in carry chains, BRAM is in blocks of
+  18 kbit. MHz is what nextpnr reaches on an LFE5U-85, grade 8, ports not bound to pins.
+- LUT RAM: LUTs that serve as distributed RAM or shift registers. They are not in LUT.
+- levels: LUTs on the longest path from register to register. A carry chain counts one however
+  long, a read of distributed RAM one; MUXF7, MUXF8 and their like join the LUTs of a slice and
+  count none. "At ports": the same for paths that start or end at a port of the block.
+- A block without a width does not depend on it. SA tables have {sas:,} places.
+
+"""
+
+_COMPARISON = """
+## AES-GCM beside other open cores
+
+LUT for each bit of {bytes}-byte packets that is sealed in a clock: LUT x clocks / {bits}. All are
+synthesised with the `xcup` command above, the second of the others with its hierarchy kept, which
+makes it smaller. espnic takes a new key with every packet and has its key schedule in the figure.
+
+"""
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """The text of docs/area.md."""
+    from sim.rtl import SAS
+
+    parts = [_HEAD.format(
+        **{name: command.format(top="BLOCK") for name, command in synth.COMMANDS.items()}, sas=SAS)]
+    parts += _lines(_COLUMNS, (cells(row) for row in rows))
+    cores = _cores(rows)
+    if cores:
+        parts.append(_COMPARISON.format(bytes=PACKET_BYTES, bits=8 * PACKET_BYTES))
+        parts += _lines(("core", "LUT", "FF", "clocks a packet", "LUT a bit a clock"), [
+            *(_comparison(f"espnic, {width} bits", row.lut, row.ff, gcm_clocks(width))
+              for width, row in cores),
+            *(_comparison(peer.name, peer.lut, peer.ff, peer.clocks) for peer in PEERS),
+        ])
+    parts.append(f"\n## Paths above {LEVELS_MAX} levels\n\n")
+    parts += [f"- {line}\n" for line in deep(rows)] or ["None.\n"]
+    return "".join(parts)
+
+
+def _comparison(name: str, lut: int, ff: int, clocks: int) -> tuple[str, ...]:
+    return name, f"{lut:,}", f"{ff:,}", str(clocks), f"{per_bit_a_clock(lut, clocks):,.0f}"
+
+
+def _lines(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    return [
+        "| " + " | ".join(head) + " |\n",
+        "| " + " | ".join("---" for _ in head) + " |\n",
+        *("| " + " | ".join(row) + " |\n" for row in rows),
+    ]

@@ -1,0 +1,117 @@
+"""Every block of the engine, with the parameters that the engine gives it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from amaranth.lib import wiring
+
+from hdl.aes_key_step import AesKeyStep
+from hdl.aes_pipeline import AesPipeline
+from hdl.aes_round import AesRound
+from hdl.axi_stream import FrameIngress
+from hdl.axil import AxiLite
+from hdl.beat_store import BeatStore
+from hdl.counters import Counters
+from hdl.delay_line import DelayLine
+from hdl.engine import Engine
+from hdl.esp_header import EspHeader
+from hdl.frame_build import FrameBuild
+from hdl.gcm_core import GcmCore
+from hdl.gcm_feed import GcmFeed
+from hdl.gcm_stream import GcmStream
+from hdl.gf_multiplier import GfMultiplier
+from hdl.ghash import Ghash
+from hdl.hash_key import HashKey
+from hdl.header_split import HeaderSplit
+from hdl.icv_append import IcvAppend
+from hdl.icv_split import IcvSplit
+from hdl.layouts import LookupKey, beat
+from hdl.lookup_control import LookupControl, hash_bits
+from hdl.queue import Queue
+from hdl.registers import Registers
+from hdl.rx_dispatch import RxDispatch
+from hdl.rx_parser import RxParser
+from hdl.rx_path import LOOKUP_BEATS, STORE_BYTES, STORE_MARGIN, RxPath
+from hdl.rx_verdict import RxVerdict
+from hdl.sa_commands import SaCommands
+from hdl.sa_contexts import SaContexts
+from hdl.sa_lookup import SaLookup
+from hdl.sa_store import SaStore
+from hdl.seqiv import SeqIv
+from hdl.spi_capture import SpiCapture
+from hdl.text_end import TextEnd
+from hdl.text_extract import TextExtract
+from hdl.text_restore import TextRestore
+from hdl.toeplitz import SerialToeplitz, Toeplitz
+from hdl.trailer import TrailerGenerator
+from hdl.tx_dispatch import TxDispatch
+from hdl.tx_path import CRYPTO_DEPTH, TxPath
+from model.codes import AES_BLOCK_BYTES, AES_ROUNDS_MAX, RxStatus, SaDirection
+from sim.rtl import SAS
+
+BLOCK_BITS = 8 * AES_BLOCK_BYTES
+
+
+@dataclass(frozen=True)
+class Block:
+    """A component by its name, the snake case of its class."""
+
+    name: str
+    make: Callable[[int], wiring.Component]
+    """From the bits of a beat."""
+    scales: bool = True
+    """It depends on the bits of a beat."""
+
+
+def _lanes(width: int) -> int:
+    return width // BLOCK_BITS
+
+
+BLOCKS = (
+    # Small parts first: what a run has done when it is interrupted is kept.
+    Block("seqiv", lambda _: SeqIv(), scales=False),
+    Block("queue", lambda width: Queue(beat(width), LOOKUP_BEATS)),
+    Block("delay_line", lambda width: DelayLine(width, AesPipeline.latency)),
+    Block("counters", lambda _: Counters(len(RxStatus)), scales=False),
+    Block("axi_lite", lambda _: AxiLite(), scales=False),
+    Block("serial_toeplitz", lambda _: SerialToeplitz(LookupKey.size, hash_bits(SAS)),
+          scales=False),
+    Block("toeplitz", lambda _: Toeplitz(LookupKey.size, hash_bits(SAS)), scales=False),
+    Block("beat_store", lambda width: BeatStore(
+        beat(width), 8 * STORE_BYTES // width, margin=STORE_MARGIN)),
+    Block("frame_ingress", lambda width: FrameIngress(width, 0)),
+    Block("spi_capture", SpiCapture),
+    Block("text_end", TextEnd),
+    Block("gcm_feed", GcmFeed),
+    Block("trailer_generator", TrailerGenerator),
+    Block("esp_header", EspHeader),
+    Block("header_split", HeaderSplit),
+    Block("text_extract", TextExtract),
+    Block("icv_append", IcvAppend),
+    Block("icv_split", IcvSplit),
+    Block("frame_build", FrameBuild),
+    Block("text_restore", TextRestore),
+    Block("rx_verdict", lambda _: RxVerdict(), scales=False),
+    Block("rx_dispatch", RxDispatch),
+    Block("tx_dispatch", TxDispatch),
+    Block("rx_parser", RxParser),
+    # The table and its control.
+    Block("lookup_control", lambda _: LookupControl(SAS), scales=False),
+    Block("sa_lookup", lambda _: SaLookup(SAS), scales=False),
+    Block("sa_contexts", lambda width: SaContexts(_lanes(width), SAS, SaDirection.RX)),
+    Block("aes_round", lambda _: AesRound(), scales=False),
+    Block("aes_key_step", lambda _: AesKeyStep(AES_ROUNDS_MAX), scales=False),
+    Block("gf_multiplier", lambda width: GfMultiplier(_lanes(width))),
+    Block("hash_key", lambda width: HashKey(_lanes(width))),
+    Block("sa_commands", lambda width: SaCommands(_lanes(width), SAS)),
+    Block("registers", lambda width: Registers(width, SAS)),
+    Block("ghash", lambda width: Ghash(_lanes(width))),
+    Block("sa_store", lambda width: SaStore(width, SAS)),
+    # What holds a whole AES pipeline: minutes to an hour each.
+    Block("aes_pipeline", lambda width: AesPipeline(_lanes(width))),
+    Block("gcm_core", GcmCore),
+    Block("gcm_stream", lambda width: GcmStream(width, CRYPTO_DEPTH)),
+    Block("tx_path", TxPath),
+    Block("rx_path", RxPath),
+    Block("engine", lambda width: Engine(width, SAS)),
+)

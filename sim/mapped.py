@@ -1,0 +1,267 @@
+"""A mapped netlist: what it uses and its longest path, counted in levels of LUTs.
+
+What counts:
+
+- A LUT, whatever its size, is one level; so is an inverter.
+- MUXF7, MUXF8 and MUXF9 (ECP5: PFUMX, L6MUX21) join the LUTs of one slice over its own wires
+  and add none.
+- A carry chain is one level from where a path enters it to where it leaves, however long.
+- A read of distributed RAM, or of a shift register at an address, is one level from the
+  address; what they store starts and ends a path as a register does.
+- Registers, block RAM and the ports of the block start and end paths.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from sim.problem import SimulationError
+
+Bit = int | str
+"""A net of the netlist; the constants are strings."""
+
+
+@dataclass(frozen=True)
+class Path:
+    """A longest path."""
+
+    levels: int
+    """0 from register to register without logic; -1 when there is no path."""
+    nets: tuple[str, ...]
+    """Names along it, from where it starts to what its end drives, where nets have names."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a block needs of the FPGA."""
+
+    lut: int
+    """LUTs as logic: LUT2 to LUT6, or LUT4."""
+    lut_ram: int
+    """LUTs as distributed RAM or shift registers."""
+    ff: int
+    bram: float
+    """RAMB36, of which a RAMB18 is a half; on ECP5 blocks of 18 kbit."""
+
+
+_LUTS = frozenset(f"LUT{size}" for size in range(2, 7))
+_LOGIC = _LUTS | {"LUT1", "INV"}
+_SLICE_MUXES = frozenset(("MUXF7", "MUXF8", "MUXF9", "PFUMX", "L6MUX21"))
+_CARRIES = frozenset(("CARRY4", "CARRY8", "CCU2C"))
+_REGISTERS = frozenset((
+    "FDRE", "FDSE", "FDCE", "FDPE", "FDRE_1", "FDSE_1", "FDCE_1", "FDPE_1", "TRELLIS_FF"))
+_IGNORED = frozenset(("BUFG", "DCCA", "GSR", "$scopeinfo"))
+_LUT_RAM = {
+    # LUTs that the cell takes (UG974, UltraScale Architecture Libraries Guide; ECP5: FPGA-TN-02204)
+    "SRL16E": 1, "SRLC16E": 1, "SRLC32E": 1,
+    "RAM32X1S": 1, "RAM64X1S": 1, "RAM128X1S": 2, "RAM256X1S": 4, "RAM512X1S": 8,
+    "RAM32X1D": 2, "RAM64X1D": 2, "RAM128X1D": 4, "RAM256X1D": 8,
+    "RAM32M": 4, "RAM64M": 4, "RAM32M16": 8, "RAM64M8": 8,
+    "RAM32X16DR8": 8, "RAM64X8SW": 8, "TRELLIS_DPR16X4": 4,
+}
+_BLOCK_RAM = {
+    "RAMB36E2": 1.0, "RAMB18E2": 0.5, "RAMB36E1": 1.0, "RAMB18E1": 0.5,
+    "DP16KD": 1.0, "PDPW16KD": 1.0,
+}
+_STORING = _REGISTERS | _LUT_RAM.keys() | _BLOCK_RAM.keys()
+_KNOWN = _LOGIC | _SLICE_MUXES | _CARRIES | _IGNORED | _STORING
+
+
+class MappedNetlist:
+    """The top module of a netlist that Yosys has mapped and written with ``write_json``.
+
+    ``module`` is that module's value in the file. Raises ``SimulationError`` for a cell that the
+    rules above do not cover, and for a loop of logic.
+    """
+
+    def __init__(self, module: Mapping) -> None:
+        self._cells = module["cells"]
+        self._ports = module["ports"]
+        self._names = _names(module["netnames"])
+        self.cells = Counter(cell["type"] for cell in self._cells.values())
+        unknown = sorted(self.cells.keys() - _KNOWN)
+        if unknown:
+            raise SimulationError(f"netlist: no rule for cells {', '.join(unknown)}")
+        self._arcs: dict[Bit, list[tuple[Bit, int]]] = defaultdict(list)
+        for cell in self._cells.values():
+            for source, target, levels in _arcs(cell):
+                if isinstance(source, int):
+                    self._arcs[target].append((source, levels))
+        self._order = self._sorted()
+
+    def usage(self) -> Usage:
+        """Count the cells."""
+        return usage(self.cells)
+
+    def register_path(self) -> Path:
+        """The longest path from register to register."""
+        return self._longest(self._register_outputs(), self._register_inputs())
+
+    def port_path(self) -> Path:
+        """The longest path that starts or ends at a port of the block."""
+        from_ports = self._longest(
+            self._port_bits("input"), [*self._register_inputs(), *self._port_ends()])
+        to_ports = self._longest(self._register_outputs(), self._port_ends())
+        return max(from_ports, to_ports, key=lambda path: path.levels)
+
+    def _longest(self, starts: Iterable[Bit], ends: Iterable[tuple[Bit, str]]) -> Path:
+        levels: dict[Bit, int] = dict.fromkeys(starts, 0)
+        came_from: dict[Bit, Bit] = {}
+        for bit in self._order:
+            for source, step in self._arcs[bit]:
+                if source in levels and levels[source] + step > levels.get(bit, -1):
+                    levels[bit] = levels[source] + step
+                    came_from[bit] = source
+        reached = [(levels[bit], bit, end) for bit, end in ends if bit in levels]
+        if not reached:
+            return Path(-1, ())
+        most, bit, end = max(reached, key=lambda each: (each[0], each[2]))
+        nets = [end]
+        while True:
+            if bit in self._names:
+                nets.append(self._names[bit])
+            if bit not in came_from:
+                break
+            bit = came_from[bit]
+        return Path(most, tuple(dict.fromkeys(reversed(nets))))
+
+    def _sorted(self) -> list[Bit]:
+        """The driven nets, each behind all it depends on."""
+        waiting = {bit: len(arcs) for bit, arcs in self._arcs.items()}
+        readers: dict[Bit, list[Bit]] = defaultdict(list)
+        for bit, arcs in self._arcs.items():
+            for source, _ in arcs:
+                readers[source].append(bit)
+        ready = [bit for bit in readers if bit not in waiting]
+        order = []
+        while ready:
+            bit = ready.pop()
+            if bit in waiting:
+                order.append(bit)
+            for reader in readers[bit]:
+                waiting[reader] -= 1
+                if not waiting[reader]:
+                    ready.append(reader)
+        if len(order) != len(waiting):
+            stuck = sorted(self._name(bit) for bit, count in waiting.items() if count)
+            raise SimulationError(f"netlist: a loop of logic through {stuck[0]}")
+        return order
+
+    def _storing(self) -> Iterator[tuple[str, Mapping]]:
+        return ((name, cell) for name, cell in self._cells.items() if cell["type"] in _STORING)
+
+    def _register_outputs(self) -> Iterator[Bit]:
+        for _, cell in self._storing():
+            yield from _bits(cell, "output")
+
+    def _register_inputs(self) -> Iterator[tuple[Bit, str]]:
+        """Each input of a storing cell with the name of what the cell drives."""
+        for name, cell in self._storing():
+            end = next((self._names[bit] for bit in _bits(cell, "output") if bit in self._names),
+                       name)
+            for bit in _bits(cell, "input"):
+                yield bit, end
+
+    def _port_bits(self, direction: str) -> Iterator[Bit]:
+        for port in self._ports.values():
+            if port["direction"] == direction:
+                yield from port["bits"]
+
+    def _port_ends(self) -> list[tuple[Bit, str]]:
+        return [(bit, self._name(bit)) for bit in self._port_bits("output")]
+
+    def _name(self, bit: Bit) -> str:
+        return self._names.get(bit, f"net {bit}")
+
+
+def usage(cells: Mapping[str, int]) -> Usage:
+    """What cells, counted by type, need of the FPGA."""
+    return Usage(
+        lut=sum(cells.get(name, 0) for name in _LUTS),
+        lut_ram=sum(cells.get(name, 0) * luts for name, luts in _LUT_RAM.items()),
+        ff=sum(cells.get(name, 0) for name in _REGISTERS),
+        bram=sum(cells.get(name, 0) * blocks for name, blocks in _BLOCK_RAM.items()),
+    )
+
+
+def _bits(cell: Mapping, direction: str) -> Iterator[Bit]:
+    for port, way in cell["port_directions"].items():
+        if way == direction:
+            yield from cell["connections"].get(port, ())
+
+
+def _arcs(cell: Mapping) -> Iterator[tuple[Bit, Bit, int]]:
+    """Input, output and levels of every way through a cell without a clock."""
+    kind = cell["type"]
+    if kind in _CARRIES:
+        yield from _CARRY_ARCS[kind](cell["connections"])
+    elif kind in _LUT_RAM:
+        yield from _read_arcs(cell)
+    elif kind in _LOGIC or kind in _SLICE_MUXES:
+        for source in _bits(cell, "input"):
+            for target in _bits(cell, "output"):
+                yield source, target, int(kind in _LOGIC)
+
+
+def _xilinx_carry(nets: Mapping[str, list[Bit]]) -> Iterator[tuple[Bit, Bit, int]]:
+    """CARRY4 and CARRY8: bit n of S and DI reaches the outputs from n up."""
+    size = len(nets["S"])
+    outputs = [(place, bit) for port in ("O", "CO") for place, bit in enumerate(nets[port])]
+    entries = [(0, bit) for port in ("CYINIT", "CI_TOP") for bit in nets.get(port, ())]
+    entries += [(place, nets[port][place]) for port in ("S", "DI") for place in range(size)]
+    for place, target in outputs:
+        yield from ((bit, target, 0) for bit in nets["CI"])
+        yield from ((bit, target, 1) for first, bit in entries if first <= place)
+
+
+def _ecp5_carry(nets: Mapping[str, list[Bit]]) -> Iterator[tuple[Bit, Bit, int]]:
+    """CCU2C: two LUTs and the carry over them."""
+    for place, port in ((0, "S0"), (1, "S1"), (1, "COUT")):
+        for target in nets.get(port, ()):
+            yield from ((bit, target, 0) for bit in nets.get("CIN", ()))
+            for digit in range(place + 1):
+                for letter in "ABCD":
+                    yield from ((bit, target, 1) for bit in nets.get(f"{letter}{digit}", ()))
+
+
+_CARRY_ARCS = {"CARRY4": _xilinx_carry, "CARRY8": _xilinx_carry, "CCU2C": _ecp5_carry}
+
+
+def _read_arcs(cell: Mapping) -> Iterator[tuple[Bit, Bit, int]]:
+    """From the read address to the data of distributed RAM and shift registers."""
+    nets = cell["connections"]
+    for port, way in cell["port_directions"].items():
+        if way != "output" or port == "Q31":
+            continue
+        address = _read_address(port)
+        for other, bits in nets.items():
+            if other.startswith(address) and other[len(address):].strip("0123456789") == "":
+                yield from ((bit, target, 1) for target in nets.get(port, ()) for bit in bits)
+
+
+def _read_address(output: str) -> str:
+    """Prefix of the address ports of an output: DOB has ADDRB, DPO has DPRA, DO of ECP5 has RAD."""
+    if output == "DO":
+        return "RAD"
+    if output.startswith("DO"):
+        return f"ADDR{output[2:]}"
+    return "DPRA" if output == "DPO" else "A"
+
+
+def _names(netnames: Mapping) -> dict[Bit, str]:
+    """For each net the shortest of the names that the design gives it.
+
+    Names that had to be numbered, ``i__payload$25``, are the last choice.
+    """
+    def rank(name: str) -> tuple[bool, int, str]:
+        return "$" in name, len(name), name
+
+    names: dict[Bit, str] = {}
+    for name, net in netnames.items():
+        if net["hide_name"]:
+            continue
+        for place, bit in enumerate(net["bits"]):
+            full = f"{name}[{place}]" if len(net["bits"]) > 1 else name
+            if bit not in names or rank(full) < rank(names[bit]):
+                names[bit] = full
+    return names
