@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from hdl.layouts import ghash_lanes
 from model.codes import AES_BLOCK_BYTES
 from sim import synth
 from sim.files import replacing
@@ -149,13 +150,15 @@ def table(rows: Iterable[Row]) -> Table:
 def gcm_clocks(width: int) -> int:
     """Clocks that the GCM core takes for a packet of ``PACKET_BYTES`` text and 8 bytes of AAD.
 
-    A beat of AAD, the beats of the text, and one for the lengths block when the last text beat
-    has no free lane (``hdl.gcm_core``). ``width`` is in bits.
+    A beat of AAD, the beats of the text, and one for the lengths block when it has no lane of its
+    own and the last text beat leaves none (``hdl.gcm_core``). ``width`` is in bits.
     """
+    lanes = width // (8 * AES_BLOCK_BYTES)
     beat_bytes = width // 8
     beats = -(-PACKET_BYTES // beat_bytes)
     last_bytes = PACKET_BYTES - (beats - 1) * beat_bytes
-    return 1 + beats + (last_bytes > beat_bytes - AES_BLOCK_BYTES)
+    lengths = ghash_lanes(lanes) == lanes and last_bytes > beat_bytes - AES_BLOCK_BYTES
+    return 1 + beats + lengths
 
 
 def per_bit_a_clock(lut: int, clocks: int) -> float:
