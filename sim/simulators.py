@@ -155,7 +155,9 @@ def _build_verilator(netlist: Netlist, directory: Path) -> None:
     simulator = Verilator(
         toplevel=netlist.top, module="", sim_build=str(directory), compile_only=True,
         timescale=TIMESCALE, verilog_sources=[str(visible), str(source)],
-        compile_args=list(_VERILATE_FLAGS), make_args=[f"-j{os.cpu_count() or 1}", *_MAKE_FLAGS],
+        compile_args=list(_VERILATE_FLAGS),
+        # Debian has no "python", which the wheel's makefile calls.
+        make_args=[f"-j{os.cpu_count() or 1}", f"PYTHON3={sys.executable}", *_MAKE_FLAGS],
     )
     log = directory / "build.log"
     verilate, make = simulator.build_commands()
