@@ -117,7 +117,7 @@ class _Progress:
         return Text("\n".join(lines))
 
 
-_COLUMNS = ("block", "width", "target", "LUT", "LUT RAM", "FF", "BRAM", "levels", "at ports", "MHz")
+_COLUMNS = ("block", "width", "target", "LUT", "LUT RAM", "FF", "BRAM", "levels", "at I/O", "MHz")
 
 _NAMES = 3
 """Columns in front of the figures."""
@@ -138,7 +138,7 @@ def cells(row: Row) -> tuple[str, ...]:
 
 def table(rows: Iterable[Row]) -> Table:
     """The figures for the terminal."""
-    result = Table(box=None, header_style="bold")
+    result = Table(box=None, header_style="bold", padding=(0, 1, 0, 0))
     for name in _COLUMNS:
         justify: Literal["left", "right"] = "left" if name in ("block", "target") else "right"
         result.add_column(name, justify=justify, no_wrap=True)
@@ -232,7 +232,7 @@ listed was not measured. Figures are those of Yosys, not of a vendor's tool.
 - LUT RAM: LUTs that serve as distributed RAM or shift registers. They are not in LUT.
 - levels: LUTs on the longest path from register to register. A carry chain counts one however
   long, a read of distributed RAM one; MUXF7, MUXF8 and their like join the LUTs of a slice and
-  count none. "At ports": the same for paths that start or end at a port of the block.
+  count none. "At I/O": the same for paths that start or end at a port of the block.
 - A block without a width does not depend on it. SA tables have {sas:,} places.
 
 """

@@ -1,5 +1,6 @@
 """The ``espnic`` command."""
 
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -113,6 +114,8 @@ def synth_command(
     from sim import area, synth
     from sim.rtl import WIDTHS
 
+    # However the run is ended, its tools end with it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     chosen = synth.select(blocks or [], width or WIDTHS, target or ["xcup"], place)
     synth.require_tools(chosen)
     area.measure(chosen, area.Request(cached, jobs, json_file, doc), Console())

@@ -11,6 +11,7 @@ What counts:
 - Registers, block RAM and the ports of the block start and end paths.
 """
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -65,6 +66,10 @@ _BLOCK_RAM = {
 }
 _STORING = _REGISTERS | _LUT_RAM.keys() | _BLOCK_RAM.keys()
 _KNOWN = _LOGIC | _SLICE_MUXES | _CARRIES | _IGNORED | _STORING
+
+
+_INVENTED = re.compile(r"_(?:LUT4|CCU2C|PFUMX|L6MUX21|TRELLIS_FF|TRELLIS_DPR16X4)_")
+"""In names that Yosys makes for ECP5, from a near name and the cells between."""
 
 
 class MappedNetlist:
@@ -258,7 +263,7 @@ def _names(netnames: Mapping) -> dict[Bit, str]:
 
     names: dict[Bit, str] = {}
     for name, net in netnames.items():
-        if net["hide_name"]:
+        if net["hide_name"] or _INVENTED.search(name):
             continue
         for place, bit in enumerate(net["bits"]):
             full = f"{name}[{place}]" if len(net["bits"]) > 1 else name

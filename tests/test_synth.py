@@ -2,11 +2,16 @@
 
 import gzip
 import json
+import os
 import random
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from cocotb_tests.gcm_packets import GcmPacket, GcmPort
 from sim import area, cli, synth
@@ -169,6 +174,21 @@ def test_names_that_had_to_be_numbered_are_the_last_choice():
 ROW = Row(
     block="gcm_core", width=128, target="xcup", lut=22_277, lut_ram=416, ff=9_736, bram=0.5,
     levels=9, path=("a", "b"), port_levels=-1, port_path=(), verilog="0" * 16)
+
+
+def test_names_made_from_cells_are_none():
+    block = netlist([flop(9, 2), flop(2, 3)],
+                    names={"i_LUT4_Z_1": [2], "state": [2], "q": [3]})
+    assert block.register_path().nets == ("state", "q")
+
+
+def test_table_fits_a_terminal_of_80_columns():
+    console = Console(width=80)
+    with console.capture() as shown:
+        console.print(area.table([Row(**{
+            **vars(ROW), "block": "trailer_generator", "lut": 123_456, "lut_ram": 12_345,
+            "ff": 123_456, "bram": 123.5, "levels": 12, "port_levels": 12, "fmax_mhz": 350.1})]))
+    assert "…" not in shown.get() and len(shown.get().splitlines()) == 2
 
 
 def test_rows_survive_json():
@@ -341,6 +361,29 @@ def test_interrupted_run_keeps_what_is_done(espnic, tools, monkeypatch, tmp_path
     kept, = (tmp_path / "cache").glob("synth/*.gz")
     assert kept.name.startswith("seqiv-")
     assert json.loads(gzip.decompress(kept.read_bytes()))["modules"].keys() == {"seqiv"}
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_ended_run_ends_its_tools(sign, tmp_path):
+    run = subprocess.Popen(
+        [sys.executable, "-m", "sim.cli", "synth", "counters"], cwd=DOCUMENT.parents[1],
+        env={**os.environ, "ESPNIC_BUILD": str(tmp_path)}, text=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
+    work = wait_for(lambda: next(tmp_path.glob("synth/*/steps"), None)).parent
+    run.send_signal(sign)
+    assert run.communicate(timeout=60)[1] == "espnic: interrupted\n"
+    assert run.returncode == 130
+    assert not work.exists()
+    assert not list(tmp_path.glob("synth/*.gz"))
+
+
+def wait_for(sought, seconds=120):
+    end = time.monotonic() + seconds
+    while (found := sought()) is None:
+        assert time.monotonic() < end, f"nothing in {seconds} s"
+        time.sleep(0.05)
+    return found
 
 
 def test_block_too_large_for_the_fpga_is_not_placed():
