@@ -54,7 +54,7 @@ BLOCK_BITS = 8 * AES_BLOCK_BYTES
 
 @dataclass(frozen=True)
 class Block:
-    """A component by its name, the snake case of its class."""
+    """A component by the name of its class, in lower case with underscores."""
 
     name: str
     make: Callable[[int], wiring.Component]

@@ -156,6 +156,7 @@ class Synthesis:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._tools = _Tools()
         self._elaborating = threading.Lock()
+        self._elaborated = ""
 
     def run(
         self, jobs: Sequence[Job], parallel: int,
@@ -178,7 +179,9 @@ class Synthesis:
 
     def steps(self) -> dict[str, str]:
         """The jobs that run, each with the step that its tool is at."""
-        return self._tools.steps()
+        elaborated = self._elaborated
+        first = {elaborated: "writing Verilog"} if elaborated else {}
+        return first | self._tools.steps()
 
     def _row(self, job: Job) -> Row | Failure | None:
         try:
@@ -188,7 +191,9 @@ class Synthesis:
 
     def _measure(self, job: Job) -> Row | None:
         with self._elaborating:
+            self._elaborated = str(job)
             netlist = _netlist(job)
+            self._elaborated = ""
         key = mapped_key(netlist, job.target)
         synthesised = self._result(
             self._folder / f"{netlist.top}-{key}.netlist.json.gz",

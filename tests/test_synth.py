@@ -1,8 +1,11 @@
 """Synthesis of the blocks: what is counted, the cache, the command and its documents."""
 
 import gzip
+import importlib
+import inspect
 import json
 import os
+import pkgutil
 import random
 import signal
 import subprocess
@@ -11,11 +14,14 @@ import time
 from pathlib import Path
 
 import pytest
+from amaranth.lib import wiring
 from rich.console import Console
 
+import hdl
 from cocotb_tests.gcm_packets import GcmPacket, GcmPort
 from sim import area, cli, synth
 from sim.area import deep, from_json, gcm_clocks, markdown, to_json
+from sim.blocks import BLOCKS
 from sim.mapped import MappedNetlist, usage
 from sim.netlist import Netlist
 from sim.problem import SimulationError
@@ -389,6 +395,18 @@ def wait_for(sought, seconds=120):
 def test_block_too_large_for_the_fpga_is_not_placed():
     assert synth.fits(ROW)
     assert not synth.fits(Row(**{**vars(ROW), "lut": 84_000}))
+
+
+def test_every_component_is_a_block():
+    names = set()
+    for source in pkgutil.iter_modules(hdl.__path__):
+        module = importlib.import_module(f"hdl.{source.name}")
+        names |= {
+            name.lower() for name, kind in vars(module).items()
+            if inspect.isclass(kind) and kind.__module__ == module.__name__
+            and issubclass(kind, wiring.Component)
+        }
+    assert sorted(block.name.replace("_", "") for block in BLOCKS) == sorted(names)
 
 
 def test_each_width_of_a_block_that_scales_is_a_job():
