@@ -88,8 +88,9 @@ class _Fields:
         return self._entry.get(name) is not None
 
     def text(self, name: str, default: str | None = None, expected: str = "a text") -> str:
+        """Text of one printable line, for it may stand in a message or a table."""
         value = self._entry.get(name, default)
-        if not isinstance(value, str) or not value:
+        if not isinstance(value, str) or not value.isprintable() or not value:
             raise self.error(name, expected)
         return value
 
@@ -108,10 +109,12 @@ class _Fields:
     def hex(self, name: str, *counts: int) -> bytes:
         """Hex text of one of these numbers of bytes. A message never shows it: it may be a key."""
         expected = f"hex of {' or '.join(map(str, counts))} bytes"
-        text = self.text(name, expected=expected)
+        text = self._entry.get(name)
+        if text is None:
+            raise self.error(name, expected)
         try:
             value = bytes.fromhex(text)
-        except ValueError:
+        except (TypeError, ValueError):
             raise SaFileError(f"{self.where}: {name}: not hex, expected {expected}") from None
         if len(value) not in counts:
             raise SaFileError(f"{self.where}: {name}: {len(value)} bytes, expected {expected}")
@@ -237,6 +240,9 @@ def _read_json(path: Path) -> Any:
     except json.JSONDecodeError as error:
         raise SaFileError(
             f"{path}: line {error.lineno}: {error.msg}, expected JSON") from None
+    except (RecursionError, ValueError):
+        # JSON all the same, but deeper, or with longer numbers, than Python reads.
+        raise SaFileError(f"{path}: nested too deep or a number too long, expected JSON") from None
 
 
 def _check_document(path: Path, document: Any) -> None:

@@ -97,6 +97,9 @@ def _record(line: str, where: str) -> TraceRecord:
         value = json.loads(line)
     except json.JSONDecodeError as error:
         raise TraceError(f"{where}: not JSON ({error.msg}), expected one record a line") from None
+    except (RecursionError, ValueError):
+        raise TraceError(f"{where}: nested too deep or a number too long, expected one record a "
+                         "line") from None
     expected: dict[str, type] = {"packet": int, "point": str, "fields": dict}
     if not isinstance(value, dict) or set(value) != set(expected):
         raise TraceError(f"{where}: expected an object with packet, point and fields")

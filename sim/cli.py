@@ -129,6 +129,10 @@ def main() -> None:
             raise KeyboardInterrupt
     except BAD_INPUT as problem:
         _stop(str(problem), EXIT_BAD_INPUT)
+    except OSError as problem:
+        # Files that are read have their own messages: this one could not be written.
+        _stop(f"{problem.filename or 'output'}: {problem.strerror or problem}, "
+              "expected to write there", EXIT_BAD_INPUT)
     except (Mismatch, SimulationError) as problem:
         _stop(str(problem), EXIT_MISMATCH)
     except _ArgumentError as problem:

@@ -41,7 +41,8 @@ def write_engine(folder: Path, width: int, sas: int, console: Console) -> None:
     for port in ports:
         table.add_row(port["name"], port["direction"], str(port["bits"]))
     console.print(table)
-    console.print(f"{folder}/engine.v: {width} bits a beat, {sas} SAs", highlight=False)
+    console.print(
+        f"{folder}/engine.v: {width} bits a beat, {sas} SAs", highlight=False, markup=False)
 
 
 def _port(text: str, name: str) -> dict:

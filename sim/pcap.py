@@ -24,9 +24,12 @@ _PCAP_READER: Any = RawPcapReader
 _PCAPNG_READER: Any = RawPcapNgReader
 _PCAP_MAGICS = {bytes.fromhex(text) for text in ("a1b2c3d4", "d4c3b2a1", "a1b23c4d", "4d3cb2a1")}
 _PCAPNG_MAGIC = bytes.fromhex("0a0d0d0a")
+_PCAPNG_LITTLE_ENDIAN = bytes.fromhex("4d3c2b1a")
+_PCAPNG_PACKET_BLOCKS = (2, 3, 6)
 _PCAP_HEADER_BYTES = 24
 _RECORD_HEADER_BYTES = 16
 _BLOCK_HEADER_BYTES = 8
+_BLOCK_BYTES_MIN = 12
 _NANOSECONDS = 1_000_000_000
 
 
@@ -129,7 +132,7 @@ def _read_pcap(path: Path, data: bytes) -> tuple[set[int], list[bytes]]:
 
 
 def _read_pcapng(path: Path, data: bytes) -> tuple[set[int], list[bytes]]:
-    _check_blocks(path, data)
+    expected = _count_packets(path, data)
     links: set[int] = set()
     packets: list[bytes] = []
     try:
@@ -138,23 +141,34 @@ def _read_pcapng(path: Path, data: bytes) -> tuple[set[int], list[bytes]]:
             packets.append(packet)
             links.add(metadata.linktype)
     except (Scapy_Exception, struct.error):
-        raise CaptureError(f"{path}: malformed pcapng after packet {len(packets)}") from None
+        expected = -1
+    # The reader takes a block that it cannot read for the end of the file.
+    if len(packets) != expected:
+        raise CaptureError(f"{path}: malformed pcapng after packet {len(packets)}")
     return links, packets
 
 
-def _check_blocks(path: Path, data: bytes) -> None:
-    """A pcapng file is whole when its blocks, each with its length, end where it does."""
-    order = "<" if data[8:12] == b"\x4d\x3c\x2b\x1a" else ">"
-    position = 0
+def _count_packets(path: Path, data: bytes) -> int:
+    """Packet blocks of a pcapng file, which is whole when its last block ends where it does."""
+    order = "="
+    position = count = 0
     while position < len(data):
         header = data[position : position + _BLOCK_HEADER_BYTES]
-        length = struct.unpack(order + "I", header[4:])[0] if len(header) == 8 else 0
+        if header[:4] == _PCAPNG_MAGIC:
+            # Each section has an order of its own.
+            little = data.startswith(_PCAPNG_LITTLE_ENDIAN, position + _BLOCK_HEADER_BYTES)
+            order = "<" if little else ">"
+        kind, length = struct.unpack(f"{order}II", header) if len(header) == 8 else (0, 0)
+        count += kind in _PCAPNG_PACKET_BLOCKS
         position += max(length, 1)
-        if length < _BLOCK_HEADER_BYTES or position > len(data):
+        if length < _BLOCK_BYTES_MIN or position > len(data):
             raise CaptureError(f"{path}: pcapng is cut short or malformed")
+    return count
 
 
 def _check_whole(path: Path, number: int, packet: bytes, metadata: Any) -> None:
+    if not packet:
+        raise CaptureError(f"{path}: packet {number} is empty, expected one byte or more")
     whole = metadata.wirelen
     if len(packet) < whole:
         raise CaptureError(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from model import trace
 from model.trace import TraceRecord
@@ -78,7 +79,8 @@ def print_lines(console: Console, lines: Iterable[tuple[str, str]]) -> None:
     table.add_column(style="bold", no_wrap=True, min_width=_NAME_WIDTH)
     table.add_column(overflow="fold")
     for name, text in lines:
-        table.add_row(name, text)
+        # Text, for a name or a path may look like markup.
+        table.add_row(name, Text(text))
     console.print(table, highlight=False)
 
 

@@ -312,6 +312,31 @@ def test_output_that_is_a_file(refused, tmp_path):
     assert f"{path}: " in refused("run", "--rx", CAPTURE, "--sa", SA_FILE, "-o", path)
 
 
+def test_output_that_is_in_the_way(refused, tmp_path):
+    (tmp_path / "out.pcap").mkdir()
+    assert f"{tmp_path}/.out.pcap" in refused(
+        "model", "--rx", CAPTURE, "--sa", SA_FILE, "-o", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["out.pcap"]
+
+
+def test_build_folder_that_is_a_file(refused, tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    path.touch()
+    monkeypatch.setenv("ESPNIC_BUILD", str(path))
+    assert f"{path}: File exists" in refused(
+        "run", "--rx", CAPTURE, "--sa", SA_FILE, "-o", tmp_path / "out")
+
+
+def test_names_that_look_like_markup_are_shown_as_they_are(espnic, tmp_path):
+    document = json.loads(SA_FILE.read_text())
+    document["sas"][0]["name"] = "[red]x[/nope]"
+    (tmp_path / "sas.json").write_text(json.dumps(document))
+    code, shown, _ = espnic(
+        "model", "--rx", CAPTURE, "--sa", tmp_path / "sas.json", "-o", tmp_path / "[o]")
+    assert code == 0
+    assert "[red]x[/nope]" in shown and "/[o]" in shown.replace("\n", "")
+
+
 @pytest.mark.skipif(os.getuid() == 0, reason="root may write to any folder")
 def test_output_that_cannot_be_written(refused, tmp_path):
     tmp_path.chmod(0o500)

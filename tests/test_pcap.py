@@ -3,6 +3,7 @@
 import gzip
 import struct
 import subprocess
+import sys
 
 import pytest
 
@@ -119,6 +120,24 @@ def test_snapped_packet_is_refused(capture):
     data[24 + 12 : 24 + 16] = struct.pack("<I", 99)
     capture.write_bytes(data)
     assert "packet 1 has 60 of its 99 bytes" in refusal(capture)
+
+
+def test_empty_packet_is_refused(tmp_path):
+    write_pcap(tmp_path / "x.pcap", [(0, bytes(60)), (1, b"")])
+    assert "packet 2 is empty" in refusal(tmp_path / "x.pcap")
+
+
+@pytest.mark.parametrize(("where", "value"), [(4, 13), (8, 7), (-4, 0)])
+def test_malformed_block_of_a_pcapng_is_not_taken_for_its_end(tmp_path, where, value):
+    path = tmp_path / "x.pcapng"
+    write_pcapng(path, [Note(bytes(60), "one"), Note(bytes(60), "two")])
+    data = bytearray(path.read_bytes())
+    block = int.from_bytes(data[-4:], sys.byteorder)
+    # The last block's length, the interface that it names, or the length at its end.
+    start = len(data) - block if where >= 0 else len(data)
+    data[start + where:start + where + 4] = value.to_bytes(4, sys.byteorder)
+    path.write_bytes(data)
+    assert "malformed" in refusal(path)
 
 
 @pytest.mark.skipif(

@@ -116,6 +116,8 @@ def test_what_the_engine_does_not_do_is_named_with_its_reason(load, change, reas
     ("selector", {"src": "10.0.0.0/44"},
      'selector: src: "10.0.0.0/44", expected a network, as 10.1.1.0/24'),
     ("name", 5, "name: 5, expected a text"),
+    ("name", "a\nb", r'name: "a\nb", expected a text'),
+    ("name", "\ud800", r'name: "\ud800", expected a text'),
 ])
 def test_a_wrong_field_is_one_line_with_file_sa_field_and_expectation(
     load, tmp_path, field, value, message,
@@ -151,6 +153,8 @@ def test_two_sas_of_one_name_or_one_destination_and_spi_are_refused(load):
     ('{"sas": {}}', "sas: {}, expected a list of one SA or more"),
     ('{"sas": [3]}', "SA 1: 3, expected an object"),
     ('{"schema": "kpeer-2", "sas": [{}]}', 'schema: "kpeer-2", expected kpeer-1'),
+    ("[" * 100_000, "nested too deep or a number too long, expected JSON"),
+    ('{"sas": [' + "9" * 5000 + "]}", "nested too deep or a number too long, expected JSON"),
 ])
 def test_a_file_that_is_no_sa_file_is_refused_in_one_line(load, tmp_path, text, message):
     with pytest.raises(safile.SaFileError) as caught:
@@ -171,7 +175,8 @@ def test_a_missing_file_a_folder_and_a_binary_file_are_refused_in_one_line(tmp_p
 
 
 def test_no_message_shows_a_key(load):
-    for key in ("zz" * 16, "ab" * 15):
-        with pytest.raises(safile.SaFileError) as caught:
+    for key in ("zz" * 16, "ab" * 15, 0xABABAB, ["abab"]):
+        with pytest.raises(safile.SaFileError, match="key: ") as caught:
             load(GOOD | {"key": key})
-        assert key not in str(caught.value)
+        assert str(key) not in str(caught.value)
+        assert json.dumps(key) not in str(caught.value)
