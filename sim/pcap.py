@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import logging
 import struct
 import zlib
 from collections.abc import Iterable
@@ -31,6 +32,9 @@ _RECORD_HEADER_BYTES = 16
 _BLOCK_HEADER_BYTES = 8
 _BLOCK_BYTES_MIN = 12
 _NANOSECONDS = 1_000_000_000
+
+# What it warns of is refused here, in one line.
+logging.getLogger("scapy.runtime").setLevel(logging.ERROR)
 
 
 @dataclass(frozen=True)

@@ -128,7 +128,7 @@ def test_empty_packet_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(("where", "value"), [(4, 13), (8, 7), (-4, 0)])
-def test_malformed_block_of_a_pcapng_is_not_taken_for_its_end(tmp_path, where, value):
+def test_malformed_block_of_a_pcapng_is_not_taken_for_its_end(tmp_path, caplog, where, value):
     path = tmp_path / "x.pcapng"
     write_pcapng(path, [Note(bytes(60), "one"), Note(bytes(60), "two")])
     data = bytearray(path.read_bytes())
@@ -138,6 +138,7 @@ def test_malformed_block_of_a_pcapng_is_not_taken_for_its_end(tmp_path, where, v
     data[start + where:start + where + 4] = value.to_bytes(4, sys.byteorder)
     path.write_bytes(data)
     assert "malformed" in refusal(path)
+    assert not caplog.records
 
 
 @pytest.mark.skipif(
