@@ -181,12 +181,15 @@ def _cores(rows: Iterable[Row]) -> list[tuple[int, Row]]:
 
 
 def deep(rows: Iterable[Row]) -> list[str]:
-    """A line for each block whose longest path has more than ``LEVELS_MAX`` levels."""
-    return [
-        f"{row.block}{'' if row.width is None else f' {row.width}'} {row.target}: "
-        f"{row.levels} levels, {' > '.join(row.path)}"
-        for row in rows if row.levels > LEVELS_MAX
-    ]
+    """A line for each longest path of a block that has more than ``LEVELS_MAX`` levels."""
+    lines = []
+    for row in rows:
+        block = " ".join(filter(None, (row.block, row.width and str(row.width), row.target)))
+        for levels, place, path in ((row.levels, "", row.path),
+                                    (row.port_levels, " at I/O", row.port_path)):
+            if levels > LEVELS_MAX:
+                lines.append(f"{block}: {levels} levels{place}, {' > '.join(path)}")
+    return lines
 
 
 def to_json(rows: Iterable[Row]) -> str:

@@ -209,6 +209,12 @@ def test_document_lists_each_row_the_comparison_and_the_deep_paths():
     assert "- gcm_core 128 xcup: 9 levels, a > b" in text
 
 
+def test_deep_path_at_a_port_is_named_as_such():
+    row = Row(**{**vars(ROW), "width": None, "levels": 8,
+                 "port_levels": 11, "port_path": ("i", "o")})
+    assert deep([row]) == ["gcm_core xcup: 11 levels at I/O, i > o"]
+
+
 def test_document_names_no_deep_path_when_there_is_none():
     assert deep([Row(**{**vars(ROW), "levels": 8})]) == []
 
