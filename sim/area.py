@@ -184,7 +184,7 @@ def deep(rows: Iterable[Row]) -> list[str]:
     """A line for each longest path of a block that has more than ``LEVELS_MAX`` levels."""
     lines = []
     for row in rows:
-        block = " ".join(filter(None, (row.block, row.width and str(row.width), row.target)))
+        block = " ".join(str(part) for part in (row.block, row.width, row.target) if part)
         for levels, place, path in ((row.levels, "", row.path),
                                     (row.port_levels, " at I/O", row.port_path)):
             if levels > LEVELS_MAX:
