@@ -1,7 +1,12 @@
 """What the benches of the SA table share: random commands, and what the datapath must see."""
 
 import random
+import re
 from collections.abc import Sequence
+
+from amaranth.back import rtlil
+from amaranth.hdl import Fragment
+from amaranth.lib import wiring
 
 from hdl.layouts import hash_power_count
 from model import gcm
@@ -102,6 +107,13 @@ def random_lookup_keys(chance: random.Random, count: int) -> list[int]:
     return keys
 
 
+def memories_of(component: wiring.Component) -> list[tuple[int, int]]:
+    """Width in bits and rows of each memory of an elaborated design, ROMs too."""
+    text = rtlil.convert(Fragment.get(component, None), ports=[])
+    return [(int(width), int(rows))
+            for width, rows in re.findall(r"^ *memory width (\d+) size (\d+) ", text, re.MULTILINE)]
+
+
 def random_command(
     chance: random.Random, keys: Sequence[int], handles: Sequence[int],
 ) -> dict[str, int]:
@@ -129,10 +141,12 @@ def random_command(
         values["operation"] = chance.choice([0, 5, 6, 7])
     if chance.random() < 0.05:
         values[chance.choice(["key_size", "icv_size"])] = 3
+    if chance.random() < 0.05:
+        values |= chance.choice([{"spi": 0}, {"ipv6": 0, "destination": 1 << 32}])
     return values
 
 
 __all__ = [
-    "ExpectedAnswers", "context_layout", "context_of", "found_layout", "lookup_key",
+    "ExpectedAnswers", "context_layout", "context_of", "found_layout", "lookup_key", "memories_of",
     "random_command", "random_lookup_keys",
 ]

@@ -6,21 +6,34 @@ import random
 import cocotb
 import pytest
 from cocotb.triggers import ClockCycles, RisingEdge
+from cocotb.utils import get_sim_time
 
+from cocotb_tests.lookup_places import (
+    COLLIDING,
+    Places,
+    colliding_keys,
+    random_hash_key,
+    random_keys,
+    run_of_spis,
+)
+from cocotb_tests.sa_bench import memories_of
 from hdl.layouts import struct
 from hdl.lookup_control import (
-    CAM_ENTRIES,
-    HASH_KEY_BITS,
+    HASH_KEY_DEFAULT,
+    MOVES_MAX,
+    OVERFLOW_ENTRIES,
     SERIAL_BITS,
     WAYS,
     LookupOperation,
+    entry,
+    hash_bits,
     index_bits,
+    table_bits,
 )
 from hdl.sa_lookup import SaLookup
 from model.layouts import HANDLE_BITS, LOOKUP_KEY, Field, Layout
-from model.toeplitz import toeplitz
 from sim.build import simulate
-from sim.streams import StreamSink, StreamSource, start_clock_and_reset
+from sim.streams import CLOCK_NS, StreamSink, StreamSource, start_clock_and_reset
 
 KEY = Field("key", LOOKUP_KEY.bits, "look-up key")
 SA = Field("sa", HANDLE_BITS, "handle")
@@ -30,86 +43,77 @@ REPLY = Layout("lookup_reply", (Field("found", 1, ""), Field("full", 1, "")))
 LOOKED_UP = Layout("looked_up", (Field("hit", 1, ""), SA, SERIAL))
 
 MISS = 0
-COLLIDING = 0
-"""The hash key under which every key has row 0 of every way."""
-
-
-class Places:
-    """Where entries go: the first free way, then the overflow, then nowhere."""
-
-    def __init__(self, sas: int, hash_key: int) -> None:
-        self.rows: list[dict[int, int]] = [{} for _ in range(WAYS)]
-        self.overflow: set[int] = set()
-        self._bits = index_bits(sas)
-        self._hash_key = hash_key
-
-    def indexes(self, key: int) -> list[int]:
-        """Row of the key in each way: a, b, a + b, a + xb modulo x^n + x + 1."""
-        size = 1 << self._bits
-        hashed = toeplitz(self._hash_key, key, 2 * self._bits)
-        a, b = hashed % size, hashed // size
-        shifted = b << 1
-        if shifted >= size:
-            shifted ^= size | 0b11
-        return [a, b, a ^ b, a ^ shifted]
-
-    def contains(self, key: int) -> bool:
-        return key in self.overflow or any(key in rows.values() for rows in self.rows)
-
-    def full(self, key: int) -> bool:
-        """Whether no place is left for the key."""
-        taken = all(index in rows for rows, index in zip(self.rows, self.indexes(key), strict=True))
-        return taken and len(self.overflow) == CAM_ENTRIES
-
-    def insert(self, key: int) -> None:
-        for rows, index in zip(self.rows, self.indexes(key), strict=True):
-            if index not in rows:
-                rows[index] = key
-                return
-        self.overflow.add(key)
-
-    def remove(self, key: int) -> None:
-        self.overflow.discard(key)
-        for rows, index in zip(self.rows, self.indexes(key), strict=True):
-            if rows.get(index) == key:
-                del rows[index]
+COLLIDING_MAX = WAYS + OVERFLOW_ENTRIES
+WALK_CLOCKS = 4
+MOVES_SEEN_MIN = 5
 
 
 class Table:
-    """Drives the request port of the block."""
+    """Drives the request port of the block, and the algorithm beside it."""
 
-    def __init__(self, dut, hash_key: int) -> None:
+    def __init__(self, dut, hash_key: int, *, seed: int | None = None) -> None:
+        """``seed``: of random gaps and stalls, else there are none."""
+        self.sas = int(os.environ["SAS"])
+        self.places = Places(self.sas, hash_key)
+        self.answers: dict[int, int] = {}
+        """Packed answer for each key in the table."""
+        self.walking: list[int] = []
+        """The keys that the last insertion moved."""
         dut.hash_key.value = hash_key
-        self._source = StreamSource(dut, "request", seed=cocotb.RANDOM_SEED, idle=0.2)
-        self._sink = StreamSink(dut, "reply", seed=cocotb.RANDOM_SEED, stall=0.2)
+        noise = 0.0 if seed is None else 0.2
+        self._source = StreamSource(dut, "request", seed=seed or 0, idle=noise)
+        self._sink = StreamSink(dut, "reply", seed=seed or 0, stall=noise)
 
     async def request(self, operation: LookupOperation, **values: int) -> dict[str, int]:
         self._source.send(REQUEST.pack({"operation": operation, **values}))
         return REPLY.unpack((await self._sink.receive(1))[0])
 
-    async def insert(self, key: int, sa: int, serial: int) -> None:
-        await self.request(LookupOperation.FIND, key=key)
-        await self.request(LookupOperation.INSERT, key=key, sa=sa, serial=serial)
+    async def find(self, key: int) -> dict[str, int]:
+        """What must come is what the algorithm says."""
+        reply = await self.request(LookupOperation.FIND, key=key)
+        assert reply == {"found": key in self.answers, "full": self.places.full(key)}, hex(key)
+        return reply
 
-    async def remove(self, key: int) -> None:
-        await self.request(LookupOperation.FIND, key=key)
+    async def add(self, key: int, lookups: "Lookups | None" = None) -> bool:
+        """Find a key and insert it if it is new and has a place."""
+        if any((await self.find(key)).values()):
+            return False
+        sa, serial = len(self.answers) % (self.sas - 1) + 1, key % (1 << SERIAL_BITS)
+        self.walking = self.places.insert(key)
+        answer = LOOKED_UP.pack({"hit": 1, "sa": sa, "serial": serial})
+        if lookups:
+            lookups.change(key, answer)
+        await self.request(LookupOperation.INSERT, key=key, sa=sa, serial=serial)
+        self.answers[key] = answer
+        if lookups:
+            lookups.settle()
+        return True
+
+    async def remove(self, key: int, lookups: "Lookups | None" = None) -> None:
+        assert (await self.find(key))["found"]
+        if lookups:
+            lookups.change(key, MISS)
         await self.request(LookupOperation.REMOVE, key=key)
+        self.places.remove(key)
+        del self.answers[key]
+        if lookups:
+            lookups.settle()
 
 
 class Lookups:
-    """Looks up a random known key every clock; each answer must be one of those allowed.
+    """Looks up a key every clock; each must be answered after ``latency`` clocks, and right.
 
     Allowed are the values that the key had in the table between the clock of the
-    question and that of the answer. ``values`` maps a key to its packed answer.
+    question and that of the answer: one for all keys but the one that comes or goes.
+    Of ``table`` half of the questions are about keys that move. ``keys`` are others to ask.
     """
 
-    def __init__(self, dut, keys: list[int], chance: random.Random) -> None:
-        self.answers = 0
-        self.hits = 0
+    def __init__(self, dut, table: Table, chance: random.Random, keys: list[int]) -> None:
+        self.hits = self.misses = self.moving = 0
         self._dut = dut
+        self._table = table
         self._keys = keys
         self._chance = chance
-        self._settled = dict.fromkeys(keys, MISS)
         self._pending: dict[int, int] = {}
         self._waiting: list[tuple[int, set[int]]] = []
         cocotb.start_soon(self._run())
@@ -122,133 +126,208 @@ class Lookups:
                 allowed.add(value)
 
     def settle(self) -> None:
-        self._settled.update(self._pending)
         self._pending.clear()
 
+    def _question(self) -> int:
+        walking = self._table.walking
+        if walking and self._chance.random() < 0.5:
+            self.moving += 1
+            return self._chance.choice(walking)
+        return self._chance.choice(self._keys)
+
     async def _run(self) -> None:
+        edge = RisingEdge(self._dut.clk)
+        answered = self._dut.o__valid
+        self._dut.i__valid.value = 1
         while True:
-            key = self._chance.choice(self._keys)
+            key = self._question()
             self._dut.i__payload.value = key
-            self._dut.i__valid.value = 1
-            allowed = {self._settled[key], self._pending.get(key, self._settled[key])}
-            self._waiting.append((key, allowed))
-            await RisingEdge(self._dut.clk)
-            if not int(self._dut.o__valid.value):
-                continue
-            answer = int(self._dut.o__payload.value)
-            key, allowed = self._waiting.pop(0)
-            assert len(self._waiting) == SaLookup.latency, "latency"
-            assert answer in allowed, f"key {key:#x}: {LOOKED_UP.unpack(answer)}"
-            self.answers += 1
-            self.hits += answer != MISS
+            now = self._table.answers.get(key, MISS)
+            self._waiting.append((key, {now, self._pending.get(key, now)}))
+            await edge
+            assert int(answered.value) == (len(self._waiting) > SaLookup.latency), "latency"
+            if int(answered.value):
+                answer = int(self._dut.o__payload.value)
+                key, allowed = self._waiting.pop(0)
+                assert answer in allowed, f"key {key:#x}: {LOOKED_UP.unpack(answer)}"
+                self.hits += answer != MISS
+                self.misses += answer == MISS
 
 
 @cocotb.test()
-async def entries_go_to_the_first_free_place_until_none_is_left(dut):
-    sas = int(os.environ["SAS"])
+async def entries_move_until_every_handle_is_used_and_a_look_up_never_misses_one(dut):
     chance = random.Random(cocotb.RANDOM_SEED)
-    hash_key = chance.getrandbits(HASH_KEY_BITS)
     await start_clock_and_reset(dut)
-    table = Table(dut, hash_key)
-    places = Places(sas, hash_key)
-    inserted: list[int] = []
-    full = 0
-    for turn in range(90):
-        if inserted and chance.random() < 0.25:
-            key = inserted.pop(chance.randrange(len(inserted)))
-            await table.remove(key)
-            places.remove(key)
+    table = Table(dut, random_hash_key(chance))
+    keys = random_keys(chance, 2 * table.sas)
+    lookups = Lookups(dut, table, chance, keys)
+    fresh = list(keys)
+    moves = 0
+    while len(table.answers) < table.sas - 1 or moves < MOVES_SEEN_MIN:
+        full = len(table.answers) == table.sas - 1
+        if full or table.answers and chance.random() < 0.1:
+            fresh.append(chance.choice(list(table.answers)))
+            await table.remove(fresh[-1], lookups)
             continue
-        known = inserted and chance.random() < 0.2
-        key = chance.choice(inserted) if known else chance.getrandbits(LOOKUP_KEY.bits)
-        reply = await table.request(LookupOperation.FIND, key=key)
-        assert reply["found"] == places.contains(key)
-        assert reply["full"] == places.full(key), f"turn {turn}, {len(inserted)} entries"
-        full += reply["full"]
-        if not any(reply.values()):
-            await table.request(
-                LookupOperation.INSERT, key=key, sa=turn % sas, serial=turn % (1 << SERIAL_BITS))
-            places.insert(key)
-            inserted.append(key)
-    assert places.overflow and full, "the table was never full"
+        assert await table.add(fresh.pop(0), lookups), f"{len(table.answers)} entries"
+        moves += len(table.walking)
+    assert table.places.complete()
+    assert lookups.moving > 50 * moves
+    assert lookups.hits > 1000 and lookups.misses > 1000
 
 
 @cocotb.test()
-async def every_clock_a_look_up_while_entries_come_and_go(dut):
+async def a_table_filled_beyond_its_handles_refuses_keys_and_loses_none(dut):
     chance = random.Random(cocotb.RANDOM_SEED)
-    keys = [chance.getrandbits(LOOKUP_KEY.bits) for _ in range(16)]
-    keys += [keys[0] ^ 1 << chance.randrange(LOOKUP_KEY.bits) for _ in range(8)]
     await start_clock_and_reset(dut)
-    table = Table(dut, chance.getrandbits(HASH_KEY_BITS))
-    lookups = Lookups(dut, keys, chance)
-    inserted: set[int] = set()
-    for turn in range(40):
-        key = chance.choice(keys)
-        entry = {"sa": 1 + turn % 15, "serial": chance.randrange(1 << SERIAL_BITS)}
-        if key in inserted:
-            lookups.change(key, MISS)
-            await table.remove(key)
+    table = Table(dut, random_hash_key(chance), seed=cocotb.RANDOM_SEED)
+    keys = random_keys(chance, 2 * table.sas)
+    lookups = Lookups(dut, table, chance, keys)
+    for turn in range(3 * table.sas):
+        if table.answers and chance.random() < 0.15:
+            await table.remove(chance.choice(list(table.answers)), lookups)
         else:
-            lookups.change(key, LOOKED_UP.pack({"hit": 1, **entry}))
-            await table.insert(key, **entry)
-        inserted ^= {key}
-        lookups.settle()
+            await table.add(chance.choice(keys), lookups)
         await ClockCycles(dut.clk, chance.randrange(30))
-    assert lookups.hits > 1000 and lookups.answers > 2 * lookups.hits > 0
+        if turn == 2 * table.sas:
+            for key in keys:
+                await table.add(key, lookups)
+            places = WAYS * table.sas // 2 + OVERFLOW_ENTRIES
+            assert 0.9 * places < len(table.answers) < len(keys)
+    assert table.places.complete()
 
 
 @cocotb.test()
-async def every_bit_of_a_key_counts_in_every_place(dut):
+async def keys_that_collide_under_the_default_hash_key_fit_under_a_secret_one(dut):
+    chance = random.Random(cocotb.RANDOM_SEED)
+    await start_clock_and_reset(dut)
+    table = Table(dut, random_hash_key(chance))
+    keys = colliding_keys(chance, table.sas, HASH_KEY_DEFAULT, table.sas - 1)
+    lookups = Lookups(dut, table, chance, keys)
+    for key in keys:
+        assert await table.add(key, lookups)
+    assert lookups.hits > 1000
+
+
+@cocotb.test()
+async def keys_that_collide_are_refused_and_push_none_out(dut):
+    chance = random.Random(cocotb.RANDOM_SEED)
+    await start_clock_and_reset(dut)
+    table = Table(dut, HASH_KEY_DEFAULT)
+    others = run_of_spis(chance, table.sas // 4)
+    colliding = colliding_keys(chance, table.sas, HASH_KEY_DEFAULT, COLLIDING_MAX + 4)
+    lookups = Lookups(dut, table, chance, [*others, *colliding])
+    for key in [*others, *colliding]:
+        await table.add(key, lookups)
+    assert set(others) <= set(table.answers)
+    taken = [key for key in colliding if key in table.answers]
+    assert 0 < len(taken) <= COLLIDING_MAX
+    await table.remove(taken[0], lookups)
+    again = [key for key in colliding if key not in table.answers and not table.places.full(key)]
+    if again:
+        assert await table.add(chance.choice(again), lookups)
+    assert table.places.complete() and lookups.moving > 1000
+
+
+@cocotb.test()
+async def requests_and_walks_take_the_clocks_of_the_docstring(dut):
     chance = random.Random(cocotb.RANDOM_SEED)
     await start_clock_and_reset(dut)
     table = Table(dut, COLLIDING)
-    keys = [chance.getrandbits(LOOKUP_KEY.bits) for _ in range(WAYS + CAM_ENTRIES)]
-    for sa, key in enumerate(keys, 1):
-        await table.insert(key, sa, 0)
-    assert (await table.request(LookupOperation.FIND, key=0))["full"]
+    await ClockCycles(dut.clk, table.sas)
+    hashed = hash_bits(table.sas)
+    for key in random_keys(chance, COLLIDING_MAX):
+        walk = (WALK_CLOCKS + (168 + hashed) * len(table.walking)) if table.answers else 0
+        assert await clocks_of(dut, table.find(key)) == 166 + hashed + walk
+        insert = table.request(LookupOperation.INSERT, key=key, sa=1)
+        assert await clocks_of(dut, insert) == 3
+        table.walking = table.places.insert(key)
+        table.answers[key] = LOOKED_UP.pack({"hit": 1, "sa": 1})
+    assert len(table.walking) == MOVES_MAX
+    await table.find(key)
+    assert await clocks_of(dut, table.request(LookupOperation.REMOVE, key=key)) == 3
+
+
+async def clocks_of(dut, request) -> int:
+    """Clocks from a request offered to its reply taken."""
+    start = get_sim_time("ns")
+    await request
+    return round(get_sim_time("ns") - start) // CLOCK_NS
+
+
+@cocotb.test()
+async def every_bit_of_a_key_counts_in_every_place_and_on_the_move(dut):
+    chance = random.Random(cocotb.RANDOM_SEED)
+    await start_clock_and_reset(dut)
+    table = Table(dut, COLLIDING)
+    keys = random_keys(chance, COLLIDING_MAX)
+    for key in keys:
+        await table.add(key)
     asked = [key ^ flip for key in keys
              for flip in [0, *(1 << bit for bit in range(LOOKUP_KEY.bits))]]
     source, sink = StreamSource(dut, "i"), StreamSink(dut, "o")
-    source.send(*asked)
-    for key, answer in zip(asked, await sink.receive(len(asked)), strict=True):
-        sa = keys.index(key) + 1 if key in keys else 0
-        assert LOOKED_UP.unpack(answer) == {"hit": int(sa != 0), "sa": sa, "serial": 0}, hex(key)
+    # The last one moves all the while: the table is asked again when all stands still.
+    for _ in range(2):
+        source.send(*asked)
+        for key, answer in zip(asked, await sink.receive(len(asked)), strict=True):
+            assert answer == table.answers.get(key, MISS), hex(key)
+        await table.find(chance.getrandbits(LOOKUP_KEY.bits))
     for bit in range(LOOKUP_KEY.bits):
-        key = chance.choice(keys) ^ 1 << bit
-        assert not (await table.request(LookupOperation.FIND, key=key))["found"], f"bit {bit}"
+        await table.find(chance.choice(keys) ^ 1 << bit)
 
 
 @cocotb.test()
-async def reset_empties_every_place_and_the_sweep_misses(dut):
+async def reset_in_the_midst_of_moves_empties_every_place_and_the_sweep_misses(dut):
     chance = random.Random(cocotb.RANDOM_SEED)
     await start_clock_and_reset(dut)
     table = Table(dut, COLLIDING)
-    keys = [chance.getrandbits(LOOKUP_KEY.bits) for _ in range(WAYS + CAM_ENTRIES)]
-    for sa, key in enumerate(keys, 1):
-        await table.insert(key, sa, 0)
+    keys = random_keys(chance, COLLIDING_MAX)
+    for key in keys:
+        await table.add(key)
+    await ClockCycles(dut.clk, chance.randrange(1000))
     dut.rst.value = 1
     await ClockCycles(dut.clk, 1)
     dut.rst.value = 0
-    lookups = Lookups(dut, keys, chance)
-    await ClockCycles(dut.clk, 4 * int(os.environ["SAS"]))
-    assert lookups.answers and not lookups.hits
+    table.places, table.answers = Places(table.sas, COLLIDING), {}
+    lookups = Lookups(dut, table, chance, keys)
+    await ClockCycles(dut.clk, 4 * table.sas)
+    assert lookups.misses and not lookups.hits
     for key in keys:
         assert await table.request(LookupOperation.FIND, key=key) == {"found": 0, "full": 0}
 
 
-@pytest.mark.parametrize("simulator", ["verilator", "icarus"])
-def test_look_up_table_of_16(simulator):
+def test_look_up_table_of_16():
+    bench(16)
+
+
+def test_look_up_table_of_16_on_icarus():
+    bench(16, simulator="icarus",
+          testcase="entries_move_until_every_handle_is_used_and_a_look_up_never_misses_one")
+
+
+def test_look_up_table_of_64():
+    bench(64)
+
+
+def test_a_table_of_1024_moves_entries_and_never_misses_one():
+    bench(1024,
+          testcase="entries_move_until_every_handle_is_used_and_a_look_up_never_misses_one")
+
+
+def bench(
+    sas: int, *, simulator: str = "verilator", testcase: str | None = None,
+) -> None:
     simulate(
-        SaLookup(16), name="sa_lookup", module=__name__, simulator=simulator,
-        environment={"SAS": "16"},
+        SaLookup(sas), name="sa_lookup", module=__name__, simulator=simulator,
+        testcase=testcase, environment={"SAS": str(sas)},
     )
 
 
-def test_look_ups_in_a_table_of_1024_while_entries_come_and_go():
-    simulate(
-        SaLookup(1024), name="sa_lookup", module=__name__,
-        testcase="every_clock_a_look_up_while_entries_come_and_go", environment={"SAS": "1024"},
-    )
+@pytest.mark.parametrize("sas", [16, 256])
+def test_table_bits_are_those_of_the_ways(sas):
+    memories = memories_of(SaLookup(sas))
+    assert memories == WAYS * [(entry(sas).size, sas // 2)]
+    assert sum(width * rows for width, rows in memories) == table_bits(sas)
 
 
 def test_layouts_of_the_bench_are_those_of_the_block():

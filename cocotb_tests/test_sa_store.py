@@ -13,14 +13,17 @@ from cocotb_tests.sa_bench import (
     ExpectedAnswers,
     context_layout,
     found_layout,
+    memories_of,
     random_command,
     random_lookup_keys,
 )
+from cocotb_tests.lookup_places import COLLIDING
 from hdl.hash_key import HashKey
 from hdl.layouts import struct
-from hdl.lookup_control import index_bits
-from hdl.sa_contexts import found_sa
-from hdl.sa_store import SaStore
+from hdl.lookup_control import OVERFLOW_ENTRIES, WAYS, hash_bits
+from hdl.sa_contexts import SaContexts, found_sa
+from hdl.sa_lookup import SaLookup
+from hdl.sa_store import SaStore, ram_bits_per_sa
 from model.codes import IcvSize, KeySize, SaDirection, SaOperation, SaResult
 from model.device import Device
 from model.layouts import LOOKUP_KEY, SA_COMMAND, SA_RESPONSE
@@ -80,6 +83,12 @@ class Commands:
         return await self.run(
             operation=SaOperation.ADD, direction=direction, sa=handle, key_size=KeySize.AES256,
             icv_size=IcvSize.ICV16, esn=1, key=secret, **LOOKUP_KEY.unpack(key))
+
+    async def refused(self, key: int, handle: int) -> SaResult:
+        """Try to add a receive SA that the model, whose table never fills, would take."""
+        self._source.send(SA_COMMAND.pack({
+            "operation": SaOperation.ADD, "sa": handle, **LOOKUP_KEY.unpack(key)}))
+        return SaResult(SA_RESPONSE.unpack((await self._sink.receive(1))[0])["result"])
 
     async def do(self, operation: SaOperation, direction: SaDirection, handle: int) -> SaResult:
         return await self.run(operation=operation, direction=direction, sa=handle)
@@ -217,6 +226,47 @@ async def every_handle_but_0_holds_an_sa(dut):
 
 
 @cocotb.test()
+async def an_add_of_what_is_no_sa_is_refused(dut):
+    await start_clock_and_reset(dut)
+    commands = Commands(dut)
+    good = {"operation": SaOperation.ADD, "sa": 1, "spi": 1}
+    wrong = [{"spi": 0}, {"ipv6": 1, "spi": 0}, {"key_size": 3}, {"icv_size": 3}]
+    wrong += [{"destination": 1 << bit} for bit in range(32, 128)]
+    right = [{"destination": 0xFFFFFFFF}, {"ipv6": 1, "destination": (1 << 128) - 1}]
+    for direction in SaDirection:
+        for change in wrong:
+            values = good | change | {"direction": direction}
+            assert await commands.run(**values) == SaResult.EINVAL, values
+        for change in right:
+            assert await commands.run(**good | change | {"direction": direction}) == SaResult.OK
+            assert await commands.do(SaOperation.DELETE, direction, 1) == SaResult.OK
+
+
+@cocotb.test()
+async def without_a_place_an_add_is_refused_with_enospc_and_no_sa_is_lost(dut):
+    chance = random.Random(cocotb.RANDOM_SEED)
+    await start_clock_and_reset(dut)
+    dut.hash_key.value = COLLIDING
+    commands = Commands(dut)
+    fitting = WAYS + OVERFLOW_ENTRIES
+    keys = random_lookup_keys(chance, fitting + 2)
+    commands.watch(dut, keys)
+    for handle, key in enumerate(keys[:fitting], 1):
+        assert await commands.add(SaDirection.RX, handle, key, chance.getrandbits(256)) == 0
+    for key in keys[fitting:]:
+        assert await commands.refused(key, fitting + 1) == SaResult.ENOSPC
+    victim = chance.randrange(1, fitting + 1)
+    assert await commands.do(SaOperation.DELETE, SaDirection.RX, victim) == SaResult.OK
+    again = await commands.add(SaDirection.RX, fitting + 1, keys[-1], chance.getrandbits(256))
+    assert again == SaResult.OK
+    assert await commands.refused(keys[-2], victim) == SaResult.ENOSPC
+    await ClockCycles(dut.clk, 1000)
+    for handle in range(1, fitting + 2):
+        read = await commands.do(SaOperation.READ, SaDirection.RX, handle)
+        assert read == (SaResult.ENOENT if handle == victim else SaResult.OK)
+
+
+@cocotb.test()
 async def delete_and_reset_overwrite_keys_with_zeros(dut):
     """The row of a transmit handle comes out even when the answer is a miss."""
     chance = random.Random(cocotb.RANDOM_SEED)
@@ -277,11 +327,11 @@ async def commands_take_the_clocks_of_the_docstrings(dut):
     await start_clock_and_reset(dut)
     dut.response__ready.value = 1
     await ClockCycles(dut.clk, 2 * SAS)
-    search = 169 + 2 * index_bits(SAS)
+    search = 169 + hash_bits(SAS)
     for size in KeySize:
         add = 4 + HashKey(LANES).latency(size)
         for direction, looked_up in ((SaDirection.RX, search), (SaDirection.TX, 0)):
-            common = {"direction": direction, "sa": 1, "key_size": size, "esn": 1}
+            common = {"direction": direction, "sa": 1, "key_size": size, "esn": 1, "spi": 1}
             for operation, clocks in (
                 (SaOperation.ADD, add + looked_up), (SaOperation.ADD, 3), (SaOperation.READ, 3),
                 (SaOperation.MODIFY, 4 if direction == SaDirection.RX else 3),
@@ -333,6 +383,22 @@ def bench(width: int, sas: int, *, commands: int, testcase: str | None = None) -
         SaStore(width, sas), name="sa_store", module=__name__, testcase=testcase,
         environment={"LANES": str(width // 128), "SAS": str(sas), "COMMANDS": str(commands)},
     )
+
+
+@pytest.mark.parametrize("width", [128, 256, 512])
+def test_ram_bits_of_an_sa_are_those_of_the_memories(width):
+    sas, lanes = 16, width // 128
+    share = sum(bits * rows for bits, rows in memories_of(SaLookup(sas))) / sas
+    for direction, table in ((SaDirection.RX, share), (SaDirection.TX, 0)):
+        memories = memories_of(SaContexts(lanes, sas, direction))
+        assert {rows for _, rows in memories} == {sas}
+        assert sum(bits for bits, _ in memories) + table == ram_bits_per_sa(width, sas, direction)
+
+
+def test_ram_bits_of_an_sa_are_those_of_the_docstring():
+    for width, lanes in ((128, 1), (256, 2), (512, 4)):
+        assert ram_bits_per_sa(width, 1024, SaDirection.RX) == 564 + 384 * lanes + 1.5 * 175
+        assert ram_bits_per_sa(width, 1024, SaDirection.TX) == 593 + 384 * lanes
 
 
 def test_layouts_of_the_bench_are_those_of_the_block():

@@ -11,6 +11,7 @@ from hdl.sa_contexts import Record, row_write
 from model.codes import IcvSize, KeySize, SaDirection, SaOperation, SaResult
 
 _ATTRIBUTES = ("key_size", "icv_size", "esn", "esn_overlap", "esn_high")
+_IPV4_BITS = 32
 
 
 class SaCommands(wiring.Component):
@@ -29,15 +30,17 @@ class SaCommands(wiring.Component):
 
     Results are those of ``SaResult``, the first that applies:
 
-    - EINVAL: handle 0 or out of range; unknown operation; ADD with an unknown key or ICV size;
-      MODIFY of a transmit SA.
+    - EINVAL: handle 0 or out of range; unknown operation; ADD with an unknown key or ICV size,
+      SPI 0 or an IPv4 destination above 32 bits; MODIFY of a transmit SA.
     - EEXIST: ADD to a handle in use. ENOENT: another operation on one that is not.
     - EINVAL: MODIFY of an SA without ESN.
-    - EEXIST: ADD of a receive SA with the look-up key of another. ENOSPC: no place for it.
+    - EEXIST: ADD of a receive SA with the look-up key of another. ENOSPC: no place for it; all
+      SAs stay as they are (``SaLookup``: how rare that is).
 
     Clocks from a command to its response: 3 for READ and refusals of the command or the handle,
     4 for MODIFY and DELETE, 4 and the latency of ``HashKey`` for ADD; an ADD or DELETE of a
-    receive SA takes ``169 + 2 * index_bits(sas)`` more (``LookupControl``).
+    receive SA takes ``169 + hash_bits(sas)`` more. One right behind an ADD may wait for the
+    end of its moves in the look-up table (``LookupControl``: how long).
 
     Parameters
     ----------
@@ -213,11 +216,14 @@ class SaCommands(wiring.Component):
 
     def _invalid(self, command: data.View) -> Value:
         """Whether the command is wrong in itself, whatever the table holds."""
-        sizes = (command.key_size > max(KeySize)) | (command.icv_size > max(IcvSize))
+        no_sa = (
+            (command.key_size > max(KeySize)) | (command.icv_size > max(IcvSize))
+            | (command.spi == 0) | ~command.ipv6 & command.destination[_IPV4_BITS:].any()
+        )
         return (
             (command.sa == 0) | (command.sa >= self.sas)
             | (command.operation < min(SaOperation)) | (command.operation > max(SaOperation))
-            | (command.operation == SaOperation.ADD) & sizes
+            | (command.operation == SaOperation.ADD) & no_sa
             | (command.operation == SaOperation.MODIFY) & (command.direction == SaDirection.TX)
         )
 

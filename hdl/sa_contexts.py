@@ -49,6 +49,24 @@ def found_sa(lanes: int) -> data.StructLayout:
     return data.StructLayout({"hit": 1, "sa": HANDLE_BITS, "context": sa_context(lanes)})
 
 
+def row_layouts(lanes: int, direction: SaDirection) -> dict[str, data.StructLayout]:
+    """Rows of the memories of one direction, by name."""
+    fields = {
+        **{name: field.shape for name, field in Record},
+        **{name: field.shape for name, field in secrets(lanes)},
+        "spi": LookupKey["spi"].shape,
+    }
+
+    def of(names: tuple[str, ...]) -> data.StructLayout:
+        return data.StructLayout({name: fields[name] for name in names})
+
+    return {
+        "state": of(_STATE_FIELDS[direction]),
+        "secret": of(_SECRET_FIELDS[direction]),
+        "record": Record,
+    }
+
+
 def row_write(lanes: int) -> data.StructLayout:
     """A row to write: always the record, with ``secret`` also the secrets."""
     return data.StructLayout({
@@ -131,9 +149,12 @@ class SaContexts(wiring.Component):
         read = {**{name: context[name] for name in context.shape().members},
                 "serial": read_serial}
 
-        def keep(name: str, fields: tuple[str, ...], enable: Value) -> None:
-            layout = data.StructLayout({field: Value.cast(new[field]).shape() for field in fields})
-            m.submodules[name] = ram = memory.Memory(shape=layout, depth=self.sas, init=[])
+        layouts = row_layouts(self.lanes, self.direction)
+
+        def keep(name: str, enable: Value) -> None:
+            fields = layouts[name].members
+            m.submodules[name] = ram = memory.Memory(
+                shape=layouts[name], depth=self.sas, init=[])
             write, look = ram.write_port(), ram.read_port()
             m.d.comb += [
                 look.addr.eq(self.i.payload.sa),
@@ -143,8 +164,8 @@ class SaContexts(wiring.Component):
                 *(read[field].eq(look.data[field]) for field in fields),
             ]
 
-        keep("state", _STATE_FIELDS[self.direction], self.write.valid)
-        keep("secret", _SECRET_FIELDS[self.direction], self.write.valid & row.secret)
+        keep("state", self.write.valid)
+        keep("secret", self.write.valid & row.secret)
 
         candidate = Signal()
         sa = Signal(HANDLE_BITS)

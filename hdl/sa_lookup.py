@@ -7,9 +7,9 @@ from amaranth.utils import ceil_log2
 
 from hdl.layouts import HANDLE_BITS, LookupKey
 from hdl.lookup_control import (
-    CAM_ENTRIES,
     HASH_KEY_BITS,
     HASH_KEY_DEFAULT,
+    OVERFLOW_ENTRIES,
     SERIAL_BITS,
     WAYS,
     LookupControl,
@@ -29,15 +29,21 @@ LookedUp = data.StructLayout({"hit": 1, "sa": HANDLE_BITS, "serial": SERIAL_BITS
 class SaLookup(wiring.Component):
     """Finds the SA of (destination, encapsulation, SPI): one look-up a clock, ``latency`` clocks.
 
-    A hash table of 4 ways in block RAM, each of ``sas / 2`` rows, and 4 overflow entries. The
+    A hash table of 3 ways in block RAM, each of ``sas / 2`` rows, and 4 overflow entries. The
     hash is universal (``Toeplitz``) under a secret key, so a peer who may choose SPIs cannot
     aim at one row. Clocks: 2 for the hash, 1 for the RAM, 1 to compare whole keys.
 
+    With every handle in use the ways are two thirds full. Entries that are moved to their other
+    rows (``LookupControl``) make this fill as good as certain: with random keys no table
+    of 64 SAs or more was seen to refuse one; with runs of SPIs or addresses, which the
+    hash key may map badly, one table of 1,024 in some thousand did.
+
     Requests never disturb look-ups: each way has a port of its own for them
-    (``LookupControl``: timing and rules). Every entry appears and disappears in one clock.
+    (``LookupControl``: timing and rules). Every entry appears and disappears in one clock, and
+    is found at every clock in between, on the move too.
     During the sweep after reset look-ups miss.
 
-    RAM bits for each SA of the table: 2 * (165 + log2(sas)), which is 350 for 1,024.
+    RAM bits for each SA of the table: 1.5 * (165 + log2(sas)), which is 262.5 for 1,024.
 
     Parameters
     ----------
@@ -93,9 +99,9 @@ class SaLookup(wiring.Component):
             hasher.i.payload.eq(self.i.payload),
         ]
 
-        read = self._ways(m, control, way_indexes(hasher.o.payload))
-        cam = self._cam(m, control)
-        self._compare(m, hasher.o.valid, control.swept, [*read, *cam])
+        read = self._ways(m, control, way_indexes(hasher.o.payload, self.sas))
+        places = [*read, *self._overflow(m, control), *control.moving]
+        self._compare(m, hasher.o.valid, control.swept, places)
         return m
 
     def _ways(self, m: Module, control: LookupControl, indexes: list[Value]) -> list[Value]:
@@ -118,11 +124,12 @@ class SaLookup(wiring.Component):
             rows.append(look.data)
         return rows
 
-    def _cam(self, m: Module, control: LookupControl) -> list[Value]:
+    def _overflow(self, m: Module, control: LookupControl) -> list[Value]:
         """Make the overflow entries."""
-        entries = [Signal(entry(self.sas), name=f"cam{place}") for place in range(CAM_ENTRIES)]
+        entries = [Signal(entry(self.sas), name=f"overflow{place}")
+                   for place in range(OVERFLOW_ENTRIES)]
         for place, kept in enumerate(entries):
-            m.d.comb += control.cam[place].eq(kept)
+            m.d.comb += control.overflow[place].eq(kept)
             with m.If(control.write[WAYS + place]):
                 m.d.sync += kept.eq(control.entry)
         return entries
@@ -149,7 +156,7 @@ class SaLookup(wiring.Component):
                 answers[n].eq(Cat(place.serial, place.sa)),
             ]
         chosen = Signal(answer_bits)
-        # At most one place holds a key, so no priority is needed.
+        # Two places hold a key only while it moves, with the same answer: no priority is needed.
         for n in range(answer_bits):
             m.d.comb += chosen[n].eq((Cat(answer[n] for answer in answers) & hits).any())
         m.d.comb += [

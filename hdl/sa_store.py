@@ -5,11 +5,17 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.layouts import HANDLE_BITS, LookupKey, SaCommand, SaResponse
-from hdl.lookup_control import HASH_KEY_BITS, HASH_KEY_DEFAULT
+from hdl.lookup_control import HASH_KEY_BITS, HASH_KEY_DEFAULT, table_bits
 from hdl.sa_commands import SaCommands
-from hdl.sa_contexts import SaContexts, found_sa
+from hdl.sa_contexts import SaContexts, found_sa, row_layouts
 from hdl.sa_lookup import SaLookup
 from model.codes import SaDirection
+
+
+def ram_bits_per_sa(width: int, sas: int, direction: SaDirection) -> float:
+    """RAM bits that an SA costs: its context, and its share of the look-up table if received."""
+    context = sum(row.size for row in row_layouts(width // 128, direction).values())
+    return context + (table_bits(sas) / sas if direction == SaDirection.RX else 0)
 
 
 class SaStore(wiring.Component):
@@ -29,8 +35,8 @@ class SaStore(wiring.Component):
     On reset all is swept to zero, keys too: ``sas`` clocks in which look-ups miss and commands
     wait.
 
-    RAM bits for each SA with L lanes (``SaContexts``, ``SaLookup``): 564 + 384 L and, in the
-    look-up table, 330 + 2 log2(sas) receive; 593 + 384 L transmit; 128 more of each at L = 4.
+    RAM bits for each SA with L lanes (``ram_bits_per_sa``): 564 + 384 L and, in the look-up
+    table, 1.5 (165 + log2(sas)) receive; 593 + 384 L transmit; 128 more of each at L = 4.
     Nothing here is an error of a packet; errors of commands are in the response.
 
     Parameters

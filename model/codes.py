@@ -105,7 +105,7 @@ class SaResult(IntEnum):
 
     OK = 0
     EINVAL = 1
-    """Handle 0 or out of range, unknown operation, key or ICV size."""
+    """Handle 0 or out of range, unknown operation, key or ICV size, SPI or address of no SA."""
     EEXIST = 2
     """The handle is in use, or another SA has this destination, SPI and protocol."""
     ENOSPC = 3

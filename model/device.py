@@ -16,8 +16,6 @@ from model.codes import (
     ETHERNET_HEADER_BYTES,
     FRAME_BYTES_MAX,
     IPV4_HEADER_BYTES,
-    IcvSize,
-    KeySize,
     RxStatus,
     SaDirection,
     SaOperation,
@@ -88,15 +86,14 @@ class Device:
         try:
             operation = SaOperation(values.get("operation", 0))
             if operation == SaOperation.ADD:
-                KeySize(values.get("key_size", 0))
-                IcvSize(values.get("icv_size", 0))
+                added = from_command(values)
         except ValueError:
             return SaResult.EINVAL
         table = self.sas[SaDirection(values.get("direction", 0))]
         handle = values.get("sa", 0)
         match operation:
             case SaOperation.ADD:
-                return table.add(handle, from_command(values))
+                return table.add(handle, added)
             case SaOperation.DELETE:
                 return table.delete(handle)
             case SaOperation.MODIFY:

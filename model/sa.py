@@ -196,8 +196,8 @@ class SaTable:
     - EINVAL (modify): the SA has no ESN;
     - EEXIST (add): the handle is in use, or the look-up key is.
 
-    ENOSPC never comes: the hardware's look-up table may fill before the handles
-    are used up, this one does not.
+    ENOSPC never comes: the hardware's look-up table may have no place for a look-up
+    key before the handles are used up, this one always has.
     """
 
     def __init__(self, size: int, direction: SaDirection = SaDirection.RX) -> None:
