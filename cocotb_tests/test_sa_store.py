@@ -9,6 +9,7 @@ import cocotb
 import pytest
 from cocotb.triggers import ClockCycles, RisingEdge
 
+from cocotb_tests.lookup_places import COLLIDING
 from cocotb_tests.sa_bench import (
     ExpectedAnswers,
     context_layout,
@@ -17,7 +18,6 @@ from cocotb_tests.sa_bench import (
     random_command,
     random_lookup_keys,
 )
-from cocotb_tests.lookup_places import COLLIDING
 from hdl.hash_key import HashKey
 from hdl.layouts import struct
 from hdl.lookup_control import OVERFLOW_ENTRIES, WAYS, hash_bits

@@ -296,6 +296,17 @@ def test_p27_a_second_receive_sa_with_the_same_look_up_key_is_refused():
     assert device.receive(good).status == RxStatus.OK
 
 
+def test_an_add_of_what_is_no_sa_is_refused_with_einval():
+    good = command_values(SaOperation.ADD, RX, 1, make_sa())
+    six = command_values(SaOperation.ADD, RX, 1, make_sa(6))
+    for change in ({"spi": 0}, {"destination": 1 << 32}, {"key_size": 3}, {"icv_size": 3}):
+        for direction in SaDirection:
+            values = good | change | {"direction": direction}
+            assert Device().command(values) == SaResult.EINVAL, values
+    assert Device().command(six | {"destination": 1 << 32}) == SaResult.OK
+    assert Device().command(good | {"destination": (1 << 32) - 1}) == SaResult.OK
+
+
 def test_bad_commands_have_their_results():
     plain, extended = make_sa(spi=1000), make_sa(spi=1001, esn=True)
     device = device_with(plain, extended)
