@@ -371,11 +371,11 @@ async def pulse_reset(dut) -> None:
 
 @pytest.mark.parametrize("width", [128, 512])
 def test_commands_and_look_ups_of_a_small_table(width):
-    bench(width, 16, commands=300 if width == 128 else 120)
+    bench(width, 16, commands=300)
 
 
 def test_commands_and_look_ups_of_1024_sas():
-    bench(128, 1024, commands=120, testcase="any_command_under_a_look_up_each_clock")
+    bench(128, 1024, commands=240, testcase="any_command_under_a_look_up_each_clock")
 
 
 def bench(width: int, sas: int, *, commands: int, testcase: str | None = None) -> None:
@@ -396,9 +396,9 @@ def test_ram_bits_of_an_sa_are_those_of_the_memories(width):
 
 
 def test_ram_bits_of_an_sa_are_those_of_the_docstring():
-    for width, lanes in ((128, 1), (256, 2), (512, 4)):
-        assert ram_bits_per_sa(width, 1024, SaDirection.RX) == 564 + 384 * lanes + 1.5 * 175
-        assert ram_bits_per_sa(width, 1024, SaDirection.TX) == 593 + 384 * lanes
+    for width, powers in ((128, 384), (256, 768), (512, 1664)):
+        assert ram_bits_per_sa(width, 1024, SaDirection.RX) == 564 + powers + 1.5 * 175
+        assert ram_bits_per_sa(width, 1024, SaDirection.TX) == 593 + powers
 
 
 def test_layouts_of_the_bench_are_those_of_the_block():
