@@ -172,6 +172,19 @@ def _build_verilator(netlist: Netlist, directory: Path) -> None:
     _keep_runtime(directory, runtime)
 
 
+def link_verilated(directory: Path, source: Path, program: Path) -> None:
+    """Link the model of a Verilator build with a C++ main of its own, without cocotb."""
+    package = _verilator_package()
+    objects = [str(directory / "Vtop__ALL.a"), *map(str, sorted(directory.glob("verilated*.o")))]
+    result = subprocess.run(
+        ["g++", "-O1", "-std=gnu++17", f"-I{directory}", f"-I{package}/include",
+         f"-I{package}/include/vltstd", str(source), *objects, "-pthread", "-latomic",
+         "-o", str(program)],
+        capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise SimulationError(f"g++ failed on {source.name}\n{result.stderr}")
+
+
 def _build_icarus(netlist: Netlist, directory: Path) -> None:
     """Build into a new directory."""
     directory.mkdir()

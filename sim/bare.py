@@ -1,0 +1,32 @@
+"""The rig's engine without cocotb: how fast Verilator's model is by itself."""
+
+import json
+import subprocess
+import tempfile
+from pathlib import Path
+
+from sim.build import PROJECT, cache_directory, locked
+from sim.play import EngineRig, Load, sweep_clocks, write_load
+from sim.problem import SimulationError
+from sim.simulators import link_verilated
+
+SOURCE = PROJECT / "sim" / "bare.cpp"
+
+
+def play_bare(rig: EngineRig, load: Load) -> tuple[int, float]:
+    """Clocks of a run, and the seconds it took the Verilated model without cocotb."""
+    program = rig.built.directory / "bare"
+    with locked(program.with_suffix(".lock")):
+        if not program.is_file() or program.stat().st_mtime < SOURCE.stat().st_mtime:
+            link_verilated(rig.built.directory, SOURCE, program)
+    with tempfile.TemporaryDirectory(dir=cache_directory()) as name:
+        folder = Path(name) / "run"
+        write_load(folder, load, rig.width)
+        counts = (sweep_clocks(rig), len(load.tx), len(load.rx))
+        result = subprocess.run(
+            [str(program), str(load.table.resolve()), *map(str, counts)],
+            cwd=folder, capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise SimulationError(f"bare simulation failed: {result.stderr.strip()}")
+    clocks, seconds = result.stdout.split()
+    return int(clocks), float(seconds)

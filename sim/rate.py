@@ -1,0 +1,275 @@
+"""Rates of the engine: clocks a packet and latency, measured on back-to-back frames.
+
+Sizes are those of the clear IP packet. It travels in an IPv4 tunnel, AES-128, ICV of 16 bytes:
+a frame on the wire is 54 bytes longer, and 2 to 5 bytes of trailer. Both directions run at
+once, each packet on another SA than the one before it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address
+from random import Random
+
+from model import esp, ip, stack
+from model.codes import RxStatus
+from model.sa import SecurityAssociation
+from sim.build import build
+from sim.play import EngineRig, Load, Passage, Played, play
+from sim.problem import SimulationError
+from sim.rig import engine_rig
+from sim.rtl import engine_netlist
+from sim.steps import RxFrame, TxFrame
+from sim.tables import table_files
+
+SIZES = (64, 128, 256, 512, 1024, 1500, 4096, 9000)
+IMIX = (64,) * 7 + (570,) * 4 + (1500,)
+"""One round of the simple IMIX: 7 to 4 to 1."""
+RANDOM_SIZES = (64, 1500)
+"""Least and greatest of the random sizes."""
+SA_COUNTS = (1, 1024, 16384)
+CLOCKS_MHZ = {128: 312.5, 256: 312.5, 512: 250.0}
+ETHERNET_GBPS = (10, 25, 40, 100)
+ETHERNET_OVERHEAD_BYTES = 24
+"""Preamble, FCS and gap of a frame on the wire."""
+
+SOURCE, DESTINATION = ip_address("192.0.2.1"), ip_address("198.51.100.1")
+FIRST_SPI = 0x1000
+_WARM_UP_SHARE = 4
+"""One in so many packets is warm-up."""
+_PACKETS_MIN = 12
+_BEAT_BUDGET = {True: 800, False: 6000}
+"""Beats of one workload in one direction, by ``quick``."""
+
+
+@dataclass(frozen=True)
+class Workload:
+    """Sizes of clear packets, in order; the longest is among the warm-up."""
+
+    name: str
+    sizes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one direction did with one workload."""
+
+    direction: str
+    width: int
+    size: str
+    """Bytes of the clear packet, ``IMIX`` or ``random``."""
+    sas: int
+    frame_bytes: float
+    """Mean length of a sealed frame, without FCS."""
+    clocks_per_packet: float
+    limit_clocks: float
+    """Beats of the busier side, a packet."""
+    latency_clocks: int
+    """From a frame's last beat in to its first beat out, the engine being idle before."""
+    clock_mhz: float
+
+    @property
+    def bytes_per_clock(self) -> float:
+        return self.frame_bytes / self.clocks_per_packet
+
+    @property
+    def share(self) -> float:
+        """Of the limit: 1 is one beat each clock."""
+        return self.limit_clocks / self.clocks_per_packet
+
+    @property
+    def gbps(self) -> float:
+        """Of sealed frames without FCS, at ``clock_mhz``."""
+        return 8 * self.bytes_per_clock * self.clock_mhz / 1000
+
+    @property
+    def mpps(self) -> float:
+        """Million packets a second, at ``clock_mhz``."""
+        return self.clock_mhz / self.clocks_per_packet
+
+    def line_mpps(self, gbps: int) -> float:
+        """Million packets a second of such frames that Ethernet carries."""
+        return gbps * 1000 / 8 / (self.frame_bytes + ETHERNET_OVERHEAD_BYTES)
+
+    def as_json(self) -> dict:
+        size: int | str = int(self.size) if self.size.isdigit() else self.size
+        return {
+            "direction": self.direction, "width": self.width, "size": size, "sas": self.sas,
+            "frame_bytes": round(self.frame_bytes, 3),
+            "clocks_per_packet": round(self.clocks_per_packet, 4),
+            "limit_clocks": round(self.limit_clocks, 4),
+            "share": round(self.share, 5),
+            "bytes_per_clock": round(self.bytes_per_clock, 3),
+            "latency_clocks": self.latency_clocks,
+            "gbps": round(self.gbps, 3),
+            "mpps": round(self.mpps, 3),
+            "clock_mhz": self.clock_mhz,
+            "line_mpps": {str(rate): round(self.line_mpps(rate), 3) for rate in ETHERNET_GBPS},
+        }
+
+
+def workloads(width: int, quick: bool, seed: int) -> list[Workload]:
+    """All of them; ``quick`` takes fewer packets of each."""
+    random = Random(f"sizes {seed}")
+    budget = _BEAT_BUDGET[quick] * width // 8
+    found = [Workload(str(size), (size,) * max(_PACKETS_MIN, budget // size)) for size in SIZES]
+    mixed = list(IMIX) * max(2, budget // sum(IMIX))
+    random.shuffle(mixed)
+    found.append(Workload("IMIX", (max(IMIX), *mixed)))
+    least, greatest = RANDOM_SIZES
+    count = max(_PACKETS_MIN, 2 * budget // (least + greatest))
+    drawn = tuple(random.randint(least, greatest) for _ in range(count))
+    found.append(Workload("random", (greatest, *drawn)))
+    return found
+
+
+def make_sas(count: int, seed: int) -> list[SecurityAssociation]:
+    """Tunnel SAs between two hosts, told apart by their SPIs alone."""
+    random = Random(f"SAs {seed}")
+    return [
+        SecurityAssociation(
+            spi=FIRST_SPI + index, source=SOURCE, destination=DESTINATION,
+            key=random.randbytes(16), salt=random.randbytes(4), seqiv_salt=random.randbytes(8))
+        for index in range(count)
+    ]
+
+
+class Traffic:
+    """Packets of SAs in turn, as the engine gets them and as it must give them.
+
+    Every other SA is taken, by a stride that is prime to any power of two, so that
+    neighbours lie far from each other in the tables.
+    """
+
+    _STRIDE = 641
+
+    def __init__(self, sas: Sequence[SecurityAssociation], seed: int) -> None:
+        self._sas = sas
+        self._random = Random(f"packets {seed}")
+        self._sequences = [0] * len(sas)
+        self._taken = 0
+
+    def next(self, size: int) -> tuple[TxFrame, bytes, bytes]:
+        """Request, sealed frame, and the same frame opened in its place."""
+        index = self._taken * self._STRIDE % len(self._sas)
+        self._taken += 1
+        self._sequences[index] += 1
+        sa, sequence = self._sas[index], self._sequences[index]
+        outgoing = stack.Outgoing(sa, sequence, self._clear(size))
+        request = stack.device_request(outgoing, index + 1)
+        start = request.descriptor["esp_offset"] + esp.TEXT_OFFSET
+        text = request.frame[start:-sa.icv.bytes]
+        sealed = esp.seal(sa, sequence, text)
+        head = request.frame[:start - esp.TEXT_OFFSET] + sealed.header + sealed.iv
+        icv = sealed.tag[:sa.icv.bytes]
+        return (TxFrame(request.descriptor, request.frame),
+                head + sealed.ciphertext + icv, head + text + icv)
+
+    def _clear(self, size: int) -> bytes:
+        header = (bytes([0x45, 0]) + size.to_bytes(2, "big") + bytes([0, 0, 0x40, 0, 64, 17, 0, 0])
+                  + SOURCE.packed + DESTINATION.packed)
+        header = ip.fix_lengths(header, size - len(header))
+        return header + self._random.randbytes(size - len(header))
+
+
+@dataclass(frozen=True)
+class Job:
+    """One workload on so many SAs, with what must come out."""
+
+    workload: Workload
+    sas: int
+    load: Load
+    sent: tuple[bytes, ...]
+    opened: tuple[bytes, ...]
+
+
+def make_job(rig: EngineRig, workload: Workload, sas: int, seed: int) -> Job:
+    """Frames of a workload for both directions."""
+    associations = make_sas(sas, seed)
+    traffic = Traffic(associations, seed)
+    requests, sealed, opened = zip(*(traffic.next(size) for size in workload.sizes), strict=True)
+    load = Load(requests, tuple(RxFrame(frame) for frame in sealed),
+                table_files(rig.width, rig.size, associations))
+    return Job(workload, sas, load, sealed, opened)
+
+
+def build_rig(width: int, sas: int) -> EngineRig:
+    """The engine with tables for so many SAs, in its rig; kept, so built only once."""
+    size = table_size(sas)
+    netlist = engine_rig(engine_netlist(width, size, taps=False), width).netlist
+    return EngineRig(build(netlist, "verilator"), width, size)
+
+
+def table_size(sas: int) -> int:
+    """Least power of two that has so many handles besides 0, and no less than 2,048.
+
+    One engine then does for 1 and for 1,024 SAs.
+    """
+    return max(2048, 1 << sas.bit_length())
+
+
+def measure(rig: EngineRig, jobs: Sequence[Job], clock_mhz: float) -> list[Row]:
+    """Run the jobs; every frame that comes out is compared with what it must be.
+
+    Before each runs its first frame alone, for the latency. Raises
+    ``SimulationError`` when a frame is wrong.
+    """
+    loads = [load for job in jobs for load in (_first_alone(job.load), job.load)]
+    played = play(rig, loads)
+    rows = []
+    for number, job in enumerate(jobs):
+        alone, whole = played[2 * number:2 * number + 2]
+        check_frames(job, whole)
+        rows += _rows(rig.width, job, alone, whole, clock_mhz)
+    return rows
+
+
+def check_frames(job: Job, played: Played) -> None:
+    """Raise ``SimulationError`` unless every frame that came out is right."""
+    for number, (frame, expected) in enumerate(zip(played.sent, job.sent, strict=True)):
+        if frame != expected:
+            raise SimulationError(f"tx: frame {number} of {job.workload.name} is not as sealed "
+                                  "in software")
+    for number, (got, expected) in enumerate(zip(played.received, job.opened, strict=True)):
+        status = RxStatus(got.completion["status"])
+        if (status, got.frame) != (RxStatus.OK, expected):
+            raise SimulationError(f"rx: frame {number} of {job.workload.name} is {status.name}, "
+                                  "expected OK and the text in clear")
+
+
+def _first_alone(load: Load) -> Load:
+    return Load(load.tx[:1], load.rx[:1], load.table)
+
+
+def _rows(
+    width: int, job: Job, alone: Played, whole: Played, clock_mhz: float,
+) -> list[Row]:
+    rows = []
+    for side, given, came in (
+        ("tx", [step.data for step in job.load.tx], job.sent),
+        ("rx", job.sent, job.opened),
+    ):
+        clocks, limit = _steady(whole.passages[side], given, came, width // 8)
+        frames = job.sent[_warm_up(len(job.sent)):]
+        first = alone.passages[side][0]
+        rows.append(Row(
+            direction=side, width=width, size=job.workload.name, sas=job.sas,
+            frame_bytes=sum(map(len, frames)) / len(frames),
+            clocks_per_packet=clocks, limit_clocks=limit,
+            latency_clocks=first.first_out - first.last_in, clock_mhz=clock_mhz))
+    return rows
+
+
+def _steady(
+    passages: Sequence[Passage], given: Sequence[bytes], came: Sequence[bytes], beat_bytes: int,
+) -> tuple[float, float]:
+    """Clocks a packet behind the warm-up, and their limit: the beats of the busier side."""
+    start = _warm_up(len(passages))
+    packets = len(passages) - start
+    clocks = passages[-1].last_out - passages[start - 1].last_out
+    limit = max(sum(-(-len(frame) // beat_bytes) for frame in frames[start:])
+                for frames in (given, came))
+    return clocks / packets, limit / packets
+
+
+def _warm_up(packets: int) -> int:
+    return max(1, packets // _WARM_UP_SHARE)
