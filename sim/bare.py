@@ -1,6 +1,5 @@
 """The rig's engine without cocotb: how fast Verilator's model is by itself."""
 
-import json
 import subprocess
 import tempfile
 from pathlib import Path

@@ -121,6 +121,31 @@ def synth_command(
     area.measure(chosen, area.Request(cached, jobs, json_file, doc), Console())
 
 
+@app.command("bench")
+def bench_command(
+    width: Annotated[list[int] | None, typer.Option(
+        help="Bits of a beat: 128, 256 or 512; may be given again. Without, all three.")] = None,
+    sas: Annotated[list[int] | None, typer.Option(
+        help="SAs in the table; may be given again. Without, 1, 1024 and 16384.")] = None,
+    quick: Annotated[bool, typer.Option(
+        "--quick", help="Fewer packets; without --sas, 1 and 1024 SAs.")] = False,
+    clock_mhz: Annotated[float | None, typer.Option(
+        help="Clock that the rates are for. Without, 312.5, and 250 at 512 bits.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of keys, packets and random sizes.")] = 1,
+    json_file: Annotated[Path | None, typer.Option(
+        "--json", help="Write the figures to this file.")] = None,
+    plot: Annotated[Path | None, typer.Option(
+        help="Draw the rates into this file, .png or .svg.")] = None,
+) -> None:
+    """Rates and latency of the RTL, frames back to back in both directions."""
+    from sim import rate, rate_report
+    from sim.rtl import WIDTHS
+
+    counts = sas or (rate_report.QUICK_SA_COUNTS if quick else rate.SA_COUNTS)
+    rate_report.bench(rate_report.Request(
+        tuple(width or WIDTHS), tuple(counts), quick, clock_mhz, seed, json_file, plot), Console())
+
+
 def main() -> None:
     """Run the command; every problem becomes one line and an exit code."""
     arguments = sys.argv[1:] or ["--help"]

@@ -15,8 +15,8 @@ from cocotb.triggers import ClockCycles, RisingEdge
 from model.layouts import RX_COMPLETION, TX_DESCRIPTOR
 from sim.build import Build, cache_directory, run
 from sim.problem import SimulationError
-from sim.streams import start_clock_and_reset
 from sim.steps import Received, RxFrame, TxFrame
+from sim.streams import start_clock_and_reset
 
 MODULE = "sim.play"
 SIDES = ("tx", "rx")

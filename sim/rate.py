@@ -13,6 +13,7 @@ from random import Random
 from model import esp, ip, stack
 from model.codes import RxStatus
 from model.sa import SecurityAssociation
+from sim.bare import play_bare
 from sim.build import build
 from sim.play import EngineRig, Load, Passage, Played, play
 from sim.problem import SimulationError
@@ -37,6 +38,7 @@ FIRST_SPI = 0x1000
 _WARM_UP_SHARE = 4
 """One in so many packets is warm-up."""
 _PACKETS_MIN = 12
+_SPEED_ROUNDS = 3
 _BEAT_BUDGET = {True: 800, False: 6000}
 """Beats of one workload in one direction, by ``quick``."""
 
@@ -64,7 +66,11 @@ class Row:
     limit_clocks: float
     """Beats of the busier side, a packet."""
     latency_clocks: int
-    """From a frame's last beat in to its first beat out, the engine being idle before."""
+    """Beyond store and forward, of a lone frame: from its first beat in to its first beat out,
+    less the clocks in which its beats came in. Gaps within the frame count as if it waited
+    for them to pass, so that a MAC could send it."""
+    first_beat_clocks: int
+    """The same, with the first beat where it is."""
     clock_mhz: float
 
     @property
@@ -100,6 +106,7 @@ class Row:
             "share": round(self.share, 5),
             "bytes_per_clock": round(self.bytes_per_clock, 3),
             "latency_clocks": self.latency_clocks,
+            "first_beat_clocks": self.first_beat_clocks,
             "gbps": round(self.gbps, 3),
             "mpps": round(self.mpps, 3),
             "clock_mhz": self.clock_mhz,
@@ -248,28 +255,58 @@ def _rows(
         ("tx", [step.data for step in job.load.tx], job.sent),
         ("rx", job.sent, job.opened),
     ):
-        clocks, limit = _steady(whole.passages[side], given, came, width // 8)
+        clocks, limit = _steady(whole.passages[side], given, came, width)
         frames = job.sent[_warm_up(len(job.sent)):]
         first = alone.passages[side][0]
         rows.append(Row(
             direction=side, width=width, size=job.workload.name, sas=job.sas,
             frame_bytes=sum(map(len, frames)) / len(frames),
             clocks_per_packet=clocks, limit_clocks=limit,
-            latency_clocks=first.first_out - first.last_in, clock_mhz=clock_mhz))
+            latency_clocks=first.last_out - _beats(came[0], width) - first.last_in,
+            first_beat_clocks=first.first_out - first.last_in - 1, clock_mhz=clock_mhz))
     return rows
 
 
 def _steady(
-    passages: Sequence[Passage], given: Sequence[bytes], came: Sequence[bytes], beat_bytes: int,
+    passages: Sequence[Passage], given: Sequence[bytes], came: Sequence[bytes], width: int,
 ) -> tuple[float, float]:
     """Clocks a packet behind the warm-up, and their limit: the beats of the busier side."""
     start = _warm_up(len(passages))
     packets = len(passages) - start
     clocks = passages[-1].last_out - passages[start - 1].last_out
-    limit = max(sum(-(-len(frame) // beat_bytes) for frame in frames[start:])
-                for frames in (given, came))
+    limit = max(sum(_beats(frame, width) for frame in frames[start:]) for frames in (given, came))
     return clocks / packets, limit / packets
+
+
+def _beats(frame: bytes, width: int) -> int:
+    return -(-len(frame) // (width // 8))
 
 
 def _warm_up(packets: int) -> int:
     return max(1, packets // _WARM_UP_SHARE)
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How fast the simulation is, with cocotb and without."""
+
+    cosimulated: float
+    """Clocks a second of the engine under cocotb, its frames played and recorded."""
+    bare: float
+    """Clocks a second of the same Verilated model in a C++ loop, on the same frames."""
+    packets: float
+    """A second, through the engine under cocotb."""
+
+    @property
+    def ratio(self) -> float:
+        """How many times as long a clock takes under cocotb."""
+        return self.bare / self.cosimulated
+
+
+def measure_speed(rig: EngineRig, job: Job) -> Speed:
+    """Run a job both ways, in turn; the best of each counts, for other load disturbs."""
+    runs = [(play(rig, [job.load])[0], play_bare(rig, job.load)) for _ in range(_SPEED_ROUNDS)]
+    cosimulated = max(played.clocks / played.seconds for played, _ in runs)
+    bare = max(clocks / seconds for _, (clocks, seconds) in runs)
+    packets = max((len(played.sent) + len(played.received)) / played.seconds for played, _ in runs)
+    return Speed(cosimulated, bare, packets)

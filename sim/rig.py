@@ -99,7 +99,9 @@ def table_rig(table: Netlist) -> Rig:
     return Rig(_netlist(table, inputs, outputs, body), tuple(paths))
 
 
-def _netlist(design: Netlist, inputs: dict[str, int], outputs: dict[str, int], body: str) -> Netlist:
+def _netlist(
+    design: Netlist, inputs: dict[str, int], outputs: dict[str, int], body: str,
+) -> Netlist:
     ports = {"clk": 1, "rst": 1} | inputs
     lines = [f"  input [{bits - 1}:0] {name}" if bits > 1 else f"  input {name}"
              for name, bits in ports.items()]

@@ -1,0 +1,171 @@
+"""``espnic bench``: what it runs, its table, its JSON and its plot."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from sim import rate, rtl
+from sim.files import replacing
+from sim.problem import InputError
+from sim.rate import ETHERNET_GBPS, Row, Speed
+from sim.simulators import require_tools
+
+QUICK_SA_COUNTS = (1, 1024)
+SAS_MAX = 65535
+PLOT_SUFFIXES = (".png", ".svg")
+_SPEED_WORKLOAD = "1500"
+
+NOTES = (
+    "Packets back to back in both directions at once, each on another SA than the one before it.",
+    "size: bytes of the clear IPv4 packet, in an IPv4 tunnel with AES-128 and an ICV of 16 bytes. "
+    "IMIX: 7 packets of 64 bytes, 4 of 570, 1 of 1500. random: 64 to 1500 bytes.",
+    "clocks: a packet, in steady state. share: of the limit, a beat each clock on the busier side. "
+    "B/clk, Gb/s: of sealed frames without FCS. lat: clocks from first beat in to first beat out, "
+    "less those in which the frame came in. "
+    "10G to 100G: Mpps of these frames on Ethernet, with preamble, FCS and gap.",
+)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asks for."""
+
+    widths: tuple[int, ...]
+    sas: tuple[int, ...]
+    quick: bool
+    clock_mhz: float | None
+    """None: that of the width."""
+    seed: int
+    json_file: Path | None
+    plot: Path | None
+
+
+def bench(request: Request, console: Console) -> None:
+    """Measure, print the tables, write the files."""
+    _check(request)
+    require_tools("verilator")
+    for note in NOTES:
+        console.print(note, highlight=False)
+    rows: list[Row] = []
+    for width in request.widths:
+        mhz = request.clock_mhz or rate.CLOCKS_MHZ[width]
+        found, speed = _measure_width(request, width, mhz, console)
+        console.print(_table(width, mhz, found), highlight=False)
+        console.print(_speed_line(speed), highlight=False)
+        rows += found
+    if request.json_file is not None:
+        with replacing(request.json_file) as partial:
+            partial.write_text(json.dumps([row.as_json() for row in rows], indent=1) + "\n")
+    if request.plot is not None:
+        plot(rows, request.plot)
+
+
+def _check(request: Request) -> None:
+    for width in request.widths:
+        if width not in rtl.WIDTHS:
+            raise InputError(f"--width {width}: expected one of {', '.join(map(str, rtl.WIDTHS))}")
+    for sas in request.sas:
+        if not 1 <= sas <= SAS_MAX:
+            raise InputError(f"--sas {sas}: expected 1 to {SAS_MAX}")
+    if request.clock_mhz is not None and not request.clock_mhz > 0:
+        raise InputError(f"--clock-mhz {request.clock_mhz}: expected more than 0")
+    if request.plot is not None and request.plot.suffix not in PLOT_SUFFIXES:
+        raise InputError(f"--plot {request.plot}: expected a name in {' or '.join(PLOT_SUFFIXES)}")
+    for path in (request.json_file, request.plot):
+        if path is not None and not path.parent.is_dir():
+            raise InputError(f"{path}: expected its folder to be there")
+
+
+def _measure_width(
+    request: Request, width: int, clock_mhz: float, console: Console,
+) -> tuple[list[Row], Speed]:
+    rows: list[Row] = []
+    speed = None
+    by_size = groupby(sorted(request.sas), key=rate.table_size)
+    for size, counts in by_size:
+        chosen = list(counts)
+        with console.status(f"{width} bits, tables of {size}: building") as status:
+            rig = rate.build_rig(width, chosen[0])
+            jobs = []
+            for sas in chosen:
+                status.update(f"{width} bits, {sas} SAs: adding them")
+                jobs += [rate.make_job(rig, workload, sas, request.seed)
+                         for workload in rate.workloads(width, request.quick, request.seed)]
+            status.update(f"{width} bits, tables of {size}: running")
+            rows += rate.measure(rig, jobs, clock_mhz)
+            if speed is None:
+                job = next(job for job in jobs if job.workload.name == _SPEED_WORKLOAD)
+                speed = rate.measure_speed(rig, job)
+    assert speed is not None, "there is one count of SAs at least"
+    return rows, speed
+
+
+def _table(width: int, clock_mhz: float, rows: Sequence[Row]) -> Table:
+    table = Table(box=None, header_style="bold", padding=(0, 1, 0, 0), title_justify="left",
+                  title=f"{width} bits a beat at {clock_mhz:g} MHz", title_style="bold")
+    table.add_column("")
+    for name in ("size", "SAs", "clocks", "share", "B/clk", "lat", "Gb/s", "Mpps",
+                 *(f"{gbps}G" for gbps in ETHERNET_GBPS)):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(
+            row.direction, row.size, f"{row.sas:,}", f"{row.clocks_per_packet:.2f}",
+            f"{100 * row.share:.1f}%", f"{row.bytes_per_clock:.2f}", str(row.latency_clocks),
+            f"{row.gbps:.2f}", f"{row.mpps:.2f}",
+            *(f"{row.line_mpps(gbps):.2f}" for gbps in ETHERNET_GBPS))
+    return table
+
+
+def _speed_line(speed: Speed) -> str:
+    return (
+        f"simulation: {speed.cosimulated:,.0f} clocks/s and {speed.packets:,.0f} packets/s under "
+        f"cocotb, {speed.bare:,.0f} clocks/s without: {speed.ratio:.2f} times\n"
+    )
+
+
+def plot(rows: Sequence[Row], path: Path) -> None:
+    """Gb/s over packet size: a panel for each width, the line rates of Ethernet behind."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    fixed = [row for row in rows if row.size.isdigit()]
+    widths = sorted({row.width for row in fixed})
+    figure, panels = pyplot.subplots(
+        1, len(widths), figsize=(5 * len(widths), 4.5), squeeze=False, layout="constrained")
+    for panel, width in zip(panels[0], widths, strict=True):
+        _plot_width(panel, [row for row in fixed if row.width == width])
+    with replacing(path) as partial:
+        figure.savefig(partial, format=path.suffix[1:], dpi=120)
+    pyplot.close(figure)
+
+
+def _plot_width(panel, rows: Sequence[Row]) -> None:
+    markers = {"tx": "^", "rx": "v"}
+    for direction, sas in sorted({(row.direction, row.sas) for row in rows}):
+        line = [row for row in rows if (row.direction, row.sas) == (direction, sas)]
+        panel.plot([int(row.size) for row in line], [row.gbps for row in line],
+                   marker=markers[direction], label=f"{direction}, {sas:,} SAs")
+    lengths = sorted({(int(row.size), row.frame_bytes) for row in rows})
+    greatest = max(row.gbps for row in rows)
+    for gbps in ETHERNET_GBPS:
+        if gbps > 2 * greatest:
+            continue
+        carried = [gbps * frame / (frame + rate.ETHERNET_OVERHEAD_BYTES) for _, frame in lengths]
+        panel.plot([size for size, _ in lengths], carried, "--", color="grey", linewidth=0.8)
+        panel.annotate(f"{gbps} GbE", (lengths[0][0], carried[0]), color="grey", fontsize="small",
+                       xytext=(0, 3), textcoords="offset points")
+    panel.set_xscale("log", base=2)
+    sizes = [size for size, _ in lengths]
+    panel.set_xticks(sizes, [str(size) for size in sizes], rotation=45)
+    panel.set_ylim(bottom=0)
+    panel.set_xlabel("clear IPv4 packet, bytes")
+    panel.set_ylabel("sealed frames, Gb/s")
+    panel.set_title(f"{rows[0].width} bits a beat at {rows[0].clock_mhz:g} MHz")
+    panel.legend(fontsize="small")
