@@ -11,9 +11,6 @@ from hdl.toeplitz import SerialToeplitz
 
 WAYS = 3
 OVERFLOW_ENTRIES = 4
-MOVING_ENTRIES = 2
-"""The entry under way and the one that it puts out."""
-
 MOVES_MAX = 64
 """Entries that an INSERT puts out of their place at most."""
 
@@ -115,15 +112,18 @@ class LookupControl(wiring.Component):
     take 3. There are no errors: an INSERT must follow a FIND that was neither found nor full,
     a REMOVE one that found.
 
-    **Moves.** An INSERT is answered when look-ups find the entry, which then stands in
-    ``moving[0]``, the hand. From there it goes into a free row of its own; where it has none it
-    puts another entry out, which takes its place in the hand, and so on: the random walk of
-    cuckoo hashing (D. Fotakis, R. Pagh, P. Sanders, P. Spirakis, "Space Efficient Hash Tables
-    With Worst Case Constant Access Time", 2003). An entry is copied to ``moving[1]`` before its
-    row is overwritten and the hand is cleared behind the write to the row, so every clock's
-    look-up finds it in at least one place, and in two with the same answer. After
-    ``MOVES_MAX`` moves the entry in the hand goes to the overflow. The next request waits for
-    the end of the walk: 4 clocks, and ``168 + hash_bits(sas)`` more for each move.
+    **Moves.** An INSERT is answered when look-ups find the entry, which then stands in the
+    hand. From there it goes into a free row of its own; where it has none it puts another
+    entry out, which takes its place in the hand, and so on: the random walk of cuckoo hashing
+    (D. Fotakis, R. Pagh, P. Sanders, P. Spirakis, "Space Efficient Hash Tables With Worst Case
+    Constant Access Time", 2003). After ``MOVES_MAX`` moves the entry in the hand goes to the
+    overflow. The next request waits for the end of the walk: 4 clocks, and
+    ``168 + hash_bits(sas)`` more for each move.
+
+    A look-up compares the hand one clock after it read the rows. So it finds both entries of
+    an exchange in every clock when the hand changes in the clock behind that of the write: the
+    last look-up that reads the old row compares the old hand, the next one reads the new row
+    and compares the new hand.
 
     A FIND is full when the rows of the key are taken and so is the overflow: then there would
     be no last resort. Nothing is ever put out of the table.
@@ -152,8 +152,8 @@ class LookupControl(wiring.Component):
         The rows at the ``address`` of the clock before.
     overflow : In(data.ArrayLayout(entry(sas), OVERFLOW_ENTRIES))
         The overflow entries.
-    moving : Out(data.ArrayLayout(entry(sas), MOVING_ENTRIES))
-        Entries between two places, for look-ups to compare like the overflow.
+    hand : Out(entry(sas))
+        The entry that seeks a place, for look-ups to compare like the overflow.
     write : Out(WAYS + OVERFLOW_ENTRIES)
         Places to write, the ways from bit 0 up.
     entry : Out(entry(sas))
@@ -170,7 +170,7 @@ class LookupControl(wiring.Component):
             "address": Out(data.ArrayLayout(index_bits(sas), WAYS)),
             "ways": In(data.ArrayLayout(entry(sas), WAYS)),
             "overflow": In(data.ArrayLayout(entry(sas), OVERFLOW_ENTRIES)),
-            "moving": Out(data.ArrayLayout(entry(sas), MOVING_ENTRIES)),
+            "hand": Out(entry(sas)),
             "write": Out(WAYS + OVERFLOW_ENTRIES),
             "entry": Out(entry(sas)),
         })
@@ -187,7 +187,8 @@ class LookupControl(wiring.Component):
         noise = Signal(_LFSR_BITS, init=1)
         places = [*self.ways, *self.overflow]
         # Without `valid` the hand only keeps the key that is searched.
-        hand, spare = self.moving
+        hand = self.hand
+        put_out = Signal(entry(self.sas))
 
         m.d.comb += [
             self.address.eq(row),
@@ -262,14 +263,14 @@ class LookupControl(wiring.Component):
             with m.State("Copy"):
                 for way, kept in enumerate(self.ways):
                     with m.If(target[way]):
-                        m.d.sync += spare.eq(kept)
+                        m.d.sync += put_out.eq(kept)
                 m.next = "Put"
             with m.State("Put"):
                 m.d.comb += [self.write.eq(target), self.entry.eq(hand)]
                 m.next = "Take"
             with m.State("Take"):
-                m.d.sync += [hand.eq(spare), spare.valid.eq(0)]
+                m.d.sync += [hand.eq(put_out), put_out.valid.eq(0)]
                 m.next = "Idle"
-                with m.If(spare.valid):
+                with m.If(put_out.valid):
                     m.next = "Hash"
         return m

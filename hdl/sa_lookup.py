@@ -100,7 +100,7 @@ class SaLookup(wiring.Component):
         ]
 
         read = self._ways(m, control, way_indexes(hasher.o.payload, self.sas))
-        places = [*read, *self._overflow(m, control), *control.moving]
+        places = [*read, *self._overflow(m, control), control.hand]
         self._compare(m, hasher.o.valid, control.swept, places)
         return m
 
@@ -156,7 +156,7 @@ class SaLookup(wiring.Component):
                 answers[n].eq(Cat(place.serial, place.sa)),
             ]
         chosen = Signal(answer_bits)
-        # Two places hold a key only while it moves, with the same answer: no priority is needed.
+        # Only while it moves two places hold a key, with the same answer: no priority is needed.
         for n in range(answer_bits):
             m.d.comb += chosen[n].eq((Cat(answer[n] for answer in answers) & hits).any())
         m.d.comb += [
