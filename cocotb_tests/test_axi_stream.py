@@ -14,8 +14,11 @@ from sim.widths import Ports, bench_widths, simulate_widths
 USER_BITS = 11
 
 
-def transfers(width, frame, users, noise):
-    """A frame as AXI4-Stream transfers, with a value of tuser for each of them."""
+def transfers(width, frame, users, noise, without=0):
+    """A frame as AXI4-Stream transfers, with a value of tuser for each of them.
+
+    ``without`` has the bits of tkeep that are 0 all the same.
+    """
     size = width // 8
     words = []
     for number, start in enumerate(range(0, len(frame), size)):
@@ -23,7 +26,7 @@ def transfers(width, frame, users, noise):
         padding = noise.randbytes(size - len(piece))
         words.append(pack(axi_beat(width, USER_BITS), {
             "tdata": int.from_bytes(piece + padding, "little"),
-            "tkeep": (1 << len(piece)) - 1,
+            "tkeep": ((1 << len(piece)) - 1) & ~without,
             "tlast": start + size >= len(frame),
             "tuser": users[number],
         }))
@@ -45,7 +48,7 @@ def frames_around_the_limit(chance, width):
     return [chance.randbytes(length) for length in lengths]
 
 
-async def check(dut, width, frames, *, idle=0.0, stall=0.0):
+async def check(dut, width, frames, *, idle=0.0, stall=0.0, without=0):
     """Send the frames and compare beats, tuser and ends; returns the clocks it took."""
     chance = random.Random(cocotb.RANDOM_SEED)
     ports = Ports(dut, width, idle=idle, stall=stall)
@@ -57,7 +60,7 @@ async def check(dut, width, frames, *, idle=0.0, stall=0.0):
     for frame, kept in zip(frames, cut, strict=True):
         frame_users = [chance.getrandbits(USER_BITS) for _ in range(-(-len(frame) // size))]
         users += frame_users[:-(-len(kept) // size)]
-        source.send(*transfers(width, frame, frame_users, chance))
+        source.send(*transfers(width, frame, frame_users, chance, without))
     layout = FrameIngress(width, USER_BITS).o.payload.shape()
     passed = [unpack(layout, word) for word in await beats.receive(len(users))]
     await source.drained()
@@ -85,6 +88,15 @@ async def frames_that_are_too_long_are_cut_and_spare_the_next(dut, width):
     await start_clock_and_reset(dut)
     frames = frames_around_the_limit(random.Random(cocotb.RANDOM_SEED), width)
     await check(dut, width, frames, idle=0.1, stall=0.1)
+
+
+@cocotb.test()
+@cocotb.parametrize(width=bench_widths())
+async def a_last_beat_without_bytes_counts_as_one_byte(dut, width):
+    await start_clock_and_reset(dut)
+    chance = random.Random(cocotb.RANDOM_SEED)
+    frames = [chance.randbytes(width // 8 * beats + 1) for beats in (0, 0, 1, 3, 0, 2)]
+    await check(dut, width, frames, stall=0.3, without=1)
 
 
 @cocotb.test()

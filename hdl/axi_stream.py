@@ -23,7 +23,9 @@ class FrameIngress(wiring.Component):
 
     Combinational, one beat each clock. ``tkeep`` is all ones but on a frame's
     last beat, where its ones are contiguous from bit 0 (AMBA AXI4-Stream, IHI
-    0051, 2.4: packed stream).
+    0051, 2.4: packed stream). A last beat without any byte, which the standard
+    allows, counts as one byte: behind a packet that is padding, and beats and
+    length of the frame stay in step.
 
     Parameters
     ----------
@@ -61,7 +63,8 @@ class FrameIngress(wiring.Component):
         at_limit = Signal()
         o = self.o.payload
         m.d.comb += [
-            count.eq(sum(self.i.payload.tkeep)),
+            # The lowest byte always counts: see the class.
+            count.eq(sum(self.i.payload.tkeep[1:]) + 1),
             at_limit.eq((index == beats_max - 1) & ~self.i.payload.tlast),
             o.beat.data.eq(self.i.payload.tdata),
             o.beat.count.eq(Mux(self.i.payload.tlast, count, beat_bytes)),
