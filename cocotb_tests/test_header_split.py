@@ -7,6 +7,7 @@ from cocotb.triggers import ClockCycles
 
 from hdl.header_split import HeaderSplit
 from hdl.text_restore import text_place
+from model.codes import FRAME_BYTES_MAX
 from sim.beats import pack, receive_packets, to_beats
 from sim.streams import start_clock_and_reset
 from sim.widths import Ports, bench_widths, simulate_widths
@@ -27,6 +28,11 @@ def every_boundary(chance, width):
     """Text at every offset, from 0 bytes of it to a beat and more."""
     return [(chance.randbytes(offset + text), offset)
             for offset in range(50, 100, 4) for text in (0, 1, 4, width // 8, width // 8 + 3)]
+
+
+def long_frames(chance):
+    """The block does not count the beats of frames as long as these to their end."""
+    return [(chance.randbytes(FRAME_BYTES_MAX), offset) for offset in (50, None, 98)]
 
 
 async def split(dut, width, frames, *, idle=0.0, stall=0.0):
@@ -53,7 +59,8 @@ def expected(frames):
 async def headers_and_text_part_at_every_offset(dut, width):
     await start_clock_and_reset(dut)
     chance = random.Random(cocotb.RANDOM_SEED)
-    frames = every_boundary(chance, width) + random_frames(chance, width, 150)
+    frames = [*every_boundary(chance, width), *long_frames(chance),
+              *random_frames(chance, width, 150)]
     assert await split(dut, width, frames, idle=0.3, stall=0.3) == expected(frames)
 
 

@@ -6,6 +6,7 @@ import cocotb
 
 from cocotb_tests.test_text_extract import lengths_and_offsets
 from hdl.text_restore import TextRestore, text_place
+from model.codes import FRAME_BYTES_MAX
 from sim.beats import pack, receive_packets, to_beats
 from sim.streams import start_clock_and_reset
 from sim.widths import Ports, bench_widths, simulate_widths
@@ -20,6 +21,9 @@ def frames_and_texts(chance, width):
         frames.append((frame, offset, chance.randbytes(length)))
         if chance.random() < 1 / 4:
             frames.append((chance.randbytes(chance.randrange(1, 100)), offset, None))
+    # The block does not count the beats of frames as long as these to their end.
+    frames += [(chance.randbytes(FRAME_BYTES_MAX), offset, chance.randbytes(length))
+               for offset, length in ((50, 40), (50, 9500), (98, 9500))]
     return frames
 
 

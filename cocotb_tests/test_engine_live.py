@@ -1,0 +1,229 @@
+"""The engine while things change: commands among frames in flight, outputs that wait, reset.
+
+The replays of ``test_engine.py`` give a command when every earlier frame has left. Here
+nobody waits, so what a frame meets is not known beforehand, but what may become of it is.
+"""
+
+from dataclasses import replace
+from random import Random
+
+import cocotb
+import pytest
+from cocotb import start_soon
+from cocotb.triggers import ClockCycles
+from cocotbext.axi import AxiLiteBus, AxiLiteMaster
+
+from cocotb_tests.engine_steps import Traffic, add_commands, bypass
+from model import esp, trailer
+from model.codes import FRAME_BYTES_MAX, RxStatus, SaDirection, SaOperation, SaResult
+from model.layouts import RX_COMPLETION, TX_DESCRIPTOR
+from model.sa import command_values
+from sim import frames
+from sim.agents import AxisSink, AxisSource
+from sim.build import run
+from sim.driver import Driver
+from sim.golden import run_model
+from sim.rtl import SAS, Options, build_engine
+from sim.steps import Command, RxFrame, TxFrame
+from sim.streams import start_clock_and_reset
+from tests.sas import all_kinds_of_sa, device_with, make_sa
+
+SIDES = ("rx", "tx")
+BOTH = (SaDirection.RX, SaDirection.TX)
+ESP_OFFSET = 14 + 20
+
+
+class Live:
+    """The engine's ports after a reset; outputs are not ready before ``take``."""
+
+    def __init__(self, dut, seed, idle=0.0):
+        self._dut, self._seed = dut, seed
+        self.sources = {
+            side: AxisSource(dut, f"s_axis_{side}", seed=seed, idle=idle) for side in SIDES}
+        self.sinks = {}
+        self.driver = Driver(AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.clk, dut.rst))
+
+    def take(self, stall=0.0):
+        """Take what leaves from now on."""
+        self.sinks = {
+            side: AxisSink(self._dut, f"m_axis_{side}", seed=self._seed, stall=stall)
+            for side in SIDES}
+
+    def send(self, step):
+        """Queue a frame."""
+        if isinstance(step, RxFrame):
+            self.sources["rx"].send(step.data)
+        else:
+            self.sources["tx"].send(step.data, TX_DESCRIPTOR.pack(step.descriptor))
+
+    async def ended(self, requests):
+        """Wait until so many requests have been judged and all that leave have left."""
+        for side in SIDES:
+            await self.sources[side].drained()
+        counters = {}
+        while counters.get("tx_packets_in") != requests:
+            counters = await self.driver.counters()
+        await self.sinks["tx"].reach(counters["tx_packets_out"])
+
+
+def request(sa, sequence, payload):
+    """A frame to seal under handle 1, without trailer."""
+    frame = frames.carried(sa, sa.spi.to_bytes(4, "big") + bytes(12) + payload)
+    return TxFrame({"operation": 1, "sa": 1, "sequence": sequence, "esp_offset": ESP_OFFSET,
+                    "next_header": 4}, frame)
+
+
+def wire_frame(sa, step):
+    """What the request must leave as under this SA."""
+    payload = step.data[ESP_OFFSET + esp.TEXT_OFFSET:]
+    text = payload + trailer.build(len(payload), step.descriptor["next_header"])
+    return step.data[:ESP_OFFSET] + esp.seal(sa, step.descriptor["sequence"], text).packet
+
+
+@cocotb.test()
+async def a_frame_meets_one_sa_wholly_or_none(dut):
+    """Two SAs take turns under one handle and one SPI while frames of both go by."""
+    random = Random(cocotb.RANDOM_SEED)
+    await start_clock_and_reset(dut)
+    live = Live(dut, cocotb.RANDOM_SEED, idle=0.2)
+    live.take(stall=0.2)
+    one = make_sa(seed=11)
+    sas = (one, replace(make_sa(key_bytes=32, seed=12), spi=one.spi))
+    received, requests = [], []
+    over = False
+
+    async def feed():
+        while not over:
+            while len(received) < len(live.sources["rx"].sent) + 4:
+                sa = random.choice(sas)
+                text = random.randbytes(random.choice([2, 30, 200, 1000])) + b"\0\x04"
+                received.append((sa, frames.sealed(sa, text, len(received) + 1)))
+                live.send(RxFrame(received[-1][1]))
+            while len(requests) < len(live.sources["tx"].sent) + 4:
+                payload = random.randbytes(random.choice([0, 30, 200, 1000]))
+                requests.append(request(one, len(requests) + 1, payload))
+                live.send(requests[-1])
+            await ClockCycles(dut.clk, 20)
+
+    feeding = start_soon(feed())
+    for _ in range(30):
+        sa = random.choice(sas)
+        for operation in (SaOperation.ADD, SaOperation.DELETE):
+            for direction in BOTH:
+                values = command_values(operation, direction, 1, sa)
+                assert await live.driver.command(values) == SaResult.OK
+            await ClockCycles(dut.clk, random.choice([1, 10, 300, 800]))
+    over = True
+    await feeding
+    await live.sinks["rx"].reach(len(received))
+    await live.ended(len(requests))
+
+    found = set()
+    for (sa, frame), got in zip(received, live.sinks["rx"].frames, strict=True):
+        completion = RX_COMPLETION.unpack(got.user)
+        found.add(completion["status"])
+        if completion["status"] == RxStatus.OK:
+            expected = device_with(sa).receive(frame)
+            assert (got.data, completion) == (expected.frame, expected.completion)
+        else:
+            assert got.data == frame
+    assert found == {RxStatus.OK, RxStatus.AUTH_FAILED, RxStatus.NO_SA}
+
+    sealed = [got.data for got in live.sinks["tx"].frames]
+    numbers = [int.from_bytes(frame[ESP_OFFSET + 4:ESP_OFFSET + 8], "big") for frame in sealed]
+    assert numbers == sorted(set(numbers)) and 0 < len(numbers) < len(requests)
+    by_sa = [sum(frame == wire_frame(sa, requests[number - 1])
+                 for number, frame in zip(numbers, sealed, strict=True)) for sa in sas]
+    assert sum(by_sa) == len(sealed) and all(by_sa)
+
+
+def single_bytes(random):
+    return [step for _ in range(200) for step in (RxFrame(random.randbytes(1)), bypass(b"\xAA"))]
+
+
+def smallest_packets(random):
+    sas = all_kinds_of_sa()
+    traffic = Traffic(sas, random)
+    return [step for index in range(150) for step in (
+        RxFrame(traffic.wire_frame(index % len(sas), 1)),
+        traffic.request(index % len(sas), index % 3, bool(index & 4)))]
+
+
+def longest_frames(random):
+    sas = all_kinds_of_sa()
+    steps = []
+    for index, sa in enumerate(sas):
+        text = random.randbytes(9436) + bytes.fromhex("01020204")
+        frame = frames.sealed(sa, text, index + 1)
+        steps += [
+            RxFrame(frame + bytes(FRAME_BYTES_MAX - len(frame))),
+            RxFrame(frame + bytes(FRAME_BYTES_MAX + 1 - len(frame))), RxFrame(frame[:-1]),
+            bypass(random.randbytes(FRAME_BYTES_MAX)), bypass(bytes(FRAME_BYTES_MAX + 1))]
+    return steps
+
+
+@cocotb.test()
+@cocotb.parametrize(kind=["single_bytes", "smallest_packets", "longest_frames"])
+async def all_that_waits_for_the_outputs_comes_right(dut, kind):
+    """The outputs stand still until every store and queue in front of them is full."""
+    random = Random(cocotb.RANDOM_SEED)
+    await start_clock_and_reset(dut)
+    live = Live(dut, cocotb.RANDOM_SEED)
+    commands = add_commands(all_kinds_of_sa(), *BOTH)
+    for command in commands:
+        assert await live.driver.command(command.values) == SaResult.OK
+    steps = globals()[kind](random)
+    for step in steps:
+        live.send(step)
+    await ClockCycles(dut.clk, 4000)
+    live.take(stall=0.1)
+    expected = run_model([*commands, *steps], SAS)
+    await live.sinks["rx"].reach(len(expected.received))
+    await live.ended(sum(isinstance(step, TxFrame) for step in steps))
+    assert [(got.data, RX_COMPLETION.unpack(got.user)) for got in live.sinks["rx"].frames] == [
+        (item.frame, item.completion) for item in expected.received]
+    assert [got.data for got in live.sinks["tx"].frames] == expected.sent
+    assert await live.driver.counters() == expected.counters
+
+
+@cocotb.test()
+@cocotb.parametrize(clocks=[1, 40, 700, 1500, 0])
+async def a_reset_leaves_nothing_of_what_was_before(dut, clocks):
+    """Each round finds the engine as the one before left it, in the midst of its frames."""
+    random = Random(clocks)
+    await start_clock_and_reset(dut)
+    live = Live(dut, clocks)
+    live.take(stall=0.2)
+    sa = make_sa(seed=11)
+
+    def some(count):
+        return [step for number in range(1, count + 1) for step in (
+            RxFrame(frames.sealed(sa, random.randbytes(random.choice([2, 30, 1000])) + b"\0\x04")),
+            request(sa, number, random.randbytes(random.choice([0, 30, 1000]))))]
+
+    # The sweep of the SA table runs meanwhile.
+    steps = [*some(5), *add_commands([sa], *BOTH), *some(8)]
+    for step in steps:
+        if isinstance(step, Command):
+            await live.ended(5)
+            await live.sinks["rx"].reach(5)
+            assert await live.driver.command(step.values) == SaResult.OK
+        else:
+            live.send(step)
+    expected = run_model(steps, SAS)
+    await live.sinks["rx"].reach(len(expected.received))
+    await live.ended(13)
+    assert [got.data for got in live.sinks["rx"].frames] == [
+        item.frame for item in expected.received]
+    assert [got.data for got in live.sinks["tx"].frames] == expected.sent
+    assert await live.driver.counters() == expected.counters
+    for step in some(40):
+        live.send(step)
+    await ClockCycles(dut.clk, clocks)
+
+
+@pytest.mark.parametrize("width", [128])
+def test_engine_holds_while_things_change(width):
+    options = Options(width=width, seed=1)
+    done = run(build_engine(options), module=__name__, seed=options.seed)
+    assert not done.failures, f"seed {options.seed}: {done.failures}, log {done.log}"
