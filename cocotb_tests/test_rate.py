@@ -27,7 +27,8 @@ WORKLOADS = (
 def test_no_clock_is_lost_between_packets_of_changing_sas(width):
     print(f"seed {SEED}")
     rig = rate.build_rig(width, SAS)
-    jobs = [rate.make_job(rig, workload, SAS, SEED) for workload in WORKLOADS]
+    population = rate.populate(rig, SAS, SEED)
+    jobs = [rate.make_job(workload, population, SEED) for workload in WORKLOADS]
     rows = rate.measure(rig, jobs, rate.CLOCKS_MHZ[width])
     lost = [f"{row.direction} {row.size}: {row.clocks_per_packet:.3f} clocks a packet, "
             f"limit {row.limit_clocks:.3f}"
@@ -42,7 +43,8 @@ def test_no_clock_is_lost_between_packets_of_changing_sas(width):
 def test_played_frames_are_right_with_gaps_and_stalls(seed):
     print(f"seed {seed}")
     rig = rate.build_rig(128, SAS)
-    job = rate.make_job(rig, Workload("mix", tuple(range(21, 400, 3))), SAS, seed)
+    job = rate.make_job(
+        Workload("mix", tuple(range(21, 400, 3))), rate.populate(rig, SAS, SEED), seed)
     slowed = replace(job.load, gap=60 * seed, stall=70 * seed)
     played, = play(rig, [slowed], seed)
     rate.check_frames(job, played)

@@ -8,6 +8,7 @@ once, each packet on another SA than the one before it.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
+from pathlib import Path
 from random import Random
 
 from model import esp, ip, stack
@@ -23,6 +24,7 @@ from sim.steps import RxFrame, TxFrame
 from sim.tables import table_files
 
 SIZES = (64, 128, 256, 512, 1024, 1500, 4096, 9000)
+IMIX_NAME = "IMIX"
 IMIX = (64,) * 7 + (570,) * 4 + (1500,)
 """One round of the simple IMIX: 7 to 4 to 1."""
 RANDOM_SIZES = (64, 1500)
@@ -58,7 +60,7 @@ class Row:
     direction: str
     width: int
     size: str
-    """Bytes of the clear packet, ``IMIX`` or ``random``."""
+    """Bytes of the clear packet, ``IMIX_NAME`` or ``random``."""
     sas: int
     frame_bytes: float
     """Mean length of a sealed frame, without FCS."""
@@ -121,7 +123,7 @@ def workloads(width: int, quick: bool, seed: int) -> list[Workload]:
     found = [Workload(str(size), (size,) * max(_PACKETS_MIN, budget // size)) for size in SIZES]
     mixed = list(IMIX) * max(2, budget // sum(IMIX))
     random.shuffle(mixed)
-    found.append(Workload("IMIX", (max(IMIX), *mixed)))
+    found.append(Workload(IMIX_NAME, (max(IMIX), *mixed)))
     least, greatest = RANDOM_SIZES
     count = max(_PACKETS_MIN, 2 * budget // (least + greatest))
     drawn = tuple(random.randint(least, greatest) for _ in range(count))
@@ -179,6 +181,20 @@ class Traffic:
 
 
 @dataclass(frozen=True)
+class Population:
+    """The SAs of an engine, and the folder with its tables when they have been added."""
+
+    sas: tuple[SecurityAssociation, ...]
+    table: Path
+
+
+def populate(rig: EngineRig, count: int, seed: int) -> Population:
+    """Add so many SAs; kept, so done only once."""
+    sas = tuple(make_sas(count, seed))
+    return Population(sas, table_files(rig.width, rig.size, sas))
+
+
+@dataclass(frozen=True)
 class Job:
     """One workload on so many SAs, with what must come out."""
 
@@ -189,14 +205,12 @@ class Job:
     opened: tuple[bytes, ...]
 
 
-def make_job(rig: EngineRig, workload: Workload, sas: int, seed: int) -> Job:
+def make_job(workload: Workload, population: Population, seed: int) -> Job:
     """Frames of a workload for both directions."""
-    associations = make_sas(sas, seed)
-    traffic = Traffic(associations, seed)
+    traffic = Traffic(population.sas, seed)
     requests, sealed, opened = zip(*(traffic.next(size) for size in workload.sizes), strict=True)
-    load = Load(requests, tuple(RxFrame(frame) for frame in sealed),
-                table_files(rig.width, rig.size, associations))
-    return Job(workload, sas, load, sealed, opened)
+    load = Load(requests, tuple(RxFrame(frame) for frame in sealed), population.table)
+    return Job(workload, len(population.sas), load, sealed, opened)
 
 
 def build_rig(width: int, sas: int) -> EngineRig:
@@ -303,8 +317,10 @@ class Speed:
         return self.bare / self.cosimulated
 
 
-def measure_speed(rig: EngineRig, job: Job) -> Speed:
-    """Run a job both ways, in turn; the best of each counts, for other load disturbs."""
+def measure_speed(rig: EngineRig, population: Population, seed: int) -> Speed:
+    """Run IMIX both ways, in turn; the best of each counts, for other load disturbs."""
+    imix = next(each for each in workloads(rig.width, False, seed) if each.name == IMIX_NAME)
+    job = make_job(imix, population, seed)
     runs = [(play(rig, [job.load])[0], play_bare(rig, job.load)) for _ in range(_SPEED_ROUNDS)]
     cosimulated = max(played.clocks / played.seconds for played, _ in runs)
     bare = max(clocks / seconds for _, (clocks, seconds) in runs)

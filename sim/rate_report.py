@@ -18,7 +18,6 @@ from sim.simulators import require_tools
 QUICK_SA_COUNTS = (1, 1024)
 SAS_MAX = 65535
 PLOT_SUFFIXES = (".png", ".svg")
-_SPEED_WORKLOAD = "1500"
 
 NOTES = (
     "Packets back to back in both directions at once, each on another SA than the one before it.",
@@ -94,13 +93,13 @@ def _measure_width(
             jobs = []
             for sas in chosen:
                 status.update(f"{width} bits, {sas} SAs: adding them")
-                jobs += [rate.make_job(rig, workload, sas, request.seed)
+                population = rate.populate(rig, sas, request.seed)
+                jobs += [rate.make_job(workload, population, request.seed)
                          for workload in rate.workloads(width, request.quick, request.seed)]
             status.update(f"{width} bits, tables of {size}: running")
             rows += rate.measure(rig, jobs, clock_mhz)
             if speed is None:
-                job = next(job for job in jobs if job.workload.name == _SPEED_WORKLOAD)
-                speed = rate.measure_speed(rig, job)
+                speed = rate.measure_speed(rig, population, request.seed)
     assert speed is not None, "there is one count of SAs at least"
     return rows, speed
 
@@ -123,8 +122,8 @@ def _table(width: int, clock_mhz: float, rows: Sequence[Row]) -> Table:
 
 def _speed_line(speed: Speed) -> str:
     return (
-        f"simulation: {speed.cosimulated:,.0f} clocks/s and {speed.packets:,.0f} packets/s under "
-        f"cocotb, {speed.bare:,.0f} clocks/s without: {speed.ratio:.2f} times\n"
+        f"simulation of IMIX: {speed.cosimulated:,.0f} clocks/s, {speed.packets:,.0f} packets/s\n"
+        f"the same without cocotb: {speed.bare:,.0f} clocks/s, {speed.ratio:.2f} times as many\n"
     )
 
 

@@ -141,4 +141,4 @@ def test_command_writes_a_row_for_each_direction_workload_and_count(monkeypatch,
     rows = json.loads(path.read_text())
     assert [(row["width"], row["sas"], row["clock_mhz"]) for row in rows] == [
         (512, 1, 250.0), (512, 1024, 250.0)]
-    assert "1.50 times" in capsys.readouterr().out
+    assert "1.50 times as many" in capsys.readouterr().out
