@@ -23,7 +23,7 @@ WORKLOADS = (
 )
 
 
-@pytest.mark.parametrize("width", [128])
+@pytest.mark.parametrize("width", [128, 256, 512])
 def test_no_clock_is_lost_between_packets_of_changing_sas(width):
     print(f"seed {SEED}")
     rig = rate.build_rig(width, SAS)
