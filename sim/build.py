@@ -151,7 +151,7 @@ def run(
 
 def cache_directory() -> Path:
     """Where builds and runs are kept: ``ESPNIC_BUILD``, else ``build/sim`` in the project."""
-    return Path(os.environ.get("ESPNIC_BUILD") or PROJECT / "build" / "sim")
+    return Path(os.environ.get("ESPNIC_BUILD") or PROJECT / "build" / "sim").absolute()
 
 
 def _key(netlist: Netlist, simulator: str) -> str:
