@@ -19,7 +19,7 @@ from model.codes import (
 
 
 def looked_up(lanes: int) -> data.StructLayout:
-    """An SA as the SA store gives it; ``context`` is 0 for a miss."""
+    """An SA as the SA store gives it; ``context`` means nothing without ``hit``."""
     return data.StructLayout({"hit": 1, "sa": HANDLE_BITS, "context": sa_context(lanes)})
 
 
