@@ -35,7 +35,7 @@ LANES = WIDTH // 128
 SAS = 16
 RX_EVENT = Layout("rx_event", (Field("status", 4, ""), Field("bytes", LENGTH_BITS, "")))
 TX_EVENT = Layout("tx_event", (
-    Field("status", 3, ""), Field("bytes_in", LENGTH_BITS, ""), Field("bytes_out", LENGTH_BITS, ""),
+    Field("status", 4, ""), Field("bytes_in", LENGTH_BITS, ""), Field("bytes_out", LENGTH_BITS, ""),
 ))
 
 

@@ -16,6 +16,8 @@ from sim.widths import Ports, bench_widths, simulate_widths
 
 HANDLES = 16
 CASES = 400
+OF_OTHER_REQUESTS = {status for status in TxStatus if status > TxStatus.DROP_OVERSIZE}
+"""Statuses of trailers, checksums and segmentation: not this block's to give."""
 
 
 class Case:
@@ -140,7 +142,7 @@ async def jobs_follow_the_model(dut, width):
     await start_clock_and_reset(dut)
     chance = random.Random(cocotb.RANDOM_SEED)
     cases = [Case(chance, width) for _ in range(CASES)]
-    assert {case.result.status for case in cases} == set(TxStatus)
+    assert {case.result.status for case in cases} == set(TxStatus) - OF_OTHER_REQUESTS
     for case, word in zip(cases, await dispatch(dut, width, cases, idle=0.3, stall=0.3),
                           strict=True):
         case.check(word, width)

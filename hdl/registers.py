@@ -17,7 +17,7 @@ from model.registers import Access, Register, RegisterField
 RxEvent = data.StructLayout({"status": 4, "bytes": LENGTH_BITS})
 """A frame received: ``RxStatus`` and its length. An oversize frame is counted as not leaving."""
 
-TxEvent = data.StructLayout({"status": 3, "bytes_in": LENGTH_BITS, "bytes_out": LENGTH_BITS})
+TxEvent = data.StructLayout({"status": 4, "bytes_in": LENGTH_BITS, "bytes_out": LENGTH_BITS})
 """A frame to send: ``TxStatus`` and its length as it came and as it leaves."""
 
 Groups = Sequence[tuple[Iterable[Register], Mapping[str, Value]]]

@@ -56,12 +56,37 @@ class TxStatus(IntEnum):
     DROP_SYNTAX = 5
     """ESP offset or lengths do not fit the frame, or the payload does not end on 4 bytes."""
     DROP_OVERSIZE = 6
-    """Longer than ``FRAME_BYTES_MAX``."""
+    """Longer than ``FRAME_BYTES_MAX``, without a segmentation request."""
+    DROP_TRAILER = 7
+    """The trailer in the frame is longer than the text: pad length + 2 is more than that."""
+    DROP_OFFSETS = 8
+    """Header offsets point outside the frame or into each other, or are not 2 modulo 4."""
+    DROP_LSO_OVERSIZE = 9
+    """A super-frame longer than ``SUPER_FRAME_BYTES_MAX``."""
+    DROP_LSO_PROTOCOL = 10
+    """Segmentation of what is neither TCP nor UDP."""
+    DROP_LSO_HEADER = 11
+    """The headers of a super-frame are longer than the super-frame."""
+    DROP_LSO_PAYLOAD = 12
+    """A super-frame of headers only."""
+    DROP_LSO_MSS = 13
+    """MSS 0, or so large that headers and MSS do not fit ``FRAME_BYTES_MAX``."""
+    DROP_LSO_SEQUENCE = 14
+    """The sequence numbers of the segments would wrap at 2^64, without ESN at 2^32."""
 
 
 class TxOperation(IntEnum):
     BYPASS = 0
     ENCRYPT = 1
+
+
+class RxChecksum(IntEnum):
+    """What the device says of the TCP or UDP checksum of a frame that it did not decrypt."""
+
+    NONE = 0
+    """Not looked at: neither TCP nor UDP, a fragment, options, a UDP checksum of 0, decrypted."""
+    GOOD = 1
+    BAD = 2
 
 
 class KeySize(IntEnum):
@@ -130,6 +155,12 @@ A multiple of every bus width, so that a frame is too long when its last allowed
 beat is not its last.
 """
 
+SUPER_FRAME_BYTES_MAX = 65536 + 256
+"""Longest super-frame taken for segmentation: 64 KiB and the longest headers (8 bits of length).
+
+A multiple of every bus width, as ``FRAME_BYTES_MAX``.
+"""
+
 ETHERTYPE_IPV4 = 0x0800
 ETHERTYPE_IPV6 = 0x86DD
 ETHERTYPE_VLAN = 0x8100
@@ -155,6 +186,7 @@ VLAN_TAG_BYTES = 4
 IPV4_HEADER_BYTES = 20
 IPV6_HEADER_BYTES = 40
 UDP_HEADER_BYTES = 8
+TCP_HEADER_BYTES = 20
 ESP_HEADER_BYTES = 8
 ESP_IV_BYTES = 8
 ESP_TRAILER_MIN_BYTES = 2

@@ -59,6 +59,10 @@ class Layout:
 
 HANDLE_BITS = 16
 LENGTH_BITS = 16
+OFFSET_BITS = 8
+"""Of a place in a frame's headers, and of their length."""
+MSS_BITS = 14
+"""Of the payload of a segment, and of what a checksum covers outside segmentation."""
 
 TX_DESCRIPTOR = Layout(
     "tx_descriptor",
@@ -67,10 +71,23 @@ TX_DESCRIPTOR = Layout(
         Field("trailer", 1, "1: trailer and ICV room are in the frame; 0: the engine appends them"),
         Field("sa", HANDLE_BITS, "handle of the transmit SA"),
         Field("sequence", 64, "sequence number of the frame; the high half is 0 without ESN"),
-        Field("esp_offset", 8, "bytes from the start of the frame to the ESP header"),
+        Field("esp_offset", OFFSET_BITS, "bytes from the start of the frame to the ESP header"),
         Field("next_header", 8, "next header of the trailer that the engine appends"),
+        Field("checksum", 1, "1: put in the TCP or UDP checksum"),
+        Field("lso", 1, "1: a super-frame, to be cut into segments with their checksums"),
+        Field("outer_offset", OFFSET_BITS, "LSO: bytes to the IP header before the ESP header"),
+        Field("l3_offset", OFFSET_BITS, "LSO: bytes to the IP header that counts the L4 header's "
+              "packet: the inner one in tunnel mode, else the only one"),
+        Field("l4_offset", OFFSET_BITS, "checksum, LSO: bytes to the TCP or UDP header"),
+        Field("l4_protocol", 8, "checksum, LSO: IP protocol of that header"),
+        Field("l4_bytes", MSS_BITS, "checksum: length of that header and its payload"),
+        Field("header_bytes", OFFSET_BITS, "LSO: bytes to the payload, which the segments share"),
+        Field("mss", MSS_BITS, "LSO: payload bytes of a segment; the last may have fewer"),
     ),
 )
+"""Where a checksum or LSO is asked for, the checksum field holds the sum of the pseudo-header with
+the length of the whole (Linux's CHECKSUM_PARTIAL). Fields of a request that is not made are not
+looked at; LSO includes the checksum, and leaves trailer and ICV to the engine."""
 
 RX_COMPLETION = Layout(
     "rx_completion",
@@ -83,6 +100,17 @@ RX_COMPLETION = Layout(
     ),
 )
 """``trailer_bytes`` counts back from the end of the IP packet, not of the frame."""
+
+RX_CHECKSUM = Layout(
+    "rx_checksum",
+    (
+        Field("checksum", 16, "folded one's complement sum (RFC 1071, not complemented) of the "
+              "16-bit words from byte 14 of the frame on: with OK to the end of the decrypted "
+              "payload, else to the end of the frame"),
+        Field("checksum_status", 2, "RxChecksum"),
+    ),
+)
+"""What the completion says of checksums."""
 
 LOOKUP_KEY = Layout(
     "lookup_key",
@@ -146,7 +174,7 @@ RX_LOOKED_UP = Layout(
 
 TX_VERDICT = Layout(
     "tx_verdict",
-    (Field("status", 3, "TxStatus"), Field("sa", HANDLE_BITS, "handle from the descriptor")),
+    (Field("status", 4, "TxStatus"), Field("sa", HANDLE_BITS, "handle from the descriptor")),
 )
 
 TX_SEQIV = Layout(
