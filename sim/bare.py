@@ -5,9 +5,10 @@ import tempfile
 from pathlib import Path
 
 from sim.build import PROJECT, cache_directory, locked
-from sim.play import EngineRig, Load, sweep_clocks, write_load
+from sim.play import EngineRig, Load, write_load
 from sim.problem import SimulationError
 from sim.simulators import link_verilated
+from sim.tables import sweep_clocks
 
 SOURCE = PROJECT / "sim" / "bare.cpp"
 
@@ -21,7 +22,7 @@ def play_bare(rig: EngineRig, load: Load) -> tuple[int, float]:
     with tempfile.TemporaryDirectory(dir=cache_directory()) as name:
         folder = Path(name) / "run"
         write_load(folder, load, rig.width)
-        counts = (sweep_clocks(rig), len(load.tx), len(load.rx))
+        counts = (sweep_clocks(rig.size), len(load.tx), len(load.rx))
         result = subprocess.run(
             [str(program), str(load.table.resolve()), *map(str, counts)],
             cwd=folder, capture_output=True, text=True, check=False)

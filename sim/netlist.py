@@ -1,12 +1,14 @@
 """Verilog of a component: deterministic text, with equal submodules merged."""
 
 import contextlib
+import copy
 import gc
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from unittest import mock
 
-from amaranth.back import verilog
+from amaranth.back import rtlil, verilog
 from amaranth.hdl import Const, Value
 from amaranth.hdl._ir import PortDirection
 from amaranth.lib import wiring
@@ -17,6 +19,7 @@ _PORT = re.compile(r"^  (input|output) (?:\[\d+:0\] )?(\S+) *;$", re.MULTILINE)
 _CONTENTS = re.compile(
     r"^  initial begin\n((?:    .+ ?\[\d+\] = \d+'\w+;\n)+)  end\n", re.MULTILINE)
 _CELL = re.compile(r"    (.+) ?\[(\d+)\] = (\S+);\n")
+_DEPTH = re.compile(r"^  reg (?:\[\d+:0\] )?(\S+) +\[(\d+):0\];$", re.MULTILINE)
 _INDEX = "\\$index "
 _RUN_MIN = 4
 _UNIQUE_NAME = re.compile(r"dump_module\$\d+")
@@ -38,7 +41,7 @@ def elaborate(component: wiring.Component, name: str) -> Netlist:
     The text depends on the component alone: no paths, no source locations, the
     same from run to run.
     """
-    with _without_collection():
+    with _without_collection(), _first_zeros_only():
         text = verilog.convert(
             component, name=name, ports=_ports(component), emit_src=False,
             strip_internal_attrs=True)
@@ -64,6 +67,25 @@ def _without_collection() -> Iterator[None]:
             gc.enable()
 
 
+@contextlib.contextmanager
+def _first_zeros_only() -> Iterator[None]:
+    """Let Amaranth give Yosys only the first word of a memory that starts with zeros alone.
+
+    Of a table with thousands of SAs all the zeros take Yosys minutes. ``shorten_contents``
+    gives the other words theirs.
+    """
+    whole = rtlil.ModuleEmitter.emit_memory
+
+    def emit_memory(emitter, index, memory):
+        if len(memory.init) > 1 and not any(memory.init):
+            memory = copy.copy(memory)
+            memory.depth, memory.init = 1, memory.init[:1]
+        whole(emitter, index, memory)
+
+    with mock.patch.object(rtlil.ModuleEmitter, "emit_memory", emit_memory):
+        yield
+
+
 def _ports(component: wiring.Component) -> dict[str, tuple[Value, PortDirection]]:
     """All ports but the constants, which a stream that is always ready or valid has."""
     ports = {}
@@ -79,20 +101,21 @@ def _ports(component: wiring.Component) -> dict[str, tuple[Value, PortDirection]
 def shorten_contents(text: str) -> str:
     """Write equal neighbours in a memory's first contents as a loop.
 
-    Yosys writes a line for each cell, most of them 0.
+    Yosys writes a line for each cell. Where it knows the first alone, all are equal to it.
     """
     return _MODULE.sub(_shorten_module, text)
 
 
 def _shorten_module(module: re.Match[str]) -> str:
-    text, count = _CONTENTS.subn(lambda match: _shorten_block(match[1]), module[0])
+    depths = {name: int(last) + 1 for name, last in _DEPTH.findall(module[3])}
+    text, count = _CONTENTS.subn(lambda match: _shorten_block(match[1], depths), module[0])
     if not count or _INDEX not in text:
         return text
     head, body = text.split(");\n", 1)
     return f"{head});\n  integer {_INDEX};\n{body}"
 
 
-def _shorten_block(cells: str) -> str:
+def _shorten_block(cells: str, depths: dict[str, int]) -> str:
     runs: list[tuple[str, int, int, str]] = []
     for name, place, value in _CELL.findall(cells):
         index = int(place)
@@ -100,6 +123,9 @@ def _shorten_block(cells: str) -> str:
             runs[-1] = (name, runs[-1][1], index, value)
         else:
             runs.append((name, index, index, value))
+    if len(runs) == 1:
+        name, start, _, value = runs[0]
+        runs = [(name, start, depths[name.strip()] - 1, value)]
     lines = []
     for name, start, end, value in runs:
         if end - start < _RUN_MIN:

@@ -17,13 +17,12 @@ from sim.build import Build, cache_directory, run
 from sim.problem import SimulationError
 from sim.steps import Received, RxFrame, TxFrame
 from sim.streams import start_clock_and_reset
+from sim.tables import sweep_clocks
 
 MODULE = "sim.play"
 SIDES = ("tx", "rx")
 PROBABILITIES = 256
 """``Load.gap`` and ``Load.stall`` are counted in parts of this."""
-
-_SWEEP_MARGIN = 16
 
 
 @dataclass(frozen=True)
@@ -85,17 +84,12 @@ def play(rig: EngineRig, loads: Sequence[Load], seed: int = 1) -> list[Played]:
         for number, load in enumerate(loads):
             write_load(folder / str(number), load, rig.width)
         result = run(rig.built, module=MODULE, seed=seed, environment={
-            "ESPNIC_SWEEP": str(sweep_clocks(rig)),
+            "ESPNIC_SWEEP": str(sweep_clocks(rig.size)),
             "ESPNIC_LOADS": json.dumps([str(folder / str(n)) for n in range(len(loads))])})
         if result.failures:
             raise SimulationError(f"{result.failures[0][1]}, log: {result.log}")
         shutil.rmtree(result.directory)
         return [_read(folder / str(number), load) for number, load in enumerate(loads)]
-
-
-def sweep_clocks(rig: EngineRig) -> int:
-    """Clocks after reset until the SA table has been swept and may be loaded."""
-    return rig.size + _SWEEP_MARGIN
 
 
 def write_load(folder: Path, load: Load, width: int) -> None:

@@ -169,6 +169,8 @@ def _build_verilator(netlist: Netlist, directory: Path) -> None:
         for part in runtime.iterdir():
             shutil.copyfile(part, directory / part.name)
     simulator.execute_logged(make, log, _verilator_environment())
+    for header in directory.glob("*.gch"):  # much larger than all the rest
+        header.unlink()
     _keep_runtime(directory, runtime)
 
 

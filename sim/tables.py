@@ -6,6 +6,7 @@ engine reads.
 """
 
 import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,6 +26,12 @@ from sim.simulators import digest
 from sim.streams import start_clock_and_reset
 
 MODULE = "sim.tables"
+_SWEEP_MARGIN = 16
+
+
+def sweep_clocks(size: int) -> int:
+    """Clocks after reset until an SA table of this size has been swept."""
+    return size + _SWEEP_MARGIN
 
 
 def table_files(width: int, size: int, sas: Sequence[SecurityAssociation]) -> Path:
@@ -39,14 +46,19 @@ def table_files(width: int, size: int, sas: Sequence[SecurityAssociation]) -> Pa
     name = f"table-{width}-{len(sas)}-{digest([rig.netlist.text, *lines])}"
     folder = cache_directory() / name
     with locked(folder.with_suffix(".lock")):
-        if not (folder / rig.memories[-1]).is_file():
-            folder.mkdir(exist_ok=True)
-            (folder / "commands.play").write_text("".join(lines))
-            environment = {"ESPNIC_TABLE": str(folder), "ESPNIC_COMMANDS": str(len(lines))}
+        if not folder.is_dir():
+            partial = folder.with_suffix(".partial")
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir()
+            (partial / "commands.play").write_text("".join(lines))
+            environment = {"ESPNIC_TABLE": str(partial), "ESPNIC_COMMANDS": str(len(lines)),
+                           "ESPNIC_SWEEP": str(sweep_clocks(size))}
             result = run(build(rig.netlist, "verilator"), module=MODULE, seed=1,
                          environment=environment)
             if result.failures:
                 raise SimulationError(f"SA table: {result.failures[0][1]}, log: {result.log}")
+            shutil.rmtree(result.directory)
+            partial.rename(folder)
     return folder
 
 
@@ -56,6 +68,7 @@ async def fill(dut):
     os.chdir(os.environ["ESPNIC_TABLE"])
     commands = int(os.environ["ESPNIC_COMMANDS"])
     await start_clock_and_reset(dut)
+    await ClockCycles(dut.clk, int(os.environ["ESPNIC_SWEEP"]))
     dut.commands.value = commands
     dut.start.value = 1
     await RisingEdge(dut.clk)

@@ -6,6 +6,7 @@ import os
 import shutil
 
 import pytest
+from amaranth.back import verilog
 from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
@@ -59,14 +60,19 @@ class Adder(wiring.Component):
 
 
 class Rom(wiring.Component):
-    """A memory whose first contents are ``ROM``."""
+    """A memory whose first contents are ``contents``, and zeros behind them."""
 
     address: In(range(len(ROM)))
     value: Out(8)
 
+    def __init__(self, contents, depth):
+        self.contents = contents
+        self.depth = depth
+        super().__init__()
+
     def elaborate(self, platform):
         m = Module()
-        m.submodules.memory = memory = Memory(shape=8, depth=len(ROM), init=ROM)
+        m.submodules.memory = memory = Memory(shape=8, depth=self.depth, init=self.contents)
         port = memory.read_port(domain="comb")
         m.d.comb += [port.addr.eq(self.address), self.value.eq(port.data)]
         return m
@@ -124,7 +130,28 @@ def test_equal_cells_of_a_memory_become_a_loop():
 
 @pytest.mark.parametrize("simulator", ["verilator", "icarus"])
 def test_memory_has_its_first_contents(simulator):
-    simulate(Rom(), name="rom", module="tests.bench_rom", simulator=simulator)
+    simulate(Rom(ROM, len(ROM)), name="rom", module="tests.bench_rom", simulator=simulator,
+             testcase="every_cell_has_its_contents")
+
+
+@pytest.mark.parametrize("simulator", ["verilator", "icarus"])
+def test_memory_of_zeros_starts_with_zeros(simulator):
+    simulate(Rom([], len(ROM)), name="rom", module="tests.bench_rom", simulator=simulator,
+             testcase="every_cell_is_zero")
+
+
+@pytest.mark.parametrize(("contents", "depth"), [
+    ([], 1), ([], 2), ([], 20), ([0, 5], 2), ([0, 5], 20), ([5], 20), ([3] * 20, 20)], ids=str)
+def test_memory_is_as_if_yosys_had_known_all_of_it(contents, depth):
+    rom = Rom(contents, depth)
+    whole = verilog.convert(rom, name="rom", emit_src=False, strip_internal_attrs=True)
+    assert elaborate(rom, "rom").text == shorten_contents(whole)
+
+
+def test_table_of_zeros_costs_a_line(cache):
+    text = elaborate(Rom([], depth=2**20), "rom").text
+    assert f"\\$index <= {2**20 - 1};" in text
+    assert len(text) < 2000
 
 
 def test_merging_keeps_what_the_design_does(cache):

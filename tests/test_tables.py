@@ -1,0 +1,23 @@
+"""Files with the contents of SA tables."""
+
+import pytest
+
+from sim import rate, tables
+from sim.build import Run
+from sim.problem import SimulationError
+
+
+def test_table_that_was_not_filled_is_not_kept(monkeypatch, tmp_path):
+    runs = []
+
+    def fail(_built, *, environment, **_settings):
+        runs.append(environment["ESPNIC_TABLE"])
+        return Run(tmp_path, tmp_path / "log", ("fill",), (("fill", "20 refused"),))
+
+    monkeypatch.setenv("ESPNIC_BUILD", str(tmp_path))
+    monkeypatch.setattr(tables, "build", lambda _netlist, _simulator: None)
+    monkeypatch.setattr(tables, "run", fail)
+    for _ in range(2):
+        with pytest.raises(SimulationError, match="SA table: 20 refused, log: "):
+            tables.table_files(128, 16, rate.make_sas(20, seed=1))
+    assert len(runs) == 2
