@@ -78,6 +78,9 @@ TX_DESCRIPTOR = Layout(
         Field("outer_offset", OFFSET_BITS, "LSO: bytes to the IP header before the ESP header"),
         Field("l3_offset", OFFSET_BITS, "LSO: bytes to the IP header that counts the L4 header's "
               "packet: the inner one in tunnel mode, else the only one"),
+        Field("outer_ipv6", 1, "LSO: the IP header at outer_offset is IPv6"),
+        Field("ipv6", 1, "LSO: the IP header at l3_offset is IPv6"),
+        Field("encapsulation", 1, "LSO: Encapsulation; with UDP its header lies before ESP's"),
         Field("l4_offset", OFFSET_BITS, "checksum, LSO: bytes to the TCP or UDP header"),
         Field("l4_protocol", 8, "checksum, LSO: IP protocol of that header"),
         Field("l4_bytes", MSS_BITS, "checksum: length of that header and its payload"),
