@@ -8,7 +8,7 @@ from cocotb_tests.sa_contexts import context, power_bits, random_sa
 from hdl.rx_dispatch import looked_up
 from hdl.tx_dispatch import TxDispatch, tx_frame, tx_job
 from model import esp, seqiv
-from model.codes import FRAME_BYTES_MAX, SaDirection, TxOperation, TxStatus
+from model.codes import ESP_TRAILER_MIN_BYTES, FRAME_BYTES_MAX, SaDirection, TxOperation, TxStatus
 from model.device import Device
 from sim.beats import pack, unpack
 from sim.streams import start_clock_and_reset
@@ -60,7 +60,12 @@ class Case:
         behind = max(0, esp.TEXT_OFFSET - 4 + icv + chance.choice((
             -1, 0, 1, 3, 4, 8, 4 * chance.randrange(300), chance.randrange(200),
             chance.randrange(-esp.TEXT_OFFSET, 0))))
-        return chance.randbytes(offset) + spi.to_bytes(4, "big") + chance.randbytes(behind)
+        frame = bytearray(
+            chance.randbytes(offset) + spi.to_bytes(4, "big") + chance.randbytes(behind))
+        pad_length_at = len(frame) - icv - ESP_TRAILER_MIN_BYTES
+        if self.descriptor["trailer"] and pad_length_at >= offset + esp.TEXT_OFFSET:
+            frame[pad_length_at] = 0
+        return bytes(frame)
 
     @property
     def oversize(self):

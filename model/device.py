@@ -5,17 +5,18 @@ hardware's stages, byte strings as hex text, numbers as numbers, statuses as
 their names. ``model.trace`` writes and compares them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from model import esn, esp, packet, trailer
+from model import checksum, esn, esp, packet, receive_checksum, segment, trailer
 from model.codes import (
     ESP_ALIGNMENT_BYTES,
     ESP_TRAILER_MIN_BYTES,
     ETHERNET_HEADER_BYTES,
     FRAME_BYTES_MAX,
     IPV4_HEADER_BYTES,
+    SUPER_FRAME_BYTES_MAX,
     RxStatus,
     SaDirection,
     SaOperation,
@@ -23,15 +24,14 @@ from model.codes import (
     TxOperation,
     TxStatus,
 )
-from model.layouts import RX_COMPLETION, SA_RESPONSE, TX_DESCRIPTOR, Layout
+from model.layouts import RX_CHECKSUM, RX_COMPLETION, SA_RESPONSE, TX_DESCRIPTOR, Layout
 from model.packet import Parsed
 from model.sa import SaTable, SecurityAssociation, from_command, lookup_key
+from model.segment import OFFSET_ALIGNMENT, OFFSET_PHASE
 
 Trace = list[tuple[str, dict[str, Any]]]
 
 ESP_OFFSET_MIN = ETHERNET_HEADER_BYTES + IPV4_HEADER_BYTES
-ESP_OFFSET_ALIGNMENT = 2
-"""An Ethernet header is 2 modulo 4 bytes long, all headers behind it are multiples of 4."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,8 @@ class RxResult:
     frame: bytes | None
     """None when the frame was oversize: then neither it nor the completion leaves."""
     trace: Trace
+    checksum: dict[str, int]
+    """The fields of RX_CHECKSUM, 0 when the frame was oversize."""
 
     @property
     def status(self) -> RxStatus:
@@ -54,9 +56,14 @@ class TxResult:
     """What goes on the wire of a frame to send."""
 
     status: TxStatus
-    frame: bytes | None
-    """None when the frame was dropped."""
+    frames: tuple[bytes, ...]
+    """The segments of a super-frame, else one frame; none when the request was refused."""
     trace: Trace
+
+    @property
+    def frame(self) -> bytes | None:
+        """What leaves of a request that is no super-frame: one frame or None."""
+        return self.frames[0] if self.frames else None
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,8 @@ class _Opened:
     """The frame with its plaintext, only when OK."""
     fields: dict[str, int] = field(default_factory=dict)
     """The fields of RX_COMPLETION that are 0 unless OK."""
+    payload_end: int | None = None
+    """Offset in the frame of the trailer, only when OK."""
 
 
 class Device:
@@ -147,50 +156,61 @@ class Device:
         out = None if opened.status == RxStatus.OVERSIZE else opened.plain or frame
         if out is not None:
             trace.append(("rx.out", {"frame": out.hex()}))
-        self._count("rx", opened.status, frame, out)
-        return RxResult(completion, out, trace)
+        self._count("rx", opened.status, min(len(frame), FRAME_BYTES_MAX),
+                    [] if out is None else [out])
+        sums = (_zeros(RX_CHECKSUM) if out is None
+                else receive_checksum.fields(out, opened.payload_end))
+        return RxResult(completion, out, trace, sums)
 
     # Transmit
 
     def transmit(self, descriptor: Mapping[str, int], frame: bytes) -> TxResult:
         """Take a frame from the host with its TX_DESCRIPTOR; fields not given are 0.
 
-        The frame has its outer headers, its ESP header with the SPI, 8 bytes
-        where the IV goes and the payload. With ``trailer`` 1 it has the trailer
-        too and as many bytes as the ICV will take; with 0 the device appends both.
-        What stands in the places of sequence number, IV and ICV does not matter.
+        A frame to encrypt has its outer headers, its ESP header with the SPI, 8
+        bytes where the IV goes and the payload. With ``trailer`` 1 it has the
+        trailer too and as many bytes as the ICV will take; with 0 the device
+        appends both. What stands in the places of sequence number, IV and ICV
+        does not matter.
+
+        With ``checksum`` or ``lso``, encrypted or not, the TCP or UDP checksum
+        field holds the sum of the pseudo-header with the length of the whole.
+        With ``lso`` segment k leaves with sequence number + k.
         """
         values = _zeros(TX_DESCRIPTOR) | dict(descriptor)
         trace: Trace = [("tx.in", values | {"frame": frame.hex()})]
         sa = self.sas[SaDirection.TX].get(values["sa"])
-        if len(frame) > FRAME_BYTES_MAX:
-            status = TxStatus.DROP_OVERSIZE
-        elif values["operation"] == TxOperation.BYPASS:
-            status = TxStatus.BYPASSED
+        status = _check_request(values, frame, sa)
+        out: list[bytes] = []
+        if status > TxStatus.BYPASSED:
+            trace.append(("tx.verdict", {"status": status.name, "sa": values["sa"]}))
         else:
-            status = _check_request(values, frame, sa)
-        trace.append(("tx.verdict", {"status": status.name, "sa": values["sa"]}))
-        out: bytes | None = None
-        if status == TxStatus.BYPASSED:
-            out = frame
-        elif status == TxStatus.SEALED:
-            assert sa is not None
-            out = _seal(values, frame, sa, trace)
-        if out is not None:
-            trace.append(("tx.out", {"frame": out.hex()}))
-        self._count("tx", status, frame, out)
-        return TxResult(status, out, trace)
+            for index, clear in enumerate(_clear_frames(values, frame, sa)):
+                if values["lso"] or values["checksum"]:
+                    trace.append(("tx.segment", {"frame": clear.hex()}))
+                trace.append(("tx.verdict", {"status": status.name, "sa": values["sa"]}))
+                if status == TxStatus.SEALED:
+                    assert sa is not None
+                    sequence = values["sequence"] + index
+                    clear = _seal(values | {"sequence": sequence}, clear, sa, trace)
+                trace.append(("tx.out", {"frame": clear.hex()}))
+                out.append(clear)
+        limit = SUPER_FRAME_BYTES_MAX if values["lso"] else FRAME_BYTES_MAX
+        self._count("tx", status, min(len(frame), limit), out)
+        return TxResult(status, tuple(out), trace)
 
     def _count(
-        self, side: str, status: RxStatus | TxStatus, frame: bytes, out: bytes | None,
+        self, side: str, status: RxStatus | TxStatus, bytes_in: int, out: Sequence[bytes],
     ) -> None:
-        self.counters[f"{side}_{status.name.lower()}"] += 1
+        """Count a frame that came, or a request: its status once for each frame that leaves.
+
+        What is oversize is cut at the limit, and the rest of it is not looked at.
+        """
+        self.counters[f"{side}_{status.name.lower()}"] += max(1, len(out))
         self.counters[f"{side}_packets_in"] += 1
-        # An oversize frame is cut at the limit and the rest of it is not looked at.
-        self.counters[f"{side}_bytes_in"] += min(len(frame), FRAME_BYTES_MAX)
-        if out is not None:
-            self.counters[f"{side}_packets_out"] += 1
-            self.counters[f"{side}_bytes_out"] += len(out)
+        self.counters[f"{side}_bytes_in"] += bytes_in
+        self.counters[f"{side}_packets_out"] += len(out)
+        self.counters[f"{side}_bytes_out"] += sum(map(len, out))
 
 
 def _open(frame: bytes, parsed: Parsed, sa: SecurityAssociation, trace: Trace) -> _Opened:
@@ -215,20 +235,49 @@ def _open(frame: bytes, parsed: Parsed, sa: SecurityAssociation, trace: Trace) -
         "esp_offset": parsed.esp_offset,
         "next_header": opened.text[-1],
         "trailer_bytes": trailer_bytes + sa.icv.bytes,
-    })
+    }, end - sa.icv.bytes - trailer_bytes)
 
 
 def _check_request(
     values: Mapping[str, int], frame: bytes, sa: SecurityAssociation | None,
 ) -> TxStatus:
-    """Whether a frame may be sealed: the first check that fails gives the status."""
+    """Whether a request can be done: the first check that fails gives the status."""
+    refused = _check_frame(values, len(frame))
+    if refused is not None:
+        return refused
+    if values["operation"] == TxOperation.BYPASS:
+        return TxStatus.BYPASSED
     if sa is None:
         return TxStatus.DROP_NO_SA
-    if values["sequence"] == 0 or (values["sequence"] >= 1 << 32 and not sa.esn):
+    limit = 1 << (64 if sa.esn else 32)
+    if not 0 < values["sequence"] < limit:
         return TxStatus.DROP_SEQUENCE
+    refused = _check_esp(values, frame, sa)
+    if refused is not None:
+        return refused
+    if values["lso"] and values["sequence"] + segment.count(values, len(frame)) > limit:
+        return TxStatus.DROP_LSO_SEQUENCE
+    return TxStatus.SEALED
+
+
+def _check_frame(values: Mapping[str, int], frame_bytes: int) -> TxStatus | None:
+    """The checks that need neither SA nor contents."""
+    if values["lso"]:
+        if frame_bytes > SUPER_FRAME_BYTES_MAX:
+            return TxStatus.DROP_LSO_OVERSIZE
+        return segment.check_lso(values, frame_bytes)
+    if frame_bytes > FRAME_BYTES_MAX:
+        return TxStatus.DROP_OVERSIZE
+    return segment.check_checksum(values, frame_bytes) if values["checksum"] else None
+
+
+def _check_esp(
+    values: Mapping[str, int], frame: bytes, sa: SecurityAssociation,
+) -> TxStatus | None:
+    """The checks of ESP header, text and trailer."""
     offset = values["esp_offset"]
     text_offset = offset + esp.TEXT_OFFSET
-    if offset < ESP_OFFSET_MIN or offset % ESP_ALIGNMENT_BYTES != ESP_OFFSET_ALIGNMENT:
+    if offset < ESP_OFFSET_MIN or offset % OFFSET_ALIGNMENT != OFFSET_PHASE:
         return TxStatus.DROP_SYNTAX
     if len(frame) < text_offset:
         return TxStatus.DROP_SYNTAX
@@ -238,7 +287,28 @@ def _check_request(
             return TxStatus.DROP_SYNTAX
     if int.from_bytes(frame[offset:offset + 4], "big") != sa.spi:
         return TxStatus.DROP_SPI
-    return TxStatus.SEALED
+    if values["trailer"] and (values["lso"] or not _trailer_fits(values, frame, sa)):
+        return TxStatus.DROP_TRAILER
+    return None
+
+
+def _trailer_fits(values: Mapping[str, int], frame: bytes, sa: SecurityAssociation) -> bool:
+    """Whether the pad of the trailer in a frame begins behind ESP IV and what is summed."""
+    pad_length = frame[-sa.icv.bytes - ESP_TRAILER_MIN_BYTES]
+    pad_at = len(frame) - sa.icv.bytes - ESP_TRAILER_MIN_BYTES - pad_length
+    payload_end = values["esp_offset"] + esp.TEXT_OFFSET
+    if values["checksum"] and values["l4_protocol"] in checksum.FIELD_AT:
+        payload_end = values["l4_offset"] + values["l4_bytes"]
+    return payload_end <= pad_at
+
+
+def _clear_frames(
+    values: Mapping[str, int], frame: bytes, sa: SecurityAssociation | None,
+) -> list[bytes]:
+    """The frames of a good request before they are sealed, each with its checksum."""
+    if values["lso"]:
+        return segment.cut(values, frame, sa.icv.bytes if sa else 0)
+    return [segment.put_checksum(values, frame) if values["checksum"] else frame]
 
 
 def _seal(

@@ -7,6 +7,7 @@ takes what the device passes by: options, extension headers, fragments.
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
+from model import checksum
 from model.codes import (
     IPPROTO_DSTOPTS,
     IPPROTO_FRAGMENT,
@@ -26,15 +27,6 @@ _EXTENSION_UNIT = 8
 _WALKED_EXTENSIONS = (IPPROTO_HOPOPTS, IPPROTO_ROUTING, IPPROTO_DSTOPTS)
 _IPV4_PROTOCOL_AT = 9
 _IPV6_NEXT_HEADER_AT = 6
-
-
-def checksum(data: bytes | bytearray) -> int:
-    """The Internet checksum of ``data``, an odd last byte padded with zero (RFC 1071)."""
-    padded = data + bytes(len(data) % 2)
-    total = sum(int.from_bytes(padded[i:i + 2], "big") for i in range(0, len(padded), 2))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return total ^ 0xFFFF
 
 
 @dataclass(frozen=True)
@@ -111,7 +103,7 @@ def fix_lengths(header: bytes, payload_bytes: int) -> bytes:
     if ipv4:
         fixed[2:4] = length.to_bytes(2, "big")
         fixed[10:12] = bytes(2)
-        fixed[10:12] = checksum(fixed).to_bytes(2, "big")
+        fixed[10:12] = checksum.of(fixed).to_bytes(2, "big")
     else:
         fixed[4:6] = length.to_bytes(2, "big")
     return bytes(fixed)

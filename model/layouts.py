@@ -81,6 +81,8 @@ TX_DESCRIPTOR = Layout(
         Field("outer_ipv6", 1, "LSO: the IP header at outer_offset is IPv6"),
         Field("ipv6", 1, "LSO: the IP header at l3_offset is IPv6"),
         Field("encapsulation", 1, "LSO: Encapsulation; with UDP its header lies before ESP's"),
+        Field("outer_id_fixed", 1, "LSO, encrypted: an IPv4 header at outer_offset keeps its ID in "
+              "all segments, as it may with DF (RFC 6864)"),
         Field("l4_offset", OFFSET_BITS, "checksum, LSO: bytes to the TCP or UDP header"),
         Field("l4_protocol", 8, "checksum, LSO: IP protocol of that header"),
         Field("l4_bytes", MSS_BITS, "checksum: length of that header and its payload"),

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from random import Random
 
-from model import esn, esp, ip, packet, trailer
+from model import checksum, esn, esp, ip, packet, trailer
 from model.codes import (
     ESP_HEADER_BYTES,
     ESP_TRAILER_MIN_BYTES,
@@ -238,11 +238,9 @@ def _finish(framing: _Framing, esp_packet: bytes) -> bytes:
 
 def _udp_checksum(datagram: IpPacket) -> bytes:
     """The checksum of a UDP datagram whose checksum field is 0 (RFC 8200, 8.1)."""
-    addresses = datagram.source.packed + datagram.destination.packed
-    length = len(datagram.payload).to_bytes(4, "big")
-    pseudo_header = addresses + length + IPPROTO_UDP.to_bytes(4, "big")
-    value = ip.checksum(pseudo_header + datagram.payload)
-    return (value or 0xFFFF).to_bytes(2, "big")
+    pseudo = checksum.pseudo_header(
+        datagram.source, datagram.destination, IPPROTO_UDP, len(datagram.payload))
+    return checksum.field(IPPROTO_UDP, checksum.of(pseudo + datagram.payload))
 
 
 # To receive

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 RX_POINTS = ("rx.in", "rx.parse", "rx.lookup", "rx.open", "rx.icv", "rx.verdict", "rx.out")
-TX_POINTS = ("tx.in", "tx.verdict", "tx.trailer", "tx.seqiv", "tx.seal", "tx.icv", "tx.out")
+TX_POINTS = ("tx.in", "tx.segment", "tx.verdict", "tx.trailer", "tx.seqiv", "tx.seal", "tx.icv",
+             "tx.out")
 POINTS = RX_POINTS + TX_POINTS
 
 ABSENT = "(absent)"

@@ -40,8 +40,7 @@ class Golden:
         """Take a frame from the host."""
         result = self._device.transmit(step.descriptor, step.data)
         self._record("tx", result.trace)
-        if result.frame is not None:
-            self.outcome.sent.append(result.frame)
+        self.outcome.sent += result.frames
         return result
 
     def _record(self, side: str, trace: list) -> None:

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from model import ip, stack
+from model import checksum, ip, stack
 from model.codes import Encapsulation, RxStatus
 from sim import frames
 from tests.sas import all_kinds_of_sa, device_with, make_sa, sa_id
@@ -115,7 +115,7 @@ def test_udp_over_ipv6_has_a_checksum_and_so_is_sealed_in_software():
     wire = stack.software_frame(stack.Outgoing(sa, 1, clear_packet(6)))
     datagram = ip.split(wire[14:])
     pseudo = sa.source.packed + sa.destination.packed + len(datagram.payload).to_bytes(4, "big")
-    assert ip.checksum(pseudo + bytes([0, 0, 0, 17]) + datagram.payload) == 0
+    assert checksum.of(pseudo + bytes([0, 0, 0, 17]) + datagram.payload) == 0
     # A sum of zero would say "no checksum": with the port that makes it so, it is sent as ffff.
     port = sa.encap_source_port + int.from_bytes(datagram.payload[6:8], "big")
     sa = make_sa(6, encapsulation=Encapsulation.UDP, encap_source_port=port % 0xFFFF)

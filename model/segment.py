@@ -1,0 +1,222 @@
+"""Large send offload: a super-frame cut into frames that share its headers.
+
+The super-frame has one set of headers, no trailer and no ICV room; its TCP or UDP checksum
+field holds the sum of the pseudo-header with the length of the whole, as Linux hands it down.
+Where the headers lie, the descriptor says: nothing of the frame is looked at to find them.
+"""
+
+from collections.abc import Mapping
+
+from model import checksum, trailer
+from model.codes import (
+    ESP_HEADER_BYTES,
+    ESP_IV_BYTES,
+    ETHERNET_HEADER_BYTES,
+    FRAME_BYTES_MAX,
+    IPPROTO_UDP,
+    IPV4_HEADER_BYTES,
+    IPV6_HEADER_BYTES,
+    TCP_HEADER_BYTES,
+    UDP_HEADER_BYTES,
+    Encapsulation,
+    TxOperation,
+    TxStatus,
+)
+
+OFFSET_ALIGNMENT = 4
+OFFSET_PHASE = 2
+"""An Ethernet header is 2 modulo 4 bytes long, all headers behind it are multiples of 4."""
+
+TCP_HEADER_BYTES_MAX = 60
+
+_UDP_LENGTH_AT = 4
+_TCP_SEQUENCE_AT = 4
+_TCP_FLAGS_AT = 13
+_TCP_FIN, _TCP_PSH, _TCP_CWR = 0x01, 0x08, 0x80
+
+
+def check_lso(values: Mapping[str, int], frame_bytes: int) -> TxStatus | None:
+    """Why a super-frame cannot be cut as its TX_DESCRIPTOR asks, None if it can.
+
+    The first check that fails gives the status.
+    """
+    if values["l4_protocol"] not in checksum.FIELD_AT:
+        return TxStatus.DROP_LSO_PROTOCOL
+    if not _headers_fit(values):
+        return TxStatus.DROP_OFFSETS
+    if values["header_bytes"] > frame_bytes:
+        return TxStatus.DROP_LSO_HEADER
+    if values["header_bytes"] == frame_bytes:
+        return TxStatus.DROP_LSO_PAYLOAD
+    if values["mss"] == 0 or values["header_bytes"] + values["mss"] > FRAME_BYTES_MAX:
+        return TxStatus.DROP_LSO_MSS
+    return None
+
+
+def check_checksum(values: Mapping[str, int], frame_bytes: int) -> TxStatus | None:
+    """Why the checksum of a frame cannot be put in as its TX_DESCRIPTOR asks, None if it can."""
+    offset, protocol = values["l4_offset"], values["l4_protocol"]
+    if protocol not in checksum.FIELD_AT:
+        return None
+    fits = (
+        _aligned(offset)
+        and offset >= _layer4_offset_min(values)
+        and checksum.HEADER_BYTES_MIN[protocol] <= values["l4_bytes"] <= frame_bytes - offset
+    )
+    return None if fits else TxStatus.DROP_OFFSETS
+
+
+def put_checksum(values: Mapping[str, int], frame: bytes) -> bytes:
+    """The frame with its TCP or UDP checksum; one of another protocol as it is."""
+    if values["l4_protocol"] not in checksum.FIELD_AT:
+        return frame
+    start = values["l4_offset"]
+    end = start + values["l4_bytes"]
+    return (frame[:start] + checksum.complete(frame[start:end], values["l4_protocol"])
+            + frame[end:])
+
+
+def count(values: Mapping[str, int], frame_bytes: int) -> int:
+    """Number of segments of a super-frame; the last may be short."""
+    return -(-(frame_bytes - values["header_bytes"]) // values["mss"])
+
+
+def cut(values: Mapping[str, int], frame: bytes, icv_bytes: int) -> list[bytes]:
+    """The segments of a super-frame that ``check_lso`` finds good, still clear.
+
+    They have no trailer and no ICV, but to be sealed (``operation`` ENCRYPT) the
+    lengths in front of ESP count them; ``icv_bytes`` is the length of the ICV.
+    """
+    return [_segment(values, frame, index, icv_bytes)
+            for index in range(count(values, len(frame)))]
+
+
+def _segment(values: Mapping[str, int], frame: bytes, index: int, icv_bytes: int) -> bytes:
+    """Segment ``index``, from the inside to the outside: L4, its IP header, what is before ESP."""
+    start = values["header_bytes"] + index * values["mss"]
+    payload = frame[start:start + values["mss"]]
+    headers = frame[:values["header_bytes"]]
+    l3, l4 = values["l3_offset"], values["l4_offset"]
+    last = start + len(payload) == len(frame)
+    layer4 = _layer4(values, headers[l4:] + payload, len(frame) - l4, index, last)
+    if values["operation"] == TxOperation.BYPASS:
+        return headers[:l3] + _ip(headers[l3:l4], len(layer4), index, bool(values["ipv6"])) + layer4
+    outer, esp_at = values["outer_offset"], values["esp_offset"]
+    text_at = esp_at + ESP_HEADER_BYTES + ESP_IV_BYTES
+    if l3 == outer:
+        text = headers[text_at:l4] + layer4
+    else:
+        inner = _ip(headers[l3:l4], len(layer4), index, bool(values["ipv6"]))
+        text = headers[text_at:l3] + inner + layer4
+    carried = headers[esp_at:text_at] + text
+    carried_bytes = len(carried) + len(trailer.build(len(text), 0)) + icv_bytes
+    udp_at = esp_at
+    if values["encapsulation"] == Encapsulation.UDP:
+        udp_at -= UDP_HEADER_BYTES
+        carried_bytes += UDP_HEADER_BYTES
+        carried = _with_udp_length(headers[udp_at:esp_at], carried_bytes) + carried
+    step = 0 if values["outer_id_fixed"] else index
+    before = _ip(headers[outer:udp_at], carried_bytes, step, bool(values["outer_ipv6"]))
+    return headers[:outer] + before + carried
+
+
+def _layer4(
+    values: Mapping[str, int], segment: bytes, whole_bytes: int, index: int, last: bool,
+) -> bytes:
+    """The TCP or UDP header of a segment, its own fields and checksum put in, and its payload.
+
+    ``whole_bytes`` is the length that the super-frame's pseudo-header counts.
+    """
+    protocol = values["l4_protocol"]
+    if protocol == IPPROTO_UDP:
+        segment = _with_udp_length(segment, len(segment))
+    else:
+        segment = _with_tcp_place(segment, index * values["mss"], index == 0, last)
+    at = checksum.FIELD_AT[protocol]
+    pseudo = int.from_bytes(segment[at:at + 2], "big")
+    pseudo = checksum.add(checksum.subtract(pseudo, checksum.fold(whole_bytes)), len(segment))
+    return checksum.complete(
+        segment[:at] + pseudo.to_bytes(2, "big") + segment[at + 2:], protocol)
+
+
+def _with_tcp_place(segment: bytes, offset: int, first: bool, last: bool) -> bytes:
+    """TCP header of the segment at ``offset`` of the payload: sequence number and flags.
+
+    FIN and PSH belong to the last byte (RFC 9293, 3.4 and 3.9.1), CWR to the
+    first segment (RFC 3168, 6.1.2).
+    """
+    header = bytearray(segment)
+    at = slice(_TCP_SEQUENCE_AT, _TCP_SEQUENCE_AT + 4)
+    header[at] = ((int.from_bytes(header[at], "big") + offset) % (1 << 32)).to_bytes(4, "big")
+    if not last:
+        header[_TCP_FLAGS_AT] &= ~(_TCP_FIN | _TCP_PSH)
+    if not first:
+        header[_TCP_FLAGS_AT] &= ~_TCP_CWR
+    return bytes(header)
+
+
+def _with_udp_length(datagram: bytes, length: int) -> bytes:
+    return (datagram[:_UDP_LENGTH_AT] + (length & 0xFFFF).to_bytes(2, "big")
+            + datagram[_UDP_LENGTH_AT + 2:])
+
+
+def _ip(header: bytes, payload_bytes: int, step: int, ipv6: bool) -> bytes:
+    """An IP header with the length of its payload; IPv4 with ID + ``step`` and its checksum.
+
+    The header is as long as the descriptor says, with whatever options or
+    extension headers are in it, and of the version that the descriptor says.
+    """
+    fixed = bytearray(header)
+    length = payload_bytes + len(header)
+    if ipv6:
+        fixed[4:6] = (length - IPV6_HEADER_BYTES & 0xFFFF).to_bytes(2, "big")
+        return bytes(fixed)
+    identification = int.from_bytes(header[4:6], "big") + step
+    fixed[2:4] = (length & 0xFFFF).to_bytes(2, "big")
+    fixed[4:6] = (identification & 0xFFFF).to_bytes(2, "big")
+    fixed[10:12] = bytes(2)
+    fixed[10:12] = checksum.of(fixed).to_bytes(2, "big")
+    return bytes(fixed)
+
+
+def _headers_fit(values: Mapping[str, int]) -> bool:
+    """Whether the headers of a super-frame follow each other with room for each."""
+    outer, esp_at = values["outer_offset"], values["esp_offset"]
+    l3, l4, end = values["l3_offset"], values["l4_offset"], values["header_bytes"]
+    if not all(map(_aligned, (outer, l3, l4, end))):
+        return False
+    header_bytes = end - l4
+    if values["l4_protocol"] == IPPROTO_UDP:
+        layer4_fits = header_bytes == UDP_HEADER_BYTES
+    else:
+        layer4_fits = TCP_HEADER_BYTES <= header_bytes <= TCP_HEADER_BYTES_MAX
+    if outer < ETHERNET_HEADER_BYTES or not layer4_fits:
+        return False
+    ip_bytes = _ip_header_bytes(values["ipv6"])
+    one_header = l3 == outer and values["outer_ipv6"] == values["ipv6"]
+    if values["operation"] == TxOperation.BYPASS:
+        return one_header and l4 - l3 >= ip_bytes
+    text_at = esp_at + ESP_HEADER_BYTES + ESP_IV_BYTES
+    udp_bytes = UDP_HEADER_BYTES if values["encapsulation"] == Encapsulation.UDP else 0
+    if not _aligned(esp_at):
+        return False
+    if esp_at - udp_bytes - outer < _ip_header_bytes(values["outer_ipv6"]):
+        return False
+    if l3 == outer:
+        return one_header and l4 >= text_at
+    return l3 >= text_at and l4 - l3 >= ip_bytes
+
+
+def _layer4_offset_min(values: Mapping[str, int]) -> int:
+    """Where a TCP or UDP header can be at the earliest: behind IPv4, or behind the ESP IV."""
+    if values["operation"] == TxOperation.BYPASS:
+        return ETHERNET_HEADER_BYTES + IPV4_HEADER_BYTES
+    return values["esp_offset"] + ESP_HEADER_BYTES + ESP_IV_BYTES
+
+
+def _ip_header_bytes(ipv6: int) -> int:
+    return IPV6_HEADER_BYTES if ipv6 else IPV4_HEADER_BYTES
+
+
+def _aligned(offset: int) -> bool:
+    return offset % OFFSET_ALIGNMENT == OFFSET_PHASE
