@@ -29,6 +29,7 @@ from hdl.layouts import LookupKey, beat
 from hdl.lookup_control import LookupControl, hash_bits
 from hdl.queue import Queue
 from hdl.registers import Registers
+from hdl.rx_checksum import RxChecksum
 from hdl.rx_dispatch import RxDispatch
 from hdl.rx_parser import RxParser
 from hdl.rx_path import LOOKUP_BEATS, STORE_BYTES, STORE_MARGIN, RxPath
@@ -42,6 +43,7 @@ from hdl.spi_capture import SpiCapture
 from hdl.text_end import TextEnd
 from hdl.text_extract import TextExtract
 from hdl.text_restore import TextRestore
+from hdl.text_sum import TextSum
 from hdl.toeplitz import SerialToeplitz, Toeplitz
 from hdl.trailer import TrailerGenerator
 from hdl.tx_dispatch import TxDispatch
@@ -91,6 +93,8 @@ BLOCKS = (
     Block("icv_split", IcvSplit),
     Block("frame_build", FrameBuild),
     Block("text_restore", TextRestore),
+    Block("text_sum", TextSum),
+    Block("rx_checksum", RxChecksum),
     Block("rx_verdict", lambda _: RxVerdict(), scales=False),
     Block("rx_dispatch", RxDispatch),
     Block("tx_dispatch", TxDispatch),
