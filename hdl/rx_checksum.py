@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.align import OFFSET_BITS, position
+from hdl.align import OFFSET_BITS, PHASE_BYTES, WORD_BYTES, position
 from hdl.layouts import beat
 from hdl.ones_sum import WORD_BITS, OnesSum
 from hdl.queue import Queue
@@ -109,8 +109,6 @@ class RxChecksum(wiring.Component):
                 kept_opens.eq(opens & ~text_begins),
             ]
 
-        start = Signal(range(beat_bytes))
-        m.d.comb += start.eq(Cat(where.byte, where.word))
         behind_ethernet = [~item.first if byte < ETHERNET_HEADER_BYTES else 1
                            for byte in range(beat_bytes)]
         octets = Signal(self.width)
@@ -122,7 +120,7 @@ class RxChecksum(wiring.Component):
             frame.payload.last.eq(item.last),
             head.valid.eq(self.i.valid & opens),
             head.payload.keep.eq(Cat(
-                (~text_begins | (start > byte)) & counts
+                (~text_begins | (where.word > (byte - PHASE_BYTES) // WORD_BYTES)) & counts
                 for byte, counts in enumerate(behind_ethernet))),
             head.payload.last.eq(text_begins),
         ]
