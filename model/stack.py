@@ -7,10 +7,10 @@ not. For every packet the two ways give the same bytes.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
-from model import checksum, esn, esp, ip, packet, trailer
+from model import checksum, esn, esp, gso, ip, packet, trailer
 from model.codes import (
     ESP_HEADER_BYTES,
     ESP_TRAILER_MIN_BYTES,
@@ -41,6 +41,7 @@ LINK = bytes.fromhex("020000000002020000000001")
 _ETHERTYPES = {4: ETHERTYPE_IPV4, 6: ETHERTYPE_IPV6}
 _TUNNEL_PROTOCOLS = {4: IPPROTO_IPIP, 6: IPPROTO_IPV6}
 _ETHERTYPE_BYTES = 2
+_IP_ID_BITS = 16
 _ECN_MASK = 0b11
 _ECN_ECT0 = 0b10
 _ECN_CE = 0b11
@@ -62,6 +63,11 @@ class Outgoing:
     """What stands before the EtherType: both MAC addresses and, if any, a VLAN tag."""
     ip_id: int = 0
     """Identification of an outer IPv4 header without DF; with DF it is 0."""
+    checksum: bool = False
+    """Its TCP or UDP checksum field holds the sum of the pseudo-header, and is to be finished."""
+    mss: int = 0
+    """Of a super-packet (TCP or UDP): payload bytes of each segment that it is to leave in. The
+    checksum field is as with ``checksum``. Segment k has ``sequence`` + k and ``ip_id`` + k."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +96,29 @@ def sequence_numbers(sa: SecurityAssociation) -> Iterator[int]:
     return iter(range(sa.initial_seq, 1 << (64 if sa.esn else 32)))
 
 
+def software_frames(outgoing: Outgoing) -> list[bytes]:
+    """The wire frames, all made in software: segmentation, checksums, ESP.
+
+    Raises ``ValueError`` when the SA cannot carry the packet, or for what cannot be segmented.
+    """
+    return [
+        software_frame(replace(
+            outgoing, clear=clear, sequence=outgoing.sequence + index,
+            ip_id=(outgoing.ip_id + index) % (1 << _IP_ID_BITS), checksum=False, mss=0))
+        for index, clear in enumerate(clear_packets(outgoing.clear, outgoing.checksum,
+                                                    outgoing.mss))
+    ]
+
+
+def clear_packets(clear: bytes, finish_checksum: bool, mss: int) -> list[bytes]:
+    """The finished clear packets of a packet or super-packet, as ``Outgoing`` describes them."""
+    if mss:
+        return gso.segments(clear, mss)
+    return [gso.with_checksum(clear) if finish_checksum else clear]
+
+
 def software_frame(outgoing: Outgoing) -> bytes:
-    """The wire frame, sealed in software.
+    """The wire frame of a finished packet, sealed in software.
 
     Raises ``ValueError`` when the SA cannot carry the packet.
     """
@@ -111,12 +138,14 @@ def device_can_send(sa: SecurityAssociation) -> bool:
 
 
 def device_request(outgoing: Outgoing, handle: int, with_trailer: bool = True) -> Request:
-    """The same frame for the device to seal.
+    """The same frame, or frames, for the device to make.
 
-    ``with_trailer`` False leaves trailer and ICV to the device; the lengths in
-    the headers count them in any case. IV and ICV room are left 0. Raises
-    ``ValueError`` when the SA cannot carry the packet or the device cannot send it.
+    ``with_trailer`` False leaves trailer and ICV to the device, as they always
+    are of a super-packet; the lengths in the headers count them in any case.
+    IV and ICV room are left 0. Raises ``ValueError`` when the SA cannot carry
+    the packet or the device cannot send it.
     """
+    with_trailer = with_trailer and not outgoing.mss
     sa = outgoing.sa
     if not device_can_send(sa):
         raise ValueError(f"SA {sa.name}: UDP over IPv6, expected to be sealed in software")
@@ -128,11 +157,61 @@ def device_request(outgoing: Outgoing, handle: int, with_trailer: bool = True) -
     frame = _link(outgoing) + _finish(framing, esp_packet)
     if not with_trailer:
         frame = frame[:-len(framing.trailer) - sa.icv.bytes]
+    esp_offset = len(_link(outgoing)) + len(framing.headers)
     return Request(
-        _descriptor(outgoing, handle, len(_link(outgoing)) + len(framing.headers))
+        _descriptor(outgoing, handle, esp_offset)
+        | _offload_fields(outgoing, esp_offset)
         | {"trailer": int(with_trailer), "next_header": framing.next_header},
         frame,
     )
+
+
+def plain_request(link: bytes, clear: bytes, finish_checksum: bool, mss: int) -> Request:
+    """A packet or super-packet that is not for IPsec, for the device to finish.
+
+    ``link`` is what stands before the EtherType. Raises ``ValueError`` for what
+    cannot be segmented or summed.
+    """
+    frame = plain_frame(link, clear)
+    offset = len(frame) - len(clear)
+    fields = {"operation": int(TxOperation.BYPASS)}
+    if finish_checksum or mss:
+        packet = ip.split(clear)
+        fields |= _layer4_fields(packet, offset + len(packet.header), mss) | {
+            "outer_offset": offset, "l3_offset": offset,
+            "outer_ipv6": int(packet.version == 6), "ipv6": int(packet.version == 6)}
+    return Request(fields, frame)
+
+
+def plain_frame(link: bytes, clear: bytes) -> bytes:
+    """The frame of a packet that is not for IPsec."""
+    return link + _ETHERTYPES[clear[0] >> 4].to_bytes(2, "big") + clear
+
+
+def _offload_fields(outgoing: Outgoing, esp_offset: int) -> dict[str, int]:
+    """The fields of TX_DESCRIPTOR that ask for checksum or segmentation of an ESP frame."""
+    if not outgoing.checksum and not outgoing.mss:
+        return {}
+    sa, clear = outgoing.sa, ip.split(outgoing.clear)
+    outer_offset, text_offset = len(_link(outgoing)), esp_offset + esp.TEXT_OFFSET
+    tunnel = sa.mode == "tunnel"
+    return {
+        "outer_offset": outer_offset,
+        "l3_offset": text_offset if tunnel else outer_offset,
+        "outer_ipv6": int(sa.outer_family == 6),
+        "ipv6": int(clear.version == 6),
+        "encapsulation": int(sa.encapsulation),
+        "outer_id_fixed": int(tunnel and _outer_flags(clear) != 0),
+    } | _layer4_fields(clear, text_offset + (len(clear.header) if tunnel else 0), outgoing.mss)
+
+
+def _layer4_fields(packet: IpPacket, offset: int, mss: int) -> dict[str, int]:
+    """The fields of TX_DESCRIPTOR that say what is summed, and where the segments' payload is."""
+    layer4 = gso.layer4(packet)
+    fields = {"l4_offset": offset, "l4_protocol": layer4.protocol}
+    if not mss:
+        return fields | {"checksum": 1, "l4_bytes": len(packet.payload)}
+    return fields | {"lso": 1, "mss": mss, "header_bytes": offset + len(layer4.header)}
 
 
 def replay_request(frame: bytes, sa: SecurityAssociation, handle: int, sequence: int,
@@ -215,14 +294,19 @@ def _outer_header(outgoing: Outgoing, clear: IpPacket, protocol: int) -> bytes:
         flow_label = int.from_bytes(clear.header[1:4], "big") & 0xFFFFF
         word = 6 << 28 | traffic_class << 20 | (flow_label if clear.version == 6 else 0)
         return word.to_bytes(4, "big") + bytes([0, 0, protocol, HOP_LIMIT]) + addresses
-    flags = ip.DONT_FRAGMENT
-    if clear.version == 4:
-        flags &= int.from_bytes(clear.header[6:8], "big")
+    flags = _outer_flags(clear)
     identification = 0 if flags else outgoing.ip_id
     return (
         bytes([0x45, traffic_class, 0, 0]) + identification.to_bytes(2, "big")
         + flags.to_bytes(2, "big") + bytes([HOP_LIMIT, protocol, 0, 0]) + addresses
     )
+
+
+def _outer_flags(clear: IpPacket) -> int:
+    """The flags of an IPv4 tunnel header: DF, unless the packet inside is IPv4 without."""
+    if clear.version == 6:
+        return ip.DONT_FRAGMENT
+    return ip.DONT_FRAGMENT & int.from_bytes(clear.header[6:8], "big")
 
 
 def _finish(framing: _Framing, esp_packet: bytes) -> bytes:

@@ -1,10 +1,12 @@
-"""The plaintext of a capture: what the receiving kernel got out of ESP."""
+"""What lies beside a capture: the plaintext that the receiving kernel got, and whole archives."""
 
 import tarfile
 import tempfile
+from functools import cache
 from pathlib import Path
 
-from sim.pcap import read_capture
+from sim.pcap import Capture, read_capture
+from sim.problem import CaptureError
 
 ARCHIVE = "plain.tar.xz"
 _SUFFIX = ".plain.pcap"
@@ -21,15 +23,27 @@ def plain_packets(capture: Path) -> tuple[bytes, ...] | None:
         if path.exists():
             return read_capture(path).packets
     archive = capture.with_name(ARCHIVE)
-    return _from_archive(archive, name + _SUFFIX) if archive.exists() else None
+    if not archive.exists() or name + _SUFFIX not in members(archive):
+        return None
+    return archived_capture(archive, name + _SUFFIX).packets
 
 
-def _from_archive(archive: Path, member: str) -> tuple[bytes, ...] | None:
-    with tarfile.open(archive) as tar, tempfile.TemporaryDirectory() as folder:
-        if member not in tar.getnames():
-            return None
-        file = tar.extractfile(member)
-        assert file is not None
+def archived_capture(archive: Path, member: str) -> Capture:
+    """A capture in an archive. Raises ``CaptureError``."""
+    if member not in members(archive):
+        raise CaptureError(f"{archive}: holds no {member}")
+    with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / member
-        path.write_bytes(file.read())
-        return read_capture(path).packets
+        path.write_bytes(members(archive)[member])
+        return read_capture(path)
+
+
+@cache
+def members(archive: Path) -> dict[str, bytes]:
+    """The files of a tar archive by name. Raises ``CaptureError`` for one that cannot be read."""
+    try:
+        with tarfile.open(archive) as tar:
+            files = {entry.name: tar.extractfile(entry) for entry in tar if entry.isfile()}
+            return {name: file.read() for name, file in files.items() if file is not None}
+    except (OSError, EOFError, tarfile.TarError) as error:
+        raise CaptureError(f"{archive}: {error}, expected an archive of captures") from None

@@ -1,0 +1,86 @@
+"""How the stack checks TCP and UDP with the sum of the device, without reading the payload again.
+
+Linux's CHECKSUM_COMPLETE: the sum of everything comes with the frame, and
+what the stack takes off it takes out of the sum. What is left is compared with the pseudo-header.
+"""
+
+from collections.abc import Mapping
+
+from model import checksum, esp, ip
+from model.codes import (
+    ETHERNET_HEADER_BYTES,
+    IPPROTO_UDP,
+    Encapsulation,
+    RxChecksum,
+    RxStatus,
+)
+from model.ip import IpPacket
+from model.sa import SecurityAssociation
+from model.stack import strip_link
+
+_ETHERTYPE_BYTES = 2
+
+
+def verify(
+    frame: bytes, completion: Mapping[str, int], sa: SecurityAssociation | None,
+) -> RxChecksum:
+    """What the TCP or UDP checksum of a frame is, of the packet inside ESP if it was decrypted.
+
+    ``completion`` has the fields of RX_COMPLETION and RX_CHECKSUM; ``sa`` is
+    the SA of a frame with status OK. NONE when there is no checksum to check;
+    so too in transport mode behind NAT, which breaks it (RFC 3948, 3.1.2).
+    """
+    try:
+        link, data = strip_link(frame)
+        carrier = ip.split(data)
+        if RxStatus(completion["status"]) != RxStatus.OK:
+            at = len(link) + _ETHERTYPE_BYTES
+            left = _trimmed(completion["checksum"], data[len(carrier.whole()):],
+                            at - ETHERNET_HEADER_BYTES + len(carrier.whole()))
+            left = checksum.subtract(left, checksum.total(frame[ETHERNET_HEADER_BYTES:at]))
+            return _check(carrier, left)
+        if sa is None or (sa.mode == "transport" and sa.encapsulation == Encapsulation.UDP):
+            return RxChecksum.NONE
+        return _verify_opened(frame, completion, sa, carrier, len(frame) - len(data))
+    except ValueError:
+        return RxChecksum.NONE
+
+
+def _verify_opened(
+    frame: bytes, completion: Mapping[str, int], sa: SecurityAssociation, carrier: IpPacket,
+    carrier_at: int,
+) -> RxChecksum:
+    text_at = completion["esp_offset"] + esp.TEXT_OFFSET
+    payload_end = carrier_at + len(carrier.whole()) - completion["trailer_bytes"]
+    payload = frame[text_at:payload_end]
+    left = checksum.subtract(
+        completion["checksum"], checksum.total(frame[ETHERNET_HEADER_BYTES:text_at]))
+    if sa.mode == "transport":
+        inside = ip.split(carrier.with_payload(completion["next_header"], payload))
+        return _check(inside, checksum.add(left, checksum.total(inside.header)))
+    inner = ip.split(payload)
+    # TFC padding, which stands behind the inner packet.
+    left = _trimmed(left, payload[len(inner.whole()):], len(inner.whole()))
+    return _check(inner, left)
+
+
+def _trimmed(whole: int, cut: bytes, offset: int) -> int:
+    """The sum without the bytes that are cut behind ``offset``."""
+    return checksum.subtract_block(whole, checksum.total(cut), offset)
+
+
+def _check(packet: IpPacket, whole: int) -> RxChecksum:
+    """Check a packet with the sum of its header and payload."""
+    minimum = checksum.HEADER_BYTES_MIN.get(packet.protocol)
+    if packet.fragment is not None or minimum is None or len(packet.payload) < minimum:
+        return RxChecksum.NONE
+    if packet.protocol == IPPROTO_UDP:
+        at = checksum.FIELD_AT[IPPROTO_UDP]
+        if int.from_bytes(packet.payload[4:6], "big") != len(packet.payload):
+            return RxChecksum.NONE
+        if not any(packet.payload[at:at + 2]):
+            return RxChecksum.NONE
+    pseudo = checksum.total(checksum.pseudo_header(
+        packet.source, packet.destination, packet.protocol, len(packet.payload)))
+    left = checksum.subtract(whole, checksum.total(packet.header))
+    return RxChecksum.GOOD if checksum.add(left, pseudo) in (0, 0xFFFF) else RxChecksum.BAD
