@@ -1,5 +1,8 @@
 """Overwrite words in the headers of frames."""
 
+from functools import reduce
+from operator import or_
+
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -64,34 +67,39 @@ class HeaderPatch(wiring.Component):
             self.patch.ready.eq(step & self.i.payload.last),
         ]
 
-        # First clock: which patches lie in the beat.
+        # First clock: which patch each word of the beat takes. 0 leaves it as it is; patch n is
+        # n + 1.
         index = Signal(NUMBER_BITS - place_bits + 1)
         """Of the beat in its frame; it stays at the first that no word number reaches."""
         with m.If(step):
             m.d.sync += index.eq(Mux(self.i.payload.last, 0, index + ~index[-1]))
+        here = Signal(self.patches)
+        m.d.comb += here.eq(Cat(patch.enable & (patch.word[place_bits:] == index)
+                                for patch in self.patch.payload))
         found = Signal(beat(self.width))
         found_valid = Signal()
-        here = Signal(data.ArrayLayout(data.StructLayout({
-            "enable": 1, "place": place_bits, "value": WORD_BITS}), self.patches))
+        choices = Signal(data.ArrayLayout(range(self.patches + 1), beat_words))
+        values = Signal(data.ArrayLayout(WORD_BITS, self.patches))
         with m.If(move):
             m.d.sync += [found.eq(self.i.payload), found_valid.eq(step)]
-            for one, patch in zip(here, self.patch.payload, strict=True):
-                m.d.sync += [
-                    one.enable.eq(patch.enable & (patch.word[place_bits:] == index)),
-                    one.place.eq(patch.word),
-                    one.value.eq(bytes_of(patch.value)),
-                ]
+            for value, patch in zip(values, self.patch.payload, strict=True):
+                m.d.sync += value.eq(bytes_of(patch.value))
+            for place, choice in enumerate(choices):
+                m.d.sync += choice.eq(reduce(or_, (
+                    Mux(here[number] & (patch.word[:place_bits] == place), number + 1, 0)
+                    for number, patch in enumerate(self.patch.payload))))
 
         # Second clock: overwrite.
+        old = Signal(data.ArrayLayout(WORD_BITS, beat_words))
+        new = Signal.like(old)
+        m.d.comb += old.eq(found.data)
+        for place, choice in enumerate(choices):
+            words = Signal(data.ArrayLayout(WORD_BITS, self.patches + 1), name=f"words{place}")
+            m.d.comb += [words.eq(Cat(old[place], values)), new[place].eq(words[choice])]
         with m.If(move):
-            m.d.sync += [self.o.payload.eq(found), self.o.valid.eq(found_valid)]
-            for place in range(beat_words):
-                hits = Signal(self.patches, name=f"hits{place}")
-                m.d.comb += hits.eq(Cat(one.enable & (one.place == place) for one in here))
-                value = 0
-                for hit, one in zip(hits, here, strict=True):
-                    value |= Mux(hit, one.value, 0)
-                low = place * WORD_BITS
-                with m.If(hits.any()):
-                    m.d.sync += self.o.payload.data[low:low + WORD_BITS].eq(value)
+            m.d.sync += [
+                self.o.payload.eq(found),
+                self.o.payload.data.eq(new),
+                self.o.valid.eq(found_valid),
+            ]
         return m
