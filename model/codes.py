@@ -58,9 +58,11 @@ class TxStatus(IntEnum):
     DROP_OVERSIZE = 6
     """Longer than ``FRAME_BYTES_MAX``, without a segmentation request."""
     DROP_TRAILER = 7
-    """The trailer in the frame is longer than the text: pad length + 2 is more than that."""
+    """The pad of the trailer in the frame begins before its text or within what is summed; or a
+    super-frame to be encrypted has a trailer."""
     DROP_OFFSETS = 8
-    """Header offsets point outside the frame or into each other, or are not 2 modulo 4."""
+    """Header offsets point outside the frame or into each other, or are not 2 modulo 4; or the
+    checksum does not end within the frame."""
     DROP_LSO_OVERSIZE = 9
     """A super-frame longer than ``SUPER_FRAME_BYTES_MAX``."""
     DROP_LSO_PROTOCOL = 10

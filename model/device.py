@@ -287,7 +287,7 @@ def _check_esp(
             return TxStatus.DROP_SYNTAX
     if int.from_bytes(frame[offset:offset + 4], "big") != sa.spi:
         return TxStatus.DROP_SPI
-    if values["trailer"] and (values["lso"] or not _trailer_fits(values, frame, sa)):
+    if values["trailer"] and not _trailer_fits(values, frame, sa):
         return TxStatus.DROP_TRAILER
     return None
 

@@ -53,6 +53,7 @@ def with_checksum(clear: bytes) -> bytes:
     routing header, for the pseudo-header has the destination of the IP header.
     """
     packet = ip.split(clear)
+    layer4(packet)
     return packet.header + _summed(packet, packet.payload)
 
 

@@ -40,6 +40,8 @@ def check_lso(values: Mapping[str, int], frame_bytes: int) -> TxStatus | None:
 
     The first check that fails gives the status.
     """
+    if values["trailer"] and values["operation"] == TxOperation.ENCRYPT:
+        return TxStatus.DROP_TRAILER
     if values["l4_protocol"] not in checksum.FIELD_AT:
         return TxStatus.DROP_LSO_PROTOCOL
     if not _headers_fit(values):
