@@ -1,5 +1,6 @@
 """What lies beside a capture: the plaintext that the receiving kernel got, and whole archives."""
 
+import lzma
 import tarfile
 import tempfile
 from functools import cache
@@ -45,5 +46,8 @@ def members(archive: Path) -> dict[str, bytes]:
         with tarfile.open(archive) as tar:
             files = {entry.name: tar.extractfile(entry) for entry in tar if entry.isfile()}
             return {name: file.read() for name, file in files.items() if file is not None}
-    except (OSError, EOFError, tarfile.TarError) as error:
-        raise CaptureError(f"{archive}: {error}, expected an archive of captures") from None
+    except OSError as error:
+        raise CaptureError(
+            f"{archive}: {error.strerror}, expected an archive of captures") from None
+    except (EOFError, lzma.LZMAError, tarfile.TarError):
+        raise CaptureError(f"{archive}: damaged, expected an archive of captures") from None

@@ -29,8 +29,10 @@ RxOption = Annotated[Path | None, typer.Option(
     "--rx", help="Capture of Ethernet frames with ESP, as they come from the wire.")]
 TxOption = Annotated[Path | None, typer.Option(
     "--tx", help="Capture of clear packets, raw IP or Ethernet, as they come from the stack.")]
-SaOption = Annotated[Path, typer.Option(
+SaOption = Annotated[Path | None, typer.Option(
     "--sa", help="SA file, JSON; captures/README.md has its fields.")]
+HandoffOption = Annotated[Path | None, typer.Option(
+    "--handoff", help="JSON of frames that Linux handed an offload device; has its own SAs.")]
 OutputOption = Annotated[Path, typer.Option("-o", "--output", help="Folder for all results.")]
 WidthOption = Annotated[int, typer.Option(help="Bits of a beat: 128, 256 or 512.")]
 SeedOption = Annotated[int, typer.Option(help="Seed of stalls and of random salts.")]
@@ -38,10 +40,11 @@ SeedOption = Annotated[int, typer.Option(help="Seed of stalls and of random salt
 
 @app.command("run", short_help="Replay a capture through RTL and model, and compare.")
 def run_command(
-    sa: SaOption,
     output: OutputOption,
     rx: RxOption = None,
     tx: TxOption = None,
+    sa: SaOption = None,
+    handoff: HandoffOption = None,
     width: WidthOption = 128,
     simulator: Annotated[str, typer.Option(help="verilator or icarus.")] = "verilator",
     seed: SeedOption = 1,
@@ -53,18 +56,18 @@ def run_command(
     from sim.rtl import Options
 
     options = Options(width=width, simulator=simulator, seed=seed, stall=stall)
-    session.run(session.Request(rx, tx, sa, output, seed), options, Console())
+    session.run(session.Request(rx, tx, sa, output, seed, handoff), options, Console())
 
 
 @app.command("model", short_help="The same on the model alone.")
 def model_command(
-    sa: SaOption, output: OutputOption, rx: RxOption = None, tx: TxOption = None,
-    seed: SeedOption = 1,
+    output: OutputOption, rx: RxOption = None, tx: TxOption = None, sa: SaOption = None,
+    handoff: HandoffOption = None, seed: SeedOption = 1,
 ) -> None:
     """Replay a capture through the golden model alone."""
     from sim import session
 
-    session.run_model(session.Request(rx, tx, sa, output, seed), Console())
+    session.run_model(session.Request(rx, tx, sa, output, seed, handoff), Console())
 
 
 @app.command("compare")

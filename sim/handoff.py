@@ -5,7 +5,7 @@
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from model.sa import SecurityAssociation
 from model.stack import Outgoing, Request
 from sim.captures import archived_capture
 from sim.pcap import read_capture
-from sim.problem import CaptureError
+from sim.problem import CaptureError, Mismatch
 
 ARCHIVE = "pcaps.tar.xz"
 Packets = Callable[[str], tuple[bytes, ...]]
@@ -48,6 +48,8 @@ class HandedOff:
     """What is wrong with the frame that the kernel handed down."""
     superframe: int | None
     """Number of the clear packet in ``NAME.super.pcap`` that it comes from."""
+    segments: int
+    """Frames that leave."""
 
 
 @dataclass(frozen=True)
@@ -96,10 +98,62 @@ def load(path: Path) -> OffloadCapture:
             tuple(_handed_off(row, sas, packets) for row in document.get("handoff", ())),
             tuple(_superframe(row, document, sas, packets)
                   for row in document.get("superframes", ())))
-    except (KeyError, IndexError, TypeError, StopIteration) as problem:
+    except (KeyError, IndexError, TypeError) as problem:
         raise CaptureError(
             f"{path}: {type(problem).__name__} {problem} in a row, expected rows of handoff and "
             "superframes that fit their captures") from None
+
+
+def without_outer_id(frame: bytes) -> bytes:
+    """An untagged IPv4 frame without ID and checksum of its outer header."""
+    return frame[:18] + frame[20:24] + frame[26:]
+
+
+def compare_wire(rows: Iterable[HandedOff], sent: Sequence[bytes]) -> str:
+    """Compare what has left with what the kernel has sent; give the count of each kind.
+
+    Raises ``Mismatch`` naming the first frame and byte that differ.
+    """
+    counts = dict.fromkeys((_EQUAL, _BUT_OUTER_ID, _AS_HANDED, _NO_TWIN), 0)
+    left = list(sent)
+    for row in rows:
+        frames, left = left[:row.segments], left[row.segments:]
+        if len(frames) < row.segments:
+            raise Mismatch(f"wire: {len(frames)} frames of handoff packet {row.number}, "
+                           f"expected {row.segments}")
+        kind, expected = _expected(row)
+        counts[kind] += len(frames)
+        if kind == _BUT_OUTER_ID:
+            frames = [*map(without_outer_id, frames)]
+        for number, (frame, right) in enumerate(zip(frames, expected, strict=False), start=1):
+            if frame != right:
+                raise Mismatch(f"wire: frame {number} of handoff packet {row.number}: "
+                               f"{_first_difference(frame, right)}")
+    if left:
+        raise Mismatch(f"wire: {len(left)} frames more than expected")
+    return ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if count)
+
+
+_EQUAL = "frames byte for byte"
+_BUT_OUTER_ID = "but for the outer ID"
+_AS_HANDED = "sent as the stack had encrypted them"
+_NO_TWIN = "that the kernel did not send"
+
+
+def _expected(row: HandedOff) -> tuple[str, list[bytes]]:
+    """What kind of comparison a row allows, and what it expects."""
+    if row.encrypted:
+        return _AS_HANDED, [row.request.frame]
+    if row.outer_id_differs:
+        return _BUT_OUTER_ID, [*map(without_outer_id, row.wire)]
+    return (_EQUAL if row.wire else _NO_TWIN), [*row.wire]
+
+
+def _first_difference(frame: bytes, right: bytes) -> str:
+    if len(frame) != len(right):
+        return f"{len(frame)} bytes, expected {len(right)}"
+    at = next(at for at, (a, b) in enumerate(zip(frame, right, strict=True)) if a != b)
+    return f"byte {at} is {frame[at]:02x}, expected {right[at]:02x}"
 
 
 def _packets(path: Path, suffix: str) -> tuple[bytes, ...]:
@@ -126,6 +180,7 @@ def _handed_off(
         outer_id_differs=bool(row.get("outer_id_differs")),
         kernel_bug=row.get("kernel_bug"),
         superframe=row["super"],
+        segments=row["segs"],
     )
 
 
@@ -191,7 +246,8 @@ def _sa(
     row: Mapping[str, Any], sas: tuple[SecurityAssociation, ...],
 ) -> tuple[int, SecurityAssociation]:
     """Handle and SA of a row."""
-    return next((handle, sa) for handle, sa in enumerate(sas, start=1) if sa.name == row["sa"])
+    handles = {sa.name: handle for handle, sa in enumerate(sas, start=1)}
+    return handles[row["sa"]], sas[handles[row["sa"]] - 1]
 
 
 def _routed(clear: bytes) -> bytes:

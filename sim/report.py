@@ -44,7 +44,7 @@ def write_verdicts(path: Path, records: Iterable[TraceRecord]) -> None:
 
 
 def status_table(records: Iterable[TraceRecord]) -> Table:
-    """Frames and bytes by status."""
+    """Frames and the bytes that came, by status."""
     lengths: dict[int, int] = {}
     frames: Counter[str] = Counter()
     octets: Counter[str] = Counter()
@@ -54,7 +54,8 @@ def status_table(records: Iterable[TraceRecord]) -> Table:
         elif record.point in _VERDICT_POINTS:
             status = record.fields["status"]
             frames[status] += 1
-            octets[status] += lengths[record.packet]
+            # The segments of a super-frame share what came.
+            octets[status] += lengths.pop(record.packet, 0)
     table = Table("status", box=None, header_style="bold", show_footer=True)
     table.columns[0].footer = "total"
     table.add_column("frames", f"{frames.total():,}", justify="right")

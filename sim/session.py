@@ -16,8 +16,9 @@ from model.device import Device
 from model.sa import SecurityAssociation, command_values
 from model.safile import UnsupportedSa
 from model.stack import Receiver
-from sim import captures, report, rtl, traffic
+from sim import captures, handoff, report, rtl, traffic
 from sim.check import compare_outcomes
+from sim.handoff import HandedOff
 from sim.pcap import read_capture
 from sim.problem import CaptureError, InputError, Mismatch
 from sim.rtl import Options, Replay
@@ -32,14 +33,16 @@ _SHOWN_PACKETS = 3
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asks for: exactly one of ``rx`` and ``tx`` is given."""
+    """What the user asks for: exactly one of ``rx``, ``tx`` and ``handoff`` is given."""
 
     rx: Path | None
     tx: Path | None
-    sa: Path
+    sa: Path | None
+    """None with ``handoff``, which has its own."""
     output: Path
     seed: int
     """Of the salts that the SA file does not give."""
+    handoff: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,8 @@ class Job:
     unsupported: tuple[UnsupportedSa, ...]
     drawn_salts: Lines
     plan: Plan
+    handed_off: tuple[HandedOff, ...] = ()
+    """With the wire frames to compare with; none unless that was asked for."""
 
     @property
     def frames(self) -> list[int]:
@@ -114,9 +119,13 @@ def _check_options(options: Options) -> None:
 
 
 def _prepare(request: Request) -> Job:
-    path = request.rx or request.tx
-    if path is None or (request.rx and request.tx):
-        raise InputError("expected one of --rx and --tx")
+    path = request.rx or request.tx or request.handoff
+    if path is None or [request.rx, request.tx, request.handoff].count(None) != 2:
+        raise InputError("expected one of --rx, --tx and --handoff")
+    if (request.sa is None) != (request.handoff is not None):
+        raise InputError("expected --sa with --rx and --tx, and no --sa with --handoff")
+    if request.sa is None:
+        return _prepare_handoff(path, request.output)
     file = safile.load(request.sa)
     if len(file.sas) >= rtl.SAS:
         raise InputError(f"{request.sa}: {len(file.sas)} SAs, expected {rtl.SAS - 1} at most")
@@ -141,6 +150,16 @@ def _prepare(request: Request) -> Job:
             raise InputError(f"{path}: {plan.kept_back[0]}, expected packets for {request.sa}")
     make_folder(request.output)
     return Job(bool(request.rx), path, request.output, sas, file.unsupported, salts, plan)
+
+
+def _prepare_handoff(path: Path, output: Path) -> Job:
+    capture = handoff.load(path)
+    if not capture.handed_off:
+        raise CaptureError(f"{path}: no rows handoff, expected a capture of what Linux hands down")
+    plan = traffic.plan_handoff(
+        capture.sas, [row.request for row in capture.handed_off], rtl.SAS)
+    make_folder(output)
+    return Job(False, path, output, capture.sas, (), [], plan, capture.handed_off)
 
 
 def make_folder(path: Path) -> None:
@@ -225,6 +244,8 @@ def _software_lines(job: Job, outcome: Outcome) -> Lines:
     """What the software at the other end makes of the frames, against what it should be."""
     if job.receiving:
         return _delivered_lines(job, outcome)
+    if job.handed_off:
+        return [("as the kernel", handoff.compare_wire(job.handed_off, outcome.sent))]
     return _opened_lines(job, outcome)
 
 

@@ -13,7 +13,7 @@ from model.codes import RxStatus, SaDirection, SaOperation, TxStatus
 from model.esn import EsnState
 from model.ip import IpPacket
 from model.sa import SEQIV_SALT_BYTES, SecurityAssociation, command_values
-from model.stack import Outgoing
+from model.stack import Outgoing, Request
 from sim.golden import Golden
 from sim.pcap import Capture
 from sim.steps import Command, Outcome, RxFrame, Step, TxFrame
@@ -106,6 +106,22 @@ def plan_transmit(
         plan.steps.append(step)
         if golden.transmit(step).status == TxStatus.SEALED:
             plan.sealed.append(split.whole())
+    return plan
+
+
+def plan_handoff(
+    sas: tuple[SecurityAssociation, ...], requests: Iterable[Request], table_size: int,
+) -> Plan:
+    """Add the SAs, under handles 1 and up, then give what the stack has handed down."""
+    golden = Golden(table_size)
+    plan = Plan(golden.outcome)
+    for handle, sa in enumerate(sas, start=1):
+        _command(plan, golden, Command(
+            command_values(SaOperation.ADD, SaDirection.TX, handle, sa)))
+    for request in requests:
+        step = TxFrame(request.descriptor, request.frame)
+        plan.steps.append(step)
+        golden.transmit(step)
     return plan
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from model import trace
 from sim import cli, rtl
+from sim.captures import archived_capture
 from sim.golden import run_model
 from sim.pcap import read_capture, write_pcap
 from sim.problem import MissingTool
@@ -23,6 +24,7 @@ CAPTURES = Path(__file__).parents[1] / "captures"
 CAPTURE = CAPTURES / "tun4_gcm128.pcap"
 CLEAR = CAPTURES / "tun4_gcm128.plain.pcap"
 SA_FILE = CAPTURES / "tun4_gcm128.json"
+HANDOFF = CAPTURES / "handoff" / "ho_esn_wrap_tun4_gcm128.json"
 
 
 @pytest.fixture
@@ -199,17 +201,78 @@ def test_call_without_arguments_shows_the_commands(espnic):
     assert all(name in shown for name in ("run", "model", "compare", "verilog"))
 
 
+@pytest.fixture
+def handoff_copy(tmp_path):
+    """A copy of the hand-off capture that may be changed."""
+    (tmp_path / "pcaps.tar.xz").symlink_to(HANDOFF.with_name("pcaps.tar.xz"))
+    path = tmp_path / HANDOFF.name
+    path.write_text(HANDOFF.read_text())
+    return path
+
+
+def test_model_sends_what_linux_hands_down_as_the_kernel_does(espnic, tmp_path):
+    code, shown, complaint = espnic("model", "--handoff", HANDOFF, "-o", tmp_path)
+    assert (code, complaint) == (0, "")
+    shown = " ".join(shown.split())
+    assert "33 frames byte for byte, 5 but for the outer ID, 15 sent as the stack had" in shown
+    assert "SEALED 42" in shown and "BYPASSED 15" in shown
+    assert len(read_capture(tmp_path / "wire.pcap").packets) == 57
+
+
+@pytest.mark.parametrize("place, said", [
+    (24, "frame 3 of handoff packet 21: byte 60 is "), (0, "frame 1 of handoff packet 1: byte 60")])
+def test_wire_that_is_not_the_kernel_s_is_told(espnic, handoff_copy, place, said):
+    wire = list(archived_capture(
+        HANDOFF.with_name("pcaps.tar.xz"), f"{HANDOFF.stem}.pcap").packets)
+    wire[place] = wire[place][:60] + bytes([wire[place][60] ^ 1]) + wire[place][61:]
+    write_pcap(handoff_copy.with_suffix(".pcap"), enumerate(wire))
+    code, _, complaint = espnic(
+        "model", "--handoff", handoff_copy, "-o", handoff_copy.parent / "out")
+    assert code == 1 and said in complaint and ", expected " in complaint
+
+
 # Bad input: exit code 2 and one line
 
 def test_neither_or_both_directions(refused, tmp_path):
     options = ("--sa", SA_FILE, "-o", tmp_path)
-    assert "one of --rx and --tx" in refused("model", *options)
-    assert "one of --rx and --tx" in refused(
+    assert "one of --rx, --tx and --handoff" in refused("model", *options)
+    assert "one of --rx, --tx and --handoff" in refused(
         "model", "--rx", CAPTURE, "--tx", CLEAR, *options)
 
 
 def test_missing_option(refused):
     assert "--sa" in refused("run", "--rx", CAPTURE, "-o", "x")
+
+
+def test_sa_file_beside_a_handoff(refused, tmp_path):
+    assert "no --sa with --handoff" in refused(
+        "model", "--handoff", HANDOFF, "--sa", SA_FILE, "-o", tmp_path)
+
+
+def test_handoff_without_rows(refused, tmp_path):
+    assert f"{SA_FILE}: no rows handoff" in refused("model", "--handoff", SA_FILE, "-o", tmp_path)
+
+
+def test_handoff_without_captures(refused, tmp_path):
+    path = tmp_path / HANDOFF.name
+    path.write_text(HANDOFF.read_text())
+    assert f"{tmp_path}/pcaps.tar.xz: No such file" in refused(
+        "model", "--handoff", path, "-o", tmp_path / "out")
+    (tmp_path / "pcaps.tar.xz").write_bytes(b"nothing")
+    assert "expected an archive of captures" in refused(
+        "model", "--handoff", path, "-o", tmp_path / "out")
+
+
+@pytest.mark.parametrize("change, found", [
+    ({"n": 1000}, "IndexError"), ({"n": "x"}, "TypeError"), ({"sa": "nobody"}, "KeyError 'nobody'"),
+    ({"vnet_hdr": {}}, "KeyError 'flags'"),
+])
+def test_handoff_with_a_bad_row(refused, handoff_copy, change, found):
+    document = json.loads(handoff_copy.read_text())
+    document["handoff"][0].update(change)
+    handoff_copy.write_text(json.dumps(document))
+    complaint = refused("model", "--handoff", handoff_copy, "-o", handoff_copy.parent / "out")
+    assert found in complaint and "expected rows" in complaint
 
 
 def test_unknown_option(refused):

@@ -24,11 +24,6 @@ def by_name(paths):
     return pytest.mark.parametrize("path", paths, ids=lambda path: path.stem)
 
 
-def without_outer_id(frame):
-    """An untagged IPv4 frame without ID and checksum of the outer header."""
-    return frame[:18] + frame[20:24] + frame[26:]
-
-
 def sending_device(sas):
     """A device with the SAs that can send, under handles 1 and up."""
     device = Device(16)
@@ -60,8 +55,8 @@ def test_device_makes_the_kernel_s_wire_frames_of_what_linux_hands_it(path):
             continue
         assert result.status == TxStatus.SEALED, row.number
         if row.outer_id_differs:
-            assert [*map(without_outer_id, result.frames)] == [
-                *map(without_outer_id, row.wire)], row.number
+            assert [*map(handoff.without_outer_id, result.frames)] == [
+                *map(handoff.without_outer_id, row.wire)], row.number
         elif row.wire:
             assert result.frames == row.wire, row.number
 
