@@ -6,7 +6,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model import checksum, gso, host_checksum, ip, receive_checksum, safile, stack, trailer
@@ -40,12 +40,14 @@ def test_sum_of_the_example_of_rfc_1071():
     assert checksum.of(data) == 0x220D
 
 
+@settings(max_examples=300, deadline=None, derandomize=True)
 @given(st.binary(max_size=100))
 def test_sum_is_that_of_end_around_carry_and_zero_only_for_zeros(data):
     assert checksum.total(data) == by_end_around_carry(data)
     assert (checksum.total(data) == 0) == (not any(data))
 
 
+@settings(max_examples=300, deadline=None, derandomize=True)
 @given(st.binary(max_size=60), st.binary(max_size=60), st.binary(max_size=60))
 def test_p32_a_block_leaves_the_sum_at_any_offset(before, block, behind):
     """What stood behind an odd block moves to other halves, so nothing stands there: a trim."""
@@ -56,6 +58,7 @@ def test_p32_a_block_leaves_the_sum_at_any_offset(before, block, behind):
     assert left % 0xFFFF == expected % 0xFFFF
 
 
+@settings(max_examples=300, deadline=None, derandomize=True)
 @given(st.integers(0, 0xFFFF), st.integers(0, 0xFFFF))
 def test_subtraction_undoes_addition(a, b):
     assert checksum.subtract(checksum.add(a, b), b) % 0xFFFF == a % 0xFFFF

@@ -3,13 +3,15 @@
 from random import Random
 
 import pytest
-from scapy.layers.inet import IP, UDP
-from scapy.layers.inet6 import IPv6
+from scapy.layers.inet import IP, TCP, UDP, in4_chksum
+from scapy.layers.inet6 import IPv6, in6_chksum
 from scapy.layers.ipsec import ESP
 from scapy.layers.ipsec import SecurityAssociation as ScapySa
+from scapy.utils import checksum
 
 from model import ip, seqiv, stack
 from model.codes import Encapsulation
+from tests import offload_cases as cases
 from tests.sas import device_with, make_sa
 from tests.test_stack import NOT_OPENED, clear_packet
 
@@ -64,3 +66,39 @@ def test_scapy_opens_what_the_model_seals_and_seals_what_it_opens(
         receiver = stack.Receiver([sa]) if not esn else None
         if receiver is not None:
             assert receiver.deliver(wire[:14] + sealed, NOT_OPENED) == clear
+
+
+def sums(packet):
+    """What scapy's checksums make of an IP packet's header and of its TCP or UDP: 0 if right."""
+    split = ip.split(packet)
+    of_layer4 = in4_chksum if split.version == 4 else in6_chksum
+    header = checksum(split.header) if split.version == 4 else 0
+    return header, of_layer4(split.protocol, layers(packet), split.payload)
+
+
+@pytest.mark.parametrize(("family", "mode", "key_bytes", "esn", "encapsulation"), KINDS)
+def test_scapy_opens_each_segment_and_finds_its_checksums_and_the_whole_stream(
+    family, mode, key_bytes, esn, encapsulation,
+):
+    sa = make_sa(family, key_bytes, mode=mode, esn=esn, encapsulation=encapsulation)
+    random = Random(key_bytes)
+    for payload_bytes, mss in ((1, 1), (5000, 1448), (1000, 333), (20, 3)):
+        clear = cases.random_clear(random, sa, payload_bytes)
+        first = (1 << 32) - 2 if esn else 5
+        request = stack.device_request(stack.Outgoing(sa, first, clear, mss=mss), 1)
+        frames = device_with(sa).transmit(request.descriptor, request.frame).frames
+        assert len(frames) == -(-payload_bytes // mss)
+        stream = {}
+        for place, frame in enumerate(frames):
+            other = scapy_sa(sa, (first + place) >> 32)
+            packet = bytes(other.decrypt(layers(frame[14:])))
+            assert sums(packet) == (0, 0)
+            data = layers(packet)
+            at = data[TCP].seq if TCP in data else place
+            stream[at] = bytes(data[TCP].payload if TCP in data else data[UDP].payload)
+        whole = layers(clear)
+        if TCP in whole:
+            start = whole[TCP].seq
+            stream = {(at - start) % 2**32: part for at, part in stream.items()}
+        assert b"".join(stream[at] for at in sorted(stream)) == bytes(
+            whole[TCP].payload if TCP in whole else whole[UDP].payload)
