@@ -42,6 +42,8 @@ class Case:
         self.tag = chance.randbytes(16)
         self.rotation = chance.randrange(16)
         self.received = bytearray(self.tag)
+        self.frame_sum = chance.getrandbits(16)
+        self.packet_sum = chance.getrandbits(16)
         self.flipped = chance.choice((None, None, None, chance.randrange(128)))
         if self.flipped is not None:
             self.received[self.flipped // 8] ^= 1 << self.flipped % 8
@@ -87,11 +89,13 @@ class Case:
         status = self.expected_status()
         good = status == RxStatus.OK
         completion = {"status": status, "sa": 0 if self.oversize else self.handle,
-                      "esp_offset": 0, "next_header": 0, "trailer_bytes": 0}
+                      "esp_offset": 0, "next_header": 0, "trailer_bytes": 0,
+                      "checksum": 0 if self.oversize else self.frame_sum}
         if good:
             completion |= {
                 "esp_offset": self.esp_offset, "next_header": self.next_header,
-                "trailer_bytes": self.pad_length + ESP_TRAILER_MIN_BYTES + self.icv.bytes}
+                "trailer_bytes": self.pad_length + ESP_TRAILER_MIN_BYTES + self.icv.bytes,
+                "checksum": self.packet_sum}
             assert verdict["text_offset"] == self.esp_offset + esp.TEXT_OFFSET
         assert verdict["completion"] == completion
         assert verdict["bytes"] == self.frame_bytes
@@ -105,16 +109,19 @@ class Bench:
 
     def __init__(self, dut, *, idle=0.0, stall=0.0):
         self.inputs = {name: StreamSource(dut, name, seed=cocotb.RANDOM_SEED, idle=idle)
-                       for name in ("record", "end", "icv", "tag", "text")}
+                       for name in ("record", "end", "icv", "tag", "text",
+                                    "frame_sum", "packet_sum")}
         self.verdicts = StreamSink(dut, "o", seed=cocotb.RANDOM_SEED, stall=stall)
 
     def send(self, case):
         self.inputs["record"].send(case.record())
         self.inputs["end"].send(case.end())
+        self.inputs["frame_sum"].send(case.frame_sum)
         if case.opened:
             self.inputs["icv"].send(case.received_icv())
             self.inputs["tag"].send(int.from_bytes(case.tag, "little"))
             self.inputs["text"].send(case.text())
+            self.inputs["packet_sum"].send(case.packet_sum)
 
 
 def random_cases(count):

@@ -11,8 +11,10 @@ from hdl.gcm_core import GcmCore
 from hdl.gcm_feed import GcmFeed, gcm_packet
 from hdl.icv_split import IcvSplit, received_icv
 from hdl.layouts import LENGTH_BITS, LookupKey, RxCompletion, RxLookedUp, RxParsed, beat
+from hdl.ones_sum import WORD_BITS
 from hdl.queue import Queue
 from hdl.registers import RxEvent
+from hdl.rx_checksum import RxChecksum
 from hdl.rx_dispatch import RxDispatch, looked_up, rx_record
 from hdl.rx_parser import RxParser, rx_header
 from hdl.rx_verdict import RxVerdict, opened_text
@@ -63,6 +65,7 @@ class RxPath(wiring.Component):
 
         i ─ ingress ┬─ parser ─ SA look-up ─ dispatch ─┐
                     ├─ queue ─ text extract ─ ICV split ─ feed ─ GCM core ─┬─ verdict
+                    │        └─ checksum ──────────────────────────────────┤
                     │                                                      plaintext store
                     └─ frame store ──────────────────────── text restore ──┘─ o
 
@@ -128,6 +131,9 @@ class RxPath(wiring.Component):
         m.submodules.icvs = icvs = Queue(received_icv(), FRAMES)
         m.submodules.tags = tags = Queue(128, FRAMES)
         m.submodules.text_ends = text_ends = Queue(opened_text(), FRAMES)
+        m.submodules.checksum = checksum = RxChecksum(width)
+        m.submodules.frame_sums = frame_sums = Queue(WORD_BITS, FRAMES)
+        m.submodules.packet_sums = packet_sums = Queue(WORD_BITS, FRAMES)
         m.submodules.verdict = verdict = RxVerdict()
         m.submodules.places = places = Queue(text_place(), 4)
         m.submodules.completions = completions = Queue(RxCompletion, 4)
@@ -204,12 +210,31 @@ class RxPath(wiring.Component):
             text_ends.i.valid.eq(text_end.o.valid),
         ]
 
+        # Checksum: of the frame as the text is taken out of it, which is when it is known
+        # where the text is, and of the text as the core gives it.
+        m.d.comb += [
+            checksum.i.payload.beat.eq(waiting.o.payload),
+            checksum.i.payload.open.eq(spans.o.payload.enable),
+            checksum.i.payload.text_offset.eq(spans.o.payload.offset),
+            checksum.i.valid.eq(waiting.o.valid & waiting.o.ready),
+            checksum.text.payload.eq(core.o.payload),
+            checksum.text.valid.eq(core.o.valid),
+            checksum.end.payload.eq(text_end.o.payload),
+            checksum.end.valid.eq(text_end.o.valid),
+            frame_sums.i.payload.eq(checksum.frame.payload),
+            frame_sums.i.valid.eq(checksum.frame.valid),
+            packet_sums.i.payload.eq(checksum.packet.payload),
+            packet_sums.i.valid.eq(checksum.packet.valid),
+        ]
+
         # Verdict: the frame leaves with its plaintext, as it came, or not at all.
         wiring.connect(m, records.o, verdict.record)
         wiring.connect(m, ends.o, verdict.end)
         wiring.connect(m, icvs.o, verdict.icv)
         wiring.connect(m, tags.o, verdict.tag)
         wiring.connect(m, text_ends.o, verdict.text)
+        wiring.connect(m, frame_sums.o, verdict.frame_sum)
+        wiring.connect(m, packet_sums.o, verdict.packet_sum)
         final = verdict.o.payload
         beat_bytes = width // 8
         frame_beats = (final.bytes + beat_bytes - 1) // beat_bytes

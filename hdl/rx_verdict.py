@@ -8,6 +8,7 @@ from hdl.align import OFFSET_BITS
 from hdl.axi_stream import frame_end
 from hdl.icv_split import received_icv
 from hdl.layouts import LENGTH_BITS, RxCompletion
+from hdl.ones_sum import WORD_BITS
 from hdl.rx_dispatch import icv_bytes, rx_record
 from model.codes import ESP_HEADER_BYTES, ESP_IV_BYTES, ESP_TRAILER_MIN_BYTES, IcvSize, RxStatus
 
@@ -40,7 +41,11 @@ class RxVerdict(wiring.Component):
     not checked (RFC 4303, 2.4, asks the receiver only to be able to). An oversize
     frame does not leave, and its completion names no SA.
 
-    Latency 2 clocks from the last of the inputs; one frame each clock.
+    The checksum of an OK frame is that of the packet in it, of any other that of the
+    frame; an oversize frame, which nobody gets, has none.
+
+    Latency 2 clocks from the last of the inputs, 1 from the checksums, which come
+    last; one frame each clock.
 
     Members
     -------
@@ -51,6 +56,10 @@ class RxVerdict(wiring.Component):
     icv, tag, text : In(stream.Signature(...))
         One for each frame that was opened: the ICV received, the tag computed
         (first byte in bits 7:0), and how the plaintext ends.
+    frame_sum : In(stream.Signature(16))
+        One a frame: its checksum as it came.
+    packet_sum : In(stream.Signature(16))
+        One for each frame that was opened: the checksum of the decrypted packet.
     o : Out(stream.Signature(rx_verdict()))
     """
 
@@ -61,6 +70,8 @@ class RxVerdict(wiring.Component):
             "icv": In(stream.Signature(received_icv())),
             "tag": In(stream.Signature(128)),
             "text": In(stream.Signature(opened_text())),
+            "frame_sum": In(stream.Signature(WORD_BITS)),
+            "packet_sum": In(stream.Signature(WORD_BITS)),
             "o": Out(stream.Signature(rx_verdict())),
         })
 
@@ -105,7 +116,16 @@ class RxVerdict(wiring.Component):
                     text.pad_length + ESP_TRAILER_MIN_BYTES >= record.text_bytes),
             ]
 
-        # Second clock: the verdict.
+        # Second clock: the verdict, and the checksum that goes with it.
+        judges = Signal()
+        m.d.comb += [
+            ready.eq((~self.o.valid | self.o.ready) & (
+                ~compared_valid | self.frame_sum.valid & (
+                    ~compared.opened | self.packet_sum.valid))),
+            judges.eq(compared_valid & ready),
+            self.frame_sum.ready.eq(judges),
+            self.packet_sum.ready.eq(judges & compared.opened),
+        ]
         status = Signal(RxStatus)
         with m.If(compared.end.oversize):
             m.d.comb += status.eq(RxStatus.OVERSIZE)
@@ -122,7 +142,10 @@ class RxVerdict(wiring.Component):
 
         o = self.o.payload
         good = status == RxStatus.OK
-        m.d.comb += ready.eq(~self.o.valid | self.o.ready)
+        checksum = Mux(good, self.packet_sum.payload, Mux(
+            compared.end.oversize, 0, self.frame_sum.payload))
+        with m.If(self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
         with m.If(ready):
             m.d.sync += [
                 self.o.valid.eq(compared_valid),
@@ -133,6 +156,7 @@ class RxVerdict(wiring.Component):
                 o.completion.trailer_bytes.eq(Mux(
                     good, compared.text.pad_length + ESP_TRAILER_MIN_BYTES
                     + icv_bytes(compared.record.icv_size), 0)),
+                o.completion.checksum.eq(checksum),
                 o.bytes.eq(compared.end.bytes),
                 o.text_beats.eq(Mux(compared.opened, compared.text.beats, 0)),
                 o.text_offset.eq(compared.record.esp_offset + ESP_HEADER_BYTES + ESP_IV_BYTES),

@@ -150,16 +150,17 @@ class Device:
                 opened = _open(frame, parsed, sa, trace)
         if len(frame) > FRAME_BYTES_MAX:
             handle, opened = 0, _Opened(RxStatus.OVERSIZE)
-        completion = _zeros(RX_COMPLETION) | opened.fields
-        completion |= {"status": int(opened.status), "sa": handle}
-        trace.append(("rx.verdict", completion | {"status": opened.status.name}))
         out = None if opened.status == RxStatus.OVERSIZE else opened.plain or frame
+        sums = (_zeros(RX_CHECKSUM) if out is None
+                else receive_checksum.fields(out, opened.payload_end))
+        completion = _zeros(RX_COMPLETION) | opened.fields
+        completion |= {
+            "status": int(opened.status), "sa": handle, "checksum": sums["checksum"]}
+        trace.append(("rx.verdict", completion | {"status": opened.status.name}))
         if out is not None:
             trace.append(("rx.out", {"frame": out.hex()}))
         self._count("rx", opened.status, min(len(frame), FRAME_BYTES_MAX),
                     [] if out is None else [out])
-        sums = (_zeros(RX_CHECKSUM) if out is None
-                else receive_checksum.fields(out, opened.payload_end))
         return RxResult(completion, out, trace, sums)
 
     # Transmit

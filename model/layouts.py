@@ -102,6 +102,7 @@ RX_COMPLETION = Layout(
         Field("esp_offset", 8, "bytes from the start of the frame to the ESP header; 0 unless OK"),
         Field("next_header", 8, "next header of the trailer; 0 unless OK"),
         Field("trailer_bytes", 9, "bytes to cut: pad, pad length, next header, ICV; 0 unless OK"),
+        Field("checksum", 16, "as in RX_CHECKSUM; 0 when OVERSIZE"),
     ),
 )
 """``trailer_bytes`` counts back from the end of the IP packet, not of the frame."""

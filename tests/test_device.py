@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from model import esp
+from model import checksum, esp
 from model.codes import (
     FRAME_BYTES_MAX,
     Encapsulation,
@@ -54,7 +54,8 @@ def test_only_an_ok_frame_is_changed_and_only_an_ok_completion_is_filled(sa):
             assert result.completion["trailer_bytes"] >= 2 + sa.icv.bytes
             continue
         assert result.frame == (None if kind.status == RxStatus.OVERSIZE else kind.frame)
-        assert {name for name, value in result.completion.items() if value} <= {"status", "sa"}
+        filled = {name for name, value in result.completion.items() if value}
+        assert filled <= {"status", "sa"} | ({"checksum"} if result.frame else set())
 
 
 @pytest.mark.parametrize("sa", SAS, ids=sa_id)
@@ -80,7 +81,8 @@ def test_ok_frame_keeps_headers_iv_icv_and_what_stands_behind_the_packet():
     result = device_with(sa).receive(frame)
     assert result.frame == frame[:50] + text + frame[50 + len(text):]
     assert result.completion == {
-        "status": 0, "sa": 1, "esp_offset": 34, "next_header": 4, "trailer_bytes": 4 + 16}
+        "status": 0, "sa": 1, "esp_offset": 34, "next_header": 4, "trailer_bytes": 4 + 16,
+        "checksum": checksum.total(frame[14:50] + text[:40])}
     assert RX_COMPLETION.unpack(RX_COMPLETION.pack(result.completion)) == result.completion
 
 
