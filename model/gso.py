@@ -11,8 +11,11 @@ from model import checksum, ip
 from model.codes import IPPROTO_TCP, IPPROTO_UDP, UDP_HEADER_BYTES
 from model.ip import IpPacket
 
-_ID_AT = slice(4, 6)
+_IPV4_ID = slice(4, 6)
+_UDP_LENGTH = slice(4, 6)
+_TCP_SEQUENCE = slice(4, 8)
 _TCP_DATA_OFFSET_AT = 12
+_TCP_FLAGS_AT = 13
 _TCP_FIN_PSH = 0x09
 _TCP_CWR = 0x80
 
@@ -76,14 +79,14 @@ def segments(clear: bytes, mss: int) -> list[bytes]:
 def _segment(packet: IpPacket, whole: Layer4, start: int, index: int, payload: bytes) -> bytes:
     header = bytearray(whole.header)
     if whole.protocol == IPPROTO_UDP:
-        header[4:6] = (UDP_HEADER_BYTES + len(payload)).to_bytes(2, "big")
+        header[_UDP_LENGTH] = (UDP_HEADER_BYTES + len(payload)).to_bytes(2, "big")
     else:
-        sequence = int.from_bytes(header[4:8], "big") + start
-        header[4:8] = (sequence & 0xFFFFFFFF).to_bytes(4, "big")
+        sequence = int.from_bytes(header[_TCP_SEQUENCE], "big") + start
+        header[_TCP_SEQUENCE] = (sequence & 0xFFFFFFFF).to_bytes(4, "big")
         if start + len(payload) < len(whole.payload):
-            header[13] &= ~_TCP_FIN_PSH
+            header[_TCP_FLAGS_AT] &= ~_TCP_FIN_PSH
         if start > 0:
-            header[13] &= ~_TCP_CWR
+            header[_TCP_FLAGS_AT] &= ~_TCP_CWR
     data = _summed(packet, bytes(header) + payload)
     return ip.fix_lengths(_count_up(packet, index), len(data)) + data
 
@@ -93,8 +96,8 @@ def _count_up(packet: IpPacket, index: int) -> bytes:
     if packet.version == 6:
         return packet.header
     header = bytearray(packet.header)
-    identification = int.from_bytes(header[_ID_AT], "big") + index
-    header[_ID_AT] = (identification & 0xFFFF).to_bytes(2, "big")
+    identification = int.from_bytes(header[_IPV4_ID], "big") + index
+    header[_IPV4_ID] = (identification & 0xFFFF).to_bytes(2, "big")
     return bytes(header)
 
 

@@ -19,6 +19,7 @@ from model.sa import SecurityAssociation
 from model.stack import strip_link
 
 _ETHERTYPE_BYTES = 2
+_UDP_LENGTH = slice(4, 6)
 
 
 def verify(
@@ -76,7 +77,7 @@ def _check(packet: IpPacket, whole: int) -> RxChecksum:
         return RxChecksum.NONE
     if packet.protocol == IPPROTO_UDP:
         at = checksum.FIELD_AT[IPPROTO_UDP]
-        if int.from_bytes(packet.payload[4:6], "big") != len(packet.payload):
+        if int.from_bytes(packet.payload[_UDP_LENGTH], "big") != len(packet.payload):
             return RxChecksum.NONE
         if not any(packet.payload[at:at + 2]):
             return RxChecksum.NONE

@@ -103,23 +103,30 @@ def _segment(values: Mapping[str, int], frame: bytes, index: int, icv_bytes: int
     layer4 = _layer4(values, headers[l4:] + payload, len(frame) - l4, index, last)
     if values["operation"] == TxOperation.BYPASS:
         return headers[:l3] + _ip(headers[l3:l4], len(layer4), index, bool(values["ipv6"])) + layer4
-    outer, esp_at = values["outer_offset"], values["esp_offset"]
-    text_at = esp_at + ESP_HEADER_BYTES + ESP_IV_BYTES
-    if l3 == outer:
+    text_at = values["esp_offset"] + ESP_HEADER_BYTES + ESP_IV_BYTES
+    if l3 == values["outer_offset"]:
         text = headers[text_at:l4] + layer4
     else:
         inner = _ip(headers[l3:l4], len(layer4), index, bool(values["ipv6"]))
         text = headers[text_at:l3] + inner + layer4
-    carried = headers[esp_at:text_at] + text
-    carried_bytes = len(carried) + len(trailer.build(len(text), 0)) + icv_bytes
-    udp_at = esp_at
+    start_of_esp = headers[values["esp_offset"]:text_at]
+    esp_bytes = len(start_of_esp) + len(text) + len(trailer.build(len(text), 0)) + icv_bytes
+    return _before_esp(values, headers, index, esp_bytes) + start_of_esp + text
+
+
+def _before_esp(
+    values: Mapping[str, int], headers: bytes, index: int, esp_bytes: int,
+) -> bytes:
+    """What stands before the ESP packet of segment ``index``, which will have ``esp_bytes``."""
+    outer, udp_at, carried_bytes = values["outer_offset"], values["esp_offset"], esp_bytes
+    udp = b""
     if values["encapsulation"] == Encapsulation.UDP:
         udp_at -= UDP_HEADER_BYTES
         carried_bytes += UDP_HEADER_BYTES
-        carried = _with_udp_length(headers[udp_at:esp_at], carried_bytes) + carried
+        udp = _with_udp_length(headers[udp_at:values["esp_offset"]], carried_bytes)
     step = 0 if values["outer_id_fixed"] else index
-    before = _ip(headers[outer:udp_at], carried_bytes, step, bool(values["outer_ipv6"]))
-    return headers[:outer] + before + carried
+    carrier = _ip(headers[outer:udp_at], carried_bytes, step, bool(values["outer_ipv6"]))
+    return headers[:outer] + carrier + udp
 
 
 def _layer4(
