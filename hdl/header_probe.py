@@ -7,7 +7,7 @@ from amaranth.utils import exact_log2
 
 from hdl.align import bytes_of
 from hdl.layouts import beat
-from hdl.ones_sum import OnesSum, chosen_bytes
+from hdl.ones_sum import OnesSum
 
 WORD_BYTES = 2
 WORD_BITS = 8 * WORD_BYTES
