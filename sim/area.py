@@ -27,6 +27,8 @@ PACKET_BYTES = 64
 
 _REFRESH_SECONDS = 0.5
 _MISSING = "–"
+_KEPT = "*"
+"""Behind what was synthesised with its hierarchy kept."""
 
 
 @dataclass(frozen=True)
@@ -127,13 +129,17 @@ def cells(row: Row) -> tuple[str, ...]:
     """A row as text, by ``_COLUMNS``."""
     numbers = (row.lut, row.lut_ram, row.ff, row.bram, row.levels, row.port_levels)
     return (
-        row.block,
+        _marked(row),
         _MISSING if row.width is None else str(row.width),
         row.target,
         *(_MISSING if number < 0 else f"{number:,g}" if number != int(number)
           else f"{int(number):,}" for number in numbers),
         _MISSING if row.fmax_mhz is None else f"{row.fmax_mhz:.0f}",
     )
+
+
+def _marked(row: Row) -> str:
+    return row.block + _KEPT * row.kept
 
 
 def table(rows: Iterable[Row]) -> Table:
@@ -169,8 +175,8 @@ def per_bit_a_clock(lut: int, clocks: int) -> float:
 def compared(rows: Iterable[Row]) -> list[str]:
     """A line for each GCM core measured for UltraScale+, as other cores are compared below."""
     return [
-        f"gcm_core {width}: {per_bit_a_clock(row.lut, gcm_clocks(width)):.0f} LUT for a bit a "
-        f"clock, {PACKET_BYTES}-byte packets back to back, {gcm_clocks(width)} clocks each"
+        f"{_marked(row)} {width}: {per_bit_a_clock(row.lut, gcm_clocks(width)):.0f} LUT for a bit "
+        f"a clock, {PACKET_BYTES}-byte packets back to back, {gcm_clocks(width)} clocks each"
         for width, row in _cores(rows)
     ]
 
@@ -184,7 +190,7 @@ def deep(rows: Iterable[Row]) -> list[str]:
     """A line for each longest path of a block that has more than ``LEVELS_MAX`` levels."""
     lines = []
     for row in rows:
-        block = " ".join(str(part) for part in (row.block, row.width, row.target) if part)
+        block = " ".join(str(part) for part in (_marked(row), row.width, row.target) if part)
         for levels, place, path in ((row.levels, "", row.path),
                                     (row.port_levels, " at I/O", row.port_path)):
             if levels > LEVELS_MAX:
@@ -237,6 +243,12 @@ listed was not measured. Figures are those of Yosys, not of a vendor's tool.
   long, a read of distributed RAM one; MUXF7, MUXF8 and their like join the LUTs of a slice and
   count none. "At I/O": the same for paths that start or end at a port of the block.
 - A block without a width does not depend on it. SA tables have {sas:,} places.
+- {mark} behind a name: what has several AES lanes, or more than the core, is synthesised with its
+  hierarchy kept: each module is mapped once and the netlist flattened after that
+  (`{xcup_kept}`;
+  `{ecp5_kept}`). Area and levels are
+  counted over the borders of the modules all the same, but nothing was optimised over them.
+  `gcm_core` at 128 bits is listed both ways, to show what that costs.
 
 """
 
@@ -254,15 +266,18 @@ def markdown(rows: Sequence[Row]) -> str:
     """The text of docs/area.md."""
     from sim.rtl import SAS
 
+    commands = synth.COMMANDS | {
+        f"{target}_kept": command for target, command in synth.KEPT_COMMANDS.items()}
     parts = [_HEAD.format(
-        **{name: command.format(top="BLOCK") for name, command in synth.COMMANDS.items()}, sas=SAS)]
+        **{name: command.format(top="BLOCK") for name, command in commands.items()},
+        sas=SAS, mark=_KEPT)]
     parts += _lines(_COLUMNS, (cells(row) for row in rows))
     cores = _cores(rows)
     if cores:
         parts.append(_COMPARISON.format(bytes=PACKET_BYTES, bits=8 * PACKET_BYTES))
         parts += _lines(("core", "LUT", "FF", "clocks a packet", "LUT a bit a clock"), [
-            *(_comparison(f"espnic, {width} bits", row.lut, row.ff, gcm_clocks(width))
-              for width, row in cores),
+            *(_comparison(f"espnic {_marked(row)}, {width} bits", row.lut, row.ff,
+                          gcm_clocks(width)) for width, row in cores),
             *(_comparison(peer.name, peer.lut, peer.ff, peer.clocks) for peer in PEERS),
         ])
     parts.append(f"\n## Paths above {LEVELS_MAX} levels\n\n")

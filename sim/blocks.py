@@ -49,7 +49,7 @@ from hdl.trailer import TrailerGenerator
 from hdl.tx_dispatch import TxDispatch
 from hdl.tx_path import CRYPTO_DEPTH, TxPath
 from model.codes import AES_BLOCK_BYTES, AES_ROUNDS_MAX, RxStatus, SaDirection
-from sim.rtl import SAS
+from sim.rtl import SAS, WIDTHS
 
 BLOCK_BITS = 8 * AES_BLOCK_BYTES
 
@@ -63,6 +63,10 @@ class Block:
     """From the bits of a beat."""
     scales: bool = True
     """It depends on the bits of a beat."""
+    flat: tuple[int, ...] = WIDTHS
+    """Bits of a beat at which it is synthesised as one module, which gives the smaller area."""
+    kept: tuple[int, ...] = ()
+    """Those at which each module in it is synthesised once, which is sooner where lanes repeat."""
 
 
 def _lanes(width: int) -> int:
@@ -111,11 +115,12 @@ BLOCKS = (
     Block("registers", lambda width: Registers(width, SAS)),
     Block("ghash", lambda width: Ghash(_lanes(width))),
     Block("sa_store", lambda width: SaStore(width, SAS)),
-    # What holds a whole AES pipeline: minutes to an hour each.
-    Block("aes_pipeline", lambda width: AesPipeline(_lanes(width))),
-    Block("gcm_core", GcmCore),
-    Block("gcm_stream", lambda width: GcmStream(width, CRYPTO_DEPTH)),
-    Block("tx_path", TxPath),
-    Block("rx_path", RxPath),
-    Block("engine", lambda width: Engine(width, SAS)),
+    # What holds a whole AES pipeline: minutes each, and hours if several lanes were one module.
+    # The core of one lane is done both ways, to show what the other way costs.
+    Block("aes_pipeline", lambda width: AesPipeline(_lanes(width)), flat=(128,), kept=(256, 512)),
+    Block("gcm_core", GcmCore, flat=(128,), kept=WIDTHS),
+    Block("gcm_stream", lambda width: GcmStream(width, CRYPTO_DEPTH), flat=(), kept=WIDTHS),
+    Block("tx_path", TxPath, flat=(), kept=WIDTHS),
+    Block("rx_path", RxPath, flat=(), kept=WIDTHS),
+    Block("engine", lambda width: Engine(width, SAS), flat=(), kept=WIDTHS),
 )

