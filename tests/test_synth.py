@@ -7,6 +7,7 @@ import json
 import os
 import pkgutil
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -350,6 +351,83 @@ def test_path_over_the_borders_of_modules_that_were_kept_is_counted_whole(target
     assert (whole.register_path().levels, whole.usage().lut, whole.usage().ff) == (2, 5, 17)
 
 
+def mapped_module(cells, ports, names=()):
+    """A module as Yosys writes it; ports are (name, direction, bits)."""
+    return {
+        "cells": {str(number): each for number, each in enumerate(cells)},
+        "ports": {name: {"direction": way, "bits": bits} for name, way, bits in ports},
+        "netnames": {name: {"hide_name": 0, "bits": bits} for name, bits in dict(names).items()},
+    }
+
+
+def test_linked_modules_are_one_netlist_with_names_by_the_place_of_their_module():
+    inner = mapped_module(
+        [cell("LUT1", I0=2, O=3)], [("i", "input", [2]), ("o", "output", [3])],
+        {"inside": [3]})
+    outer = mapped_module(
+        [flop(9, 4), cell("inner", outputs=("o",), i=4, o=5),
+         cell("inner", outputs=("o",), i=5, o=6), flop(6, 7)],
+        [("d", "input", [9]), ("q", "output", [7])], {"start": [4], "end": [7]})
+    whole = MappedNetlist(hierarchy.linked({"inner": inner, "outer": outer}, "outer"))
+    assert whole.register_path().levels == 2
+    assert whole.register_path().nets == ("start", "1.inside", "2.inside", "end")
+    assert whole.cells == {"LUT1": 2, "FDRE": 2}
+
+
+def test_wire_and_constant_through_a_linked_module_are_followed():
+    through = mapped_module(
+        [], [("i", "input", [2]), ("o", "output", [2]), ("zero", "output", ["0"])])
+    outer = mapped_module(
+        [flop(9, 4), cell("through", outputs=("o", "zero"), i=4, o=5, zero=6),
+         cell("LUT2", I0=5, I1=6, O=7), flop(7, 8)],
+        [("d", "input", [9]), ("q", "output", [8])])
+    linked = hierarchy.linked({"through": through, "outer": outer}, "outer")
+    assert MappedNetlist(linked).register_path().levels == 1
+    lut, = (each for each in linked["cells"].values() if each["type"] == "LUT2")
+    assert lut["connections"]["I1"] == ["0"]
+
+
+def test_linked_netlist_has_no_cells_that_lead_to_no_output():
+    inner = mapped_module(
+        [flop(2, 3), flop(2, 4)], [("i", "input", [2]), ("o", "output", [3]),
+                                   ("unused", "output", [4])])
+    outer = mapped_module(
+        [cell("inner", outputs=("o", "unused"), i=2, o=3, unused=4)],
+        [("i", "input", [2]), ("o", "output", [3])])
+    assert len(hierarchy.linked({"inner": inner, "outer": outer}, "outer")["cells"]) == 1
+
+
+INNER = """module \\a.leaf (i, \\o$1 );
+  reg \\$auto$v.cc:1:dump_module$7  = 0;
+  input i;
+  wire i;
+  output [1:0] \\o$1 ;
+  wire [1:0] \\o$1 ;
+endmodule
+"""
+OUTER = """module a(i, o);
+  input i;
+  output [1:0] o;
+  \\a.leaf  leaf (
+    .i(i),
+    .\\o$1 (o)
+  );
+endmodule
+"""
+
+
+def test_module_of_another_design_has_the_same_name_and_a_changed_one_renames_its_parent():
+    leaf, whole = hierarchy.parts(INNER + OUTER, "a")
+    assert whole.children == (leaf.name,)
+    assert leaf.stub == (
+        f"(* blackbox *)\nmodule {leaf.name}(\\o$1 , i );\n"
+        "  input i;\n  output [1:0] \\o$1 ;\nendmodule\n")
+    elsewhere = INNER.replace("a.leaf", "b.c.leaf").replace("dump_module$7", "dump_module$9")
+    assert hierarchy.parts(elsewhere, "b.c.leaf")[0].name == leaf.name
+    changed = hierarchy.parts(INNER.replace("= 0", "= 1") + OUTER, "a")
+    assert not {part.name for part in changed} & {leaf.name, whole.name}
+
+
 def test_element_of_an_array_has_a_name_that_abc9_does_not_give():
     text = "wire \\way[0] ; wire \\way[1].key ; wire \\row[0] [7:0] ; wire way[0];"
     fixed = "wire \\way.0 ; wire \\way.1.key ; wire \\row.0 [7:0] ; wire way[0];"
@@ -472,3 +550,24 @@ def test_row_with_its_hierarchy_kept_is_marked_wherever_it_is_named():
     for named in ("| gcm_core* | 128 |", "| espnic gcm_core*, 128 bits |", "- gcm_core* 128 xcup:"):
         assert named in text
     assert from_json(to_json([row])) == [row]
+
+
+def test_module_that_was_mapped_for_one_block_serves_for_another(espnic, monkeypatch):
+    written = []
+
+    def call(_self, _job, work, _package, arguments):
+        names = re.findall(r"part_\w+", re.search("select (.*?);", arguments[1])[1])
+        written.append(set(names))
+        design = (work / "design.v").read_text()
+        assert set(re.findall(r"^module (part_\w+)", design, re.MULTILINE)) >= set(names)
+        (work / "netlist.json").write_text(json.dumps({"modules": {
+            name: mapped_module([], []) for name in names}}))
+
+    monkeypatch.setattr(synth._Tools, "call", call)
+    monkeypatch.setattr(hierarchy, "linked", lambda modules, top: modules[top])
+    assert espnic("aes_pipeline", "--width", 256)[0] == 0
+    assert espnic("gcm_core", "--width", 256)[0] == 0
+    assert espnic("gcm_core", "--width", 256)[0] == 0
+    pipeline, core = written
+    assert len(pipeline) > 10
+    assert pipeline.isdisjoint(core)
