@@ -244,11 +244,11 @@ listed was not measured. Figures are those of Yosys, not of a vendor's tool.
   count none. "At I/O": the same for paths that start or end at a port of the block.
 - A block without a width does not depend on it. SA tables have {sas:,} places.
 - {mark} behind a name: what has several AES lanes, or more than the core, is synthesised with its
-  hierarchy kept: each module is mapped once and the netlist flattened after that
-  (`{xcup_kept}`;
-  `{ecp5_kept}`). Area and levels are
-  counted over the borders of the modules all the same, but nothing was optimised over them.
-  `gcm_core` at 128 bits is listed both ways, to show what that costs.
+  hierarchy kept (`{xcup_kept}`;
+  `{ecp5_kept}`): each module is mapped once, and then all are linked
+  to one netlist. Area and levels are counted over the borders of the modules all the same, but
+  nothing was optimised over them. `gcm_core` at 128 bits is listed both ways, to show what that
+  costs.
 
 """
 

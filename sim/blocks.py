@@ -22,11 +22,14 @@ from hdl.gcm_stream import GcmStream
 from hdl.gf_multiplier import GfMultiplier
 from hdl.ghash import Ghash
 from hdl.hash_key import HashKey
+from hdl.header_patch import HeaderPatch
+from hdl.header_replay import HeaderReplay
 from hdl.header_split import HeaderSplit
 from hdl.icv_append import IcvAppend
 from hdl.icv_split import IcvSplit
 from hdl.layouts import LookupKey, beat
 from hdl.lookup_control import LookupControl, hash_bits
+from hdl.ones_sum import OnesSum
 from hdl.queue import Queue
 from hdl.registers import Registers
 from hdl.rx_checksum import RxChecksum
@@ -39,6 +42,7 @@ from hdl.sa_contexts import SaContexts
 from hdl.sa_lookup import SaLookup
 from hdl.sa_store import SaStore
 from hdl.seqiv import SeqIv
+from hdl.slicer import SlicePlan, Slicer
 from hdl.spi_capture import SpiCapture
 from hdl.text_end import TextEnd
 from hdl.text_extract import TextExtract
@@ -92,6 +96,11 @@ BLOCKS = (
     Block("trailer_generator", TrailerGenerator),
     Block("esp_header", EspHeader),
     Block("header_split", HeaderSplit),
+    Block("slice_plan", SlicePlan),
+    Block("slicer", Slicer),
+    Block("header_replay", HeaderReplay),
+    Block("header_patch", HeaderPatch),
+    Block("ones_sum", OnesSum),
     Block("text_extract", TextExtract),
     Block("icv_append", IcvAppend),
     Block("icv_split", IcvSplit),
