@@ -21,12 +21,12 @@ from model.codes import (
 from model.packet import parse
 from model.sa import command_values
 from sim import frames
-from sim.build import build
 from sim.captures import plain_packets
 from sim.check import compare_outcomes
 from sim.golden import run_model
 from sim.pcap import read_capture
-from sim.rtl import SAS, Options, build_engine, engine_netlist, replay
+from sim.rtl import SIMULATED_SAS as SAS
+from sim.rtl import WIDTHS, Options, build_engine, replay
 from sim.steps import Command, RxFrame, TxFrame
 from sim.traffic import plan_receive
 from tests.sas import all_kinds_of_sa, make_sa
@@ -36,7 +36,13 @@ NAMES = sorted(path.stem for path in CAPTURES.glob("*.json"))
 BOTH = (SaDirection.RX, SaDirection.TX)
 
 
-def hold(steps, *, seed=1, stall=0.15, width=128):
+@pytest.fixture(params=WIDTHS)
+def width(request):
+    """Bits of a beat."""
+    return request.param
+
+
+def hold(steps, width, *, seed=1, stall=0.15):
     """Let RTL and model take the steps; return what both made of them."""
     __tracebackhide__ = True
     print(f"W={width}, seed {seed}")
@@ -87,7 +93,7 @@ def wire_rows(name, sas):
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if sa_file(name).sas])
-def test_kernel_capture_is_opened_and_sealed_again(name):
+def test_kernel_capture_is_opened_and_sealed_again(width, name):
     sas = sa_file(name).sas
     captured = read_capture(CAPTURES / f"{name}.pcap").packets
     steps = plan_receive(captured, sas, SAS).steps
@@ -100,7 +106,7 @@ def test_kernel_capture_is_opened_and_sealed_again(name):
             request = stack.replay_request(wire, sas[index], index + 1, sequence, random)
             steps.append(TxFrame(request.descriptor, request.frame))
             expected.append(wire)
-    outcome = hold(steps)
+    outcome = hold(steps, width)
     assert set(statuses(outcome, "rx.verdict")) <= {"OK", "FRAGMENT"}
     assert outcome.sent == expected
     receiver = stack.Receiver(sas)
@@ -110,45 +116,45 @@ def test_kernel_capture_is_opened_and_sealed_again(name):
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if not sa_file(name).sas])
-def test_capture_of_another_suite_passes_unmodified(name):
+def test_capture_of_another_suite_passes_unmodified(width, name):
     captured = read_capture(CAPTURES / f"{name}.pcap").packets
-    outcome = hold([RxFrame(frame) for frame in captured])
+    outcome = hold([RxFrame(frame) for frame in captured], width)
     assert set(statuses(outcome, "rx.verdict")) <= {"NO_SA", "FRAGMENT"}
     assert tuple(got.frame for got in outcome.received) == captured
 
 
-def test_each_kind_of_frame_gets_its_status_and_the_next_is_right():
+def test_each_kind_of_frame_gets_its_status_and_the_next_is_right(width):
     sas = all_kinds_of_sa()
     traffic = Traffic(sas, Random(2))
     kinds = [kind for sa in sas for kind in frames.kinds(sa) if kind.frame]
     bad = [RxFrame(kind.frame) for kind in kinds]
     good = [RxFrame(traffic.wire_frame(i % len(sas), 1 + i % 90)) for i in range(len(bad) + 1)]
-    outcome = hold([*add_commands(sas, SaDirection.RX), *alternate(good, bad)])
+    outcome = hold([*add_commands(sas, SaDirection.RX), *alternate(good, bad)], width)
     given = [record.fields["status"] for record in outcome.trace if record.point == "rx.verdict"]
     assert given[::2] == ["OK"] * len(good)
     assert given[1::2] == [kind.status.name for kind in kinds]
     assert {kind.status for kind in kinds} == set(RxStatus)
 
 
-def test_frame_truncated_at_every_byte_costs_itself_only():
+def test_frame_truncated_at_every_byte_costs_itself_only(width):
     sas = all_kinds_of_sa()
     traffic = Traffic(sas, Random(3))
     whole = [frames.sealed(sas[0], bytes(30) + b"\0\x04", 1),
              frames.sealed(sas[3], bytes(14) + b"\0\x04", 1, frames.VLAN_TAG)]
     bad = [RxFrame(frame[:end]) for frame in whole for end in range(1, len(frame))]
     good = [RxFrame(traffic.wire_frame(i % len(sas), 20)) for i in range(len(bad) + 1)]
-    outcome = hold([*add_commands(sas, SaDirection.RX), *alternate(good, bad)])
+    outcome = hold([*add_commands(sas, SaDirection.RX), *alternate(good, bad)], width)
     assert statuses(outcome, "rx.verdict") == {"OK": len(good), "TRUNCATED": len(bad)}
 
 
-def test_flipped_bit_in_any_byte_is_never_taken_for_good():
+def test_flipped_bit_in_any_byte_is_never_taken_for_good(width):
     sas = all_kinds_of_sa()
     random = Random(4)
     traffic = Traffic(sas, random)
     frame = frames.sealed(sas[1], random.randbytes(50) + b"\0\x04", 1, frames.VLAN_TAG)
     bad = [RxFrame(flip(frame, 8 * byte + random.randrange(8))) for byte in range(18, len(frame))]
     good = [RxFrame(traffic.wire_frame(i % len(sas), 33)) for i in range(len(bad) + 1)]
-    outcome = hold([*add_commands(sas, SaDirection.RX), *alternate(good, bad)])
+    outcome = hold([*add_commands(sas, SaDirection.RX), *alternate(good, bad)], width)
     pairs = zip(outcome.received[1::2], bad, strict=True)
     changed = [got.completion["status"] for got, step in pairs if got.frame != step.data]
     # Bits of the outer headers that no check covers leave an authentic packet.
@@ -159,29 +165,29 @@ def test_flipped_bit_in_any_byte_is_never_taken_for_good():
                for got in outcome.received[1::2][header_bytes:])
 
 
-def test_every_pad_length_and_every_length_of_ip_packet_is_judged_as_by_the_model():
+def test_every_pad_length_and_every_length_of_ip_packet_is_judged_as_by_the_model(width):
     sas = all_kinds_of_sa()
     traffic = Traffic(sas, Random(5))
     padded = [RxFrame(traffic.wire_frame(pad % 4, 1 + pad % 5, pad)) for pad in range(256)]
     base = frames.sealed(sas[0], bytes(22) + b"\0\x04")
     lengths = [RxFrame(base[:16] + length.to_bytes(2, "big") + base[18:])
                for length in range(len(base) + 8)]
-    outcome = hold([*add_commands(sas, SaDirection.RX), *padded, *lengths])
+    outcome = hold([*add_commands(sas, SaDirection.RX), *padded, *lengths], width)
     found = statuses(outcome, "rx.verdict")
     assert found["OK"] == len(padded) + 1
     assert {"BAD_HEADER", "SYNTAX", "AUTH_FAILED", "TRUNCATED"} < set(found)
 
 
-def test_transmit_seals_any_length_with_trailer_from_software_or_engine():
+def test_transmit_seals_any_length_with_trailer_from_software_or_engine(width):
     sas = all_kinds_of_sa()
     traffic = Traffic(sas, Random(6))
     steps = [traffic.request(length % len(sas), length, bool(length & 1) ^ bool(length & 4))
              for length in [*range(0, 140), 1460, 8960, 9000]]
-    outcome = hold([*add_commands(sas, *BOTH), *steps])
+    outcome = hold([*add_commands(sas, *BOTH), *steps], width)
     assert statuses(outcome, "tx.verdict") == {"SEALED": len(steps)}
 
 
-def test_each_refused_request_is_dropped_and_the_next_is_right():
+def test_each_refused_request_is_dropped_and_the_next_is_right(width):
     sas = [*all_kinds_of_sa(), make_sa(esn=True, seed=9, initial_seq=2**64 - 40)]
     traffic = Traffic(sas, Random(7))
     request = traffic.request(0, 40, True)
@@ -209,7 +215,7 @@ def test_each_refused_request_is_dropped_and_the_next_is_right():
     wrong = [step for steps in bad.values() for step in steps]
     right = [traffic.request(i % len(sas), 30 + i, bool(i & 1)) for i in range(len(wrong) + 1)]
     outcome = hold([*add_commands(sas, SaDirection.TX), *alternate(right, wrong),
-                    bypass(bytes(FRAME_BYTES_MAX))])
+                    bypass(bytes(FRAME_BYTES_MAX))], width)
     given = [record.fields["status"] for record in outcome.trace if record.point == "tx.verdict"]
     assert given[:-1:2] == ["SEALED"] * len(right)
     assert given[1:-1:2] == expected
@@ -217,29 +223,29 @@ def test_each_refused_request_is_dropped_and_the_next_is_right():
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_random_mixes_in_both_directions_at_once(seed):
+def test_random_mixes_in_both_directions_at_once(width, seed):
     random = Random(seed)
     sas = all_kinds_of_sa()
     traffic = Traffic(sas, random)
     steps = traffic.mixed_receive(250) + traffic.mixed_transmit(200)
-    outcome = hold([*add_commands(sas, *BOTH), *steps], seed=seed,
+    outcome = hold([*add_commands(sas, *BOTH), *steps], width, seed=seed,
                    stall=random.choice([0.0, 0.1, 0.5]))
     assert len(statuses(outcome, "rx.verdict")) > 8
     assert len(statuses(outcome, "tx.verdict")) > 4
 
 
-def test_extended_sequence_numbers_go_on_past_every_half_of_the_scope():
+def test_extended_sequence_numbers_go_on_past_every_half_of_the_scope(width):
     first = 5 * 2**32 - 20
     sa = make_sa(esn=True, initial_seq=first, esn_high=4, esn_overlap=True)
     numbers = [*range(first, first + 40), 5 * 2**32 + 2**31 - 3, 5 * 2**32 + 2**31 + 40,
                6 * 2**32 - 2, 6 * 2**32 + 1, 6 * 2**32 + 7]
     wire = [frames.sealed(sa, bytes(18) + b"\0\x04", number) for number in numbers]
-    outcome = hold(plan_receive(wire, (sa,), SAS).steps)
+    outcome = hold(plan_receive(wire, (sa,), SAS).steps, width)
     assert statuses(outcome, "rx.verdict") == {"OK": len(numbers)}
     assert outcome.results.count(SaResult.OK) > 2
 
 
-def test_deleted_sa_is_forgotten_and_its_handle_takes_another_key():
+def test_deleted_sa_is_forgotten_and_its_handle_takes_another_key(width):
     old, new = make_sa(seed=11), make_sa(key_bytes=32, seed=12)
     new = replace(new, spi=old.spi)
     frame = {sa: frames.sealed(sa, bytes(30) + b"\0\x04") for sa in (old, new)}
@@ -249,7 +255,7 @@ def test_deleted_sa_is_forgotten_and_its_handle_takes_another_key():
         *add_commands([new], SaDirection.RX),
         Command(command_values(SaOperation.DELETE, SaDirection.RX, 1, old)), *both,
         *add_commands([new], SaDirection.RX), *both,
-    ])
+    ], width)
     assert outcome.results == [SaResult.OK, SaResult.EEXIST, SaResult.OK, SaResult.OK]
     given = [got.completion["status"] for got in outcome.received]
     assert given == [RxStatus.OK, RxStatus.AUTH_FAILED, RxStatus.NO_SA, RxStatus.NO_SA,
@@ -266,7 +272,7 @@ def test_engine_runs_on_icarus_too():
                   RxFrame(flip(traffic.wire_frame(index, 20), 700)),
                   traffic.request(index, 37, bool(index)), bypass(bytes(70))]
     options = Options(simulator="icarus", stall=0.1)
-    built = build(engine_netlist(options.width, small, taps=True), options.simulator)
-    outcome = compared(replay(built, steps, options), steps, small, options.seed)
+    rig = build_engine(options, small)
+    outcome = compared(replay(rig, steps, options), steps, small, options.seed)
     assert statuses(outcome, "rx.verdict") == {"OK": 2, "AUTH_FAILED": 2}
     assert statuses(outcome, "tx.verdict") == {"SEALED": 2, "BYPASSED": 2}

@@ -23,7 +23,8 @@ from sim.agents import AxisSink, AxisSource
 from sim.build import run
 from sim.driver import Driver
 from sim.golden import run_model
-from sim.rtl import SAS, Options, build_engine
+from sim.rtl import SIMULATED_SAS as SAS
+from sim.rtl import WIDTHS, Options, build_engine
 from sim.steps import Command, RxFrame, TxFrame
 from sim.streams import start_clock_and_reset
 from tests.sas import all_kinds_of_sa, device_with, make_sa
@@ -222,8 +223,8 @@ async def a_reset_leaves_nothing_of_what_was_before(dut, clocks):
     await ClockCycles(dut.clk, clocks)
 
 
-@pytest.mark.parametrize("width", [128])
+@pytest.mark.parametrize("width", WIDTHS)
 def test_engine_holds_while_things_change(width):
     options = Options(width=width, seed=1)
-    done = run(build_engine(options), module=__name__, seed=options.seed)
+    done = run(build_engine(options).built, module=__name__, seed=options.seed)
     assert not done.failures, f"seed {options.seed}: {done.failures}, log {done.log}"

@@ -50,6 +50,7 @@ int main(int argc, char** argv) {
     pulse(top, top.load);
     std::filesystem::current_path(run_folder);
 
+    top.played = 1;
     top.tx_frames = std::strtoul(argv[3], nullptr, 10);
     top.rx_frames = std::strtoul(argv[4], nullptr, 10);
     const auto began = std::chrono::steady_clock::now();

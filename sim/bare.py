@@ -7,14 +7,18 @@ from pathlib import Path
 from sim.build import PROJECT, cache_directory, locked
 from sim.play import EngineRig, Load, write_load
 from sim.problem import SimulationError
+from sim.rig import sweep_clocks
 from sim.simulators import link_verilated
-from sim.tables import sweep_clocks
 
 SOURCE = PROJECT / "sim" / "bare.cpp"
 
 
 def play_bare(rig: EngineRig, load: Load) -> tuple[int, float]:
-    """Clocks of a run, and the seconds it took the Verilated model without cocotb."""
+    """Clocks of a run, and the seconds it took the Verilated model without cocotb.
+
+    The SAs must be in the load's table.
+    """
+    assert load.table is not None, "nobody gives commands here"
     program = rig.built.directory / "bare"
     with locked(program.with_suffix(".lock")):
         if not program.is_file() or program.stat().st_mtime < SOURCE.stat().st_mtime:

@@ -117,8 +117,6 @@ def synth_command(
     from sim import area, synth
     from sim.rtl import WIDTHS
 
-    # However the run is ended, its tools end with it.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     chosen = synth.select(blocks or [], width or WIDTHS, target or ["xcup"], place)
     synth.require_tools(chosen)
     area.measure(chosen, area.Request(cached, jobs, json_file, doc), Console())
@@ -151,6 +149,8 @@ def bench_command(
 
 def main() -> None:
     """Run the command; every problem becomes one line and an exit code."""
+    # However a command is ended, the tools that it runs end with it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     arguments = sys.argv[1:] or ["--help"]
     try:
         if app(arguments, prog_name="espnic", standalone_mode=False) == EXIT_INTERRUPTED:

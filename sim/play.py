@@ -1,38 +1,37 @@
-"""Runs of the engine's rig: files of frames in, files of frames with their clocks out."""
+"""Runs of the engine's rig: files of frames in, files of what came of them out."""
 
 import json
-import os
 import shutil
 import tempfile
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import cocotb
-from cocotb.triggers import ClockCycles, RisingEdge
-
 from model.layouts import RX_COMPLETION, TX_DESCRIPTOR
-from sim.build import Build, cache_directory, run
+from sim.build import Build, Run, cache_directory, run
 from sim.problem import SimulationError
+from sim.rig import sweep_clocks
 from sim.steps import Received, RxFrame, TxFrame
-from sim.streams import start_clock_and_reset
-from sim.tables import sweep_clocks
+from sim.taps import TAP_NAMES
 
-MODULE = "sim.play"
+MODULE = "sim.bench"
 SIDES = ("tx", "rx")
 PROBABILITIES = 256
 """``Load.gap`` and ``Load.stall`` are counted in parts of this."""
+_NULL = b"\xA5"
+"""What the bytes behind a frame's end hold; nobody may look at them."""
 
 
 @dataclass(frozen=True)
 class Load:
-    """What goes through the engine in one run; every frame must come out."""
+    """What goes through the engine in one run: commands one by one, then frames."""
 
     tx: Sequence[TxFrame]
     rx: Sequence[RxFrame]
-    table: Path
-    """Folder with the SAs, see ``sim.tables``."""
+    table: Path | None = None
+    """Folder with the SAs, see ``sim.tables``; None: those that commands have added."""
+    commands: Sequence[dict[str, int]] = ()
+    """Fields of SA_COMMAND."""
     gap: int = 0
     """Probability, in 1/256, of a clock without a beat at each input."""
     stall: int = 0
@@ -51,16 +50,40 @@ class Passage:
 
 @dataclass
 class Played:
-    """What came of a load."""
+    """What came of a load; clocks are counted from reset."""
 
     received: list[Received] = field(default_factory=list)
     sent: list[bytes] = field(default_factory=list)
-    passages: dict[str, list[Passage]] = field(default_factory=dict)
-    """By ``SIDES``, in order."""
+    results: list[int] = field(default_factory=list)
+    """SaResult of each command."""
+    taps: dict[str, list[int]] = field(default_factory=dict)
+    """Payloads at each trace point."""
+    entered: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+    """By ``SIDES``: clocks in which the first and the last beat of each frame went in."""
+    left: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+    """The same of the frames that came out."""
     clocks: int = 0
     """That the run was simulated."""
     seconds: float = 0.0
     """That the simulation of these took."""
+    problem: str | None = None
+    """What broke the rules or never came; None when all is well."""
+
+    def passages(self, side: str) -> list[Passage]:
+        """Of frames that all came out."""
+        pairs = zip(self.entered[side], self.left[side], strict=True)
+        return [Passage(*entered, *left) for entered, left in pairs]
+
+
+@dataclass(frozen=True)
+class Session:
+    """What came of loads that ran one behind the other."""
+
+    played: list[Played]
+    """Without those behind one that got stuck."""
+    counters: dict[str, int]
+    """At the end; none when the registers did not answer."""
+    run: Run
 
 
 @dataclass(frozen=True)
@@ -75,106 +98,117 @@ class EngineRig:
 
 
 def play(rig: EngineRig, loads: Sequence[Load], seed: int = 1) -> list[Played]:
-    """Run the loads, one behind the other, in one simulation.
+    """Run loads of which every frame must come out, one behind the other, in one simulation.
 
     Raises ``SimulationError`` when a run breaks off or frames are missing.
     """
     with tempfile.TemporaryDirectory(dir=cache_directory()) as name:
-        folder = Path(name)
-        for number, load in enumerate(loads):
-            write_load(folder / str(number), load, rig.width)
-        result = run(rig.built, module=MODULE, seed=seed, environment={
-            "ESPNIC_SWEEP": str(sweep_clocks(rig.size)),
-            "ESPNIC_LOADS": json.dumps([str(folder / str(n)) for n in range(len(loads))])})
-        if result.failures:
-            raise SimulationError(f"{result.failures[0][1]}, log: {result.log}")
-        shutil.rmtree(result.directory)
-        return [_read(folder / str(number), load) for number, load in enumerate(loads)]
+        session = run_loads(rig, loads, Path(name), seed)
+    if session.run.failures:
+        raise SimulationError(f"{session.run.failures[0][1]}, log: {session.run.log}")
+    for load, played in zip(loads, session.played, strict=False):
+        for side, given in zip(SIDES, (load.tx, load.rx), strict=True):
+            if played.problem is None and len(played.left[side]) != len(given):
+                played.problem = f"{side}: of {len(given)} frames {len(played.left[side])} came out"
+        if played.problem is not None:
+            raise SimulationError(played.problem)
+    shutil.rmtree(session.run.directory)
+    return session.played
+
+
+def run_loads(rig: EngineRig, loads: Sequence[Load], folder: Path, seed: int) -> Session:
+    """Run loads, one behind the other, in one simulation, up to the first that gets stuck.
+
+    ``folder`` is a new one for what goes in and comes out; meanwhile its file ``progress``
+    holds how many frames have been judged.
+    """
+    for number, load in enumerate(loads):
+        write_load(folder / str(number), load, rig.width)
+    result = run(rig.built, module=MODULE, seed=seed, environment={"ESPNIC_JOB": json.dumps({
+        "folder": str(folder), "loads": len(loads), "sweep_clocks": sweep_clocks(rig.size)})})
+    counters = folder / "counters.json"
+    return Session(
+        [_read(folder / str(number), load) for number, load in enumerate(loads)
+         if (folder / str(number) / "ran.json").is_file()],
+        json.loads(counters.read_text()) if counters.is_file() else {}, result)
 
 
 def write_load(folder: Path, load: Load, width: int) -> None:
-    """Write what the rig reads."""
+    """Write what the rig and its bench read."""
     folder.mkdir()
     (folder / "tx.play").write_text("".join(
-        _lines(step.data, width, TX_DESCRIPTOR.pack(step.descriptor)) for step in load.tx))
-    (folder / "rx.play").write_text("".join(_lines(step.data, width, 0) for step in load.rx))
-    (folder / "run.json").write_text(json.dumps({
-        "table": str(load.table), "gap": load.gap, "stall": load.stall,
+        _lines(step.data, width, TX_DESCRIPTOR.pack(step.descriptor), TX_DESCRIPTOR.bits)
+        for step in load.tx))
+    (folder / "rx.play").write_text("".join(_lines(step.data, width, 0, 1) for step in load.rx))
+    (folder / "load.json").write_text(json.dumps({
+        "table": load.table and str(load.table.resolve()), "commands": list(load.commands),
+        "gap": load.gap, "stall": load.stall,
         "tx_frames": len(load.tx), "rx_frames": len(load.rx)}))
 
 
-def _lines(data: bytes, width: int, user: int) -> str:
+def _lines(data: bytes, width: int, user: int, user_bits: int) -> str:
+    """A frame's beats; behind the first tuser is another, for nobody may look at it."""
     size = width // 8
+    other = user ^ (1 << user_bits) - 1
     lines = []
     for start in range(0, len(data), size):
         piece = data[start:start + size]
         keep = (1 << len(piece)) - 1
         last = int(start + size >= len(data))
-        lines.append(f"{last} {keep:x} {user:x} {piece[::-1].hex()}\n")
+        lines.append(f"{last} {keep:x} {other if start else user:x} "
+                     f"{piece.ljust(size, _NULL)[::-1].hex()}\n")
     return "".join(lines)
 
 
-@cocotb.test()
-async def play_loads(dut):
-    """Run each folder's load."""
-    table = None
-    await start_clock_and_reset(dut)
-    await ClockCycles(dut.clk, int(os.environ["ESPNIC_SWEEP"]))
-    dut.seed.value = cocotb.RANDOM_SEED & 0xFFFFFFFF
-    for name in json.loads(os.environ["ESPNIC_LOADS"]):
-        folder = Path(name)
-        parameters = json.loads((folder / "run.json").read_text())
-        if parameters["table"] != table:
-            table = parameters["table"]
-            os.chdir(table)
-            await _pulse(dut, dut.load)
-        os.chdir(folder)
-        for pin in ("gap", "stall", "tx_frames", "rx_frames"):
-            getattr(dut, pin).value = parameters[pin]
-        began, clock = time.perf_counter(), int(dut.clock.value)
-        await _pulse(dut, dut.start)
-        await RisingEdge(dut.done)
-        clocks = int(dut.clock.value) - clock
-        (folder / "ran.json").write_text(json.dumps(
-            {"clocks": clocks, "seconds": time.perf_counter() - began}))
-
-
-async def _pulse(dut, pin):
-    pin.value = 1
-    await RisingEdge(dut.clk)
-    pin.value = 0
-    await RisingEdge(dut.clk)
-
-
 def _read(folder: Path, load: Load) -> Played:
-    """Read what the rig wrote."""
-    played = Played(**json.loads((folder / "ran.json").read_text()))
+    """Read what the rig and its bench wrote."""
+    ran = json.loads((folder / "ran.json").read_text())
+    played = Played(results=ran["results"], clocks=ran["clocks"], seconds=ran["seconds"])
+    played.taps = {
+        name: [int(line, 16) for line in (folder / f"{name}.tap").read_text().splitlines()]
+        for name in TAP_NAMES}
     for side, given in zip(SIDES, (load.tx, load.rx), strict=True):
-        entries = [tuple(map(int, line.split()))
-                   for line in (folder / f"{side}.log").read_text().splitlines()]
-        passages = played.passages[side] = []
-        frames = list(_frames(folder / f"{side}.record"))
-        if len(frames) != len(given) or len(entries) != len(given):
-            raise SimulationError(
-                f"{side}: of {len(given)} frames {len(entries)} went in and {len(frames)} came out")
-        for (first_in, last_in), (first, last, user, data) in zip(entries, frames, strict=True):
-            passages.append(Passage(first_in, last_in, first, last))
-            if side == "tx":
-                played.sent.append(data)
-            else:
-                played.received.append(Received(RX_COMPLETION.unpack(user), data))
+        played.entered[side] = [
+            (int(first), int(last)) for first, last in
+            map(str.split, (folder / f"{side}.log").read_text().splitlines())]
+        left = played.left[side] = []
+        try:
+            for first, last, user, data in _frames(folder / f"{side}.record"):
+                left.append((first, last))
+                if side == "tx":
+                    played.sent.append(data)
+                else:
+                    played.received.append(Received(RX_COMPLETION.unpack(user), data))
+        except _BrokenRule as rule:
+            played.problem = f"m_axis_{side}: {rule}"
+        if ran["stuck"] and played.problem is None:
+            went_in, judged = len(played.entered[side]), len(played.taps[f"{side}_verdict"])
+            played.problem = (
+                f"nothing moves: of {len(given)} {side} frames {went_in} went in, "
+                f"{judged} were judged, {len(left)} came out")
     return played
 
 
-def _frames(path: Path):
+class _BrokenRule(Exception):
+    """A stream broke a rule of AXI4-Stream."""
+
+
+def _frames(path: Path) -> Iterator[tuple[int, int, int, bytes]]:
     """Clocks of the first and last beat, ``tuser`` and bytes of each frame."""
     pieces: list[bytes] = []
     first = user = 0
     for line in path.read_text().splitlines():
-        clock, last, keep, beat_user, data = line.split()
+        clock, *beat = line.split()
+        if not beat:
+            raise _BrokenRule(f"clock {clock}: a beat was withdrawn or changed before tready")
+        last, keep, beat_user, data = beat
+        mask = int(keep, 16)
+        size = mask.bit_length()
+        if mask != (1 << size) - 1 or not mask or (last == "0" and 2 * size != len(data)):
+            raise _BrokenRule(f"clock {clock}: tkeep {keep} with tlast {last}")
         if not pieces:
             first, user = int(clock), int(beat_user, 16) if beat_user.strip("z") else 0
-        pieces.append(bytes.fromhex(data)[::-1][:int(keep, 16).bit_length()])
+        pieces.append(bytes.fromhex(data)[::-1][:size])
         if last == "1":
             yield first, int(clock), user, b"".join(pieces)
             pieces = []

@@ -15,11 +15,9 @@ from model import esp, ip, stack
 from model.codes import RxStatus
 from model.sa import SecurityAssociation
 from sim.bare import play_bare
-from sim.build import build
 from sim.play import EngineRig, Load, Passage, Played, play
 from sim.problem import SimulationError
-from sim.rig import engine_rig
-from sim.rtl import engine_netlist
+from sim.rtl import SIMULATED_SAS, Options, build_engine
 from sim.steps import RxFrame, TxFrame
 from sim.tables import table_files
 
@@ -215,17 +213,12 @@ def make_job(workload: Workload, population: Population, seed: int) -> Job:
 
 def build_rig(width: int, sas: int) -> EngineRig:
     """The engine with tables for so many SAs, in its rig; kept, so built only once."""
-    size = table_size(sas)
-    netlist = engine_rig(engine_netlist(width, size, taps=False), width).netlist
-    return EngineRig(build(netlist, "verilator"), width, size)
+    return build_engine(Options(width=width), table_size(sas))
 
 
 def table_size(sas: int) -> int:
-    """Least power of two that has so many handles besides 0, and no less than 2,048.
-
-    One engine then does for 1 and for 1,024 SAs.
-    """
-    return max(2048, 1 << sas.bit_length())
+    """Least power of two that has so many handles besides 0, and no less than is usual."""
+    return max(SIMULATED_SAS, 1 << sas.bit_length())
 
 
 def measure(rig: EngineRig, jobs: Sequence[Job], clock_mhz: float) -> list[Row]:
@@ -269,9 +262,9 @@ def _rows(
         ("tx", [step.data for step in job.load.tx], job.sent),
         ("rx", job.sent, job.opened),
     ):
-        clocks, limit = _steady(whole.passages[side], given, came, width)
+        clocks, limit = _steady(whole.passages(side), given, came, width)
         frames = job.sent[_warm_up(len(job.sent)):]
-        first = alone.passages[side][0]
+        first = alone.passages(side)[0]
         rows.append(Row(
             direction=side, width=width, size=job.workload.name, sas=job.sas,
             frame_bytes=sum(map(len, frames)) / len(frames),

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 
 from rich.console import Console
@@ -83,25 +82,17 @@ def _check(request: Request) -> None:
 def _measure_width(
     request: Request, width: int, clock_mhz: float, console: Console,
 ) -> tuple[list[Row], Speed]:
-    rows: list[Row] = []
-    speed = None
-    by_size = groupby(sorted(request.sas), key=rate.table_size)
-    for size, counts in by_size:
-        chosen = list(counts)
-        with console.status(f"{width} bits, tables of {size}: building") as status:
-            rig = rate.build_rig(width, chosen[0])
-            jobs = []
-            for sas in chosen:
-                status.update(f"{width} bits, {sas} SAs: adding them")
-                population = rate.populate(rig, sas, request.seed)
-                jobs += [rate.make_job(workload, population, request.seed)
-                         for workload in rate.workloads(width, request.quick, request.seed)]
-            status.update(f"{width} bits, tables of {size}: running")
-            rows += rate.measure(rig, jobs, clock_mhz)
-            if speed is None:
-                speed = rate.measure_speed(rig, population, request.seed)
-    assert speed is not None, "there is one count of SAs at least"
-    return rows, speed
+    with console.status(f"{width} bits: building") as status:
+        rig = rate.build_rig(width, max(request.sas))
+        jobs = []
+        for sas in request.sas:
+            status.update(f"{width} bits, {sas} SAs: adding them")
+            population = rate.populate(rig, sas, request.seed)
+            jobs += [rate.make_job(workload, population, request.seed)
+                     for workload in rate.workloads(width, request.quick, request.seed)]
+        status.update(f"{width} bits: running")
+        return (rate.measure(rig, jobs, clock_mhz),
+                rate.measure_speed(rig, population, request.seed))
 
 
 def _table(width: int, clock_mhz: float, rows: Sequence[Row]) -> Table:

@@ -1,4 +1,4 @@
-"""Designs with a player and a recorder around them, for simulations at the simulator's own pace.
+"""Designs with players and recorders around them, for simulations at the simulator's own pace.
 
 The rig (``sim/rig.v``) takes beats from files and writes beats to files in the folder
 where the simulator is at the start of a run. Python wakes for a run, not for a beat.
@@ -8,9 +8,11 @@ import re
 from dataclasses import dataclass
 
 from hdl.lookup_control import HASH_KEY_BITS, HASH_KEY_DEFAULT
-from model.layouts import RX_COMPLETION, SA_COMMAND, SA_RESPONSE, TX_DESCRIPTOR
+from model.codes import RxStatus, TxStatus
+from model.layouts import RX_COMPLETION, SA_COMMAND, SA_RESPONSE, TX_VERDICT
 from sim.build import PROJECT
 from sim.netlist import Netlist
+from sim.taps import TAP_NAMES
 
 SOURCE = PROJECT / "sim" / "rig.v"
 DESIGN = "inner"
@@ -22,6 +24,14 @@ _IDLE = {
     "tx_i__payload": " = 0", "tx_i__valid": " = 0",
 }
 """What drives those inputs of the SA table that no command comes through."""
+
+_SIDES = ("tx", "rx")
+_LEAVES = {
+    "tx": (TX_VERDICT, f"<= {int(TxStatus.BYPASSED)}"),
+    "rx": (RX_COMPLETION, f"!= {int(RxStatus.OVERSIZE)}"),
+}
+"""Layout of the verdict on a frame, and the condition on its status under which it leaves."""
+_SWEEP_MARGIN = 16
 
 _MODULE = re.compile(r"^module (\\?\S+) *\(.*?\);\n(.*?)^endmodule\n", re.DOTALL | re.MULTILINE)
 _INSTANCE = re.compile(r"^  (\\\S+|[A-Za-z_]\w*) +(\\\S+|\w+) +\($", re.MULTILINE)
@@ -38,35 +48,42 @@ class Rig:
     """File name of each, in the form of ``$readmemh``."""
 
 
-def engine_rig(engine: Netlist, width: int) -> Rig:
-    """The engine with its four streams played and recorded; registers stay ports.
+def sweep_clocks(size: int) -> int:
+    """Clocks after reset until an SA table of this size has been swept."""
+    return size + _SWEEP_MARGIN
 
-    Ports besides: ``start`` begins a run, when ``tx.play`` and ``rx.play`` are in the
-    folder; ``tx_frames`` and ``rx_frames`` say how many frames are to come out; ``done`` rises
-    when they have, or when nothing moves any more. ``gap`` and ``stall``: probabilities in
-    1/256. ``load`` reads the memories of the SA table from files.
+
+def engine_rig(engine: Netlist) -> Rig:
+    """The engine, built with taps, with players and recorders beside the ports of its streams.
+
+    All ports of the engine but the taps stay. Ports besides: ``played`` takes the streams
+    from the ports and gives them to the players and recorders. ``start`` begins a run, when
+    ``tx.play`` and ``rx.play`` are in the folder, with ``tx_frames`` and ``rx_frames`` frames;
+    ``judged`` counts how many of them have a verdict; ``done`` rises when all have one and
+    those that leave have left, or, with ``stuck``, when nothing moves any more. ``gap`` and
+    ``stall``: probabilities in 1/256. ``load`` reads the memories of the SA table from files.
     """
     paths = _memories(engine, "sas")
-    users = {"tx": (TX_DESCRIPTOR.bits, 0), "rx": (0, RX_COMPLETION.bits)}
-    streams = "".join(
-        _player(side, width, users[side][0]) + _recorder(side, width, users[side][1])
-        for side in ("tx", "rx"))
     through = [name for name in (*engine.inputs, *engine.outputs)
-               if name.startswith("s_axil_") or name == "irq"]
-    inputs = {"start": 1, "load": 1, "gap": 8, "stall": 8, "seed": 32,
+               if name not in ("clk", "rst") and not name.startswith("tap_")]
+    inputs = {"played": 1, "start": 1, "load": 1, "gap": 8, "stall": 8, "seed": 32,
               "tx_frames": 32, "rx_frames": 32}
     inputs |= {name: _bits(engine, name) for name in through if name in engine.inputs}
-    outputs = {"done": 1, "clock": 32}
+    outputs = {"done": 1, "stuck": 1, "clock": 32, "judged": 32}
     outputs |= {name: _bits(engine, name) for name in through if name in engine.outputs}
-    axis = [name for name in (*engine.inputs, *engine.outputs) if "_axis_" in name]
-    wires = "".join(f"  wire [{_bits(engine, name) - 1}:0] {name};\n" for name in axis)
     moved = " | ".join(f"({port}_tvalid & {port}_tready)" for port in (
         "s_axis_tx", "m_axis_tx", "s_axis_rx", "m_axis_rx"))
-    body = wires + "  wire flush;\n" + streams + (
+    complete = " && ".join(
+        f"{side}_judged == {side}_frames && {side}_count == {side}_leaving" for side in _SIDES)
+    parts = [_tap(engine, name) for name in TAP_NAMES]
+    for side in _SIDES:
+        parts += [_player(engine, side), _recorder(engine, side), _verdicts(side)]
+    body = "  wire flush;\n" + "".join(parts) + (
+        "  assign judged = tx_judged + rx_judged;\n"
         "  espnic_watch watch (.clk(clk), .rst(rst), .start(start), .flush(flush), .done(done),\n"
-        f"    .clock(clock), .moved({moved}),\n"
-        "    .complete(tx_count == tx_frames && rx_count == rx_frames));\n"
-    ) + _instance(engine) + _move("load", "$readmemh", paths)
+        f"    .stuck(stuck), .clock(clock), .moved({moved}),\n"
+        f"    .complete({complete}));\n"
+    ) + _instance(engine, _played_streams(engine)) + _move("load", "$readmemh", paths)
     return Rig(_netlist(engine, inputs, outputs, body), tuple(paths))
 
 
@@ -113,36 +130,95 @@ def _netlist(
     return Netlist(name, text, tuple(sorted(ports)), tuple(sorted(outputs)))
 
 
-def _player(side: str, width: int, user: int) -> str:
+def _player(engine: Netlist, side: str) -> str:
+    """A player, and the wires ``play_<side>_<signal>`` that it drives."""
     port = f"s_axis_{side}"
     seed = "seed" if side == "tx" else "~seed"
-    return (
-        f"  espnic_player #(.WIDTH({width}), .USER({max(user, 1)}), .FILE(\"{side}.play\"),\n"
+    pins = {name: f"play_{side}_{name}" for name in _signals(engine, port)}
+    wires = "".join(f"  wire [{_bits(engine, f'{port}_{name}') - 1}:0] {wire};\n"
+                    for name, wire in pins.items())
+    pins["tready"] = f"{port}_tready"
+    return wires + (
+        f"  espnic_player #({_sizes(engine, port)}, .FILE(\"{side}.play\"),\n"
         f"    .LOG(\"{side}.log\")) {side}_player (.clk(clk), .rst(rst), .start(start),\n"
         f"    .flush(flush), .clock(clock), .gap(gap), .seed({seed}),\n"
-        f"    {_connections(port, user)});\n"
+        f"    {_connections(pins)});\n"
     )
 
 
-def _recorder(side: str, width: int, user: int) -> str:
+def _recorder(engine: Netlist, side: str) -> str:
+    """A recorder, the wire ``record_<side>_tready`` that it drives, and its count of frames."""
     port = f"m_axis_{side}"
     seed = "~seed" if side == "tx" else "seed"
+    pins = {name: f"{port}_{name}" for name in _signals(engine, port)}
+    pins["tready"] = f"record_{side}_tready"
     return (
+        f"  wire {pins['tready']};\n"
         f"  wire [31:0] {side}_count;\n"
-        f"  espnic_recorder #(.WIDTH({width}), .USER({max(user, 1)}), .FILE(\"{side}.record\"))\n"
+        f"  espnic_recorder #({_sizes(engine, port)}, .FILE(\"{side}.record\"))\n"
         f"    {side}_recorder (.clk(clk), .rst(rst), .start(start), .flush(flush),\n"
         f"    .clock(clock), .stall(stall), .seed({seed}), .frames({side}_count),\n"
-        f"    {_connections(port, user)});\n"
+        f"    {_connections(pins)});\n"
     )
 
 
-def _connections(port: str, user: int) -> str:
-    names = ["tdata", "tkeep", "tlast", "tvalid", "tready"] + (["tuser"] if user else [])
-    return ", ".join(f".{name}({port}_{name})" for name in names)
+def _verdicts(side: str) -> str:
+    """The counts ``<side>_judged`` and ``<side>_leaving``."""
+    layout, leaves = _LEAVES[side]
+    place = [field.name for field in layout.fields].index("status")
+    low = sum(field.bits for field in layout.fields[:place])
+    high = low + layout.fields[place].bits - 1
+    status = f"tap_{side}_verdict_payload[{high}:{low}]"
+    return (
+        f"  wire [31:0] {side}_judged, {side}_leaving;\n"
+        f"  espnic_verdicts {side}_verdicts (.clk(clk), .rst(rst), .start(start),\n"
+        f"    .valid(tap_{side}_verdict_valid), .leaves({status} {leaves}),\n"
+        f"    .judged({side}_judged), .leaving({side}_leaving));\n"
+    )
 
 
-def _instance(design: Netlist) -> str:
-    ports = ",\n    ".join(f".{name}({name})" for name in (*design.inputs, *design.outputs))
+def _tap(engine: Netlist, name: str) -> str:
+    bits = _bits(engine, f"tap_{name}_payload")
+    return (
+        f"  wire tap_{name}_valid;\n  wire [{bits - 1}:0] tap_{name}_payload;\n"
+        f"  espnic_tap #(.WIDTH({bits}), .FILE(\"{name}.tap\")) {name}_tap (.clk(clk),\n"
+        f"    .start(start), .flush(flush), .valid(tap_{name}_valid),\n"
+        f"    .payload(tap_{name}_payload));\n"
+    )
+
+
+def _played_streams(engine: Netlist) -> dict[str, str]:
+    """What drives the engine's stream inputs; nobody needs the valid bits of the taps in one."""
+    drivers = {"tap_valids": ""}
+    for side in _SIDES:
+        for name in _signals(engine, f"s_axis_{side}"):
+            port = f"s_axis_{side}_{name}"
+            drivers[port] = f"played ? play_{side}_{name} : {port}"
+        port = f"m_axis_{side}_tready"
+        drivers[port] = f"played ? record_{side}_tready : {port}"
+    return drivers
+
+
+def _signals(engine: Netlist, port: str) -> list[str]:
+    """Signals of a stream that go with it, without ``tready``."""
+    names = {*engine.inputs, *engine.outputs}
+    return [name for name in ("tdata", "tkeep", "tlast", "tvalid", "tuser")
+            if f"{port}_{name}" in names]
+
+
+def _sizes(engine: Netlist, port: str) -> str:
+    user = _bits(engine, f"{port}_tuser") if "tuser" in _signals(engine, port) else 1
+    return f".WIDTH({_bits(engine, f'{port}_tdata')}), .USER({user})"
+
+
+def _connections(pins: dict[str, str]) -> str:
+    return ", ".join(f".{pin}({wire})" for pin, wire in pins.items())
+
+
+def _instance(design: Netlist, drivers: dict[str, str] | None = None) -> str:
+    """The design; what ``drivers`` does not name is wired by its name."""
+    pins = {name: name for name in (*design.inputs, *design.outputs)} | (drivers or {})
+    ports = ",\n    ".join(f".{name}({wire})" for name, wire in pins.items())
     return f"  {design.top} {DESIGN} (\n    {ports});\n"
 
 

@@ -82,7 +82,9 @@ module espnic_player #(
 endmodule
 
 // Records the beats of an AXI4-Stream port: one line a beat, "clock tlast tkeep tuser tdata", the
-// clock decimal, the rest hexadecimal. flush completes the file.
+// clock decimal, the rest hexadecimal. A line "clock" alone says that a beat was withdrawn or has
+// changed before it was taken (tuser counts on a frame's first beat only).
+// flush completes the file.
 // stall: probability, in 1/256, of a clock without tready. frames counts those that have come.
 module espnic_recorder #(
     parameter WIDTH = 128,
@@ -106,6 +108,9 @@ module espnic_recorder #(
 );
     integer file;
     reg [31:0] noise;
+    reg in_frame, waiting;
+    reg [WIDTH+WIDTH/8+USER:0] waiting_beat;
+    wire [WIDTH+WIDTH/8+USER:0] beat = {tlast, tkeep, tdata, in_frame ? {USER{1'b0}} : tuser};
 
     initial file = 0;
 
@@ -113,6 +118,8 @@ module espnic_recorder #(
         noise <= noise * 32'd1664525 + 32'd1013904223;
         if (rst) begin
             tready <= 0;
+            in_frame <= 0;
+            waiting <= 0;
         end else if (start) begin
             if (file != 0)
                 $fclose(file);
@@ -122,9 +129,14 @@ module espnic_recorder #(
             tready <= 0;
         end else if (file != 0) begin
             tready <= noise[31:24] >= stall;
+            if (waiting && (!tvalid || beat !== waiting_beat))
+                $fwrite(file, "%0d\n", clock);
+            waiting <= tvalid && !tready;
+            waiting_beat <= beat;
             if (tvalid && tready) begin
                 $fwrite(file, "%0d %h %h %h %h\n", clock, tlast, tkeep, tuser, tdata);
                 frames <= frames + tlast;
+                in_frame <= !tlast;
             end
             if (flush)
                 $fflush(file);
@@ -132,7 +144,55 @@ module espnic_recorder #(
     end
 endmodule
 
-// Tells when a run is over: all frames have come, or nothing has moved for LIMIT clocks.
+// Records what passes a trace point: one line a payload, hexadecimal. flush completes the file.
+module espnic_tap #(
+    parameter WIDTH = 1,
+    parameter FILE = ""
+) (
+    input clk,
+    input start,
+    input flush,
+    input valid,
+    input [WIDTH-1:0] payload
+);
+    integer file;
+
+    initial file = 0;
+
+    always @(posedge clk)
+        if (start) begin
+            if (file != 0)
+                $fclose(file);
+            file = $fopen(FILE, "w");
+        end else if (file != 0) begin
+            if (valid)
+                $fwrite(file, "%h\n", payload);
+            if (flush)
+                $fflush(file);
+        end
+endmodule
+
+// Counts the verdicts on frames, and those after which a frame leaves.
+module espnic_verdicts (
+    input clk,
+    input rst,
+    input start,
+    input valid,
+    input leaves,
+    output reg [31:0] judged,
+    output reg [31:0] leaving
+);
+    always @(posedge clk)
+        if (rst || start) begin
+            judged <= 0;
+            leaving <= 0;
+        end else if (valid) begin
+            judged <= judged + 1;
+            leaving <= leaving + leaves;
+        end
+endmodule
+
+// Tells when a run is over: it is complete, or stuck since nothing has moved for LIMIT clocks.
 module espnic_watch #(
     parameter LIMIT = 20000
 ) (
@@ -143,6 +203,7 @@ module espnic_watch #(
     input complete,
     output reg flush,
     output reg done,
+    output reg stuck,
     output reg [31:0] clock
 );
     reg running;
@@ -162,6 +223,7 @@ module espnic_watch #(
         end else if (running && (complete || still == LIMIT)) begin
             running <= 0;
             flush <= 1;
+            stuck <= !complete;
         end
     end
 endmodule

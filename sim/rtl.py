@@ -12,17 +12,23 @@ from pathlib import Path
 
 from amaranth.lib import wiring
 
-from sim.build import PROJECT, Build, build, cache_directory, locked, run
+from model.layouts import RX_COMPLETION
+from sim.build import PROJECT, build, cache_directory, locked
 from sim.files import replacing
 from sim.netlist import Netlist, elaborate
+from sim.play import PROBABILITIES, SIDES, EngineRig, Load, Session, run_loads
 from sim.problem import SimulationError
-from sim.steps import Outcome, Step, write_steps
-from sim.taps import Observed, outcome_of
+from sim.rig import engine_rig
+from sim.simulators import end_running
+from sim.steps import Command, Outcome, RxFrame, Step, TxFrame
+from sim.taps import TAP_NAMES, Observed, outcome_of
 
 WIDTHS = (128, 256, 512)
 SAS = 1024
+"""Places in each SA table of an engine, unless said otherwise."""
+SIMULATED_SAS = 2 * SAS
+"""Those of the engine in most simulations: room for 1,024 SAs, for handle 0 has none."""
 PROGRESS_SECONDS = 0.2
-REPLAY_MODULE = "sim.replay"
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,8 @@ class Replay:
     outcome: Outcome
     clocks: int
     """From the first beat in to the last beat out."""
+    seconds: float
+    """That the simulation took while frames moved."""
     problem: str | None
     """Why the replay was given up, None when every frame came through."""
     log: Path
@@ -77,69 +85,109 @@ def kept_netlist(name: str, parameters: str, make: Callable[[], wiring.Component
     return Netlist(parts["top"], parts["text"], tuple(parts["inputs"]), tuple(parts["outputs"]))
 
 
-def build_engine(options: Options) -> Build:
-    """Build the engine with its taps, or take a build made before."""
-    return build(engine_netlist(options.width, SAS, taps=True), options.simulator)
+def build_engine(options: Options, sas: int = SIMULATED_SAS) -> EngineRig:
+    """Build the engine in its rig, or take a build made before.
+
+    One such build does for everything that is done with engines of its size.
+    """
+    netlist = engine_rig(engine_netlist(options.width, sas, taps=True)).netlist
+    return EngineRig(build(netlist, options.simulator), options.width, sas)
 
 
 def replay(
-    built: Build,
+    rig: EngineRig,
     steps: Sequence[Step],
     options: Options,
     progress: Callable[[int], None] = lambda _done: None,
 ) -> Replay:
     """Let the RTL take the steps. ``progress`` is called with the frames judged so far."""
     with tempfile.TemporaryDirectory(dir=cache_directory()) as name:
-        job = Path(name)
-        write_steps(job / "steps.json", steps)
-        environment = {
-            "ESPNIC_JOB": name,
-            "ESPNIC_SEED": str(options.seed),
-            "ESPNIC_STALL": str(options.stall),
-        }
-        simulation = _Simulation(built, options.seed, environment)
+        folder = Path(name)
+        simulation = _Simulation(rig, loads_of(steps, options.stall), folder, options.seed)
         simulation.start()
-        while simulation.is_alive():
-            simulation.join(PROGRESS_SECONDS)
-            progress(_done(job / "progress"))
-        result = simulation.result()
-        seen = _observed(job / "observed.json")
-    problem = seen.stuck
-    if result.failures:
-        problem = "; ".join(message for _, message in result.failures)
-    if problem is None:
-        shutil.rmtree(result.directory)
-    return Replay(outcome_of(steps, seen, options.width), seen.clocks, problem, result.log)
+        try:
+            while simulation.is_alive():
+                simulation.join(PROGRESS_SECONDS)
+                progress(_done(folder / "progress"))
+        except BaseException:
+            end_running()
+            simulation.join()
+            raise
+        session = simulation.result()
+    seen = observed(session)
+    if seen.problem is None:
+        shutil.rmtree(session.run.directory)
+    return Replay(
+        outcome_of(steps, seen, rig.width), seen.clocks,
+        sum(played.seconds for played in session.played), seen.problem, session.run.log)
+
+
+def loads_of(steps: Sequence[Step], stall: float) -> list[Load]:
+    """The steps as loads: a command behind a frame begins another."""
+    loads: list[Load] = []
+    parts = round(stall * PROBABILITIES)
+    commands: list[dict[str, int]] = []
+    frames: dict[str, list] = {side: [] for side in SIDES}
+
+    def end_load() -> None:
+        loads.append(Load(tuple(frames["tx"]), tuple(frames["rx"]), None, tuple(commands),
+                          gap=parts, stall=parts))
+        for part in (commands, *frames.values()):
+            part.clear()
+
+    for step in steps:
+        match step:
+            case Command(values):
+                if any(frames.values()):
+                    end_load()
+                commands.append(values)
+            case TxFrame():
+                frames["tx"].append(step)
+            case RxFrame():
+                frames["rx"].append(step)
+    end_load()
+    return loads
 
 
 class _Simulation(threading.Thread):
     """A run in a thread, so that the main one can show how far it is."""
 
-    def __init__(self, built: Build, seed: int, environment: dict[str, str]) -> None:
+    def __init__(self, rig: EngineRig, loads: Sequence[Load], folder: Path, seed: int) -> None:
         super().__init__(daemon=True)
-        self._arguments = (built, seed, environment)
+        self._arguments = (rig, loads, folder, seed)
         self._error: SimulationError | None = None
 
     def run(self) -> None:
-        built, seed, environment = self._arguments
         try:
-            self._result = run(built, module=REPLAY_MODULE, seed=seed, environment=environment)
+            self._session = run_loads(*self._arguments)
         except SimulationError as error:
             self._error = error
 
-    def result(self):
+    def result(self) -> Session:
         """The finished run; raises its ``SimulationError``."""
         if self._error is not None:
             raise self._error
-        return self._result
+        return self._session
 
 
-def _observed(path: Path) -> Observed:
-    if not path.is_file():
-        return Observed()
-    values = json.loads(path.read_text())
-    values["to_host"] = [tuple(pair) for pair in values["to_host"]]
-    return Observed(**values)
+def observed(session: Session) -> Observed:
+    """What was seen in all loads together."""
+    seen = Observed(taps={name: [] for name in TAP_NAMES}, counters=session.counters)
+    for played in session.played:
+        seen.results += played.results
+        seen.to_host += [(RX_COMPLETION.pack(got.completion), got.frame.hex())
+                         for got in played.received]
+        seen.to_wire += [frame.hex() for frame in played.sent]
+        for name, payloads in played.taps.items():
+            seen.taps[name] += payloads
+        seen.problem = seen.problem or played.problem
+    if session.run.failures:
+        seen.problem = "; ".join(message for _, message in session.run.failures)
+    clocks = {part: [clock for played in session.played for side in getattr(played, part).values()
+                     for pair in side for clock in pair] for part in ("entered", "left")}
+    if clocks["entered"] and clocks["left"]:
+        seen.clocks = max(clocks["left"]) - min(clocks["entered"]) + 1
+    return seen
 
 
 def _done(path: Path) -> int:

@@ -78,11 +78,11 @@ def run(request: Request, options: Options, console: Console) -> None:
     job = _prepare(request)
     with console.status(f"Building the engine for {options.simulator}, {options.width} bits"):
         start = time.monotonic()
-        built = rtl.build_engine(options)
+        rig = rtl.build_engine(options)
         build_seconds = time.monotonic() - start
     start = time.monotonic()
     with _progress(console, len(job.frames)) as show:
-        replay = rtl.replay(built, job.plan.steps, options, show)
+        replay = rtl.replay(rig, job.plan.steps, options, show)
     seconds = time.monotonic() - start
     _write_results(job, {"rtl": replay.outcome, "model": job.plan.outcome})
     console.print(report.status_table(replay.outcome.trace))
@@ -127,14 +127,15 @@ def _prepare(request: Request) -> Job:
     if request.sa is None:
         return _prepare_handoff(path, request.output)
     file = safile.load(request.sa)
-    if len(file.sas) >= rtl.SAS:
-        raise InputError(f"{request.sa}: {len(file.sas)} SAs, expected {rtl.SAS - 1} at most")
+    if len(file.sas) >= rtl.SIMULATED_SAS:
+        raise InputError(f"{request.sa}: {len(file.sas)} SAs, "
+                         f"expected {rtl.SIMULATED_SAS - 1} at most")
     capture = read_capture(path)
     sas, salts = file.sas, []
     if request.rx:
         if not capture.ethernet:
             raise CaptureError(f"{path}: link type raw IP, expected Ethernet for --rx")
-        plan = traffic.plan_receive(capture.packets, sas, rtl.SAS)
+        plan = traffic.plan_receive(capture.packets, sas, rtl.SIMULATED_SAS)
     else:
         sas = traffic.with_seqiv_salts(sas, request.seed)
         salts = [
@@ -145,7 +146,7 @@ def _prepare(request: Request) -> Job:
         if not sas:
             refused = file.unsupported[0]
             raise InputError(f"{request.sa}: no SA to send with; {refused.name}: {refused.reason}")
-        plan = traffic.plan_transmit(capture, sas, rtl.SAS)
+        plan = traffic.plan_transmit(capture, sas, rtl.SIMULATED_SAS)
         if len(plan.kept_back) == len(capture.packets):
             raise InputError(f"{path}: {plan.kept_back[0]}, expected packets for {request.sa}")
     make_folder(request.output)
@@ -227,9 +228,12 @@ def _sa_lines(job: Job) -> Lines:
 def _speed_lines(job: Job, replay: Replay, seconds: float) -> Lines:
     if not replay.clocks:
         return []
+    packets = len(job.frames)
     return [
-        ("clocks", report.rates(replay.clocks, len(job.frames), sum(job.frames))),
-        ("simulation", f"{seconds:.1f} s, {replay.clocks / seconds:,.0f} clocks/s"),
+        ("clocks", report.rates(replay.clocks, packets, sum(job.frames))),
+        ("simulation", f"{seconds:.1f} s; {replay.seconds:.1f} s of it the packets: "
+                       f"{replay.clocks / replay.seconds:,.0f} clocks/s, "
+                       f"{packets / replay.seconds:,.0f} packets/s"),
     ]
 
 
@@ -262,7 +266,7 @@ def _delivered_lines(job: Job, outcome: Outcome) -> Lines:
 
 def _opened_lines(job: Job, outcome: Outcome) -> Lines:
     """A peer receives the wire frames with the same SAs."""
-    peer = Device(rtl.SAS)
+    peer = Device(rtl.SIMULATED_SAS)
     for handle, sa in enumerate(job.sas, start=1):
         peer.command(command_values(SaOperation.ADD, SaDirection.RX, handle, sa))
     received = [peer.receive(frame) for frame in outcome.sent]

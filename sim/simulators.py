@@ -1,5 +1,6 @@
 """Verilator and Icarus: how each is built and run, on cocotb-test's classes."""
 
+import contextlib
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -13,6 +14,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import cocotb_test.simulator
 
@@ -80,6 +82,35 @@ def digest(parts: Iterable[str]) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
+_running: set[subprocess.Popen] = set()
+
+
+def end_running() -> None:
+    """End all that ``execute_logged`` has running, in any thread, and what that has started."""
+    for process in tuple(_running):
+        _end(process)
+
+
+def _end(process: subprocess.Popen) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _call(command: list[str], **settings: Any) -> int | str:
+    """Exit code of a command, or what else became of it; it ends whatever happens here."""
+    process = subprocess.Popen(command, start_new_session=True, **settings)
+    _running.add(process)
+    try:
+        return process.wait(RUN_LIMIT_SECONDS)
+    except subprocess.TimeoutExpired:
+        return f"no end after {RUN_LIMIT_SECONDS} s"
+    finally:
+        _running.discard(process)
+        if process.poll() is None:
+            _end(process)
+
+
 class Logged(cocotb_test.simulator.Simulator):
     """Sends a command's output to a file, and leaves the signal handlers as they were."""
 
@@ -93,18 +124,11 @@ class Logged(cocotb_test.simulator.Simulator):
         """Run one command; on failure raise ``SimulationError`` with the end of its log."""
         self.set_env()
         environment = {**self.env, **settings}
-        failure: int | str
         with log.open("ab") as output:
             output.write((" ".join(command) + "\n").encode())
             output.flush()
-            try:
-                failure = subprocess.run(
-                    command, cwd=self.work_dir, env=environment, timeout=RUN_LIMIT_SECONDS,
-                    stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
-                    check=False,
-                ).returncode
-            except subprocess.TimeoutExpired:
-                failure = f"no end after {RUN_LIMIT_SECONDS} s"
+            failure = _call(command, cwd=self.work_dir, env=environment,
+                            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
         if failure:
             raise SimulationError(f"{Path(command[0]).name} failed ({failure})\n{tail(log)}")
 

@@ -3,10 +3,7 @@
 The golden model and the RTL take the same steps and give outcomes of the same form.
 """
 
-import json
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from model.codes import SaResult
 from model.trace import TraceRecord
@@ -60,34 +57,3 @@ class Outcome:
     """Frames to the wire."""
     trace: list[TraceRecord] = field(default_factory=list)
     counters: dict[str, int] = field(default_factory=dict)
-
-
-def write_steps(path: Path, steps: Iterable[Step]) -> None:
-    """Write steps as JSON, for the process that simulates. The file holds the keys."""
-    path.write_text(json.dumps([_to_json(step) for step in steps]))
-
-
-def read_steps(path: Path) -> list[Step]:
-    """Read what ``write_steps`` wrote."""
-    return [_from_json(value) for value in json.loads(path.read_text())]
-
-
-def _to_json(step: Step) -> dict:
-    match step:
-        case Command(values):
-            return {"command": values}
-        case RxFrame(data):
-            return {"rx": data.hex()}
-        case TxFrame(descriptor, data):
-            return {"tx": data.hex(), "descriptor": descriptor}
-
-
-def _from_json(value: dict) -> Step:
-    match value:
-        case {"command": values}:
-            return Command(values)
-        case {"rx": data}:
-            return RxFrame(bytes.fromhex(data))
-        case {"tx": data, "descriptor": descriptor}:
-            return TxFrame(descriptor, bytes.fromhex(data))
-    raise ValueError(f"no step: {value}")

@@ -20,18 +20,12 @@ from model.sa import SecurityAssociation, command_values
 from sim.build import build, cache_directory, locked, run
 from sim.netlist import Netlist
 from sim.problem import SimulationError
-from sim.rig import table_rig
+from sim.rig import sweep_clocks, table_rig
 from sim.rtl import kept_netlist
 from sim.simulators import digest
 from sim.streams import start_clock_and_reset
 
 MODULE = "sim.tables"
-_SWEEP_MARGIN = 16
-
-
-def sweep_clocks(size: int) -> int:
-    """Clocks after reset until an SA table of this size has been swept."""
-    return size + _SWEEP_MARGIN
 
 
 def table_files(width: int, size: int, sas: Sequence[SecurityAssociation]) -> Path:

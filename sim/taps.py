@@ -37,7 +37,6 @@ TAP_NAMES = (
     "rx_parse", "rx_lookup", "rx_open", "rx_icv", "rx_verdict",
     "tx_verdict", "tx_trailer", "tx_seqiv", "tx_seal", "tx_icv",
 )
-"""The taps in the order of the bits of ``tap_valids``, from bit 0 up."""
 
 IV_OFFSET_END = ESP_HEADER_BYTES + ESP_IV_BYTES
 TAG_BYTES = 16
@@ -56,8 +55,8 @@ class Observed:
     counters: dict[str, int] = field(default_factory=dict)
     clocks: int = 0
     """From the first beat in to the last beat out."""
-    stuck: str | None = None
-    """Why the run was given up, None when everything came out."""
+    problem: str | None = None
+    """What broke a rule or never came, None when all is well."""
 
 
 def outcome_of(steps: Sequence[Step], seen: Observed, width: int) -> Outcome:

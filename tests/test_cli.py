@@ -64,11 +64,11 @@ def fake_rtl(monkeypatch):
 
     def replay(_built, steps, options, progress):
         progress(1)
-        seen = observe(run_model(steps, rtl.SAS), options.width)
+        seen = observe(run_model(steps, rtl.SIMULATED_SAS), options.width)
         for fault in faults:
             fault(seen)
         outcome = outcome_of(steps, seen, options.width)
-        return rtl.Replay(outcome, seen.clocks, seen.stuck, Path("run.log"))
+        return rtl.Replay(outcome, seen.clocks, 0.5, seen.problem, Path("run.log"))
 
     monkeypatch.setattr(rtl, "build_engine", lambda _options: None)
     monkeypatch.setattr(rtl, "replay", replay)
@@ -131,7 +131,7 @@ def test_mismatch_names_point_packet_field_and_files(espnic, fake_rtl, tmp_path)
 
 def test_simulation_that_stops_is_a_mismatch(espnic, fake_rtl, tmp_path):
     def fault(seen):
-        seen.stuck = "rx: 3 of 146 frames judged"
+        seen.problem = "rx: 3 of 146 frames judged"
         del seen.to_host[3:]
         for name in seen.taps:
             del seen.taps[name][3:]

@@ -12,7 +12,7 @@ from sim import traffic
 from sim.check import compare_outcomes
 from sim.golden import run_model
 from sim.pcap import read_capture
-from sim.steps import Command, RxFrame, TxFrame, read_steps, write_steps
+from sim.steps import Command, RxFrame, TxFrame
 from sim.taps import outcome_of
 from tests.observing import observe
 
@@ -66,11 +66,6 @@ def test_taps_of_all_statuses_give_the_trace_of_the_model(steps, outcome, width)
             "DROP_NO_SA", "DROP_SPI"} <= statuses
     again = outcome_of(steps, observe(outcome, width), width)
     assert compare_outcomes(again, outcome) is None
-
-
-def test_steps_are_read_as_written(steps, tmp_path):
-    write_steps(tmp_path / "steps.json", steps)
-    assert read_steps(tmp_path / "steps.json") == steps
 
 
 @pytest.mark.parametrize("tap, point", [
