@@ -1,9 +1,13 @@
 """The command on the real engine: what a user types, from files to files."""
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+
+import pytest
 
 from sim.pcap import read_capture, write_pcap
 
@@ -58,6 +62,26 @@ def test_forged_frame_leaves_as_it_came(tmp_path):
     statuses = [json.loads(line)["status"] for line in lines]
     assert statuses == ["OK", "OK", "AUTH_FAILED", "OK", "OK", "OK"]
     assert read_capture(out / "out.pcap").packets[2] == frames[2]
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_ended_run_ends_its_simulation(tmp_path, stop):
+    run = subprocess.Popen(
+        [sys.executable, "-m", "sim.cli", "run", "--rx", CAPTURES / "tun4_gcm128.pcap",
+         "--sa", SA_FILE, "-o", tmp_path / "out", "--stall", "0.9"],
+        cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    children = Path(f"/proc/{run.pid}/task")
+    simulation = None
+    while simulation is None:
+        assert run.poll() is None, "ended before its simulation was seen"
+        for child in " ".join(path.read_text() for path in children.glob("*/children")).split():
+            if b"engine_rig\0" in Path(f"/proc/{child}/cmdline").read_bytes():
+                simulation = Path(f"/proc/{child}")
+        time.sleep(0.02)
+    run.send_signal(stop)
+    assert run.communicate() == (None, "espnic: interrupted\n")
+    assert run.returncode == 130
+    assert not simulation.exists()
 
 
 def test_verilog_is_the_same_each_time_and_names_no_path(tmp_path, monkeypatch):

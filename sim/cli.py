@@ -137,6 +137,8 @@ def bench_command(
         "--json", help="Write the figures to this file.")] = None,
     plot: Annotated[Path | None, typer.Option(
         help="Draw the rates into this file, .png or .svg.")] = None,
+    doc: Annotated[Path | None, typer.Option(
+        help="Put a summary into its place in this Markdown file.")] = None,
 ) -> None:
     """Rates and latency of the RTL, frames back to back in both directions."""
     from sim import rate, rate_report
@@ -144,7 +146,8 @@ def bench_command(
 
     counts = sas or (rate_report.QUICK_SA_COUNTS if quick else rate.SA_COUNTS)
     rate_report.bench(rate_report.Request(
-        tuple(width or WIDTHS), tuple(counts), quick, clock_mhz, seed, json_file, plot), Console())
+        tuple(width or WIDTHS), tuple(counts), quick, clock_mhz, seed, json_file, plot, doc),
+        Console())
 
 
 def main() -> None:

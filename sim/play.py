@@ -167,45 +167,45 @@ def _read(folder: Path, load: Load) -> Played:
     played.taps = {
         name: [int(line, 16) for line in (folder / f"{name}.tap").read_text().splitlines()]
         for name in TAP_NAMES}
-    for side, given in zip(SIDES, (load.tx, load.rx), strict=True):
+    for side in SIDES:
         played.entered[side] = [
             (int(first), int(last)) for first, last in
             map(str.split, (folder / f"{side}.log").read_text().splitlines())]
         left = played.left[side] = []
         try:
-            for first, last, user, data in _frames(folder / f"{side}.record"):
+            for first, last, user, data in frames_in(folder / f"{side}.record"):
                 left.append((first, last))
                 if side == "tx":
                     played.sent.append(data)
                 else:
                     played.received.append(Received(RX_COMPLETION.unpack(user), data))
-        except _BrokenRule as rule:
+        except BrokenRule as rule:
             played.problem = f"m_axis_{side}: {rule}"
-        if ran["stuck"] and played.problem is None:
-            went_in, judged = len(played.entered[side]), len(played.taps[f"{side}_verdict"])
-            played.problem = (
-                f"nothing moves: of {len(given)} {side} frames {went_in} went in, "
-                f"{judged} were judged, {len(left)} came out")
+    if ran["stuck"] and played.problem is None:
+        played.problem = "nothing moves; " + "; ".join(
+            f"{side}: {len(played.entered[side])} of {len(given)} frames went in, "
+            f"{len(played.taps[f'{side}_verdict'])} were judged, {len(played.left[side])} came out"
+            for side, given in zip(SIDES, (load.tx, load.rx), strict=True))
     return played
 
 
-class _BrokenRule(Exception):
+class BrokenRule(Exception):
     """A stream broke a rule of AXI4-Stream."""
 
 
-def _frames(path: Path) -> Iterator[tuple[int, int, int, bytes]]:
+def frames_in(path: Path) -> Iterator[tuple[int, int, int, bytes]]:
     """Clocks of the first and last beat, ``tuser`` and bytes of each frame."""
     pieces: list[bytes] = []
     first = user = 0
     for line in path.read_text().splitlines():
         clock, *beat = line.split()
         if not beat:
-            raise _BrokenRule(f"clock {clock}: a beat was withdrawn or changed before tready")
+            raise BrokenRule(f"clock {clock}: a beat was withdrawn or changed before tready")
         last, keep, beat_user, data = beat
         mask = int(keep, 16)
         size = mask.bit_length()
         if mask != (1 << size) - 1 or not mask or (last == "0" and 2 * size != len(data)):
-            raise _BrokenRule(f"clock {clock}: tkeep {keep} with tlast {last}")
+            raise BrokenRule(f"clock {clock}: tkeep {keep} with tlast {last}")
         if not pieces:
             first, user = int(clock), int(beat_user, 16) if beat_user.strip("z") else 0
         pieces.append(bytes.fromhex(data)[::-1][:size])

@@ -1,6 +1,7 @@
 """``espnic bench``: what it runs, its table, its JSON and its plot."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from sim.simulators import require_tools
 QUICK_SA_COUNTS = (1, 1024)
 SAS_MAX = 65535
 PLOT_SUFFIXES = (".png", ".svg")
+SUMMARY_BEGIN, SUMMARY_END = "<!-- espnic bench --doc -->", "<!-- end -->"
+_SUMMARY = re.compile(f"{SUMMARY_BEGIN}.*?{SUMMARY_END}", re.DOTALL)
 
 NOTES = (
     "Packets back to back in both directions at once, each on another SA than the one before it.",
@@ -41,6 +44,8 @@ class Request:
     seed: int
     json_file: Path | None
     plot: Path | None
+    doc: Path | None = None
+    """Markdown file that has a place for the summary."""
 
 
 def bench(request: Request, console: Console) -> None:
@@ -61,6 +66,10 @@ def bench(request: Request, console: Console) -> None:
             partial.write_text(json.dumps([row.as_json() for row in rows], indent=1) + "\n")
     if request.plot is not None:
         plot(rows, request.plot)
+    if request.doc is not None:
+        text = with_summary(request.doc.read_text(), summary([row.as_json() for row in rows]))
+        with replacing(request.doc) as partial:
+            partial.write_text(text)
 
 
 def _check(request: Request) -> None:
@@ -77,6 +86,10 @@ def _check(request: Request) -> None:
     for path in (request.json_file, request.plot):
         if path is not None and not path.parent.is_dir():
             raise InputError(f"{path}: expected its folder to be there")
+    if request.doc is not None and not (
+            request.doc.is_file() and _SUMMARY.search(request.doc.read_text())):
+        raise InputError(f"--doc {request.doc}: expected a file with the lines "
+                         f"{SUMMARY_BEGIN} and {SUMMARY_END}")
 
 
 def _measure_width(
@@ -116,6 +129,50 @@ def _speed_line(speed: Speed) -> str:
         f"simulation of IMIX: {speed.cosimulated:,.0f} clocks/s, {speed.packets:,.0f} packets/s\n"
         f"the same without cocotb: {speed.bare:,.0f} clocks/s, {speed.ratio:.2f} times as many\n"
     )
+
+
+def summary(rows: Sequence[dict]) -> str:
+    """Markdown: of each size and width the worst of all directions and counts of SAs.
+
+    ``rows`` are those of ``--json``.
+    """
+    widths = sorted({row["width"] for row in rows})
+    counts = [f"{sas:,}" for sas in sorted({row["sas"] for row in rows})]
+    heads = ["packet", *(f"{width}: {name}" for width in widths
+                         for name in ("clocks", "of limit", "Gb/s"))]
+    lines = [_markdown_row(heads), _markdown_row(["---"] * len(heads))]
+    for size in dict.fromkeys(row["size"] for row in rows):
+        cells = [f"{size} bytes" if isinstance(size, int) else size]
+        for width in widths:
+            worst = min((row for row in rows if (row["size"], row["width"]) == (size, width)),
+                        key=lambda row: row["share"])
+            cells += [f"{worst['clocks_per_packet']:.2f}", f"{worst['share']:.1%}",
+                      f"{worst['gbps']:.1f}"]
+        lines.append(_markdown_row(cells))
+    clocks = ", ".join(f"{width} bits at {mhz:g} MHz" for width, mhz in sorted(
+        {(row["width"], row["clock_mhz"]) for row in rows}))
+    latency = "; ".join(
+        f"{width} bits tx {_latency(rows, width, 'tx')}, rx {_latency(rows, width, 'rx')}"
+        for width in widths)
+    return "\n".join([
+        f"Clocks a packet at each width, share of the limit (a beat each clock on the busier side) "
+        f"and rate of sealed frames; {clocks}. Each figure is the worst of both directions with "
+        f"{', '.join(counts)} SAs.", "", *lines, "",
+        f"Latency beyond store and forward, in clocks, at most: {latency}."])
+
+
+def _latency(rows: Sequence[dict], width: int, direction: str) -> int:
+    return max(row["latency_clocks"] for row in rows
+               if (row["width"], row["direction"]) == (width, direction))
+
+
+def _markdown_row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def with_summary(text: str, new: str) -> str:
+    """A Markdown text with another summary in its place."""
+    return _SUMMARY.sub(lambda _old: f"{SUMMARY_BEGIN}\n{new}\n{SUMMARY_END}", text)
 
 
 def plot(rows: Sequence[Row], path: Path) -> None:

@@ -1,0 +1,113 @@
+"""Loads of the rig: how steps become loads, and what is read from the files of a run."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from model.codes import SaDirection, SaOperation
+from model.layouts import RX_COMPLETION
+from sim import play, rtl
+from sim.play import Load
+from sim.problem import SimulationError
+from sim.steps import Command, RxFrame, TxFrame
+from sim.taps import TAP_NAMES
+
+ADD, DELETE = (Command({"operation": operation, "direction": SaDirection.TX})
+               for operation in (SaOperation.ADD, SaOperation.DELETE))
+A, B = RxFrame(b"a"), RxFrame(b"b")
+REQUEST = TxFrame({"sa": 1}, bytes(range(20)))
+COMPLETION = RX_COMPLETION.pack({"sa": 5})
+
+
+def test_command_behind_a_frame_begins_another_load():
+    parts = [(load.commands, load.rx, load.tx, load.gap, load.stall) for load in rtl.loads_of(
+        [A, ADD, DELETE, B, REQUEST, A, DELETE], stall=0.5)]
+    assert parts == [
+        ((), (A,), (), 128, 128),
+        ((ADD.values, DELETE.values), (B, A), (REQUEST,), 128, 128),
+        ((DELETE.values,), (), (), 128, 128)]
+
+
+def test_beats_are_written_with_noise_where_nobody_may_look(tmp_path):
+    play.write_load(tmp_path / "0", Load([TxFrame({"sa": 1}, bytes(range(18)))], []), 128)
+    first, second = (tmp_path / "0" / "tx.play").read_text().splitlines()
+    user = play.TX_DESCRIPTOR.pack({"sa": 1})
+    assert first == f"0 ffff {user:x} {bytes(range(16))[::-1].hex()}"
+    last, keep, other, data = second.split()
+    assert (last, keep, data) == ("1", "3", 14 * "a5" + "1110")
+    assert int(other, 16) != user
+
+
+def write_results(folder, ran=(), **files):
+    """What the rig leaves of one frame each way, unless ``files`` says otherwise."""
+    folder.mkdir(exist_ok=True)
+    texts = {f"{name}.tap": "" for name in TAP_NAMES}
+    texts |= {"tx_verdict.tap": "0\n", "rx_verdict.tap": f"{COMPLETION:x}\n"}
+    texts |= {"tx.log": "10 11\n", "rx.log": "10 10\n"}
+    texts |= {"tx.record": "20 0 3 z 0100\n22 1 1 z ff02\n",
+              "rx.record": f"30 1 1 {COMPLETION:x} 0061\n"}
+    texts |= {name.replace("_", ".", 1): text for name, text in files.items()}
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+    values = {"results": [0], "clocks": 99, "seconds": 0.5, "stuck": False} | dict(ran)
+    (folder / "ran.json").write_text(json.dumps(values))
+
+
+@pytest.fixture
+def fake_run(monkeypatch, tmp_path):
+    """Put files in the place of the simulation; gives the settings of ``write_results``."""
+    settings = {}
+
+    def run(_built, *, module, seed, environment):
+        folder = play.Path(json.loads(environment["ESPNIC_JOB"])["folder"])
+        write_results(folder / "0", **settings)
+        (folder / "counters.json").write_text('{"rx_packets_in": 1}')
+        directory = tmp_path / "run"
+        directory.mkdir(exist_ok=True)
+        return SimpleNamespace(failures=(), log="run.log", directory=directory)
+
+    monkeypatch.setenv("ESPNIC_BUILD", str(tmp_path))
+    monkeypatch.setattr(play, "run", run)
+    return settings
+
+
+RIG = play.EngineRig(None, 16, 16)
+LOAD = Load([TxFrame({}, b"\0\1\2")], [RxFrame(b"a")])
+
+
+def test_frames_clocks_and_taps_are_read(fake_run):
+    played, = play.play(RIG, [LOAD])
+    assert played.sent == [b"\x00\x01\x02"]
+    assert [(got.frame, got.completion["sa"]) for got in played.received] == [(b"a", 5)]
+    assert played.passages("tx") == [play.Passage(10, 11, 20, 22)]
+    assert played.taps["rx_verdict"] == [COMPLETION]
+
+
+def test_replay_counts_from_the_first_beat_in_to_the_last_out(fake_run):
+    replayed = rtl.replay(RIG, [ADD, *LOAD.tx, *LOAD.rx], rtl.Options(width=16))
+    assert (replayed.clocks, replayed.seconds, replayed.problem) == (30 - 10 + 1, 0.5, None)
+    assert replayed.outcome.results == [0]
+    assert replayed.outcome.counters == {"rx_packets_in": 1}
+
+
+@pytest.mark.parametrize(("settings", "said"), [
+    ({"ran": {"stuck": True}, "rx_record": ""},
+     "nothing moves; tx: 1 of 1 frames went in, 1 were judged, 1 came out; "
+     "rx: 1 of 1 frames went in, 1 were judged, 0 came out"),
+    ({"rx_record": "7\n"}, "m_axis_rx: clock 7: a beat was withdrawn or changed before tready"),
+    ({"tx_record": "7 1 2 z 0000\n"}, "m_axis_tx: clock 7: tkeep 2 with tlast 1"),
+    ({"tx_record": "7 0 1 z 0000\n"}, "m_axis_tx: clock 7: tkeep 1 with tlast 0"),
+])
+def test_what_goes_wrong_is_named(fake_run, settings, said):
+    fake_run |= settings
+    assert said in rtl.replay(RIG, [*LOAD.tx, *LOAD.rx], rtl.Options(width=16)).problem
+    with pytest.raises(SimulationError, match=said):
+        play.play(RIG, [LOAD])
+
+
+def test_dropped_frame_is_no_problem_unless_all_must_come_out(fake_run):
+    fake_run["tx_record"] = ""
+    assert rtl.replay(RIG, [*LOAD.tx, *LOAD.rx], rtl.Options(width=16)).problem is None
+    with pytest.raises(SimulationError, match="tx: of 1 frames 0 came out"):
+        play.play(RIG, [LOAD])
