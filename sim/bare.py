@@ -14,7 +14,7 @@ SOURCE = PROJECT / "sim" / "bare.cpp"
 
 
 def play_bare(rig: EngineRig, load: Load) -> tuple[int, float]:
-    """Clocks of a run, and the seconds it took the Verilated model without cocotb.
+    """Clocks of a run, and the seconds of processor time it took the model without cocotb.
 
     The SAs must be in the load's table.
     """

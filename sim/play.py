@@ -65,7 +65,7 @@ class Played:
     clocks: int = 0
     """That the run was simulated."""
     seconds: float = 0.0
-    """That the simulation of these took."""
+    """Of processor time that the simulation of these took: other load does not count."""
     problem: str | None = None
     """What broke the rules or never came; None when all is well."""
 

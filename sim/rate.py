@@ -311,7 +311,8 @@ class Speed:
 
 
 def measure_speed(rig: EngineRig, population: Population, seed: int) -> Speed:
-    """Run IMIX both ways, in turn; the best of each counts, for other load disturbs."""
+    """Run IMIX both ways, in turn; the best of each counts, for other load disturbs even
+    the processor time."""
     imix = next(each for each in workloads(rig.width, False, seed) if each.name == IMIX_NAME)
     job = make_job(imix, population, seed)
     runs = [(play(rig, [job.load])[0], play_bare(rig, job.load)) for _ in range(_SPEED_ROUNDS)]

@@ -63,7 +63,8 @@ def bench(request: Request, console: Console) -> None:
         rows += found
     if request.json_file is not None:
         with replacing(request.json_file) as partial:
-            partial.write_text(json.dumps([row.as_json() for row in rows], indent=1) + "\n")
+            lines = ",\n".join(json.dumps(row.as_json()) for row in rows)
+            partial.write_text(f"[\n{lines}\n]\n")
     if request.plot is not None:
         plot(rows, request.plot)
     if request.doc is not None:

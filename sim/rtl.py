@@ -52,7 +52,7 @@ class Replay:
     clocks: int
     """From the first beat in to the last beat out."""
     seconds: float
-    """That the simulation took while frames moved."""
+    """Of processor time that the simulation took while frames moved."""
     problem: str | None
     """Why the replay was given up, None when every frame came through."""
     log: Path

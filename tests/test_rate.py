@@ -104,6 +104,32 @@ def test_plot_is_drawn(tmp_path, suffix):
     assert head.startswith(b"\x89PNG") if suffix == ".png" else b"svg" in head
 
 
+def test_summary_shows_the_worst_of_directions_and_counts():
+    worst = replace(ROW, direction="tx", sas=16384, clocks_per_packet=40.0, latency_clocks=3)
+    wide = replace(ROW, width=512, size="IMIX", clocks_per_packet=10.0)
+    narrow = replace(wide, width=128)
+    rows = [replace(row, size=size) if size else row for row in (ROW, worst)
+            for size in ("", "1500")]
+    rows += [replace(row, width=512, clocks_per_packet=10.0) for row in rows] + [narrow, wide]
+    lines = rate_report.summary([row.as_json() for row in rows]).splitlines()
+    assert lines[2:6] == [
+        "| packet | 128: clocks | 128: of limit | 128: Gb/s "
+        "| 512: clocks | 512: of limit | 512: Gb/s |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| 90 bytes | 40.00 | 25.0% | 8.0 | 10.00 | 100.0% | 32.0 |",
+        "| 1500 bytes | 40.00 | 25.0% | 8.0 | 10.00 | 100.0% | 32.0 |"]
+    assert lines[6].startswith("| IMIX | 10.00 |")
+    assert "with 3, 16,384 SAs" in lines[0] and "128 bits at 250 MHz" in lines[0]
+    assert lines[-1].endswith("128 bits tx 3, rx 7; 512 bits tx 3, rx 7.")
+
+
+def test_summary_takes_the_place_of_the_one_before():
+    text = f"a\n{rate_report.SUMMARY_BEGIN}\nold\n{rate_report.SUMMARY_END}\nb\n"
+    new = rate_report.with_summary(text, "new \\1")
+    assert new == text.replace("old", "new \\1")
+    assert rate_report.with_summary(new, "old") == text
+
+
 def test_table_fits_80_columns(capsys):
     wide = replace(ROW, size="random", sas=16384, clocks_per_packet=567.25, frame_bytes=9070)
     console = Console(width=80)
@@ -118,6 +144,8 @@ def test_table_fits_80_columns(capsys):
     (["--sas", "65536"], "--sas 65536: expected 1 to 65535"),
     (["--clock-mhz", "0"], "--clock-mhz 0.0: expected more than 0"),
     (["--plot", "rates.pdf"], "--plot rates.pdf: expected a name in .png or .svg"),
+    (["--doc", "pyproject.toml"], "--doc pyproject.toml: expected a file with the lines "
+     "<!-- espnic bench --doc --> and <!-- end -->"),
     (["--json", "nowhere/rates.json"], "nowhere/rates.json: expected its folder to be there"),
 ])
 def test_bad_argument_costs_one_line(monkeypatch, capsys, arguments, said):
