@@ -189,17 +189,23 @@ def plot(rows: Sequence[Row], path: Path) -> None:
         1, len(widths), figsize=(5 * len(widths), 4.5), squeeze=False, layout="constrained")
     for panel, width in zip(panels[0], widths, strict=True):
         _plot_width(panel, [row for row in fixed if row.width == width])
-    with replacing(path) as partial:
-        figure.savefig(partial, format=path.suffix[1:], dpi=120)
+    lines, labels = panels[0][0].get_legend_handles_labels()
+    figure.legend(lines, labels, loc="outside lower center", ncols=len(widths) * 2)
+    # The same figures give the same file.
+    with replacing(path) as partial, pyplot.rc_context({"svg.hashsalt": "espnic"}):
+        figure.savefig(partial, format=path.suffix[1:], dpi=120, metadata=(
+            {"Date": None} if path.suffix == ".svg" else None))
     pyplot.close(figure)
 
 
 def _plot_width(panel, rows: Sequence[Row]) -> None:
-    markers = {"tx": "^", "rx": "v"}
-    for direction, sas in sorted({(row.direction, row.sas) for row in rows}):
+    lines = sorted({(row.direction, row.sas) for row in rows})
+    for place, (direction, sas) in enumerate(lines):
         line = [row for row in rows if (row.direction, row.sas) == (direction, sas)]
+        # A line on top of others is thinner, so that equal ones are all seen.
         panel.plot([int(row.size) for row in line], [row.gbps for row in line],
-                   marker=markers[direction], label=f"{direction}, {sas:,} SAs")
+                   linewidth=1.5 * (len(lines) - place), solid_capstyle="round",
+                   label=f"{direction}, {sas:,} SA{'s' * (sas > 1)}")
     lengths = sorted({(int(row.size), row.frame_bytes) for row in rows})
     greatest = max(row.gbps for row in rows)
     for gbps in ETHERNET_GBPS:
@@ -208,7 +214,7 @@ def _plot_width(panel, rows: Sequence[Row]) -> None:
         carried = [gbps * frame / (frame + rate.ETHERNET_OVERHEAD_BYTES) for _, frame in lengths]
         panel.plot([size for size, _ in lengths], carried, "--", color="grey", linewidth=0.8)
         panel.annotate(f"{gbps} GbE", (lengths[0][0], carried[0]), color="grey", fontsize="small",
-                       xytext=(0, 3), textcoords="offset points")
+                       xytext=(0, -3), textcoords="offset points", va="top")
     panel.set_xscale("log", base=2)
     sizes = [size for size, _ in lengths]
     panel.set_xticks(sizes, [str(size) for size in sizes], rotation=45)
@@ -216,4 +222,3 @@ def _plot_width(panel, rows: Sequence[Row]) -> None:
     panel.set_xlabel("clear IPv4 packet, bytes")
     panel.set_ylabel("sealed frames, Gb/s")
     panel.set_title(f"{rows[0].width} bits a beat at {rows[0].clock_mhz:g} MHz")
-    panel.legend(fontsize="small")
