@@ -12,8 +12,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from hdl.layouts import ghash_lanes
-from model.codes import AES_BLOCK_BYTES
+from hdl.layouts import beat, ghash_lanes
+from model.codes import AES_BLOCK_BYTES, SaDirection
 from sim import synth
 from sim.files import replacing
 from sim.problem import InputError, SimulationError
@@ -65,7 +65,7 @@ def measure(jobs: Sequence[Job], request: Request, console: Console) -> None:
         synthesis.run(jobs, request.parallel, ended)
     ordered = [rows[job] for job in jobs if job in rows]
     console.print(table(ordered))
-    for line in [*compared(ordered), *deep(ordered)]:
+    for line in [*compared(ordered), *remembered(ordered), *deep(ordered)]:
         console.print(line, highlight=False, soft_wrap=True)
     if request.json_file is not None:
         with replacing(request.json_file) as partial:
@@ -198,6 +198,33 @@ def deep(rows: Iterable[Row]) -> list[str]:
     return lines
 
 
+def memory(width: int) -> tuple[float, float, int, int]:
+    """RAM bits: of an SA and of a path's stores for frames, each receive and transmit."""
+    from hdl import rx_path, tx_path
+    from hdl.sa_store import ram_bits_per_sa
+    from sim.rtl import SAS
+
+    beat_bits = beat(width).size
+    return (
+        ram_bits_per_sa(width, SAS, SaDirection.RX),
+        ram_bits_per_sa(width, SAS, SaDirection.TX),
+        # Frames as they came, and their plaintext.
+        2 * 8 * rx_path.STORE_BYTES // width * beat_bits,
+        8 * tx_path.STORE_BYTES // width * beat_bits,
+    )
+
+
+def remembered(rows: Iterable[Row]) -> list[str]:
+    """A line on the memory at each width among the rows."""
+    lines = []
+    for width in sorted({row.width for row in rows if row.width is not None}):
+        rx_sa, tx_sa, rx_store, tx_store = memory(width)
+        lines.append(
+            f"RAM at {width} bits: {rx_sa:,} bits a receive SA, {tx_sa:,} a transmit SA; frame "
+            f"stores {rx_store:,} receive, {tx_store:,} transmit")
+    return lines
+
+
 def to_json(rows: Iterable[Row]) -> str:
     """The figures as a list of objects with the fields of ``sim.synth.Row``."""
     return json.dumps([asdict(row) for row in rows], indent=1) + "\n"
@@ -262,9 +289,19 @@ makes it smaller. espnic takes a new key with every packet and has its key sched
 """
 
 
+_MEMORY = """
+## RAM bits
+
+Of an SA with its share of the look-up table, in tables of {sas:,} places (`hdl.sa_store`), and of
+the stores that keep frames until it is known what becomes of them: on receive one for frames as
+they came and one for their plaintext.
+
+"""
+
+
 def markdown(rows: Sequence[Row]) -> str:
     """The text of docs/area.md."""
-    from sim.rtl import SAS
+    from sim.rtl import SAS, WIDTHS
 
     commands = synth.COMMANDS | {
         f"{target}_kept": command for target, command in synth.KEPT_COMMANDS.items()}
@@ -280,6 +317,9 @@ def markdown(rows: Sequence[Row]) -> str:
                           gcm_clocks(width)) for width, row in cores),
             *(_comparison(peer.name, peer.lut, peer.ff, peer.clocks) for peer in PEERS),
         ])
+    parts.append(_MEMORY.format(sas=SAS))
+    parts += _lines(("width", "receive SA", "transmit SA", "receive stores", "transmit store"), [
+        (str(width), *(f"{bits:,}" for bits in memory(width))) for width in WIDTHS])
     parts.append(f"\n## Paths above {LEVELS_MAX} levels\n\n")
     parts += [f"- {line}\n" for line in deep(rows)] or ["None.\n"]
     return "".join(parts)

@@ -571,3 +571,12 @@ def test_module_that_was_mapped_for_one_block_serves_for_another(espnic, monkeyp
     pipeline, core = written
     assert len(pipeline) > 10
     assert pipeline.isdisjoint(core)
+
+
+def test_memory_is_that_of_the_tables_and_of_the_longest_frames():
+    rx_sa, tx_sa, rx_store, tx_store = area.memory(128)
+    # 564 and 593 and a lane's 384 powers (docstring of the SA store), 1.5 table entries of 175.
+    assert (rx_sa, tx_sa) == (564 + 384 + 1.5 * 175, 593 + 384)
+    assert (rx_store, tx_store) == (2 * 1024 * 135, 1024 * 135)
+    assert area.remembered([ROW])[0].startswith("RAM at 128 bits: 1,210.5 bits a receive SA, 977 ")
+    assert "| 128 | 1,210.5 | 977 | 276,480 | 138,240 |" in markdown([])
