@@ -10,8 +10,8 @@ from amaranth.utils import exact_log2
 
 from hdl.align import bytes_of
 from hdl.layouts import beat
+from hdl.ones_sum import WORD_BITS
 
-WORD_BITS = 16
 NUMBER_BITS = 8
 """Of the number of a word in its frame."""
 

@@ -3,16 +3,16 @@
 from amaranth.hdl import Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import exact_log2
+from amaranth.utils import bits_for, exact_log2
 
 from hdl.align import bytes_of
 from hdl.layouts import beat
-from hdl.ones_sum import OnesSum
+from hdl.ones_sum import WORD_BITS, OnesSum
+from model.codes import SUPER_FRAME_BYTES_MAX
+from model.layouts import OFFSET_BITS
 
-WORD_BYTES = 2
-WORD_BITS = 8 * WORD_BYTES
-OFFSET_BITS = 8
-FRAME_BITS = 17
+WORD_BYTES = WORD_BITS // 8
+FRAME_BITS = bits_for(SUPER_FRAME_BYTES_MAX)
 """Of an offset in a whole frame."""
 
 # RFC 791, 3.1. The fields of IPv4 that differ between segments, or are the sum itself.

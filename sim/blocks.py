@@ -23,6 +23,7 @@ from hdl.gf_multiplier import GfMultiplier
 from hdl.ghash import Ghash
 from hdl.hash_key import HashKey
 from hdl.header_patch import HeaderPatch
+from hdl.header_probe import HeaderProbe
 from hdl.header_replay import HeaderReplay
 from hdl.header_split import HeaderSplit
 from hdl.icv_append import IcvAppend
@@ -42,7 +43,8 @@ from hdl.sa_contexts import SaContexts
 from hdl.sa_lookup import SaLookup
 from hdl.sa_store import SaStore
 from hdl.seqiv import SeqIv
-from hdl.slicer import SlicePlan, Slicer
+from hdl.slice_plan import SlicePlan
+from hdl.slicer import Slicer
 from hdl.spi_capture import SpiCapture
 from hdl.text_end import TextEnd
 from hdl.text_extract import TextExtract
@@ -100,6 +102,7 @@ BLOCKS = (
     Block("slicer", Slicer),
     Block("header_replay", HeaderReplay),
     Block("header_patch", HeaderPatch),
+    Block("header_probe", HeaderProbe),
     Block("ones_sum", OnesSum),
     Block("text_extract", TextExtract),
     Block("icv_append", IcvAppend),
