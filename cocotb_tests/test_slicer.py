@@ -4,7 +4,8 @@ import random
 
 import cocotb
 
-from hdl.slicer import Slicer, slicer_request
+from hdl.slice_plan import slicer_request
+from hdl.slicer import Slicer
 from sim.beats import pack, receive_packets, to_beats
 from sim.streams import start_clock_and_reset
 from sim.widths import Ports, bench_widths, simulate_widths
