@@ -14,8 +14,8 @@ from sim.mapped import Bit
 
 _MODULE = re.compile(r"^module (\S+) *\((.*?)\);\n(.*?)^endmodule\n", re.DOTALL | re.MULTILINE)
 _INSTANCE = re.compile(r"^  (\\\S+|[A-Za-z_]\w*)( +\S+ +\($)", re.MULTILINE)
-_UNIQUE_NAME = re.compile(r"dump_module\$\d+")
-"""Numbered over the whole design."""
+_AUTOMATIC = re.compile(r"\\\$auto\$\S+")
+"""A name that Yosys numbers over the whole design."""
 _DECLARATION = re.compile(r"^  (?:input|output) .*;$", re.MULTILINE)
 _FIRST_NET = 2  # as Yosys numbers
 
@@ -57,7 +57,7 @@ def _part(module: re.Match[str], within: Mapping[str, Part]) -> Part:
 
     # The space behind each name ends it when it is an escaped one.
     ports = ", ".join(sorted(f"{port.strip()} " for port in module[2].split(",")))
-    body = _UNIQUE_NAME.sub("dump_module", _INSTANCE.sub(renamed, module[3]))
+    body = _renumbered(_INSTANCE.sub(renamed, module[3]))
     contents = f"({ports});\n{body}endmodule\n"
     name = f"part_{hashlib.sha256(contents.encode()).hexdigest()[:16]}"
     declared = "\n".join(_DECLARATION.findall(body))
@@ -67,6 +67,12 @@ def _part(module: re.Match[str], within: Mapping[str, Part]) -> Part:
         stub=f"(* blackbox *)\nmodule {name}({ports});\n{declared}\nendmodule\n",
         children=tuple(sorted({part.name for part in within.values()})),
     )
+
+
+def _renumbered(body: str) -> str:
+    names: dict[str, str] = {}
+    return _AUTOMATIC.sub(
+        lambda name: names.setdefault(name[0], f"\\$auto${len(names)}"), body)
 
 
 def linked(modules: Mapping[str, Mapping], top: str) -> dict:
