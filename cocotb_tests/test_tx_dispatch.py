@@ -91,6 +91,7 @@ class Case:
         seal = status == TxStatus.SEALED
         assert job["verdict"] == {"status": status, "sa": self.descriptor["sa"]}, status.name
         assert job["bytes"] == min(len(self.frame), FRAME_BYTES_MAX)
+        assert job["bytes_out"] == len(self.result.frame or b"")
         assert job["keep"] == (self.result.frame is not None)
         assert job["seal"] == seal
         assert [job[part]["enable"] for part in ("place", "header", "span")] == [seal] * 3

@@ -27,6 +27,8 @@ from model.codes import (
 
 HEADER_BYTES_MAX = (ETHERNET_HEADER_BYTES + VLAN_TAG_BYTES + IPV6_HEADER_BYTES
                     + UDP_HEADER_BYTES + ESP_HEADER_BYTES + ESP_IV_BYTES)
+IV_END = ESP_HEADER_BYTES + ESP_IV_BYTES
+ETHERTYPE_OFFSET = ETHERNET_HEADER_BYTES - 2
 IHL_WITHOUT_OPTIONS = 5
 KEEPALIVE_BYTE = 0xFF
 
@@ -103,144 +105,124 @@ class RxParser(wiring.Component):
                     ]
             m.d.sync += [fresh.eq(1), ended.eq(self.i.payload.last), index.eq(slot + 1)]
 
+        # The choice of places waits for these, so they are compared as they come.
+        first_type, second_type = (
+            {value: Signal(name=f"{name}_is_{value:04x}") for value in values}
+            for name, values in (("first", (ETHERTYPE_VLAN, ETHERTYPE_IPV4, ETHERTYPE_IPV6)),
+                                 ("second", (ETHERTYPE_IPV4, ETHERTYPE_IPV6))))
+        for offset, types in ((ETHERTYPE_OFFSET, first_type),
+                              (ETHERTYPE_OFFSET + VLAN_TAG_BYTES, second_type)):
+            number, place = divmod(offset, beat_bytes)
+            arriving = number_at(data.View(
+                data.ArrayLayout(8, beat_bytes), self.i.payload.data), place, 2)
+            with m.If(self.i.valid & (slot == number)):
+                m.d.sync += [found.eq(arriving == value) for value, found in types.items()]
+
+        vlan, ipv4, ipv6, udp = (Signal(name=name) for name in ("vlan", "ipv4", "ipv6", "udp"))
+        places = Places(octets, vlan, ipv6)
+        enough = Signal()
         complete = Signal()
-        vlan, ipv6, udp = Signal(), Signal(), Signal()
-        l3 = Mux(vlan, ETHERNET_HEADER_BYTES + VLAN_TAG_BYTES, ETHERNET_HEADER_BYTES)
-        ethertype = Mux(vlan, number_at(octets, 16, 2), number_at(octets, 12, 2))
-        protocol = Mux(
-            ipv6,
-            Mux(vlan, octets[18 + 6], octets[14 + 6]),
-            Mux(vlan, octets[18 + 9], octets[14 + 9]))
-        needs = Signal(range(HEADER_BYTES_MAX + 1))
-        is_ipv4 = Signal()
         m.d.comb += [
-            vlan.eq(number_at(octets, 12, 2) == ETHERTYPE_VLAN),
-            is_ipv4.eq(ethertype == ETHERTYPE_IPV4),
-            ipv6.eq(ethertype == ETHERTYPE_IPV6),
-            udp.eq(protocol == IPPROTO_UDP),
+            vlan.eq(first_type[ETHERTYPE_VLAN]),
+            ipv4.eq(Mux(vlan, second_type[ETHERTYPE_IPV4], first_type[ETHERTYPE_IPV4])),
+            ipv6.eq(Mux(vlan, second_type[ETHERTYPE_IPV6], first_type[ETHERTYPE_IPV6])),
+            udp.eq(places.protocol(lambda value: value == IPPROTO_UDP)),
             # Bytes that have not come yet can only ask for more, never for less than
             # what it takes to have them.
-            needs.eq(l3 + Mux(ipv6, IPV6_HEADER_BYTES, IPV4_HEADER_BYTES)
-                     + Mux(udp, UDP_HEADER_BYTES, 0) + ESP_HEADER_BYTES + ESP_IV_BYTES),
-            complete.eq(fresh & ~done & (ended | (have >= needs))),
+            enough.eq(Mux(
+                udp,
+                places.behind_ip(lambda l4: have >= l4 + UDP_HEADER_BYTES + IV_END),
+                places.behind_ip(lambda l4: have >= l4 + IV_END))),
+            complete.eq(fresh & ~done & (ended | enough)),
         ]
         with m.If(self.i.valid & self.i.payload.first):
             m.d.sync += done.eq(0)
         with m.Elif(complete):
             m.d.sync += done.eq(1)
-        return {"complete": complete, "octets": octets, "have": have, "vlan": vlan,
-                "ipv4": is_ipv4, "ipv6": ipv6, "udp": udp, "protocol": protocol}
+        return {"complete": complete, "places": places, "have": have, "vlan": vlan,
+                "ipv4": ipv4, "ipv6": ipv6, "udp": udp}
 
     def select(self, m, header):
         """Second clock: pick the fields from the places that VLAN tag and IP version give."""
-        octets, have = header["octets"], header["have"]
-        vlan, ipv6 = header["vlan"], header["ipv6"]
-
-        def at_l3(offset, count):
-            return Mux(vlan, number_at(octets, 18 + offset, count),
-                       number_at(octets, 14 + offset, count))
-
-        def at_l4(offset, count):
-            return Mux(ipv6, at_l3(IPV6_HEADER_BYTES + offset, count),
-                       at_l3(IPV4_HEADER_BYTES + offset, count))
-
+        places, have = header["places"], header["have"]
         fields = {name: Signal(bits, name=name) for name, bits in {
-            "valid": 1, "ipv4": 1, "ipv6": 1, "vlan": 1, "udp": 1, "esp": 1, "fragment_header": 1,
-            "extension": 1, "has_ethertype": 1, "has_l3": 1, "l4_have": 8, "version": 4, "ihl": 4,
-            "total_length": 16, "payload_length": 16, "fragment": 1, "destination": 128,
-            "udp_port": 16, "udp_length": 16, "l4_words": 128, "behind_udp": 128,
+            "valid": 1, "ipv4": 1, "ipv6": 1, "vlan": 1, "udp": 1, "esp": 1, "fragment": 1,
+            "extension": 1, "has_ethertype": 1, "has_l4": 1, "has_8": 1, "has_9": 1,
+            "has_16": 1, "has_24": 1, "version": 4, "ihl": 4, "total_short": 1, "l4_length": 16,
+            "destination": 128, "port_4500": 1, "udp_length": 16, "udp_short": 1, "udp_byte": 1,
+            "udp_small": 1, "l4_words": 128, "behind_udp": 128,
         }.items()}
-        l3 = Mux(vlan, ETHERNET_HEADER_BYTES + VLAN_TAG_BYTES, ETHERNET_HEADER_BYTES)
-        l4 = Signal(range(HEADER_BYTES_MAX))
-        protocol = header["protocol"]
-        m.d.comb += l4.eq(l3 + Mux(ipv6, IPV6_HEADER_BYTES, IPV4_HEADER_BYTES))
+        total = Signal(17)
+        udp_length = Signal(16)
+        m.d.comb += [
+            total.eq(places.behind_ethernet(lambda l3: places.number(l3 + 2, 2))
+                     - IPV4_HEADER_BYTES),
+            udp_length.eq(places.behind_ip(lambda l4: places.number(l4 + 4, 2))),
+        ]
+        m.d.sync += [fields[name].eq(header[name]) for name in ("ipv4", "ipv6", "vlan", "udp")]
         m.d.sync += [
             fields["valid"].eq(header["complete"]),
-            fields["ipv4"].eq(header["ipv4"]),
-            fields["ipv6"].eq(ipv6),
-            fields["vlan"].eq(vlan),
-            fields["udp"].eq(header["udp"]),
-            fields["esp"].eq(protocol == IPPROTO_ESP),
-            fields["fragment_header"].eq(protocol == IPPROTO_FRAGMENT),
-            fields["extension"].eq(
-                Cat(protocol == value for value in IPV6_EXTENSION_HEADERS).any()),
-            fields["has_ethertype"].eq(have >= l3),
-            fields["has_l3"].eq(have >= l4),
-            fields["l4_have"].eq(Mux(have >= l4, have - l4, 0)),
-            fields["version"].eq(at_l3(0, 1)[4:]),
-            fields["ihl"].eq(at_l3(0, 1)[:4]),
-            fields["total_length"].eq(at_l3(2, 2)),
-            fields["payload_length"].eq(at_l3(4, 2)),
-            fields["fragment"].eq((at_l3(6, 2) & 0x3FFF).any()),
-            fields["destination"].eq(Mux(ipv6, at_l3(24, 16), at_l3(16, 4))),
-            fields["udp_port"].eq(at_l4(2, 2)),
-            fields["udp_length"].eq(at_l4(4, 2)),
-            fields["l4_words"].eq(at_l4(0, 16)),
-            fields["behind_udp"].eq(at_l4(UDP_HEADER_BYTES, 16)),
+            fields["esp"].eq(places.protocol(lambda value: value == IPPROTO_ESP)),
+            fields["fragment"].eq(Mux(
+                header["ipv6"],
+                places.protocol(lambda value: value == IPPROTO_FRAGMENT),
+                places.behind_ethernet(lambda l3: (places.number(l3 + 6, 2) & 0x3FFF).any()))),
+            fields["extension"].eq(places.protocol(
+                lambda value: Cat(value == one for one in IPV6_EXTENSION_HEADERS).any())),
+            fields["has_ethertype"].eq(places.behind_ethernet(lambda l3: have >= l3)),
+            fields["has_l4"].eq(places.behind_ip(lambda l4: have >= l4)),
+            fields["version"].eq(places.behind_ethernet(lambda l3: places.number(l3, 1)[4:])),
+            fields["ihl"].eq(places.behind_ethernet(lambda l3: places.number(l3, 1)[:4])),
+            fields["total_short"].eq(total[-1]),
+            fields["l4_length"].eq(Mux(
+                header["ipv6"],
+                places.behind_ethernet(lambda l3: places.number(l3 + 4, 2)), total[:16])),
+            fields["destination"].eq(Mux(
+                header["ipv6"],
+                places.behind_ethernet(lambda l3: places.number(l3 + 24, 16)),
+                places.behind_ethernet(lambda l3: places.number(l3 + 16, 4)))),
+            fields["port_4500"].eq(places.behind_ip(
+                lambda l4: places.number(l4 + 2, 2) == UDP_PORT_ESP)),
+            fields["udp_length"].eq(udp_length),
+            fields["udp_short"].eq(udp_length < UDP_HEADER_BYTES),
+            fields["udp_byte"].eq(udp_length == UDP_HEADER_BYTES + 1),
+            fields["udp_small"].eq(udp_length <= UDP_HEADER_BYTES + ESP_HEADER_BYTES),
+            fields["l4_words"].eq(places.behind_ip(lambda l4: places.number(l4, 16))),
+            fields["behind_udp"].eq(places.behind_ip(
+                lambda l4: places.number(l4 + UDP_HEADER_BYTES, 16))),
         ]
+        for count in (8, 9, 16, 24):
+            m.d.sync += fields[f"has_{count}"].eq(
+                places.behind_ip(lambda l4, count=count: have >= l4 + count))
         return fields
 
     def decide(self, m, f):
-        """Third clock: the checks in their order."""
-        l4_length = Signal(17)
-        esp_bytes = Signal(16)
-        esp_have = Signal(8)
+        """Third clock: the checks in their order, those of a layer beside those of the next."""
         esp = Signal(128)
-        udp_payload = Signal(16)
-        status = Signal(RxStatus)
-        m.d.comb += [
-            l4_length.eq(Mux(f["ipv6"], f["payload_length"],
-                             f["total_length"] - IPV4_HEADER_BYTES)),
-            udp_payload.eq(f["udp_length"] - UDP_HEADER_BYTES),
-            esp_bytes.eq(Mux(f["udp"], udp_payload, l4_length)),
-            esp_have.eq(Mux(f["udp"], Mux(f["l4_have"] > UDP_HEADER_BYTES,
-                                          f["l4_have"] - UDP_HEADER_BYTES, 0), f["l4_have"])),
-            esp.eq(Mux(f["udp"], f["behind_udp"], f["l4_words"])),
-        ]
+        m.d.comb += esp.eq(Mux(f["udp"], f["behind_udp"], f["l4_words"]))
         spi, sequence, iv = esp[96:128], esp[64:96], esp[0:64]
 
-        with m.If(~f["has_ethertype"]):
-            m.d.comb += status.eq(RxStatus.TRUNCATED)
-        with m.Elif(~f["ipv4"] & ~f["ipv6"]):
-            m.d.comb += status.eq(RxStatus.NOT_IP)
-        with m.Elif(~f["has_l3"]):
-            m.d.comb += status.eq(RxStatus.TRUNCATED)
-        with m.Elif(f["version"] != Mux(f["ipv6"], 6, 4)):
-            m.d.comb += status.eq(RxStatus.BAD_HEADER)
-        with m.Elif(f["ipv4"] & (f["ihl"] < IHL_WITHOUT_OPTIONS)):
-            m.d.comb += status.eq(RxStatus.BAD_HEADER)
-        with m.Elif(f["ipv4"] & (f["ihl"] > IHL_WITHOUT_OPTIONS)):
-            m.d.comb += status.eq(RxStatus.IP_OPTIONS)
-        with m.Elif(f["ipv4"] & (f["total_length"] < IPV4_HEADER_BYTES)):
-            m.d.comb += status.eq(RxStatus.BAD_HEADER)
-        with m.Elif(Mux(f["ipv6"], f["fragment_header"], f["fragment"])):
-            m.d.comb += status.eq(RxStatus.FRAGMENT)
-        with m.Elif(f["ipv6"] & f["extension"]):
-            m.d.comb += status.eq(RxStatus.EXT_HEADER)
-        with m.Elif(f["udp"]):
-            m.d.comb += status.eq(self.udp_status(m, f, l4_length, esp))
-        with m.Elif(~f["esp"]):
-            m.d.comb += status.eq(RxStatus.NOT_ESP)
-        with m.Elif(l4_length < ESP_HEADER_BYTES):
-            m.d.comb += status.eq(RxStatus.SYNTAX)
-        with m.Elif(esp_have < ESP_HEADER_BYTES):
-            m.d.comb += status.eq(RxStatus.TRUNCATED)
-        with m.Else():
-            m.d.comb += status.eq(RxStatus.OK)
+        ip_fails, ip_status = first_failure(m, "ip", self.ip_checks(f))
+        udp_fails, udp_status = first_failure(m, "udp", self.udp_checks(f))
+        esp_fails, esp_status = first_failure(m, "esp", self.esp_checks(f))
+        good = Signal()
+        m.d.comb += good.eq(~ip_fails & ~Mux(f["udp"], udp_fails, esp_fails))
 
         o = self.o.payload
         m.d.sync += [
             self.o.valid.eq(f["valid"]),
             o.eq(0),
-            o.parsed.status.eq(status),
+            o.parsed.status.eq(Mux(
+                ip_fails, ip_status, Mux(f["udp"], udp_status, esp_status))),
         ]
-        with m.If(status == RxStatus.OK):
+        with m.If(good):
             m.d.sync += [
                 o.parsed.esp_offset.eq(
                     ETHERNET_HEADER_BYTES + Mux(f["vlan"], VLAN_TAG_BYTES, 0)
                     + Mux(f["ipv6"], IPV6_HEADER_BYTES, IPV4_HEADER_BYTES)
                     + Mux(f["udp"], UDP_HEADER_BYTES, 0)),
-                o.parsed.esp_bytes.eq(esp_bytes),
+                o.parsed.esp_bytes.eq(Mux(
+                    f["udp"], f["udp_length"] - UDP_HEADER_BYTES, f["l4_length"])),
                 o.parsed.sequence.eq(sequence),
                 o.parsed.destination.eq(f["destination"]),
                 o.parsed.ipv6.eq(f["ipv6"]),
@@ -248,33 +230,92 @@ class RxParser(wiring.Component):
                     Mux(f["udp"], Encapsulation.UDP, Encapsulation.NONE)),
                 o.parsed.spi.eq(spi),
                 o.iv.eq(iv),
-                o.short.eq(esp_have < ESP_HEADER_BYTES + ESP_IV_BYTES),
+                o.short.eq(~Mux(f["udp"], f["has_24"], f["has_16"])),
             ]
 
-    def udp_status(self, m, f, l4_length, esp):
+    def ip_checks(self, f):
+        """Ethernet, and IPv4 or IPv6."""
+        ipv4, ipv6 = f["ipv4"], f["ipv6"]
+        return [
+            (~f["has_ethertype"], RxStatus.TRUNCATED),
+            (~ipv4 & ~ipv6, RxStatus.NOT_IP),
+            (~f["has_l4"], RxStatus.TRUNCATED),
+            (f["version"] != Mux(ipv6, 6, 4), RxStatus.BAD_HEADER),
+            (ipv4 & (f["ihl"] < IHL_WITHOUT_OPTIONS), RxStatus.BAD_HEADER),
+            (ipv4 & (f["ihl"] > IHL_WITHOUT_OPTIONS), RxStatus.IP_OPTIONS),
+            (ipv4 & f["total_short"], RxStatus.BAD_HEADER),
+            (f["fragment"], RxStatus.FRAGMENT),
+            (ipv6 & f["extension"], RxStatus.EXT_HEADER),
+        ]
+
+    def udp_checks(self, f):
         """RFC 3948: what a UDP datagram to port 4500 holds."""
-        status = Signal(RxStatus)
-        behind = f["l4_have"]
-        length = f["udp_length"]
-        with m.If(behind < UDP_HEADER_BYTES):
-            m.d.comb += status.eq(RxStatus.TRUNCATED)
-        with m.Elif(f["udp_port"] != UDP_PORT_ESP):
-            m.d.comb += status.eq(RxStatus.NOT_ESP)
-        with m.Elif((length < UDP_HEADER_BYTES) | (length > l4_length)):
-            m.d.comb += status.eq(RxStatus.BAD_HEADER)
-        with m.Elif((length == UDP_HEADER_BYTES + 1) & (behind < UDP_HEADER_BYTES + 1)):
-            m.d.comb += status.eq(RxStatus.TRUNCATED)
-        with m.Elif((length == UDP_HEADER_BYTES + 1) & (esp[120:128] == KEEPALIVE_BYTE)):
-            m.d.comb += status.eq(RxStatus.KEEPALIVE)
-        with m.Elif(length <= UDP_HEADER_BYTES + ESP_HEADER_BYTES):
-            m.d.comb += status.eq(RxStatus.NON_ESP_MARKER)
-        with m.Elif(behind < UDP_HEADER_BYTES + ESP_HEADER_BYTES):
-            m.d.comb += status.eq(RxStatus.TRUNCATED)
-        with m.Elif(esp[96:128] == 0):
-            m.d.comb += status.eq(RxStatus.NON_ESP_MARKER)
-        with m.Else():
-            m.d.comb += status.eq(RxStatus.OK)
-        return status
+        behind = f["behind_udp"]
+        return [
+            (~f["has_8"], RxStatus.TRUNCATED),
+            (~f["port_4500"], RxStatus.NOT_ESP),
+            (f["udp_short"] | (f["udp_length"] > f["l4_length"]), RxStatus.BAD_HEADER),
+            (f["udp_byte"] & ~f["has_9"], RxStatus.TRUNCATED),
+            (f["udp_byte"] & (behind[120:128] == KEEPALIVE_BYTE), RxStatus.KEEPALIVE),
+            (f["udp_small"], RxStatus.NON_ESP_MARKER),
+            (~f["has_16"], RxStatus.TRUNCATED),
+            (behind[96:128] == 0, RxStatus.NON_ESP_MARKER),
+        ]
+
+    def esp_checks(self, f):
+        """ESP right behind IP."""
+        return [
+            (~f["esp"], RxStatus.NOT_ESP),
+            (f["l4_length"] < ESP_HEADER_BYTES, RxStatus.SYNTAX),
+            (~f["has_8"], RxStatus.TRUNCATED),
+        ]
+
+
+class Places:
+    """Fields of a header whose place depends on VLAN tag and IP version.
+
+    What is to be known of a field is worked out for each of its places, so that
+    the choice between them, which takes longest to know, comes last.
+    """
+
+    def __init__(self, octets, vlan, ipv6):
+        self.octets = octets
+        self.vlan = vlan
+        self.ipv6 = ipv6
+
+    def number(self, offset: int, count: int) -> Value:
+        """The big-endian number of ``count`` bytes at ``offset``."""
+        return number_at(self.octets, offset, count)
+
+    def behind_ethernet(self, function) -> Value:
+        """``function`` of the offset of the IP header."""
+        return Mux(self.vlan, function(ETHERNET_HEADER_BYTES + VLAN_TAG_BYTES),
+                   function(ETHERNET_HEADER_BYTES))
+
+    def behind_ip(self, function) -> Value:
+        """``function`` of the offset of what follows the IP header."""
+        return Mux(
+            self.ipv6,
+            self.behind_ethernet(lambda l3: function(l3 + IPV6_HEADER_BYTES)),
+            self.behind_ethernet(lambda l3: function(l3 + IPV4_HEADER_BYTES)))
+
+    def protocol(self, function) -> Value:
+        """``function`` of the protocol of IPv4 or the next header of IPv6."""
+        return Mux(
+            self.ipv6,
+            self.behind_ethernet(lambda l3: function(self.octets[l3 + 6])),
+            self.behind_ethernet(lambda l3: function(self.octets[l3 + 9])))
+
+
+def first_failure(m, name: str, checks):
+    """Whether any (condition, status) holds, and the status of the first that does, else OK."""
+    conditions = Signal(len(checks), name=f"{name}_conditions")
+    status = Signal(RxStatus, name=f"{name}_status")
+    m.d.comb += conditions.eq(Cat(condition for condition, _ in checks))
+    for number, (_, given) in reversed(list(enumerate(checks))):
+        with m.If(conditions[number]):
+            m.d.comb += status.eq(given)
+    return conditions.any(), status
 
 
 def number_at(octets, offset: int, count: int) -> Value:
