@@ -7,7 +7,7 @@ from functools import cache
 
 from amaranth.lib import data
 
-from hdl.layouts import beat, gcm_beat
+from hdl.layouts import beat, gcm_beat, has_spare_lane
 from model import gcm
 from model.codes import AES_BLOCK_BYTES, KeySize
 
@@ -102,17 +102,28 @@ class GcmPort:
 
     def stimulus(self, packet: GcmPacket) -> list[int]:
         """The packet's beats; everything that the core must not look at is noise."""
-        chunks = [(1, chunk) for chunk in self._chunks(packet.aad)]
+        joined = self.joins(packet)
+        chunks = [] if joined else [(1, chunk) for chunk in self._chunks(packet.aad)]
         chunks += [(0, chunk) for chunk in self._chunks(packet.text)]
-        chunks = chunks or [(self._chance.randrange(2), b"")]
+        chunks = chunks or [(0 if joined else self._chance.randrange(2), b"")]
         return [
             self._beat(packet, aad, chunk, first=index == 0, last=index == len(chunks) - 1)
             for index, (aad, chunk) in enumerate(chunks)
         ]
 
+    def joins(self, packet: GcmPacket) -> bool:
+        """Whether the AAD joins the text: for every other packet that is known to allow it."""
+        if not has_spare_lane(self.width // 128):
+            return False
+        in_last_beat = (packet.told_text_bytes - 1) % (self.width // 8) + 1
+        return (0 < len(packet.aad) <= AES_BLOCK_BYTES and packet.told_text_bytes > 0
+                and in_last_beat <= self.width // 8 - AES_BLOCK_BYTES and bool(packet.iv[0] & 1))
+
     def slots(self, packet: GcmPacket) -> int:
         """Clocks that the packet takes of the core: its beats and what the core inserts."""
         aad, text = self._chunks(packet.aad), self._chunks(packet.text)
+        if text and self.joins(packet):
+            return len(text)
         mask_slot = bool(text) and not aad
         last = (aad + text or [b""])[-1]
         lengths_slot = self.width < 512 and len(last) > self.width // 8 - AES_BLOCK_BYTES
@@ -142,9 +153,14 @@ class GcmPort:
         parameters = self._chance.getrandbits(self._parameters.size)
         if first:
             parameters = self._packed_parameters(packet)
+        joined = {}
+        if has_spare_lane(self.width // 128):
+            # Behind the first beat they mean nothing.
+            joined = {"joined": int(self.joins(packet)) if first else self._chance.randrange(2),
+                      "joined_aad": number(packet.aad[:AES_BLOCK_BYTES])}
         return packed(self.input, {
             "data": number(chunk + noise), "count": len(chunk), "first": first, "last": last,
-            "aad": aad, "parameters": parameters,
+            "aad": aad, **joined, "parameters": parameters,
         })
 
     def _packed_parameters(self, packet: GcmPacket) -> int:

@@ -1,4 +1,4 @@
-"""A beat of AAD before each text."""
+"""AAD before each text, or beside it."""
 
 import random
 from functools import partial
@@ -8,6 +8,7 @@ from cocotb.triggers import ClockCycles
 
 from hdl.gcm_feed import GcmFeed, gcm_packet
 from hdl.layouts import beat, gcm_beat, gcm_parameters
+from model.codes import AES_BLOCK_BYTES
 from sim.beats import pack, to_beats, unpack, valid_part
 from sim.streams import start_clock_and_reset
 from sim.widths import Ports, bench_widths, simulate_widths
@@ -18,6 +19,8 @@ def what_counts(width, word):
     fields = unpack(gcm_beat(width), word)
     if not fields["first"]:
         fields["parameters"] = {}
+    if not (fields["first"] and fields.get("joined")):
+        fields.pop("joined_aad", None)
     fields["data"] &= (1 << 8 * fields["count"]) - 1
     return pack(gcm_beat(width), fields)
 
@@ -26,7 +29,10 @@ def packets(chance, width):
     """AAD, text and the packet's parameters as an integer; texts of 0 to 3 beats."""
     bits = gcm_parameters(width // 128).size
     cases = []
-    for length in (0, 1, *(chance.randrange(3 * width // 8) for _ in range(150))):
+    beat_bytes = width // 8
+    lengths = [0, 1, *(chance.randrange(3 * beat_bytes) for _ in range(150))]
+    lengths += [beat_bytes * beats + more for beats in (0, 1, 2) for more in (1, 15, 16, 17)]
+    for length in lengths:
         aad = chance.randbytes(chance.choice((8, 12)))
         parameters = unpack(gcm_parameters(width // 128), chance.getrandbits(bits))
         parameters |= {"aad_bytes": len(aad), "text_bytes": length}
@@ -34,15 +40,25 @@ def packets(chance, width):
     return cases
 
 
+def joins(width, text):
+    """The texts whose AAD has no beat of its own."""
+    return width == 512 and 0 < len(text) % (width // 8) < AES_BLOCK_BYTES
+
+
 def expected(width, cases):
     words = []
     for aad, text, parameters in cases:
-        words.append(pack(gcm_beat(width), {
-            "data": int.from_bytes(aad, "little"), "count": len(aad), "first": 1, "aad": 1,
-            "parameters": parameters}))
+        before = {"first": 1, "parameters": parameters}
+        if joins(width, text):
+            before |= {"joined": 1, "joined_aad": int.from_bytes(aad, "little")}
+        else:
+            words.append(pack(gcm_beat(width), before | {
+                "data": int.from_bytes(aad, "little"), "count": len(aad), "aad": 1}))
+            before = {"first": 0}
         for word in to_beats(width, text):
             fields = unpack(beat(width), valid_part(width, word))
-            words.append(pack(gcm_beat(width), fields | {"first": 0}))
+            words.append(pack(gcm_beat(width), fields | before))
+            before = {"first": 0}
     return words
 
 

@@ -9,7 +9,7 @@ from cocotb.triggers import ClockCycles
 
 from cocotb_tests.gcm_packets import number, packed, powers_of
 from hdl.ghash import Ghash, ghash_slot
-from hdl.layouts import GHASH_STAGES, ghash_lanes, hash_power_count
+from hdl.layouts import GHASH_STAGES, ghash_lanes, has_spare_lane, hash_power_count
 from model import gcm
 from model.codes import AES_BLOCK_BYTES, KeySize
 from sim.build import simulate
@@ -26,9 +26,15 @@ class Hashing:
             blocks = chance.randint(1, ghash_lanes(lanes) if slot == slots - 1 else lanes)
             self.slots.append([chance.randbytes(AES_BLOCK_BYTES) for _ in range(blocks)])
         self._key = chance.randbytes(KeySize.AES128.bytes)
+        self.ahead = b""
+        exponent = sum(map(len, self.slots[:GHASH_STAGES]))
+        if (has_spare_lane(lanes) and len(self.slots[0]) <= lanes
+                and exponent < hash_power_count(lanes) and chance.randrange(2)):
+            self.ahead = chance.randbytes(AES_BLOCK_BYTES)
 
     def result(self):
-        blocks = [block for slot in self.slots for block in slot]
+        blocks = [self.ahead] * bool(self.ahead)
+        blocks += [block for slot in self.slots for block in slot]
         return number(gcm.ghash_values(gcm.hash_key(self._key), blocks)[-1])
 
     def stimulus(self, wrong=lambda exponent, tail: (exponent, tail)):
@@ -40,9 +46,16 @@ class Hashing:
             exponent, tail = wrong(
                 sum(map(len, ahead)), index + GHASH_STAGES >= len(self.slots)
             )
+            blocks = number(b"".join(slot))
+            extra = {}
+            if has_spare_lane(self.lanes):
+                extra = {"ahead": int(index == 0 and bool(self.ahead))}
+                if extra["ahead"]:
+                    blocks |= number(self.ahead) << 8 * AES_BLOCK_BYTES * self.lanes
             yield packed(layout, {
-                "blocks": number(b"".join(slot)), "exponent": exponent, "tail": tail,
-                "first": index == 0, "last": index == len(self.slots) - 1, "powers": powers,
+                "blocks": blocks, "exponent": exponent, "tail": tail,
+                "first": index == 0, "last": index == len(self.slots) - 1, **extra,
+                "powers": powers,
             })
 
 

@@ -4,12 +4,15 @@ Sizes are those of clear packets, see ``sim.rate``.
 """
 
 from dataclasses import replace
+from random import Random
 
 import pytest
 
+from model.codes import ESP_TRAILER_MIN_BYTES, IcvSize, TxOperation
 from sim import rate
-from sim.play import play
+from sim.play import Load, play
 from sim.rate import Workload
+from sim.steps import TxFrame
 
 SAS = 100
 SEED = 1
@@ -29,7 +32,23 @@ def test_no_clock_is_lost_between_packets_of_changing_sas(width):
     rig = rate.build_rig(width, SAS)
     population = rate.populate(rig, SAS, SEED)
     jobs = [rate.make_job(workload, population, SEED) for workload in WORKLOADS]
-    rows = rate.measure(rig, jobs, rate.CLOCKS_MHZ[width])
+    check_rows(rate.measure(rig, jobs, rate.CLOCKS_MHZ[width]))
+
+
+@pytest.mark.parametrize("icv", IcvSize)
+@pytest.mark.parametrize("width", [128, 256, 512])
+def test_no_clock_is_lost_at_any_length_of_text_and_icv(width, icv):
+    """Texts of all lengths in the last of two beats, or of the beats that make as many bytes."""
+    print(f"seed {SEED}")
+    rig = rate.build_rig(width, SAS)
+    population = rate.populate(rig, SAS, SEED, icv)
+    jobs = [rate.make_job(Workload(str(size), (size,) * 24), population, SEED)
+            for size in (text - ESP_TRAILER_MIN_BYTES for text in range(68, 129, 4))]
+    check_rows(rate.measure(rig, jobs, rate.CLOCKS_MHZ[width]))
+
+
+def check_rows(rows):
+    """All at the limit, none late."""
     lost = [f"{row.direction} {row.size}: {row.clocks_per_packet:.3f} clocks a packet, "
             f"limit {row.limit_clocks:.3f}"
             for row in rows if row.clocks_per_packet != row.limit_clocks]
@@ -37,6 +56,36 @@ def test_no_clock_is_lost_between_packets_of_changing_sas(width):
     late = {(row.direction, row.size): row.latency_clocks
             for row in rows if row.latency_clocks > LATENCY_MAX}
     assert not late
+
+
+@pytest.mark.parametrize("width", [128, 256, 512])
+def test_frames_leave_without_gaps(width):
+    """Lone ones, frames back to back, and between gaps and stalls: tvalid never falls inside."""
+    print(f"seed {SEED}")
+    rig = rate.build_rig(width, SAS)
+    population = rate.populate(rig, SAS, SEED)
+    sizes = tuple(range(21, 400, 9))
+    load = rate.make_job(Workload("mix", sizes), population, SEED).load
+    mixed = Load(with_bypass(load.tx), load.rx, load.table)
+    loads = [Load([tx], [rx], load.table) for tx, rx in zip(load.tx, load.rx, strict=True)]
+    loads += [load, mixed]
+    loads += [replace(mixed, gap=gap, stall=stall)
+              for gap in (0, 60, 180) for stall in (60, 120, 220)]
+    gaps = {(len(load.tx), load.gap, load.stall, len(load.tx[0].data)): played.gaps
+            for load, played in zip(loads, play(rig, loads, SEED), strict=True)}
+    assert {name: found for name, found in gaps.items() if any(found.values())} == {}
+
+
+def with_bypass(requests):
+    """Frames that ask for nothing, of all lengths, among those that are to be sealed."""
+    chance = Random(SEED)
+    mixed = []
+    for request in requests:
+        mixed.append(request)
+        for _ in range(chance.randrange(3)):
+            frame = chance.randbytes(chance.choice((60, chance.randrange(14, 1500))))
+            mixed.append(TxFrame({"operation": TxOperation.BYPASS}, frame))
+    return mixed
 
 
 @pytest.mark.parametrize("seed", [1, 2])

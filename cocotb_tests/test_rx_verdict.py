@@ -3,7 +3,7 @@
 import random
 
 import cocotb
-from cocotb.triggers import ClockCycles
+from cocotb.triggers import ClockCycles, RisingEdge
 
 from hdl.axi_stream import frame_end
 from hdl.icv_split import received_icv
@@ -171,6 +171,24 @@ async def a_frame_goes_every_clock(dut):
         bench.send(case)
     await ClockCycles(dut.clk, len(cases) + LATENCY + 1)
     assert len(bench.verdicts.items) == len(cases)
+
+
+@cocotb.test()
+async def the_verdict_comes_1_clock_after_the_tag(dut):
+    await start_clock_and_reset(dut)
+    bench = Bench(dut)
+    case = next(case for case in random_cases(100) if case.opened)
+    for name, word in (("record", case.record()), ("end", case.end()),
+                       ("icv", case.received_icv()), ("text", case.text()),
+                       ("frame_sum", case.frame_sum), ("packet_sum", case.packet_sum)):
+        bench.inputs[name].send(word)
+    await ClockCycles(dut.clk, 10)
+    assert not int(dut.o__valid.value)
+    bench.inputs["tag"].send(int.from_bytes(case.tag, "little"))
+    while not int(dut.tag__valid.value):
+        await RisingEdge(dut.clk)
+    await RisingEdge(dut.clk)
+    assert int(dut.o__valid.value)
 
 
 def test_verdicts_follow_the_rules():

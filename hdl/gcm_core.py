@@ -15,6 +15,7 @@ from hdl.layouts import (
     beat,
     gcm_beat,
     ghash_lanes,
+    has_spare_lane,
     hash_power_count,
     hash_powers,
 )
@@ -45,7 +46,9 @@ class GcmCore(wiring.Component):
 
     A packet takes a slot for each of its beats. E(K, J0) rides in the slot of the first
     AAD beat, whose AES lanes are free, and the lengths block of GHASH in a free lane
-    behind the last block, or at 512 bits in a lane of its own. ``i.ready`` falls only for
+    behind the last block, or at 512 bits in a lane of its own. Where AAD has joined the
+    first beat of its text, that lane takes the AAD, and E(K, J0) rides in the last lane
+    of the text's last slot, which the text must leave free. ``i.ready`` falls only for
     the two slots that the core has to insert: one in front of a packet without AAD (but
     not of one without text too), and at 128 and 256 bits one behind a packet whose last
     beat fills all lanes.
@@ -85,7 +88,7 @@ class GcmCore(wiring.Component):
             raise ValueError(f"width of {width} bits, expected 128, 256 or 512")
         self.width = width
         self.lanes = width // BLOCK_BITS
-        self.lengths_lane = ghash_lanes(self.lanes) > self.lanes
+        self.lengths_lane = has_spare_lane(self.lanes)
         super().__init__({
             "i": In(stream.Signature(gcm_beat(width))),
             "o": Out(stream.Signature(beat(width), always_ready=True)),
@@ -97,8 +100,8 @@ class GcmCore(wiring.Component):
         m.submodules.aes = aes = AesPipeline(self.lanes)
         m.submodules.ghash = ghash = Ghash(self.lanes)
         opens = Signal()
-        slot = self._sequence(m, opens, aes.i)
-        plan = self._plan(m, opens, slot)
+        slot, joins = self._sequence(m, opens, aes.i)
+        plan = self._plan(m, opens, joins, slot)
 
         m.submodules.slots = slots = DelayLine(slot.shape(), AesPipeline.latency)
         m.submodules.plans = plans = DelayLine(plan.shape(), AesPipeline.latency - _PLAN_CLOCKS)
@@ -133,11 +136,17 @@ class GcmCore(wiring.Component):
         for lane in range(ghash_lanes(self.lanes)):
             here = slot.last & (blocks_used == lane)
             block = text_lanes.word_select(lane, BLOCK_BITS) | Mux(here, lengths, 0)
+            if lane == self.lanes:
+                block |= Mux(slot.ahead, packet.joined_aad, 0)
             m.d.comb += ghash.i.payload.blocks[lane].eq(block)
 
+        masked = aes.o.payload[0]
+        if self.lengths_lane:
+            m.d.comb += ghash.i.payload.ahead.eq(slot.ahead)
+            masked = Mux(slot.joined, aes.o.payload[-1], masked)
         mask = _queue(
             m, "masks", depth=1 << ceil_log2(Ghash.latency + 1),
-            push=aes.o.valid & slot.mask, item=aes.o.payload[0], pop=ghash.o.valid,
+            push=aes.o.valid & slot.mask, item=masked, pop=ghash.o.valid,
         )
         m.d.sync += [
             self.tag.valid.eq(ghash.o.valid),
@@ -148,13 +157,17 @@ class GcmCore(wiring.Component):
     def _sequence(self, m, opens, aes_input):
         """Take beats and insert slots; give the slot and, beside it, the blocks for AES.
 
-        ``opens`` is raised for the first slot of a packet, which carries E(K, J0).
+        Also gives whether the packet that opens has its AAD beside its text.
+
+        ``opens`` is raised for the first slot of a packet, which carries E(K, J0) unless
+        the packet's AAD has joined its text.
         """
         taken, lengths_due, masked, begun = (
             Signal(name=name) for name in ("taken", "lengths_due", "masked", "begun")
         )
         item = self.i.payload
-        needs_mask_slot = ~begun & ~masked & ~item.aad & item.count.any()
+        joined, joins = self._join_aad(m, taken, begun, masked)
+        needs_mask_slot = ~begun & ~masked & ~item.aad & item.count.any() & ~joins
         insert_mask = self.i.valid & ~lengths_due & needs_mask_slot
         full = Const(0) if self.lengths_lane else item.count > self.width // 8 - AES_BLOCK_BYTES
         m.d.comb += [
@@ -183,16 +196,33 @@ class GcmCore(wiring.Component):
             slot.text_first.eq(~texted),
             slot.text_last.eq(item.last),
             slot.seal.eq(text & ~decrypts),
-            slot.mask.eq(opens),
+            slot.mask.eq(Mux(joined, taken & item.last, opens)),
             slot.hashed.eq(taken | lengths_due),
             slot.first.eq(taken & ~begun),
             slot.last.eq(Mux(taken, item.last & ~full, lengths_due)),
             aes_input.valid.eq(taken | insert_mask | lengths_due),
         ]
-        self._count_blocks(m, opens, aes_input, text)
-        return slot
+        if self.lengths_lane:
+            m.d.sync += [slot.joined.eq(joined), slot.ahead.eq(taken & joins)]
+        self._count_blocks(m, opens, aes_input, text, joined)
+        return slot, joins
 
-    def _count_blocks(self, m, opens, aes_input, text):
+    def _join_aad(self, m, taken, begun, masked):
+        """Whether the packet's AAD came with its text, and whether it comes with this beat."""
+        if not self.lengths_lane:
+            return Const(0), Const(0)
+        item = self.i.payload
+        before = Signal(name="joined_before")
+        joined, joins = Signal(name="joined"), Signal(name="joins")
+        m.d.comb += [
+            joins.eq(~begun & ~masked & ~item.aad & item.joined),
+            joined.eq(before | joins),
+        ]
+        with m.If(taken):
+            m.d.sync += before.eq(joined & ~item.last)
+        return joined, joins
+
+    def _count_blocks(self, m, opens, aes_input, text, joined):
         """The counter blocks of the slot, and the key that goes with them."""
         nonce = Signal(NONCE_BITS)
         following = Signal(COUNTER_BITS)
@@ -203,19 +233,26 @@ class GcmCore(wiring.Component):
                 aes_input.payload.key.eq(parameters.key),
                 aes_input.payload.key_size.eq(parameters.key_size),
                 nonce.eq(parameters.nonce),
-                following.eq(TEXT_COUNTER),
+                following.eq(Mux(joined, TEXT_COUNTER + self.lanes, TEXT_COUNTER)),
             ]
         with m.Elif(text):
             m.d.sync += following.eq(following + self.lanes)
         for lane in range(self.lanes):
             counter = Signal(COUNTER_BITS, name=f"counter{lane}")
             m.d.sync += counter.eq(following + lane)
+            with m.If(opens & joined):
+                m.d.sync += counter.eq(TEXT_COUNTER + lane)
             if lane == 0:
-                with m.If(opens):
+                with m.If(opens & ~joined):
+                    m.d.sync += counter.eq(MASK_COUNTER)
+            if lane == self.lanes - 1:
+                # A packet cut short may need the lane for its text; its tag is void anyhow.
+                free = self.i.payload.count <= lane * AES_BLOCK_BYTES
+                with m.If(joined & self.i.payload.last & free):
                     m.d.sync += counter.eq(MASK_COUNTER)
             m.d.comb += aes_input.payload.blocks[lane].eq(Cat(nonce, _big_endian(counter)))
 
-    def _plan(self, m, opens, slot):
+    def _plan(self, m, opens, joins, slot):
         """Exponent and tail of each hashed slot, from what the packet's lengths leave."""
         aad_left, text_left = (
             Signal(BLOCK_COUNT_BITS, name=name) for name in ("aad_left", "text_left")
@@ -223,7 +260,7 @@ class GcmCore(wiring.Component):
         parameters = self.i.payload.parameters
         with m.If(opens):
             m.d.sync += [
-                aad_left.eq(_blocks(parameters.aad_bytes)),
+                aad_left.eq(Mux(joins, 0, _blocks(parameters.aad_bytes))),
                 text_left.eq(_blocks(parameters.text_bytes)),
             ]
         with m.Elif(slot.text):
@@ -271,8 +308,11 @@ class GcmCore(wiring.Component):
         packet = Signal(data.StructLayout({
             "aad_bytes": LENGTH_BITS,
             "text_bytes": LENGTH_BITS,
+            **({"joined_aad": BLOCK_BITS} if self.lengths_lane else {}),
             "powers": hash_powers(self.lanes),
         }))
+        if self.lengths_lane:
+            m.d.comb += packet.joined_aad.eq(self.i.payload.joined_aad)
         m.d.comb += [
             packet.aad_bytes.eq(parameters.aad_bytes),
             packet.text_bytes.eq(parameters.text_bytes),
@@ -283,7 +323,9 @@ class GcmCore(wiring.Component):
 
 def _slot(width: int) -> data.StructLayout:
     """What is done with the beat, or without one, beside AES."""
+    joined = {"joined": 1, "ahead": 1} if has_spare_lane(width // BLOCK_BITS) else {}
     return data.StructLayout({
+        **joined,
         "data": width,
         "count": ceil_log2(width // 8 + 1),
         "text": 1,

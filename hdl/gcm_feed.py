@@ -1,10 +1,11 @@
 """Put the AAD of a packet in front of its text, as the GCM core takes them."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.layouts import beat, gcm_beat, gcm_parameters
+from hdl.layouts import beat, gcm_beat, gcm_parameters, has_spare_lane
+from model.codes import AES_BLOCK_BYTES
 
 ESP_AAD_BYTES_MAX = 12
 
@@ -21,6 +22,10 @@ class GcmFeed(wiring.Component):
     One beat each clock; the AAD's beat is sent as soon as its packet is known,
     while the text is still on its way. Combinational.
 
+    At 512 bits a frame may have no more beats than its text: headers, a text that
+    begins its last beat with less than a block, and a short ICV. The AAD of such a text
+    has no beat of its own but joins the first of the text.
+
     Parameters
     ----------
     width : int
@@ -29,7 +34,7 @@ class GcmFeed(wiring.Component):
     Members
     -------
     packet : In(stream.Signature(gcm_packet(width // 128)))
-        One a packet, taken with the beat of AAD.
+        One a packet, taken with the beat that has its AAD; ``aad`` is 0 above its bytes.
     i : In(stream.Signature(beat(width)))
         Texts.
     o : Out(stream.Signature(gcm_beat(width)))
@@ -46,28 +51,40 @@ class GcmFeed(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        text = Signal()
+        packet = self.packet.payload
         o = self.o.payload
-        with m.If(text):
+        text = Signal()
+        joined = self.joins(packet.parameters.text_bytes) & ~text
+        m.d.comb += [
+            o.data.eq(Mux(text | joined, self.i.payload.data, packet.aad)),
+            o.first.eq(~text),
+            o.aad.eq(~text & ~joined),
+            o.parameters.eq(packet.parameters),
+        ]
+        if has_spare_lane(self.width // 128):
+            m.d.comb += [o.joined.eq(joined), o.joined_aad.eq(packet.aad)]
+        with m.If(text | joined):
+            here = text | self.packet.valid
             m.d.comb += [
-                o.data.eq(self.i.payload.data),
                 o.count.eq(self.i.payload.count),
                 o.last.eq(self.i.payload.last),
-                self.o.valid.eq(self.i.valid),
-                self.i.ready.eq(self.o.ready),
+                self.o.valid.eq(self.i.valid & here),
+                self.i.ready.eq(self.o.ready & here),
+                self.packet.ready.eq(self.o.ready & self.i.valid & ~text),
             ]
-            with m.If(self.i.valid & self.o.ready & o.last):
-                m.d.sync += text.eq(0)
         with m.Else():
             m.d.comb += [
-                o.data.eq(self.packet.payload.aad),
-                o.count.eq(self.packet.payload.parameters.aad_bytes),
-                o.first.eq(1),
-                o.aad.eq(1),
+                o.count.eq(packet.parameters.aad_bytes),
                 self.o.valid.eq(self.packet.valid),
                 self.packet.ready.eq(self.o.ready),
             ]
-            with m.If(self.packet.valid & self.o.ready):
-                m.d.sync += text.eq(1)
-        m.d.comb += o.parameters.eq(self.packet.payload.parameters)
+        with m.If(self.o.valid & self.o.ready):
+            m.d.sync += text.eq(~o.last)
         return m
+
+    def joins(self, text_bytes):
+        """The last beat of such a text has less than a block."""
+        if not has_spare_lane(self.width // 128):
+            return Const(0)
+        in_last_beat = text_bytes % (self.width // 8)
+        return (in_last_beat != 0) & (in_last_beat < AES_BLOCK_BYTES)

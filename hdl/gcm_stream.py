@@ -29,6 +29,8 @@ class GcmStream(wiring.Component):
         Text.
     tag : Out(stream.Signature(128))
         One a packet, first byte in bits 7:0.
+    begun : Out(1)
+        The core takes the first beat of a text.
     """
 
     def __init__(self, width: int, depth: int):
@@ -38,6 +40,7 @@ class GcmStream(wiring.Component):
             "i": In(stream.Signature(gcm_beat(width))),
             "o": Out(stream.Signature(beat(width))),
             "tag": Out(stream.Signature(128)),
+            "begun": Out(1),
         })
 
     def elaborate(self, platform):
@@ -50,6 +53,7 @@ class GcmStream(wiring.Component):
         tag_room = Signal(range(self.depth + 1), init=self.depth)
         go = Signal()
         is_text = Signal()
+        within_text = Signal()
         m.d.comb += [
             go.eq((text_room != 0) & (tag_room != 0)),
             core.i.payload.eq(self.i.payload),
@@ -57,6 +61,9 @@ class GcmStream(wiring.Component):
             self.i.ready.eq(core.i.ready & go),
             is_text.eq(core.i.valid & core.i.ready & ~core.i.payload.aad),
         ]
+        m.d.comb += self.begun.eq(is_text & ~within_text)
+        with m.If(is_text):
+            m.d.sync += within_text.eq(~core.i.payload.last)
         m.d.sync += [
             text_room.eq(text_room - is_text + (texts.o.valid & texts.o.ready)),
             tag_room.eq(tag_room - (is_text & core.i.payload.last)

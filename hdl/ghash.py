@@ -6,7 +6,13 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from hdl.gf_multiplier import FIELD_BITS, GfMultiplier
-from hdl.layouts import GHASH_STAGES, ghash_lanes, hash_power_count, hash_powers
+from hdl.layouts import (
+    GHASH_STAGES,
+    ghash_lanes,
+    has_spare_lane,
+    hash_power_count,
+    hash_powers,
+)
 
 
 def ghash_slot(lanes: int) -> data.StructLayout:
@@ -17,6 +23,7 @@ def ghash_slot(lanes: int) -> data.StructLayout:
         "tail": 1,
         "first": 1,
         "last": 1,
+        **({"ahead": 1} if has_spare_lane(lanes) else {}),
         "powers": hash_powers(lanes),
     })
 
@@ -31,6 +38,10 @@ class Ghash(wiring.Component):
     the packet; in its last k slots, the ``tail``, it is the blocks that remain. The
     result is the sum of the products of the tail.
 
+    A lane beyond ``lanes`` takes one block more: in a packet's last slot the block behind
+    the others, which is the packet's last and takes H^1, or, with ``ahead``, in its first
+    slot the block in front of the others, which ``exponent`` does not count.
+
     Up to k packets are in the multiplier at once and none waits for another. There may
     be gaps between slots: products wait for the slot that takes them.
 
@@ -41,13 +52,14 @@ class Ghash(wiring.Component):
     Parameters
     ----------
     lanes : int
-        Blocks a slot, but for the last slot of a packet, which may have `ghash_lanes`.
+        Blocks a slot, but for the first and the last slot of a packet, which may have
+        `ghash_lanes`.
 
     Members
     -------
-    i : stream of {blocks ghash_lanes x 128, exponent, tail, first, last, powers}
+    i : stream of {blocks ghash_lanes x 128, exponent, tail, first, last, ahead, powers}
         Blocks and powers with their first byte in bits 7:0. ``exponent`` is 1 to
-        `hash_power_count`; ``powers`` go with every slot.
+        `hash_power_count`, one less with ``ahead``; ``powers`` go with every slot.
     o : stream of 128
         GHASH of the packet, one for each ``last``.
     """
@@ -119,15 +131,21 @@ class Ghash(wiring.Component):
             slot.tail.eq(i.tail),
             slot.last.eq(i.last),
         ]
-        for lane in range(ghash_lanes(self.lanes)):
+        for lane in range(self.lanes):
             m.d.sync += slot.factors[lane].eq(i.powers[-1 - lane])
         with m.Switch(i.exponent):
             for exponent in range(1, len(i.powers)):
                 with m.Case(exponent):
-                    for lane in range(ghash_lanes(self.lanes)):
+                    for lane in range(self.lanes):
                         # A lane beyond the last block is 0: any power will do.
                         power = i.powers[max(exponent - lane, 1) - 1]
                         m.d.sync += slot.factors[lane].eq(power)
+        if has_spare_lane(self.lanes):
+            m.d.sync += slot.factors[self.lanes].eq(i.powers[0])
+            with m.If(i.ahead), m.Switch(i.exponent):
+                for exponent in range(1, len(i.powers)):
+                    with m.Case(exponent):
+                        m.d.sync += slot.factors[self.lanes].eq(i.powers[exponent])
         with m.If(self.i.valid):
             m.d.sync += [
                 slot.turn.eq(Mux(slot.turn == GHASH_STAGES - 1, 0, slot.turn + 1)),

@@ -59,10 +59,16 @@ GHASH_STAGES = 3
 def ghash_lanes(lanes: int) -> int:
     """Blocks that GHASH takes in a clock, of a core with that many AES lanes.
 
-    At 4 lanes a frame may have no clock to spare for the lengths block of its
-    packet (two beats of text in three beats of frame), so the block has a lane.
+    At 4 lanes a frame may have no clock to spare for the AAD and the lengths block of
+    its packet (two beats of text in two or three beats of frame), so that the blocks
+    have a lane.
     """
     return lanes + 1 if lanes == 4 else lanes
+
+
+def has_spare_lane(lanes: int) -> bool:
+    """Whether GHASH takes a block beside a full beat of text."""
+    return ghash_lanes(lanes) > lanes
 
 
 def hash_power_count(lanes: int) -> int:
@@ -114,20 +120,26 @@ def gcm_beat(width: int) -> data.StructLayout:
 
     ``count`` valid bytes; all but the last beat of the AAD and the last of the
     text are full. ``first`` and ``last`` mark the packet's ends.
+
+    Where GHASH has a lane to spare, ``joined`` on the first beat of a text says that all
+    of the AAD comes with it, as the block ``joined_aad``, 0 above the AAD's bytes.
     """
+    lanes = width // 128
+    joined = {"joined": 1, "joined_aad": 128} if has_spare_lane(lanes) else {}
     return data.StructLayout({
         "data": width,
         "count": ceil_log2(width // 8 + 1),
         "first": 1,
         "last": 1,
         "aad": 1,
-        "parameters": gcm_parameters(width // 128),
+        **joined,
+        "parameters": gcm_parameters(lanes),
     })
 
 
 __all__ = [
     "GHASH_STAGES", "HANDLE_BITS", "LENGTH_BITS", "LookupKey", "RxCompletion", "RxLookedUp",
     "RxParsed", "SaCommand", "SaResponse", "TxDescriptor", "TxSeqiv", "TxVerdict", "beat",
-    "gcm_beat", "gcm_parameters", "ghash_lanes", "hash_power_count",
+    "gcm_beat", "gcm_parameters", "ghash_lanes", "has_spare_lane", "hash_power_count",
     "hash_powers", "sa_context", "struct",
 ]

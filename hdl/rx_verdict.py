@@ -44,8 +44,9 @@ class RxVerdict(wiring.Component):
     The checksum of an OK frame is that of the packet in it, of any other that of the
     frame; an oversize frame, which nobody gets, has none.
 
-    Latency 2 clocks from the last of the inputs, 1 from the checksums, which come
-    last; one frame each clock.
+    Latency 1 clock from the tag and the checksums, which come last, and 2 from the other
+    inputs: the ICV is turned and the lengths are checked while GHASH is still at work.
+    One frame each clock.
 
     Members
     -------
@@ -81,98 +82,105 @@ class RxVerdict(wiring.Component):
 
         opened = Signal()
         complete = Signal()
+        prepares = Signal()
+        prepared = Signal(prepared_frame())
+        prepared_valid = Signal()
         ready = Signal()
+        taken = Signal()
         m.d.comb += [
             opened.eq(record.status == RxStatus.OK),
             complete.eq(self.record.valid & self.end.valid & (
-                ~opened | (self.icv.valid & self.tag.valid & self.text.valid))),
-            self.record.ready.eq(complete & ready),
-            self.end.ready.eq(complete & ready),
-            self.icv.ready.eq(complete & ready & opened),
-            self.tag.ready.eq(complete & ready & opened),
-            self.text.ready.eq(complete & ready & opened),
+                ~opened | (self.icv.valid & self.text.valid))),
+            ready.eq(~self.o.valid | self.o.ready),
+            taken.eq(prepared_valid & self.frame_sum.valid & ready & (
+                ~prepared.opened | (self.tag.valid & self.packet_sum.valid))),
+            prepares.eq(~prepared_valid | taken),
+            self.record.ready.eq(complete & prepares),
+            self.end.ready.eq(complete & prepares),
+            self.icv.ready.eq(complete & prepares & opened),
+            self.text.ready.eq(complete & prepares & opened),
+            self.frame_sum.ready.eq(taken),
+            self.tag.ready.eq(taken & prepared.opened),
+            self.packet_sum.ready.eq(taken & prepared.opened),
         ]
 
-        # First clock: the difference of the ICVs and the lengths.
+        # First clock: all that needs neither tag nor checksums.
         icv = self.icv.payload
         turned = Signal(128)
         m.d.comb += turned.eq(icv.rotated.replicate(2) >> Cat(Const(0, 3), icv.rotation))
-        difference = Signal(128)
-        compared = Signal(opened_frame())
-        compared_valid = Signal()
         mask = Signal(128)
         m.d.comb += mask.eq(Cat((icv_bytes(record.icv_size) > index).replicate(8)
                                 for index in range(IcvSize.ICV16.bytes)))
-        with m.If(ready):
+        with m.If(prepares):
             m.d.sync += [
-                compared_valid.eq(complete),
-                difference.eq((turned ^ self.tag.payload) & mask),
-                compared.opened.eq(opened),
-                compared.record.eq(record),
-                compared.end.eq(end),
-                compared.text.eq(text),
-                compared.truncated.eq(end.bytes < record.esp_end),
-                compared.bad_trailer.eq(
+                prepared_valid.eq(complete),
+                prepared.opened.eq(opened),
+                prepared.status.eq(record.status),
+                prepared.record.eq(record),
+                prepared.end.eq(end),
+                prepared.text.eq(text),
+                prepared.icv.eq(turned & mask),
+                prepared.mask.eq(mask),
+                prepared.trailer_bytes.eq(
+                    text.pad_length + ESP_TRAILER_MIN_BYTES + icv_bytes(record.icv_size)),
+                prepared.bad_trailer.eq(
                     text.pad_length + ESP_TRAILER_MIN_BYTES >= record.text_bytes),
             ]
+            with m.If(end.oversize):
+                m.d.sync += prepared.status.eq(RxStatus.OVERSIZE)
+            with m.Elif(opened & (end.bytes < record.esp_end)):
+                m.d.sync += prepared.status.eq(RxStatus.TRUNCATED)
 
-        # Second clock: the verdict, and the checksum that goes with it.
-        judges = Signal()
-        m.d.comb += [
-            ready.eq((~self.o.valid | self.o.ready) & (
-                ~compared_valid | self.frame_sum.valid & (
-                    ~compared.opened | self.packet_sum.valid))),
-            judges.eq(compared_valid & ready),
-            self.frame_sum.ready.eq(judges),
-            self.packet_sum.ready.eq(judges & compared.opened),
-        ]
+        # Second clock: the comparison, the verdict, and the checksum that goes with it.
+        differs = Signal()
         status = Signal(RxStatus)
-        with m.If(compared.end.oversize):
-            m.d.comb += status.eq(RxStatus.OVERSIZE)
-        with m.Elif(~compared.opened):
-            m.d.comb += status.eq(compared.record.status)
-        with m.Elif(compared.truncated):
-            m.d.comb += status.eq(RxStatus.TRUNCATED)
-        with m.Elif(difference.any()):
-            m.d.comb += status.eq(RxStatus.AUTH_FAILED)
-        with m.Elif(compared.bad_trailer):
-            m.d.comb += status.eq(RxStatus.BAD_TRAILER)
-        with m.Else():
-            m.d.comb += status.eq(RxStatus.OK)
+        m.d.comb += [
+            differs.eq(((self.tag.payload & prepared.mask) ^ prepared.icv).any()),
+            status.eq(prepared.status),
+        ]
+        with m.If(prepared.status == RxStatus.OK):
+            with m.If(differs):
+                m.d.comb += status.eq(RxStatus.AUTH_FAILED)
+            with m.Elif(prepared.bad_trailer):
+                m.d.comb += status.eq(RxStatus.BAD_TRAILER)
 
         o = self.o.payload
-        good = status == RxStatus.OK
+        good = Signal()
+        m.d.comb += good.eq(status == RxStatus.OK)
         checksum = Mux(good, self.packet_sum.payload, Mux(
-            compared.end.oversize, 0, self.frame_sum.payload))
-        with m.If(self.o.ready):
-            m.d.sync += self.o.valid.eq(0)
+            prepared.end.oversize, 0, self.frame_sum.payload))
         with m.If(ready):
             m.d.sync += [
-                self.o.valid.eq(compared_valid),
+                self.o.valid.eq(taken),
                 o.completion.status.eq(status),
-                o.completion.sa.eq(Mux(compared.end.oversize, 0, compared.record.sa)),
-                o.completion.esp_offset.eq(Mux(good, compared.record.esp_offset, 0)),
-                o.completion.next_header.eq(Mux(good, compared.text.next_header, 0)),
-                o.completion.trailer_bytes.eq(Mux(
-                    good, compared.text.pad_length + ESP_TRAILER_MIN_BYTES
-                    + icv_bytes(compared.record.icv_size), 0)),
+                o.completion.sa.eq(Mux(prepared.end.oversize, 0, prepared.record.sa)),
+                o.completion.esp_offset.eq(Mux(good, prepared.record.esp_offset, 0)),
+                o.completion.next_header.eq(Mux(good, prepared.text.next_header, 0)),
+                o.completion.trailer_bytes.eq(Mux(good, prepared.trailer_bytes, 0)),
                 o.completion.checksum.eq(checksum),
-                o.bytes.eq(compared.end.bytes),
-                o.text_beats.eq(Mux(compared.opened, compared.text.beats, 0)),
-                o.text_offset.eq(compared.record.esp_offset + ESP_HEADER_BYTES + ESP_IV_BYTES),
+                o.bytes.eq(prepared.end.bytes),
+                o.text_beats.eq(Mux(prepared.opened, prepared.text.beats, 0)),
+                o.text_offset.eq(prepared.record.esp_offset + ESP_HEADER_BYTES + ESP_IV_BYTES),
                 o.restore.eq(good),
-                o.drop.eq(compared.end.oversize),
+                o.drop.eq(prepared.end.oversize),
             ]
         return m
 
 
-def opened_frame() -> data.StructLayout:
-    """A frame between the two clocks of the verdict."""
+def prepared_frame() -> data.StructLayout:
+    """A frame between the two clocks of the verdict.
+
+    ``status`` is OK when it is the tag that decides; ``icv`` has its first byte in bits
+    7:0 and, like ``mask``, zeros behind its bytes.
+    """
     return data.StructLayout({
         "opened": 1,
+        "status": RxStatus,
         "record": rx_record(),
         "end": frame_end(),
         "text": opened_text(),
-        "truncated": 1,
+        "icv": 128,
+        "mask": 128,
+        "trailer_bytes": RxCompletion["trailer_bytes"].shape,
         "bad_trailer": 1,
     })

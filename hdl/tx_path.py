@@ -9,11 +9,13 @@ from hdl.beat_store import BeatStore
 from hdl.esp_header import EspHeader, esp_header_request
 from hdl.fan_out import fan_out
 from hdl.frame_build import FrameBuild
+from hdl.frame_hold import FrameHold
+from hdl.gcm_core import GcmCore
 from hdl.gcm_feed import GcmFeed, gcm_packet
 from hdl.gcm_stream import GcmStream
 from hdl.header_split import HeaderSplit
 from hdl.icv_append import IcvAppend
-from hdl.layouts import HANDLE_BITS, TxDescriptor, TxSeqiv, TxVerdict, beat
+from hdl.layouts import HANDLE_BITS, TxDescriptor, TxSeqiv, TxVerdict, beat, ghash_lanes
 from hdl.queue import Queue
 from hdl.registers import TxEvent
 from hdl.rx_dispatch import looked_up
@@ -21,7 +23,7 @@ from hdl.spi_capture import SpiCapture
 from hdl.text_extract import TextExtract, text_span
 from hdl.text_restore import text_place
 from hdl.trailer import TrailerGenerator, trailer_request
-from hdl.tx_dispatch import TxDispatch, tx_frame
+from hdl.tx_dispatch import ESP_OFFSET_MIN, TEXT_OFFSET, TxDispatch, tx_frame
 from model.codes import IcvSize
 
 STORE_BYTES = 16384
@@ -32,6 +34,20 @@ FRAMES = 32
 
 CRYPTO_DEPTH = 64
 """Beats between the parting of headers and text and their joining: more than the latency."""
+
+
+def hold_clocks(width: int) -> int:
+    """Clocks from the first text beat into the core until its frame may leave.
+
+    The ICV is what comes latest: the tag, which may come a clock later for a lengths
+    block in a slot of its own, passes a queue, and with the end of the text another.
+    The headers' own beats leave meanwhile; frames with longer headers than the
+    shortest could begin a little earlier.
+    """
+    lanes = width // 128
+    lengths_slot = ghash_lanes(lanes) == lanes
+    icv_clocks = GcmCore.tag_latency + lengths_slot + 2
+    return icv_clocks - (ESP_OFFSET_MIN + TEXT_OFFSET) // (width // 8)
 
 
 def tx_points(width: int) -> dict:
@@ -62,7 +78,10 @@ class TxPath(wiring.Component):
               │            │             └─ text extract ─ trailer ─ feed ─ GCM ─ ICV append ─┘
               └ SA read ─ dispatch (seqiv)
 
-    A frame is kept until its last beat has come and its request has been checked.
+    A frame is kept until its last beat has come and its request has been checked. It
+    leaves without a gap: once its first beat has, it waits for nothing but ``o.ready``.
+    From the frame store on, nothing stops a text but a lack of room behind the core,
+    and there are more beats of room than clocks of latency.
 
     Parameters
     ----------
@@ -123,6 +142,7 @@ class TxPath(wiring.Component):
         m.submodules.append = append = IcvAppend(width)
         m.submodules.sealed = sealed = Queue(beat(width), 2)
         m.submodules.esp_header = esp_header = EspHeader(width)
+        m.submodules.hold = hold = FrameHold(hold_clocks(width), CRYPTO_DEPTH)
         m.submodules.build = build = FrameBuild(width)
 
         # Ingress: the frame is stored; when it has ended, its SA is read.
@@ -199,7 +219,9 @@ class TxPath(wiring.Component):
         wiring.connect(m, append.o, sealed.i)
         wiring.connect(m, esp_header.o, build.headers)
         wiring.connect(m, sealed.o, build.text)
-        wiring.connect(m, places.o, build.place)
+        wiring.connect(m, places.o, hold.i)
+        wiring.connect(m, hold.o, build.place)
+        m.d.comb += hold.begun.eq(gcm.begun)
 
         out = build.o.payload
         m.d.comb += [

@@ -62,8 +62,10 @@ class _Bench:
         results = [int(await self._driver.command(values)) for values in load["commands"]]
         clocks, seconds = await self._play(folder, load)
         stuck = bool(int(self._dut.stuck.value))
-        (folder / "ran.json").write_text(json.dumps(
-            {"results": results, "clocks": clocks, "seconds": seconds, "stuck": stuck}))
+        gaps = {side: int(getattr(self._dut, f"{side}_gaps").value) for side in ("tx", "rx")}
+        (folder / "ran.json").write_text(json.dumps({
+            "results": results, "clocks": clocks, "seconds": seconds, "stuck": stuck,
+            "gaps": gaps}))
         return stuck
 
     async def counters(self) -> dict[str, int]:

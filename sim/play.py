@@ -62,6 +62,8 @@ class Played:
     """By ``SIDES``: clocks in which the first and the last beat of each frame went in."""
     left: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     """The same of the frames that came out."""
+    gaps: dict[str, int] = field(default_factory=dict)
+    """By ``SIDES``: clocks in which an output had no beat within a frame."""
     clocks: int = 0
     """That the run was simulated."""
     seconds: float = 0.0
@@ -163,7 +165,8 @@ def _lines(data: bytes, width: int, user: int, user_bits: int) -> str:
 def _read(folder: Path, load: Load) -> Played:
     """Read what the rig and its bench wrote."""
     ran = json.loads((folder / "ran.json").read_text())
-    played = Played(results=ran["results"], clocks=ran["clocks"], seconds=ran["seconds"])
+    played = Played(results=ran["results"], gaps=ran["gaps"], clocks=ran["clocks"],
+                    seconds=ran["seconds"])
     played.taps = {
         name: [int(line, 16) for line in (folder / f"{name}.tap").read_text().splitlines()]
         for name in TAP_NAMES}

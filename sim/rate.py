@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random
 
 from model import esp, ip, stack
-from model.codes import RxStatus
+from model.codes import IcvSize, RxStatus
 from model.sa import SecurityAssociation
 from sim.bare import play_bare
 from sim.play import EngineRig, Load, Passage, Played, play
@@ -129,13 +129,16 @@ def workloads(width: int, quick: bool, seed: int) -> list[Workload]:
     return found
 
 
-def make_sas(count: int, seed: int) -> list[SecurityAssociation]:
+def make_sas(
+    count: int, seed: int, icv: IcvSize = IcvSize.ICV16,
+) -> list[SecurityAssociation]:
     """Tunnel SAs between two hosts, told apart by their SPIs alone."""
     random = Random(f"SAs {seed}")
     return [
         SecurityAssociation(
             spi=FIRST_SPI + index, source=SOURCE, destination=DESTINATION,
-            key=random.randbytes(16), salt=random.randbytes(4), seqiv_salt=random.randbytes(8))
+            key=random.randbytes(16), salt=random.randbytes(4), seqiv_salt=random.randbytes(8),
+            icv=icv)
         for index in range(count)
     ]
 
@@ -186,9 +189,11 @@ class Population:
     table: Path
 
 
-def populate(rig: EngineRig, count: int, seed: int) -> Population:
+def populate(
+    rig: EngineRig, count: int, seed: int, icv: IcvSize = IcvSize.ICV16,
+) -> Population:
     """Add so many SAs; kept, so done only once."""
-    sas = tuple(make_sas(count, seed))
+    sas = tuple(make_sas(count, seed, icv))
     return Population(sas, table_files(rig.width, rig.size, sas))
 
 

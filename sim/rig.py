@@ -62,6 +62,7 @@ def engine_rig(engine: Netlist) -> Rig:
     ``judged`` counts how many of them have a verdict; ``done`` rises when all have one and
     those that leave have left, or, with ``stuck``, when nothing moves any more. ``gap`` and
     ``stall``: probabilities in 1/256. ``load`` reads the memories of the SA table from files.
+    ``tx_gaps`` and ``rx_gaps`` count the clocks in which an output had no beat within a frame.
     """
     paths = _memories(engine, "sas")
     through = [name for name in (*engine.inputs, *engine.outputs)
@@ -69,7 +70,7 @@ def engine_rig(engine: Netlist) -> Rig:
     inputs = {"played": 1, "start": 1, "load": 1, "gap": 8, "stall": 8, "seed": 32,
               "tx_frames": 32, "rx_frames": 32}
     inputs |= {name: _bits(engine, name) for name in through if name in engine.inputs}
-    outputs = {"done": 1, "stuck": 1, "clock": 32, "judged": 32}
+    outputs = {"done": 1, "stuck": 1, "clock": 32, "judged": 32, "tx_gaps": 32, "rx_gaps": 32}
     outputs |= {name: _bits(engine, name) for name in through if name in engine.outputs}
     moved = " | ".join(f"({port}_tvalid & {port}_tready)" for port in (
         "s_axis_tx", "m_axis_tx", "s_axis_rx", "m_axis_rx"))
@@ -158,6 +159,7 @@ def _recorder(engine: Netlist, side: str) -> str:
         f"  espnic_recorder #({_sizes(engine, port)}, .FILE(\"{side}.record\"))\n"
         f"    {side}_recorder (.clk(clk), .rst(rst), .start(start), .flush(flush),\n"
         f"    .clock(clock), .stall(stall), .seed({seed}), .frames({side}_count),\n"
+        f"    .gaps({side}_gaps),\n"
         f"    {_connections(pins)});\n"
     )
 

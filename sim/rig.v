@@ -85,7 +85,8 @@ endmodule
 // clock decimal, the rest hexadecimal. A line "clock" alone says that a beat was withdrawn or has
 // changed before it was taken (tuser counts on a frame's first beat only).
 // flush completes the file.
-// stall: probability, in 1/256, of a clock without tready. frames counts those that have come.
+// stall: probability, in 1/256, of a clock without tready. frames counts those that have come,
+// gaps the clocks without tvalid behind a beat of a frame that was not its last.
 module espnic_recorder #(
     parameter WIDTH = 128,
     parameter USER = 1,
@@ -104,7 +105,8 @@ module espnic_recorder #(
     input tlast,
     input tvalid,
     output reg tready,
-    output reg [31:0] frames
+    output reg [31:0] frames,
+    output reg [31:0] gaps
 );
     integer file;
     reg [31:0] noise;
@@ -126,9 +128,11 @@ module espnic_recorder #(
             file = $fopen(FILE, "w");
             noise <= seed;
             frames <= 0;
+            gaps <= 0;
             tready <= 0;
         end else if (file != 0) begin
             tready <= noise[31:24] >= stall;
+            gaps <= gaps + (in_frame && !tvalid);
             if (waiting && (!tvalid || beat !== waiting_beat))
                 $fwrite(file, "%0d\n", clock);
             waiting <= tvalid && !tready;
