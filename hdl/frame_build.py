@@ -14,7 +14,8 @@ class FrameBuild(wiring.Component):
 
     The headers come as beats of the frame, the last of them with as many valid
     bytes as lie below ``offset``; the text follows at once. A frame without text
-    (``enable`` 0) passes as it is. One beat each clock, no gap between frames.
+    (``enable`` 0) passes as it is. One beat each clock, no gap between frames;
+    combinational. A frame waits for its place, and inside for its text.
 
     Parameters
     ----------

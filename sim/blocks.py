@@ -16,6 +16,7 @@ from hdl.delay_line import DelayLine
 from hdl.engine import Engine
 from hdl.esp_header import EspHeader
 from hdl.frame_build import FrameBuild
+from hdl.frame_hold import FrameHold
 from hdl.gcm_core import GcmCore
 from hdl.gcm_feed import GcmFeed
 from hdl.gcm_stream import GcmStream
@@ -53,7 +54,7 @@ from hdl.text_sum import TextSum
 from hdl.toeplitz import SerialToeplitz, Toeplitz
 from hdl.trailer import TrailerGenerator
 from hdl.tx_dispatch import TxDispatch
-from hdl.tx_path import CRYPTO_DEPTH, TxPath
+from hdl.tx_path import CRYPTO_DEPTH, TxPath, hold_clocks
 from model.codes import AES_BLOCK_BYTES, AES_ROUNDS_MAX, RxStatus, SaDirection
 from sim.rtl import SAS, WIDTHS
 
@@ -107,6 +108,7 @@ BLOCKS = (
     Block("text_extract", TextExtract),
     Block("icv_append", IcvAppend),
     Block("icv_split", IcvSplit),
+    Block("frame_hold", lambda width: FrameHold(hold_clocks(width), CRYPTO_DEPTH)),
     Block("frame_build", FrameBuild),
     Block("text_restore", TextRestore),
     Block("text_sum", TextSum),
