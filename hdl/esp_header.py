@@ -51,21 +51,25 @@ class EspHeader(wiring.Component):
 
         # Words are counted from PHASE_BYTES on, so that header fields are whole words;
         # the bytes before the first word of a beat end the last word of the beat before.
-        sequence_word = Signal(8)
         beat_word = Signal(8)
+        distance = Signal(8)
+        """Words from the start of the beat to the ESP header, modulo 256."""
         m.d.comb += [
-            sequence_word.eq(request.esp_offset[2:] + SEQUENCE_OFFSET // WORD_BYTES),
+            distance.eq(request.esp_offset[2:] - beat_word),
             self.o.payload.eq(i),
         ]
         fields = [bytes_of(request.sequence), bytes_of(request.iv[32:]), bytes_of(request.iv[:32])]
+        first = SEQUENCE_OFFSET // WORD_BYTES
+        meets = {}
+        for start in range(-first - len(fields), beat_words - first):
+            meets[start] = Signal(name=f"meets_{start % 256}")
+            m.d.comb += meets[start].eq(request.enable & (distance == start % 256))
         for word in range(-1, beat_words):
             low = max(0, 8 * (PHASE_BYTES + word * WORD_BYTES))
             high = min(self.width, 8 * (PHASE_BYTES + (word + 1) * WORD_BYTES))
             skip = low - 8 * (PHASE_BYTES + word * WORD_BYTES)
             for index, field in enumerate(fields):
-                number = Signal(8)
-                m.d.comb += number.eq(sequence_word + index - word)
-                with m.If(request.enable & (beat_word == number)):
+                with m.If(meets[word - first - index]):
                     m.d.comb += self.o.payload.data[low:high].eq(field[skip:skip + high - low])
 
         go = Signal()

@@ -142,6 +142,7 @@ class TxPath(wiring.Component):
         m.submodules.append = append = IcvAppend(width)
         m.submodules.sealed = sealed = Queue(beat(width), 2)
         m.submodules.esp_header = esp_header = EspHeader(width)
+        m.submodules.written = written = Queue(beat(width), 2)
         m.submodules.hold = hold = FrameHold(hold_clocks(width), CRYPTO_DEPTH)
         m.submodules.build = build = FrameBuild(width)
 
@@ -217,7 +218,8 @@ class TxPath(wiring.Component):
         wiring.connect(m, gcm.tag, append.tag)
         wiring.connect(m, sizes.o, append.size)
         wiring.connect(m, append.o, sealed.i)
-        wiring.connect(m, esp_header.o, build.headers)
+        wiring.connect(m, esp_header.o, written.i)
+        wiring.connect(m, written.o, build.headers)
         wiring.connect(m, sealed.o, build.text)
         wiring.connect(m, places.o, hold.i)
         wiring.connect(m, hold.o, build.place)
