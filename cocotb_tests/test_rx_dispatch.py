@@ -8,7 +8,7 @@ from cocotb_tests.sa_contexts import context, power_bits, random_sa
 from hdl.rx_dispatch import RxDispatch, looked_up, rx_job
 from hdl.rx_parser import rx_header
 from model import esn, esp
-from model.codes import ESP_TRAILER_MIN_BYTES, RxStatus
+from model.codes import ESP_TRAILER_MIN_BYTES, IcvSize, RxStatus
 from sim.beats import pack, unpack
 from sim.streams import start_clock_and_reset
 from sim.widths import Ports, bench_widths, simulate_widths
@@ -39,8 +39,11 @@ class Case:
         if self.status == RxStatus.OK:
             parsed |= {"esp_offset": self.esp_offset, "esp_bytes": self.esp_bytes,
                        "sequence": self.sequence, "spi": self.sa.spi}
+        room = sum(1 << size for size in IcvSize
+                   if self.esp_bytes >= self.least - self.sa.icv.bytes + size.bytes)
         return pack(rx_header(), {
-            "parsed": parsed, "iv": int.from_bytes(self.iv, "big"), "short": self.short})
+            "parsed": parsed, "iv": int.from_bytes(self.iv, "big"), "short": self.short,
+            "room": room})
 
     def looked_up(self, width, chance):
         layout = looked_up(width // 128)

@@ -10,6 +10,7 @@ from hdl.rx_parser import RxParser, rx_header
 from model import packet
 from model.codes import (
     ESP_HEADER_BYTES,
+    ESP_TRAILER_MIN_BYTES,
     ETHERTYPE_IPV4,
     ETHERTYPE_IPV6,
     ETHERTYPE_VLAN,
@@ -21,6 +22,7 @@ from model.codes import (
     IPV6_EXTENSION_HEADERS,
     UDP_HEADER_BYTES,
     UDP_PORT_ESP,
+    IcvSize,
     RxStatus,
 )
 from sim.beats import pack, to_beats, unpack
@@ -115,11 +117,13 @@ def expected(frame):
     """What the parser gives: status, fields, IV and whether the frame ends before it does."""
     status, parsed = packet.parse(frame)
     if parsed is None:
-        return {"parsed": {"status": status}, "iv": 0, "short": 0}
+        return {"parsed": {"status": status}, "iv": 0, "short": 0, "room": 0}
     iv = frame[parsed.esp_offset + ESP_HEADER_BYTES:parsed.esp_offset + IV_END]
     short = len(frame) < parsed.esp_offset + IV_END
     return {"parsed": parsed.fields(), "iv": 0 if short else int.from_bytes(iv, "big"),
-            "short": short}
+            "short": short,
+            "room": sum(1 << size for size in IcvSize if parsed.esp_bytes
+                        >= IV_END + ESP_TRAILER_MIN_BYTES + size.bytes)}
 
 
 def without_unspecified(word):

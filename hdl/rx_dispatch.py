@@ -12,7 +12,6 @@ from hdl.text_extract import text_span
 from model.codes import (
     ESP_HEADER_BYTES,
     ESP_IV_BYTES,
-    ESP_TRAILER_MIN_BYTES,
     IcvSize,
     RxStatus,
 )
@@ -113,7 +112,7 @@ class RxDispatch(wiring.Component):
             m.d.comb += record.status.eq(parsed.status)
         with m.Elif(~sa.hit):
             m.d.comb += record.status.eq(RxStatus.NO_SA)
-        with m.Elif(parsed.esp_bytes < frame_bytes + ESP_TRAILER_MIN_BYTES + icv):
+        with m.Elif(~header.room.bit_select(context.icv_size, 1)):
             m.d.comb += record.status.eq(RxStatus.SYNTAX)
         with m.Elif(header.short):
             m.d.comb += record.status.eq(RxStatus.TRUNCATED)

@@ -8,6 +8,7 @@ from hdl.layouts import RxParsed, beat
 from model.codes import (
     ESP_HEADER_BYTES,
     ESP_IV_BYTES,
+    ESP_TRAILER_MIN_BYTES,
     ETHERNET_HEADER_BYTES,
     ETHERTYPE_IPV4,
     ETHERTYPE_IPV6,
@@ -22,6 +23,7 @@ from model.codes import (
     UDP_PORT_ESP,
     VLAN_TAG_BYTES,
     Encapsulation,
+    IcvSize,
     RxStatus,
 )
 
@@ -37,8 +39,11 @@ def rx_header() -> data.StructLayout:
     """What the parser says of a frame.
 
     ``iv`` has its first byte in bits 63:56; ``short`` frames end before the IV does.
+    ``room`` has a bit for each ``IcvSize``: the ESP packet is long enough for header, IV,
+    the end of a trailer and an ICV of that size.
     """
-    return data.StructLayout({"parsed": RxParsed, "iv": 64, "short": 1})
+    return data.StructLayout({
+        "parsed": RxParsed, "iv": 64, "short": 1, "room": len(IcvSize)})
 
 
 class RxParser(wiring.Component):
@@ -205,6 +210,7 @@ class RxParser(wiring.Component):
         ip_fails, ip_status = first_failure(m, "ip", self.ip_checks(f))
         udp_fails, udp_status = first_failure(m, "udp", self.udp_checks(f))
         esp_fails, esp_status = first_failure(m, "esp", self.esp_checks(f))
+        least = [IV_END + ESP_TRAILER_MIN_BYTES + size.bytes for size in IcvSize]
         good = Signal()
         m.d.comb += good.eq(~ip_fails & ~Mux(f["udp"], udp_fails, esp_fails))
 
@@ -231,6 +237,10 @@ class RxParser(wiring.Component):
                 o.parsed.spi.eq(spi),
                 o.iv.eq(iv),
                 o.short.eq(~Mux(f["udp"], f["has_24"], f["has_16"])),
+                o.room.eq(Mux(
+                    f["udp"],
+                    Cat(f["udp_length"] >= UDP_HEADER_BYTES + count for count in least),
+                    Cat(f["l4_length"] >= count for count in least))),
             ]
 
     def ip_checks(self, f):
