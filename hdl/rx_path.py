@@ -35,6 +35,9 @@ FRAMES = 64
 LOOKUPS = 16
 """Frames between ingress and dispatch: more than the latency of parser and SA table."""
 
+ORDERS = 8
+"""Frames between dispatch and core: more than the clocks of a beat's way there."""
+
 LOOKUP_BEATS = 32
 """Beats that wait for the parser and the SA table."""
 
@@ -118,8 +121,8 @@ class RxPath(wiring.Component):
         m.submodules.sas = sas = Queue(looked_up(lanes), LOOKUPS)
         m.submodules.dispatch = dispatch = RxDispatch(width)
         m.submodules.spans = spans = Queue(text_span(), 2)
-        m.submodules.lengths = lengths = Queue(LENGTH_BITS, 2)
-        m.submodules.packets = packets = Queue(gcm_packet(lanes), 2)
+        m.submodules.lengths = lengths = Queue(LENGTH_BITS, ORDERS)
+        m.submodules.packets = packets = Queue(gcm_packet(lanes), ORDERS)
         m.submodules.records = records = Queue(rx_record(), FRAMES)
         m.submodules.extract = extract = TextExtract(width)
         m.submodules.split = split = IcvSplit(width)

@@ -32,6 +32,9 @@ STORE_BYTES = 16384
 FRAMES = 32
 """Frames between ingress and dispatch: more than the SA table's latency in clocks."""
 
+ORDERS = 8
+"""Frames between dispatch and core: more than the clocks from the frame store to the core."""
+
 CRYPTO_DEPTH = 64
 """Beats between the parting of headers and text and their joining: more than the latency."""
 
@@ -125,10 +128,10 @@ class TxPath(wiring.Component):
         m.submodules.ended = ended = Queue(tx_frame(), FRAMES)
         m.submodules.sas = sas = Queue(looked_up(lanes), FRAMES)
         m.submodules.dispatch = dispatch = TxDispatch(width)
-        m.submodules.splits = splits = Queue(text_place(), 4)
-        m.submodules.spans = spans = Queue(text_span(), 4)
-        m.submodules.trailers = trailers = Queue(trailer_request(), 4)
-        m.submodules.packets = packets = Queue(gcm_packet(lanes), 2)
+        m.submodules.splits = splits = Queue(text_place(), ORDERS)
+        m.submodules.spans = spans = Queue(text_span(), ORDERS)
+        m.submodules.trailers = trailers = Queue(trailer_request(), ORDERS)
+        m.submodules.packets = packets = Queue(gcm_packet(lanes), ORDERS)
         m.submodules.esp_headers = esp_headers = Queue(esp_header_request(), CRYPTO_DEPTH)
         m.submodules.places = places = Queue(text_place(), CRYPTO_DEPTH)
         m.submodules.sizes = sizes = Queue(IcvSize, CRYPTO_DEPTH)
