@@ -5,13 +5,19 @@ import random
 import cocotb
 
 from hdl.axi_stream import FrameIngress, axi_beat, frame_end
-from hdl.layouts import beat
-from model.codes import FRAME_BYTES_MAX
+from hdl.layouts import SUPER_LENGTH_BITS, beat
+from model.codes import FRAME_BYTES_MAX, SUPER_FRAME_BYTES_MAX
 from sim.beats import pack, to_packets, unpack
 from sim.streams import start_clock_and_reset
 from sim.widths import Ports, bench_widths, simulate_widths
 
 USER_BITS = 11
+SUPER_BIT = 3
+
+
+def bytes_max(user):
+    """The limit of a frame whose first beat has that tuser."""
+    return SUPER_FRAME_BYTES_MAX if user >> SUPER_BIT & 1 else FRAME_BYTES_MAX
 
 
 def transfers(width, frame, users, noise, without=0):
@@ -44,7 +50,8 @@ def frames_around_the_limit(chance, width):
     size = width // 8
     lengths = (FRAME_BYTES_MAX - 1, FRAME_BYTES_MAX, FRAME_BYTES_MAX, 1, FRAME_BYTES_MAX + 1,
                60, FRAME_BYTES_MAX + size, size, FRAME_BYTES_MAX + size + 1,
-               2 * FRAME_BYTES_MAX, 3 * FRAME_BYTES_MAX + 5, FRAME_BYTES_MAX, 1, 1500)
+               2 * FRAME_BYTES_MAX, 3 * FRAME_BYTES_MAX + 5, FRAME_BYTES_MAX, 1, 1500,
+               *(SUPER_FRAME_BYTES_MAX + over for over in (0, 0, 0, 1, 1, 1, size)), 60)
     return [chance.randbytes(length) for length in lengths]
 
 
@@ -54,22 +61,24 @@ async def check(dut, width, frames, *, idle=0.0, stall=0.0, without=0):
     ports = Ports(dut, width, idle=idle, stall=stall)
     source, beats, ends = ports.source("i"), ports.sink("o"), ports.sink("end")
     size = width // 8
-    cut = [frame[:FRAME_BYTES_MAX] for frame in frames]
+    cut = []
     users = []
+    ended = []
     start = ports.clock
-    for frame, kept in zip(frames, cut, strict=True):
+    for frame in frames:
         frame_users = [chance.getrandbits(USER_BITS) for _ in range(-(-len(frame) // size))]
-        users += frame_users[:-(-len(kept) // size)]
+        limit = bytes_max(frame_users[0])
+        cut.append(frame[:limit])
+        ended.append({"bytes": len(cut[-1]), "oversize": len(frame) > limit})
+        users += frame_users[:-(-len(cut[-1]) // size)]
         source.send(*transfers(width, frame, frame_users, chance, without))
-    layout = FrameIngress(width, USER_BITS).o.payload.shape()
+    layout = FrameIngress(width, USER_BITS, SUPER_BIT).o.payload.shape()
     passed = [unpack(layout, word) for word in await beats.receive(len(users))]
     await source.drained()
     words = [pack(beat(width), fields["beat"]) for fields in passed]
     assert to_packets(width, words) == cut
     assert [fields["user"] for fields in passed] == users
-    assert list(ends.items) == [
-        pack(frame_end(), {"bytes": len(kept), "oversize": len(frame) > FRAME_BYTES_MAX})
-        for frame, kept in zip(frames, cut, strict=True)]
+    assert list(ends.items) == [pack(frame_end(SUPER_LENGTH_BITS), end) for end in ended]
     assert not beats.items
     return ports.clock - start
 
@@ -110,5 +119,5 @@ async def a_beat_goes_every_clock(dut, width):
 
 
 def test_frames_pass_or_are_cut():
-    simulate_widths(lambda width: FrameIngress(width, USER_BITS), name="frame_ingress",
+    simulate_widths(lambda width: FrameIngress(width, USER_BITS, SUPER_BIT), name="frame_ingress",
                     module=__name__, seed=1)

@@ -3,9 +3,10 @@
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
-from hdl.layouts import LENGTH_BITS, beat
-from model.codes import FRAME_BYTES_MAX
+from hdl.layouts import LENGTH_BITS, SUPER_LENGTH_BITS, beat
+from model.codes import FRAME_BYTES_MAX, SUPER_FRAME_BYTES_MAX
 
 
 def axi_beat(width: int, user_bits: int) -> data.StructLayout:
@@ -17,8 +18,8 @@ def axi_beat(width: int, user_bits: int) -> data.StructLayout:
 class FrameIngress(wiring.Component):
     """Number the bytes of each frame and cut the frames that are too long.
 
-    A frame of more than ``FRAME_BYTES_MAX`` bytes ends at that length, marked
-    oversize; the rest of it is swallowed. So no frame, whatever its length, can
+    A frame of more than ``FRAME_BYTES_MAX`` bytes, or ``SUPER_FRAME_BYTES_MAX`` of a
+    super-frame, ends at that length, marked oversize; the rest of it is swallowed. So no frame, whatever its length, can
     fill the memories behind and block those that follow.
 
     Combinational, one beat each clock. ``tkeep`` is all ones but on a frame's
@@ -33,6 +34,9 @@ class FrameIngress(wiring.Component):
         Bits of a beat.
     user_bits : int
         Bits of ``tuser``, passed through beside the beat.
+    super_bit : int
+        Bit of ``tuser`` that is 1 on the first beat of a super-frame; without it there
+        are none.
 
     Members
     -------
@@ -42,21 +46,32 @@ class FrameIngress(wiring.Component):
         Valid with the transfer of a frame's last beat.
     """
 
-    def __init__(self, width: int, user_bits: int):
+    def __init__(self, width: int, user_bits: int, super_bit: int | None = None):
         self.width = width
         self.user_bits = user_bits
+        self.super_bit = super_bit
         super().__init__({
             "i": In(stream.Signature(axi_beat(width, user_bits))),
             "o": Out(stream.Signature(data.StructLayout({
                 "beat": beat(width), "user": user_bits}))),
-            "end": Out(stream.Signature(frame_end(), always_ready=True)),
+            "end": Out(stream.Signature(
+                frame_end(LENGTH_BITS if super_bit is None else SUPER_LENGTH_BITS),
+                always_ready=True)),
         })
 
     def elaborate(self, platform):
         m = Module()
         beat_bytes = self.width // 8
-        beats_max = FRAME_BYTES_MAX // beat_bytes
-        index = Signal(range(beats_max))
+        last_index = FRAME_BYTES_MAX // beat_bytes - 1
+        if self.super_bit is not None:
+            is_super = Signal()
+            was_super = Signal()
+            m.d.comb += is_super.eq(
+                Mux(self.o.payload.beat.first, self.i.payload.tuser[self.super_bit], was_super))
+            with m.If(self.i.valid & self.i.ready):
+                m.d.sync += was_super.eq(is_super)
+            last_index = Mux(is_super, SUPER_FRAME_BYTES_MAX // beat_bytes - 1, last_index)
+        index = Signal(len(self.end.payload.bytes) - exact_log2(beat_bytes))
         swallow = Signal()
 
         count = Signal(range(beat_bytes + 1))
@@ -65,7 +80,7 @@ class FrameIngress(wiring.Component):
         m.d.comb += [
             # The lowest byte always counts: see the class.
             count.eq(sum(self.i.payload.tkeep[1:]) + 1),
-            at_limit.eq((index == beats_max - 1) & ~self.i.payload.tlast),
+            at_limit.eq((index == last_index) & ~self.i.payload.tlast),
             o.beat.data.eq(self.i.payload.tdata),
             o.beat.count.eq(Mux(self.i.payload.tlast, count, beat_bytes)),
             o.beat.first.eq(index == 0),
@@ -83,6 +98,6 @@ class FrameIngress(wiring.Component):
         return m
 
 
-def frame_end() -> data.StructLayout:
+def frame_end(length_bits: int = LENGTH_BITS) -> data.StructLayout:
     """What is known when a frame's last beat has come."""
-    return data.StructLayout({"bytes": LENGTH_BITS, "oversize": 1})
+    return data.StructLayout({"bytes": length_bits, "oversize": 1})

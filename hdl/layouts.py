@@ -10,16 +10,19 @@ from model.layouts import (
     HANDLE_BITS,
     LENGTH_BITS,
     LOOKUP_KEY,
+    MSS_BITS,
     RX_COMPLETION,
     RX_LOOKED_UP,
     RX_PARSED,
     SA_COMMAND,
     SA_RESPONSE,
+    SUPER_LENGTH_BITS,
     TX_DESCRIPTOR,
     TX_SEQIV,
     TX_VERDICT,
     Layout,
 )
+from model.layouts import OFFSET_BITS as HEADER_OFFSET_BITS
 
 
 def struct(layout: Layout) -> data.StructLayout:
@@ -138,7 +141,8 @@ def gcm_beat(width: int) -> data.StructLayout:
 
 
 __all__ = [
-    "GHASH_STAGES", "HANDLE_BITS", "LENGTH_BITS", "LookupKey", "RxCompletion", "RxLookedUp",
+    "GHASH_STAGES", "HANDLE_BITS", "HEADER_OFFSET_BITS", "LENGTH_BITS", "MSS_BITS",
+    "SUPER_LENGTH_BITS", "LookupKey", "RxCompletion", "RxLookedUp",
     "RxParsed", "SaCommand", "SaResponse", "TxDescriptor", "TxSeqiv", "TxVerdict", "beat",
     "gcm_beat", "gcm_parameters", "ghash_lanes", "has_spare_lane", "hash_power_count",
     "hash_powers", "sa_context", "struct",

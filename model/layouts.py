@@ -59,6 +59,8 @@ class Layout:
 
 HANDLE_BITS = 16
 LENGTH_BITS = 16
+SUPER_LENGTH_BITS = 17
+"""Of a super-frame."""
 OFFSET_BITS = 8
 """Of a place in a frame's headers, and of their length."""
 MSS_BITS = 14

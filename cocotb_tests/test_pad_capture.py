@@ -1,0 +1,56 @@
+"""The pad length of frames that bring their trailers, back to back and with gaps."""
+
+import random
+
+import cocotb
+from cocotb.triggers import RisingEdge
+
+from hdl.pad_capture import PadCapture
+from model.codes import ESP_TRAILER_MIN_BYTES, IcvSize
+from sim.beats import to_beats
+from sim.streams import start_clock_and_reset
+from sim.widths import Ports, bench_widths, simulate_widths
+
+FRAMES = 120
+SHORTEST = 54
+
+
+async def capture(dut, width, frames, chance, idle):
+    """The output in the clock after each frame's last beat, a list of bytes each."""
+    ports = Ports(dut, width)
+    edge = RisingEdge(dut.clk)
+    valid, payload, out = (ports.handle(name) for name in ("i__valid", "i__payload", "o"))
+    seen = []
+    ended = False
+
+    async def clock(is_valid, word):
+        nonlocal ended
+        valid.value, payload.value = is_valid, word
+        await edge
+        if ended:
+            seen.append(list(int(out.value).to_bytes(len(IcvSize), "little")))
+        ended = False
+
+    for frame in frames:
+        for word in to_beats(width, frame, chance):
+            while chance.random() < idle:
+                await clock(0, chance.getrandbits(len(payload)))
+            await clock(1, word)
+        ended = True
+    await clock(0, 0)
+    return seen
+
+
+@cocotb.test()
+@cocotb.parametrize(width=bench_widths(), idle=(0, 0.3))
+async def pad_length_is_the_byte_before_next_header_and_icv(dut, width, idle):
+    await start_clock_and_reset(dut)
+    chance = random.Random(cocotb.RANDOM_SEED)
+    frames = [chance.randbytes(SHORTEST + 4 * (n if n < FRAMES // 2 else chance.randrange(400)))
+              for n in range(FRAMES)]
+    assert await capture(dut, width, frames, chance, idle) == [
+        [frame[-size.bytes - ESP_TRAILER_MIN_BYTES] for size in IcvSize] for frame in frames]
+
+
+def test_pad_length_is_caught():
+    simulate_widths(PadCapture, name="pad_capture", module=__name__, seed=1)
