@@ -12,10 +12,11 @@ from sim.streams import start_clock_and_reset
 from sim.widths import Ports, SideBySide
 
 WIDTH = 40
-DEPTH = 16
-MARGINS = (0, 3)
+DEPTHS = {0: 16, 1: 13, 3: 16}
+"""Depth of the store with each margin."""
+MARGINS = tuple(DEPTHS)
 LATENCY = 2
-STORES = {f"margin{margin}": BeatStore(WIDTH, DEPTH, margin) for margin in MARGINS}
+STORES = {f"margin{margin}": BeatStore(WIDTH, depth, margin) for margin, depth in DEPTHS.items()}
 
 
 class Bench:
@@ -23,7 +24,8 @@ class Bench:
 
     def __init__(self, dut, margin, *, idle=0.0, stall=0.0):
         self.clk = dut.clk
-        self.ports = Ports(dut, f"margin{margin}", idle=idle, stall=stall)
+        self.name = f"margin{margin}"
+        self.ports = Ports(dut, self.name, idle=idle, stall=stall)
         self.beats = self.ports.source("i")
         self.commands = self.ports.source("command")
         self.kept = self.ports.sink("o")
@@ -45,7 +47,7 @@ class Bench:
             self.give(beats, keep)
 
     def give(self, beats, keep):
-        layout = STORES[f"margin{MARGINS[0]}"].command.payload.shape()
+        layout = STORES[self.name].command.payload.shape()
         self.commands.send(pack(layout, {"beats": len(beats), "keep": keep}))
 
 
@@ -65,7 +67,7 @@ async def kept_packets_leave_whole_and_in_order(dut, margin, gaps):
     chance = random.Random(cocotb.RANDOM_SEED)
     idle, stall = gaps
     bench = Bench(dut, margin, idle=idle, stall=stall)
-    packets = random_packets(chance, DEPTH - margin, 150)
+    packets = random_packets(chance, DEPTHS[margin] - margin, 150)
     bench.beats.send(*(beat for beats, _ in packets for beat in beats))
     await bench.command(packets)
     wanted = kept_beats(packets)
@@ -80,15 +82,16 @@ async def kept_packets_leave_whole_and_in_order(dut, margin, gaps):
 async def it_fills_up_to_its_margin(dut, margin):
     await start_clock_and_reset(dut)
     bench = Bench(dut, margin)
-    bench.beats.send(*range(2 * DEPTH))
-    await ClockCycles(dut.clk, 3 * DEPTH)
-    assert bench.written == DEPTH - margin
-    bench.give(range(DEPTH - margin), keep=False)
-    await ClockCycles(dut.clk, 3 * DEPTH)
-    assert bench.written == 2 * (DEPTH - margin)
-    bench.give(range(DEPTH - margin), keep=True)
-    assert await bench.kept.receive(DEPTH - margin) == list(
-        range(DEPTH - margin, 2 * (DEPTH - margin)))
+    depth = DEPTHS[margin]
+    room = depth - margin
+    bench.beats.send(*range(2 * depth))
+    await ClockCycles(dut.clk, 3 * depth)
+    assert bench.written == room
+    bench.give(range(room), keep=False)
+    await ClockCycles(dut.clk, 3 * depth)
+    assert bench.written == 2 * room
+    bench.give(range(room), keep=True)
+    assert await bench.kept.receive(room) == list(range(room, 2 * room))
 
 
 @cocotb.test()

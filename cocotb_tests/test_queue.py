@@ -11,15 +11,18 @@ from sim.streams import start_clock_and_reset
 from sim.widths import Ports, SideBySide
 
 WIDTH = 77
-DEPTHS = (1, 2, 5, 32)
+QUEUES = {
+    **{f"deep{depth}": Queue(WIDTH, depth) for depth in (1, 2, 5, 32)},
+    "block40": Queue(WIDTH, 40, block_ram=True),
+}
 
 
 @cocotb.test()
-@cocotb.parametrize(depth=DEPTHS)
-async def entries_leave_in_order(dut, depth):
+@cocotb.parametrize(name=list(QUEUES))
+async def entries_leave_in_order(dut, name):
     await start_clock_and_reset(dut)
     chance = random.Random(cocotb.RANDOM_SEED)
-    ports = Ports(dut, f"deep{depth}", idle=0.3, stall=0.3)
+    ports = Ports(dut, name, idle=0.3, stall=0.3)
     source, sink = ports.source("i"), ports.sink("o")
     entries = [chance.getrandbits(WIDTH) for _ in range(300)]
     source.send(*entries)
@@ -27,10 +30,11 @@ async def entries_leave_in_order(dut, depth):
 
 
 @cocotb.test()
-@cocotb.parametrize(depth=DEPTHS)
-async def it_holds_as_many_as_its_depth(dut, depth):
+@cocotb.parametrize(name=list(QUEUES))
+async def it_holds_as_many_as_its_depth(dut, name):
     await start_clock_and_reset(dut)
-    ports = Ports(dut, f"deep{depth}")
+    depth = QUEUES[name].depth
+    ports = Ports(dut, name)
     source = ports.source("i")
     source.send(*range(depth))
     await source.drained(limit=100)
@@ -45,10 +49,10 @@ async def it_holds_as_many_as_its_depth(dut, depth):
 
 
 @cocotb.test()
-@cocotb.parametrize(depth=[depth for depth in DEPTHS if depth > 1])
-async def an_entry_goes_every_clock(dut, depth):
+@cocotb.parametrize(name=[name for name, queue in QUEUES.items() if queue.depth > 1])
+async def an_entry_goes_every_clock(dut, name):
     await start_clock_and_reset(dut)
-    ports = Ports(dut, f"deep{depth}")
+    ports = Ports(dut, name)
     source, sink = ports.source("i"), ports.sink("o")
     start = ports.clock
     source.send(*range(100))
@@ -57,5 +61,4 @@ async def an_entry_goes_every_clock(dut, depth):
 
 
 def test_queue():
-    simulate(SideBySide({f"deep{depth}": Queue(WIDTH, depth) for depth in DEPTHS}),
-             name="queue", module=__name__, seed=1)
+    simulate(SideBySide(QUEUES), name="queue", module=__name__, seed=1)

@@ -23,7 +23,7 @@ class BeatStore(wiring.Component):
     shape : ShapeLike
         Shape of a beat.
     depth : int
-        Beats of memory, a power of two.
+        Beats of memory.
     margin : int
         Beats of it that are never filled.
 
@@ -38,8 +38,6 @@ class BeatStore(wiring.Component):
     """
 
     def __init__(self, shape, depth: int, margin: int = 0):
-        if depth & (depth - 1):
-            raise ValueError(f"depth {depth} is no power of two")
         self.depth = depth
         self.margin = margin
         super().__init__({
@@ -73,7 +71,7 @@ class BeatStore(wiring.Component):
             write.en.eq(self.i.valid & self.i.ready),
         ]
         with m.If(write.en):
-            m.d.sync += tail.eq(tail + 1)
+            m.d.sync += tail.eq(self.wrapped(tail + 1))
         m.d.sync += level.eq(level + write.en - taken)
 
         room = Signal()
@@ -88,7 +86,7 @@ class BeatStore(wiring.Component):
                 m.d.comb += taken.eq(Mux(command.payload.keep, room, command.payload.beats))
         with m.If(fetch):
             m.d.sync += remaining.eq(Mux(remaining == 0, command.payload.beats, remaining) - 1)
-        m.d.sync += head.eq(head + taken)
+        m.d.sync += head.eq(self.wrapped(head + taken))
 
         m.d.comb += [
             read.addr.eq(head),
@@ -102,3 +100,7 @@ class BeatStore(wiring.Component):
         ]
         wiring.connect(m, ahead.o, wiring.flipped(self.o))
         return m
+
+    def wrapped(self, address):
+        """An address of less than twice the depth, modulo the depth."""
+        return Mux(address >= self.depth, address - self.depth, address)
