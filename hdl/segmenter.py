@@ -7,15 +7,22 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.align import OFFSET_BITS as TEXT_OFFSET_BITS
-from hdl.header_patch import patches
+from hdl.header_patch import header_patches
 from hdl.header_probe import probe_record
-from hdl.layouts import HEADER_OFFSET_BITS, LENGTH_BITS, MSS_BITS, SUPER_LENGTH_BITS
+from hdl.layouts import (
+    HANDLE_BITS,
+    HEADER_OFFSET_BITS,
+    LENGTH_BITS,
+    MSS_BITS,
+    SUPER_LENGTH_BITS,
+)
 from model.codes import (
     ESP_ALIGNMENT_BYTES,
     ESP_TRAILER_MIN_BYTES,
     IPV6_HEADER_BYTES,
     UDP_HEADER_BYTES,
     IcvSize,
+    TxStatus,
 )
 
 SUM_BITS = 16
@@ -35,22 +42,28 @@ PIPELINE_STAGES = 5
 
 
 def segment_plan() -> data.StructLayout:
-    """A frame that is to leave: what was asked for, and what was read from it.
+    """What is to be done with a request; one that is refused is not to be kept.
 
-    ``payload_bytes`` is the L4 payload of a super-frame; ``text_cut`` what is not text
-    in front of it and, with a trailer in the frame, behind; ``checksum`` and ``udp``
-    say what checksum is to be put in.
+    ``seal``, ``lso`` and ``checksum`` (of UDP with ``udp``) are set in requests that are
+    kept only; ``edited`` when the descriptor asks for either of the last two.
+    ``payload_bytes`` is the L4 payload of a super-frame, ``text_offset`` of the first
+    byte behind the ESP IV; the rest is as in the descriptor.
     """
     return data.StructLayout({
-        "lso": 1,
+        "status": TxStatus,
+        "sa": HANDLE_BITS,
+        "keep": 1,
         "seal": 1,
-        "trailer": 1,
+        "lso": 1,
         "checksum": 1,
+        "edited": 1,
+        "trailer": 1,
         "udp": 1,
         "tunnel": 1,
         "outer_ipv6": 1,
         "ipv6": 1,
         "encapsulation": 1,
+        "outer_id_fixed": 1,
         "outer_offset": HEADER_OFFSET_BITS,
         "esp_offset": HEADER_OFFSET_BITS,
         "l3_offset": HEADER_OFFSET_BITS,
@@ -62,32 +75,29 @@ def segment_plan() -> data.StructLayout:
         "bytes": SUPER_LENGTH_BITS,
         "payload_bytes": SUPER_LENGTH_BITS,
         "sequence": 64,
-        "probe": probe_record(),
     })
 
 
 def segment() -> data.StructLayout:
-    """A frame that leaves: all of a request that is no super-frame, or a segment.
+    """A frame of a request: a segment of a super-frame, else all of it.
 
-    ``bytes`` from the Ethernet header to the end of the payload or, with a trailer in the
-    frame, of the ICV's room; ``payload_bytes`` of the text as it comes in the frame,
-    ``text_bytes`` with the trailer; ``bytes_out`` of the frame that leaves.
+    ``bytes_in`` is the length of the request, in its first frame. ``payload_bytes`` of
+    text lie in the frame, ``text_bytes`` are sealed; ``bytes_out`` leave.
     """
     return data.StructLayout({
         "first": 1,
         "last": 1,
-        "lso": 1,
-        "seal": 1,
-        "esp_offset": HEADER_OFFSET_BITS,
-        "header_bytes": HEADER_OFFSET_BITS,
-        "text_offset": TEXT_OFFSET_BITS,
-        "bytes": LENGTH_BITS,
+        **{name: segment_plan().members[name] for name in _PASSED},
+        "bytes_in": SUPER_LENGTH_BITS,
         "payload_bytes": LENGTH_BITS,
         "text_bytes": LENGTH_BITS,
         "bytes_out": LENGTH_BITS,
-        "sequence": 64,
-        "patches": patches(PATCHES),
+        "patches": header_patches(PATCHES),
     })
+
+
+_PASSED = ("status", "sa", "keep", "seal", "lso", "edited", "trailer", "esp_offset", "header_bytes",
+           "text_offset", "sequence")
 
 
 class Segmenter(wiring.Component):
@@ -108,8 +118,8 @@ class Segmenter(wiring.Component):
 
     Members
     -------
-    plan : In(stream.Signature(segment_plan()))
-        One a request; taken with its last segment.
+    plan, probe : In(stream.Signature(segment_plan())), In(stream.Signature(probe_record()))
+        One a request each; taken with its last segment.
     slice_sum : In(stream.Signature(16))
         Ones' complement sum of the payload of each segment of super-frames.
     o : Out(stream.Signature(segment()))
@@ -118,13 +128,14 @@ class Segmenter(wiring.Component):
     def __init__(self):
         super().__init__({
             "plan": In(stream.Signature(segment_plan())),
+            "probe": In(stream.Signature(probe_record())),
             "slice_sum": In(stream.Signature(SUM_BITS)),
             "o": Out(stream.Signature(segment())),
         })
 
     def elaborate(self, platform):
         m = Module()
-        plan = self.plan.payload
+        plan, probe = self.plan.payload, self.probe.payload
         advance = Signal()
         m.d.comb += advance.eq(~self.o.valid | self.o.ready)
 
@@ -143,10 +154,12 @@ class Segmenter(wiring.Component):
         m.d.comb += [
             now_left.eq(Mux(inside, left, plan.payload_bytes)),
             sequence.eq(Mux(inside, next_sequence, plan.sequence)),
-            tcp.eq(Mux(inside, next_tcp, plan.probe.tcp_seq)),
+            tcp.eq(Mux(inside, next_tcp, probe.tcp_seq)),
             last.eq(~plan.lso | (now_left <= plan.mss)),
-            step.eq(advance & self.plan.valid & (self.slice_sum.valid | ~plan.lso)),
+            step.eq(advance & self.plan.valid & self.probe.valid
+                    & (self.slice_sum.valid | ~plan.lso)),
             self.plan.ready.eq(step & last),
+            self.probe.ready.eq(step & last),
             self.slice_sum.ready.eq(step & plan.lso),
         ]
         with m.If(step):
@@ -173,14 +186,16 @@ class Segmenter(wiring.Component):
                              for name, value in {**vars(before), **made}.items()]
             return SimpleNamespace(**held)
 
-        request = SimpleNamespace(**{name: plan[name] for name in segment_plan().members})
+        request = SimpleNamespace(**{name: plan[name] for name in segment_plan().members},
+                                  **{f"probe_{name}": probe[name]
+                                     for name in probe_record().members})
         one = stage(
             request,
             first=~inside, last=last, sequence=sequence, tcp=tcp,
             slice=Mux(last, now_left, plan.mss)[:MSS_BITS],
             slice_sum=self.slice_sum.payload,
-            outer_id=(plan.probe.outer_id + index)[:SUM_BITS],
-            inner_id=(plan.probe.inner_id + index)[:SUM_BITS],
+            outer_id=(probe.outer_id + Mux(plan.seal & plan.outer_id_fixed, 0, index))[:SUM_BITS],
+            inner_id=(probe.inner_id + index)[:SUM_BITS],
         )
 
         bytes_ = Signal(LENGTH_BITS)
@@ -214,7 +229,7 @@ class Segmenter(wiring.Component):
             udp_length=(bytes_out - two.before_udp)[:SUM_BITS],
             inner_length=(two.segment_bytes - two.before_inner)[:SUM_BITS],
             l4_length=(two.segment_bytes - two.l4_offset)[:SUM_BITS],
-            tcp_flags=two.probe.tcp_flags & ~(
+            tcp_flags=two.probe_tcp_flags & ~(
                 Mux(two.last, 0, TCP_FIN | TCP_PSH) | Mux(two.first, 0, TCP_CWR)),
         )
 
@@ -223,9 +238,9 @@ class Segmenter(wiring.Component):
                      three.tcp[16:] + three.tcp[:16] + three.tcp_flags)
         four = stage(
             three,
-            outer_sum=three.probe.outer + three.outer_length + three.outer_id,
-            inner_sum=three.probe.inner + three.inner_length + three.inner_id,
-            header_sum=three.probe.l4 + Mux(
+            outer_sum=three.probe_outer + three.outer_length + three.outer_id,
+            inner_sum=three.probe_inner + three.inner_length + three.inner_id,
+            header_sum=three.probe_l4 + Mux(
                 three.lso, (~three.whole)[:SUM_BITS] + three.l4_length, 0),
             own_sum=Mux(three.lso, three.slice_sum + l4_own, 0),
         )
@@ -245,18 +260,13 @@ class Segmenter(wiring.Component):
         """Give what the last stage holds, the new words of the headers as patches."""
         o = self.o.payload
         m.d.comb += [
+            *(o[name].eq(getattr(made, name)) for name in _PASSED),
             o.first.eq(made.first),
             o.last.eq(made.last),
-            o.lso.eq(made.lso),
-            o.seal.eq(made.seal),
-            o.esp_offset.eq(made.esp_offset),
-            o.header_bytes.eq(made.header_bytes),
-            o.text_offset.eq(made.text_offset),
-            o.bytes.eq(made.segment_bytes),
+            o.bytes_in.eq(Mux(made.first, made.bytes, 0)),
             o.payload_bytes.eq(made.text_payload),
             o.text_bytes.eq(made.text_bytes),
             o.bytes_out.eq(made.bytes_out),
-            o.sequence.eq(made.sequence),
         ]
         lso, tcp = made.lso, made.lso & ~made.udp
         outer_ipv4 = lso & ~made.outer_ipv6
@@ -266,7 +276,7 @@ class Segmenter(wiring.Component):
              made.outer_length),
             (outer_ipv4, made.outer_offset, IPV4_ID, made.outer_id),
             (outer_ipv4, made.outer_offset, IPV4_CHECKSUM, made.outer_checksum),
-            (lso & made.encapsulation, made.before_udp, UDP_LENGTH, made.udp_length),
+            (lso & made.seal & made.encapsulation, made.before_udp, UDP_LENGTH, made.udp_length),
             (inner, made.l3_offset, Mux(made.ipv6, IPV6_LENGTH, IPV4_LENGTH), made.inner_length),
             (inner_ipv4, made.l3_offset, IPV4_ID, made.inner_id),
             (inner_ipv4, made.l3_offset, IPV4_CHECKSUM, made.inner_checksum),
