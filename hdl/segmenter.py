@@ -220,8 +220,11 @@ class Segmenter(wiring.Component):
         )
 
         bytes_out = Signal(LENGTH_BITS)
-        m.d.comb += bytes_out.eq(
-            Mux(two.seal, two.text_bytes + two.around_text, two.segment_bytes))
+        not_here = Signal(SUM_BITS)
+        m.d.comb += [
+            bytes_out.eq(Mux(two.seal, two.text_bytes + two.around_text, two.segment_bytes)),
+            not_here.eq(Mux(two.last, 0, TCP_FIN | TCP_PSH) | Mux(two.first, 0, TCP_CWR)),
+        ]
         three = stage(
             two,
             bytes_out=bytes_out,
@@ -229,8 +232,7 @@ class Segmenter(wiring.Component):
             udp_length=(bytes_out - two.before_udp)[:SUM_BITS],
             inner_length=(two.segment_bytes - two.before_inner)[:SUM_BITS],
             l4_length=(two.segment_bytes - two.l4_offset)[:SUM_BITS],
-            tcp_flags=two.probe_tcp_flags & ~(
-                Mux(two.last, 0, TCP_FIN | TCP_PSH) | Mux(two.first, 0, TCP_CWR)),
+            tcp_flags=two.probe_tcp_flags & ~not_here,
         )
 
         # The probe's sum of the L4 header has the length of the whole, from the pseudo-header.
