@@ -35,7 +35,8 @@ LANES = WIDTH // 128
 SAS = 16
 RX_EVENT = Layout("rx_event", (Field("status", 4, ""), Field("bytes", LENGTH_BITS, "")))
 TX_EVENT = Layout("tx_event", (
-    Field("status", 4, ""), Field("bytes_in", LENGTH_BITS, ""), Field("bytes_out", LENGTH_BITS, ""),
+    Field("status", 4, ""), Field("first", 1, ""), Field("bytes_in", SUPER_LENGTH_BITS, ""),
+    Field("bytes_out", LENGTH_BITS, ""),
 ))
 
 
@@ -302,11 +303,13 @@ async def counters_count_every_event(dut):
             rx.send(RX_EVENT.pack({"status": status, "bytes": length}))
             count(expected, "rx", status.name, length,
                   length if status != RxStatus.OVERSIZE else None)
-            length, outside = chance.getrandbits(15), chance.getrandbits(LENGTH_BITS)
+            first, outside = chance.randrange(2), chance.getrandbits(LENGTH_BITS)
+            length = chance.getrandbits(SUPER_LENGTH_BITS) if first else 0
             verdict = chance.choice(list(TxStatus))
-            tx.send(TX_EVENT.pack({"status": verdict, "bytes_in": length, "bytes_out": outside}))
+            tx.send(TX_EVENT.pack({"status": verdict, "first": first, "bytes_in": length,
+                                   "bytes_out": outside}))
             count(expected, "tx", verdict.name, length,
-                  outside if verdict in (TxStatus.SEALED, TxStatus.BYPASSED) else None)
+                  outside if verdict in (TxStatus.SEALED, TxStatus.BYPASSED) else None, first)
         await rx.drained()
         await tx.drained()
         await RisingEdge(dut.clk)
@@ -317,9 +320,10 @@ async def counters_count_every_event(dut):
         await RisingEdge(dut.clk)
 
 
-def count(counters: dict[str, int], side: str, status: str, inside: int, outside: int | None):
+def count(counters: dict[str, int], side: str, status: str, inside: int, outside: int | None,
+          comes: int = 1):
     counters[f"{side}_{status.lower()}"] += 1
-    counters[f"{side}_packets_in"] += 1
+    counters[f"{side}_packets_in"] += comes
     counters[f"{side}_bytes_in"] += inside
     if outside is not None:
         counters[f"{side}_packets_out"] += 1

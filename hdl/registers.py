@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from hdl.axil import AxiLite, axi_lite
 from hdl.counters import COUNTER_BITS, Counters
-from hdl.layouts import LENGTH_BITS, SaCommand, SaResponse
+from hdl.layouts import LENGTH_BITS, SUPER_LENGTH_BITS, SaCommand, SaResponse
 from hdl.lookup_control import HASH_KEY_BITS, HASH_KEY_DEFAULT
 from model import registers as table
 from model.codes import IcvSize, KeySize, RxStatus, TxStatus
@@ -17,8 +17,12 @@ from model.registers import Access, Register, RegisterField
 RxEvent = data.StructLayout({"status": 4, "bytes": LENGTH_BITS})
 """A frame received: ``RxStatus`` and its length. An oversize frame is counted as not leaving."""
 
-TxEvent = data.StructLayout({"status": 4, "bytes_in": LENGTH_BITS, "bytes_out": LENGTH_BITS})
-"""A frame to send: ``TxStatus`` and its length as it came and as it leaves."""
+TxEvent = data.StructLayout({
+    "status": 4, "first": 1, "bytes_in": SUPER_LENGTH_BITS, "bytes_out": LENGTH_BITS})
+"""A frame of a request to send, or a refused request: ``TxStatus``, and its length as it leaves.
+
+``first`` of its request; then ``bytes_in`` is the request's length, else 0.
+"""
 
 Groups = Sequence[tuple[Iterable[Register], Mapping[str, Value]]]
 WriteGroups = Sequence[tuple[Iterable[Register], Mapping[str, Value], Value]]
@@ -199,11 +203,12 @@ class Registers(wiring.Component):
         values: dict[str, Value] = {}
         rx, tx = self.rx_event.payload, self.tx_event.payload
         sides = (
-            ("rx", RxStatus, self.rx_event, rx.bytes, rx.bytes, rx.status != RxStatus.OVERSIZE),
-            ("tx", TxStatus, self.tx_event, tx.bytes_in, tx.bytes_out,
+            ("rx", RxStatus, self.rx_event, 1, rx.bytes, rx.bytes,
+             rx.status != RxStatus.OVERSIZE),
+            ("tx", TxStatus, self.tx_event, tx.first, tx.bytes_in, tx.bytes_out,
              tx.status <= TxStatus.BYPASSED),
         )
-        for side, statuses, event, bytes_in, bytes_out, leaves in sides:
+        for side, statuses, event, comes, bytes_in, bytes_out, leaves in sides:
             m.submodules[f"{side}_counters"] = counters = Counters(len(statuses))
             m.d.comb += [
                 counters.event.valid.eq(event.valid),
@@ -216,7 +221,7 @@ class Registers(wiring.Component):
                 f"{side}_packets_out", f"{side}_bytes_out")}
             packets_in, total_in, packets_out, total_out = totals.values()
             with m.If(event.valid):
-                m.d.sync += [packets_in.eq(packets_in + 1), total_in.eq(total_in + bytes_in)]
+                m.d.sync += [packets_in.eq(packets_in + comes), total_in.eq(total_in + bytes_in)]
                 with m.If(leaves):
                     m.d.sync += [
                         packets_out.eq(packets_out + 1), total_out.eq(total_out + bytes_out)]
