@@ -1,0 +1,211 @@
+"""The checks of requests to send against the model of the device: every status, and the plan."""
+
+import random
+
+import cocotb
+
+from cocotb_tests.sa_contexts import context, power_bits, random_sa
+from cocotb_tests.super_frames import random_super_frame
+from hdl.rx_dispatch import looked_up
+from hdl.tx_check import TxCheck, tx_frame, tx_request
+from model import esp
+from model.codes import (
+    FRAME_BYTES_MAX,
+    IPPROTO_TCP,
+    IPPROTO_UDP,
+    SUPER_FRAME_BYTES_MAX,
+    IcvSize,
+    SaDirection,
+    TxOperation,
+    TxStatus,
+)
+from model.device import Device
+from model.layouts import TX_DESCRIPTOR
+from sim.beats import pack, unpack
+from sim.streams import start_clock_and_reset
+from sim.widths import Ports, bench_widths, simulate_widths
+
+HANDLES = 16
+CASES = 800
+SEGMENTS_MAX = 6
+
+
+class Case:
+    """A frame with its descriptor and SA, and what the model does with them."""
+
+    def __init__(self, chance, width, near_end=True):
+        self.sa = random_sa(chance)
+        self.powers = chance.getrandbits(power_bits(width))
+        self.hit = chance.random() < 0.95
+        self.descriptor = dict.fromkeys((field.name for field in TX_DESCRIPTOR.fields), 0)
+        make = chance.choice((self.single, self.super_frame))
+        fields, self.frame = make(chance)
+        self.descriptor |= fields
+        self.descriptor["sa"] = chance.randrange(1, HANDLES)
+        self.descriptor["sequence"] = self.random_sequence(chance, near_end)
+        self.descriptor["next_header"] = chance.randrange(256)
+        if chance.random() < 0.95:
+            self.write_spi()
+        self.noise = chance.getrandbits(looked_up(width // 128).size - 1) << 1
+        device = Device(HANDLES)
+        if self.hit:
+            device.sas[SaDirection.TX].add(self.descriptor["sa"], self.sa)
+        self.status = device.transmit(self.descriptor, self.frame).status
+
+    def random_sequence(self, chance, near_end):
+        values = [1, 5, chance.randrange(1, 1 << 32), 2**32, 2**64 - 1 - (1 << 20)]
+        if near_end:
+            end = chance.choice((2**32, 2**64))
+            values += [0, end - 1, end - chance.randrange(1, 2 * SEGMENTS_MAX)] * 2
+        return chance.choice(values)
+
+    def single(self, chance):
+        """A frame that is not to be cut, maybe with its trailer, maybe with a checksum to put in."""
+        if chance.random() < 0.02:
+            return {"operation": chance.randrange(2)}, bytes(FRAME_BYTES_MAX + 1)
+        offset = chance.choice((
+            *range(34, 82, 4), 254, chance.choice((30, 33, 35, 36, chance.randrange(256)))))
+        trailer = chance.random() < 0.5
+        behind = esp.TEXT_OFFSET + chance.choice((
+            0, 1, 3, 4, 8, 4 * chance.randrange(300), chance.randrange(200),
+            chance.randrange(-esp.TEXT_OFFSET, 0)))
+        frame = bytearray(chance.randbytes(offset + behind))
+        if trailer:
+            frame += self.random_trailer(chance)
+        fields = {"operation": chance.random() < 0.9, "trailer": trailer, "esp_offset": offset}
+        if chance.random() < 0.5:
+            fields |= self.random_checksum(chance, offset, len(frame))
+        return fields, bytes(frame)
+
+    def random_trailer(self, chance):
+        """Pad, pad length and next header, and room for the ICV: mostly right."""
+        pad = chance.choice((0, 0, 4, 252, chance.randrange(256)))
+        return (bytes(pad) + bytes((chance.choice((pad, chance.randrange(256))), 4))
+                + bytes(2 * chance.randrange(2)) + bytes(self.sa.icv.bytes))
+
+    def random_checksum(self, chance, esp_offset, frame_bytes):
+        at = esp_offset + esp.TEXT_OFFSET + chance.choice((0, 20, 40, -4, -20, 1))
+        room = frame_bytes - at - chance.choice((0, 0, 18, 22, 30, self.sa.icv.bytes + 2, -1))
+        return {
+            "checksum": 1, "l4_offset": at % 256,
+            "l4_protocol": chance.choice((IPPROTO_TCP, IPPROTO_UDP, chance.randrange(256))),
+            "l4_bytes": chance.choice((max(0, room), max(0, room), 8, 7, 20, 19)),
+        }
+
+    def super_frame(self, chance):
+        """A frame to be cut, with a mistake in every second."""
+        if chance.random() < 0.03:
+            return {"lso": 1}, bytes(SUPER_FRAME_BYTES_MAX + 1)
+        fields, frame = random_super_frame(chance, SEGMENTS_MAX)
+        header_bytes = fields["header_bytes"]
+        if chance.random() < 0.5:
+            return fields, frame
+        mistake = chance.choice((
+            {"l4_protocol": chance.randrange(256)}, {"trailer": 1},
+            {"mss": chance.choice((0, FRAME_BYTES_MAX - header_bytes + 1, 2**14 - 1))},
+            *({name: (fields[name] + chance.choice((-4, 4, 1, -8, 40))) % 256} for name in (
+                "outer_offset", "esp_offset", "l3_offset", "l4_offset", "header_bytes")),
+            *({name: 1 - fields[name]} for name in ("outer_ipv6", "ipv6", "encapsulation")),
+        ))
+        short = chance.choice((len(frame), len(frame), header_bytes, header_bytes - 1))
+        return fields | mistake, frame[:short]
+
+    def write_spi(self):
+        at = self.descriptor["esp_offset"]
+        frame = bytearray(self.frame)
+        if len(frame) >= at + 4:
+            frame[at:at + 4] = self.sa.spi.to_bytes(4, "big")
+        self.frame = bytes(frame)
+
+    @property
+    def limit(self):
+        return SUPER_FRAME_BYTES_MAX if self.descriptor["lso"] else FRAME_BYTES_MAX
+
+    def input(self):
+        at = self.descriptor["esp_offset"]
+        pads = [self.frame[-size.bytes - 2] if len(self.frame) > 18 else 0 for size in IcvSize]
+        return pack(tx_frame(), {
+            "descriptor": self.descriptor,
+            "end": {"bytes": min(len(self.frame), self.limit),
+                    "oversize": len(self.frame) > self.limit},
+            "spi": int.from_bytes(self.frame[at:at + 4], "big"),
+            "pads": int.from_bytes(bytes(pads), "little"),
+        })
+
+    def looked_up(self, width):
+        if not self.hit:
+            return self.noise
+        return pack(looked_up(width // 128), {
+            "hit": 1, "sa": self.descriptor["sa"], "context": context(self.sa, self.powers)})
+
+    def check(self, word, width):
+        request = unpack(tx_request(width // 128), word)
+        plan, wanted = request["plan"], self.expected_plan()
+        assert {name: plan[name] for name in wanted} == wanted, (self.descriptor, len(self.frame))
+        if self.status == TxStatus.SEALED:
+            assert request["context"] == context(self.sa, self.powers)
+            assert request["next_header"] == self.descriptor["next_header"]
+
+    def expected_plan(self):
+        """All of the plan that counts."""
+        fields, status = self.descriptor, self.status
+        keep, seal = status <= TxStatus.BYPASSED, status == TxStatus.SEALED
+        lso = keep and fields["lso"]
+        summed = fields["checksum"] and fields["l4_protocol"] in (IPPROTO_TCP, IPPROTO_UDP)
+        wanted = {
+            "status": status, "sa": fields["sa"], "keep": keep, "seal": seal, "lso": lso,
+            "checksum": keep and (fields["lso"] or summed),
+            "edited": keep and (fields["lso"] or fields["checksum"]),
+            "bytes": min(len(self.frame), self.limit),
+        }
+        if seal:
+            wanted |= {
+                "trailer": fields["trailer"], "sequence": fields["sequence"],
+                "esp_offset": fields["esp_offset"], "icv_bytes": self.sa.icv.bytes,
+                "text_offset": fields["esp_offset"] + esp.TEXT_OFFSET}
+        if wanted["checksum"]:
+            wanted |= {"udp": fields["l4_protocol"] == IPPROTO_UDP,
+                       "l4_offset": fields["l4_offset"]}
+        if lso:
+            same = ("mss", "outer_ipv6", "ipv6", "encapsulation", "outer_id_fixed",
+                    "outer_offset", "l3_offset", "header_bytes")
+            wanted |= {name: fields[name] for name in same} | {
+                "payload_bytes": len(self.frame) - fields["header_bytes"],
+                "tunnel": seal and fields["l3_offset"] != fields["outer_offset"]}
+        return wanted
+
+
+async def check_all(dut, width, cases, *, idle=0.0, stall=0.0):
+    ports = Ports(dut, width, idle=idle, stall=stall)
+    frames, sas, requests = ports.source("frame"), ports.source("sa"), ports.sink("o")
+    frames.send(*(case.input() for case in cases))
+    sas.send(*(case.looked_up(width) for case in cases))
+    return await requests.receive(len(cases))
+
+
+@cocotb.test()
+@cocotb.parametrize(width=bench_widths())
+async def statuses_and_plans_are_those_of_the_model(dut, width):
+    await start_clock_and_reset(dut)
+    chance = random.Random(cocotb.RANDOM_SEED)
+    cases = [Case(chance, width) for _ in range(CASES)]
+    missing = set(TxStatus) - {case.status for case in cases}
+    assert not missing, f"the bench has no request with {missing}"
+    for case, word in zip(cases, await check_all(dut, width, cases, idle=0.3, stall=0.3),
+                          strict=True):
+        case.check(word, width)
+
+
+@cocotb.test()
+@cocotb.parametrize(width=bench_widths())
+async def a_frame_goes_every_clock(dut, width):
+    await start_clock_and_reset(dut)
+    chance = random.Random(cocotb.RANDOM_SEED)
+    cases = [Case(chance, width, near_end=False) for _ in range(50)]
+    start = Ports(dut, width).clock
+    await check_all(dut, width, cases)
+    assert Ports(dut, width).clock - start <= len(cases) + 4
+
+
+def test_requests_are_checked():
+    simulate_widths(TxCheck, name="tx_check", module=__name__, seed=1)
