@@ -24,7 +24,7 @@ from hdl.sa_store import SaStore
 from model import registers
 from model.codes import IcvSize, KeySize, RxStatus, SaDirection, SaOperation, SaResult, TxStatus
 from model.device import Device
-from model.layouts import LENGTH_BITS, LOOKUP_KEY, Field, Layout
+from model.layouts import LENGTH_BITS, LOOKUP_KEY, SUPER_LENGTH_BITS, Field, Layout
 from model.registers import ADDRESS_BITS, BY_NAME, REGISTERS, WORD_BYTES, Access
 from sim.build import simulate
 from sim.driver import Driver, RegisterError

@@ -16,7 +16,6 @@ from model.codes import (
     SUPER_FRAME_BYTES_MAX,
     IcvSize,
     SaDirection,
-    TxOperation,
     TxStatus,
 )
 from model.device import Device
@@ -60,7 +59,7 @@ class Case:
         return chance.choice(values)
 
     def single(self, chance):
-        """A frame that is not to be cut, maybe with its trailer, maybe with a checksum to put in."""
+        """A frame that is not to be cut, with or without trailer and checksum to put in."""
         if chance.random() < 0.02:
             return {"operation": chance.randrange(2)}, bytes(FRAME_BYTES_MAX + 1)
         offset = chance.choice((

@@ -49,7 +49,7 @@ class Request:
     def check(self, frame, job):
         place = {"enable": self.seal, "offset": frame["text_offset"]}
         wanted = {
-            "verdict": {"status": self.status, "sa": frame["sa"]},
+            "verdict": {"status": self.status, "sa": frame["sa"], "last": frame["last"]},
             "event": {"status": self.status, "first": frame["first"],
                       "bytes_in": frame["bytes_in"],
                       "bytes_out": frame["bytes_out"] if self.keep else 0},

@@ -19,8 +19,8 @@ class FrameIngress(wiring.Component):
     """Number the bytes of each frame and cut the frames that are too long.
 
     A frame of more than ``FRAME_BYTES_MAX`` bytes, or ``SUPER_FRAME_BYTES_MAX`` of a
-    super-frame, ends at that length, marked oversize; the rest of it is swallowed. So no frame, whatever its length, can
-    fill the memories behind and block those that follow.
+    super-frame, ends at that length, marked oversize; the rest of it is swallowed. So no
+    frame, whatever its length, can fill the memories behind and block those that follow.
 
     Combinational, one beat each clock. ``tkeep`` is all ones but on a frame's
     last beat, where its ones are contiguous from bit 0 (AMBA AXI4-Stream, IHI

@@ -9,8 +9,8 @@ class Queue(wiring.Component):
     """First in, first out, in distributed RAM or, when ``block_ram``, in block RAM.
 
     An entry leaves in the clock after it came at the earliest, from block RAM two clocks
-    after; one in and one out each clock. ``i.ready`` does not depend on ``o.ready``, so a queue also
-    cuts the ready path.
+    after; one in and one out each clock. ``i.ready`` does not depend on ``o.ready``, so
+    a queue also cuts the ready path.
 
     Parameters
     ----------

@@ -22,6 +22,9 @@ SLICE_BYTES = 16384
 SLICES = 32
 """Slices among that payload, at most."""
 
+ORDERS = 8
+"""Frames whose orders have come before they have: more than clocks between the two."""
+
 HEADER_BEATS = 32
 """Of headers, or of frames that are not cut, that wait for the segments before them."""
 
@@ -90,8 +93,8 @@ class SegmentPath(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         width = self.width
-        m.submodules.splits = splits = Queue(text_place(), 4)
-        m.submodules.cuts = cuts = Queue(slicer_request(), 4)
+        m.submodules.splits = splits = Queue(text_place(), ORDERS)
+        m.submodules.cuts = cuts = Queue(slicer_request(), ORDERS)
         m.submodules.split = split = HeaderSplit(width)
         m.submodules.headers = headers = Queue(beat(width), HEADER_BEATS)
         m.submodules.slicer = slicer = Slicer(width)
@@ -102,10 +105,10 @@ class SegmentPath(wiring.Component):
         m.submodules.replay = replay = HeaderReplay(width)
         m.submodules.build = build = FrameBuild(width)
         m.submodules.patch = patch = HeaderPatch(width, PATCHES)
-        m.submodules.agains = agains = Queue(1, 4)
-        m.submodules.payloads = payloads = Queue(text_place(), 4)
-        m.submodules.patches = patches = Queue(header_patches(PATCHES), 4)
-        m.submodules.marks = marks = Queue(1, 8)
+        m.submodules.agains = agains = Queue(1, ORDERS)
+        m.submodules.payloads = payloads = Queue(text_place(), ORDERS)
+        m.submodules.patches = patches = Queue(header_patches(PATCHES), ORDERS)
+        m.submodules.marks = marks = Queue(1, ORDERS)
 
         cut = self.cut.payload
         place = Signal(text_place())

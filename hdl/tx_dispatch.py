@@ -93,6 +93,7 @@ class TxDispatch(wiring.Component):
         m.d.comb += [
             job.verdict.status.eq(one.status),
             job.verdict.sa.eq(one.sa),
+            job.verdict.last.eq(one.last),
             job.event.status.eq(one.status),
             job.event.first.eq(one.first),
             job.event.bytes_in.eq(one.bytes_in),

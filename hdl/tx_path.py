@@ -13,27 +13,48 @@ from hdl.frame_hold import FrameHold
 from hdl.gcm_core import GcmCore
 from hdl.gcm_feed import GcmFeed, gcm_packet
 from hdl.gcm_stream import GcmStream
+from hdl.header_probe import HeaderProbe, probe_record
 from hdl.header_split import HeaderSplit
 from hdl.icv_append import IcvAppend
-from hdl.layouts import HANDLE_BITS, TxDescriptor, TxSeqiv, TxVerdict, beat, ghash_lanes
+from hdl.layouts import (
+    HANDLE_BITS,
+    TxDescriptor,
+    TxSeqiv,
+    TxVerdict,
+    beat,
+    ghash_lanes,
+)
+from hdl.pad_capture import PadCapture
 from hdl.queue import Queue
 from hdl.registers import TxEvent
 from hdl.rx_dispatch import looked_up
+from hdl.segment_path import SegmentPath, segment_cut
+from hdl.segmenter import Segmenter, segment_plan
 from hdl.spi_capture import SpiCapture
 from hdl.text_extract import TextExtract, text_span
 from hdl.text_restore import text_place
 from hdl.trailer import TrailerGenerator, trailer_request
-from hdl.tx_dispatch import ESP_OFFSET_MIN, TEXT_OFFSET, TxDispatch, tx_frame
-from model.codes import IcvSize
+from hdl.tx_check import ESP_OFFSET_MIN, TEXT_OFFSET, TxCheck, tx_frame
+from hdl.tx_dispatch import TxDispatch, tx_context
+from model.codes import (
+    IPPROTO_UDP,
+    UDP_HEADER_BYTES,
+    Encapsulation,
+    IcvSize,
+    TxOperation,
+)
 
-STORE_BYTES = 16384
-"""Of frames: the longest frame, and what comes while it leaves."""
+STORE_BYTES = 73728
+"""Of frames: the longest super-frame, and what comes while it leaves."""
 
 FRAMES = 32
 """Frames between ingress and dispatch: more than the SA table's latency in clocks."""
 
 ORDERS = 8
 """Frames between dispatch and core: more than the clocks from the frame store to the core."""
+
+REQUESTS = 16
+"""Between check and dispatch: more than the segmenter's latency in clocks."""
 
 CRYPTO_DEPTH = 64
 """Beats between the parting of headers and text and their joining: more than the latency."""
@@ -56,6 +77,7 @@ def hold_clocks(width: int) -> int:
 def tx_points(width: int) -> dict:
     """Shape of what passes each trace point of the transmit path."""
     return {
+        "segment": beat(width),
         "verdict": TxVerdict,
         "trailer": beat(width),
         "seqiv": TxSeqiv,
@@ -73,17 +95,20 @@ def tx_taps(width: int) -> wiring.Signature:
 
 
 class TxPath(wiring.Component):
-    """Seal the frames whose descriptor asks for it; pass those that ask for nothing.
+    """Segment, sum and seal frames as their descriptors ask; pass those that ask for nothing.
 
     ::
 
-        i ─ ingress ─ frame store ─ header split ─ queue ─ ESP header ────────────── frame build ─ o
-              │            │             └─ text extract ─ trailer ─ feed ─ GCM ─ ICV append ─┘
-              └ SA read ─ dispatch (seqiv)
+        i ─ ingress ─┬─ frame store ───────── segment path ─ header split ─ text extract ─ …
+                     ├─ probe, SPI, pad ─┐     │
+                     └─ SA read ─ check ─┴─ segmenter ─ dispatch (seqiv)
+
+        … ┬─ queue ─ ESP header ────────────────────────────── frame build ─ o
+          └─ text extract ─ trailer ─ feed ─ GCM ─ ICV append ─┘
 
     A frame is kept until its last beat has come and its request has been checked. It
     leaves without a gap: once its first beat has, it waits for nothing but ``o.ready``.
-    From the frame store on, nothing stops a text but a lack of room behind the core,
+    From the segment path on, nothing stops a text but a lack of room behind the core,
     and there are more beats of room than clocks of latency.
 
     Parameters
@@ -101,7 +126,7 @@ class TxPath(wiring.Component):
     o : Out(stream.Signature(axi_beat(width, 0)))
         Frames to the wire.
     event : Out(stream.Signature(TxEvent, always_ready=True))
-        One a frame, with its status.
+        One for each frame of a request, and for a request that is refused.
     taps : Out(tx_taps(width))
     """
 
@@ -122,12 +147,21 @@ class TxPath(wiring.Component):
         width, lanes = self.width, self.width // 128
         beat_bytes = width // 8
 
-        m.submodules.ingress = ingress = FrameIngress(width, TxDescriptor.size)
+        m.submodules.ingress = ingress = FrameIngress(
+            width, TxDescriptor.size, TxDescriptor["lso"].offset)
         m.submodules.spi = spi = SpiCapture(width)
+        m.submodules.pad = pad = PadCapture(width)
+        m.submodules.probe = probe = HeaderProbe(width)
         m.submodules.frames = frames = BeatStore(beat(width), STORE_BYTES // beat_bytes)
         m.submodules.ended = ended = Queue(tx_frame(), FRAMES)
         m.submodules.sas = sas = Queue(looked_up(lanes), FRAMES)
+        m.submodules.probes = probes = Queue(probe_record(), FRAMES)
+        m.submodules.check = check = TxCheck(width)
+        m.submodules.plans = plans = Queue(segment_plan(), 2)
+        m.submodules.contexts = contexts = Queue(tx_context(lanes), REQUESTS)
+        m.submodules.segmenter = segmenter = Segmenter()
         m.submodules.dispatch = dispatch = TxDispatch(width)
+        m.submodules.segments = segments = SegmentPath(width)
         m.submodules.splits = splits = Queue(text_place(), ORDERS)
         m.submodules.spans = spans = Queue(text_span(), ORDERS)
         m.submodules.trailers = trailers = Queue(trailer_request(), ORDERS)
@@ -169,7 +203,12 @@ class TxPath(wiring.Component):
             spi.i.payload.eq(taken.beat),
             spi.i.valid.eq(accepted),
             spi.esp_offset.eq(descriptor.esp_offset),
+            pad.i.payload.eq(taken.beat),
+            pad.i.valid.eq(accepted),
+            probe.i.payload.eq(taken.beat),
+            probe.i.valid.eq(accepted),
         ]
+        self.connect_offsets(m, probe.offsets, descriptor)
         m.d.sync += [
             end.eq(ingress.end.payload),
             end_valid.eq(ingress.end.valid),
@@ -180,19 +219,49 @@ class TxPath(wiring.Component):
             ended.i.payload.descriptor.eq(held_descriptor),
             ended.i.payload.end.eq(end),
             ended.i.payload.spi.eq(spi.spi),
+            ended.i.payload.pads.eq(pad.o),
             ended.i.valid.eq(end_valid),
             self.read.payload.eq(held_descriptor.sa),
             self.read.valid.eq(end_valid),
             sas.i.payload.eq(self.sa.payload),
             sas.i.valid.eq(self.sa.valid),
+            probes.i.payload.eq(probe.o.payload),
+            probes.i.valid.eq(probe.o.valid),
         ]
-        wiring.connect(m, ended.o, dispatch.frame)
-        wiring.connect(m, sas.o, dispatch.sa)
+        wiring.connect(m, ended.o, check.frame)
+        wiring.connect(m, sas.o, check.sa)
 
+        # Requests.
+        request, plan = check.o.payload, check.o.payload.plan
+        frame_beats = (plan.bytes + beat_bytes - 1) // beat_bytes
+        cut = Signal(segment_cut())
+        shared = Signal(tx_context(lanes))
+        m.d.comb += [
+            cut.enable.eq(plan.lso),
+            cut.slicer.header_bytes.eq(plan.header_bytes),
+            cut.slicer.mss.eq(plan.mss),
+            cut.slicer.bytes.eq(plan.payload_bytes),
+            shared.context.eq(request.context),
+            shared.next_header.eq(request.next_header),
+        ]
+        checked = fan_out(m, check.o, [
+            (frames.command, Cat(frame_beats[:len(frames.command.payload.beats)], plan.keep), 1),
+            (segments.cut, cut, plan.keep),
+            (plans.i, plan, 1),
+            (contexts.i, shared, plan.seal),
+        ])
+        m.d.sync += waiting.eq(waiting + (accepted & taken.beat.first) - checked)
+
+        # Their frames.
+        wiring.connect(m, frames.o, segments.i)
+        wiring.connect(m, plans.o, segmenter.plan)
+        wiring.connect(m, probes.o, segmenter.probe)
+        wiring.connect(m, segments.slice_sum, segmenter.slice_sum)
+        wiring.connect(m, segmenter.o, dispatch.segment)
+        wiring.connect(m, contexts.o, dispatch.context)
         job = dispatch.o.payload
-        frame_beats = (job.bytes + beat_bytes - 1) // beat_bytes
         dispatched = fan_out(m, dispatch.o, [
-            (frames.command, Cat(frame_beats[:len(frames.command.payload.beats)], job.keep), 1),
+            (segments.order, Cat(job.again, job.payload, job.patches, job.edited), job.keep),
             (splits.i, job.place, job.keep),
             (esp_headers.i, job.header, job.keep),
             (places.i, job.place, job.keep),
@@ -201,10 +270,9 @@ class TxPath(wiring.Component):
             (packets.i, job.packet, job.seal),
             (sizes.i, job.icv_size, job.seal),
         ])
-        m.d.sync += waiting.eq(waiting + (accepted & taken.beat.first) - dispatched)
 
         # Headers one way, text the other.
-        wiring.connect(m, frames.o, split.i)
+        wiring.connect(m, segments.o, split.i)
         wiring.connect(m, splits.o, split.place)
         wiring.connect(m, split.headers, headers.i)
         wiring.connect(m, headers.o, esp_header.i)
@@ -236,13 +304,13 @@ class TxPath(wiring.Component):
             self.o.valid.eq(build.o.valid),
             build.o.ready.eq(self.o.ready),
             self.event.valid.eq(dispatched),
-            self.event.payload.status.eq(job.verdict.status),
-            self.event.payload.bytes_in.eq(job.bytes),
-            self.event.payload.bytes_out.eq(job.bytes_out),
+            self.event.payload.eq(job.event),
         ]
 
         taps = self.taps
         m.d.comb += [
+            taps.segment.payload.eq(segments.edited.payload),
+            taps.segment.valid.eq(segments.edited.valid),
             taps.verdict.payload.eq(job.verdict),
             taps.verdict.valid.eq(dispatched),
             taps.seqiv.payload.eq(job.seqiv),
@@ -255,3 +323,20 @@ class TxPath(wiring.Component):
             taps.icv.valid.eq(append.tag.valid & append.tag.ready),
         ]
         return m
+
+    def connect_offsets(self, m, offsets, descriptor):
+        """Tell the probe where the headers lie that a request needs."""
+        l4_end = descriptor.l4_offset + descriptor.l4_bytes
+        encapsulated = descriptor.encapsulation == Encapsulation.UDP
+        m.d.comb += [
+            offsets.outer_l3.eq(descriptor.outer_offset),
+            offsets.outer_end.eq(Mux(
+                descriptor.operation == TxOperation.ENCRYPT,
+                descriptor.esp_offset - Mux(encapsulated, UDP_HEADER_BYTES, 0),
+                descriptor.l4_offset)),
+            offsets.inner_l3.eq(descriptor.l3_offset),
+            offsets.l4.eq(descriptor.l4_offset),
+            offsets.l4_end.eq(Mux(descriptor.lso, descriptor.header_bytes, l4_end)),
+            offsets.lso.eq(descriptor.lso),
+            offsets.udp.eq(descriptor.l4_protocol == IPPROTO_UDP),
+        ]

@@ -182,7 +182,11 @@ RX_LOOKED_UP = Layout(
 
 TX_VERDICT = Layout(
     "tx_verdict",
-    (Field("status", 4, "TxStatus"), Field("sa", HANDLE_BITS, "handle from the descriptor")),
+    (
+        Field("status", 4, "TxStatus"),
+        Field("sa", HANDLE_BITS, "handle from the descriptor"),
+        Field("last", 1, "of the frames of its request"),
+    ),
 )
 
 TX_SEQIV = Layout(

@@ -35,7 +35,7 @@ from sim.steps import Command, Outcome, Received, RxFrame, Step, TxFrame
 
 TAP_NAMES = (
     "rx_parse", "rx_lookup", "rx_open", "rx_icv", "rx_verdict",
-    "tx_verdict", "tx_trailer", "tx_seqiv", "tx_seal", "tx_icv",
+    "tx_segment", "tx_verdict", "tx_trailer", "tx_seqiv", "tx_seal", "tx_icv",
 )
 
 IV_OFFSET_END = ESP_HEADER_BYTES + ESP_IV_BYTES
@@ -92,7 +92,7 @@ class _Reader:
         self._taps: dict[str, Iterator[Any]] = {
             name: iter(seen.taps.get(name, ())) for name in TAP_NAMES
         }
-        for name in ("rx_open", "tx_trailer", "tx_seal"):
+        for name in ("rx_open", "tx_segment", "tx_trailer", "tx_seal"):
             self._taps[name] = _texts(seen.taps.get(name, ()), width)
         self._results = iter(seen.results)
         self._to_host = iter(seen.to_host)
@@ -135,13 +135,22 @@ class _Reader:
             self._add_frame("rx.out", frame_out)
 
     def sent(self, descriptor: dict[str, int], frame: bytes) -> None:
-        """The trace points of a frame from the host."""
+        """The trace points of a request of the host."""
         self._packets["tx"] += 1
         values = TX_DESCRIPTOR.unpack(TX_DESCRIPTOR.pack(descriptor))
         self._add("tx.in", values | {"frame": frame.hex()})
+        while not self._left(values):
+            pass
+
+    def _left(self, values: dict[str, int]) -> bool:
+        """The trace points of a frame of a request; whether it is the last."""
         verdict = self._next("tx_verdict", TX_VERDICT)
         if verdict is None:
-            return
+            return True
+        last = bool(verdict.pop("last"))
+        keep = verdict["status"] <= TxStatus.BYPASSED
+        if keep and (values["lso"] or values["checksum"]):
+            self._add_text("tx.segment", next(self._taps["tx_segment"], None), "frame")
         self._add("tx.verdict", verdict | {"status": _name(TxStatus, verdict["status"])})
         if verdict["status"] == TxStatus.SEALED:
             self._add_text("tx.trailer", next(self._taps["tx_trailer"], None))
@@ -151,8 +160,9 @@ class _Reader:
                 self._add("tx.seqiv", seqiv | {"iv": iv.hex()})
             self._add_text("tx.seal", next(self._taps["tx_seal"], None))
             self._add_tag("tx.icv", next(self._taps["tx_icv"], None))
-        if verdict["status"] <= TxStatus.BYPASSED:
+        if keep:
             self._add_frame("tx.out", next(self._to_wire, None))
+        return last
 
     def leftovers(self) -> None:
         """What no packet accounts for belongs to a packet behind the last one."""
@@ -183,9 +193,9 @@ class _Reader:
     def _add(self, point: str, fields: dict[str, Any]) -> None:
         self.trace.append(TraceRecord(self._packets[point[:2]], point, fields))
 
-    def _add_text(self, point: str, text: bytes | None) -> None:
+    def _add_text(self, point: str, text: bytes | None, name: str = "text") -> None:
         if text is not None:
-            self._add(point, {"text": text.hex()})
+            self._add(point, {name: text.hex()})
 
     def _add_tag(self, point: str, tag: int | None) -> None:
         if tag is not None:
