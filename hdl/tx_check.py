@@ -215,6 +215,8 @@ class TxCheck(wiring.Component):
         refused = Signal(TxStatus)
         with m.If(lso & frame.end.oversize):
             m.d.comb += refused.eq(TxStatus.DROP_LSO_OVERSIZE)
+        with m.Elif(lso & descriptor.trailer & (descriptor.operation == TxOperation.ENCRYPT)):
+            m.d.comb += refused.eq(TxStatus.DROP_TRAILER)
         with m.Elif(lso & measured.other_protocol):
             m.d.comb += refused.eq(TxStatus.DROP_LSO_PROTOCOL)
         with m.Elif(lso & measured.scattered):
@@ -247,7 +249,7 @@ class TxCheck(wiring.Component):
             m.d.comb += status.eq(TxStatus.DROP_SYNTAX)
         with m.Elif(frame.spi != context.spi):
             m.d.comb += status.eq(TxStatus.DROP_SPI)
-        with m.Elif(descriptor.trailer & (lso | of_this_icv(measured.bad_trailer))):
+        with m.Elif(descriptor.trailer & of_this_icv(measured.bad_trailer)):
             m.d.comb += status.eq(TxStatus.DROP_TRAILER)
         with m.Elif(too_many & (~context.esn | measured.last_epoch)):
             m.d.comb += status.eq(TxStatus.DROP_LSO_SEQUENCE)
