@@ -167,14 +167,18 @@ def _recorder(engine: Netlist, side: str) -> str:
 def _verdicts(side: str) -> str:
     """The counts ``<side>_judged`` and ``<side>_leaving``."""
     layout, leaves = _LEAVES[side]
-    place = [field.name for field in layout.fields].index("status")
-    low = sum(field.bits for field in layout.fields[:place])
-    high = low + layout.fields[place].bits - 1
-    status = f"tap_{side}_verdict_payload[{high}:{low}]"
+
+    def part(name: str) -> str:
+        place = [field.name for field in layout.fields].index(name)
+        low = sum(field.bits for field in layout.fields[:place])
+        return f"tap_{side}_verdict_payload[{low + layout.fields[place].bits - 1}:{low}]"
+
+    last = part("last") if side == "tx" else "1'b1"
     return (
         f"  wire [31:0] {side}_judged, {side}_leaving;\n"
         f"  espnic_verdicts {side}_verdicts (.clk(clk), .rst(rst), .start(start),\n"
-        f"    .valid(tap_{side}_verdict_valid), .leaves({status} {leaves}),\n"
+        f"    .valid(tap_{side}_verdict_valid), .last({last}),\n"
+        f"    .leaves({part('status')} {leaves}),\n"
         f"    .judged({side}_judged), .leaving({side}_leaving));\n"
     )
 

@@ -176,12 +176,13 @@ module espnic_tap #(
         end
 endmodule
 
-// Counts the verdicts on frames, and those after which a frame leaves.
+// Counts the frames judged, of several of one request the last, and those that leave.
 module espnic_verdicts (
     input clk,
     input rst,
     input start,
     input valid,
+    input last,
     input leaves,
     output reg [31:0] judged,
     output reg [31:0] leaving
@@ -191,7 +192,7 @@ module espnic_verdicts (
             judged <= 0;
             leaving <= 0;
         end else if (valid) begin
-            judged <= judged + 1;
+            judged <= judged + last;
             leaving <= leaving + leaves;
         end
 endmodule
