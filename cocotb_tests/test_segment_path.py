@@ -1,0 +1,98 @@
+"""The segment path: super-frames cut, headers written, frames in between untouched."""
+
+import random
+
+import cocotb
+
+from hdl.segment_path import SegmentPath, segment_cut, segment_order
+from hdl.segmenter import PATCHES
+from model import checksum
+from sim.beats import pack, receive_packets, to_beats, to_packets
+from sim.streams import start_clock_and_reset
+from sim.widths import Ports, bench_widths, simulate_widths
+
+WIDTHS = (128, 512)
+PATCH_BITS = segment_order()["patches"].width // PATCHES
+
+
+class Frame:
+    """A frame that passes, or is cut into slices of ``mss`` bytes behind its header."""
+
+    def __init__(self, chance, kind):
+        self.edited = chance.randrange(2)
+        self.mss = None
+        if kind == "whole":
+            self.data = chance.randbytes(chance.choice((60, chance.randrange(2, 1500))))
+            self.slices = []
+            return
+        self.header = chance.randbytes(4 * chance.randrange(8, 60) + 2)
+        self.mss = {"tiny": chance.randrange(1, 20), "middle": chance.randrange(100, 1500),
+                    "long": chance.randrange(8900, 9500)}[kind]
+        count = chance.randrange(1, 40 if kind == "tiny" else 7)
+        payload = chance.randbytes((count - 1) * self.mss + chance.randrange(1, self.mss + 1))
+        self.slices = [payload[at:at + self.mss] for at in range(0, len(payload), self.mss)]
+        self.data = self.header + payload
+
+    def cut(self):
+        if self.mss is None:
+            return pack(segment_cut(), {"enable": 0})
+        return pack(segment_cut(), {"enable": 1, "slicer": {
+            "header_bytes": len(self.header), "mss": self.mss,
+            "bytes": len(self.data) - len(self.header)}})
+
+    def leaving(self, chance):
+        """Each frame that is to leave, with its order: a word of the header is overwritten."""
+        bodies = [self.header + one for one in self.slices] or [self.data]
+        for index, frame in enumerate(bodies):
+            word = chance.randrange(min(len(frame), 100) // 2)
+            value = chance.getrandbits(16)
+            changed = bytearray(frame)
+            changed[2 * word:2 * word + 2] = value.to_bytes(2, "big")
+            patch = pack(segment_order()["patches"].shape.elem_shape,
+                         {"enable": 1, "word": word, "value": value})
+            yield bytes(changed), pack(segment_order(), {
+                "again": index > 0, "edited": self.edited,
+                "payload": {"enable": self.mss is not None,
+                            "offset": len(self.header) if self.mss else 0},
+                "patches": patch << PATCH_BITS * chance.randrange(PATCHES)})
+
+
+async def check(dut, width, frames, *, idle=0.0, stall=0.0):
+    """Run the frames through; returns the clocks and the beats of what has left."""
+    await start_clock_and_reset(dut)
+    chance = random.Random(cocotb.RANDOM_SEED)
+    ports = Ports(dut, width, idle=idle, stall=stall)
+    beats, cuts, orders = (ports.source(name) for name in ("i", "cut", "order"))
+    out, sums, edited = (ports.sink(name) for name in ("o", "slice_sum", "edited"))
+    leaving = [one for frame in frames for one in frame.leaving(chance)]
+    marks = [frame.edited for frame in frames for _ in frame.slices or [0]]
+    start = ports.clock
+    for frame in frames:
+        beats.send(*to_beats(width, frame.data, chance))
+        cuts.send(frame.cut())
+    orders.send(*(order for _, order in leaving))
+    for number, (data, _) in enumerate(leaving):
+        [seen] = await receive_packets(out, width, 1)
+        wrong = next((at for at in range(min(len(seen), len(data))) if seen[at] != data[at]), None)
+        assert seen == data, (
+            f"frame {number}: {len(seen)} bytes of {len(data)}, the first wrong {wrong}")
+    clocks = ports.clock - start
+    expected = [checksum.total(one) for frame in frames for one in frame.slices]
+    assert await sums.receive(len(expected)) == expected
+    assert to_packets(width, edited.items) == [
+        data for (data, _), mark in zip(leaving, marks, strict=True) if mark]
+    return clocks, sum(-(-len(data) // (width // 8)) for data, _ in leaving)
+
+
+@cocotb.test()
+@cocotb.parametrize(width=bench_widths(), gaps=[(0.0, 0.0), (0.2, 0.2), (0.0, 0.6)])
+async def segments_and_whole_frames_leave_in_order(dut, width, gaps):
+    chance = random.Random(cocotb.RANDOM_SEED)
+    kinds = ["long", "tiny", "whole", "middle", "whole", "tiny", "long", "middle", "long", "whole"]
+    frames = [Frame(chance, kind) for kind in kinds]
+    idle, stall = gaps
+    await check(dut, width, frames, idle=idle, stall=stall)
+
+
+def test_segment_path():
+    simulate_widths(SegmentPath, name="segment_path", module=__name__, widths=WIDTHS, seed=1)
