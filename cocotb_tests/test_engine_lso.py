@@ -8,7 +8,7 @@ from random import Random
 import pytest
 from scapy.layers.inet import TCP
 
-from cocotb_tests.engine_steps import Traffic, add_commands, alternate
+from cocotb_tests.engine_steps import Traffic, add_commands, alternate, bypass
 from cocotb_tests.super_frames import random_super_frame
 from cocotb_tests.test_engine import compared, hold, statuses
 from model import stack
@@ -91,9 +91,12 @@ def test_long_bursts_and_small_segments(width):
              supers.request(64, 1), supers.request(45, 1460)]
     whole = supers.request(1, 1460)
     longest = TxFrame(whole.descriptor, whole.data.ljust(SUPER_FRAME_BYTES_MAX, b"\xA5"))
-    outcome = hold([*add_commands(sas, SaDirection.TX), *steps, longest], width)
+    # While a burst leaves, as many requests wait as there is room for.
+    waiting = [bypass(bytes(60 + number)) for number in range(80)]
+    outcome = hold([*add_commands(sas, SaDirection.TX), *steps, *waiting, longest, *waiting],
+                   width, stall=0)
     assert set(statuses(outcome, "tx.verdict")) <= {"SEALED", "BYPASSED"}
-    assert len(outcome.sent) > 45
+    assert len(outcome.sent) > 45 + 2 * len(waiting)
 
 
 @pytest.mark.parametrize("width", WIDTHS)

@@ -50,6 +50,9 @@ STORE_BYTES = 73728
 FRAMES = 32
 """Frames between ingress and dispatch: more than the SA table's latency in clocks."""
 
+PLANS = 2
+"""Requests that have been checked and wait to be done."""
+
 ORDERS = 8
 """Frames between dispatch and core: more than the clocks from the frame store to the core."""
 
@@ -155,9 +158,9 @@ class TxPath(wiring.Component):
         m.submodules.frames = frames = BeatStore(beat(width), STORE_BYTES // beat_bytes)
         m.submodules.ended = ended = Queue(tx_frame(), FRAMES)
         m.submodules.sas = sas = Queue(looked_up(lanes), FRAMES)
-        m.submodules.probes = probes = Queue(probe_record(), FRAMES)
+        m.submodules.probes = probes = Queue(probe_record(), FRAMES + PLANS + 1)
         m.submodules.check = check = TxCheck(width)
-        m.submodules.plans = plans = Queue(segment_plan(), 2)
+        m.submodules.plans = plans = Queue(segment_plan(), PLANS)
         m.submodules.contexts = contexts = Queue(tx_context(lanes), REQUESTS)
         m.submodules.segmenter = segmenter = Segmenter()
         m.submodules.dispatch = dispatch = TxDispatch(width)

@@ -73,8 +73,8 @@ def engine_rig(engine: Netlist) -> Rig:
     outputs = {"done": 1, "stuck": 1, "clock": 32, "judged": 32, "tx_gaps": 32, "rx_gaps": 32}
     outputs |= {name: _bits(engine, name) for name in through if name in engine.outputs}
     moved = " | ".join(
-        f"(play_{side}_tvalid & s_axis_{side}_tready) | (m_axis_{side}_tvalid & record_{side}_tready)"
-        for side in _SIDES)
+        f"(play_{side}_tvalid & s_axis_{side}_tready)"
+        f" | (m_axis_{side}_tvalid & record_{side}_tready)" for side in _SIDES)
     complete = " && ".join(
         f"{side}_judged == {side}_frames && {side}_count == {side}_leaving" for side in _SIDES)
     parts = [_tap(engine, name) for name in TAP_NAMES]
