@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from model import segment
 from model.layouts import RX_COMPLETION, TX_DESCRIPTOR
 from sim.build import Build, Run, cache_directory, run
 from sim.problem import SimulationError
@@ -71,10 +72,12 @@ class Played:
     problem: str | None = None
     """What broke the rules or never came; None when all is well."""
 
-    def passages(self, side: str) -> list[Passage]:
-        """Of frames that all came out."""
-        pairs = zip(self.entered[side], self.left[side], strict=True)
-        return [Passage(*entered, *left) for entered, left in pairs]
+    def passages(self, side: str, frames_each: int = 1) -> list[Passage]:
+        """Of frames that all came out, each in as many."""
+        left = self.left[side]
+        firsts, lasts = left[::frames_each], left[frames_each - 1::frames_each]
+        return [Passage(*entered, first, last) for entered, (first, _), (_, last)
+                in zip(self.entered[side], firsts, lasts, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -102,20 +105,26 @@ class EngineRig:
 def play(rig: EngineRig, loads: Sequence[Load], seed: int = 1) -> list[Played]:
     """Run loads of which every frame must come out, one behind the other, in one simulation.
 
-    Raises ``SimulationError`` when a run breaks off or frames are missing.
+    A super-frame must come out in its segments. Raises ``SimulationError`` when a run breaks
+    off or frames are missing.
     """
     with tempfile.TemporaryDirectory(dir=cache_directory()) as name:
         session = run_loads(rig, loads, Path(name), seed)
     if session.run.failures:
         raise SimulationError(f"{session.run.failures[0][1]}, log: {session.run.log}")
     for load, played in zip(loads, session.played, strict=False):
-        for side, given in zip(SIDES, (load.tx, load.rx), strict=True):
-            if played.problem is None and len(played.left[side]) != len(given):
-                played.problem = f"{side}: of {len(given)} frames {len(played.left[side])} came out"
+        for side, count in zip(SIDES, (sum(map(_frames, load.tx)), len(load.rx)), strict=True):
+            if played.problem is None and len(played.left[side]) != count:
+                played.problem = f"{side}: of {count} frames {len(played.left[side])} came out"
         if played.problem is not None:
             raise SimulationError(played.problem)
     shutil.rmtree(session.run.directory)
     return session.played
+
+
+def _frames(step: TxFrame) -> int:
+    """As how many a request leaves."""
+    return segment.count(step.descriptor, len(step.data)) if step.descriptor.get("lso") else 1
 
 
 def run_loads(rig: EngineRig, loads: Sequence[Load], folder: Path, seed: int) -> Session:

@@ -11,8 +11,14 @@ from ipaddress import ip_address
 from pathlib import Path
 from random import Random
 
-from model import esp, ip, stack
-from model.codes import IcvSize, RxStatus
+from model import esp, gso, ip, stack
+from model.codes import (
+    IPPROTO_TCP,
+    IPPROTO_UDP,
+    IPV4_HEADER_BYTES,
+    IcvSize,
+    RxStatus,
+)
 from model.sa import SecurityAssociation
 from sim.bare import play_bare
 from sim.play import EngineRig, Load, Passage, Played, play
@@ -35,6 +41,8 @@ ETHERNET_OVERHEAD_BYTES = 24
 
 SOURCE, DESTINATION = ip_address("192.0.2.1"), ip_address("198.51.100.1")
 FIRST_SPI = 0x1000
+_TCP_HEADER = bytes.fromhex("c350 0050 00010000 00020000 5018 ffff 0000 0000")
+"""ACK and PSH, no options."""
 _WARM_UP_SHARE = 4
 """One in so many packets is warm-up."""
 _PACKETS_MIN = 12
@@ -160,25 +168,51 @@ class Traffic:
 
     def next(self, size: int) -> tuple[TxFrame, bytes, bytes]:
         """Request, sealed frame, and the same frame opened in its place."""
+        payload = self._random.randbytes(size - IPV4_HEADER_BYTES)
+        index, sequence = self._take(1)
+        outgoing = stack.Outgoing(self._sas[index], sequence, _clear(IPPROTO_UDP, payload))
+        return _as_request(outgoing, index + 1), *_on_the_wire(outgoing)
+
+    def burst(self, mss: int, payload_bytes: int) -> tuple[TxFrame, list[bytes], list[bytes]]:
+        """Request to cut a TCP super-packet, and of its segments the same as of a packet."""
+        payload = _TCP_HEADER + self._random.randbytes(payload_bytes)
+        clear = gso.unfinished(_clear(IPPROTO_TCP, payload))
+        segments = stack.clear_packets(clear, False, mss)
+        index, sequence = self._take(len(segments))
+        sa = self._sas[index]
+        sealed, opened = zip(*(
+            _on_the_wire(stack.Outgoing(sa, sequence + place, segment))
+            for place, segment in enumerate(segments)), strict=True)
+        request = _as_request(stack.Outgoing(sa, sequence, clear, mss=mss), index + 1)
+        return request, list(sealed), list(opened)
+
+    def _take(self, count: int) -> tuple[int, int]:
+        """The next SA, and the first of so many sequence numbers that it gives away."""
         index = self._taken * self._STRIDE % len(self._sas)
         self._taken += 1
-        self._sequences[index] += 1
-        sa, sequence = self._sas[index], self._sequences[index]
-        outgoing = stack.Outgoing(sa, sequence, self._clear(size))
-        request = stack.device_request(outgoing, index + 1)
-        start = request.descriptor["esp_offset"] + esp.TEXT_OFFSET
-        text = request.frame[start:-sa.icv.bytes]
-        sealed = esp.seal(sa, sequence, text)
-        head = request.frame[:start - esp.TEXT_OFFSET] + sealed.header + sealed.iv
-        icv = sealed.tag[:sa.icv.bytes]
-        return (TxFrame(request.descriptor, request.frame),
-                head + sealed.ciphertext + icv, head + text + icv)
+        first = self._sequences[index] + 1
+        self._sequences[index] += count
+        return index, first
 
-    def _clear(self, size: int) -> bytes:
-        header = (bytes([0x45, 0]) + size.to_bytes(2, "big") + bytes([0, 0, 0x40, 0, 64, 17, 0, 0])
-                  + SOURCE.packed + DESTINATION.packed)
-        header = ip.fix_lengths(header, size - len(header))
-        return header + self._random.randbytes(size - len(header))
+
+def _clear(protocol: int, payload: bytes) -> bytes:
+    header = (bytes([0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, protocol, 0, 0])
+              + SOURCE.packed + DESTINATION.packed)
+    return ip.fix_lengths(header, len(payload)) + payload
+
+
+def _as_request(outgoing: stack.Outgoing, handle: int) -> TxFrame:
+    request = stack.device_request(outgoing, handle)
+    return TxFrame(request.descriptor, request.frame)
+
+
+def _on_the_wire(outgoing: stack.Outgoing) -> tuple[bytes, bytes]:
+    """The sealed frame of a packet, all made in software, and the same opened in its place."""
+    sealed = stack.software_frame(outgoing)
+    request = stack.device_request(outgoing, 1)
+    start = request.descriptor["esp_offset"] + esp.TEXT_OFFSET
+    icv_at = len(sealed) - outgoing.sa.icv.bytes
+    return sealed, sealed[:start] + request.frame[start:icv_at] + sealed[icv_at:]
 
 
 @dataclass(frozen=True)
@@ -201,7 +235,8 @@ def populate(
 class Job:
     """One workload on so many SAs, with what must come out."""
 
-    workload: Workload
+    name: str
+    """Of the workload."""
     sas: int
     load: Load
     sent: tuple[bytes, ...]
@@ -213,7 +248,7 @@ def make_job(workload: Workload, population: Population, seed: int) -> Job:
     traffic = Traffic(population.sas, seed)
     requests, sealed, opened = zip(*(traffic.next(size) for size in workload.sizes), strict=True)
     load = Load(requests, tuple(RxFrame(frame) for frame in sealed), population.table)
-    return Job(workload, len(population.sas), load, sealed, opened)
+    return Job(workload.name, len(population.sas), load, sealed, opened)
 
 
 def build_rig(width: int, sas: int) -> EngineRig:
@@ -232,7 +267,7 @@ def measure(rig: EngineRig, jobs: Sequence[Job], clock_mhz: float) -> list[Row]:
     Before each runs its first frame alone, for the latency. Raises
     ``SimulationError`` when a frame is wrong.
     """
-    loads = [load for job in jobs for load in (_first_alone(job.load), job.load)]
+    loads = [load for job in jobs for load in (first_alone(job.load), job.load)]
     played = play(rig, loads)
     rows = []
     for number, job in enumerate(jobs):
@@ -246,16 +281,17 @@ def check_frames(job: Job, played: Played) -> None:
     """Raise ``SimulationError`` unless every frame that came out is right."""
     for number, (frame, expected) in enumerate(zip(played.sent, job.sent, strict=True)):
         if frame != expected:
-            raise SimulationError(f"tx: frame {number} of {job.workload.name} is not as sealed "
+            raise SimulationError(f"tx: frame {number} of {job.name} is not as sealed "
                                   "in software")
     for number, (got, expected) in enumerate(zip(played.received, job.opened, strict=True)):
         status = RxStatus(got.completion["status"])
         if (status, got.frame) != (RxStatus.OK, expected):
-            raise SimulationError(f"rx: frame {number} of {job.workload.name} is {status.name}, "
+            raise SimulationError(f"rx: frame {number} of {job.name} is {status.name}, "
                                   "expected OK and the text in clear")
 
 
-def _first_alone(load: Load) -> Load:
+def first_alone(load: Load) -> Load:
+    """The first frame of each side without the others."""
     return Load(load.tx[:1], load.rx[:1], load.table)
 
 
@@ -267,35 +303,41 @@ def _rows(
         ("tx", [step.data for step in job.load.tx], job.sent),
         ("rx", job.sent, job.opened),
     ):
-        clocks, limit = _steady(whole.passages(side), given, came, width)
-        frames = job.sent[_warm_up(len(job.sent)):]
+        frames_in, frames_out = ([beats(frame, width) for frame in frames]
+                                 for frames in (given, came))
+        clocks, limit = steady(whole.passages(side), frames_in, frames_out)
+        frames = job.sent[warm_up(len(job.sent)):]
         first = alone.passages(side)[0]
         rows.append(Row(
-            direction=side, width=width, size=job.workload.name, sas=job.sas,
+            direction=side, width=width, size=job.name, sas=job.sas,
             frame_bytes=sum(map(len, frames)) / len(frames),
             clocks_per_packet=clocks, limit_clocks=limit,
-            latency_clocks=first.last_out - _beats(came[0], width) - first.last_in,
+            latency_clocks=first.last_out - frames_out[0] - first.last_in,
             first_beat_clocks=first.first_out - first.last_in - 1, clock_mhz=clock_mhz))
     return rows
 
 
-def _steady(
-    passages: Sequence[Passage], given: Sequence[bytes], came: Sequence[bytes], width: int,
+def steady(
+    passages: Sequence[Passage], given: Sequence[int], came: Sequence[int],
 ) -> tuple[float, float]:
-    """Clocks a packet behind the warm-up, and their limit: the beats of the busier side."""
-    start = _warm_up(len(passages))
-    packets = len(passages) - start
+    """Clocks a passage behind the warm-up, and their limit: the beats of the busier side.
+
+    ``given`` and ``came`` are the beats that each has on the way in and out.
+    """
+    start = warm_up(len(passages))
+    count = len(passages) - start
     clocks = passages[-1].last_out - passages[start - 1].last_out
-    limit = max(sum(_beats(frame, width) for frame in frames[start:]) for frames in (given, came))
-    return clocks / packets, limit / packets
+    return clocks / count, max(sum(given[start:]), sum(came[start:])) / count
 
 
-def _beats(frame: bytes, width: int) -> int:
+def beats(frame: bytes, width: int) -> int:
+    """That a frame has."""
     return -(-len(frame) // (width // 8))
 
 
-def _warm_up(packets: int) -> int:
-    return max(1, packets // _WARM_UP_SHARE)
+def warm_up(passages: int) -> int:
+    """How many of so many do not count."""
+    return max(1, passages // _WARM_UP_SHARE)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from model.layouts import RX_COMPLETION
 from sim import cli, rate, rate_report
 from sim.play import Passage, Played
 from sim.problem import SimulationError
-from sim.rate import Row, Workload
+from sim.rate import Row
 from sim.steps import Received
 
 FRAME_BYTES = 160
@@ -31,22 +31,26 @@ def passages(count, clocks):
 
 @pytest.mark.parametrize("clocks", [BEATS, BEATS + 1])
 def test_clocks_a_packet_are_those_between_ends_of_frames(clocks):
-    frames = [bytes(FRAME_BYTES)] * 8
-    assert rate._steady(passages(8, clocks), frames, frames, 128) == (clocks, BEATS)
+    frames = [BEATS] * 8
+    assert rate.steady(passages(8, clocks), frames, frames) == (clocks, BEATS)
 
 
 def test_one_clock_lost_behind_the_warm_up_is_seen():
-    frames = [bytes(FRAME_BYTES)] * 8
+    frames = [BEATS] * 8
     late = passages(8, BEATS)
     late[5:] = [replace(passage, last_out=passage.last_out + 1) for passage in late[5:]]
-    clocks, limit = rate._steady(late, frames, frames, 128)
+    clocks, limit = rate.steady(late, frames, frames)
     assert clocks > limit
 
 
 def test_limit_is_that_of_the_side_with_more_beats():
-    short, long = [bytes(FRAME_BYTES)] * 8, [bytes(FRAME_BYTES + 1)] * 8
+    short, long = [BEATS] * 8, [BEATS + 1] * 8
     for given, came in ((short, long), (long, short)):
-        assert rate._steady(passages(8, 12), given, came, 128)[1] == BEATS + 1
+        assert rate.steady(passages(8, 12), given, came)[1] == BEATS + 1
+
+
+def test_a_byte_more_than_a_beat_takes_another():
+    assert [rate.beats(bytes(FRAME_BYTES + more), 128) for more in (0, 1)] == [BEATS, BEATS + 1]
 
 
 def test_shortest_frames_on_ethernet_are_14_88_million_a_second():
@@ -69,7 +73,7 @@ def test_json_row_has_size_as_number_unless_it_is_a_mix():
 def test_sealed_and_opened_frames_are_told_from_wrong_ones():
     traffic = rate.Traffic(rate.make_sas(3, 1), 1)
     _, sealed, opened = zip(*(traffic.next(size) for size in (64, 65)), strict=True)
-    job = rate.Job(Workload("two", (64, 65)), 3, None, sealed, opened)
+    job = rate.Job("two", 3, None, sealed, opened)
     good = Received(RX_COMPLETION.unpack(RX_COMPLETION.pack({"status": RxStatus.OK})), b"")
     right = [replace(good, frame=frame) for frame in opened]
     rate.check_frames(job, Played(right, list(sealed)))
