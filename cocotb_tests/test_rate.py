@@ -9,9 +9,10 @@ from random import Random
 import pytest
 
 from model.codes import ESP_TRAILER_MIN_BYTES, IcvSize, TxOperation
-from sim import rate
+from sim import rate, rate_lso
 from sim.play import Load, play
 from sim.rate import Workload
+from sim.rate_lso import Bursts
 from sim.steps import TxFrame
 
 SAS = 100
@@ -24,6 +25,9 @@ WORKLOADS = (
     Workload("9000", (9000,) * 6),
     Workload("mix", (1500, *(1 + 7 * n % 300 + 20 for n in range(60)))),
 )
+SHAPES = [(536, 2), (536, 20), (1460, 2), (1460, 20)]
+"""MSS and segments of bursts."""
+BURSTS = [Bursts(mss, mss * segments, max(3, 40 // segments)) for mss, segments in SHAPES]
 
 
 @pytest.mark.parametrize("width", [128, 256, 512])
@@ -33,6 +37,16 @@ def test_no_clock_is_lost_between_packets_of_changing_sas(width):
     population = rate.populate(rig, SAS, SEED)
     jobs = [rate.make_job(workload, population, SEED) for workload in WORKLOADS]
     check_rows(rate.measure(rig, jobs, rate.CLOCKS_MHZ[width]))
+
+
+@pytest.mark.parametrize("width", [128, 256, 512])
+def test_no_clock_is_lost_between_segments_and_bursts_of_changing_sas(width):
+    print(f"seed {SEED}")
+    rig = rate.build_rig(width, SAS)
+    rows = rate_lso.measure(rig, BURSTS, rate.populate(rig, SAS, SEED), rate.CLOCKS_MHZ[width],
+                            SEED)
+    assert [(row.mss, row.segments) for row in rows] == SHAPES
+    check_limits(rows)
 
 
 @pytest.mark.parametrize("icv", IcvSize)
@@ -49,13 +63,17 @@ def test_no_clock_is_lost_at_any_length_of_text_and_icv(width, icv):
 
 def check_rows(rows):
     """All at the limit, none late."""
+    check_limits(rows)
+    late = {(row.direction, row.size): row.latency_clocks
+            for row in rows if row.latency_clocks > LATENCY_MAX}
+    assert not late
+
+
+def check_limits(rows):
     lost = [f"{row.direction} {row.size}: {row.clocks_per_packet:.3f} clocks a packet, "
             f"limit {row.limit_clocks:.3f}"
             for row in rows if row.clocks_per_packet != row.limit_clocks]
     assert not lost, "\n".join(lost)
-    late = {(row.direction, row.size): row.latency_clocks
-            for row in rows if row.latency_clocks > LATENCY_MAX}
-    assert not late
 
 
 @pytest.mark.parametrize("width", [128, 256, 512])

@@ -9,10 +9,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from sim import rate, rtl
+from sim import rate, rate_lso, rtl
 from sim.files import replacing
 from sim.problem import InputError
 from sim.rate import ETHERNET_GBPS, Row, Speed
+from sim.rate_lso import BurstRow
 from sim.simulators import require_tools
 
 QUICK_SA_COUNTS = (1, 1024)
@@ -29,6 +30,10 @@ NOTES = (
     "B/clk, Gb/s: of sealed frames without FCS. lat: clocks from first beat in to first beat out, "
     "less those in which the frame came in. "
     "10G to 100G: Mpps of these frames on Ethernet, with preamble, FCS and gap.",
+    "lso: TCP super-packets in the same tunnel, back to back, cut into segments of MSS bytes, each "
+    "burst of segments on another SA. clocks: a burst. share: of the limit, the beats of the "
+    "frames that leave. wire, data: Gb/s of sealed frames, and of TCP payload. lat: as above, of "
+    "the whole burst.",
 )
 
 
@@ -48,27 +53,40 @@ class Request:
     """Markdown file that has a place for the summary."""
 
 
+@dataclass(frozen=True)
+class Measured:
+    """What one width gave."""
+
+    packets: list[Row]
+    bursts: list[BurstRow]
+    speed: Speed
+
+
 def bench(request: Request, console: Console) -> None:
     """Measure, print the tables, write the files."""
     _check(request)
     require_tools("verilator")
     for note in NOTES:
         console.print(note, highlight=False)
-    rows: list[Row] = []
+    packets: list[Row] = []
+    bursts: list[BurstRow] = []
     for width in request.widths:
         mhz = request.clock_mhz or rate.CLOCKS_MHZ[width]
-        found, speed = _measure_width(request, width, mhz, console)
-        console.print(_table(width, mhz, found), highlight=False)
-        console.print(_speed_line(speed), highlight=False)
-        rows += found
+        found = _measure_width(request, width, mhz, console)
+        console.print(_table(width, mhz, found.packets), highlight=False)
+        console.print(_burst_table(width, mhz, found.bursts), highlight=False)
+        console.print(_speed_line(found.speed), highlight=False)
+        packets += found.packets
+        bursts += found.bursts
+    rows = [row.as_json() for row in (*packets, *bursts)]
     if request.json_file is not None:
         with replacing(request.json_file) as partial:
-            lines = ",\n".join(json.dumps(row.as_json()) for row in rows)
+            lines = ",\n".join(map(json.dumps, rows))
             partial.write_text(f"[\n{lines}\n]\n")
     if request.plot is not None:
-        plot(rows, request.plot)
+        plot(packets, request.plot)
     if request.doc is not None:
-        text = with_summary(request.doc.read_text(), summary([row.as_json() for row in rows]))
+        text = with_summary(request.doc.read_text(), summary(rows))
         with replacing(request.doc) as partial:
             partial.write_text(text)
 
@@ -95,7 +113,7 @@ def _check(request: Request) -> None:
 
 def _measure_width(
     request: Request, width: int, clock_mhz: float, console: Console,
-) -> tuple[list[Row], Speed]:
+) -> Measured:
     with console.status(f"{width} bits: building") as status:
         rig = rate.build_rig(width, max(request.sas))
         jobs = []
@@ -105,23 +123,44 @@ def _measure_width(
             jobs += [rate.make_job(workload, population, request.seed)
                      for workload in rate.workloads(width, request.quick, request.seed)]
         status.update(f"{width} bits: running")
-        return (rate.measure(rig, jobs, clock_mhz),
-                rate.measure_speed(rig, population, request.seed))
+        packets = rate.measure(rig, jobs, clock_mhz)
+        status.update(f"{width} bits: cutting super-frames")
+        bursts = rate_lso.measure(
+            rig, rate_lso.workloads(width, request.quick), population, clock_mhz, request.seed)
+        status.update(f"{width} bits: timing the simulation")
+        return Measured(packets, bursts, rate.measure_speed(rig, population, request.seed))
 
 
 def _table(width: int, clock_mhz: float, rows: Sequence[Row]) -> Table:
-    table = Table(box=None, header_style="bold", padding=(0, 1, 0, 0), title_justify="left",
-                  title=f"{width} bits a beat at {clock_mhz:g} MHz", title_style="bold")
-    table.add_column("")
-    for name in ("size", "SAs", "clocks", "share", "B/clk", "lat", "Gb/s", "Mpps",
-                 *(f"{gbps}G" for gbps in ETHERNET_GBPS)):
-        table.add_column(name, justify="right", no_wrap=True)
+    table = _empty_table(width, clock_mhz, (
+        "size", "SAs", "clocks", "share", "B/clk", "lat", "Gb/s", "Mpps",
+        *(f"{gbps}G" for gbps in ETHERNET_GBPS)))
     for row in rows:
         table.add_row(
             row.direction, row.size, f"{row.sas:,}", f"{row.clocks_per_packet:.2f}",
             f"{100 * row.share:.1f}%", f"{row.bytes_per_clock:.2f}", str(row.latency_clocks),
             f"{row.gbps:.2f}", f"{row.mpps:.2f}",
             *(f"{row.line_mpps(gbps):.2f}" for gbps in ETHERNET_GBPS))
+    return table
+
+
+def _burst_table(width: int, clock_mhz: float, rows: Sequence[BurstRow]) -> Table:
+    table = _empty_table(width, clock_mhz, (
+        "MSS", "segments", "size", "SAs", "clocks", "share", "lat", "wire", "data", "Mpps"))
+    for row in rows:
+        table.add_row(
+            row.direction, f"{row.mss:,}", str(row.segments), row.size, f"{row.sas:,}",
+            f"{row.clocks_per_burst:.2f}", f"{100 * row.share:.1f}%", str(row.latency_clocks),
+            f"{row.gbps:.2f}", f"{row.payload_gbps:.2f}", f"{row.mpps:.2f}")
+    return table
+
+
+def _empty_table(width: int, clock_mhz: float, names: Sequence[str]) -> Table:
+    table = Table(box=None, header_style="bold", padding=(0, 1, 0, 0), title_justify="left",
+                  title=f"{width} bits a beat at {clock_mhz:g} MHz", title_style="bold")
+    table.add_column("")
+    for name in names:
+        table.add_column(name, justify="right", no_wrap=True)
     return table
 
 
@@ -133,38 +172,70 @@ def _speed_line(speed: Speed) -> str:
 
 
 def summary(rows: Sequence[dict]) -> str:
-    """Markdown: of each size and width the worst of all directions and counts of SAs.
-
-    ``rows`` are those of ``--json``.
-    """
-    widths = sorted({row["width"] for row in rows})
-    counts = [f"{sas:,}" for sas in sorted({row["sas"] for row in rows})]
-    heads = ["packet", *(f"{width}: {name}" for width in widths
-                         for name in ("clocks", "of limit", "Gb/s"))]
-    lines = [_markdown_row(heads), _markdown_row(["---"] * len(heads))]
-    for size in dict.fromkeys(row["size"] for row in rows):
-        cells = [f"{size} bytes" if isinstance(size, int) else size]
-        for width in widths:
-            worst = min((row for row in rows if (row["size"], row["width"]) == (size, width)),
-                        key=lambda row: row["share"])
-            cells += [f"{worst['clocks_per_packet']:.2f}", f"{worst['share']:.1%}",
-                      f"{worst['gbps']:.1f}"]
-        lines.append(_markdown_row(cells))
+    """Markdown of the rows of ``--json``: packets, then bursts."""
+    bursts = [row for row in rows if row["direction"] == rate_lso.DIRECTION]
+    packets = [row for row in rows if row["direction"] != rate_lso.DIRECTION]
     clocks = ", ".join(f"{width} bits at {mhz:g} MHz" for width, mhz in sorted(
         {(row["width"], row["clock_mhz"]) for row in rows}))
+    return "\n\n".join([
+        f"{clocks}. The limit is a beat each clock on the busier side.",
+        _packet_summary(packets), _burst_summary(bursts)])
+
+
+def _packet_summary(rows: Sequence[dict]) -> str:
+    """Of each size and width the worst of all directions and counts of SAs."""
+    widths = _widths(rows)
+    counts = [f"{sas:,}" for sas in sorted({row["sas"] for row in rows})]
+    lines = _markdown_head("packet", "of limit", *(
+        f"{width}: {name}" for width in widths for name in ("clocks", "Gb/s")))
+    for size in dict.fromkeys(row["size"] for row in rows):
+        each = [min((row for row in rows if (row["size"], row["width"]) == (size, width)),
+                    key=lambda row: row["share"]) for width in widths]
+        cells = [f"{row['clocks_per_packet']:.2f} | {row['gbps']:.1f}" for row in each]
+        lines.append(_markdown_row([
+            f"{size:,} bytes" if isinstance(size, int) else size, _least_share(each), *cells]))
     latency = "; ".join(
         f"{width} bits tx {_latency(rows, width, 'tx')}, rx {_latency(rows, width, 'rx')}"
         for width in widths)
     return "\n".join([
-        f"Clocks a packet at each width, share of the limit (a beat each clock on the busier side) "
-        f"and rate of sealed frames; {clocks}. Each figure is the worst of both directions with "
+        f"Clocks a packet, and rate of sealed frames: the worst of both directions with "
         f"{', '.join(counts)} SAs.", "", *lines, "",
         f"Latency beyond store and forward, in clocks, at most: {latency}."])
+
+
+def _burst_summary(rows: Sequence[dict]) -> str:
+    """Of each size of segment, the worst of all numbers of segments."""
+    widths = _widths(rows)
+    lines = _markdown_head("MSS", "segments a burst", "of limit", *(
+        f"{width}: {name}" for width in widths for name in ("wire Gb/s", "payload Gb/s")))
+    for mss in sorted({row["mss"] for row in rows}):
+        alike = [row for row in rows if row["mss"] == mss]
+        each = [min((row for row in alike if row["width"] == width),
+                    key=lambda row: (row["share"], row["payload_gbps"])) for width in widths]
+        numbers = sorted({row["segments"] for row in alike})
+        cells = [f"{row['gbps']:.1f} | {row['payload_gbps']:.1f}" for row in each]
+        lines.append(_markdown_row([
+            f"{mss:,} bytes", ", ".join(map(str, numbers)), _least_share(each), *cells]))
+    return "\n".join([
+        "TCP super-packets cut into segments, bursts back to back: rate of sealed frames, and of "
+        "the payload in them. The limit is the beats of the frames that leave.", "", *lines])
+
+
+def _least_share(rows: Sequence[dict]) -> str:
+    return f"{min(row['share'] for row in rows):.1%}"
+
+
+def _widths(rows: Sequence[dict]) -> list[int]:
+    return sorted({row["width"] for row in rows})
 
 
 def _latency(rows: Sequence[dict], width: int, direction: str) -> int:
     return max(row["latency_clocks"] for row in rows
                if (row["width"], row["direction"]) == (width, direction))
+
+
+def _markdown_head(*names: str) -> list[str]:
+    return [_markdown_row(names), _markdown_row(["---"] * len(names))]
 
 
 def _markdown_row(cells: Sequence[str]) -> str:

@@ -50,7 +50,8 @@ def write_results(folder, ran=(), **files):
     texts |= {name.replace("_", ".", 1): text for name, text in files.items()}
     for name, text in texts.items():
         (folder / name).write_text(text)
-    values = {"results": [0], "clocks": 99, "seconds": 0.5, "stuck": False} | dict(ran)
+    values = {"results": [0], "gaps": {"tx": 0, "rx": 0}, "clocks": 99, "seconds": 0.5,
+              "stuck": False} | dict(ran)
     (folder / "ran.json").write_text(json.dumps(values))
 
 
@@ -111,3 +112,14 @@ def test_dropped_frame_is_no_problem_unless_all_must_come_out(fake_run):
     assert rtl.replay(RIG, [*LOAD.tx, *LOAD.rx], rtl.Options(width=16)).problem is None
     with pytest.raises(SimulationError, match="tx: of 1 frames 0 came out"):
         play.play(RIG, [LOAD])
+
+
+SUPER = Load([TxFrame({"lso": 1, "mss": 2, "header_bytes": 1}, b"\0\1\2\3")], LOAD.rx)
+
+
+def test_super_frame_must_come_out_in_its_segments(fake_run):
+    with pytest.raises(SimulationError, match="tx: of 2 frames 1 came out"):
+        play.play(RIG, [SUPER])
+    fake_run["tx_record"] = "20 0 3 z 0100\n22 1 1 z ff02\n24 1 3 z 0100\n"
+    played, = play.play(RIG, [SUPER])
+    assert played.passages("tx", 2) == [play.Passage(10, 11, 20, 24)]

@@ -9,10 +9,11 @@ from rich.console import Console
 
 from model.codes import RxStatus
 from model.layouts import RX_COMPLETION
-from sim import cli, rate, rate_report
+from sim import cli, rate, rate_lso, rate_report
 from sim.play import Passage, Played
 from sim.problem import SimulationError
 from sim.rate import Row
+from sim.rate_lso import BurstRow
 from sim.steps import Received
 
 FRAME_BYTES = 160
@@ -20,6 +21,10 @@ BEATS = 10
 ROW = Row(direction="rx", width=128, size="90", sas=3, frame_bytes=FRAME_BYTES,
           clocks_per_packet=20.0, limit_clocks=10.0, latency_clocks=7, first_beat_clocks=7,
           clock_mhz=250.0)
+BURST_ROW = BurstRow(
+    direction="lso", width=128, size="240", sas=3, frame_bytes=FRAME_BYTES, clocks_per_packet=20.0,
+    limit_clocks=10.0, latency_clocks=70, first_beat_clocks=7, clock_mhz=250.0, mss=100,
+    segments=2, payload_bytes=200)
 
 
 def passages(count, clocks):
@@ -70,6 +75,54 @@ def test_json_row_has_size_as_number_unless_it_is_a_mix():
             "latency_clocks", "gbps", "clock_mhz"} <= set(ROW.as_json())
 
 
+def test_burst_row_gives_clocks_of_the_burst_and_the_rate_of_its_payload():
+    row = BURST_ROW.as_json()
+    assert (row["mss"], row["segments"], row["size"]) == (100, 2, 240)
+    assert (row["clocks_per_burst"], row["limit_per_burst"], row["share"]) == (40, 20, 0.5)
+    assert (row["gbps"], row["payload_gbps"], row["mpps"]) == (16, 10, 12.5)
+    assert set(ROW.as_json()) < set(row)
+
+
+@pytest.mark.parametrize("quick", [False, True])
+def test_bursts_are_as_long_as_an_outer_header_can_say(quick):
+    sas = rate.make_sas(2, 1)
+    for bursts in rate_lso.workloads(128, quick):
+        request, sealed, _ = rate.Traffic(sas, 1).burst(bursts.mss, bursts.payload_bytes)
+        assert len(sealed) == bursts.segments
+        outer_length = int.from_bytes(request.data[16:18], "big")
+        assert len(request.data) - 14 < outer_length < 1 << 16
+        assert bursts.segments == max(rate_lso.SEGMENTS) or bursts.segments in (2, 8)
+
+
+def test_bursts_number_their_segments_and_change_sa():
+    traffic = rate.Traffic(rate.make_sas(2, 1), 1)
+    frames = [frame for _ in range(4) for frame in traffic.burst(100, 250)[1]]
+    spis = [int.from_bytes(frame[34:38], "big") - rate.FIRST_SPI for frame in frames]
+    assert spis == [0, 0, 0, 1, 1, 1] * 2
+    assert [int.from_bytes(frame[38:42], "big") for frame in frames] == [1, 2, 3, 1, 2, 3,
+                                                                         4, 5, 6, 4, 5, 6]
+
+
+def test_one_clock_lost_between_segments_is_seen():
+    bursts = rate_lso.Bursts(100, 200, 4)
+    population = rate.Population(tuple(rate.make_sas(2, 1)), None)
+    job = rate_lso.make_job(bursts, population, 1)
+    beats = [rate.beats(frame, 128) for frame in job.sent]
+
+    def played(lost):
+        """Frames that leave back to back, but for a lost clock before the last."""
+        ends = [sum(beats[:number + 1]) for number in range(len(beats))]
+        left = [(end - count + 30, end + 29) for end, count in zip(ends, beats, strict=True)]
+        left[-1] = tuple(clock + lost for clock in left[-1])
+        return Played(entered={"tx": [(0, 20)] * 4}, left={"tx": left})
+
+    alone = Played(entered={"tx": [(0, 20)]}, left={"tx": played(0).left["tx"][:2]})
+    rows = [rate_lso._row(128, bursts, job, alone, played(lost), 250.0) for lost in (0, 1)]
+    assert rows[0].clocks_per_burst == rows[0].limit_per_burst == sum(beats[:2])
+    assert rows[1].clocks_per_burst > rows[1].limit_per_burst
+    assert rows[0].latency_clocks == rows[0].first_beat_clocks == 30 - 20 - 1
+
+
 def test_sealed_and_opened_frames_are_told_from_wrong_ones():
     traffic = rate.Traffic(rate.make_sas(3, 1), 1)
     _, sealed, opened = zip(*(traffic.next(size) for size in (64, 65)), strict=True)
@@ -110,21 +163,34 @@ def test_plot_is_drawn(tmp_path, suffix):
 
 def test_summary_shows_the_worst_of_directions_and_counts():
     worst = replace(ROW, direction="tx", sas=16384, clocks_per_packet=40.0, latency_clocks=3)
-    wide = replace(ROW, width=512, size="IMIX", clocks_per_packet=10.0)
-    narrow = replace(wide, width=128)
-    rows = [replace(row, size=size) if size else row for row in (ROW, worst)
-            for size in ("", "1500")]
-    rows += [replace(row, width=512, clocks_per_packet=10.0) for row in rows] + [narrow, wide]
-    lines = rate_report.summary([row.as_json() for row in rows]).splitlines()
-    assert lines[2:6] == [
-        "| packet | 128: clocks | 128: of limit | 128: Gb/s "
-        "| 512: clocks | 512: of limit | 512: Gb/s |",
+    narrow = [replace(row, size=size) for row in (ROW, worst) for size in ("90", "1500", "IMIX")]
+    rows = narrow + [replace(row, width=512, clocks_per_packet=10.0) for row in narrow]
+    text = rate_report.summary([row.as_json() for row in (*rows, BURST_ROW)])
+    assert text.startswith("128 bits at 250 MHz, 512 bits at 250 MHz.")
+    assert "with 3, 16,384 SAs" in text
+    assert """
+| packet | of limit | 128: clocks | 128: Gb/s | 512: clocks | 512: Gb/s |
+| --- | --- | --- | --- | --- | --- |
+| 90 bytes | 25.0% | 40.00 | 8.0 | 10.00 | 32.0 |
+| 1,500 bytes | 25.0% | 40.00 | 8.0 | 10.00 | 32.0 |
+| IMIX | 25.0% | 40.00 | 8.0 | 10.00 | 32.0 |
+""" in text
+    assert "at most: 128 bits tx 3, rx 7; 512 bits tx 3, rx 7." in text
+
+
+def test_summary_shows_the_worst_of_bursts():
+    slow = replace(BURST_ROW, segments=20, payload_bytes=2000, clocks_per_packet=25.0)
+    small = replace(BURST_ROW, mss=50, payload_bytes=100)
+    rows = [row for each in (BURST_ROW, slow, small)
+            for row in (each, replace(each, width=512, clocks_per_packet=10.0))]
+    lines = rate_report.summary([row.as_json() for row in (
+        ROW, replace(ROW, direction="tx"), *rows)]).splitlines()
+    assert lines[-4:] == [
+        "| MSS | segments a burst | of limit | 128: wire Gb/s | 128: payload Gb/s "
+        "| 512: wire Gb/s | 512: payload Gb/s |",
         "| --- | --- | --- | --- | --- | --- | --- |",
-        "| 90 bytes | 40.00 | 25.0% | 8.0 | 10.00 | 100.0% | 32.0 |",
-        "| 1500 bytes | 40.00 | 25.0% | 8.0 | 10.00 | 100.0% | 32.0 |"]
-    assert lines[6].startswith("| IMIX | 10.00 |")
-    assert "with 3, 16,384 SAs" in lines[0] and "128 bits at 250 MHz" in lines[0]
-    assert lines[-1].endswith("128 bits tx 3, rx 7; 512 bits tx 3, rx 7.")
+        "| 50 bytes | 2 | 50.0% | 16.0 | 5.0 | 32.0 | 10.0 |",
+        "| 100 bytes | 2, 20 | 40.0% | 12.8 | 8.0 | 32.0 | 20.0 |"]
 
 
 def test_summary_takes_the_place_of_the_one_before():
@@ -140,6 +206,14 @@ def test_table_fits_80_columns(capsys):
     console.print(rate_report._table(512, 250.0, [wide]))
     lines = capsys.readouterr().out.splitlines()
     assert "16,384" in lines[-1] and "567.25" in lines[-1] and "…" not in lines[-1]
+
+
+def test_table_of_bursts_fits_80_columns(capsys):
+    wide = replace(BURST_ROW, mss=8960, segments=45, size="65440", sas=16384, width=512)
+    console = Console(width=80)
+    console.print(rate_report._burst_table(512, 250.0, [wide]))
+    lines = capsys.readouterr().out.splitlines()
+    assert "65440 16,384 900.00 50.0%" in lines[-1] and "…" not in lines[-1]
 
 
 @pytest.mark.parametrize(("arguments", "said"), [
@@ -163,7 +237,8 @@ def test_bad_argument_costs_one_line(monkeypatch, capsys, arguments, said):
 def test_command_writes_a_row_for_each_direction_workload_and_count(monkeypatch, tmp_path, capsys):
     def measure_width(request, width, clock_mhz, console):
         rows = [replace(ROW, width=width, sas=sas, clock_mhz=clock_mhz) for sas in request.sas]
-        return rows, rate.Speed(10_000.0, 15_000.0, 100.0)
+        bursts = [replace(BURST_ROW, width=width, clock_mhz=clock_mhz)]
+        return rate_report.Measured(rows, bursts, rate.Speed(10_000.0, 15_000.0, 100.0))
 
     path = tmp_path / "rates.json"
     monkeypatch.setattr(rate_report, "_measure_width", measure_width)
@@ -171,6 +246,8 @@ def test_command_writes_a_row_for_each_direction_workload_and_count(monkeypatch,
         "espnic", "bench", "--quick", "--width", "512", "--json", str(path)])
     cli.main()
     rows = json.loads(path.read_text())
-    assert [(row["width"], row["sas"], row["clock_mhz"]) for row in rows] == [
-        (512, 1, 250.0), (512, 1024, 250.0)]
-    assert "1.50 times as many" in capsys.readouterr().out
+    assert [(row["direction"], row["width"], row["sas"], row["clock_mhz"]) for row in rows] == [
+        ("rx", 512, 1, 250.0), ("rx", 512, 1024, 250.0), ("lso", 512, 3, 250.0)]
+    out = capsys.readouterr().out
+    assert "1.50 times as many" in out
+    assert "payload" in out and " 40.00 50.0% " in out
