@@ -132,7 +132,7 @@ def _measure_width(
 
 
 def _table(width: int, clock_mhz: float, rows: Sequence[Row]) -> Table:
-    table = _empty_table(width, clock_mhz, (
+    table = _empty_table(f"{width} bits a beat at {clock_mhz:g} MHz", (
         "size", "SAs", "clocks", "share", "B/clk", "lat", "Gb/s", "Mpps",
         *(f"{gbps}G" for gbps in ETHERNET_GBPS)))
     for row in rows:
@@ -145,7 +145,7 @@ def _table(width: int, clock_mhz: float, rows: Sequence[Row]) -> Table:
 
 
 def _burst_table(width: int, clock_mhz: float, rows: Sequence[BurstRow]) -> Table:
-    table = _empty_table(width, clock_mhz, (
+    table = _empty_table(f"{width} bits a beat at {clock_mhz:g} MHz, super-frames", (
         "MSS", "segments", "size", "SAs", "clocks", "share", "lat", "wire", "data", "Mpps"))
     for row in rows:
         table.add_row(
@@ -155,9 +155,9 @@ def _burst_table(width: int, clock_mhz: float, rows: Sequence[BurstRow]) -> Tabl
     return table
 
 
-def _empty_table(width: int, clock_mhz: float, names: Sequence[str]) -> Table:
+def _empty_table(title: str, names: Sequence[str]) -> Table:
     table = Table(box=None, header_style="bold", padding=(0, 1, 0, 0), title_justify="left",
-                  title=f"{width} bits a beat at {clock_mhz:g} MHz", title_style="bold")
+                  title=title, title_style="bold")
     table.add_column("")
     for name in names:
         table.add_column(name, justify="right", no_wrap=True)

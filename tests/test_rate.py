@@ -3,6 +3,8 @@
 import json
 import sys
 from dataclasses import replace
+from itertools import product
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -14,8 +16,11 @@ from sim.play import Passage, Played
 from sim.problem import SimulationError
 from sim.rate import Row
 from sim.rate_lso import BurstRow
+from sim.rtl import WIDTHS
 from sim.steps import Received
 
+PROJECT = Path(__file__).resolve().parents[1]
+LATENCY_MAX = 40
 FRAME_BYTES = 160
 BEATS = 10
 ROW = Row(direction="rx", width=128, size="90", sas=3, frame_bytes=FRAME_BYTES,
@@ -198,6 +203,29 @@ def test_summary_takes_the_place_of_the_one_before():
     new = rate_report.with_summary(text, "new \\1")
     assert new == text.replace("old", "new \\1")
     assert rate_report.with_summary(new, "old") == text
+
+
+def test_readme_shows_the_measured_rates():
+    rows = json.loads((PROJECT / "docs" / "bench.json").read_text())
+    text = (PROJECT / "README.md").read_text()
+    assert rate_report.SUMMARY_BEGIN in text
+    assert rate_report.with_summary(text, rate_report.summary(rows)) == text
+
+
+def test_measured_rates_are_at_the_limit_everywhere():
+    rows = json.loads((PROJECT / "docs" / "bench.json").read_text())
+    packets = [row for row in rows if row["direction"] != rate_lso.DIRECTION]
+    bursts = rows[len(packets):]
+    counts = sorted({row["sas"] for row in packets})
+    sizes = [*rate.SIZES, rate.IMIX_NAME, "random"]
+    assert len(counts) > 1
+    assert [(row["width"], row["sas"], row["size"], row["direction"]) for row in packets] == [
+        *product(WIDTHS, counts, sizes, ("tx", "rx"))]
+    shapes = [[(row["mss"], row["segments"]) for row in bursts if row["width"] == width]
+              for width in WIDTHS]
+    assert shapes[0] and shapes == len(WIDTHS) * shapes[:1]
+    assert [row for row in rows if row["clocks_per_packet"] != row["limit_clocks"]] == []
+    assert [row for row in packets if row["latency_clocks"] > LATENCY_MAX] == []
 
 
 def test_table_fits_80_columns(capsys):
