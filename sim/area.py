@@ -200,7 +200,7 @@ def deep(rows: Iterable[Row]) -> list[str]:
 
 def memory(width: int) -> tuple[float, float, int, int]:
     """RAM bits: of an SA and of a path's stores for frames, each receive and transmit."""
-    from hdl import rx_path, tx_path
+    from hdl import rx_path, segment_path, tx_path
     from hdl.sa_store import ram_bits_per_sa
     from sim.rtl import SAS
 
@@ -210,7 +210,8 @@ def memory(width: int) -> tuple[float, float, int, int]:
         ram_bits_per_sa(width, SAS, SaDirection.TX),
         # Frames as they came, and their plaintext.
         2 * 8 * rx_path.STORE_BYTES // width * beat_bits,
-        8 * tx_path.STORE_BYTES // width * beat_bits,
+        # Frames as they came, and slices of super-frames until they have been summed.
+        8 * (tx_path.STORE_BYTES + segment_path.SLICE_BYTES) // width * beat_bits,
     )
 
 
@@ -294,7 +295,8 @@ _MEMORY = """
 
 Of an SA with its share of the look-up table, in tables of {sas:,} places (`hdl.sa_store`), and of
 the stores that keep frames until it is known what becomes of them: on receive one for frames as
-they came and one for their plaintext.
+they came and one for their plaintext; on transmit one for frames as they came, super-frames of
+64 KiB among them, and one for the payloads of segments until they have been summed.
 
 """
 
@@ -318,7 +320,7 @@ def markdown(rows: Sequence[Row]) -> str:
             *(_comparison(peer.name, peer.lut, peer.ff, peer.clocks) for peer in PEERS),
         ])
     parts.append(_MEMORY.format(sas=SAS))
-    parts += _lines(("width", "receive SA", "transmit SA", "receive stores", "transmit store"), [
+    parts += _lines(("width", "receive SA", "transmit SA", "receive stores", "transmit stores"), [
         (str(width), *(f"{bits:,}" for bits in memory(width))) for width in WIDTHS])
     parts.append(f"\n## Paths above {LEVELS_MAX} levels\n\n")
     parts += [f"- {line}\n" for line in deep(rows)] or ["None.\n"]

@@ -32,6 +32,7 @@ from hdl.icv_split import IcvSplit
 from hdl.layouts import LookupKey, beat
 from hdl.lookup_control import LookupControl, hash_bits
 from hdl.ones_sum import OnesSum
+from hdl.pad_capture import PadCapture
 from hdl.queue import Queue
 from hdl.registers import Registers
 from hdl.rx_checksum import RxChecksum
@@ -43,6 +44,8 @@ from hdl.sa_commands import SaCommands
 from hdl.sa_contexts import SaContexts
 from hdl.sa_lookup import SaLookup
 from hdl.sa_store import SaStore
+from hdl.segment_path import SegmentPath
+from hdl.segmenter import Segmenter
 from hdl.seqiv import SeqIv
 from hdl.slice_plan import SlicePlan
 from hdl.slicer import Slicer
@@ -53,6 +56,7 @@ from hdl.text_restore import TextRestore
 from hdl.text_sum import TextSum
 from hdl.toeplitz import SerialToeplitz, Toeplitz
 from hdl.trailer import TrailerGenerator
+from hdl.tx_check import TxCheck
 from hdl.tx_dispatch import TxDispatch
 from hdl.tx_path import CRYPTO_DEPTH, TxPath, hold_clocks
 from model.codes import AES_BLOCK_BYTES, AES_ROUNDS_MAX, RxStatus, SaDirection
@@ -117,6 +121,10 @@ BLOCKS = (
     Block("rx_dispatch", RxDispatch),
     Block("tx_dispatch", TxDispatch),
     Block("rx_parser", RxParser),
+    Block("pad_capture", PadCapture),
+    Block("tx_check", TxCheck),
+    Block("segmenter", lambda _: Segmenter(), scales=False),
+    Block("segment_path", SegmentPath),
     # The table and its control.
     Block("lookup_control", lambda _: LookupControl(SAS), scales=False),
     Block("sa_lookup", lambda _: SaLookup(SAS), scales=False),
