@@ -10,7 +10,7 @@ from hdl.icv_split import received_icv
 from hdl.rx_dispatch import rx_record
 from hdl.rx_verdict import RxVerdict, opened_text, rx_verdict
 from model import esp
-from model.codes import ESP_TRAILER_MIN_BYTES, FRAME_BYTES_MAX, IcvSize, RxStatus
+from model.codes import ESP_TRAILER_MIN_BYTES, FRAME_BYTES_MAX, IcvSize, RxChecksum, RxStatus
 from sim.beats import pack, unpack
 from sim.build import simulate
 from sim.streams import StreamSink, StreamSource, start_clock_and_reset
@@ -44,6 +44,7 @@ class Case:
         self.received = bytearray(self.tag)
         self.frame_sum = chance.getrandbits(16)
         self.packet_sum = chance.getrandbits(16)
+        self.l4 = chance.choice(list(RxChecksum))
         self.flipped = chance.choice((None, None, None, chance.randrange(128)))
         if self.flipped is not None:
             self.received[self.flipped // 8] ^= 1 << self.flipped % 8
@@ -90,12 +91,13 @@ class Case:
         good = status == RxStatus.OK
         completion = {"status": status, "sa": 0 if self.oversize else self.handle,
                       "esp_offset": 0, "next_header": 0, "trailer_bytes": 0,
-                      "checksum": 0 if self.oversize else self.frame_sum}
+                      "checksum": 0 if self.oversize else self.frame_sum,
+                      "checksum_status": RxChecksum.NONE if self.oversize else self.l4}
         if good:
             completion |= {
                 "esp_offset": self.esp_offset, "next_header": self.next_header,
                 "trailer_bytes": self.pad_length + ESP_TRAILER_MIN_BYTES + self.icv.bytes,
-                "checksum": self.packet_sum}
+                "checksum": self.packet_sum, "checksum_status": RxChecksum.NONE}
             assert verdict["text_offset"] == self.esp_offset + esp.TEXT_OFFSET
         assert verdict["completion"] == completion
         assert verdict["bytes"] == self.frame_bytes
@@ -110,13 +112,14 @@ class Bench:
     def __init__(self, dut, *, idle=0.0, stall=0.0):
         self.inputs = {name: StreamSource(dut, name, seed=cocotb.RANDOM_SEED, idle=idle)
                        for name in ("record", "end", "icv", "tag", "text",
-                                    "frame_sum", "packet_sum")}
+                                    "frame_sum", "packet_sum", "l4")}
         self.verdicts = StreamSink(dut, "o", seed=cocotb.RANDOM_SEED, stall=stall)
 
     def send(self, case):
         self.inputs["record"].send(case.record())
         self.inputs["end"].send(case.end())
         self.inputs["frame_sum"].send(case.frame_sum)
+        self.inputs["l4"].send(case.l4)
         if case.opened:
             self.inputs["icv"].send(case.received_icv())
             self.inputs["tag"].send(int.from_bytes(case.tag, "little"))
@@ -180,7 +183,8 @@ async def the_verdict_comes_1_clock_after_the_tag(dut):
     case = next(case for case in random_cases(100) if case.opened)
     for name, word in (("record", case.record()), ("end", case.end()),
                        ("icv", case.received_icv()), ("text", case.text()),
-                       ("frame_sum", case.frame_sum), ("packet_sum", case.packet_sum)):
+                       ("frame_sum", case.frame_sum), ("packet_sum", case.packet_sum),
+                       ("l4", case.l4)):
         bench.inputs[name].send(word)
     await ClockCycles(dut.clk, 10)
     assert not int(dut.o__valid.value)

@@ -10,6 +10,7 @@ from hdl.fan_out import fan_out
 from hdl.gcm_core import GcmCore
 from hdl.gcm_feed import GcmFeed, gcm_packet
 from hdl.icv_split import IcvSplit, received_icv
+from hdl.l4_check import L4Check
 from hdl.layouts import LENGTH_BITS, LookupKey, RxCompletion, RxLookedUp, RxParsed, beat
 from hdl.ones_sum import WORD_BITS
 from hdl.queue import Queue
@@ -66,7 +67,8 @@ class RxPath(wiring.Component):
 
     ::
 
-        i ─ ingress ┬─ parser ─ SA look-up ─ dispatch ─┐
+        i ─ ingress ┬─ L4 check ───────────────────────────────────────────┐
+                    ├─ parser ─ SA look-up ─ dispatch ─┐                   │
                     ├─ queue ─ text extract ─ ICV split ─ feed ─ GCM core ─┬─ verdict
                     │        └─ checksum ──────────────────────────────────┤
                     │                                                      plaintext store
@@ -137,12 +139,15 @@ class RxPath(wiring.Component):
         m.submodules.checksum = checksum = RxChecksum(width)
         m.submodules.frame_sums = frame_sums = Queue(WORD_BITS, FRAMES)
         m.submodules.packet_sums = packet_sums = Queue(WORD_BITS, FRAMES)
+        m.submodules.l4_check = l4_check = L4Check(width)
+        m.submodules.l4_checks = l4_checks = Queue(l4_check.o.payload.shape(), FRAMES)
         m.submodules.verdict = verdict = RxVerdict()
         m.submodules.places = places = Queue(text_place(), 4)
         m.submodules.completions = completions = Queue(RxCompletion, 4)
         m.submodules.restore = restore = TextRestore(width)
 
-        # Ingress: a beat goes to the parser, the frame store and the waiting queue at once.
+        # Ingress: a beat goes to the parser, the L4 check, the frame store and the waiting
+        # queue at once.
         looking_up = Signal(range(LOOKUPS + 1))
         in_flight = Signal(range(FRAMES + 1))
         admit = Signal()
@@ -157,6 +162,10 @@ class RxPath(wiring.Component):
             began.eq(accepted & taken.first),
             parser.i.payload.eq(taken),
             parser.i.valid.eq(accepted),
+            l4_check.i.payload.eq(taken),
+            l4_check.i.valid.eq(accepted),
+            l4_checks.i.payload.eq(l4_check.o.payload),
+            l4_checks.i.valid.eq(l4_check.o.valid),
             frames.i.payload.eq(taken),
             frames.i.valid.eq(accepted),
             waiting.i.payload.eq(taken),
@@ -238,6 +247,7 @@ class RxPath(wiring.Component):
         wiring.connect(m, text_ends.o, verdict.text)
         wiring.connect(m, frame_sums.o, verdict.frame_sum)
         wiring.connect(m, packet_sums.o, verdict.packet_sum)
+        wiring.connect(m, l4_checks.o, verdict.l4)
         final = verdict.o.payload
         beat_bytes = width // 8
         frame_beats = (final.bytes + beat_bytes - 1) // beat_bytes

@@ -10,7 +10,14 @@ from hdl.icv_split import received_icv
 from hdl.layouts import LENGTH_BITS, RxCompletion
 from hdl.ones_sum import WORD_BITS
 from hdl.rx_dispatch import icv_bytes, rx_record
-from model.codes import ESP_HEADER_BYTES, ESP_IV_BYTES, ESP_TRAILER_MIN_BYTES, IcvSize, RxStatus
+from model.codes import (
+    ESP_HEADER_BYTES,
+    ESP_IV_BYTES,
+    ESP_TRAILER_MIN_BYTES,
+    IcvSize,
+    RxChecksum,
+    RxStatus,
+)
 
 
 def opened_text() -> data.StructLayout:
@@ -42,7 +49,8 @@ class RxVerdict(wiring.Component):
     frame does not leave, and its completion names no SA.
 
     The checksum of an OK frame is that of the packet in it, of any other that of the
-    frame; an oversize frame, which nobody gets, has none.
+    frame, and then it has the status of its TCP or UDP checksum too; an oversize frame,
+    which nobody gets, has none.
 
     Latency 1 clock from the tag and the checksums, which come last, and 2 from the other
     inputs: the ICV is turned and the lengths are checked while GHASH is still at work.
@@ -61,6 +69,8 @@ class RxVerdict(wiring.Component):
         One a frame: its checksum as it came.
     packet_sum : In(stream.Signature(16))
         One for each frame that was opened: the checksum of the decrypted packet.
+    l4 : In(stream.Signature(RxChecksum))
+        One a frame: whether the TCP or UDP checksum in it, as it came, is right.
     o : Out(stream.Signature(rx_verdict()))
     """
 
@@ -73,6 +83,7 @@ class RxVerdict(wiring.Component):
             "text": In(stream.Signature(opened_text())),
             "frame_sum": In(stream.Signature(WORD_BITS)),
             "packet_sum": In(stream.Signature(WORD_BITS)),
+            "l4": In(stream.Signature(RxChecksum)),
             "o": Out(stream.Signature(rx_verdict())),
         })
 
@@ -92,7 +103,7 @@ class RxVerdict(wiring.Component):
             complete.eq(self.record.valid & self.end.valid & (
                 ~opened | (self.icv.valid & self.text.valid))),
             ready.eq(~self.o.valid | self.o.ready),
-            taken.eq(prepared_valid & self.frame_sum.valid & ready & (
+            taken.eq(prepared_valid & self.frame_sum.valid & self.l4.valid & ready & (
                 ~prepared.opened | (self.tag.valid & self.packet_sum.valid))),
             prepares.eq(~prepared_valid | taken),
             self.record.ready.eq(complete & prepares),
@@ -100,6 +111,7 @@ class RxVerdict(wiring.Component):
             self.icv.ready.eq(complete & prepares & opened),
             self.text.ready.eq(complete & prepares & opened),
             self.frame_sum.ready.eq(taken),
+            self.l4.ready.eq(taken),
             self.tag.ready.eq(taken & prepared.opened),
             self.packet_sum.ready.eq(taken & prepared.opened),
         ]
@@ -158,6 +170,8 @@ class RxVerdict(wiring.Component):
                 o.completion.next_header.eq(Mux(good, prepared.text.next_header, 0)),
                 o.completion.trailer_bytes.eq(Mux(good, prepared.trailer_bytes, 0)),
                 o.completion.checksum.eq(checksum),
+                o.completion.checksum_status.eq(Mux(
+                    good | prepared.end.oversize, RxChecksum.NONE, self.l4.payload)),
                 o.bytes.eq(prepared.end.bytes),
                 o.text_beats.eq(Mux(prepared.opened, prepared.text.beats, 0)),
                 o.text_offset.eq(prepared.record.esp_offset + ESP_HEADER_BYTES + ESP_IV_BYTES),

@@ -24,7 +24,7 @@ from model.codes import (
     TxOperation,
     TxStatus,
 )
-from model.layouts import RX_CHECKSUM, RX_COMPLETION, SA_RESPONSE, TX_DESCRIPTOR, Layout
+from model.layouts import RX_COMPLETION, SA_RESPONSE, TX_DESCRIPTOR, Layout
 from model.packet import Parsed
 from model.sa import SaTable, SecurityAssociation, from_command, lookup_key
 from model.segment import OFFSET_ALIGNMENT, OFFSET_PHASE
@@ -43,8 +43,6 @@ class RxResult:
     frame: bytes | None
     """None when the frame was oversize: then neither it nor the completion leaves."""
     trace: Trace
-    checksum: dict[str, int]
-    """The fields of RX_CHECKSUM, 0 when the frame was oversize."""
 
     @property
     def status(self) -> RxStatus:
@@ -151,17 +149,16 @@ class Device:
         if len(frame) > FRAME_BYTES_MAX:
             handle, opened = 0, _Opened(RxStatus.OVERSIZE)
         out = None if opened.status == RxStatus.OVERSIZE else opened.plain or frame
-        sums = (_zeros(RX_CHECKSUM) if out is None
-                else receive_checksum.fields(out, opened.payload_end))
         completion = _zeros(RX_COMPLETION) | opened.fields
-        completion |= {
-            "status": int(opened.status), "sa": handle, "checksum": sums["checksum"]}
+        completion |= {"status": int(opened.status), "sa": handle}
+        if out is not None:
+            completion |= receive_checksum.fields(out, opened.payload_end)
         trace.append(("rx.verdict", completion | {"status": opened.status.name}))
         if out is not None:
             trace.append(("rx.out", {"frame": out.hex()}))
         self._count("rx", opened.status, min(len(frame), FRAME_BYTES_MAX),
                     [] if out is None else [out])
-        return RxResult(completion, out, trace, sums)
+        return RxResult(completion, out, trace)
 
     # Transmit
 

@@ -27,7 +27,7 @@ def verify(
 ) -> RxChecksum:
     """What the TCP or UDP checksum of a frame is, of the packet inside ESP if it was decrypted.
 
-    ``completion`` has the fields of RX_COMPLETION and RX_CHECKSUM; ``sa`` is
+    ``completion`` has the fields of RX_COMPLETION; ``sa`` is
     the SA of a frame with status OK. NONE when there is no checksum to check;
     so too in transport mode behind NAT, which breaks it (RFC 3948, 3.1.2).
     """

@@ -104,21 +104,13 @@ RX_COMPLETION = Layout(
         Field("esp_offset", 8, "bytes from the start of the frame to the ESP header; 0 unless OK"),
         Field("next_header", 8, "next header of the trailer; 0 unless OK"),
         Field("trailer_bytes", 9, "bytes to cut: pad, pad length, next header, ICV; 0 unless OK"),
-        Field("checksum", 16, "as in RX_CHECKSUM; 0 when OVERSIZE"),
+        Field("checksum", 16, "folded one's complement sum (RFC 1071, not complemented) of the "
+              "16-bit words from byte 14 of the frame on: with OK to the end of the decrypted "
+              "payload, else to the end of the frame; 0 when OVERSIZE"),
+        Field("checksum_status", 2, "RxChecksum; NONE when OK or OVERSIZE"),
     ),
 )
 """``trailer_bytes`` counts back from the end of the IP packet, not of the frame."""
-
-RX_CHECKSUM = Layout(
-    "rx_checksum",
-    (
-        Field("checksum", 16, "folded one's complement sum (RFC 1071, not complemented) of the "
-              "16-bit words from byte 14 of the frame on: with OK to the end of the decrypted "
-              "payload, else to the end of the frame"),
-        Field("checksum_status", 2, "RxChecksum"),
-    ),
-)
-"""What the completion says of checksums."""
 
 LOOKUP_KEY = Layout(
     "lookup_key",

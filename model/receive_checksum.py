@@ -1,4 +1,4 @@
-"""What the device says of the checksums of a received frame: the fields of RX_CHECKSUM."""
+"""What the device says of the checksums of a received frame."""
 
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
@@ -34,7 +34,7 @@ class _Layer4:
 
 
 def fields(frame: bytes, payload_end: int | None) -> dict[str, int]:
-    """The fields of RX_CHECKSUM for a frame as it leaves for the host.
+    """``checksum`` and ``checksum_status`` of RX_COMPLETION for a frame as it leaves for the host.
 
     ``payload_end`` is where the decrypted payload ends, trailer and ICV behind
     it, of a frame with status OK; None for every other frame.

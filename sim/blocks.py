@@ -29,6 +29,7 @@ from hdl.header_replay import HeaderReplay
 from hdl.header_split import HeaderSplit
 from hdl.icv_append import IcvAppend
 from hdl.icv_split import IcvSplit
+from hdl.l4_check import L4Check
 from hdl.layouts import LookupKey, beat
 from hdl.lookup_control import LookupControl, hash_bits
 from hdl.ones_sum import OnesSum
@@ -117,6 +118,7 @@ BLOCKS = (
     Block("text_restore", TextRestore),
     Block("text_sum", TextSum),
     Block("rx_checksum", RxChecksum),
+    Block("l4_check", L4Check),
     Block("rx_verdict", lambda _: RxVerdict(), scales=False),
     Block("rx_dispatch", RxDispatch),
     Block("tx_dispatch", TxDispatch),

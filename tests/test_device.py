@@ -10,6 +10,7 @@ from model.codes import (
     FRAME_BYTES_MAX,
     Encapsulation,
     IcvSize,
+    RxChecksum,
     RxStatus,
     SaDirection,
     SaOperation,
@@ -55,7 +56,8 @@ def test_only_an_ok_frame_is_changed_and_only_an_ok_completion_is_filled(sa):
             continue
         assert result.frame == (None if kind.status == RxStatus.OVERSIZE else kind.frame)
         filled = {name for name, value in result.completion.items() if value}
-        assert filled <= {"status", "sa"} | ({"checksum"} if result.frame else set())
+        sums = {"checksum", "checksum_status"} if result.frame else set()
+        assert filled <= {"status", "sa"} | sums
 
 
 @pytest.mark.parametrize("sa", SAS, ids=sa_id)
@@ -82,7 +84,7 @@ def test_ok_frame_keeps_headers_iv_icv_and_what_stands_behind_the_packet():
     assert result.frame == frame[:50] + text + frame[50 + len(text):]
     assert result.completion == {
         "status": 0, "sa": 1, "esp_offset": 34, "next_header": 4, "trailer_bytes": 4 + 16,
-        "checksum": checksum.total(frame[14:50] + text[:40])}
+        "checksum": checksum.total(frame[14:50] + text[:40]), "checksum_status": RxChecksum.NONE}
     assert RX_COMPLETION.unpack(RX_COMPLETION.pack(result.completion)) == result.completion
 
 
