@@ -9,9 +9,11 @@ from random import Random
 import pytest
 
 from cocotb_tests.engine_steps import Traffic, add_commands, alternate, bypass, flip
+from cocotb_tests.plain_frames import frames_not_looked_at, good_frame, headers, l4_bit_wrong
 from model import safile, stack
 from model.codes import (
     FRAME_BYTES_MAX,
+    RxChecksum,
     RxStatus,
     SaDirection,
     SaOperation,
@@ -176,6 +178,23 @@ def test_every_pad_length_and_every_length_of_ip_packet_is_judged_as_by_the_mode
     found = statuses(outcome, "rx.verdict")
     assert found["OK"] == len(padded) + 1
     assert {"BAD_HEADER", "SYNTAX", "AUTH_FAILED", "TRUNCATED"} < set(found)
+
+
+def test_checksums_of_plain_frames_are_judged_among_packets(width):
+    sas = all_kinds_of_sa()
+    random = Random(9)
+    traffic = Traffic(sas, random)
+    plain = [frame for kind in headers() for payload_bytes in (1, 2, 17, 100) for frame in (
+        good_frame(random, payload_bytes, kind=kind), l4_bit_wrong(random, kind, payload_bytes))]
+    plain += random.sample(frames_not_looked_at(random), 60)
+    random.shuffle(plain)
+    packets = [RxFrame(traffic.wire_frame(i % len(sas), 1 + i)) for i in range(len(plain) // 2)]
+    steps = [step for i, frame in enumerate(plain)
+             for step in (RxFrame(frame), *packets[i // 2:i // 2 + i % 2])]
+    outcome = hold([*add_commands(sas, SaDirection.RX), *steps], width)
+    found = Counter(got.completion["checksum_status"] for got in outcome.received)
+    assert found == {RxChecksum.GOOD: 32, RxChecksum.BAD: 32,
+                     RxChecksum.NONE: 60 + len(packets)}
 
 
 def test_transmit_seals_any_length_with_trailer_from_software_or_engine(width):
