@@ -18,6 +18,8 @@ def observe(outcome: Outcome, width: int = 128) -> Observed:
     """What is seen of an engine that gives this outcome."""
     taps: dict[str, list[int]] = {name: [] for name in TAP_NAMES}
     frame_bytes = esp_offset = 0
+    last_verdicts = {record.packet: record for record in outcome.trace
+                     if record.point == "tx.verdict"}
     for record in outcome.trace:
         name = record.point.replace(".", "_")
         if name == "rx_in":
@@ -25,7 +27,8 @@ def observe(outcome: Outcome, width: int = 128) -> Observed:
         if name == "rx_parse":
             esp_offset = record.fields.get("esp_offset", 0)
         if name in taps:
-            taps[name] += _payloads(name, record.fields, width)
+            last = record is last_verdicts.get(record.packet)
+            taps[name] += _payloads(name, record.fields, width, last)
         if name == "rx_verdict" and record.fields["status"] == "TRUNCATED" and (
                 record.fields["sa"] and frame_bytes >= esp_offset + IV_OFFSET_END):
             # The RTL has opened what there was before the end came.
@@ -43,7 +46,7 @@ def observe(outcome: Outcome, width: int = 128) -> Observed:
     )
 
 
-def _payloads(name: str, fields: dict, width: int) -> list[int]:
+def _payloads(name: str, fields: dict, width: int, last: bool) -> list[int]:
     match name:
         case "rx_parse":
             values = fields | {"status": RxStatus[fields["status"]]}
@@ -55,11 +58,14 @@ def _payloads(name: str, fields: dict, width: int) -> list[int]:
         case "rx_verdict":
             return [RX_COMPLETION.pack(fields | {"status": RxStatus[fields["status"]]})]
         case "tx_verdict":
-            return [TX_VERDICT.pack(fields | {"status": TxStatus[fields["status"]]})]
+            return [TX_VERDICT.pack(
+                fields | {"status": TxStatus[fields["status"]], "last": last})]
         case "tx_seqiv":
             return [TX_SEQIV.pack(fields | {"iv": int(fields["iv"], 16)})]
         case "rx_icv" | "tx_icv":
             return [int.from_bytes(bytes.fromhex(fields["tag"]), "little")]
+        case "tx_segment":
+            return _beats(bytes.fromhex(fields["frame"]), width)
     return _beats(bytes.fromhex(fields["text"]), width)
 
 
