@@ -25,7 +25,7 @@ from sim.rtl import SIMULATED_SAS as SAS
 from sim.rtl import Options, build_engine, replay
 from sim.steps import TxFrame
 from tests import offload_cases as cases
-from tests.sas import all_kinds_of_sa, make_sa
+from tests.sas import all_kinds_of_sa, device_with, make_sa
 from tests.test_scapy import layers, scapy_sa, sums
 
 HANDOFFS = sorted((Path(__file__).resolve().parents[1] / "captures" / "handoff").glob("*.json"))
@@ -180,12 +180,16 @@ def test_receivers_rebuild_the_byte_stream_of_each_super_packet(width, esn):
     outcome = hold([*add_commands([sa], SaDirection.TX),
                     *(TxFrame(request.descriptor, request.frame) for request in requests)], width)
     other = scapy_sa(sa, 0)
-    opened = [bytes(other.decrypt(layers(frame[14:]))) for frame in outcome.sent]
-    assert {sums(packet) for packet in opened} == {(0, 0)}
-    streams = streams_of(opened)
-    for one in outgoing:
-        tcp = layers(one.clear)[TCP]
-        check_stream(one.clear, streams[tcp.sport, tcp.dport])
+    model = device_with(sa)
+    receiver = stack.Receiver([sa])
+    received = [model.receive(frame) for frame in outcome.sent]
+    for opened in ([bytes(other.decrypt(layers(frame[14:]))) for frame in outcome.sent],
+                   [receiver.deliver(got.frame, got.completion) for got in received]):
+        assert {sums(packet) for packet in opened} == {(0, 0)}
+        streams = streams_of(opened)
+        for one in outgoing:
+            tcp = layers(one.clear)[TCP]
+            check_stream(one.clear, streams[tcp.sport, tcp.dport])
 
 
 @pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed")

@@ -1,6 +1,6 @@
 """The ESP offload engine: the top."""
 
-from amaranth.hdl import Cat, Module
+from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -38,10 +38,9 @@ def axi_lite_ports(prefix: str) -> dict:
 
 
 def tap_ports(width: int) -> dict:
-    """The trace points, and their valid bits in one vector, in the order of the taps."""
-    members = tap_members(width)
-    ports = {"tap_valids": Out(len(members))}
-    for name, shape in members.items():
+    """Flat ports of the trace points."""
+    ports = {}
+    for name, shape in tap_members(width).items():
         ports[f"tap_{name}_valid"] = Out(1)
         ports[f"tap_{name}_payload"] = Out(shape)
     return ports
@@ -100,7 +99,7 @@ class Engine(wiring.Component):
     irq : Out(1)
         Level: an enabled event is pending.
     tap_<point>_valid, tap_<point>_payload : Out
-        What passes each trace point; ``tap_valids`` holds all valid bits.
+        What passes each trace point.
     """
 
     def __init__(self, width: int = 128, sas: int = 1024, taps: bool = False):
@@ -177,13 +176,10 @@ class Engine(wiring.Component):
 
     def connect_taps(self, m, rx, tx):
         """Wire the trace points to their flat ports."""
-        valids = []
         for side, taps in (("rx", rx), ("tx", tx)):
             for name in taps.signature.members:
                 point = getattr(taps, name)
-                valids.append(point.valid)
                 m.d.comb += [
                     getattr(self, f"tap_{side}_{name}_valid").eq(point.valid),
                     getattr(self, f"tap_{side}_{name}_payload").eq(point.payload),
                 ]
-        m.d.comb += self.tap_valids.eq(Cat(valids))

@@ -195,8 +195,8 @@ def _tap(engine: Netlist, name: str) -> str:
 
 
 def _played_streams(engine: Netlist) -> dict[str, str]:
-    """What drives the engine's stream inputs; nobody needs the valid bits of the taps in one."""
-    drivers = {"tap_valids": ""}
+    """What drives the engine's stream inputs."""
+    drivers = {}
     for side in _SIDES:
         for name in _signals(engine, f"s_axis_{side}"):
             port = f"s_axis_{side}_{name}"
