@@ -197,11 +197,18 @@ def _done(path: Path) -> int:
         return 0
 
 
-def _source_hash(parameters: str) -> str:
-    digest = hashlib.sha256(parameters.encode())
-    digest.update(importlib.metadata.version("amaranth").encode())
+def _sources() -> bytes:
+    digest = hashlib.sha256(importlib.metadata.version("amaranth").encode())
     folders = (PROJECT / "hdl", PROJECT / "model")
     for source in sorted(path for folder in folders for path in folder.glob("*.py")):
         digest.update(source.name.encode() + source.read_bytes())
     digest.update((PROJECT / "sim" / "netlist.py").read_bytes())
-    return digest.hexdigest()[:16]
+    return digest.digest()
+
+
+_SOURCES = _sources()
+"""As they are when they are loaded: later changes must not be taken for what was elaborated."""
+
+
+def _source_hash(parameters: str) -> str:
+    return hashlib.sha256(_SOURCES + parameters.encode()).hexdigest()[:16]
