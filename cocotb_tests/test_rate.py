@@ -49,6 +49,35 @@ def test_no_clock_is_lost_between_segments_and_bursts_of_changing_sas(width):
     check_limits(rows)
 
 
+@pytest.mark.parametrize("sizes", [(64,) * 20, (1500,), (1500,) * 10])
+@pytest.mark.parametrize("width", [128, 256, 512])
+def test_no_clock_is_lost_where_packets_and_bursts_take_turns(width, sizes):
+    """The first segment of a burst is summed while packets leave that came before it."""
+    print(f"seed {SEED}")
+    rig = rate.build_rig(width, SAS)
+    population = rate.populate(rig, SAS, SEED)
+    traffic = rate.Traffic(population.sas, SEED)
+    rounds = [[*(packet(traffic, size) for size in sizes), traffic.burst(1460, 2 * 1460)[:2]]
+              for _ in range(12)]
+    requests, sealed = zip(*(one for each in rounds for one in each), strict=True)
+    played, = play(rig, [Load(requests, (), population.table)])
+    frames = [frame for burst in sealed for frame in burst]
+    assert played.sent == frames
+    start = len(frames) // len(rounds) * rate.warm_up(len(rounds))
+    left = played.left["tx"]
+    clocks = left[-1][1] - left[start - 1][1]
+    given = sum(rate.beats(step.data, width) for step in requests)
+    limit = sum(rate.beats(frame, width) for frame in frames[start:])
+    assert given < sum(rate.beats(frame, width) for frame in frames)
+    assert clocks == limit
+
+
+def packet(traffic, size):
+    """A request, and the frame that it leaves as."""
+    request, sealed, _ = traffic.next(size)
+    return request, [sealed]
+
+
 @pytest.mark.parametrize("icv", IcvSize)
 @pytest.mark.parametrize("width", [128, 256, 512])
 def test_no_clock_is_lost_at_any_length_of_text_and_icv(width, icv):

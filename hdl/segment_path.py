@@ -22,11 +22,14 @@ SLICE_BYTES = 16384
 SLICES = 32
 """Slices among that payload, at most."""
 
-ORDERS = 8
-"""Frames whose orders have come before they have: more than clocks between the two."""
+ORDERS = 32
+"""Frames whose orders have come before they have, and those that wait to leave."""
 
-HEADER_BEATS = 32
-"""Of headers, or of frames that are not cut, that wait for the segments before them."""
+HEADER_BYTES = 1536
+"""Of frames that are not cut, to leave while the first segment behind them is summed."""
+
+SUM_BEATS = 16
+"""That leave in the latency of the sum and its order."""
 
 
 def segment_cut() -> data.StructLayout:
@@ -96,7 +99,8 @@ class SegmentPath(wiring.Component):
         m.submodules.splits = splits = Queue(text_place(), ORDERS)
         m.submodules.cuts = cuts = Queue(slicer_request(), ORDERS)
         m.submodules.split = split = HeaderSplit(width)
-        m.submodules.headers = headers = Queue(beat(width), HEADER_BEATS)
+        m.submodules.headers = headers = Queue(
+            beat(width), 8 * HEADER_BYTES // width + SUM_BEATS)
         m.submodules.slicer = slicer = Slicer(width)
         m.submodules.slices = slices = Queue(
             beat(width), 8 * SLICE_BYTES // width + 1, block_ram=True)

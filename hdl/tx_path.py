@@ -53,8 +53,9 @@ FRAMES = 32
 PLANS = 2
 """Requests that have been checked and wait to be done."""
 
-ORDERS = 8
-"""Frames between dispatch and core: more than the clocks from the frame store to the core."""
+ORDERS = 16
+"""Frames between dispatch and core: as many of the shortest as leave while the first segment of a
+burst behind them is summed, which is more than the clocks from the frame store to the core."""
 
 REQUESTS = 16
 """Between check and dispatch: more than the segmenter's latency in clocks."""
