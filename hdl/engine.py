@@ -60,16 +60,17 @@ class Engine(wiring.Component):
 
     ::
 
-        s_axis_tx ─ TxPath ─ m_axis_tx        seals
+        s_axis_tx ─ TxPath ─ m_axis_tx        segments, sums, seals
                       │ SA by handle
         s_axil ─ Registers ─ SaStore
                       │ SA by destination, SPI, encapsulation
-        m_axis_rx ─ RxPath ─ s_axis_rx        opens
+        m_axis_rx ─ RxPath ─ s_axis_rx        opens, sums
 
     Frames start at the Ethernet header, without FCS, and are no longer than
-    ``FRAME_BYTES_MAX``; the first byte lies in tdata[7:0]. AXI4-Stream (AMBA IHI
-    0051) as of its continuous, packed streams: tkeep has zeros on a frame's last
-    beat only, at the top. AXI4-Lite: AMBA IHI 0022.
+    ``FRAME_BYTES_MAX``, super-frames than ``SUPER_FRAME_BYTES_MAX``; the first byte
+    lies in tdata[7:0]. AXI4-Stream (AMBA IHI 0051) as of its continuous, packed
+    streams: tkeep has zeros on a frame's last beat only, at the top. AXI4-Lite: AMBA
+    IHI 0022.
 
     Both paths take and give one beat a clock. Frames leave in the order in which
     they came. A frame is stored until all of it has come: transmit frames because

@@ -13,7 +13,7 @@ from hdl.text_sum import TextSum
 from model.codes import ETHERNET_HEADER_BYTES
 
 TEXTS = 32
-"""Texts on their way through AES-GCM: more than its latency, at two clocks a packet at least."""
+"""Texts on their way through AES-GCM: more than its latency in clocks."""
 
 
 def placed_beat(width: int) -> data.StructLayout:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections import Counter
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -279,3 +280,13 @@ def test_command_writes_a_row_for_each_direction_workload_and_count(monkeypatch,
     out = capsys.readouterr().out
     assert "1.50 times as many" in out
     assert "payload" in out and " 40.00 50.0% " in out
+
+
+@pytest.mark.parametrize("width", [128, 256, 512])
+@pytest.mark.parametrize("quick", [True, False])
+def test_whole_rounds_of_the_mix_are_measured(width, quick):
+    mix, = (workload for workload in rate.workloads(width, quick, 1)
+            if workload.name == rate.IMIX_NAME)
+    measured = Counter(mix.sizes[rate.warm_up(len(mix.sizes)):])
+    rounds = measured[max(rate.IMIX)]
+    assert rounds and measured == Counter(rate.IMIX * rounds)
