@@ -223,7 +223,9 @@ def test_super_frames_on_icarus_too():
     supers = SuperTraffic(sas, Random(10))
     small = 16
     steps = [*add_commands(sas, SaDirection.TX),
-             *(supers.request(3, mss) for mss in (1, 100, 700)), supers.request(2, 90, mss=0)]
+             *(supers.request(3, mss) for mss in (1, 100, 700))]
+    refused = supers.request(2, 90)
+    steps.append(TxFrame(refused.descriptor | {"mss": 0}, refused.data))
     options = Options(simulator="icarus", stall=0.1)
     outcome = compared(replay(build_engine(options, small), steps, options), steps, small,
                        options.seed)
