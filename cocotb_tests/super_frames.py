@@ -7,6 +7,13 @@ from model.codes import (
     Encapsulation,
     TxOperation,
 )
+from sim.steps import TxFrame
+
+PAYLOAD_BYTES_MAX = 65536
+"""Of a super-frame, whatever its headers."""
+
+SEQUENCES_A_REQUEST = 320
+"""Between the first sequence numbers of two super-frames; none has more segments."""
 
 _ESP_BYTES = 16
 """Of ESP header and IV."""
@@ -47,8 +54,50 @@ def random_super_frame(chance, segments_max, mss=None):
     mss = mss or chance.choice((1, 2, 3, chance.randrange(1, 70), chance.randrange(1, 600), 1460,
                                 chance.randrange(1, most + 1), most))
     segments = chance.randrange(1, segments_max + 1)
-    payload_bytes = min(65536, (segments - 1) * mss + chance.randrange(1, mss + 1))
+    segments = min(segments, -(-PAYLOAD_BYTES_MAX // mss))
+    return super_frame(chance, fields, segments, mss)
+
+
+def super_frame(chance, fields, segments, mss):
+    """The same with the LSO fields given and of exactly so many segments, the last maybe short."""
+    most = min(mss, PAYLOAD_BYTES_MAX - (segments - 1) * mss)
+    payload_bytes = (segments - 1) * mss + chance.randrange(1, most + 1)
     return fields | {"mss": mss}, chance.randbytes(fields["header_bytes"] + payload_bytes)
+
+
+def to_be_sealed(fields):
+    """Whether a descriptor wants its frame sealed."""
+    return fields["operation"] == TxOperation.ENCRYPT
+
+
+class SuperTraffic:
+    """Super-frames of the given SAs, each with the next sequence numbers of its SA."""
+
+    def __init__(self, sas, chance):
+        self.sas = sas
+        self.chance = chance
+        self._next = [(2**32 - 3 * SEQUENCES_A_REQUEST if sa.esn else 1) for sa in sas]
+
+    def request(self, segments_max=8, mss=None, **changes):
+        """A request for up to so many segments, fields of its descriptor changed."""
+        return self._request(*random_super_frame(self.chance, segments_max, mss), changes)
+
+    def exact(self, segments, mss, suits=lambda fields: True):
+        """A request for exactly so many segments, with LSO fields that suit."""
+        fields = random_layout(self.chance)
+        while not suits(fields):
+            fields = random_layout(self.chance)
+        return self._request(*super_frame(self.chance, fields, segments, mss), {})
+
+    def _request(self, fields, frame, changes):
+        index = self.chance.randrange(len(self.sas))
+        fields |= {"sa": index + 1, "sequence": self._next[index],
+                   "next_header": self.chance.randrange(256)}
+        self._next[index] += SEQUENCES_A_REQUEST
+        if to_be_sealed(fields):
+            at = fields["esp_offset"]
+            frame = frame[:at] + self.sas[index].spi.to_bytes(4, "big") + frame[at + 4:]
+        return TxFrame(fields | changes, frame)
 
 
 def _ip_bytes(chance, ipv6):

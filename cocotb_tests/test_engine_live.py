@@ -14,6 +14,7 @@ from cocotb.triggers import ClockCycles
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster
 
 from cocotb_tests.engine_steps import Traffic, add_commands, bypass
+from cocotb_tests.super_frames import SuperTraffic, to_be_sealed
 from model import esp, trailer
 from model.codes import FRAME_BYTES_MAX, RxStatus, SaDirection, SaOperation, SaResult
 from model.layouts import RX_COMPLETION, TX_DESCRIPTOR
@@ -138,6 +139,53 @@ async def a_frame_meets_one_sa_wholly_or_none(dut):
     assert sum(by_sa) == len(sealed) and all(by_sa)
 
 
+@cocotb.test()
+async def each_burst_leaves_under_one_sa_wholly_or_not_at_all(dut):
+    """Two SAs take turns under one handle while super-frames for it are cut."""
+    random = Random(cocotb.RANDOM_SEED)
+    await start_clock_and_reset(dut)
+    live = Live(dut, cocotb.RANDOM_SEED, idle=0.1)
+    live.take(stall=0.2)
+    one = make_sa(seed=11)
+    sas = (one, replace(make_sa(key_bytes=32, seed=12), spi=one.spi))
+    supers = SuperTraffic([one], random)
+    requests = []
+    over = False
+
+    async def feed():
+        while not over:
+            while len(requests) < len(live.sources["tx"].sent) + 4:
+                segments, mss = random.randrange(1, 9), random.choice([1, 40, 536])
+                requests.append(supers.exact(segments, mss, to_be_sealed))
+                live.send(requests[-1])
+            await ClockCycles(dut.clk, 20)
+
+    feeding = start_soon(feed())
+    for _ in range(40):
+        sa = random.choice(sas)
+        for operation in (SaOperation.ADD, SaOperation.DELETE):
+            values = command_values(operation, SaDirection.TX, 1, sa)
+            assert await live.driver.command(values) == SaResult.OK
+            await ClockCycles(dut.clk, random.choice([1, 10, 100, 500]))
+    over = True
+    await feeding
+    await live.ended(len(requests))
+
+    left = [got.data for got in live.sinks["tx"].frames]
+    devices = [device_with(sa) for sa in sas]
+    bursts, dropped = [0, 0], 0
+    for step in requests:
+        wires = [list(device.transmit(step.descriptor, step.data).frames) for device in devices]
+        under = next((index for index, wire in enumerate(wires) if left[:len(wire)] == wire), None)
+        if under is None:
+            dropped += 1
+        else:
+            bursts[under] += 1
+            del left[:len(wires[under])]
+    assert not left, f"behind {bursts} bursts and {dropped} dropped"
+    assert all(bursts) and dropped
+
+
 def single_bytes(random):
     return [step for _ in range(200) for step in (RxFrame(random.randbytes(1)), bypass(b"\xAA"))]
 
@@ -163,8 +211,26 @@ def longest_frames(random):
     return steps
 
 
+def bursts(random):
+    supers = SuperTraffic(all_kinds_of_sa(), random)
+    return [
+        supers.exact(64, 1), *[bypass(b"\xAA") for _ in range(50)], supers.exact(7, 8960),
+        supers.exact(45, 1460), *[supers.exact(1, 1) for _ in range(40)], supers.exact(64, 1),
+        *some_bursts(supers, random, 10)]
+
+
+def some_bursts(supers, random, count):
+    """Super-frames, and mostly short frames behind each."""
+    steps = []
+    for _ in range(count):
+        steps.append(supers.exact(random.choice([1, 3, 8]), random.choice([1, 30, 536, 1460])))
+        steps += [bypass(random.randbytes(random.randrange(1, 100)))
+                  for _ in range(random.choice([0, 1, 3]))]
+    return steps
+
+
 @cocotb.test()
-@cocotb.parametrize(kind=["single_bytes", "smallest_packets", "longest_frames"])
+@cocotb.parametrize(kind=["single_bytes", "smallest_packets", "longest_frames", "bursts"])
 async def all_that_waits_for_the_outputs_comes_right(dut, kind):
     """The outputs stand still until every store and queue in front of them is full."""
     random = Random(cocotb.RANDOM_SEED)
@@ -219,6 +285,31 @@ async def a_reset_leaves_nothing_of_what_was_before(dut, clocks):
     assert [got.data for got in live.sinks["tx"].frames] == expected.sent
     assert await live.driver.counters() == expected.counters
     for step in some(40):
+        live.send(step)
+    await ClockCycles(dut.clk, clocks)
+
+
+@cocotb.test()
+@cocotb.parametrize(clocks=[3, 60, 150, 400, 777, 1200, 2000, 0])
+async def a_reset_leaves_nothing_of_the_burst_that_it_broke_off(dut, clocks):
+    """Each round finds the engine as the one before left it, in the midst of its bursts."""
+    random = Random(clocks)
+    await start_clock_and_reset(dut)
+    live = Live(dut, clocks)
+    live.take(stall=0.2)
+    sas = all_kinds_of_sa()
+    supers = SuperTraffic(sas, random)
+    commands = add_commands(sas, SaDirection.TX)
+    for command in commands:
+        assert await live.driver.command(command.values) == SaResult.OK
+    steps = some_bursts(supers, random, 6)
+    for step in steps:
+        live.send(step)
+    expected = run_model([*commands, *steps], SAS)
+    await live.ended(len(steps))
+    assert [got.data for got in live.sinks["tx"].frames] == expected.sent
+    assert await live.driver.counters() == expected.counters
+    for step in some_bursts(supers, random, 12):
         live.send(step)
     await ClockCycles(dut.clk, clocks)
 

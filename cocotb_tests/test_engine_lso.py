@@ -9,9 +9,9 @@ import pytest
 from scapy.layers.inet import TCP
 
 from cocotb_tests.engine_steps import Traffic, add_commands, alternate, bypass
-from cocotb_tests.super_frames import random_super_frame
+from cocotb_tests.super_frames import SEQUENCES_A_REQUEST, SuperTraffic, to_be_sealed
 from cocotb_tests.test_engine import compared, hold, statuses
-from model import stack
+from model import segment, stack
 from model.codes import (
     FRAME_BYTES_MAX,
     SUPER_FRAME_BYTES_MAX,
@@ -30,29 +30,7 @@ from tests.test_scapy import layers, scapy_sa, sums
 
 HANDOFFS = sorted((Path(__file__).resolve().parents[1] / "captures" / "handoff").glob("*.json"))
 WIDTHS = (128, 512)
-SEQUENCES_A_REQUEST = 320
 ICMP = 1
-
-
-class SuperTraffic:
-    """Super-frames of the given SAs, each with the next sequence numbers of its SA."""
-
-    def __init__(self, sas, chance):
-        self.sas = sas
-        self.chance = chance
-        self._next = [(2**32 - 3 * SEQUENCES_A_REQUEST if sa.esn else 1) for sa in sas]
-
-    def request(self, segments_max=8, mss=None, **changes):
-        """A request for segmentation, fields of its descriptor changed."""
-        fields, frame = random_super_frame(self.chance, segments_max, mss)
-        index = self.chance.randrange(len(self.sas))
-        fields |= {"sa": index + 1, "sequence": self._next[index],
-                   "next_header": self.chance.randrange(256)}
-        self._next[index] += SEQUENCES_A_REQUEST
-        if fields["operation"] == TxOperation.ENCRYPT:
-            at = fields["esp_offset"]
-            frame = frame[:at] + self.sas[index].spi.to_bytes(4, "big") + frame[at + 4:]
-        return TxFrame(fields | changes, frame)
 
 
 def mixed(sas, seed, count):
@@ -83,20 +61,31 @@ def test_wire_frames_are_those_of_the_kernel(width, path):
     handoff.compare_wire(capture.handed_off, outcome.sent)
 
 
+def ids_inside_and_outside(fields):
+    """A tunnel of IPv4 in IPv4, each with an identification that counts the segments."""
+    return (to_be_sealed(fields) and fields["l3_offset"] > fields["esp_offset"]
+            and not (fields["ipv6"] or fields["outer_ipv6"] or fields["outer_id_fixed"]))
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 def test_long_bursts_and_small_segments(width):
     sas = all_kinds_of_sa()
     supers = SuperTraffic(sas, Random(6))
-    steps = [supers.request(45, 1460), supers.request(300, 1), supers.request(2, 8960),
-             supers.request(64, 1), supers.request(45, 1460)]
-    whole = supers.request(1, 1460)
+    sizes = [(45, 1460), (300, 1), (2, 8960), (64, 1), (7, 8960), (45, 1460)]
+    bursts = [supers.exact(segments, mss) for segments, mss in sizes]
+    # More segments than 8 bits count, and each number shows in both identifications.
+    most = SEQUENCES_A_REQUEST
+    numbered = supers.exact(most, 3, ids_inside_and_outside)
+    whole = supers.exact(1, 1460)
     longest = TxFrame(whole.descriptor, whole.data.ljust(SUPER_FRAME_BYTES_MAX, b"\xA5"))
     # While a burst leaves, as many requests wait as there is room for.
     waiting = [bypass(bytes(60 + number)) for number in range(80)]
-    outcome = hold([*add_commands(sas, SaDirection.TX), *steps, *waiting, longest, *waiting],
-                   width, stall=0)
+    outcome = hold([*add_commands(sas, SaDirection.TX), *bursts, numbered, *waiting, longest,
+                    *waiting], width, stall=0)
     assert set(statuses(outcome, "tx.verdict")) <= {"SEALED", "BYPASSED"}
-    assert len(outcome.sent) > 45 + 2 * len(waiting)
+    assert len(outcome.sent) == (
+        sum(segments for segments, _ in sizes) + most
+        + segment.count(longest.descriptor, len(longest.data)) + 2 * len(waiting))
 
 
 @pytest.mark.parametrize("width", WIDTHS)

@@ -3,8 +3,9 @@
 import random
 
 import cocotb
+from cocotb.triggers import ClockCycles
 
-from hdl.segment_path import SegmentPath, segment_cut, segment_order
+from hdl.segment_path import SLICES, SegmentPath, segment_cut, segment_order
 from hdl.segmenter import PATCHES
 from model import checksum
 from sim.beats import pack, receive_packets, to_beats, to_packets
@@ -18,7 +19,7 @@ PATCH_BITS = segment_order()["patches"].width // PATCHES
 class Frame:
     """A frame that passes, or is cut into slices of ``mss`` bytes behind its header."""
 
-    def __init__(self, chance, kind):
+    def __init__(self, chance, kind, count=None):
         self.edited = chance.randrange(2)
         self.mss = None
         if kind == "whole":
@@ -28,7 +29,7 @@ class Frame:
         self.header = chance.randbytes(4 * chance.randrange(8, 60) + 2)
         self.mss = {"tiny": chance.randrange(1, 20), "middle": chance.randrange(100, 1500),
                     "long": chance.randrange(8900, 9500)}[kind]
-        count = chance.randrange(1, 40 if kind == "tiny" else 7)
+        count = chance.randrange(1, 40 if kind == "tiny" else 7) if count is None else count
         payload = chance.randbytes((count - 1) * self.mss + chance.randrange(1, self.mss + 1))
         self.slices = [payload[at:at + self.mss] for at in range(0, len(payload), self.mss)]
         self.data = self.header + payload
@@ -57,31 +58,30 @@ class Frame:
                 "patches": patch << PATCH_BITS * chance.randrange(PATCHES)})
 
 
-async def check(dut, width, frames, *, idle=0.0, stall=0.0):
-    """Run the frames through; returns the clocks and the beats of what has left."""
+async def check(dut, width, frames, *, idle=0.0, stall=0.0, late=0):
+    """Run the frames through; for ``late`` clocks no sum is taken and no order given."""
     await start_clock_and_reset(dut)
     chance = random.Random(cocotb.RANDOM_SEED)
     ports = Ports(dut, width, idle=idle, stall=stall)
     beats, cuts, orders = (ports.source(name) for name in ("i", "cut", "order"))
-    out, sums, edited = (ports.sink(name) for name in ("o", "slice_sum", "edited"))
     leaving = [one for frame in frames for one in frame.leaving(chance)]
     marks = [frame.edited for frame in frames for _ in frame.slices or [0]]
-    start = ports.clock
     for frame in frames:
         beats.send(*to_beats(width, frame.data, chance))
         cuts.send(frame.cut())
+    if late:
+        await ClockCycles(dut.clk, late)
+    out, sums, edited = (ports.sink(name) for name in ("o", "slice_sum", "edited"))
     orders.send(*(order for _, order in leaving))
     for number, (data, _) in enumerate(leaving):
         [seen] = await receive_packets(out, width, 1)
         wrong = next((at for at in range(min(len(seen), len(data))) if seen[at] != data[at]), None)
         assert seen == data, (
             f"frame {number}: {len(seen)} bytes of {len(data)}, the first wrong {wrong}")
-    clocks = ports.clock - start
     expected = [checksum.total(one) for frame in frames for one in frame.slices]
     assert await sums.receive(len(expected)) == expected
     assert to_packets(width, edited.items) == [
         data for (data, _), mark in zip(leaving, marks, strict=True) if mark]
-    return clocks, sum(-(-len(data) // (width // 8)) for data, _ in leaving)
 
 
 @cocotb.test()
@@ -92,6 +92,14 @@ async def segments_and_whole_frames_leave_in_order(dut, width, gaps):
     frames = [Frame(chance, kind) for kind in kinds]
     idle, stall = gaps
     await check(dut, width, frames, idle=idle, stall=stall)
+
+
+@cocotb.test()
+@cocotb.parametrize(width=bench_widths())
+async def no_sum_is_lost_of_more_slices_than_may_wait(dut, width):
+    chance = random.Random(cocotb.RANDOM_SEED)
+    frames = [Frame(chance, "tiny", count) for count in (2 * SLICES, SLICES + 1)]
+    await check(dut, width, frames, late=10 * SLICES)
 
 
 def test_segment_path():
