@@ -75,12 +75,12 @@ class _Fields:
 
     def __init__(self, where: str, entry: object) -> None:
         if not isinstance(entry, Mapping):
-            raise SaFileError(f"{where}: {_shown(entry)}, expected an object")
+            raise SaFileError(f"{where}: {shown(entry)}, expected an object")
         self.where = where
         self._entry = entry
 
     def error(self, name: str, expected: str) -> SaFileError:
-        found = _shown(self._entry[name]) if name in self._entry else "missing"
+        found = shown(self._entry[name]) if name in self._entry else "missing"
         return SaFileError(f"{self.where}: {name}: {found}, expected {expected}")
 
     def has(self, name: str) -> bool:
@@ -247,17 +247,17 @@ def _read_json(path: Path) -> Any:
 
 def _check_document(path: Path, document: Any) -> None:
     if not isinstance(document, dict):
-        raise SaFileError(f"{path}: {_shown(document)}, expected an object with sas")
+        raise SaFileError(f"{path}: {shown(document)}, expected an object with sas")
     schema = document.get("schema", SCHEMA)
     if schema != SCHEMA:
-        raise SaFileError(f"{path}: schema: {_shown(schema)}, expected {SCHEMA}")
+        raise SaFileError(f"{path}: schema: {shown(schema)}, expected {SCHEMA}")
     sas = document.get("sas")
     if not isinstance(sas, list) or not sas:
-        found = _shown(sas) if "sas" in document else "missing"
+        found = shown(sas) if "sas" in document else "missing"
         raise SaFileError(f"{path}: sas: {found}, expected a list of one SA or more")
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
     """A value as JSON, cut so that the message stays one short line."""
     text = json.dumps(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

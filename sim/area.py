@@ -51,6 +51,9 @@ def measure(jobs: Sequence[Job], request: Request, console: Console) -> None:
     for path in (request.json_file, request.document):
         if path is not None and not path.parent.is_dir():
             raise InputError(f"{path}: no folder {path.parent}, expected one that exists")
+    if request.document is not None and not _may_write(request.document):
+        raise InputError(f"--doc {request.document}: a file with other text, expected a new one or "
+                         f"one that begins with {_TITLE}")
     synthesis = Synthesis(request.cached)
     rows: dict[Job, Row] = {}
     failures: list[Failure] = []
@@ -76,6 +79,14 @@ def measure(jobs: Sequence[Job], request: Request, console: Console) -> None:
     if failures:
         raise SimulationError("\n".join(
             f"{failure.job}: {failure.reason}" for failure in failures))
+
+
+def _may_write(document: Path) -> bool:
+    """Whether the document is not there, or is one of ours."""
+    if not document.exists():
+        return True
+    with document.open("rb") as file:
+        return file.readline().rstrip() == _TITLE.encode()
 
 
 class _Progress:
@@ -256,7 +267,9 @@ PEERS = (
     Peer("BLu85/AES-GCM-128-192-256-bits, one block a clock", lut=32_800, ff=6_900, clocks=24),
 )
 
-_HEAD = """# Area and paths
+_TITLE = "# Area and paths"
+
+_HEAD = _TITLE + """
 
 Written by `espnic synth --doc docs/area.md` from what open synthesis gave; a block that is not
 listed was not measured. Figures are those of Yosys, not of a vendor's tool.

@@ -5,10 +5,10 @@
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from model import ip, safile, stack
 from model.codes import TxOperation
@@ -17,6 +17,7 @@ from model.stack import Outgoing, Request
 from sim.captures import archived_capture
 from sim.pcap import read_capture
 from sim.problem import CaptureError, Mismatch
+from sim.rows import Row, descriptor_max
 
 ARCHIVE = "pcaps.tar.xz"
 Packets = Callable[[str], tuple[bytes, ...]]
@@ -24,6 +25,7 @@ Packets = Callable[[str], tuple[bytes, ...]]
 
 _NEEDS_CHECKSUM = 1
 """Flag of a virtio-net header: the checksum field holds the sum of the pseudo-header."""
+_FLAGS_MAX = 0xFF
 _MAC_BYTES = 12
 _IPV4_ID = slice(4, 6)
 _IPV4_FLAGS = slice(6, 8)
@@ -83,8 +85,9 @@ def load(path: Path) -> OffloadCapture:
 
     Raises ``SaFileError`` or ``CaptureError`` for what cannot be used.
     """
+    data = _read(path)
     sas = safile.load(path).sas
-    document = json.loads(path.read_text(encoding="utf-8"))
+    document = Row(str(path), json.loads(data))
     captures: dict[str, tuple[bytes, ...]] = {}
 
     def packets(suffix: str) -> tuple[bytes, ...]:
@@ -92,16 +95,10 @@ def load(path: Path) -> OffloadCapture:
             captures[suffix] = _packets(path, suffix)
         return captures[suffix]
 
-    try:
-        return OffloadCapture(
-            sas,
-            tuple(_handed_off(row, sas, packets) for row in document.get("handoff", ())),
-            tuple(_superframe(row, document, sas, packets)
-                  for row in document.get("superframes", ())))
-    except (KeyError, IndexError, TypeError) as problem:
-        raise CaptureError(
-            f"{path}: {type(problem).__name__} {problem} in a row, expected rows of handoff and "
-            "superframes that fit their captures") from None
+    return OffloadCapture(
+        sas,
+        tuple(_handed_off(row, sas, packets) for row in document.rows("handoff")),
+        tuple(_superframe(row, document, sas, packets) for row in document.rows("superframes")))
 
 
 def without_outer_id(frame: bytes) -> bytes:
@@ -123,9 +120,11 @@ def compare_wire(rows: Iterable[HandedOff], sent: Sequence[bytes]) -> str:
                            f"expected {row.segments}")
         kind, expected = _expected(row)
         counts[kind] += len(frames)
+        if kind == _NO_TWIN:
+            continue
         if kind == _BUT_OUTER_ID:
             frames = [*map(without_outer_id, frames)]
-        for number, (frame, right) in enumerate(zip(frames, expected, strict=False), start=1):
+        for number, (frame, right) in enumerate(zip(frames, expected, strict=True), start=1):
             if frame != right:
                 raise Mismatch(f"wire: frame {number} of handoff packet {row.number}: "
                                f"{_first_difference(frame, right)}")
@@ -144,9 +143,11 @@ def _expected(row: HandedOff) -> tuple[str, list[bytes]]:
     """What kind of comparison a row allows, and what it expects."""
     if row.encrypted:
         return _AS_HANDED, [row.request.frame]
+    if not row.wire:
+        return _NO_TWIN, []
     if row.outer_id_differs:
         return _BUT_OUTER_ID, [*map(without_outer_id, row.wire)]
-    return (_EQUAL if row.wire else _NO_TWIN), [*row.wire]
+    return _EQUAL, [*row.wire]
 
 
 def _first_difference(frame: bytes, right: bytes) -> str:
@@ -154,6 +155,14 @@ def _first_difference(frame: bytes, right: bytes) -> str:
         return f"{len(frame)} bytes, expected {len(right)}"
     at = next(at for at, (a, b) in enumerate(zip(frame, right, strict=True)) if a != b)
     return f"byte {at} is {frame[at]:02x}, expected {right[at]:02x}"
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CaptureError(f"{path}: {error.strerror}, expected the JSON of a capture of what "
+                           "Linux hands down") from None
 
 
 def _packets(path: Path, suffix: str) -> tuple[bytes, ...]:
@@ -165,53 +174,67 @@ def _packets(path: Path, suffix: str) -> tuple[bytes, ...]:
 
 
 def _handed_off(
-    row: Mapping[str, Any], sas: tuple[SecurityAssociation, ...], packets: Packets,
+    row: Row, sas: tuple[SecurityAssociation, ...], packets: Packets,
 ) -> HandedOff:
-    frame = packets(".handoff.pcap")[row["n"] - 1]
-    if row["encrypted"]:
+    frame = row.chosen("n", packets(".handoff.pcap"))
+    with _no_whole_ip_refused(row):
+        ip.split(stack.strip_link(frame)[1])
+    encrypted = row.flag("encrypted")
+    if encrypted:
         descriptor = {"operation": int(TxOperation.BYPASS)}
     else:
         descriptor = _descriptor(row, sas, frame)
+    segments = row.number("segs", 1, 1 if encrypted else len(frame))
+    wire = row.all_chosen("wire", packets(".pcap")) if row.items("wire") else ()
+    if wire and len(wire) != segments:
+        raise row.error("wire", f"{segments} as segs says, or none")
     return HandedOff(
-        number=row["n"],
+        number=row.number("n", 1, len(packets(".handoff.pcap"))),
         request=Request(descriptor, frame),
-        wire=tuple(packets(".pcap")[number - 1] for number in row["wire"]),
-        encrypted=row["encrypted"],
-        outer_id_differs=bool(row.get("outer_id_differs")),
-        kernel_bug=row.get("kernel_bug"),
-        superframe=row["super"],
-        segments=row["segs"],
+        wire=wire,
+        encrypted=encrypted,
+        outer_id_differs=row.has("outer_id_differs") and row.flag("outer_id_differs"),
+        kernel_bug=row.text("kernel_bug", "a text") if row.has("kernel_bug") else None,
+        superframe=(row.number("super", 1, len(packets(".super.pcap")))
+                    if row.has("super") else None),
+        segments=segments,
     )
 
 
 def _descriptor(
-    row: Mapping[str, Any], sas: tuple[SecurityAssociation, ...], frame: bytes,
+    row: Row, sas: tuple[SecurityAssociation, ...], frame: bytes,
 ) -> dict[str, int]:
     """The descriptor that a driver makes of what comes with the frame."""
     handle, sa = _sa(row, sas)
+    super_frame = row.flag("gso")
     fields = {
         "operation": int(TxOperation.ENCRYPT),
         "sa": handle,
-        "sequence": row["first_seq"],
-        "esp_offset": row["esp_at"],
-        "trailer": int(not row["gso"]),
-        "next_header": row["next_header"],
+        "sequence": row.descriptor_field("first_seq", "sequence"),
+        "esp_offset": row.descriptor_field("esp_at", "esp_offset"),
+        "trailer": int(not super_frame),
+        "next_header": row.descriptor_field("next_header", "next_header"),
     }
-    meta = row["vnet_hdr"]
-    if not meta["flags"] & _NEEDS_CHECKSUM:
+    meta = row.object("vnet_hdr")
+    if not meta.number("flags", 0, _FLAGS_MAX) & _NEEDS_CHECKSUM:
         return fields
-    fields |= {"l4_offset": meta["csum_start"], "l4_protocol": row["l4_proto"]}
-    if not row["gso"]:
-        payload_end = row["payload_at"] + row["payload_bytes"]
-        return fields | {"checksum": 1, "l4_bytes": payload_end - meta["csum_start"]}
+    l4_offset = meta.descriptor_field("csum_start", "l4_offset")
+    text_offset = row.descriptor_field("payload_at", "l3_offset")
+    fields |= {
+        "l4_offset": l4_offset, "l4_protocol": row.descriptor_field("l4_proto", "l4_protocol")}
+    if not super_frame:
+        before = l4_offset - text_offset
+        text_bytes = row.number(
+            "payload_bytes", max(before, 0), before + descriptor_max("l4_bytes"))
+        return fields | {"checksum": 1, "l4_bytes": text_bytes - before}
     outer_offset = len(frame) - len(stack.strip_link(frame)[1])
     tunnel = sa.mode == "tunnel"
     return fields | {
         "lso": 1,
-        "mss": meta["gso_size"],
-        "header_bytes": meta["hdr_len"],
+        "mss": meta.descriptor_field("gso_size", "mss"),
+        "header_bytes": meta.descriptor_field("hdr_len", "header_bytes"),
         "outer_offset": outer_offset,
-        "l3_offset": row["payload_at"] if tunnel else outer_offset,
+        "l3_offset": text_offset if tunnel else outer_offset,
         "outer_ipv6": int(sa.outer_family == 6),
         "ipv6": int(sa.inner_family == 6),
         "encapsulation": int(sa.encapsulation),
@@ -220,41 +243,63 @@ def _descriptor(
 
 
 def _superframe(
-    row: Mapping[str, Any], document: Mapping[str, Any], sas: tuple[SecurityAssociation, ...],
-    packets: Packets,
+    row: Row, document: Row, sas: tuple[SecurityAssociation, ...], packets: Packets,
 ) -> SuperFrame:
     _handle, sa = _sa(row, sas)
-    wire = tuple(packets(".pcap")[number - 1] for number in row["wire"])
-    rows = [document["frames"][number - 1] for number in row["wire"]]
-    clear = stack.strip_link(packets(".super.pcap")[row["n"] - 1])[1]
-    if document.get("forwarded"):
-        clear = _routed(clear)
-    meta = row["vnet_hdr"]
-    first = stack.strip_link(wire[0])[1]
+    wire = row.all_chosen("wire", packets(".pcap"))
+    if not wire:
+        raise row.error("wire", "one number or more")
+    entries = [Row(f"{row.where}: its frames", entry)
+               for entry in row.all_chosen("wire", document.items("frames"))]
+    clear = row.chosen("n", packets(".super.pcap"))
+    with _no_whole_ip_refused(row):
+        clear = stack.strip_link(clear)[1]
+        ip.split(clear)
+        if document.has("forwarded") and document.flag("forwarded"):
+            clear = _routed(clear)
+        first = stack.strip_link(wire[0])[1]
+    meta = row.object("vnet_hdr")
     return SuperFrame(
-        number=row["n"],
+        number=row.number("n", 1, len(packets(".super.pcap"))),
         outgoing=Outgoing(
-            sa, row["first_seq"], clear, wire[0][:_MAC_BYTES],
+            sa, row.descriptor_field("first_seq", "sequence"), clear, wire[0][:_MAC_BYTES],
             ip_id=int.from_bytes(first[_IPV4_ID], "big"),
-            checksum=bool(meta["flags"] & _NEEDS_CHECKSUM), mss=meta["gso_size"]),
+            checksum=bool(meta.number("flags", 0, _FLAGS_MAX) & _NEEDS_CHECKSUM),
+            mss=meta.descriptor_field("gso_size", "mss")),
         wire=wire,
-        plain=tuple(packets(".plain.pcap")[entry["plain"] - 1] for entry in rows),
+        plain=tuple(entry.chosen("plain", packets(".plain.pcap")) for entry in entries),
     )
 
 
 def _sa(
-    row: Mapping[str, Any], sas: tuple[SecurityAssociation, ...],
+    row: Row, sas: tuple[SecurityAssociation, ...],
 ) -> tuple[int, SecurityAssociation]:
     """Handle and SA of a row."""
-    handles = {sa.name: handle for handle, sa in enumerate(sas, start=1)}
-    return handles[row["sa"]], sas[handles[row["sa"]] - 1]
+    expected = "the name of an SA that the engine takes"
+    name = row.text("sa", expected)
+    for handle, sa in enumerate(sas, start=1):
+        if sa.name == name:
+            return handle, sa
+    raise row.error("sa", expected)
+
+
+@contextmanager
+def _no_whole_ip_refused(row: Row) -> Iterator[None]:
+    """Say of which row a frame is that is no whole IP packet."""
+    try:
+        yield
+    except ValueError as problem:
+        raise CaptureError(f"{row.where}: frame: {problem}") from None
 
 
 def _routed(clear: bytes) -> bytes:
     """The packet one hop on, with its TTL or hop limit one lower."""
     packet = ip.split(clear)
     header = bytearray(packet.header)
-    header[_IPV4_TTL_AT if packet.version == 4 else _IPV6_HOP_LIMIT_AT] -= 1
+    hops_at = _IPV4_TTL_AT if packet.version == 4 else _IPV6_HOP_LIMIT_AT
+    if not header[hops_at]:
+        raise ValueError("no hops left, expected a packet that is routed on")
+    header[hops_at] -= 1
     return ip.fix_lengths(bytes(header), len(packet.payload)) + packet.payload
 
 

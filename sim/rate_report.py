@@ -1,6 +1,7 @@
 """``espnic bench``: what it runs, its table, its JSON and its plot."""
 
 import json
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -98,8 +99,8 @@ def _check(request: Request) -> None:
     for sas in request.sas:
         if not 1 <= sas <= SAS_MAX:
             raise InputError(f"--sas {sas}: expected 1 to {SAS_MAX}")
-    if request.clock_mhz is not None and not request.clock_mhz > 0:
-        raise InputError(f"--clock-mhz {request.clock_mhz}: expected more than 0")
+    if request.clock_mhz is not None and not 0 < request.clock_mhz < math.inf:
+        raise InputError(f"--clock-mhz {request.clock_mhz}: expected a finite number above 0")
     if request.plot is not None and request.plot.suffix not in PLOT_SUFFIXES:
         raise InputError(f"--plot {request.plot}: expected a name in {' or '.join(PLOT_SUFFIXES)}")
     for path in (request.json_file, request.plot):

@@ -17,7 +17,6 @@ from sim.build import PROJECT, build, cache_directory, locked
 from sim.files import replacing
 from sim.netlist import Netlist, elaborate
 from sim.play import PROBABILITIES, SIDES, EngineRig, Load, Session, run_loads
-from sim.problem import SimulationError
 from sim.rig import engine_rig
 from sim.simulators import end_running
 from sim.steps import Command, Outcome, RxFrame, Step, TxFrame
@@ -155,16 +154,16 @@ class _Simulation(threading.Thread):
     def __init__(self, rig: EngineRig, loads: Sequence[Load], folder: Path, seed: int) -> None:
         super().__init__(daemon=True)
         self._arguments = (rig, loads, folder, seed)
-        self._error: SimulationError | None = None
+        self._error: BaseException | None = None
 
     def run(self) -> None:
         try:
             self._session = run_loads(*self._arguments)
-        except SimulationError as error:
+        except BaseException as error:  # result() raises it where it can be handled
             self._error = error
 
     def result(self) -> Session:
-        """The finished run; raises its ``SimulationError``."""
+        """The finished run; raises whatever ended it early."""
         if self._error is not None:
             raise self._error
         return self._session

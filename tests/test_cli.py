@@ -263,16 +263,132 @@ def test_handoff_without_captures(refused, tmp_path):
         "model", "--handoff", path, "-o", tmp_path / "out")
 
 
+SINGLE, ENCRYPTED, SUPER = 2, 4, 20
+"""Rows of the hand-off capture, from 1: a packet with a checksum to finish, one that the stack has
+encrypted, a super-frame of three segments."""
+
+BAD_ROWS = [
+    (SINGLE, {"n": 46}, "n: 46, expected 1 to 45"),
+    (SINGLE, {"n": 0}, "n: 0, expected 1 to 45"),
+    (SINGLE, {"n": -1}, "n: -1, expected 1 to 45"),
+    (SINGLE, {"n": "x"}, 'n: "x", expected 1 to 45'),
+    (SINGLE, {"n": True}, "n: true, expected 1 to 45"),
+    (SINGLE, {"sa": "nobody"}, 'sa: "nobody", expected the name of an SA'),
+    (SINGLE, {"sa": []}, "sa: [], expected the name of an SA"),
+    (SINGLE, {"esp_at": 300}, "esp_at: 300, expected 0 to 255"),
+    (SINGLE, {"esp_at": None}, "esp_at: null, expected 0 to 255"),
+    (SINGLE, {"first_seq": 1e30}, "first_seq: 1e+30, expected 0 to 18446744073709551615"),
+    (SINGLE, {"first_seq": 1 << 64}, "first_seq: 18446744073709551616, expected 0 to 1844"),
+    (SINGLE, {"next_header": "tcp"}, 'next_header: "tcp", expected 0 to 255'),
+    (SINGLE, {"l4_proto": []}, "l4_proto: [], expected 0 to 255"),
+    (SINGLE, {"payload_at": {}}, "payload_at: {}, expected 0 to 255"),
+    (SINGLE, {"payload_bytes": 16404}, "payload_bytes: 16404, expected 20 to 16403"),
+    (SINGLE, {"payload_bytes": 19}, "payload_bytes: 19, expected 20 to 16403"),
+    (SINGLE, {"payload_bytes": "60"}, 'payload_bytes: "60", expected 20 to 16403'),
+    (SINGLE, {"gso": 1}, "gso: 1, expected true or false"),
+    (SINGLE, {"encrypted": None}, "encrypted: null, expected true or false"),
+    (SINGLE, {"outer_id_differs": "no"}, 'outer_id_differs: "no", expected true or false'),
+    (SINGLE, {"super": 0}, "super: 0, expected 1 to 27"),
+    (SINGLE, {"segs": 0}, "segs: 0, expected 1 to "),
+    (ENCRYPTED, {"segs": 2}, "segs: 2, expected 1 to 1"),
+    (SINGLE, {"wire": [0]}, "wire: [0], expected numbers from 1 to 53"),
+    (SINGLE, {"wire": ["a"]}, 'wire: ["a"], expected numbers from 1 to 53'),
+    (SINGLE, {"wire": 2}, "wire: 2, expected a list"),
+    (SUPER, {"wire": [20]}, "wire: [20], expected 3 as segs says, or none"),
+    (SUPER, {"wire": [20, 21, 22, 23]}, "wire: [20, 21, 22, 23], expected 3 as segs says"),
+    (SUPER, {"vnet_hdr": 3}, "vnet_hdr: 3, expected an object"),
+    (SUPER, {"vnet_hdr": {}}, "vnet_hdr: flags: missing, expected 0 to 255"),
+]
+
+
+def with_row(path, kind, number, change):
+    document = json.loads(path.read_text())
+    document[kind][number - 1].update(change)
+    path.write_text(json.dumps(document))
+
+
+@pytest.mark.parametrize("row, change, found", BAD_ROWS)
+def test_handoff_with_a_bad_row(refused, handoff_copy, row, change, found):
+    with_row(handoff_copy, "handoff", row, change)
+    complaint = refused("model", "--handoff", handoff_copy, "-o", handoff_copy.parent / "out")
+    assert complaint.startswith(f"espnic: {handoff_copy}: handoff row {row}: {found}")
+
+
+@pytest.mark.parametrize("field, value, expected", [
+    ("gso_size", -1, "0 to 16383"), ("gso_size", 1_000_000, "0 to 16383"),
+    ("gso_size", None, "0 to 16383"), ("csum_start", "70", "0 to 255"),
+    ("hdr_len", 256, "0 to 255"), ("flags", -1, "0 to 255")])
+def test_handoff_with_a_bad_virtio_header(refused, handoff_copy, field, value, expected):
+    meta = json.loads(HANDOFF.read_text())["handoff"][SUPER - 1]["vnet_hdr"]
+    with_row(handoff_copy, "handoff", SUPER, {"vnet_hdr": meta | {field: value}})
+    complaint = refused("model", "--handoff", handoff_copy, "-o", handoff_copy.parent / "out")
+    assert complaint == (f"espnic: {handoff_copy}: handoff row {SUPER}: vnet_hdr: {field}: "
+                         f"{json.dumps(value)}, expected {expected}\n")
+
+
 @pytest.mark.parametrize("change, found", [
-    ({"n": 1000}, "IndexError"), ({"n": "x"}, "TypeError"), ({"sa": "nobody"}, "KeyError 'nobody'"),
-    ({"vnet_hdr": {}}, "KeyError 'flags'"),
+    ({"n": 0}, "n: 0, expected 1 to 27"), ({"wire": []}, "wire: [], expected one number or more"),
+    ({"wire": [54]}, "wire: [54], expected numbers from 1 to 53"),
+    ({"first_seq": "x"}, 'first_seq: "x", expected 0 to '),
 ])
-def test_handoff_with_a_bad_row(refused, handoff_copy, change, found):
-    document = json.loads(handoff_copy.read_text())
-    document["handoff"][0].update(change)
+def test_handoff_with_a_bad_superframe(refused, handoff_copy, change, found):
+    with_row(handoff_copy, "superframes", 1, change)
+    complaint = refused("model", "--handoff", handoff_copy, "-o", handoff_copy.parent / "out")
+    assert complaint.startswith(f"espnic: {handoff_copy}: superframes row 1: {found}")
+
+
+@pytest.mark.parametrize("value, found", [
+    (5, "handoff: 5, expected a list"), (None, "handoff: null, expected a list"),
+    (["x"], 'handoff row 1: "x", expected an object'), ([], "no rows handoff"),
+])
+def test_handoff_that_is_no_list_of_rows(refused, handoff_copy, value, found):
+    document = json.loads(handoff_copy.read_text()) | {"handoff": value}
     handoff_copy.write_text(json.dumps(document))
     complaint = refused("model", "--handoff", handoff_copy, "-o", handoff_copy.parent / "out")
-    assert found in complaint and "expected rows" in complaint
+    assert complaint.startswith(f"espnic: {handoff_copy}: {found}")
+
+
+@pytest.mark.parametrize("suffix, kind", [
+    (".handoff.pcap", "handoff"), (".super.pcap", "superframes")])
+@pytest.mark.parametrize("junk, found", [
+    (lambda frame: bytes(len(frame)), "EtherType 0000, expected IPv4 or IPv6"),
+    (lambda frame: frame[:10], "EtherType missing, expected IPv4 or IPv6"),
+    (lambda frame: frame[:30], "IP packet of 16 bytes, expected 20 or more"),
+    (lambda frame: frame[:-1], "IPv4 total length "),
+])
+def test_handoff_with_a_frame_that_is_no_whole_ip_packet(
+    refused, handoff_copy, suffix, kind, junk, found,
+):
+    frames = list(archived_capture(
+        HANDOFF.with_name("pcaps.tar.xz"), f"{HANDOFF.stem}{suffix}").packets)
+    frames[1] = junk(frames[1])
+    write_pcap(handoff_copy.with_name(handoff_copy.stem + suffix), enumerate(frames))
+    complaint = refused("model", "--handoff", handoff_copy, "-o", handoff_copy.parent / "out")
+    assert complaint.startswith(f"espnic: {handoff_copy}: {kind} row 2: frame: {found}")
+
+
+def test_run_refuses_a_bad_row_before_it_builds(refused, handoff_copy, fake_rtl):
+    with_row(handoff_copy, "handoff", SINGLE, {"esp_at": 300})
+    assert "handoff row 2: esp_at: 300, expected 0 to 255" in refused(
+        "run", "--handoff", handoff_copy, "-o", handoff_copy.parent / "out")
+
+
+def test_handoff_that_is_missing_or_a_folder(refused, tmp_path):
+    expected = "expected the JSON of a capture of what Linux hands down"
+    for path, found in ((tmp_path / "none.json", "No such file or directory"),
+                        (tmp_path, "Is a directory")):
+        assert refused("model", "--handoff", path, "-o", tmp_path / "out") == (
+            f"espnic: {path}: {found}, {expected}\n")
+
+
+def test_what_breaks_in_the_thread_of_a_simulation_reaches_its_caller(monkeypatch, tmp_path):
+    def broken(*_arguments):
+        raise ValueError("tx_descriptor.mss: -1 does not fit")
+
+    monkeypatch.setattr(rtl, "run_loads", broken)
+    monkeypatch.setattr(rtl, "cache_directory", lambda: tmp_path)
+    with pytest.raises(ValueError, match="mss: -1 does not fit"):
+        rtl.replay(None, [], rtl.Options())
 
 
 def test_unknown_option(refused):

@@ -249,7 +249,9 @@ def test_table_of_bursts_fits_80_columns(capsys):
     (["--width", "64"], "--width 64: expected one of 128, 256, 512"),
     (["--sas", "0"], "--sas 0: expected 1 to 65535"),
     (["--sas", "65536"], "--sas 65536: expected 1 to 65535"),
-    (["--clock-mhz", "0"], "--clock-mhz 0.0: expected more than 0"),
+    (["--clock-mhz", "0"], "--clock-mhz 0.0: expected a finite number above 0"),
+    (["--clock-mhz", "nan"], "--clock-mhz nan: expected a finite number above 0"),
+    (["--clock-mhz", "inf"], "--clock-mhz inf: expected a finite number above 0"),
     (["--plot", "rates.pdf"], "--plot rates.pdf: expected a name in .png or .svg"),
     (["--doc", "pyproject.toml"], "--doc pyproject.toml: expected a file with the lines "
      "<!-- espnic bench --doc --> and <!-- end -->"),

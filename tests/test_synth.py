@@ -265,6 +265,25 @@ def test_bad_argument_is_one_line(espnic, arguments, complaint):
     assert said.startswith(f"espnic: {complaint}") and said.count("\n") == 1
 
 
+@pytest.mark.parametrize("text", [b"# Notes\n\nOurs.\n", b"\xff\x00", b""])
+def test_document_of_somebody_else_is_not_overwritten(espnic, tools, tmp_path, text):
+    path = tmp_path / "notes.md"
+    path.write_bytes(text)
+    code, _, said = espnic("seqiv", "--doc", path)
+    assert code == 2 and tools == [] and path.read_bytes() == text
+    assert said == (f"espnic: --doc {path}: a file with other text, expected a new one or one that "
+                    "begins with # Area and paths\n")
+
+
+def test_document_of_an_earlier_run_is_replaced(espnic, tools, tmp_path):
+    path = tmp_path / "area.md"
+    assert espnic("seqiv", "--doc", path)[0] == 0
+    first = path.read_text()
+    path.write_text(first + "more")
+    assert espnic("seqiv", "--doc", path)[0] == 0
+    assert path.read_text() == first
+
+
 def test_missing_tool_is_one_line(espnic, monkeypatch):
     monkeypatch.setattr(synth, "_version", lambda _package: None)
     code, _, said = espnic("seqiv", "--target", "ecp5", "--place")
