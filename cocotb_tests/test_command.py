@@ -69,7 +69,9 @@ def test_ended_run_ends_its_simulation(tmp_path, stop):
     run = subprocess.Popen(
         [sys.executable, "-m", "sim.cli", "run", "--rx", CAPTURES / "tun4_gcm128.pcap",
          "--sa", SA_FILE, "-o", tmp_path / "out", "--stall", "0.9"],
-        cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        # A shell lets what it starts in the background ignore SIGINT, and that is inherited.
+        preexec_fn=lambda: signal.signal(stop, signal.SIG_DFL))
     children = Path(f"/proc/{run.pid}/task")
     simulation = None
     while simulation is None:

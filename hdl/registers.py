@@ -11,14 +11,14 @@ from hdl.counters import COUNTER_BITS, Counters
 from hdl.layouts import LENGTH_BITS, SUPER_LENGTH_BITS, SaCommand, SaResponse
 from hdl.lookup_control import HASH_KEY_BITS, HASH_KEY_DEFAULT
 from model import registers as table
-from model.codes import IcvSize, KeySize, RxStatus, TxStatus
+from model.codes import STATUS_BITS, IcvSize, KeySize, RxStatus, TxStatus
 from model.registers import Access, Register, RegisterField
 
-RxEvent = data.StructLayout({"status": 4, "bytes": LENGTH_BITS})
+RxEvent = data.StructLayout({"status": STATUS_BITS, "bytes": LENGTH_BITS})
 """A frame received: ``RxStatus`` and its length. An oversize frame is counted as not leaving."""
 
 TxEvent = data.StructLayout({
-    "status": 4, "first": 1, "bytes_in": SUPER_LENGTH_BITS, "bytes_out": LENGTH_BITS})
+    "status": STATUS_BITS, "first": 1, "bytes_in": SUPER_LENGTH_BITS, "bytes_out": LENGTH_BITS})
 """A frame of a request to send, or a refused request: ``TxStatus``, and its length as it leaves.
 
 ``first`` of its request; then ``bytes_in`` is the request's length, else 0.

@@ -2,6 +2,9 @@
 
 from enum import IntEnum
 
+STATUS_BITS = 5
+"""Of an ``RxStatus`` or ``TxStatus``."""
+
 
 class RxStatus(IntEnum):
     """What became of a received frame, in the order in which the checks are made.
@@ -39,6 +42,12 @@ class RxStatus(IntEnum):
     """No SA for this destination, SPI and protocol."""
     OVERSIZE = 14
     """Longer than ``FRAME_BYTES_MAX``: not kept. The one status whose frame does not leave."""
+    LATE = 15
+    """Sequence number 0, or left of the device's replay window."""
+    REPLAYED = 16
+    """Sequence number in the device's replay window, and received before."""
+    EXPIRED = 17
+    """The SA has reached a hard limit."""
 
 
 class TxStatus(IntEnum):
@@ -75,6 +84,10 @@ class TxStatus(IntEnum):
     """MSS 0, or so large that headers and MSS do not fit ``FRAME_BYTES_MAX``."""
     DROP_LSO_SEQUENCE = 14
     """The sequence numbers of the segments would wrap at 2^64, without ESN at 2^32."""
+    DROP_EXPIRED = 15
+    """The SA has reached a hard limit."""
+    DROP_UNSUPPORTED = 16
+    """The request needs a part that this build of the engine has not."""
 
 
 class TxOperation(IntEnum):
@@ -139,6 +152,24 @@ class SaResult(IntEnum):
     """No free place in the look-up table."""
     ENOENT = 4
     """The handle is not in use."""
+
+
+class ReplayWindow(IntEnum):
+    """Size of the replay window that the device keeps of a receive SA."""
+
+    NONE = 0
+    """Software keeps the window."""
+    W32 = 1
+    W64 = 2
+    W128 = 3
+    W256 = 4
+    W512 = 5
+    W1024 = 6
+
+    @property
+    def packets(self) -> int:
+        """Size in packets: 0 for none, else 32 to 1,024."""
+        return 16 << self if self else 0
 
 
 class Encapsulation(IntEnum):

@@ -7,6 +7,8 @@ A layout is a list of fields from the least significant bit up. The RTL makes
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from model.codes import STATUS_BITS
+
 
 @dataclass(frozen=True)
 class Field:
@@ -99,7 +101,7 @@ looked at; LSO includes the checksum, and leaves trailer and ICV to the engine."
 RX_COMPLETION = Layout(
     "rx_completion",
     (
-        Field("status", 4, "RxStatus"),
+        Field("status", STATUS_BITS, "RxStatus"),
         Field("sa", HANDLE_BITS, "handle of the receive SA, 0 when none was found"),
         Field("esp_offset", 8, "bytes from the start of the frame to the ESP header; 0 unless OK"),
         Field("next_header", 8, "next header of the trailer; 0 unless OK"),
@@ -123,6 +125,14 @@ LOOKUP_KEY = Layout(
     ),
 )
 
+LIMITS = (
+    Field("soft_packets", 64, "packets after which an event tells so; 0: no limit"),
+    Field("soft_bytes", 64, "bytes of text after which an event tells so; 0: no limit"),
+    Field("hard_packets", 64, "packets after which the SA serves no more; 0: no limit"),
+    Field("hard_bytes", 64, "bytes of text after which the SA serves no more; 0: no limit"),
+)
+"""Lifetime of an SA (RFC 4301, 4.4.2.1)."""
+
 SA_COMMAND = Layout(
     "sa_command",
     (
@@ -133,8 +143,12 @@ SA_COMMAND = Layout(
         Field("icv_size", 2, "IcvSize"),
         Field("esn", 1, "1: extended sequence numbers"),
         Field("esn_overlap", 1, "receive: a sequence below 2^31 belongs to esn_high + 1"),
+        Field("replay_window", 3, "receive: ReplayWindow"),
         Field("esn_high", 32, "receive: high half of the sequence number"),
         *LOOKUP_KEY.fields,
+        Field("sequence", 64, "receive, with a replay window: the highest sequence number that "
+              "counts as received"),
+        *LIMITS,
         Field("salt", 32, "salt of RFC 4106, first byte in bits 31:24"),
         Field("seqiv_salt", 64, "transmit: salt of the IV, first byte in bits 63:56"),
         Field("key", 256, "AES key, first byte in bits 7:0; a short key leaves the top unused"),
@@ -149,8 +163,14 @@ SA_RESPONSE = Layout(
         Field("icv_size", 2, "IcvSize"),
         Field("esn", 1, "as added"),
         Field("esn_overlap", 1, "as added or modified"),
+        Field("replay_window", 3, "as added"),
         Field("esn_high", 32, "as added or modified"),
         *LOOKUP_KEY.fields,
+        Field("sequence", 64, "receive, with a replay window: the highest sequence number "
+              "received"),
+        *LIMITS,
+        Field("packets", 64, "packets sealed or opened"),
+        Field("bytes", 64, "bytes of their text"),
     ),
 )
 """All but ``result`` are 0 unless the command was a good READ."""
@@ -158,7 +178,7 @@ SA_RESPONSE = Layout(
 RX_PARSED = Layout(
     "rx_parsed",
     (
-        Field("status", 4, "RxStatus: OK when the frame is ESP and is to be looked up"),
+        Field("status", STATUS_BITS, "RxStatus: OK when the frame is ESP and is to be looked up"),
         Field("esp_offset", 8, "bytes from the start of the frame to the ESP header"),
         Field("esp_bytes", LENGTH_BITS, "bytes from the ESP header to where IP or UDP ends"),
         Field("sequence", 32, "low half of the sequence number"),
@@ -175,7 +195,7 @@ RX_LOOKED_UP = Layout(
 TX_VERDICT = Layout(
     "tx_verdict",
     (
-        Field("status", 4, "TxStatus"),
+        Field("status", STATUS_BITS, "TxStatus"),
         Field("sa", HANDLE_BITS, "handle from the descriptor"),
         Field("last", 1, "of the frames of its request"),
     ),

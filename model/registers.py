@@ -4,7 +4,7 @@
 and every access that ``Access`` does not grant, answers SLVERR and changes nothing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -88,8 +88,8 @@ def _layout_words(
 
 
 def _attributes(layout: Layout) -> tuple[RegisterField, ...]:
-    places = {"key_size": 0, "icv_size": 4, "esn": 8, "esn_overlap": 9, "ipv6": 16,
-              "encapsulation": 17}
+    places = {"key_size": 0, "icv_size": 4, "esn": 8, "esn_overlap": 9, "replay_window": 12,
+              "ipv6": 16, "encapsulation": 17}
     return tuple(_field(layout, name, low) for name, low in places.items())
 
 
@@ -105,9 +105,21 @@ def _lookup_registers(offset: int, prefix: str, access: Access, layout: Layout) 
     ]
 
 
-RX_STATUS_COUNTERS = 0x100
-TX_STATUS_COUNTERS = 0x180
-TOTAL_COUNTERS = 0x200
+def _state_registers(
+    offset: int, prefix: str, access: Access, layout: Layout, names: Iterable[str],
+) -> Iterator[Register]:
+    """64-bit fields of an SA's state: 2 registers each."""
+    for place, name in enumerate(names):
+        yield from _layout_words(
+            offset + 2 * WORD_BYTES * place, f"{prefix}_{name.upper()}_", access, layout, name)
+
+
+STATE_FIELDS = ("sequence", "soft_packets", "soft_bytes", "hard_packets", "hard_bytes")
+USAGE_FIELDS = ("packets", "bytes")
+
+RX_STATUS_COUNTERS = 0x200
+TX_STATUS_COUNTERS = 0x300
+TOTAL_COUNTERS = 0x400
 COUNTER_BYTES = 8
 """A counter is two registers, low word first."""
 
@@ -195,10 +207,14 @@ SA_PARAMETERS = (
     *_layout_words(0x0A4, "SA_SALT", Access.WRITE, SA_COMMAND, "salt"),
     *_layout_words(0x0A8, "SA_SEQIV_SALT", Access.WRITE, SA_COMMAND, "seqiv_salt"),
     *_layout_words(0x0B0, "SA_KEY", Access.WRITE, SA_COMMAND, "key"),
+    *_state_registers(0x0D0, "SA", Access.READ_WRITE, SA_COMMAND, STATE_FIELDS),
 )
 """SLVERR on a write while a command runs. The write-only ones are cleared when it starts."""
 
-READ_BACK = tuple(_lookup_registers(0x0D0, "READ", Access.READ, SA_RESPONSE))
+READ_BACK = (
+    *_lookup_registers(0x100, "READ", Access.READ, SA_RESPONSE),
+    *_state_registers(0x120, "READ", Access.READ, SA_RESPONSE, (*STATE_FIELDS, *USAGE_FIELDS)),
+)
 """The SA that the last command read; 0 unless it was a good READ."""
 
 COUNTERS = tuple(_counter_registers())
