@@ -22,7 +22,16 @@ from hdl.registers import Registers, RxEvent, TxEvent
 from hdl.sa_contexts import found_sa
 from hdl.sa_store import SaStore
 from model import registers
-from model.codes import IcvSize, KeySize, RxStatus, SaDirection, SaOperation, SaResult, TxStatus
+from model.codes import (
+    STATUS_BITS,
+    IcvSize,
+    KeySize,
+    RxStatus,
+    SaDirection,
+    SaOperation,
+    SaResult,
+    TxStatus,
+)
 from model.device import Device
 from model.layouts import LENGTH_BITS, LOOKUP_KEY, SUPER_LENGTH_BITS, Field, Layout
 from model.registers import ADDRESS_BITS, BY_NAME, REGISTERS, WORD_BYTES, Access
@@ -33,9 +42,9 @@ from sim.streams import StreamSource, start_clock_and_reset
 WIDTH = 128
 LANES = WIDTH // 128
 SAS = 16
-RX_EVENT = Layout("rx_event", (Field("status", 4, ""), Field("bytes", LENGTH_BITS, "")))
+RX_EVENT = Layout("rx_event", (Field("status", STATUS_BITS, ""), Field("bytes", LENGTH_BITS, "")))
 TX_EVENT = Layout("tx_event", (
-    Field("status", 4, ""), Field("first", 1, ""), Field("bytes_in", SUPER_LENGTH_BITS, ""),
+    Field("status", STATUS_BITS, ""), Field("first", 1, ""), Field("bytes_in", SUPER_LENGTH_BITS, ""),
     Field("bytes_out", LENGTH_BITS, ""),
 ))
 

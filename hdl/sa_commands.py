@@ -108,6 +108,7 @@ class SaCommands(wiring.Component):
         m.d.comb += [
             record.eq(self.records[command.direction]),
             self.rx_empty.eq(receive_sas == 0),
+            self.response.payload.eq(0),
             hash_key.i.payload.key.eq(command.key),
             hash_key.i.payload.key_size.eq(command.key_size),
             self.request.payload.sa.eq(command.sa),

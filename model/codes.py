@@ -42,12 +42,6 @@ class RxStatus(IntEnum):
     """No SA for this destination, SPI and protocol."""
     OVERSIZE = 14
     """Longer than ``FRAME_BYTES_MAX``: not kept. The one status whose frame does not leave."""
-    LATE = 15
-    """Sequence number 0, or left of the device's replay window."""
-    REPLAYED = 16
-    """Sequence number in the device's replay window, and received before."""
-    EXPIRED = 17
-    """The SA has reached a hard limit."""
 
 
 class TxStatus(IntEnum):
@@ -84,10 +78,6 @@ class TxStatus(IntEnum):
     """MSS 0, or so large that headers and MSS do not fit ``FRAME_BYTES_MAX``."""
     DROP_LSO_SEQUENCE = 14
     """The sequence numbers of the segments would wrap at 2^64, without ESN at 2^32."""
-    DROP_EXPIRED = 15
-    """The SA has reached a hard limit."""
-    DROP_UNSUPPORTED = 16
-    """The request needs a part that this build of the engine has not."""
 
 
 class TxOperation(IntEnum):
