@@ -44,8 +44,8 @@ LANES = WIDTH // 128
 SAS = 16
 RX_EVENT = Layout("rx_event", (Field("status", STATUS_BITS, ""), Field("bytes", LENGTH_BITS, "")))
 TX_EVENT = Layout("tx_event", (
-    Field("status", STATUS_BITS, ""), Field("first", 1, ""), Field("bytes_in", SUPER_LENGTH_BITS, ""),
-    Field("bytes_out", LENGTH_BITS, ""),
+    Field("status", STATUS_BITS, ""), Field("first", 1, ""),
+    Field("bytes_in", SUPER_LENGTH_BITS, ""), Field("bytes_out", LENGTH_BITS, ""),
 ))
 
 
