@@ -7,6 +7,7 @@ from amaranth.lib import data
 from amaranth.utils import ceil_log2
 
 from model.layouts import (
+    EVENT,
     HANDLE_BITS,
     LENGTH_BITS,
     LOOKUP_KEY,
@@ -35,6 +36,7 @@ RxCompletion = struct(RX_COMPLETION)
 LookupKey = struct(LOOKUP_KEY)
 SaCommand = struct(SA_COMMAND)
 SaResponse = struct(SA_RESPONSE)
+Event = struct(EVENT)
 RxParsed = struct(RX_PARSED)
 RxLookedUp = struct(RX_LOOKED_UP)
 TxVerdict = struct(TX_VERDICT)
@@ -142,7 +144,7 @@ def gcm_beat(width: int) -> data.StructLayout:
 
 __all__ = [
     "GHASH_STAGES", "HANDLE_BITS", "HEADER_OFFSET_BITS", "LENGTH_BITS", "MSS_BITS",
-    "SUPER_LENGTH_BITS", "LookupKey", "RxCompletion", "RxLookedUp",
+    "SUPER_LENGTH_BITS", "Event", "LookupKey", "RxCompletion", "RxLookedUp",
     "RxParsed", "SaCommand", "SaResponse", "TxDescriptor", "TxSeqiv", "TxVerdict", "beat",
     "gcm_beat", "gcm_parameters", "ghash_lanes", "has_spare_lane", "hash_power_count",
     "hash_powers", "sa_context", "struct",

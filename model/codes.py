@@ -144,6 +144,19 @@ class SaResult(IntEnum):
     """The handle is not in use."""
 
 
+class EventKind(IntEnum):
+    """What an event of the device's queue tells."""
+
+    SOFT_LIMIT = 0
+    """The packets or bytes of an SA have reached a soft limit."""
+    HARD_LIMIT = 1
+    """They have reached a hard limit: the SA serves no more."""
+    ESN_HALF = 2
+    """The highest sequence number of a receive SA has crossed 2^31 or 2^32."""
+    AUTH_BURST = 3
+    """Many frames within a short time had an ICV that was not theirs."""
+
+
 class ReplayWindow(IntEnum):
     """Size of the replay window that the device keeps of a receive SA."""
 

@@ -175,6 +175,17 @@ SA_RESPONSE = Layout(
 )
 """All but ``result`` are 0 unless the command was a good READ."""
 
+EVENT = Layout(
+    "event",
+    (
+        Field("kind", 2, "EventKind"),
+        Field("direction", 1, "SaDirection"),
+        Field("sa", HANDLE_BITS, "handle of the SA; 0 when the event is of no single SA"),
+        Field("sequence", 64, "sequence number of the frame that caused it, of a request's last "
+              "segment; 0 when the event is of no single frame"),
+    ),
+)
+
 RX_PARSED = Layout(
     "rx_parsed",
     (
