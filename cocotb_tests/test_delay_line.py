@@ -36,7 +36,6 @@ def test_delay_line(clocks):
     )
 
 
-@pytest.mark.filterwarnings("ignore::amaranth.hdl.UnusedElaboratable")
 def test_too_short_a_delay_is_refused():
     with pytest.raises(ValueError, match="delay of 1 clocks, expected 2 or more"):
         DelayLine(BITS, 1)

@@ -80,7 +80,6 @@ def test_frames_are_held():
     simulate(FrameHold(CLOCKS, DEPTH), name="frame_hold", module=__name__, seed=1)
 
 
-@pytest.mark.filterwarnings("ignore::amaranth.hdl.UnusedElaboratable")
 def test_no_time_is_refused():
     with pytest.raises(ValueError, match="clocks: 1, expected 2 or more"):
         FrameHold(1, DEPTH)

@@ -158,7 +158,7 @@ def _prepare_handoff(path: Path, output: Path) -> Job:
     if not capture.handed_off:
         raise CaptureError(f"{path}: no rows handoff, expected a capture of what Linux hands down")
     plan = traffic.plan_handoff(
-        capture.sas, [row.request for row in capture.handed_off], rtl.SAS)
+        capture.sas, [row.request for row in capture.handed_off], rtl.SIMULATED_SAS)
     make_folder(output)
     return Job(False, path, output, capture.sas, (), [], plan, capture.handed_off)
 
@@ -238,9 +238,10 @@ def _speed_lines(job: Job, replay: Replay, seconds: float) -> Lines:
 
 
 def _compared(outcome: Outcome) -> str:
+    commands = len(outcome.results)
     return (
         f"{len(outcome.trace):,} trace records, {len(outcome.received) + len(outcome.sent):,} "
-        f"frames out, {len(outcome.results)} commands, {len(outcome.counters)} counters"
+        f"frames out, {commands} command{'s' * (commands != 1)}, {len(outcome.counters)} counters"
     )
 
 
