@@ -157,6 +157,10 @@ class EventKind(IntEnum):
     """Many frames within a short time had an ICV that was not theirs."""
 
 
+EVENT_QUEUE_DEPTH = 64
+"""Events that the device keeps for software; more of them are counted and lost."""
+
+
 class ReplayWindow(IntEnum):
     """Size of the replay window that the device keeps of a receive SA."""
 

@@ -24,6 +24,7 @@ from model.codes import (
     TxOperation,
     TxStatus,
 )
+from model.events import EventQueue
 from model.layouts import RX_COMPLETION, SA_RESPONSE, TX_DESCRIPTOR, Layout
 from model.packet import Parsed
 from model.sa import SaTable, SecurityAssociation, from_command, lookup_key
@@ -87,6 +88,7 @@ class Device:
     def __init__(self, sas: int = 1024) -> None:
         self.sas = {direction: SaTable(sas, direction) for direction in SaDirection}
         self.counters = dict.fromkeys(_counter_names(), 0)
+        self.events = EventQueue()
 
     def command(self, values: Mapping[str, int]) -> SaResult:
         """Do one SA command; ``values`` are fields of SA_COMMAND, those not given are 0."""

@@ -1,0 +1,71 @@
+"""The device's event queue and the detector of authentication failures."""
+
+from collections import deque
+
+from model.codes import EVENT_QUEUE_DEPTH, EventKind, SaDirection
+from model.layouts import EVENT
+
+Event = dict[str, int]
+"""The fields of EVENT."""
+
+
+class EventQueue:
+    """Events in the order in which they came, until software takes them off.
+
+    What comes to a full queue is not kept: ``lost`` counts it and ``overflowed`` stays until
+    software clears it, so that nothing is lost silently.
+    """
+
+    def __init__(self) -> None:
+        self._events: deque[Event] = deque()
+        self.lost = 0
+        self.overflowed = False
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    @property
+    def head(self) -> Event:
+        """The oldest event; all 0 when there is none."""
+        return self._events[0] if self._events else EVENT.unpack(0)
+
+    def push(
+        self, kind: EventKind, direction: SaDirection, sa: int = 0, sequence: int = 0,
+    ) -> None:
+        """Tell an event. ``sequence`` has 64 bits; 0 where the event is of no single frame."""
+        if len(self._events) == EVENT_QUEUE_DEPTH:
+            self.lost += 1
+            self.overflowed = True
+            return
+        values = {"kind": kind, "direction": direction, "sa": sa, "sequence": sequence}
+        self._events.append(EVENT.unpack(EVENT.pack(values)))
+
+    def pop(self) -> Event:
+        """Take the oldest event off. Raises ``IndexError`` when there is none."""
+        return self._events.popleft()
+
+
+class BurstDetector:
+    """Finds bursts of frames whose ICV was not theirs.
+
+    The first failure opens a window of ``clocks`` clocks, its own included; the failure that
+    is the ``threshold``-th within the window, or a later one after the threshold was lowered,
+    tells a burst, once a window. ``threshold`` 0 finds none. Failures that two windows share
+    may go untold, but never 2 ``threshold`` - 1 of them within ``clocks`` clocks.
+    """
+
+    def __init__(self) -> None:
+        self.threshold = 0
+        self.clocks = 0
+        self._opened: int | None = None
+        self._failures = 0
+        self._told = False
+
+    def fail(self, now: int) -> bool:
+        """A failure at clock ``now``, which never goes back. Whether it makes a burst."""
+        if self._opened is None or now - self._opened >= self.clocks:
+            self._opened, self._failures, self._told = now, 0, False
+        self._failures += 1
+        burst = not self._told and 0 < self.threshold <= self._failures
+        self._told |= burst
+        return burst
