@@ -34,9 +34,10 @@ from model.codes import (
 )
 from model.device import Device
 from model.layouts import LENGTH_BITS, LOOKUP_KEY, SUPER_LENGTH_BITS, Field, Layout
+from model.linux.bus import RegisterError
 from model.registers import ADDRESS_BITS, BY_NAME, REGISTERS, WORD_BYTES, Access
 from sim.build import simulate
-from sim.driver import Driver, RegisterError
+from sim.driver import Driver
 from sim.streams import StreamSource, start_clock_and_reset
 
 WIDTH = 128

@@ -1,0 +1,1 @@
+"""The Linux side of the device: its driver, and what the kernel's xfrm core does around it."""
