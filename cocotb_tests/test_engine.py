@@ -20,6 +20,7 @@ from model.codes import (
     SaResult,
     TxStatus,
 )
+from model.features import Features
 from model.packet import parse
 from model.sa import command_values
 from sim import frames
@@ -56,7 +57,7 @@ def compared(replayed, steps, sas, seed):
     """The outcome of both; fails where they differ."""
     __tracebackhide__ = True
     assert replayed.problem is None, f"seed {seed}: {replayed.problem}, log {replayed.log}"
-    model = run_model(steps, sas)
+    model = run_model(steps, Features(sas=sas))
     difference = compare_outcomes(replayed.outcome, model)
     assert difference is None, f"seed {seed}: {difference}"
     return replayed.outcome

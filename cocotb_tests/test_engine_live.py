@@ -17,6 +17,7 @@ from cocotb_tests.engine_steps import Traffic, add_commands, bypass
 from cocotb_tests.super_frames import SuperTraffic, to_be_sealed
 from model import esp, trailer
 from model.codes import FRAME_BYTES_MAX, RxStatus, SaDirection, SaOperation, SaResult
+from model.features import Features
 from model.layouts import RX_COMPLETION, TX_DESCRIPTOR
 from model.sa import command_values
 from sim import frames
@@ -244,7 +245,7 @@ async def all_that_waits_for_the_outputs_comes_right(dut, kind):
         live.send(step)
     await ClockCycles(dut.clk, 4000)
     live.take(stall=0.1)
-    expected = run_model([*commands, *steps], SAS)
+    expected = run_model([*commands, *steps], Features(sas=SAS))
     await live.sinks["rx"].reach(len(expected.received))
     await live.ended(sum(isinstance(step, TxFrame) for step in steps))
     assert [(got.data, RX_COMPLETION.unpack(got.user)) for got in live.sinks["rx"].frames] == [
@@ -277,7 +278,7 @@ async def a_reset_leaves_nothing_of_what_was_before(dut, clocks):
             assert await live.driver.command(step.values) == SaResult.OK
         else:
             live.send(step)
-    expected = run_model(steps, SAS)
+    expected = run_model(steps, Features(sas=SAS))
     await live.sinks["rx"].reach(len(expected.received))
     await live.ended(13)
     assert [got.data for got in live.sinks["rx"].frames] == [
@@ -305,7 +306,7 @@ async def a_reset_leaves_nothing_of_the_burst_that_it_broke_off(dut, clocks):
     steps = some_bursts(supers, random, 6)
     for step in steps:
         live.send(step)
-    expected = run_model([*commands, *steps], SAS)
+    expected = run_model([*commands, *steps], Features(sas=SAS))
     await live.ended(len(steps))
     assert [got.data for got in live.sinks["tx"].frames] == expected.sent
     assert await live.driver.counters() == expected.counters

@@ -33,6 +33,7 @@ from model.codes import (
     TxStatus,
 )
 from model.device import Device
+from model.features import Features
 from model.layouts import LENGTH_BITS, LOOKUP_KEY, SUPER_LENGTH_BITS, Field, Layout
 from model.linux.bus import RegisterError
 from model.registers import ADDRESS_BITS, BY_NAME, REGISTERS, WORD_BYTES, Access
@@ -225,7 +226,7 @@ async def wait_for_end(driver: Driver) -> dict[str, int]:
 async def commands_give_what_the_model_gives(dut):
     chance, axil = await start(dut)
     stall(axil, chance)
-    driver, device = Driver(axil), Device(SAS)
+    driver, device = Driver(axil), Device(Features(sas=SAS))
     await driver.set_hash_key(chance.getrandbits(32 * registers.HASH_KEY_WORDS))
     keys = random_lookup_keys(chance, 4)
     handles = [0, 1, 2, SAS - 1, SAS]

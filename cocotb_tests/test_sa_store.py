@@ -26,6 +26,7 @@ from hdl.sa_lookup import SaLookup
 from hdl.sa_store import SaStore, ram_bits_per_sa
 from model.codes import IcvSize, KeySize, SaDirection, SaOperation, SaResult
 from model.device import Device
+from model.features import Features
 from model.layouts import LOOKUP_KEY, SA_COMMAND, SA_RESPONSE
 from sim.build import simulate
 from sim.streams import StreamSink, StreamSource, start_clock_and_reset
@@ -48,7 +49,7 @@ class Commands:
     """
 
     def __init__(self, dut) -> None:
-        self.device = Device(SAS)
+        self.device = Device(Features(sas=SAS))
         self.watchers: list[LookupEachClock] = []
         self._source = StreamSource(dut, "command", seed=cocotb.RANDOM_SEED, idle=0.2)
         self._sink = StreamSink(dut, "response", seed=cocotb.RANDOM_SEED, stall=0.2)
@@ -298,7 +299,7 @@ async def reset_forgets_every_sa_and_commands_wait_for_the_sweep(dut):
         if moment is not None:
             await break_off_add(dut, keys[0], moment)
         await pulse_reset(dut)
-        commands.device = Device(SAS)
+        commands.device = Device(Features(sas=SAS))
         commands.watch(dut, keys)
         for handle in range(1, SAS):
             for direction in SaDirection:

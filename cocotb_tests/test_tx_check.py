@@ -19,6 +19,7 @@ from model.codes import (
     TxStatus,
 )
 from model.device import Device
+from model.features import Features
 from model.layouts import TX_DESCRIPTOR
 from sim.beats import pack, unpack
 from sim.streams import start_clock_and_reset
@@ -46,7 +47,7 @@ class Case:
         if chance.random() < 0.95:
             self.write_spi()
         self.noise = chance.getrandbits(looked_up(width // 128).size - 1) << 1
-        device = Device(HANDLES)
+        device = Device(Features(sas=HANDLES))
         if self.hit:
             device.sas[SaDirection.TX].add(self.descriptor["sa"], self.sa)
         self.status = device.transmit(self.descriptor, self.frame).status

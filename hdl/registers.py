@@ -209,7 +209,7 @@ class Registers(wiring.Component):
              tx.status <= TxStatus.BYPASSED),
         )
         for side, statuses, event, comes, bytes_in, bytes_out, leaves in sides:
-            m.submodules[f"{side}_counters"] = counters = Counters(len(statuses))
+            m.submodules[f"{side}_counters"] = counters = Counters(max(statuses) + 1)
             m.d.comb += [
                 counters.event.valid.eq(event.valid),
                 counters.event.payload.eq(event.payload.status),

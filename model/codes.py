@@ -78,6 +78,8 @@ class TxStatus(IntEnum):
     """MSS 0, or so large that headers and MSS do not fit ``FRAME_BYTES_MAX``."""
     DROP_LSO_SEQUENCE = 14
     """The sequence numbers of the segments would wrap at 2^64, without ESN at 2^32."""
+    DROP_UNSUPPORTED = 16
+    """The request needs a part that this build has not, such as segmentation."""
 
 
 class TxOperation(IntEnum):

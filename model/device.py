@@ -25,6 +25,7 @@ from model.codes import (
     TxStatus,
 )
 from model.events import EventQueue
+from model.features import Features
 from model.layouts import RX_COMPLETION, SA_RESPONSE, TX_DESCRIPTOR, Layout
 from model.packet import Parsed
 from model.sa import SaTable, SecurityAssociation, from_command, lookup_key
@@ -33,6 +34,9 @@ from model.segment import OFFSET_ALIGNMENT, OFFSET_PHASE
 Trace = list[tuple[str, dict[str, Any]]]
 
 ESP_OFFSET_MIN = ETHERNET_HEADER_BYTES + IPV4_HEADER_BYTES
+
+ALL = Features()
+"""A build with all parts."""
 
 
 @dataclass(frozen=True)
@@ -81,12 +85,13 @@ class _Opened:
 class Device:
     """The device as its driver and its two packet ports see it.
 
-    ``sas`` is the size of each of the two SA tables, receive and transmit, whose
-    handles are 1 to ``sas - 1``.
+    ``features`` are the parts of the build. Its two SA tables, receive and transmit, have
+    the handles 1 to ``features.sas - 1``.
     """
 
-    def __init__(self, sas: int = 1024) -> None:
-        self.sas = {direction: SaTable(sas, direction) for direction in SaDirection}
+    def __init__(self, features: Features = ALL) -> None:
+        self.features = features
+        self.sas = {direction: SaTable(features.sas, direction) for direction in SaDirection}
         self.counters = dict.fromkeys(_counter_names(), 0)
         self.events = EventQueue()
 
@@ -180,7 +185,9 @@ class Device:
         values = _zeros(TX_DESCRIPTOR) | dict(descriptor)
         trace: Trace = [("tx.in", values | {"frame": frame.hex()})]
         sa = self.sas[SaDirection.TX].get(values["sa"])
-        status = _check_request(values, frame, sa)
+        unsupported = values["lso"] and not self.features.lso
+        status = (TxStatus.DROP_UNSUPPORTED if unsupported
+                  else _check_request(values, frame, sa))
         out: list[bytes] = []
         if status > TxStatus.BYPASSED:
             trace.append(("tx.verdict", {"status": status.name, "sa": values["sa"]}))
@@ -195,7 +202,8 @@ class Device:
                     clear = _seal(values | {"sequence": sequence}, clear, sa, trace)
                 trace.append(("tx.out", {"frame": clear.hex()}))
                 out.append(clear)
-        limit = SUPER_FRAME_BYTES_MAX if values["lso"] else FRAME_BYTES_MAX
+        limit = (SUPER_FRAME_BYTES_MAX if values["lso"] and self.features.lso
+                 else FRAME_BYTES_MAX)
         self._count("tx", status, min(len(frame), limit), out)
         return TxResult(status, tuple(out), trace)
 

@@ -4,12 +4,13 @@ from collections.abc import Iterable
 
 from model.codes import SaResult
 from model.device import Device, RxResult, TxResult
+from model.features import Features
 from model.trace import TraceRecord
 from sim.steps import Command, Outcome, Received, RxFrame, Step, TxFrame
 
 
 class Golden:
-    """A model of the device that takes one step after the other.
+    """A model of the device, of a build with ``features``, that takes one step after the other.
 
     Members
     -------
@@ -17,8 +18,8 @@ class Golden:
         What came of the steps so far.
     """
 
-    def __init__(self, sas: int) -> None:
-        self._device = Device(sas)
+    def __init__(self, features: Features) -> None:
+        self._device = Device(features)
         self._packets = {"rx": 0, "tx": 0}
         self.outcome = Outcome(counters=self._device.counters)
 
@@ -49,9 +50,9 @@ class Golden:
         self.outcome.trace += [TraceRecord(number, point, fields) for point, fields in trace]
 
 
-def run_model(steps: Iterable[Step], sas: int) -> Outcome:
-    """What the golden model makes of the steps, with SA tables of ``sas`` places."""
-    golden = Golden(sas)
+def run_model(steps: Iterable[Step], features: Features) -> Outcome:
+    """What the golden model of a build makes of the steps."""
+    golden = Golden(features)
     for step in steps:
         match step:
             case Command():

@@ -147,7 +147,7 @@ def load(name: str) -> OffloadCapture:
 
 def device_for(capture: OffloadCapture) -> Device:
     """A device with the SAs of a capture, under handles 1 and up."""
-    device = Device(len(capture.sas) + 1)
+    device = Device()
     for handle, sa in enumerate(capture.sas, start=1):
         device.command(command_values(SaOperation.ADD, SaDirection.TX, handle, sa))
     return device

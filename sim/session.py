@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from model import safile
 from model.codes import SaDirection, SaOperation, SaResult
 from model.device import Device
+from model.features import Features
 from model.sa import SecurityAssociation, command_values
 from model.safile import UnsupportedSa
 from model.stack import Receiver
@@ -267,7 +268,7 @@ def _delivered_lines(job: Job, outcome: Outcome) -> Lines:
 
 def _opened_lines(job: Job, outcome: Outcome) -> Lines:
     """A peer receives the wire frames with the same SAs."""
-    peer = Device(rtl.SIMULATED_SAS)
+    peer = Device(Features(sas=rtl.SIMULATED_SAS))
     for handle, sa in enumerate(job.sas, start=1):
         peer.command(command_values(SaOperation.ADD, SaDirection.RX, handle, sa))
     received = [peer.receive(frame) for frame in outcome.sent]

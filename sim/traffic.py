@@ -11,6 +11,7 @@ from random import Random
 from model import esn, ip, stack
 from model.codes import RxStatus, SaDirection, SaOperation, TxStatus
 from model.esn import EsnState
+from model.features import Features
 from model.ip import IpPacket
 from model.sa import SEQIV_SALT_BYTES, SecurityAssociation, command_values
 from model.stack import Outgoing, Request
@@ -40,7 +41,7 @@ def plan_receive(
 
     With ESN the driver moves the high half on as the sequence numbers pass 2^31.
     """
-    golden = Golden(table_size)
+    golden = Golden(Features(sas=table_size))
     plan = Plan(golden.outcome)
     drivers: dict[int, _EsnDriver] = {}
     for handle, sa in enumerate(sas, start=1):
@@ -81,7 +82,7 @@ def plan_transmit(
     A packet goes to the first SA that it is for. One that no SA is for, or that
     the engine cannot send, is kept back: nothing leaves in clear.
     """
-    golden = Golden(table_size)
+    golden = Golden(Features(sas=table_size))
     plan = Plan(golden.outcome)
     numbers: dict[int, Iterator[int]] = {}
     for handle, sa in enumerate(sas, start=1):
@@ -113,7 +114,7 @@ def plan_handoff(
     sas: tuple[SecurityAssociation, ...], requests: Iterable[Request], table_size: int,
 ) -> Plan:
     """Add the SAs, under handles 1 and up, then give what the stack has handed down."""
-    golden = Golden(table_size)
+    golden = Golden(Features(sas=table_size))
     plan = Plan(golden.outcome)
     for handle, sa in enumerate(sas, start=1):
         _command(plan, golden, Command(

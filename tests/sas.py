@@ -6,6 +6,7 @@ from typing import Any
 
 from model.codes import Encapsulation, IcvSize, SaDirection, SaOperation, SaResult
 from model.device import Device
+from model.features import Features
 from model.sa import SecurityAssociation, command_values
 
 ADDRESSES = {
@@ -46,7 +47,7 @@ def all_kinds_of_sa():
 
 def device_with(*sas: SecurityAssociation, size: int = 16) -> Device:
     """A device that has these SAs for both directions, at handles 1, 2, ..."""
-    device = Device(size)
+    device = Device(Features(sas=size))
     for handle, sa in enumerate(sas, start=1):
         for direction in SaDirection:
             values = command_values(SaOperation.ADD, direction, handle, sa)

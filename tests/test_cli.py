@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from model import trace
+from model.features import Features
 from sim import cli, rtl
 from sim.captures import archived_capture
 from sim.golden import run_model
@@ -64,7 +65,7 @@ def fake_rtl(monkeypatch):
 
     def replay(_built, steps, options, progress):
         progress(1)
-        seen = observe(run_model(steps, rtl.SIMULATED_SAS), options.width)
+        seen = observe(run_model(steps, Features(sas=rtl.SIMULATED_SAS)), options.width)
         for fault in faults:
             fault(seen)
         outcome = outcome_of(steps, seen, options.width)

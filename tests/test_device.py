@@ -19,6 +19,7 @@ from model.codes import (
     TxStatus,
 )
 from model.device import Device
+from model.features import Features
 from model.layouts import RX_COMPLETION, SA_COMMAND, SA_RESPONSE
 from model.sa import command_values
 from sim import frames
@@ -160,7 +161,7 @@ def test_p4_every_payload_length_is_sealed_with_its_own_trailer(sa):
 
 
 def test_bypass_leaves_any_frame_as_it_came():
-    device = Device(4)
+    device = Device(Features(sas=4))
     for frame in (b"", b"\x01", bytes(60), bytes(FRAME_BYTES_MAX)):
         result = device.transmit({"operation": TxOperation.BYPASS, "sa": 9}, frame)
         assert (result.status, result.frame) == (TxStatus.BYPASSED, frame)
@@ -228,7 +229,7 @@ def test_p15_with_esn_only_a_whole_sequence_number_of_zero_is_refused():
 
 def test_p31_a_receive_sa_does_not_send_and_a_transmit_sa_does_not_receive():
     sa = make_sa()
-    device = Device(4)
+    device = Device(Features(sas=4))
     assert device.command(command_values(SaOperation.ADD, RX, 1, sa)) == SaResult.OK
     assert device.transmit(request(sa), tx_frame(sa, bytes(16))).status == TxStatus.DROP_NO_SA
     assert device.command(command_values(SaOperation.DELETE, RX, 1)) == SaResult.OK
@@ -255,7 +256,7 @@ def test_the_sealed_frame_depends_on_no_garbage_in_it():
 def test_p13_every_command_succeeds_on_both_directions_and_read_shows_all_but_secrets():
     sa = make_sa(6, 32, esn=True, esn_high=3, esn_overlap=True, icv=IcvSize.ICV12)
     for direction in SaDirection:
-        device = Device(4)
+        device = Device(Features(sas=4))
         added = command_values(SaOperation.ADD, direction, 3, sa)
         assert device.command(SA_COMMAND.unpack(SA_COMMAND.pack(added))) == SaResult.OK
         shown = device.read_sa(direction, 3)
@@ -270,7 +271,7 @@ def test_p13_every_command_succeeds_on_both_directions_and_read_shows_all_but_se
 def test_p18_handle_0_and_the_first_out_of_range_are_invalid_and_the_last_is_good():
     sa = make_sa(esn=True)
     for direction in SaDirection:
-        device = Device(8)
+        device = Device(Features(sas=8))
         for operation in SaOperation:
             for handle in (0, 8, 9, 65535):
                 values = command_values(operation, direction, handle, sa)
@@ -279,7 +280,7 @@ def test_p18_handle_0_and_the_first_out_of_range_are_invalid_and_the_last_is_goo
 
 
 def test_p18_a_full_table_takes_no_more_until_one_is_deleted():
-    device = Device(8)
+    device = Device(Features(sas=8))
     for handle in range(1, 8):
         sa = make_sa(spi=handle)
         assert device.command(command_values(SaOperation.ADD, RX, handle, sa)) == SaResult.OK

@@ -8,6 +8,7 @@ import pytest
 from model import esp, gso, packet, stack
 from model.codes import SaDirection, SaOperation, SaResult, TxStatus
 from model.device import Device
+from model.features import Features
 from model.sa import command_values
 from sim import handoff
 from tests.sas import device_with
@@ -26,7 +27,7 @@ def by_name(paths):
 
 def sending_device(sas):
     """A device with the SAs that can send, under handles 1 and up."""
-    device = Device(16)
+    device = Device(Features(sas=16))
     for handle, sa in enumerate(sas, start=1):
         values = command_values(SaOperation.ADD, SaDirection.TX, handle, sa)
         assert device.command(values) == SaResult.OK

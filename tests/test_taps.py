@@ -7,6 +7,7 @@ import pytest
 
 from model import safile
 from model.codes import SaDirection, SaOperation
+from model.features import Features
 from model.sa import command_values
 from sim import traffic
 from sim.check import compare_outcomes
@@ -54,7 +55,7 @@ def steps():
 
 @pytest.fixture(scope="module")
 def outcome(steps):
-    return run_model(steps, SAS)
+    return run_model(steps, Features(sas=SAS))
 
 
 @pytest.mark.parametrize("width", [128, 256, 512])

@@ -1,0 +1,43 @@
+"""What parts a build of the engine has."""
+
+from dataclasses import dataclass
+
+WIDTHS = (128, 256, 512)
+WINDOWS = (0, 32, 64, 128, 256, 512, 1024)
+SAS_MIN = 2
+SAS_MAX = 1 << 16
+
+
+@dataclass(frozen=True)
+class Features:
+    """Width, size and parts of an engine. ``ValueError`` for what cannot be built."""
+
+    width: int = 128
+    """Bits of a beat: 128, 256 or 512."""
+    sas: int = 1024
+    """Size of each SA table, a power of two from 2 to 65,536; handles are 1 to ``sas`` - 1."""
+    lso: bool = True
+    """Cut super-frames into segments."""
+    ipv6: bool = True
+    """IPv6 outside."""
+    receive: bool = True
+    """The receive path."""
+    transmit: bool = True
+    """The transmit path."""
+    replay_window: int = 128
+    """Packets of the largest replay window: 32 to 1,024, or 0 for none."""
+
+    def __post_init__(self) -> None:
+        if self.width not in WIDTHS:
+            raise ValueError(f"width: {self.width!r}, expected one of {WIDTHS}")
+        if not SAS_MIN <= self.sas <= SAS_MAX or self.sas & self.sas - 1:
+            raise ValueError(
+                f"sas: {self.sas!r}, expected a power of two from {SAS_MIN} to {SAS_MAX}")
+        if self.replay_window not in WINDOWS:
+            raise ValueError(f"replay_window: {self.replay_window!r}, expected one of {WINDOWS}")
+        if not self.receive and not self.transmit:
+            raise ValueError("receive, transmit: neither, expected one of them at least")
+        if self.lso and not self.transmit:
+            raise ValueError("lso: without transmit, expected it off")
+        if self.replay_window and not self.receive:
+            raise ValueError("replay_window: without receive, expected 0")
