@@ -7,7 +7,7 @@ STATUS_BITS = 5
 
 
 class RxStatus(IntEnum):
-    """What became of a received frame, in the order in which the checks are made.
+    """What became of a received frame.
 
     Only ``OK`` changes the frame: with every other status it leaves as it came.
     """
@@ -42,6 +42,10 @@ class RxStatus(IntEnum):
     """No SA for this destination, SPI and protocol."""
     OVERSIZE = 14
     """Longer than ``FRAME_BYTES_MAX``: not kept. The one status whose frame does not leave."""
+    LATE = 15
+    """Sequence number 0, or left of the device's replay window. Given whatever the ICV is."""
+    REPLAYED = 16
+    """In the device's replay window, and received before. Given whatever the ICV is."""
 
 
 class TxStatus(IntEnum):

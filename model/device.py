@@ -5,8 +5,10 @@ hardware's stages, byte strings as hex text, numbers as numbers, statuses as
 their names. ``model.trace`` writes and compares them.
 """
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from model import checksum, esn, esp, packet, receive_checksum, segment, trailer
@@ -17,6 +19,7 @@ from model.codes import (
     FRAME_BYTES_MAX,
     IPV4_HEADER_BYTES,
     SUPER_FRAME_BYTES_MAX,
+    EventKind,
     RxStatus,
     SaDirection,
     SaOperation,
@@ -28,10 +31,14 @@ from model.events import EventQueue
 from model.features import Features
 from model.layouts import RX_COMPLETION, SA_RESPONSE, TX_DESCRIPTOR, Layout
 from model.packet import Parsed
-from model.sa import SaTable, SecurityAssociation, from_command, lookup_key
+from model.replay import Window, high_above
+from model.sa import DEVICE_WINDOWS, SaTable, SecurityAssociation, from_command, lookup_key
 from model.segment import OFFSET_ALIGNMENT, OFFSET_PHASE
 
 Trace = list[tuple[str, dict[str, Any]]]
+
+IN_FLIGHT_MAX = 64
+"""Frames that the receive path holds before their verdict."""
 
 ESP_OFFSET_MIN = ETHERNET_HEADER_BYTES + IPV4_HEADER_BYTES
 
@@ -94,6 +101,9 @@ class Device:
         self.sas = {direction: SaTable(features.sas, direction) for direction in SaDirection}
         self.counters = dict.fromkeys(_counter_names(), 0)
         self.events = EventQueue()
+        self._windows: dict[int, Window] = {}
+        self._begins: deque[tuple[int, int]] = deque(maxlen=IN_FLIGHT_MAX)
+        """Of the last frames received: handle, and where its window began before the frame."""
 
     def command(self, values: Mapping[str, int]) -> SaResult:
         """Do one SA command; ``values`` are fields of SA_COMMAND, those not given are 0."""
@@ -107,7 +117,10 @@ class Device:
         handle = values.get("sa", 0)
         match operation:
             case SaOperation.ADD:
-                return table.add(handle, added)
+                result = table.add(handle, added)
+                if result == SaResult.OK and table.direction == SaDirection.RX:
+                    self._add_window(handle, added)
+                return result
             case SaOperation.DELETE:
                 return table.delete(handle)
             case SaOperation.MODIFY:
@@ -129,21 +142,41 @@ class Device:
             "esn_overlap": int(sa.esn_overlap),
             "esn_high": sa.esn_high,
             **lookup_key(sa.destination, sa.encapsulation, sa.spi),
+            **self._read_window(direction, handle, sa),
         }
+
+    def _add_window(self, handle: int, sa: SecurityAssociation) -> None:
+        self._windows.pop(handle, None)
+        if sa.device_window:
+            self._windows[handle] = Window(sa.replay_window, sa.esn, sa.initial_seq - 1)
+
+    def _read_window(
+        self, direction: SaDirection, handle: int, sa: SecurityAssociation,
+    ) -> dict[str, int]:
+        if not sa.device_window:
+            return {}
+        size = {"replay_window": int(DEVICE_WINDOWS[sa.replay_window])}
+        if direction == SaDirection.TX:
+            return size
+        return size | {"sequence": self._windows[handle].top}
 
     # Receive
 
-    def receive(self, frame: bytes) -> RxResult:
+    def receive(self, frame: bytes, in_flight: int = 0) -> RxResult:
         """Take a frame from the wire: Ethernet header first, no FCS.
 
         Only a frame with status OK is changed: the plaintext, trailer included,
         stands in the place of the ciphertext and every other byte is as it came.
         A frame of more than ``FRAME_BYTES_MAX`` bytes is OVERSIZE whatever else it is.
+
+        ``in_flight`` says of how many of the frames right before this one the verdict had not
+        yet fallen when this one's SA was looked up, at most ``IN_FLIGHT_MAX``. With ESN and a
+        window in the device they do not count for the high half that the frame is opened with.
         """
         trace: Trace = [("rx.in", {"frame": frame.hex()})]
         status, parsed = packet.parse(frame)
         trace.append(("rx.parse", _parse_fields(status, parsed)))
-        handle = 0
+        handle = begin = 0
         opened = _Opened(status)
         if parsed is not None:
             table = self.sas[SaDirection.RX]
@@ -152,7 +185,14 @@ class Device:
             sa = table.get(handle)
             opened = _Opened(RxStatus.NO_SA)
             if sa is not None and len(frame) <= FRAME_BYTES_MAX:
-                opened = _open(frame, parsed, sa, trace)
+                window = self._windows.get(handle)
+                high = self._high(handle, sa, parsed.sequence, in_flight)
+                top, begin = (window.top, window.bottom) if window else (0, 0)
+                opened = _open(frame, parsed, sa, high, window, trace)
+                if window and sa.esn and (window.top ^ top) & esn.HALF:
+                    self.events.push(
+                        EventKind.ESN_HALF, SaDirection.RX, handle, window.top)
+        self._begins.append((handle, begin))
         if len(frame) > FRAME_BYTES_MAX:
             handle, opened = 0, _Opened(RxStatus.OVERSIZE)
         out = None if opened.status == RxStatus.OVERSIZE else opened.plain or frame
@@ -166,6 +206,18 @@ class Device:
         self._count("rx", opened.status, min(len(frame), FRAME_BYTES_MAX),
                     [] if out is None else [out])
         return RxResult(completion, out, trace)
+
+    def _high(
+        self, handle: int, sa: SecurityAssociation, sequence_low: int, in_flight: int,
+    ) -> int:
+        """High half that a received frame is opened with."""
+        if not sa.esn:
+            return 0
+        if not sa.device_window:
+            return esn.device_high(sequence_low, sa.esn_high, sa.esn_overlap)
+        last = islice(self._begins, max(0, len(self._begins) - in_flight), None)
+        begins = (begin for other, begin in last if other == handle)
+        return high_above(next(begins, self._windows[handle].bottom), sequence_low)
 
     # Transmit
 
@@ -221,19 +273,29 @@ class Device:
         self.counters[f"{side}_bytes_out"] += sum(map(len, out))
 
 
-def _open(frame: bytes, parsed: Parsed, sa: SecurityAssociation, trace: Trace) -> _Opened:
-    """Decrypt a frame whose SA was found; adds the trace points of the decryption."""
+def _open(
+    frame: bytes, parsed: Parsed, sa: SecurityAssociation, high: int, window: Window | None,
+    trace: Trace,
+) -> _Opened:
+    """Decrypt a frame whose SA was found; adds the trace points of the decryption.
+
+    ``high`` is the high half of its sequence number, ``window`` the device's replay window.
+    """
     if parsed.esp_bytes < esp.TEXT_OFFSET + ESP_TRAILER_MIN_BYTES + sa.icv.bytes:
         return _Opened(RxStatus.SYNTAX)
     end = parsed.esp_offset + parsed.esp_bytes
     if len(frame) < end:
         return _Opened(RxStatus.TRUNCATED)
-    high = esn.device_high(parsed.sequence, sa.esn_high, sa.esn_overlap) if sa.esn else 0
     opened = esp.open(sa, high, frame[parsed.esp_offset:end])
     trace.append(("rx.open", {"text": opened.text.hex()}))
     trace.append(("rx.icv", {"tag": opened.tag.hex()}))
+    sequence = high << 32 | parsed.sequence
+    if window is not None and window.check(sequence) != RxStatus.OK:
+        return _Opened(window.check(sequence))
     if not opened.authentic:
         return _Opened(RxStatus.AUTH_FAILED)
+    if window is not None:
+        window.advance(sequence)
     trailer_bytes = trailer.length(opened.text)
     if trailer_bytes is None:
         return _Opened(RxStatus.BAD_TRAILER)

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-_HALF = 1 << 31
+HALF = 1 << 31
+"""Numbers of the lower half of the low 32 bits are below."""
 _LOW_MASK = (1 << 32) - 1
 
 
@@ -13,7 +14,7 @@ def device_high(sequence_low: int, esn_high: int, esn_overlap: bool) -> int:
     begins and whether it overlaps into the next one; then a sequence number of
     the lower half of the 32-bit space belongs to the next high half.
     """
-    if not esn_overlap or sequence_low >= _HALF:
+    if not esn_overlap or sequence_low >= HALF:
         return esn_high
     return (esn_high + 1) & _LOW_MASK
 
@@ -51,4 +52,4 @@ def driver_state(top: int, window: int) -> EsnState:
     once every 2^31 packets, and only then the driver sends a modify command.
     """
     bottom = max(top - window + 1, 0)
-    return EsnState(high=bottom >> 32, overlap=bottom & _LOW_MASK >= _HALF)
+    return EsnState(high=bottom >> 32, overlap=bottom & _LOW_MASK >= HALF)

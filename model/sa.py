@@ -9,6 +9,7 @@ from model.codes import (
     Encapsulation,
     IcvSize,
     KeySize,
+    ReplayWindow,
     SaDirection,
     SaOperation,
     SaResult,
@@ -20,6 +21,8 @@ Network = IPv4Network | IPv6Network
 MODES = ("tunnel", "transport")
 SALT_BYTES = 4
 SEQIV_SALT_BYTES = 8
+DEVICE_WINDOWS = {size.packets: size for size in ReplayWindow if size}
+"""Sizes in packets of the replay windows that a device keeps."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,10 @@ class SecurityAssociation:
     initial_seq: int = 1
     """Sequence number of the first packet."""
     replay_window: int = 32
-    """Packets; used by the software that keeps the window."""
+    """Packets."""
+    device_window: bool = False
+    """Receive: the device keeps the replay window; then ``initial_seq`` - 1 and all numbers below
+    count as received, and ``esn_high`` and ``esn_overlap`` do not matter."""
     tfcpad: int = 0
     """Tunnel packets are padded to this many bytes before encryption; 0: not at all."""
     selector: Selector | None = None
@@ -104,6 +110,10 @@ class SecurityAssociation:
                      f"1 to 2^{limit} - 1")
         self._expect("replay_window", self.replay_window, 0 <= self.replay_window <= 4096,
                      "0 to 4096")
+        if self.device_window:
+            self._expect("replay_window", self.replay_window,
+                         self.replay_window in DEVICE_WINDOWS,
+                         "32, 64, 128, 256, 512 or 1024 of a device's window")
 
     @staticmethod
     def _expect(field: str, value: object, good: bool, expected: str) -> None:
@@ -141,6 +151,9 @@ def command_values(
     values = {"operation": int(operation), "direction": int(direction), "sa": handle}
     if sa is None:
         return values
+    if sa.device_window and direction == SaDirection.RX:
+        values |= {"replay_window": int(DEVICE_WINDOWS[sa.replay_window]),
+                   "sequence": sa.initial_seq - 1}
     return {
         **values,
         "key_size": int(sa.key_size),
@@ -159,8 +172,9 @@ def from_command(values: Mapping[str, int]) -> SecurityAssociation:
     """The SA of an ADD command's fields; what only software knows has its default.
 
     Raises ``ValueError`` for fields that are no SA's, such as an IPv4
-    destination above 32 bits.
+    destination above 32 bits, or with a replay window a ``sequence`` that none can follow.
     """
+    window = ReplayWindow(values.get("replay_window", 0))
     key_size = KeySize(values.get("key_size", 0))
     destination = address_of(values.get("destination", 0), values.get("ipv6", 0))
     return SecurityAssociation(
@@ -176,6 +190,9 @@ def from_command(values: Mapping[str, int]) -> SecurityAssociation:
         esn_overlap=bool(values.get("esn_overlap", 0)),
         seqiv_salt=values.get("seqiv_salt", 0).to_bytes(SEQIV_SALT_BYTES, "big"),
         encapsulation=Encapsulation(values.get("encapsulation", 0)),
+        device_window=window != ReplayWindow.NONE,
+        replay_window=window.packets or SecurityAssociation.replay_window,
+        initial_seq=values.get("sequence", 0) + 1 if window else 1,
     )
 
 
@@ -193,7 +210,7 @@ class SaTable:
 
     - EINVAL: handle 0 or not below ``size``; modify on a transmit table;
     - ENOENT (delete, modify, read): the handle is not in use;
-    - EINVAL (modify): the SA has no ESN;
+    - EINVAL (modify): the SA has no ESN, or the device keeps its replay window;
     - EEXIST (add): the handle is in use, or the look-up key is.
 
     ENOSPC never comes: the hardware's look-up table may have no place for a look-up
@@ -232,7 +249,8 @@ class SaTable:
         if self.direction == SaDirection.TX:
             return SaResult.EINVAL
         result = self._check_in_use(handle)
-        if result == SaResult.OK and not self._sas[handle].esn:
+        sa = self._sas.get(handle)
+        if sa is not None and (not sa.esn or sa.device_window):
             result = SaResult.EINVAL
         if result == SaResult.OK:
             self._sas[handle] = replace(self._sas[handle], esn_high=high, esn_overlap=overlap)

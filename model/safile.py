@@ -178,6 +178,7 @@ def _security_association(name: str, fields: _Fields) -> SecurityAssociation:
             encap_destination_port=_encap_port(fields, "dport"),
             initial_seq=initial_seq,
             replay_window=window,
+            device_window=fields.boolean("device_window"),
             tfcpad=fields.integer("tfcpad", 0, "bytes"),
             selector=_selector(fields),
         )

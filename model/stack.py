@@ -348,7 +348,8 @@ class _EspPacket:
 
 _GIVEN_UP = frozenset({
     RxStatus.AUTH_FAILED, RxStatus.BAD_TRAILER, RxStatus.SYNTAX, RxStatus.TRUNCATED,
-    RxStatus.NOT_IP, RxStatus.BAD_HEADER, RxStatus.KEEPALIVE, RxStatus.OVERSIZE,
+    RxStatus.NOT_IP, RxStatus.BAD_HEADER, RxStatus.KEEPALIVE, RxStatus.OVERSIZE, RxStatus.LATE,
+    RxStatus.REPLAYED,
 })
 """Frames with these statuses carry nothing for the host's IP layer."""
 
@@ -373,7 +374,8 @@ class Receiver:
         is the packet inside; in transport mode the packet without ESP, its
         protocol, length and checksum put right. A packet that is not IPsec is
         handed up as it is, but AH, of which no SA is known, is not. A fragment
-        gives the whole packet when it is the last that was missing.
+        gives the whole packet when it is the last that was missing. A packet of an SA whose
+        replay window the device keeps is taken from the device only: it alone knows what came.
         """
         status = RxStatus(completion["status"])
         if status in _GIVEN_UP:
@@ -393,6 +395,8 @@ class Receiver:
             return None
         if status == RxStatus.OK:
             return self._take_opened(inbound, found, completion)
+        if inbound.sa.device_window:
+            return None
         return self._open_in_software(inbound, found)
 
     def _take_opened(

@@ -64,6 +64,10 @@ def sealed(sa: SecurityAssociation, text: bytes, sequence: int = 1, tags: bytes 
     return carried(sa, esp.seal(sa, sequence, text).packet, tags)
 
 
+OF_FRAMES = frozenset(RxStatus) - {RxStatus.LATE, RxStatus.REPLAYED}
+"""Statuses that a frame gets whatever has come before it."""
+
+
 @dataclass(frozen=True)
 class Kind:
     """A frame, what it is, and the status that it must get."""
@@ -74,8 +78,9 @@ class Kind:
 
 
 def kinds(sa: SecurityAssociation) -> list[Kind]:
-    """Frames of every status for a device that has ``sa``, a receive SA without encapsulation
-    or with it, and no other. All carry what would be an authentic ESP packet of the SA."""
+    """Frames of every status in ``OF_FRAMES`` for a device that has ``sa``, a receive SA without
+    encapsulation or with it, and no other. All carry what would be an authentic ESP packet of
+    the SA."""
     return [Kind(*entry) for entry in _kinds(sa)]
 
 

@@ -39,7 +39,8 @@ def plan_receive(
 ) -> Plan:
     """Add the SAs, under handles 1 and up, then give the frames from the wire.
 
-    With ESN the driver moves the high half on as the sequence numbers pass 2^31.
+    With ESN the driver moves the high half on as the sequence numbers pass 2^31, unless the
+    device keeps the SA's replay window.
     """
     golden = Golden(Features(sas=table_size))
     plan = Plan(golden.outcome)
@@ -47,7 +48,7 @@ def plan_receive(
     for handle, sa in enumerate(sas, start=1):
         _command(plan, golden, Command(
             command_values(SaOperation.ADD, SaDirection.RX, handle, sa)))
-        if sa.esn:
+        if sa.esn and not sa.device_window:
             drivers[handle] = _EsnDriver(handle, sa)
     for frame in frames:
         step = RxFrame(frame)
