@@ -1,5 +1,6 @@
 """The segmenter against the model's segments: their headers, lengths and sequence numbers."""
 
+import os
 import random
 
 import cocotb
@@ -17,6 +18,8 @@ from sim.streams import StreamSink, StreamSource, start_clock_and_reset
 CASES = 100
 SEGMENTS_MAX = 8
 ESP_BYTES = 16
+LSO = os.environ.get("LSO", "1") == "1"
+"""Whether the segmenter of this simulation takes super-frames."""
 
 
 def word(frame, at, size=2):
@@ -125,7 +128,7 @@ class Single:
 
 def patched(header, patches):
     """A header with the patches of a segment, packed as its field has them."""
-    layout = segment().members["patches"]
+    layout = segment(LSO).members["patches"]
     result = bytearray(header)
     for number in range(layout.length):
         one = unpack(layout.elem_shape, patches >> number * layout.elem_shape.size)
@@ -137,19 +140,22 @@ def patched(header, patches):
 async def run(dut, cases, idle, stall):
     """Feed requests and give the frames of each, as lists of field values."""
     await start_clock_and_reset(dut)
-    plans, probes, sums = (StreamSource(dut, name, seed=cocotb.RANDOM_SEED, idle=idle)
-                           for name in ("plan", "probe", "slice_sum"))
+    plans, probes = (StreamSource(dut, name, seed=cocotb.RANDOM_SEED, idle=idle)
+                     for name in ("plan", "probe"))
+    sums = StreamSource(dut, "slice_sum", seed=cocotb.RANDOM_SEED, idle=idle) if LSO else None
     sink = StreamSink(dut, "o", seed=cocotb.RANDOM_SEED, stall=stall)
     for case in cases:
         plans.send(pack(segment_plan(), case.plan))
         probes.send(pack(probe_record(), case.probe))
-        sums.send(*case.slice_sums)
-    return [[unpack(segment(), word) for word in await sink.receive(max(1, len(case.slice_sums)))]
-            for case in cases]
+        if sums:
+            sums.send(*case.slice_sums)
+    return [[unpack(segment(LSO), word)
+             for word in await sink.receive(max(1, len(case.slice_sums)))] for case in cases]
 
 
 def random_cases(chance):
-    return [chance.choice((SuperFrame, Single))(chance) for _ in range(CASES)]
+    kinds = (SuperFrame, Single) if LSO else (Single,)
+    return [chance.choice(kinds)(chance) for _ in range(CASES)]
 
 
 @cocotb.test()
@@ -166,3 +172,8 @@ def test_segments_on_verilator():
 
 def test_segments_on_icarus():
     simulate(Segmenter(), name="segmenter", module=__name__, simulator="icarus", seed=2)
+
+
+def test_without_super_frames_every_request_is_one_frame():
+    simulate(Segmenter(lso=False), name="segmenter_single", module=__name__, seed=3,
+             environment={"LSO": "0"})

@@ -83,6 +83,9 @@ class HeaderProbe(wiring.Component):
     ----------
     width : int
         Bits of a beat.
+    lso : bool
+        There are frames to be segmented; without, only ``l4`` of the record is given, the
+        rest is 0.
 
     Members
     -------
@@ -96,8 +99,9 @@ class HeaderProbe(wiring.Component):
 
     latency = 2 + OnesSum.latency
 
-    def __init__(self, width: int):
+    def __init__(self, width: int, lso: bool = True):
         self.width = width
+        self.lso = lso
         super().__init__({
             "i": In(stream.Signature(beat(width), always_ready=True)),
             "offsets": In(probe_offsets()),
@@ -107,22 +111,17 @@ class HeaderProbe(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         placed = self._place(m)
-        fields = self._catch(m, placed)
-        outer, inner, l4 = self._sum(m, placed)
-        for _ in range(OnesSum.latency):
-            later = Signal(fields.shape(), reset_less=True)
-            m.d.sync += later.eq(fields)
-            fields = later
-        m.d.comb += [
-            self.o.valid.eq(l4.valid),
-            self.o.payload.outer_id.eq(fields.outer_id),
-            self.o.payload.inner_id.eq(fields.inner_id),
-            self.o.payload.tcp_seq.eq(fields.tcp_seq),
-            self.o.payload.tcp_flags.eq(fields.tcp_flags),
-            self.o.payload.outer.eq(outer.payload),
-            self.o.payload.inner.eq(inner.payload),
-            self.o.payload.l4.eq(l4.payload),
-        ]
+        sums = self._sum(m, placed)
+        m.d.comb += self.o.valid.eq(sums["l4"].valid)
+        m.d.comb += [self.o.payload[name].eq(made.payload) for name, made in sums.items()]
+        if self.lso:
+            fields = self._catch(m, placed)
+            for _ in range(OnesSum.latency):
+                later = Signal(fields.shape(), reset_less=True)
+                m.d.sync += later.eq(fields)
+                fields = later
+            m.d.comb += [self.o.payload[name].eq(fields[name])
+                         for name in fields.shape().members]
         return m
 
     def _place(self, m):
@@ -157,7 +156,7 @@ class HeaderProbe(wiring.Component):
             placed.data.eq(i.data),
             placed.valid.eq(self.i.valid),
             placed.last.eq(i.last),
-            placed.lso.eq(offsets.lso),
+            placed.lso.eq(offsets.lso if self.lso else 0),
             placed.udp.eq(offsets.udp),
         ]
         for name, start in starts.items():
@@ -193,7 +192,7 @@ class HeaderProbe(wiring.Component):
         return fields
 
     def _sum(self, m, placed):
-        """Second clock: choose the bytes; then sum them. Returns the sums' streams."""
+        """Second clock: choose the bytes; then sum them. Returns the sums' streams by name."""
         tcp = Signal()
         m.d.comb += tcp.eq(placed.lso & ~placed.udp)
         ranges = {
@@ -208,7 +207,9 @@ class HeaderProbe(wiring.Component):
         shared = Signal(self.width)
         valid, last = Signal(), Signal()
         m.d.sync += [shared.eq(placed.data), valid.eq(placed.valid), last.eq(placed.last)]
-        sums = []
+        if not self.lso:
+            ranges = {"l4": ranges["l4"]}
+        sums = {}
         for name, (start, end, omitted) in ranges.items():
             m.submodules[name] = ones_sum = OnesSum(self.width)
             keep = Signal(self.width // 8, name=f"keep_{name}")
@@ -222,7 +223,7 @@ class HeaderProbe(wiring.Component):
                 ones_sum.i.payload.last.eq(last),
                 ones_sum.i.valid.eq(valid),
             ]
-            sums.append(ones_sum.o)
+            sums[name] = ones_sum.o
         return sums
 
     def _from(self, point):

@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -37,6 +37,9 @@ TCP_FIN, TCP_PSH, TCP_CWR = 0x01, 0x08, 0x80  # RFC 9293, 3.1
 
 PATCHES = 11
 """Words that a segment's headers have of their own."""
+
+CHECKSUM_PATCHES = 1
+"""Words that change in a frame that is not cut."""
 
 PIPELINE_STAGES = 5
 
@@ -78,7 +81,12 @@ def segment_plan() -> data.StructLayout:
     })
 
 
-def segment() -> data.StructLayout:
+def patches(lso: bool) -> int:
+    """The most words of a frame's headers that change, with and without segmentation."""
+    return PATCHES if lso else CHECKSUM_PATCHES
+
+
+def segment(lso: bool = True) -> data.StructLayout:
     """A frame of a request: a segment of a super-frame, else all of it.
 
     ``bytes_in`` is the length of the request, in its first frame. ``payload_bytes`` of
@@ -92,7 +100,7 @@ def segment() -> data.StructLayout:
         "payload_bytes": LENGTH_BITS,
         "text_bytes": LENGTH_BITS,
         "bytes_out": LENGTH_BITS,
-        "patches": header_patches(PATCHES),
+        "patches": header_patches(patches(lso)),
     })
 
 
@@ -116,26 +124,37 @@ class Segmenter(wiring.Component):
 
     Latency ``PIPELINE_STAGES`` clocks, one segment each clock.
 
+    Parameters
+    ----------
+    lso : bool
+        There are super-frames.
+
     Members
     -------
     plan, probe : In(stream.Signature(segment_plan())), In(stream.Signature(probe_record()))
         One a request each; taken with its last segment.
     slice_sum : In(stream.Signature(16))
-        Ones' complement sum of the payload of each segment of super-frames.
-    o : Out(stream.Signature(segment()))
+        Ones' complement sum of the payload of each segment of super-frames; only with ``lso``.
+    o : Out(stream.Signature(segment(lso)))
     """
 
-    def __init__(self):
+    def __init__(self, lso: bool = True):
+        self.lso = lso
+        sums = {"slice_sum": In(stream.Signature(SUM_BITS))} if lso else {}
         super().__init__({
             "plan": In(stream.Signature(segment_plan())),
             "probe": In(stream.Signature(probe_record())),
-            "slice_sum": In(stream.Signature(SUM_BITS)),
-            "o": Out(stream.Signature(segment())),
+            **sums,
+            "o": Out(stream.Signature(segment(lso))),
         })
 
     def elaborate(self, platform):
         m = Module()
         plan, probe = self.plan.payload, self.probe.payload
+        # Without segmentation all that follows from these is constant, and goes in synthesis.
+        lso = plan.lso if self.lso else Const(0)
+        summed = self.slice_sum.valid if self.lso else Const(0)
+        slice_sum = self.slice_sum.payload if self.lso else Const(0, SUM_BITS)
         advance = Signal()
         m.d.comb += advance.eq(~self.o.valid | self.o.ready)
 
@@ -155,13 +174,13 @@ class Segmenter(wiring.Component):
             now_left.eq(Mux(inside, left, plan.payload_bytes)),
             sequence.eq(Mux(inside, next_sequence, plan.sequence)),
             tcp.eq(Mux(inside, next_tcp, probe.tcp_seq)),
-            last.eq(~plan.lso | (now_left <= plan.mss)),
-            step.eq(advance & self.plan.valid & self.probe.valid
-                    & (self.slice_sum.valid | ~plan.lso)),
+            last.eq(~lso | (now_left <= plan.mss)),
+            step.eq(advance & self.plan.valid & self.probe.valid & (summed | ~lso)),
             self.plan.ready.eq(step & last),
             self.probe.ready.eq(step & last),
-            self.slice_sum.ready.eq(step & plan.lso),
         ]
+        if self.lso:
+            m.d.comb += self.slice_sum.ready.eq(step & lso)
         with m.If(step):
             m.d.sync += [
                 inside.eq(~last),
@@ -186,14 +205,14 @@ class Segmenter(wiring.Component):
                              for name, value in {**vars(before), **made}.items()]
             return SimpleNamespace(**held)
 
-        request = SimpleNamespace(**{name: plan[name] for name in segment_plan().members},
-                                  **{f"probe_{name}": probe[name]
-                                     for name in probe_record().members})
+        fields = {name: plan[name] for name in segment_plan().members} | {"lso": lso}
+        request = SimpleNamespace(**fields, **{f"probe_{name}": probe[name]
+                                               for name in probe_record().members})
         one = stage(
             request,
             first=~inside, last=last, sequence=sequence, tcp=tcp,
             slice=Mux(last, now_left, plan.mss)[:MSS_BITS],
-            slice_sum=self.slice_sum.payload,
+            slice_sum=slice_sum,
             outer_id=(probe.outer_id + Mux(plan.seal & plan.outer_id_fixed, 0, index))[:SUM_BITS],
             inner_id=(probe.inner_id + index)[:SUM_BITS],
         )
@@ -273,7 +292,9 @@ class Segmenter(wiring.Component):
         lso, tcp = made.lso, made.lso & ~made.udp
         outer_ipv4 = lso & ~made.outer_ipv6
         inner, inner_ipv4 = lso & made.tunnel, lso & made.tunnel & ~made.ipv6
-        words = [
+        checksum = (made.checksum, made.l4_offset, Mux(made.udp, UDP_CHECKSUM, TCP_CHECKSUM),
+                    made.l4_checksum)
+        segment_words = [
             (lso, made.outer_offset, Mux(made.outer_ipv6, IPV6_LENGTH, IPV4_LENGTH),
              made.outer_length),
             (outer_ipv4, made.outer_offset, IPV4_ID, made.outer_id),
@@ -286,9 +307,8 @@ class Segmenter(wiring.Component):
              Mux(made.udp, made.l4_length, made.tcp[16:])),
             (tcp, made.l4_offset, TCP_SEQUENCE + 2, made.tcp[:16]),
             (tcp, made.l4_offset, TCP_FLAGS, made.tcp_flags),
-            (made.checksum, made.l4_offset, Mux(made.udp, UDP_CHECKSUM, TCP_CHECKSUM),
-             made.l4_checksum),
         ]
+        words = [*(segment_words if self.lso else []), checksum]
         for patch, (enable, header, place, value) in zip(o.patches, words, strict=True):
             m.d.comb += [
                 patch.enable.eq(enable),

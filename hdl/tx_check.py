@@ -1,6 +1,6 @@
 """Decide whether a frame to send can be done as its descriptor asks."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -68,6 +68,8 @@ class TxCheck(wiring.Component):
     ----------
     width : int
         Bits of a beat.
+    lso : bool
+        Super-frames can be cut; without, a request for it is refused.
 
     Members
     -------
@@ -77,8 +79,9 @@ class TxCheck(wiring.Component):
     o : Out(stream.Signature(tx_request(width // 128)))
     """
 
-    def __init__(self, width: int):
+    def __init__(self, width: int, lso: bool = True):
         self.width = width
+        self.lso = lso
         lanes = width // 128
         super().__init__({
             "frame": In(stream.Signature(tx_frame())),
@@ -193,7 +196,7 @@ class TxCheck(wiring.Component):
         near = Signal()
         m.d.comb += [
             left.eq((1 << near_bits) - descriptor.sequence[:near_bits]),
-            near.eq(descriptor.lso & descriptor.sequence[near_bits:32].all()),
+            near.eq(self.lso & descriptor.lso & descriptor.sequence[near_bits:32].all()),
             counted.eq(~near | (bits_left == 0)),
             too_many.eq(near & (product < measured.payload_bytes)),
         ]
@@ -210,10 +213,13 @@ class TxCheck(wiring.Component):
         """Second clock: the checks in their order, and the request."""
         frame, descriptor = measured.frame, measured.frame.descriptor
         sa, context = self.sa.payload, self.sa.payload.context
-        lso = descriptor.lso
+        # Without segmentation its checks are constant, and go in synthesis.
+        lso, unsupported = (descriptor.lso, 0) if self.lso else (Const(0), descriptor.lso)
 
         refused = Signal(TxStatus)
-        with m.If(lso & frame.end.oversize):
+        with m.If(unsupported):
+            m.d.comb += refused.eq(TxStatus.DROP_UNSUPPORTED)
+        with m.Elif(lso & frame.end.oversize):
             m.d.comb += refused.eq(TxStatus.DROP_LSO_OVERSIZE)
         with m.Elif(lso & descriptor.trailer & (descriptor.operation == TxOperation.ENCRYPT)):
             m.d.comb += refused.eq(TxStatus.DROP_TRAILER)

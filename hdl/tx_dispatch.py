@@ -10,7 +10,7 @@ from hdl.gcm_feed import gcm_packet
 from hdl.header_patch import header_patches
 from hdl.layouts import TxSeqiv, TxVerdict, sa_context
 from hdl.registers import TxEvent
-from hdl.segmenter import PATCHES, segment
+from hdl.segmenter import patches, segment
 from hdl.seqiv import SeqIv
 from hdl.text_extract import text_span
 from hdl.text_restore import text_place
@@ -23,7 +23,7 @@ def tx_context(lanes: int) -> data.StructLayout:
     return data.StructLayout({"context": sa_context(lanes), "next_header": 8})
 
 
-def tx_job(lanes: int) -> data.StructLayout:
+def tx_job(lanes: int, lso: bool = True) -> data.StructLayout:
     """The orders for one frame: none unless ``keep``, those for the crypto path when ``seal``.
 
     ``again`` when the headers are those of the frame before; ``payload`` is where the
@@ -37,7 +37,7 @@ def tx_job(lanes: int) -> data.StructLayout:
         "again": 1,
         "edited": 1,
         "payload": text_place(),
-        "patches": header_patches(PATCHES),
+        "patches": header_patches(patches(lso)),
         "place": text_place(),
         "header": esp_header_request(),
         "span": text_span(),
@@ -58,23 +58,25 @@ class TxDispatch(wiring.Component):
     ----------
     width : int
         Bits of a beat.
+    lso : bool
+        There are super-frames.
 
     Members
     -------
-    segment : In(stream.Signature(segment()))
+    segment : In(stream.Signature(segment(lso)))
         The frames of requests.
     context : In(stream.Signature(tx_context(width // 128)))
         One for each request that is sealed, taken with its last frame.
-    o : Out(stream.Signature(tx_job(width // 128)))
+    o : Out(stream.Signature(tx_job(width // 128, lso)))
     """
 
-    def __init__(self, width: int):
+    def __init__(self, width: int, lso: bool = True):
         self.width = width
         lanes = width // 128
         super().__init__({
-            "segment": In(stream.Signature(segment())),
+            "segment": In(stream.Signature(segment(lso))),
             "context": In(stream.Signature(tx_context(lanes))),
-            "o": Out(stream.Signature(tx_job(lanes))),
+            "o": Out(stream.Signature(tx_job(lanes, lso))),
         })
 
     def elaborate(self, platform):

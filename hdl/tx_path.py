@@ -25,6 +25,7 @@ from hdl.layouts import (
     ghash_lanes,
 )
 from hdl.pad_capture import PadCapture
+from hdl.patch_path import PatchPath
 from hdl.queue import Queue
 from hdl.registers import TxEvent
 from hdl.rx_dispatch import looked_up
@@ -44,8 +45,11 @@ from model.codes import (
     TxOperation,
 )
 
-STORE_BYTES = 73728
+SUPER_STORE_BYTES = 73728
 """Of frames: the longest super-frame, and what comes while it leaves."""
+
+STORE_BYTES = 16384
+"""The same where there are no super-frames."""
 
 FRAMES = 32
 """Frames between ingress and dispatch: more than the SA table's latency in clocks."""
@@ -119,6 +123,9 @@ class TxPath(wiring.Component):
     ----------
     width : int
         Bits of a beat.
+    lso : bool
+        Cut super-frames into segments. Without, ``segment path`` only puts checksums in, and
+        the frame store holds single frames.
 
     Members
     -------
@@ -134,8 +141,9 @@ class TxPath(wiring.Component):
     taps : Out(tx_taps(width))
     """
 
-    def __init__(self, width: int):
+    def __init__(self, width: int, lso: bool = True):
         self.width = width
+        self.lso = lso
         lanes = width // 128
         super().__init__({
             "i": In(stream.Signature(axi_beat(width, TxDescriptor.size))),
@@ -152,20 +160,22 @@ class TxPath(wiring.Component):
         beat_bytes = width // 8
 
         m.submodules.ingress = ingress = FrameIngress(
-            width, TxDescriptor.size, TxDescriptor["lso"].offset)
+            width, TxDescriptor.size, TxDescriptor["lso"].offset if self.lso else None)
         m.submodules.spi = spi = SpiCapture(width)
         m.submodules.pad = pad = PadCapture(width)
-        m.submodules.probe = probe = HeaderProbe(width)
-        m.submodules.frames = frames = BeatStore(beat(width), STORE_BYTES // beat_bytes)
+        m.submodules.probe = probe = HeaderProbe(width, self.lso)
+        m.submodules.frames = frames = BeatStore(
+            beat(width), (SUPER_STORE_BYTES if self.lso else STORE_BYTES) // beat_bytes)
         m.submodules.ended = ended = Queue(tx_frame(), FRAMES)
         m.submodules.sas = sas = Queue(looked_up(lanes), FRAMES)
         m.submodules.probes = probes = Queue(probe_record(), FRAMES + PLANS + 1)
-        m.submodules.check = check = TxCheck(width)
+        m.submodules.check = check = TxCheck(width, self.lso)
         m.submodules.plans = plans = Queue(segment_plan(), PLANS)
         m.submodules.contexts = contexts = Queue(tx_context(lanes), REQUESTS)
-        m.submodules.segmenter = segmenter = Segmenter()
-        m.submodules.dispatch = dispatch = TxDispatch(width)
-        m.submodules.segments = segments = SegmentPath(width)
+        m.submodules.segmenter = segmenter = Segmenter(self.lso)
+        m.submodules.dispatch = dispatch = TxDispatch(width, self.lso)
+        m.submodules.segments = segments = (
+            SegmentPath(width) if self.lso else PatchPath(width))
         m.submodules.splits = splits = Queue(text_place(), ORDERS)
         m.submodules.spans = spans = Queue(text_span(), ORDERS)
         m.submodules.trailers = trailers = Queue(trailer_request(), ORDERS)
@@ -221,7 +231,8 @@ class TxPath(wiring.Component):
             m.d.sync += held_descriptor.eq(descriptor)
         m.d.comb += [
             ended.i.payload.descriptor.eq(held_descriptor),
-            ended.i.payload.end.eq(end),
+            ended.i.payload.end.bytes.eq(end.bytes),
+            ended.i.payload.end.oversize.eq(end.oversize),
             ended.i.payload.spi.eq(spi.spi),
             ended.i.payload.pads.eq(pad.o),
             ended.i.valid.eq(end_valid),
@@ -238,19 +249,14 @@ class TxPath(wiring.Component):
         # Requests.
         request, plan = check.o.payload, check.o.payload.plan
         frame_beats = (plan.bytes + beat_bytes - 1) // beat_bytes
-        cut = Signal(segment_cut())
         shared = Signal(tx_context(lanes))
         m.d.comb += [
-            cut.enable.eq(plan.lso),
-            cut.slicer.header_bytes.eq(plan.header_bytes),
-            cut.slicer.mss.eq(plan.mss),
-            cut.slicer.bytes.eq(plan.payload_bytes),
             shared.context.eq(request.context),
             shared.next_header.eq(request.next_header),
         ]
         checked = fan_out(m, check.o, [
             (frames.command, Cat(frame_beats[:len(frames.command.payload.beats)], plan.keep), 1),
-            (segments.cut, cut, plan.keep),
+            *(self.cuts(m, segments, plan) if self.lso else ()),
             (plans.i, plan, 1),
             (contexts.i, shared, plan.seal),
         ])
@@ -260,12 +266,16 @@ class TxPath(wiring.Component):
         wiring.connect(m, frames.o, segments.i)
         wiring.connect(m, plans.o, segmenter.plan)
         wiring.connect(m, probes.o, segmenter.probe)
-        wiring.connect(m, segments.slice_sum, segmenter.slice_sum)
+        if self.lso:
+            wiring.connect(m, segments.slice_sum, segmenter.slice_sum)
         wiring.connect(m, segmenter.o, dispatch.segment)
         wiring.connect(m, contexts.o, dispatch.context)
         job = dispatch.o.payload
+        order = Signal(segments.order.payload.shape())
+        for name in segments.order.payload.shape().members:
+            m.d.comb += order[name].eq(job[name])
         dispatched = fan_out(m, dispatch.o, [
-            (segments.order, Cat(job.again, job.payload, job.patches, job.edited), job.keep),
+            (segments.order, order, job.keep),
             (splits.i, job.place, job.keep),
             (esp_headers.i, job.header, job.keep),
             (places.i, job.place, job.keep),
@@ -328,6 +338,17 @@ class TxPath(wiring.Component):
         ]
         return m
 
+    def cuts(self, m, segments, plan):
+        """The segment path's part of a checked request, as ``fan_out`` takes it."""
+        cut = Signal(segment_cut())
+        m.d.comb += [
+            cut.enable.eq(plan.lso),
+            cut.slicer.header_bytes.eq(plan.header_bytes),
+            cut.slicer.mss.eq(plan.mss),
+            cut.slicer.bytes.eq(plan.payload_bytes),
+        ]
+        return [(segments.cut, cut, plan.keep)]
+
     def connect_offsets(self, m, offsets, descriptor):
         """Tell the probe where the headers lie that a request needs."""
         l4_end = descriptor.l4_offset + descriptor.l4_bytes
@@ -340,7 +361,7 @@ class TxPath(wiring.Component):
                 descriptor.l4_offset)),
             offsets.inner_l3.eq(descriptor.l3_offset),
             offsets.l4.eq(descriptor.l4_offset),
-            offsets.l4_end.eq(Mux(descriptor.lso, descriptor.header_bytes, l4_end)),
+            offsets.l4_end.eq(Mux(self.lso & descriptor.lso, descriptor.header_bytes, l4_end)),
             offsets.lso.eq(descriptor.lso),
             offsets.udp.eq(descriptor.l4_protocol == IPPROTO_UDP),
         ]

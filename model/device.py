@@ -28,7 +28,7 @@ from model.codes import (
     TxStatus,
 )
 from model.events import EventQueue
-from model.features import Features
+from model.features import ALL, Features
 from model.layouts import RX_COMPLETION, SA_RESPONSE, TX_DESCRIPTOR, Layout
 from model.packet import Parsed
 from model.replay import Window, high_above
@@ -41,9 +41,6 @@ IN_FLIGHT_MAX = 64
 """Frames that the receive path holds before their verdict."""
 
 ESP_OFFSET_MIN = ETHERNET_HEADER_BYTES + IPV4_HEADER_BYTES
-
-ALL = Features()
-"""A build with all parts."""
 
 
 @dataclass(frozen=True)

@@ -41,3 +41,7 @@ class Features:
             raise ValueError("lso: without transmit, expected it off")
         if self.replay_window and not self.receive:
             raise ValueError("replay_window: without receive, expected 0")
+
+
+ALL = Features()
+"""A build with all parts."""

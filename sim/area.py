@@ -222,7 +222,7 @@ def memory(width: int) -> tuple[float, float, int, int]:
         # Frames as they came, and their plaintext.
         2 * 8 * rx_path.STORE_BYTES // width * beat_bits,
         # Frames as they came, and slices of super-frames until they have been summed.
-        8 * (tx_path.STORE_BYTES + segment_path.SLICE_BYTES) // width * beat_bits,
+        8 * (tx_path.SUPER_STORE_BYTES + segment_path.SLICE_BYTES) // width * beat_bits,
     )
 
 

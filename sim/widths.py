@@ -1,7 +1,9 @@
 """A block in several variants in one simulation, to save builds: mostly, at several widths."""
 
+import json
 import os
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 import cocotb
@@ -9,6 +11,7 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
 
+from model.features import ALL, Features
 from sim.build import simulate
 from sim.streams import StreamSink, StreamSource
 
@@ -56,17 +59,26 @@ class SideBySide(wiring.Component):
 def simulate_widths(
     make: Callable[[int], wiring.Component], *, name: str, module: str,
     widths: Iterable[int] = WIDTHS, simulator: str = "verilator", seed: int = 1,
+    features: Features = ALL,
 ) -> None:
     """Run the cocotb tests of a module on a block at some widths; see ``sim.build.simulate``.
 
-    The blocks are called ``w128``, ``w256`` and so on.
+    The blocks are called ``w128``, ``w256`` and so on. ``bench_features`` gives the tests
+    the ``features`` of the build that the block is for, but for the width.
     """
     chosen = list(widths)
     simulate(
         SideBySide({f"w{width}": make(width) for width in chosen}),
         name=name, module=module, simulator=simulator, seed=seed,
-        environment={"WIDTHS": ",".join(map(str, chosen))},
+        environment={"WIDTHS": ",".join(map(str, chosen)),
+                     "FEATURES": json.dumps(asdict(features))},
     )
+
+
+def bench_features() -> Features:
+    """Of the running simulation; outside of one, all."""
+    given = os.environ.get("FEATURES")
+    return Features(**json.loads(given)) if given else ALL
 
 
 class Ports:

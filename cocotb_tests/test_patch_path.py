@@ -1,0 +1,56 @@
+"""The patch path: headers written, frames without a gap, in order."""
+
+import random
+
+import cocotb
+
+from hdl.patch_path import PATCHES, PatchPath, patch_order
+from sim.beats import pack, receive_packets, to_beats, to_packets
+from sim.streams import start_clock_and_reset
+from sim.widths import Ports, bench_widths, simulate_widths
+
+WIDTHS = (128, 512)
+FRAMES = 60
+
+
+def random_frame(chance):
+    """A frame, its order, and what is to leave: in most a word is overwritten."""
+    frame = chance.randbytes(chance.choice((1, 60, chance.randrange(2, 1500))))
+    edited, word = chance.randrange(2), chance.randrange(150)
+    value, enable = chance.getrandbits(16), chance.random() < 0.8
+    order = {"enable": enable, "word": word, "value": value}
+    layout = patch_order()
+    patch = pack(layout["patches"].shape.elem_shape, order)
+    changed = bytearray(frame.ljust(2 * word + 2, b"\0"))
+    if enable:
+        changed[2 * word:2 * word + 2] = value.to_bytes(2, "big")
+    return (frame, pack(layout, {"patches": patch, "edited": edited}), edited,
+            bytes(changed[:len(frame)]))
+
+
+@cocotb.test()
+@cocotb.parametrize(width=bench_widths(), gaps=[(0.0, 0.0), (0.3, 0.3), (0.0, 0.6)])
+async def frames_leave_in_order_with_their_words(dut, width, gaps):
+    assert PATCHES == 1
+    await start_clock_and_reset(dut)
+    chance = random.Random(cocotb.RANDOM_SEED)
+    ports = Ports(dut, width, idle=gaps[0], stall=gaps[1])
+    beats, orders, out, edited = (
+        ports.source("i"), ports.source("order"), ports.sink("o"), ports.sink("edited"))
+    frames = [random_frame(chance) for _ in range(FRAMES)]
+    start = ports.clock
+    for frame, order, _, _ in frames:
+        beats.send(*to_beats(width, frame, chance))
+        orders.send(order)
+    for number, (_, _, _, wanted) in enumerate(frames):
+        [seen] = await receive_packets(out, width, 1)
+        assert seen == wanted, f"frame {number}"
+    if gaps == (0.0, 0.0):
+        count = sum(-(-len(frame) // (width // 8)) for frame, *_ in frames)
+        assert ports.clock - start <= count + 6, "a gap between frames"
+    assert to_packets(width, edited.items) == [
+        wanted for _, _, mark, wanted in frames if mark]
+
+
+def test_patch_path():
+    simulate_widths(PatchPath, name="patch_path", module=__name__, widths=WIDTHS, seed=1)
