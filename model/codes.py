@@ -1,6 +1,6 @@
 """Status codes, operations and sizes: one definition for the model, the RTL and the driver."""
 
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 
 STATUS_BITS = 5
 """Of an ``RxStatus`` or ``TxStatus``."""
@@ -46,6 +46,8 @@ class RxStatus(IntEnum):
     """Sequence number 0, or left of the device's replay window. Given whatever the ICV is."""
     REPLAYED = 16
     """In the device's replay window, and received before. Given whatever the ICV is."""
+    EXPIRED = 17
+    """The SA had reached a hard limit. Given whatever the ICV is."""
 
 
 class TxStatus(IntEnum):
@@ -82,6 +84,8 @@ class TxStatus(IntEnum):
     """MSS 0, or so large that headers and MSS do not fit ``FRAME_BYTES_MAX``."""
     DROP_LSO_SEQUENCE = 14
     """The sequence numbers of the segments would wrap at 2^64, without ESN at 2^32."""
+    DROP_EXPIRED = 15
+    """The SA had reached a hard limit."""
     DROP_UNSUPPORTED = 16
     """The request needs a part that this build has not, such as segmentation."""
 
@@ -130,10 +134,28 @@ class SaDirection(IntEnum):
 class SaOperation(IntEnum):
     ADD = 1
     DELETE = 2
+    """From now on no packet finds the SA; its handle stays taken until FREE."""
     MODIFY = 3
-    """Set the ESN high half and overlap flag of a receive SA (RFC 4303, appendix A)."""
+    """Change the fields that ``SaSelect`` names."""
     READ = 4
-    """Read back all but the keys."""
+    """Read back all but the keys, of a deleted SA too."""
+    FREE = 5
+    """When no frame that found the deleted SA is in flight any more: erase it, keys and all."""
+    FLUSH = 6
+    """Erase all SAs of both directions. Handle and direction do not matter."""
+
+
+class SaSelect(IntFlag):
+    """Which fields a MODIFY changes; all others stay as they are."""
+
+    NOTHING = 0
+    """Which MODIFY refuses."""
+    ESN = 1
+    """Of a receive SA: ``esn_high`` and ``esn_overlap`` (RFC 4303, appendix A)."""
+    SOFT = 2
+    """The soft limits."""
+    HARD = 4
+    """The hard limits."""
 
 
 class SaResult(IntEnum):
@@ -141,13 +163,18 @@ class SaResult(IntEnum):
 
     OK = 0
     EINVAL = 1
-    """Handle 0 or out of range, unknown operation, key or ICV size, SPI or address of no SA."""
+    """Handle 0 or out of range, unknown operation, key, ICV or window size, SPI or address of no
+    SA, nothing to modify or what the SA has not."""
     EEXIST = 2
-    """The handle is in use, or another SA has this destination, SPI and protocol."""
+    """The handle is taken, or another SA has this destination, SPI and protocol."""
     ENOSPC = 3
     """No free place in the look-up table."""
     ENOENT = 4
-    """The handle is not in use."""
+    """The handle names no SA, or one that is deleted and not to be read or freed."""
+    EBUSY = 5
+    """The SA to be freed is not deleted, or frames are in flight that may have found it."""
+    EOPNOTSUPP = 6
+    """This build has no replay window so large."""
 
 
 class EventKind(IntEnum):

@@ -7,7 +7,7 @@ their names. ``model.trace`` writes and compares them.
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
@@ -20,10 +20,12 @@ from model.codes import (
     IPV4_HEADER_BYTES,
     SUPER_FRAME_BYTES_MAX,
     EventKind,
+    ReplayWindow,
     RxStatus,
     SaDirection,
     SaOperation,
     SaResult,
+    SaSelect,
     TxOperation,
     TxStatus,
 )
@@ -84,6 +86,10 @@ class _Opened:
     """The fields of RX_COMPLETION that are 0 unless OK."""
     payload_end: int | None = None
     """Offset in the frame of the trailer, only when OK."""
+    text_bytes: int = 0
+    """Bytes by which the SA was used; 0 unless it was."""
+    sequence: int = 0
+    """64-bit sequence number of a frame that used its SA."""
 
 
 class Device:
@@ -106,25 +112,40 @@ class Device:
         """Do one SA command; ``values`` are fields of SA_COMMAND, those not given are 0."""
         try:
             operation = SaOperation(values.get("operation", 0))
-            if operation == SaOperation.ADD:
-                added = from_command(values)
         except ValueError:
             return SaResult.EINVAL
         table = self.sas[SaDirection(values.get("direction", 0))]
         handle = values.get("sa", 0)
         match operation:
             case SaOperation.ADD:
-                result = table.add(handle, added)
+                result = self._add(table, handle, values)
                 if result == SaResult.OK and table.direction == SaDirection.RX:
-                    self._add_window(handle, added)
+                    self._add_window(handle)
                 return result
             case SaOperation.DELETE:
                 return table.delete(handle)
             case SaOperation.MODIFY:
-                return table.modify_esn(
-                    handle, values.get("esn_high", 0), bool(values.get("esn_overlap", 0)))
+                return table.modify(handle, SaSelect(values.get("select", 0)), values)
             case SaOperation.READ:
                 return table.read(handle)[0]
+            case SaOperation.FREE:
+                return table.free(handle)
+            case SaOperation.FLUSH:
+                for each in self.sas.values():
+                    each.flush()
+                return SaResult.OK
+
+    def _add(self, table: SaTable, handle: int, values: Mapping[str, int]) -> SaResult:
+        try:
+            added = from_command(values)
+            window = ReplayWindow(values.get("replay_window", 0))
+        except ValueError:
+            return SaResult.EINVAL
+        if not 1 <= handle < table.size:
+            return SaResult.EINVAL
+        if table.direction == SaDirection.RX and window.packets > self.features.replay_window:
+            return SaResult.EOPNOTSUPP
+        return table.add(handle, added)
 
     def read_sa(self, direction: SaDirection, handle: int) -> dict[str, int]:
         """The fields of SA_RESPONSE that a READ command gives."""
@@ -132,6 +153,7 @@ class Device:
         values = _zeros(SA_RESPONSE) | {"result": int(result)}
         if sa is None:
             return values
+        lifetime = self.sas[direction].lifetime(handle)
         return values | {
             "key_size": int(sa.key_size),
             "icv_size": int(sa.icv),
@@ -140,11 +162,15 @@ class Device:
             "esn_high": sa.esn_high,
             **lookup_key(sa.destination, sa.encapsulation, sa.spi),
             **self._read_window(direction, handle, sa),
+            **lifetime.limits.fields(),
+            "packets": lifetime.packets,
+            "bytes": lifetime.bytes,
         }
 
-    def _add_window(self, handle: int, sa: SecurityAssociation) -> None:
+    def _add_window(self, handle: int) -> None:
+        sa = self.sas[SaDirection.RX].get(handle)
         self._windows.pop(handle, None)
-        if sa.device_window:
+        if sa is not None and sa.device_window:
             self._windows[handle] = Window(sa.replay_window, sa.esn, sa.initial_seq - 1)
 
     def _read_window(
@@ -182,13 +208,15 @@ class Device:
             sa = table.get(handle)
             opened = _Opened(RxStatus.NO_SA)
             if sa is not None and len(frame) <= FRAME_BYTES_MAX:
-                window = self._windows.get(handle)
+                window, lifetime = self._windows.get(handle), table.lifetime(handle)
                 high = self._high(handle, sa, parsed.sequence, in_flight)
                 top, begin = (window.top, window.bottom) if window else (0, 0)
-                opened = _open(frame, parsed, sa, high, window, trace)
+                opened = _open(frame, parsed, sa, high, (window, lifetime.expired), trace)
                 if window and sa.esn and (window.top ^ top) & esn.HALF:
                     self.events.push(
                         EventKind.ESN_HALF, SaDirection.RX, handle, window.top)
+                if opened.text_bytes:
+                    self._use(SaDirection.RX, handle, 1, opened.text_bytes, opened.sequence)
         self._begins.append((handle, begin))
         if len(frame) > FRAME_BYTES_MAX:
             handle, opened = 0, _Opened(RxStatus.OVERSIZE)
@@ -234,9 +262,10 @@ class Device:
         values = _zeros(TX_DESCRIPTOR) | dict(descriptor)
         trace: Trace = [("tx.in", values | {"frame": frame.hex()})]
         sa = self.sas[SaDirection.TX].get(values["sa"])
+        expired = sa is not None and self.sas[SaDirection.TX].lifetime(values["sa"]).expired
         unsupported = values["lso"] and not self.features.lso
         status = (TxStatus.DROP_UNSUPPORTED if unsupported
-                  else _check_request(values, frame, sa))
+                  else _check_request(values, frame, sa, expired))
         out: list[bytes] = []
         if status > TxStatus.BYPASSED:
             trace.append(("tx.verdict", {"status": status.name, "sa": values["sa"]}))
@@ -251,10 +280,23 @@ class Device:
                     clear = _seal(values | {"sequence": sequence}, clear, sa, trace)
                 trace.append(("tx.out", {"frame": clear.hex()}))
                 out.append(clear)
+        if sa is not None and status == TxStatus.SEALED:
+            icv_bytes = sa.icv.bytes if values["trailer"] else 0
+            self._use(
+                SaDirection.TX, values["sa"], len(out),
+                len(frame) - icv_bytes - values["esp_offset"] - esp.TEXT_OFFSET,
+                values["sequence"] + len(out) - 1)
         limit = (SUPER_FRAME_BYTES_MAX if values["lso"] and self.features.lso
                  else FRAME_BYTES_MAX)
         self._count("tx", status, min(len(frame), limit), out)
         return TxResult(status, tuple(out), trace)
+
+    def _use(
+        self, direction: SaDirection, handle: int, packets: int, text_bytes: int, sequence: int,
+    ) -> None:
+        """Count what an SA served; ``sequence`` is that of the last packet."""
+        for kind in self.sas[direction].lifetime(handle).count(packets, text_bytes):
+            self.events.push(kind, direction, handle, sequence)
 
     def _count(
         self, side: str, status: RxStatus | TxStatus, bytes_in: int, out: Sequence[bytes],
@@ -271,13 +313,15 @@ class Device:
 
 
 def _open(
-    frame: bytes, parsed: Parsed, sa: SecurityAssociation, high: int, window: Window | None,
-    trace: Trace,
+    frame: bytes, parsed: Parsed, sa: SecurityAssociation, high: int,
+    state: tuple[Window | None, bool], trace: Trace,
 ) -> _Opened:
     """Decrypt a frame whose SA was found; adds the trace points of the decryption.
 
-    ``high`` is the high half of its sequence number, ``window`` the device's replay window.
+    ``high`` is the high half of its sequence number, ``state`` the device's replay window and
+    whether the SA has expired.
     """
+    window, expired = state
     if parsed.esp_bytes < esp.TEXT_OFFSET + ESP_TRAILER_MIN_BYTES + sa.icv.bytes:
         return _Opened(RxStatus.SYNTAX)
     end = parsed.esp_offset + parsed.esp_bytes
@@ -289,24 +333,27 @@ def _open(
     sequence = high << 32 | parsed.sequence
     if window is not None and window.check(sequence) != RxStatus.OK:
         return _Opened(window.check(sequence))
+    if expired:
+        return _Opened(RxStatus.EXPIRED)
     if not opened.authentic:
         return _Opened(RxStatus.AUTH_FAILED)
     if window is not None:
         window.advance(sequence)
+    used = _Opened(RxStatus.BAD_TRAILER, text_bytes=len(opened.text), sequence=sequence)
     trailer_bytes = trailer.length(opened.text)
     if trailer_bytes is None:
-        return _Opened(RxStatus.BAD_TRAILER)
+        return used
     text_offset = parsed.esp_offset + esp.TEXT_OFFSET
     plain = frame[:text_offset] + opened.text + frame[text_offset + len(opened.text):]
-    return _Opened(RxStatus.OK, plain, {
+    return replace(used, status=RxStatus.OK, plain=plain, fields={
         "esp_offset": parsed.esp_offset,
         "next_header": opened.text[-1],
         "trailer_bytes": trailer_bytes + sa.icv.bytes,
-    }, end - sa.icv.bytes - trailer_bytes)
+    }, payload_end=end - sa.icv.bytes - trailer_bytes)
 
 
 def _check_request(
-    values: Mapping[str, int], frame: bytes, sa: SecurityAssociation | None,
+    values: Mapping[str, int], frame: bytes, sa: SecurityAssociation | None, expired: bool,
 ) -> TxStatus:
     """Whether a request can be done: the first check that fails gives the status."""
     refused = _check_frame(values, len(frame))
@@ -322,6 +369,8 @@ def _check_request(
     refused = _check_esp(values, frame, sa)
     if refused is not None:
         return refused
+    if expired:
+        return TxStatus.DROP_EXPIRED
     if values["lso"] and values["sequence"] + segment.count(values, len(frame)) > limit:
         return TxStatus.DROP_LSO_SEQUENCE
     return TxStatus.SEALED

@@ -139,6 +139,7 @@ SA_COMMAND = Layout(
         Field("operation", 3, "SaOperation"),
         Field("direction", 1, "SaDirection"),
         Field("sa", HANDLE_BITS, "handle, 1 to the table's size - 1"),
+        Field("select", 3, "SaSelect: what MODIFY changes"),
         Field("key_size", 2, "KeySize"),
         Field("icv_size", 2, "IcvSize"),
         Field("esn", 1, "1: extended sequence numbers"),

@@ -190,6 +190,7 @@ HASH_KEY = tuple(_words(
 
 SA_DOORBELL = Register(0x080, "SA_DOORBELL", Access.WRITE, (
     _field(SA_COMMAND, "operation", 0),
+    _field(SA_COMMAND, "select", 4),
     _field(SA_COMMAND, "direction", 8),
     _field(SA_COMMAND, "sa", 16),
 ), "Starts an SA command with the registers below; SLVERR while one runs")

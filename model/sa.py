@@ -13,7 +13,9 @@ from model.codes import (
     SaDirection,
     SaOperation,
     SaResult,
+    SaSelect,
 )
+from model.lifetime import HARD_FIELDS, SOFT_FIELDS, Lifetime, Limits, limits_of
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -80,6 +82,8 @@ class SecurityAssociation:
     device_window: bool = False
     """Receive: the device keeps the replay window; then ``initial_seq`` - 1 and all numbers below
     count as received, and ``esn_high`` and ``esn_overlap`` do not matter."""
+    limits: Limits = Limits()
+    """Lifetime that the device holds it to."""
     tfcpad: int = 0
     """Tunnel packets are padded to this many bytes before encryption; 0: not at all."""
     selector: Selector | None = None
@@ -142,13 +146,15 @@ def lookup_key(destination: Address, encapsulation: Encapsulation, spi: int) -> 
 
 def command_values(
     operation: SaOperation, direction: SaDirection, handle: int,
-    sa: SecurityAssociation | None = None,
+    sa: SecurityAssociation | None = None, select: SaSelect = SaSelect.NOTHING,
 ) -> dict[str, int]:
     """The fields of SA_COMMAND, as a driver fills them.
 
-    ADD and MODIFY need the SA, DELETE and READ the handle only.
+    ADD needs the SA, MODIFY the SA as it shall be and what to change of it, the others the
+    handle only.
     """
-    values = {"operation": int(operation), "direction": int(direction), "sa": handle}
+    values = {"operation": int(operation), "direction": int(direction), "sa": handle,
+              "select": int(select)}
     if sa is None:
         return values
     if sa.device_window and direction == SaDirection.RX:
@@ -162,6 +168,7 @@ def command_values(
         "esn_overlap": int(sa.esn_overlap),
         "esn_high": sa.esn_high,
         **lookup_key(sa.destination, sa.encapsulation, sa.spi),
+        **sa.limits.fields(),
         "salt": int.from_bytes(sa.salt, "big"),
         "seqiv_salt": int.from_bytes(sa.seqiv_salt or bytes(SEQIV_SALT_BYTES), "big"),
         "key": int.from_bytes(sa.key, "little"),
@@ -193,6 +200,7 @@ def from_command(values: Mapping[str, int]) -> SecurityAssociation:
         device_window=window != ReplayWindow.NONE,
         replay_window=window.packets or SecurityAssociation.replay_window,
         initial_seq=values.get("sequence", 0) + 1 if window else 1,
+        limits=limits_of(values),
     )
 
 
@@ -206,25 +214,33 @@ class SaTable:
 
     Handles are 1 to ``size - 1``; 0 means none. Only a receive table looks SAs
     up, so only there two SAs of one destination, SPI and protocol are refused.
+
+    A deleted SA is found by no packet and its look-up key is free, but its handle stays taken
+    until it is freed, so that packets in flight never meet another SA under their handle.
+
     The commands return a ``SaResult``, with the first of these that applies:
 
-    - EINVAL: handle 0 or not below ``size``; modify on a transmit table;
-    - ENOENT (delete, modify, read): the handle is not in use;
-    - EINVAL (modify): the SA has no ESN, or the device keeps its replay window;
-    - EEXIST (add): the handle is in use, or the look-up key is.
+    - EINVAL: handle 0 or not below ``size``; modify of nothing, or of ESN on a transmit table;
+    - ENOENT: the handle is not taken, or (delete, modify) its SA is deleted;
+    - EBUSY (free): the SA is not deleted;
+    - EINVAL (modify ESN): the SA has no ESN, or the device keeps its replay window;
+    - EEXIST (add): the handle is taken, or the look-up key is.
 
     ENOSPC never comes: the hardware's look-up table may have no place for a look-up
-    key before the handles are used up, this one always has.
+    key before the handles are used up, this one always has. Nor does EBUSY because of
+    packets in flight: here none is.
     """
 
     def __init__(self, size: int, direction: SaDirection = SaDirection.RX) -> None:
         self.size = size
         self.direction = direction
         self._sas: dict[int, SecurityAssociation] = {}
+        self._lifetimes: dict[int, Lifetime] = {}
+        self._deleted: set[int] = set()
         self._handles: dict[tuple[Address, Encapsulation, int], int] = {}
 
     def add(self, handle: int, sa: SecurityAssociation) -> SaResult:
-        """Take ``sa`` under a free handle."""
+        """Take ``sa`` under a free handle; it has served nothing yet."""
         if not self._in_range(handle):
             return SaResult.EINVAL
         if handle in self._sas:
@@ -234,36 +250,64 @@ class SaTable:
                 return SaResult.EEXIST
             self._handles[self._key(sa)] = handle
         self._sas[handle] = sa
+        self._lifetimes[handle] = Lifetime(sa.limits)
         return SaResult.OK
 
     def delete(self, handle: int) -> SaResult:
-        """Forget an SA; its handle is free again."""
+        """Let no packet find an SA any more."""
         result = self._check_in_use(handle)
         if result == SaResult.OK:
-            sa = self._sas.pop(handle)
-            self._handles.pop(self._key(sa), None)
+            self._deleted.add(handle)
+            self._handles.pop(self._key(self._sas[handle]), None)
         return result
 
-    def modify_esn(self, handle: int, high: int, overlap: bool) -> SaResult:
-        """Set the ESN high half and overlap flag of a receive SA, both at once."""
-        if self.direction == SaDirection.TX:
+    def free(self, handle: int) -> SaResult:
+        """Forget a deleted SA; its handle is free again."""
+        result = self._check_taken(handle)
+        if result == SaResult.OK and handle not in self._deleted:
+            result = SaResult.EBUSY
+        if result == SaResult.OK:
+            self._deleted.remove(handle)
+            del self._sas[handle], self._lifetimes[handle]
+        return result
+
+    def flush(self) -> None:
+        """Forget every SA."""
+        for kept in (self._sas, self._lifetimes, self._deleted, self._handles):
+            kept.clear()
+
+    def modify(self, handle: int, select: SaSelect, values: Mapping[str, int]) -> SaResult:
+        """Change the selected fields of an SA, all at once; ``values`` are those of SA_COMMAND."""
+        if not select or SaSelect.ESN in select and self.direction == SaDirection.TX:
             return SaResult.EINVAL
         result = self._check_in_use(handle)
-        sa = self._sas.get(handle)
-        if sa is not None and (not sa.esn or sa.device_window):
-            result = SaResult.EINVAL
-        if result == SaResult.OK:
-            self._sas[handle] = replace(self._sas[handle], esn_high=high, esn_overlap=overlap)
-        return result
+        if result != SaResult.OK:
+            return result
+        sa, lifetime = self._sas[handle], self._lifetimes[handle]
+        if SaSelect.ESN in select:
+            if not sa.esn or sa.device_window:
+                return SaResult.EINVAL
+            self._sas[handle] = replace(
+                sa, esn_high=values.get("esn_high", 0),
+                esn_overlap=bool(values.get("esn_overlap", 0)))
+        for group, names in ((SaSelect.SOFT, SOFT_FIELDS), (SaSelect.HARD, HARD_FIELDS)):
+            if group in select:
+                changed = {name: values.get(name, 0) for name in names}
+                lifetime.limits = replace(lifetime.limits, **changed)
+        return SaResult.OK
 
     def read(self, handle: int) -> tuple[SaResult, SecurityAssociation | None]:
-        """The SA of a handle, None unless the result is OK."""
-        result = self._check_in_use(handle)
+        """The SA of a handle, deleted or not; None unless the result is OK."""
+        result = self._check_taken(handle)
         return result, self._sas.get(handle) if result == SaResult.OK else None
 
     def get(self, handle: int) -> SecurityAssociation | None:
         """The SA of a handle as the datapath reads it: None for any handle not in use."""
-        return self._sas.get(handle)
+        return None if handle in self._deleted else self._sas.get(handle)
+
+    def lifetime(self, handle: int) -> Lifetime:
+        """What the SA of a taken handle has served. Raises ``KeyError`` for any other."""
+        return self._lifetimes[handle]
 
     def look_up(self, destination: Address, encapsulation: Encapsulation, spi: int) -> int:
         """Handle of the SA with this look-up key, 0 when there is none."""
@@ -276,7 +320,11 @@ class SaTable:
     def _in_range(self, handle: int) -> bool:
         return 1 <= handle < self.size
 
-    def _check_in_use(self, handle: int) -> SaResult:
+    def _check_taken(self, handle: int) -> SaResult:
         if not self._in_range(handle):
             return SaResult.EINVAL
         return SaResult.OK if handle in self._sas else SaResult.ENOENT
+
+    def _check_in_use(self, handle: int) -> SaResult:
+        result = self._check_taken(handle)
+        return SaResult.ENOENT if handle in self._deleted else result

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from random import Random
 
 from model import esn, ip, stack
-from model.codes import RxStatus, SaDirection, SaOperation, TxStatus
+from model.codes import RxStatus, SaDirection, SaOperation, SaSelect, TxStatus
 from model.esn import EsnState
 from model.features import Features
 from model.ip import IpPacket
@@ -163,7 +163,8 @@ class _EsnDriver:
         self._state = state
         changed = replace(self._sa, esn_high=state.high, esn_overlap=state.overlap)
         return Command(
-            command_values(SaOperation.MODIFY, SaDirection.RX, self._handle, changed))
+            command_values(
+                SaOperation.MODIFY, SaDirection.RX, self._handle, changed, SaSelect.ESN))
 
 
 def _command(plan: Plan, golden: Golden, command: Command) -> None:

@@ -47,7 +47,7 @@ def all_kinds_of_sa():
 
 def device_with(*sas: SecurityAssociation, size: int = 16) -> Device:
     """A device that has these SAs for both directions, at handles 1, 2, ..."""
-    device = Device(Features(sas=size))
+    device = Device(Features(sas=size, replay_window=1024))
     for handle, sa in enumerate(sas, start=1):
         for direction in SaDirection:
             values = command_values(SaOperation.ADD, direction, handle, sa)

@@ -10,17 +10,20 @@ from model.codes import (
     FRAME_BYTES_MAX,
     Encapsulation,
     IcvSize,
+    ReplayWindow,
     RxChecksum,
     RxStatus,
     SaDirection,
     SaOperation,
     SaResult,
+    SaSelect,
     TxOperation,
     TxStatus,
 )
 from model.device import Device
 from model.features import Features
 from model.layouts import RX_COMPLETION, SA_COMMAND, SA_RESPONSE
+from model.lifetime import Limits
 from model.sa import command_values
 from sim import frames
 from tests.sas import all_kinds_of_sa, device_with, make_sa, sa_id
@@ -254,7 +257,8 @@ def test_the_sealed_frame_depends_on_no_garbage_in_it():
 # Commands
 
 def test_p13_every_command_succeeds_on_both_directions_and_read_shows_all_but_secrets():
-    sa = make_sa(6, 32, esn=True, esn_high=3, esn_overlap=True, icv=IcvSize.ICV12)
+    sa = make_sa(6, 32, esn=True, esn_high=3, esn_overlap=True, icv=IcvSize.ICV12,
+                 limits=Limits(1, 2, 3, 1 << 63))
     for direction in SaDirection:
         device = Device(Features(sas=4))
         added = command_values(SaOperation.ADD, direction, 3, sa)
@@ -264,6 +268,8 @@ def test_p13_every_command_succeeds_on_both_directions_and_read_shows_all_but_se
         assert shown == {name: added.get(name, 0) for name in shown}
         assert device.command(command_values(SaOperation.READ, direction, 3)) == SaResult.OK
         assert device.command(command_values(SaOperation.DELETE, direction, 3)) == SaResult.OK
+        assert device.read_sa(direction, 3) == shown
+        assert device.command(command_values(SaOperation.FREE, direction, 3)) == SaResult.OK
         assert device.read_sa(direction, 3) == dict.fromkeys(shown, 0) | {
             "result": SaResult.ENOENT}
 
@@ -272,14 +278,14 @@ def test_p18_handle_0_and_the_first_out_of_range_are_invalid_and_the_last_is_goo
     sa = make_sa(esn=True)
     for direction in SaDirection:
         device = Device(Features(sas=8))
-        for operation in SaOperation:
+        for operation in set(SaOperation) - {SaOperation.FLUSH}:
             for handle in (0, 8, 9, 65535):
                 values = command_values(operation, direction, handle, sa)
                 assert device.command(values) == SaResult.EINVAL
         assert device.command(command_values(SaOperation.ADD, direction, 7, sa)) == SaResult.OK
 
 
-def test_p18_a_full_table_takes_no_more_until_one_is_deleted():
+def test_p18_a_full_table_takes_no_more_until_one_is_freed():
     device = Device(Features(sas=8))
     for handle in range(1, 8):
         sa = make_sa(spi=handle)
@@ -287,6 +293,8 @@ def test_p18_a_full_table_takes_no_more_until_one_is_deleted():
     again = make_sa(spi=99)
     assert device.command(command_values(SaOperation.ADD, RX, 4, again)) == SaResult.EEXIST
     assert device.command(command_values(SaOperation.DELETE, RX, 4)) == SaResult.OK
+    assert device.command(command_values(SaOperation.ADD, RX, 4, again)) == SaResult.EEXIST
+    assert device.command(command_values(SaOperation.FREE, RX, 4)) == SaResult.OK
     assert device.command(command_values(SaOperation.ADD, RX, 4, again)) == SaResult.OK
 
 
@@ -318,21 +326,84 @@ def test_bad_commands_have_their_results():
     device = device_with(plain, extended)
     add = command_values(SaOperation.ADD, RX, 5, make_sa(spi=1002))
     assert device.command(add | {"operation": 0}) == SaResult.EINVAL
-    assert device.command(add | {"operation": 5}) == SaResult.EINVAL
+    assert device.command(add | {"operation": 7}) == SaResult.EINVAL
     assert device.command(add | {"key_size": 3}) == SaResult.EINVAL
     assert device.command(add | {"icv_size": 3}) == SaResult.EINVAL
-    for operation in (SaOperation.DELETE, SaOperation.READ, SaOperation.MODIFY):
-        assert device.command(command_values(operation, RX, 5)) == SaResult.ENOENT
-    assert device.command(command_values(SaOperation.MODIFY, RX, 1, plain)) == SaResult.EINVAL
-    assert device.command(command_values(SaOperation.MODIFY, TX, 2, extended)) == SaResult.EINVAL
-    assert device.command(command_values(SaOperation.MODIFY, RX, 2, extended)) == SaResult.OK
+    assert device.command(add | {"replay_window": 7}) == SaResult.EINVAL
+    unused = {"operation": SaOperation.MODIFY, "direction": RX, "sa": 5}
+    for values in (
+        command_values(SaOperation.DELETE, RX, 5), command_values(SaOperation.READ, RX, 5),
+        command_values(SaOperation.FREE, RX, 5), *(
+            unused | {"select": select} for select in SaSelect),
+    ):
+        assert device.command(values) == SaResult.ENOENT
+    assert device.command(unused) == SaResult.EINVAL
+    esn = SaSelect.ESN
+    for direction, handle, sa, select, result in (
+        (RX, 1, plain, esn, SaResult.EINVAL), (TX, 2, extended, esn, SaResult.EINVAL),
+        (RX, 2, extended, SaSelect.NOTHING, SaResult.EINVAL), (RX, 2, extended, esn, SaResult.OK),
+        (RX, 1, plain, SaSelect.SOFT | SaSelect.HARD, SaResult.OK),
+        (RX, 1, plain, SaSelect.SOFT | esn, SaResult.EINVAL),
+        (TX, 2, extended, SaSelect.HARD, SaResult.OK),
+    ):
+        values = command_values(SaOperation.MODIFY, direction, handle, sa, select)
+        assert device.command(values) == result, values
     assert device.command(add) == SaResult.OK
+
+
+def test_a_replay_window_larger_than_the_device_has_is_not_supported():
+    device = Device(Features(sas=8, replay_window=64))
+    add = command_values(SaOperation.ADD, RX, 1, make_sa())
+    large = add | {"replay_window": ReplayWindow.W128}
+    assert device.command(large) == SaResult.EOPNOTSUPP
+    assert device.command(large | {"spi": 0}) == SaResult.EINVAL
+    assert device.command(large | {"sa": 0}) == SaResult.EINVAL
+    assert device.command(large | {"direction": TX}) == SaResult.OK
+    assert device.command(add | {"replay_window": ReplayWindow.W64}) == SaResult.OK
+
+
+def test_flush_forgets_every_sa_of_both_directions_deleted_or_not():
+    sas = [make_sa(spi=spi) for spi in range(1, 4)]
+    device = device_with(*sas)
+    device.command(command_values(SaOperation.DELETE, RX, 2))
+    assert device.command({"operation": SaOperation.FLUSH, "sa": 0xFFFF}) == SaResult.OK
+    good = frames.sealed(sas[0], bytes(14) + b"\x00\x04")
+    assert device.receive(good).status == RxStatus.NO_SA
+    assert device.transmit(request(sas[0]), tx_frame(sas[0], b"")).status == TxStatus.DROP_NO_SA
+    for handle, sa in enumerate(sas, start=1):
+        for direction in SaDirection:
+            assert device.read_sa(direction, handle)["result"] == SaResult.ENOENT
+            values = command_values(SaOperation.ADD, direction, handle, sa)
+            assert device.command(values) == SaResult.OK
+
+
+def test_p12_modify_changes_exactly_the_selected_limits():
+    sa = make_sa(esn=True, limits=Limits(1, 2, 3, 4))
+    other = make_sa(esn=True, esn_high=9, esn_overlap=True, limits=Limits(5, 6, 7, 8), seed=9)
+    esn = {"esn_high": 9, "esn_overlap": 1}
+    soft = {"soft_packets": 5, "soft_bytes": 6}
+    hard = {"hard_packets": 7, "hard_bytes": 8}
+    for direction in SaDirection:
+        for select in range(1, 8):
+            if direction == TX and select & SaSelect.ESN:
+                continue
+            device = device_with(sa)
+            before = device.read_sa(direction, 1)
+            values = command_values(SaOperation.MODIFY, direction, 1, other, SaSelect(select))
+            assert device.command(values) == SaResult.OK
+            expected = dict(before)
+            for group, fields in ((SaSelect.ESN, esn), (SaSelect.SOFT, soft),
+                                  (SaSelect.HARD, hard)):
+                if group & select:
+                    expected |= fields
+            assert device.read_sa(direction, 1) == expected
 
 
 def test_a_reused_handle_works_with_the_new_key_only():
     old, new = make_sa(seed=1), make_sa(seed=2)
     device = device_with(old)
     device.command(command_values(SaOperation.DELETE, RX, 1))
+    device.command(command_values(SaOperation.FREE, RX, 1))
     device.command(command_values(SaOperation.ADD, RX, 1, new))
     text = bytes(14) + b"\x00\x04"
     assert device.receive(frames.sealed(old, text)).status == RxStatus.NO_SA

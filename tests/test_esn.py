@@ -3,7 +3,7 @@
 from random import Random
 
 from model import esn
-from model.codes import RxStatus, SaDirection, SaOperation, SaResult
+from model.codes import RxStatus, SaDirection, SaOperation, SaResult, SaSelect
 from model.sa import command_values
 from sim import frames
 from tests.sas import device_with, make_sa
@@ -84,7 +84,7 @@ def test_p12_modify_changes_high_half_and_overlap_and_nothing_else():
     device = device_with(sa)
     before = device.read_sa(SaDirection.RX, 1)
     modified = make_sa(esn=True, esn_high=0x89ABCDEF, esn_overlap=True, seed=99, key_bytes=32)
-    values = command_values(SaOperation.MODIFY, SaDirection.RX, 1, modified)
+    values = command_values(SaOperation.MODIFY, SaDirection.RX, 1, modified, SaSelect.ESN)
     assert device.command(values) == SaResult.OK
     after = device.read_sa(SaDirection.RX, 1)
     assert after == before | {"esn_high": 0x89ABCDEF, "esn_overlap": 1}

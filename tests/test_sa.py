@@ -5,7 +5,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from model.codes import Encapsulation, SaDirection, SaOperation, SaResult
+from model.codes import Encapsulation, SaDirection, SaOperation, SaResult, SaSelect
 from model.layouts import SA_COMMAND
 from model.sa import SaTable, command_values, from_command
 from tests.sas import all_kinds_of_sa, make_sa, sa_id
@@ -66,8 +66,28 @@ def test_table_looks_up_by_destination_encapsulation_and_spi_until_deleted():
     assert table.read(3) == (SaResult.OK, sa)
     assert table.delete(3) == SaResult.OK
     assert table.look_up(*key) == 0
-    assert table.read(3) == (SaResult.ENOENT, None)
     assert table.get(3) is None
+
+
+def test_a_deleted_sa_keeps_its_handle_and_what_may_be_read_until_it_is_freed():
+    table = SaTable(4)
+    sa, other = make_sa(), make_sa(seed=2)
+    assert table.free(3) == SaResult.ENOENT
+    table.add(3, sa)
+    assert table.free(3) == SaResult.EBUSY
+    assert table.look_up(sa.destination, Encapsulation.NONE, sa.spi) == 3
+    table.lifetime(3).count(1, 100)
+    assert table.delete(3) == SaResult.OK
+    assert table.read(3) == (SaResult.OK, sa)
+    assert table.lifetime(3).bytes == 100
+    assert table.delete(3) == SaResult.ENOENT
+    assert table.modify(3, SaSelect.SOFT, {}) == SaResult.ENOENT
+    assert table.add(3, other) == SaResult.EEXIST
+    assert table.add(2, replace(sa, key=bytes(16))) == SaResult.OK
+    assert table.free(3) == SaResult.OK
+    assert table.read(3) == (SaResult.ENOENT, None)
+    assert table.add(3, other) == SaResult.OK
+    assert table.lifetime(3).bytes == 0
 
 
 def test_a_refused_add_changes_nothing():

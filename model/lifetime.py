@@ -1,0 +1,80 @@
+"""Lifetime of an SA in packets and bytes (RFC 4301, 4.4.2.1)."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from model.codes import EventKind
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much an SA may serve, each limit 64 bits wide, 0 for none.
+
+    Bytes are those of the text: behind the IV, without the ICV.
+    """
+
+    soft_packets: int = 0
+    """Packets after which an event tells so."""
+    soft_bytes: int = 0
+    """Bytes after which an event tells so."""
+    hard_packets: int = 0
+    """Packets after which the SA serves no more."""
+    hard_bytes: int = 0
+    """Bytes after which the SA serves no more."""
+
+    def fields(self) -> dict[str, int]:
+        """The fields of LIMITS."""
+        return asdict(self)
+
+
+SOFT_FIELDS = ("soft_packets", "soft_bytes")
+HARD_FIELDS = ("hard_packets", "hard_bytes")
+
+
+def limits_of(values: Mapping[str, int]) -> Limits:
+    """The limits of a command's fields; those not given are 0."""
+    return Limits(*(values.get(name, 0) for name in (*SOFT_FIELDS, *HARD_FIELDS)))
+
+
+class Lifetime:
+    """What an SA has served, and what it still may.
+
+    A limit is reached when the count is not below it. The packet or request that reaches a
+    hard limit is still served, the next one is not.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.packets = 0
+        """Received: frames with the right ICV; to send: frames that left sealed."""
+        self.bytes = 0
+        """Of their text."""
+
+    @property
+    def warned(self) -> bool:
+        """A soft limit has been reached."""
+        return self._reached(self.limits.soft_packets, self.limits.soft_bytes)
+
+    @property
+    def expired(self) -> bool:
+        """A hard limit has been reached."""
+        return self._reached(self.limits.hard_packets, self.limits.hard_bytes)
+
+    def count(self, packets: int, text_bytes: int) -> list[EventKind]:
+        """Note what was served; the events that this makes, the soft limit's first.
+
+        One event tells of the packets and the bytes of a kind of limit, whichever is reached
+        first. Counts wrap at 2^64.
+        """
+        warned, expired = self.warned, self.expired
+        self.packets = (self.packets + packets) % (1 << 64)
+        self.bytes = (self.bytes + text_bytes) % (1 << 64)
+        events = []
+        if self.warned and not warned:
+            events.append(EventKind.SOFT_LIMIT)
+        if self.expired and not expired:
+            events.append(EventKind.HARD_LIMIT)
+        return events
+
+    def _reached(self, packets: int, text_bytes: int) -> bool:
+        return 0 < packets <= self.packets or 0 < text_bytes <= self.bytes
