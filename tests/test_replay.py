@@ -210,7 +210,8 @@ def test_the_window_of_an_sa_added_again_starts_anew():
     frame = frames.sealed(sa, TEXT, 5)
     assert device.receive(frame).status == OK
     handle = {"direction": int(RX), "sa": 1}
-    assert device.command({"operation": int(SaOperation.DELETE)} | handle) == SaResult.OK
+    for operation in (SaOperation.DELETE, SaOperation.FREE):
+        assert device.command({"operation": int(operation)} | handle) == SaResult.OK
     assert device.command(command_values(SaOperation.ADD, RX, 1, sa)) == SaResult.OK
     assert device.receive(frame).status == OK
     assert device.receive(frame).status == REPLAYED
