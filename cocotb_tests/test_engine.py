@@ -20,7 +20,7 @@ from model.codes import (
     SaResult,
     TxStatus,
 )
-from model.features import Features
+from model.features import WIDTHS, Features
 from model.packet import parse
 from model.sa import command_values
 from sim import frames
@@ -29,7 +29,7 @@ from sim.check import compare_outcomes
 from sim.golden import run_model
 from sim.pcap import read_capture
 from sim.rtl import SIMULATED_SAS as SAS
-from sim.rtl import WIDTHS, Options, build_engine, replay
+from sim.rtl import Options, build_engine, replay
 from sim.steps import Command, RxFrame, TxFrame
 from sim.traffic import plan_receive
 from tests.sas import all_kinds_of_sa, make_sa

@@ -17,7 +17,7 @@ from cocotb_tests.engine_steps import Traffic, add_commands, bypass
 from cocotb_tests.super_frames import SuperTraffic, to_be_sealed
 from model import esp, trailer
 from model.codes import FRAME_BYTES_MAX, RxStatus, SaDirection, SaOperation, SaResult
-from model.features import Features
+from model.features import WIDTHS, Features
 from model.layouts import RX_COMPLETION, TX_DESCRIPTOR
 from model.sa import command_values
 from sim import frames
@@ -26,7 +26,7 @@ from sim.build import run
 from sim.driver import Driver
 from sim.golden import run_model
 from sim.rtl import SIMULATED_SAS as SAS
-from sim.rtl import WIDTHS, Options, build_engine
+from sim.rtl import Options, build_engine
 from sim.steps import Command, RxFrame, TxFrame
 from sim.streams import start_clock_and_reset
 from tests.sas import all_kinds_of_sa, device_with, make_sa

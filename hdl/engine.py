@@ -5,13 +5,12 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.axil import axi_lite
+from hdl.features import ALL, Features
 from hdl.layouts import RxCompletion, TxDescriptor
 from hdl.registers import Registers
 from hdl.rx_path import RxPath, rx_points
 from hdl.sa_store import SaStore
 from hdl.tx_path import TxPath, tx_points
-
-WIDTHS = (128, 256, 512)
 
 
 def axi_stream_ports(prefix: str, width: int, user_bits: int, direction) -> dict:
@@ -37,22 +36,15 @@ def axi_lite_ports(prefix: str) -> dict:
     }
 
 
-def tap_ports(width: int) -> dict:
+def tap_ports(features: Features) -> dict:
     """Flat ports of the trace points."""
     ports = {}
-    for name, shape in tap_members(width).items():
-        ports[f"tap_{name}_valid"] = Out(1)
-        ports[f"tap_{name}_payload"] = Out(shape)
+    for side, present, points in (("rx", features.receive, rx_points),
+                                  ("tx", features.transmit, tx_points)):
+        for name, shape in points(features.width).items() if present else ():
+            ports[f"tap_{side}_{name}_valid"] = Out(1)
+            ports[f"tap_{side}_{name}_payload"] = Out(shape)
     return ports
-
-
-def tap_members(width: int) -> dict:
-    """Shape of each trace point, receive first."""
-    return {
-        f"{side}_{name}": shape
-        for side, points in (("rx", rx_points(width)), ("tx", tx_points(width)))
-        for name, shape in points.items()
-    }
 
 
 class Engine(wiring.Component):
@@ -78,10 +70,9 @@ class Engine(wiring.Component):
 
     Parameters
     ----------
-    width : int
-        Bits of a beat: 128, 256 or 512.
-    sas : int
-        Size of each SA table, a power of two; handles are 1 to ``sas`` - 1.
+    features : Features
+        Width, size and parts of the build. A part that it lacks has no logic; the ports of a
+        direction that it lacks are not there.
     taps : bool
         Bring the trace points out, for a simulation.
 
@@ -103,51 +94,64 @@ class Engine(wiring.Component):
         What passes each trace point.
     """
 
-    def __init__(self, width: int = 128, sas: int = 1024, taps: bool = False):
-        if width not in WIDTHS:
-            raise ValueError(f"width: {width!r}, expected one of {WIDTHS}")
-        self.width = width
-        self.sas = sas
+    def __init__(self, features: Features = ALL, taps: bool = False):
+        self.features = features
         self.taps = taps
-        super().__init__({
+        width = features.width
+        transmit = {
             **axi_stream_ports("s_axis_tx", width, TxDescriptor.size, In),
             **axi_stream_ports("m_axis_tx", width, 0, Out),
+        }
+        receive = {
             **axi_stream_ports("s_axis_rx", width, 0, In),
             **axi_stream_ports("m_axis_rx", width, RxCompletion.size, Out),
+        }
+        super().__init__({
+            **(transmit if features.transmit else {}),
+            **(receive if features.receive else {}),
             **axi_lite_ports("s_axil"),
             "irq": Out(1),
-            **(tap_ports(width) if taps else {}),
+            **(tap_ports(features) if taps else {}),
         })
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.rx = rx = RxPath(self.width)
-        m.submodules.tx = tx = TxPath(self.width)
-        m.submodules.sas = sas = SaStore(self.width, self.sas)
-        m.submodules.registers = registers = Registers(self.width, self.sas)
-
-        self.connect_slave(m, "s_axis_rx", rx.i)
-        self.connect_master(m, "m_axis_rx", rx.o)
-        self.connect_slave(m, "s_axis_tx", tx.i)
-        self.connect_master(m, "m_axis_tx", tx.o)
+        features = self.features
+        m.submodules.sas = sas = SaStore(features.width, features.sas)
+        m.submodules.registers = registers = Registers(features.width, features.sas)
         self.connect_axil(m, registers.axil)
-
         wiring.connect(m, registers.command, sas.command)
         wiring.connect(m, sas.response, registers.response)
-        for source, target in (
-            (rx.lookup, sas.rx_i), (sas.rx_o, rx.sa),
-            (tx.read, sas.tx_i), (sas.tx_o, tx.sa),
-            (rx.event, registers.rx_event), (tx.event, registers.tx_event),
-        ):
-            wiring.connect(m, source, target)
         m.d.comb += [
             sas.hash_key.eq(registers.hash_key),
             registers.rx_empty.eq(sas.rx_empty),
             self.irq.eq(registers.irq),
         ]
-        if self.taps:
-            self.connect_taps(m, rx.taps, tx.taps)
+
+        if features.receive:
+            m.submodules.rx = rx = RxPath(features.width)
+            self.connect_side(m, "rx", rx)
+            wiring.connect(m, rx.lookup, sas.rx_i)
+            wiring.connect(m, sas.rx_o, rx.sa)
+            wiring.connect(m, rx.event, registers.rx_event)
+        if features.transmit:
+            m.submodules.tx = tx = TxPath(features.width, features.lso)
+            self.connect_side(m, "tx", tx)
+            wiring.connect(m, tx.read, sas.tx_i)
+            wiring.connect(m, sas.tx_o, tx.sa)
+            wiring.connect(m, tx.event, registers.tx_event)
         return m
+
+    def connect_side(self, m, side, path):
+        """Wire the streams of a direction, and its trace points, to their flat ports."""
+        self.connect_slave(m, f"s_axis_{side}", path.i)
+        self.connect_master(m, f"m_axis_{side}", path.o)
+        for name in path.taps.signature.members if self.taps else ():
+            point = getattr(path.taps, name)
+            m.d.comb += [
+                getattr(self, f"tap_{side}_{name}_valid").eq(point.valid),
+                getattr(self, f"tap_{side}_{name}_payload").eq(point.payload),
+            ]
 
     def connect_slave(self, m, prefix, target):
         """Wire the flat ports of an AXI4-Stream slave to a stream."""
@@ -174,13 +178,3 @@ class Engine(wiring.Component):
         for name, member in axi_lite().members.items():
             port, signal = getattr(self, f"s_axil_{name}"), getattr(bus, name)
             m.d.comb += signal.eq(port) if member.flow is Out else port.eq(signal)
-
-    def connect_taps(self, m, rx, tx):
-        """Wire the trace points to their flat ports."""
-        for side, taps in (("rx", rx), ("tx", tx)):
-            for name in taps.signature.members:
-                point = getattr(taps, name)
-                m.d.comb += [
-                    getattr(self, f"tap_{side}_{name}_valid").eq(point.valid),
-                    getattr(self, f"tap_{side}_{name}_payload").eq(point.payload),
-                ]

@@ -316,7 +316,8 @@ they came and one for their plaintext; on transmit one for frames as they came, 
 
 def markdown(rows: Sequence[Row]) -> str:
     """The text of docs/area.md."""
-    from sim.rtl import SAS, WIDTHS
+    from model.features import WIDTHS
+    from sim.rtl import SAS
 
     commands = synth.COMMANDS | {
         f"{target}_kept": command for target, command in synth.KEPT_COMMANDS.items()}

@@ -15,6 +15,7 @@ from hdl.counters import Counters
 from hdl.delay_line import DelayLine
 from hdl.engine import Engine
 from hdl.esp_header import EspHeader
+from hdl.features import Features
 from hdl.frame_build import FrameBuild
 from hdl.frame_hold import FrameHold
 from hdl.gcm_core import GcmCore
@@ -61,7 +62,8 @@ from hdl.tx_check import TxCheck
 from hdl.tx_dispatch import TxDispatch
 from hdl.tx_path import CRYPTO_DEPTH, TxPath, hold_clocks
 from model.codes import AES_BLOCK_BYTES, AES_ROUNDS_MAX, RxStatus, SaDirection
-from sim.rtl import SAS, WIDTHS
+from model.features import WIDTHS
+from sim.rtl import SAS
 
 BLOCK_BITS = 8 * AES_BLOCK_BYTES
 
@@ -146,5 +148,5 @@ BLOCKS = (
     Block("gcm_stream", lambda width: GcmStream(width, CRYPTO_DEPTH), flat=(), kept=WIDTHS),
     Block("tx_path", TxPath, flat=(), kept=WIDTHS),
     Block("rx_path", RxPath, flat=(), kept=WIDTHS),
-    Block("engine", lambda width: Engine(width, SAS), flat=(), kept=WIDTHS),
+    Block("engine", lambda width: Engine(Features(width=width, sas=SAS)), flat=(), kept=WIDTHS),
 )

@@ -114,8 +114,8 @@ def synth_command(
         help="Write the figures to this file, in Markdown.")] = None,
 ) -> None:
     """Area and longest paths of the blocks, by open synthesis."""
+    from model.features import WIDTHS
     from sim import area, synth
-    from sim.rtl import WIDTHS
 
     chosen = synth.select(blocks or [], width or WIDTHS, target or ["xcup"], place)
     synth.require_tools(chosen)
@@ -141,8 +141,8 @@ def bench_command(
         help="Put a summary into its place in this Markdown file.")] = None,
 ) -> None:
     """Rates and latency of the RTL, frames back to back in both directions."""
+    from model.features import WIDTHS
     from sim import rate, rate_report
-    from sim.rtl import WIDTHS
 
     counts = sas or (rate_report.QUICK_SA_COUNTS if quick else rate.SA_COUNTS)
     rate_report.bench(rate_report.Request(

@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from model.features import WIDTHS, Features
 from sim import rtl
 from sim.files import replacing
 from sim.problem import InputError
@@ -21,13 +22,13 @@ def write_engine(folder: Path, width: int, sas: int, console: Console) -> None:
 
     Both files depend on the parameters alone.
     """
-    if width not in rtl.WIDTHS:
-        raise InputError(f"--width {width}: expected one of {', '.join(map(str, rtl.WIDTHS))}")
+    if width not in WIDTHS:
+        raise InputError(f"--width {width}: expected one of {', '.join(map(str, WIDTHS))}")
     if not SAS_MIN <= sas <= SAS_MAX or sas & (sas - 1):
         raise InputError(f"--sas {sas}: expected a power of two from {SAS_MIN} to {SAS_MAX}")
     make_folder(folder)
     with console.status("Writing Verilog"):
-        netlist = rtl.engine_netlist(width, sas, taps=False)
+        netlist = rtl.engine_netlist(Features(width=width, sas=sas), taps=False)
     ports = [_port(netlist.text, name) for name in (*netlist.inputs, *netlist.outputs)]
     summary = {"module": netlist.top, "width": width, "sas": sas, "ports": ports}
     for name, text in (

@@ -13,7 +13,7 @@ from sim.build import Build, Run, cache_directory, run
 from sim.problem import SimulationError
 from sim.rig import sweep_clocks
 from sim.steps import Received, RxFrame, TxFrame
-from sim.taps import TAP_NAMES
+from sim.taps import tap_names
 
 MODULE = "sim.bench"
 SIDES = ("tx", "rx")
@@ -100,6 +100,8 @@ class EngineRig:
     """Bits of a beat."""
     size: int
     """Of each SA table."""
+    sides: tuple[str, ...] = SIDES
+    """The directions that the engine has."""
 
 
 def play(rig: EngineRig, loads: Sequence[Load], seed: int = 1) -> list[Played]:
@@ -139,7 +141,7 @@ def run_loads(rig: EngineRig, loads: Sequence[Load], folder: Path, seed: int) ->
         "folder": str(folder), "loads": len(loads), "sweep_clocks": sweep_clocks(rig.size)})})
     counters = folder / "counters.json"
     return Session(
-        [_read(folder / str(number), load) for number, load in enumerate(loads)
+        [_read(folder / str(number), load, rig.sides) for number, load in enumerate(loads)
          if (folder / str(number) / "ran.json").is_file()],
         json.loads(counters.read_text()) if counters.is_file() else {}, result)
 
@@ -171,19 +173,21 @@ def _lines(data: bytes, width: int, user: int, user_bits: int) -> str:
     return "".join(lines)
 
 
-def _read(folder: Path, load: Load) -> Played:
+def _read(folder: Path, load: Load, sides: Sequence[str]) -> Played:
     """Read what the rig and its bench wrote."""
     ran = json.loads((folder / "ran.json").read_text())
     played = Played(results=ran["results"], gaps=ran["gaps"], clocks=ran["clocks"],
                     seconds=ran["seconds"])
     played.taps = {
         name: [int(line, 16) for line in (folder / f"{name}.tap").read_text().splitlines()]
-        for name in TAP_NAMES}
-    for side in SIDES:
+        for name in tap_names(sides)}
+    played.left = {side: [] for side in SIDES}
+    played.entered = {side: [] for side in SIDES}
+    for side in sides:
         played.entered[side] = [
             (int(first), int(last)) for first, last in
             map(str.split, (folder / f"{side}.log").read_text().splitlines())]
-        left = played.left[side] = []
+        left = played.left[side]
         try:
             for first, last, user, data in frames_in(folder / f"{side}.record"):
                 left.append((first, last))
@@ -197,7 +201,7 @@ def _read(folder: Path, load: Load) -> Played:
         played.problem = "nothing moves; " + "; ".join(
             f"{side}: {len(played.entered[side])} of {len(given)} frames went in, "
             f"{len(played.taps[f'{side}_verdict'])} were judged, {len(played.left[side])} came out"
-            for side, given in zip(SIDES, (load.tx, load.rx), strict=True))
+            for side, given in zip(SIDES, (load.tx, load.rx), strict=True) if side in sides)
     return played
 
 

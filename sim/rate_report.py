@@ -10,7 +10,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from sim import rate, rate_lso, rtl
+from model.features import WIDTHS
+from sim import rate, rate_lso
 from sim.files import replacing
 from sim.problem import InputError
 from sim.rate import ETHERNET_GBPS, Row, Speed
@@ -94,8 +95,8 @@ def bench(request: Request, console: Console) -> None:
 
 def _check(request: Request) -> None:
     for width in request.widths:
-        if width not in rtl.WIDTHS:
-            raise InputError(f"--width {width}: expected one of {', '.join(map(str, rtl.WIDTHS))}")
+        if width not in WIDTHS:
+            raise InputError(f"--width {width}: expected one of {', '.join(map(str, WIDTHS))}")
     for sas in request.sas:
         if not 1 <= sas <= SAS_MAX:
             raise InputError(f"--sas {sas}: expected 1 to {SAS_MAX}")

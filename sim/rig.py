@@ -12,7 +12,7 @@ from model.codes import RxStatus, TxStatus
 from model.layouts import RX_COMPLETION, SA_COMMAND, SA_RESPONSE, TX_VERDICT
 from sim.build import PROJECT
 from sim.netlist import Netlist
-from sim.taps import TAP_NAMES
+from sim.taps import tap_names
 
 SOURCE = PROJECT / "sim" / "rig.v"
 DESIGN = "inner"
@@ -25,7 +25,6 @@ _IDLE = {
 }
 """What drives those inputs of the SA table that no command comes through."""
 
-_SIDES = ("tx", "rx")
 _LEAVES = {
     "tx": (TX_VERDICT, f"<= {int(TxStatus.BYPASSED)}"),
     "rx": (RX_COMPLETION, f"!= {int(RxStatus.OVERSIZE)}"),
@@ -48,6 +47,11 @@ class Rig:
     """File name of each, in the form of ``$readmemh``."""
 
 
+def sides_of(engine: Netlist) -> tuple[str, ...]:
+    """The directions that an engine has, of ``tx`` and ``rx``."""
+    return tuple(side for side in _LEAVES if f"s_axis_{side}_tdata" in engine.inputs)
+
+
 def sweep_clocks(size: int) -> int:
     """Clocks after reset until an SA table of this size has been swept."""
     return size + _SWEEP_MARGIN
@@ -63,7 +67,9 @@ def engine_rig(engine: Netlist) -> Rig:
     those that leave have left, or, with ``stuck``, when nothing moves any more. ``gap`` and
     ``stall``: probabilities in 1/256. ``load`` reads the memories of the SA table from files.
     ``tx_gaps`` and ``rx_gaps`` count the clocks in which an output had no beat within a frame.
+    A direction that the engine lacks has no files; its counts are 0.
     """
+    sides = sides_of(engine)
     paths = _memories(engine, "sas")
     through = [name for name in (*engine.inputs, *engine.outputs)
                if name not in ("clk", "rst") and not name.startswith("tap_")]
@@ -74,14 +80,15 @@ def engine_rig(engine: Netlist) -> Rig:
     outputs |= {name: _bits(engine, name) for name in through if name in engine.outputs}
     moved = " | ".join(
         f"(play_{side}_tvalid & s_axis_{side}_tready)"
-        f" | (m_axis_{side}_tvalid & record_{side}_tready)" for side in _SIDES)
+        f" | (m_axis_{side}_tvalid & record_{side}_tready)" for side in sides)
     complete = " && ".join(
-        f"{side}_judged == {side}_frames && {side}_count == {side}_leaving" for side in _SIDES)
-    parts = [_tap(engine, name) for name in TAP_NAMES]
-    for side in _SIDES:
+        f"{side}_judged == {side}_frames && {side}_count == {side}_leaving" for side in sides)
+    parts = [_tap(engine, name) for name in tap_names(sides)]
+    for side in sides:
         parts += [_player(engine, side), _recorder(engine, side), _verdicts(side)]
+    parts += [f"  assign {side}_gaps = 0;\n" for side in _LEAVES if side not in sides]
     body = "  wire flush;\n" + "".join(parts) + (
-        "  assign judged = tx_judged + rx_judged;\n"
+        f"  assign judged = {' + '.join(f'{side}_judged' for side in sides)};\n"
         "  espnic_watch watch (.clk(clk), .rst(rst), .start(start), .flush(flush), .done(done),\n"
         f"    .stuck(stuck), .clock(clock), .moved({moved}),\n"
         f"    .complete({complete}));\n"
@@ -197,7 +204,7 @@ def _tap(engine: Netlist, name: str) -> str:
 def _played_streams(engine: Netlist) -> dict[str, str]:
     """What drives the engine's stream inputs."""
     drivers = {}
-    for side in _SIDES:
+    for side in sides_of(engine):
         for name in _signals(engine, f"s_axis_{side}"):
             port = f"s_axis_{side}_{name}"
             drivers[port] = f"played ? play_{side}_{name} : {port}"

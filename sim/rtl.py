@@ -7,22 +7,22 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from amaranth.lib import wiring
 
+from model.features import ALL, Features
 from model.layouts import RX_COMPLETION
 from sim.build import PROJECT, build, cache_directory, locked
 from sim.files import replacing
 from sim.netlist import Netlist, elaborate
 from sim.play import PROBABILITIES, SIDES, EngineRig, Load, Session, run_loads
-from sim.rig import engine_rig
+from sim.rig import engine_rig, sides_of
 from sim.simulators import end_running
 from sim.steps import Command, Outcome, RxFrame, Step, TxFrame
 from sim.taps import TAP_NAMES, Observed, outcome_of
 
-WIDTHS = (128, 256, 512)
 SAS = 1024
 """Places in each SA table of an engine, unless said otherwise."""
 SIMULATED_SAS = 2 * SAS
@@ -57,15 +57,15 @@ class Replay:
     log: Path
 
 
-def engine_netlist(width: int, sas: int, taps: bool) -> Netlist:
-    """Netlist of the engine."""
+def engine_netlist(features: Features, taps: bool) -> Netlist:
+    """Netlist of a build of the engine."""
     def make() -> wiring.Component:
         # Imported here: what needs the model alone need not load the RTL.
         from hdl.engine import Engine
 
-        return Engine(width=width, sas=sas, taps=taps)
+        return Engine(features, taps)
 
-    return kept_netlist("engine", f"{width} {sas} {taps}", make)
+    return kept_netlist("engine", f"{features} {taps}", make)
 
 
 def kept_netlist(name: str, parameters: str, make: Callable[[], wiring.Component]) -> Netlist:
@@ -84,13 +84,16 @@ def kept_netlist(name: str, parameters: str, make: Callable[[], wiring.Component
     return Netlist(parts["top"], parts["text"], tuple(parts["inputs"]), tuple(parts["outputs"]))
 
 
-def build_engine(options: Options, sas: int = SIMULATED_SAS) -> EngineRig:
+def build_engine(options: Options, sas: int = SIMULATED_SAS, parts: Features = ALL) -> EngineRig:
     """Build the engine in its rig, or take a build made before.
 
-    One such build does for everything that is done with engines of its size.
+    ``parts`` says what it has but for width and size. One such build does for everything
+    that is done with engines of its size.
     """
-    netlist = engine_rig(engine_netlist(options.width, sas, taps=True)).netlist
-    return EngineRig(build(netlist, options.simulator), options.width, sas)
+    features = replace(parts, width=options.width, sas=sas)
+    engine = engine_netlist(features, taps=True)
+    return EngineRig(build(engine_rig(engine).netlist, options.simulator), options.width, sas,
+                     sides_of(engine))
 
 
 def replay(

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from model import safile
 from model.codes import SaDirection, SaOperation, SaResult
 from model.device import Device
-from model.features import Features
+from model.features import WIDTHS, Features
 from model.sa import SecurityAssociation, command_values
 from model.safile import UnsupportedSa
 from model.stack import Receiver
@@ -111,8 +111,8 @@ def run_model(request: Request, console: Console) -> None:
 
 
 def _check_options(options: Options) -> None:
-    if options.width not in rtl.WIDTHS:
-        widths = ", ".join(map(str, rtl.WIDTHS))
+    if options.width not in WIDTHS:
+        widths = ", ".join(map(str, WIDTHS))
         raise InputError(f"--width {options.width}: expected one of {widths}")
     if not 0 <= options.stall <= STALL_MAX:
         raise InputError(f"--stall {options.stall}: expected 0 to {STALL_MAX}")

@@ -22,13 +22,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from model.features import WIDTHS
 from sim import hierarchy, mapped
 from sim.build import cache_directory, locked
 from sim.files import replacing
 from sim.mapped import MappedNetlist
 from sim.netlist import Netlist
 from sim.problem import InputError, MissingTool, SimulationError
-from sim.rtl import WIDTHS, kept_netlist
+from sim.rtl import kept_netlist
 
 if TYPE_CHECKING:
     from sim.blocks import Block

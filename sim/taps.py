@@ -5,7 +5,7 @@ belong to. That follows from the frames: every frame is parsed and judged, every
 ESP packet is looked up, every frame of an SA whose lengths fit is opened.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,6 +37,12 @@ TAP_NAMES = (
     "rx_parse", "rx_lookup", "rx_open", "rx_icv", "rx_verdict",
     "tx_segment", "tx_verdict", "tx_trailer", "tx_seqiv", "tx_seal", "tx_icv",
 )
+
+
+def tap_names(sides: Iterable[str]) -> list[str]:
+    """The trace points of some directions, of ``tx`` and ``rx``."""
+    return [name for name in TAP_NAMES if name.split("_")[0] in sides]
+
 
 IV_OFFSET_END = ESP_HEADER_BYTES + ESP_IV_BYTES
 TAG_BYTES = 16

@@ -11,13 +11,13 @@ import pytest
 from rich.console import Console
 
 from model.codes import RxStatus
+from model.features import WIDTHS
 from model.layouts import RX_COMPLETION
 from sim import cli, rate, rate_lso, rate_report
 from sim.play import Passage, Played
 from sim.problem import SimulationError
 from sim.rate import Row
 from sim.rate_lso import BurstRow
-from sim.rtl import WIDTHS
 from sim.steps import Received
 
 PROJECT = Path(__file__).resolve().parents[1]
