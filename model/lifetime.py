@@ -64,11 +64,11 @@ class Lifetime:
         """Note what was served; the events that this makes, the soft limit's first.
 
         One event tells of the packets and the bytes of a kind of limit, whichever is reached
-        first. Counts wrap at 2^64.
+        first.
         """
         warned, expired = self.warned, self.expired
-        self.packets = (self.packets + packets) % (1 << 64)
-        self.bytes = (self.bytes + text_bytes) % (1 << 64)
+        self.packets += packets
+        self.bytes += text_bytes
         events = []
         if self.warned and not warned:
             events.append(EventKind.SOFT_LIMIT)
