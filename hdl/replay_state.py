@@ -1,0 +1,286 @@
+"""The replay windows of the receive SAs."""
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+from hdl.layouts import HANDLE_BITS, Event
+from model.codes import EventKind, ReplayWindow, SaDirection
+
+SEQUENCE_BITS = 64
+LOW_BITS = 32
+ROW_PACKETS_MAX = 128
+
+Query = data.StructLayout({
+    "sa": HANDLE_BITS, "window": ReplayWindow, "esn": 1, "sequence": LOW_BITS, "high": LOW_BITS,
+})
+"""A frame, with the sequence number that it was opened with."""
+
+Answer = data.StructLayout({"late": 1, "seen": 1})
+
+Write = data.StructLayout({"sa": HANDLE_BITS, "window": ReplayWindow, "sequence": SEQUENCE_BITS})
+
+Read = data.StructLayout({"sa": HANDLE_BITS, "window": ReplayWindow})
+
+_Edge = data.StructLayout({"bottom": signed(SEQUENCE_BITS + 1), "half": 1})
+"""Where a window begins, and bit 31 of where it ends. A window may begin below 0."""
+
+
+def row_packets(window: int) -> int:
+    """Sequence numbers in a row of the bitmaps, for windows of at most ``window`` packets."""
+    return min(window, ROW_PACKETS_MAX)
+
+
+def row_layout(window: int) -> data.StructLayout:
+    """A row of a bitmap: whether each number of a block has come, and which block it is."""
+    return data.StructLayout({
+        "tag": SEQUENCE_BITS - exact_log2(2 * window), "bits": row_packets(window)})
+
+
+class ReplayState(wiring.Component):
+    """Tells of each frame whether its sequence number may come, and moves its SA's window.
+
+    The window of W packets ends at the highest number received. A number is late if it is 0,
+    left of the window or, with ESN, 2^32 or more above the window's begin, for then the window
+    gives its low half to another number; seen if it is in the window and has come before.
+    A window as it is added has all numbers up to its end as received.
+
+    The bitmap of an SA has rows for twice the largest window. A row holds a block of
+    successive numbers and is tagged with the upper bits of its block's number: a row of
+    another block than the one looked for is empty, so that a window moves any distance in one
+    clock. The numbers in a window are always of different rows.
+
+    Frames pass in order: a query waits for the answer to the one before, an answer until it is
+    taken, with what to commit. One frame each clock, also when all are of one SA: where the
+    frame before is of the same SA, a frame is judged both with and without it, for whether it
+    counts shows last. Latency 2 clocks from query to answer, 1 from ``bottom_i`` to
+    ``bottom_o`` and from commit to event; what is committed in a clock is in ``bottom_o`` of
+    queries from the next clock on. Commands use the clocks that frames leave free.
+
+    RAM bits for each SA: 2 * 66 and, with rows of B = min(``window``, 128) packets,
+    2 ``window`` / B * (B + 64 - log2(2 ``window``)): 368 at 128 packets. No errors.
+
+    Source: RFC 4303, 3.4.3 and appendix A. Rows for more than the window: RFC 6479.
+
+    Parameters
+    ----------
+    sas : int
+        SAs, a power of two.
+    window : int
+        Packets of the largest window, a power of two from 32 to 1,024.
+
+    Members
+    -------
+    bottom_i : In(stream.Signature(HANDLE_BITS, always_ready=True))
+        SAs of frames looked up.
+    bottom_o : Out(64)
+        Where the window of the SA of the clock before begins, modulo 2^64.
+    query : In(stream.Signature(Query))
+    answer : Out(stream.Signature(Answer))
+        One for each query.
+    received : In(1)
+        In the clock in which an answer is taken: the frame is authentic. Then its number is
+        received if it is neither late nor seen.
+    event : Out(stream.Signature(Event, always_ready=True))
+        ESN_HALF: a frame has moved the end of its window and changed bit 31 of it.
+    write : In(stream.Signature(Write))
+        Make a new window, of an SA of which no frame is under way.
+    read : In(stream.Signature(Read))
+        SA whose highest sequence number is asked for; ``window`` as it was written.
+    read_o : Out(stream.Signature(64, always_ready=True))
+        The clock after.
+    """
+
+    def __init__(self, sas: int, window: int):
+        if window not in {size.packets for size in ReplayWindow if size}:
+            raise ValueError(f"window: {window!r}, expected 32, 64, 128, 256, 512 or 1024")
+        self.sas = sas
+        self.window = window
+        super().__init__({
+            "bottom_i": In(stream.Signature(HANDLE_BITS, always_ready=True)),
+            "bottom_o": Out(SEQUENCE_BITS),
+            "query": In(stream.Signature(Query)),
+            "answer": Out(stream.Signature(Answer)),
+            "received": In(1),
+            "event": Out(stream.Signature(Event, always_ready=True)),
+            "write": In(stream.Signature(Write)),
+            "read": In(stream.Signature(Read)),
+            "read_o": Out(stream.Signature(SEQUENCE_BITS, always_ready=True)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        row_shape = row_layout(self.window)
+        rows_each = 2 * self.window // row_packets(self.window)
+        m.submodules.edges = edges = Memory(shape=_Edge, depth=self.sas, init=[])
+        m.submodules.rows = rows = Memory(shape=row_shape, depth=self.sas * rows_each, init=[])
+        edge_write, row_write = edges.write_port(), rows.write_port()
+        edge_read = edges.read_port(transparent_for=[edge_write])
+        row_read = rows.read_port(transparent_for=[row_write])
+
+        # A query is read, then judged, then answered: one frame in each of the last two steps.
+        asked = Signal()
+        judging = Signal()
+        judged = Signal()
+        taken = Signal()
+        counts = Signal()
+        frame = Signal(Query)
+        last = Signal(_judged(self.window))
+        m.d.comb += [
+            taken.eq(self.answer.valid & self.answer.ready),
+            judged.eq(judging & (~self.answer.valid | taken)),
+            self.query.ready.eq(~judging | judged),
+            asked.eq(self.query.valid & self.query.ready),
+            edge_read.en.eq(asked),
+            edge_read.addr.eq(self.query.payload.sa),
+            row_read.en.eq(asked),
+            row_read.addr.eq(self._row_address(
+                self.query.payload.sa, self.query.payload.sequence)),
+            self.answer.payload.late.eq(last.late),
+            self.answer.payload.seen.eq(last.seen),
+            counts.eq(taken & self.received & ~last.late & ~last.seen),
+        ]
+        with m.If(self.query.ready):
+            m.d.sync += judging.eq(asked)
+        with m.If(asked):
+            m.d.sync += frame.eq(self.query.payload)
+        with m.If(judged | taken):
+            m.d.sync += self.answer.valid.eq(judged)
+
+        # If the frame before counts, it has changed this one's window and maybe its row.
+        same_sa = frame.sa == last.frame.sa
+        same_row = same_sa & (
+            self._row_address(frame.sa, frame.sequence)
+            == self._row_address(last.frame.sa, last.frame.sequence))
+        before = self._judge(m, "before", frame, edge_read.data, row_read.data)
+        after = self._judge(
+            m, "after", frame,
+            Mux(same_sa & last.ahead, Value.cast(last.edge), Value.cast(edge_read.data)),
+            Mux(same_row, Value.cast(last.row), Value.cast(row_read.data)))
+        with m.If(judged):
+            m.d.sync += Value.cast(last).eq(Mux(counts, Value.cast(after), Value.cast(before)))
+
+        self._write(m, counts, last, edge_write, row_write)
+        self._tell(m, counts, last)
+        self._show(m, edges.read_port())
+        return m
+
+    def _row_address(self, sa: Value, sequence: Value) -> Value:
+        """Row of the bitmaps of a sequence number, of which the low bits are enough."""
+        first = exact_log2(row_packets(self.window))
+        return Cat(sequence[first:exact_log2(2 * self.window)], sa[:exact_log2(self.sas)])
+
+    def _judge(self, m: Module, name: str, frame: data.View, edge, row) -> data.View:
+        """What becomes of a frame, with the window and the row as they are."""
+        old = Signal(_Edge, name=f"{name}_edge")
+        old_row = Signal(row_layout(self.window), name=f"{name}_row")
+        result = Signal(_judged(self.window), name=name)
+        sequence = Cat(frame.sequence, frame.high)
+        offset = Signal(signed(SEQUENCE_BITS + 2), name=f"{name}_offset")
+        place = Signal(range(row_packets(self.window)), name=f"{name}_place")
+        known = Signal(row_packets(self.window), name=f"{name}_known")
+        inside = Signal(name=f"{name}_inside")
+        packets = _packets(frame.window, self.window)
+        m.d.comb += [
+            Value.cast(old).eq(edge),
+            Value.cast(old_row).eq(row),
+            offset.eq(sequence - old.bottom),
+            inside.eq((offset & ~(packets - 1)) == 0),
+            place.eq(sequence),
+            result.frame.eq(frame),
+            result.late.eq((sequence == 0) | (offset < 0)
+                           | frame.esn & offset[LOW_BITS:].any()),
+            result.ahead.eq(~inside),
+            result.row.tag.eq(sequence >> exact_log2(2 * self.window)),
+            known.eq(Mux(old_row.tag == result.row.tag, old_row.bits, 0)),
+            result.seen.eq(inside & known.bit_select(place, 1)),
+            result.row.bits.eq(known | (1 << place)),
+            result.edge.bottom.eq(Mux(inside, old.bottom, sequence - packets + 1)),
+            result.edge.half.eq(Mux(inside, old.half, sequence[LOW_BITS - 1])),
+            result.turned.eq(frame.esn & (result.edge.half != old.half)),
+        ]
+        return result
+
+    def _write(self, m: Module, counts, last, edge_write, row_write) -> None:
+        """Write what a frame has changed; else a new window, its rows one after the other."""
+        new = self.write.payload
+        first = exact_log2(row_packets(self.window))
+        rows_each = 2 * self.window // row_packets(self.window)
+        back = Signal(range(rows_each))
+        block = Signal(SEQUENCE_BITS - first)
+        place = Signal(range(row_packets(self.window)))
+        index_bits = exact_log2(rows_each)
+        m.d.comb += [
+            block.eq(new.sequence[first:] - back),
+            place.eq(new.sequence),
+            self.write.ready.eq(~counts & (back == rows_each - 1)),
+        ]
+        with m.If(counts):
+            m.d.comb += [
+                edge_write.en.eq(last.ahead),
+                edge_write.addr.eq(last.frame.sa),
+                edge_write.data.eq(last.edge),
+                row_write.en.eq(1),
+                row_write.addr.eq(self._row_address(last.frame.sa, last.frame.sequence)),
+                row_write.data.eq(last.row),
+            ]
+        with m.Elif(self.write.valid):
+            m.d.comb += [
+                edge_write.en.eq(1),
+                edge_write.addr.eq(new.sa),
+                edge_write.data.bottom.eq(
+                    new.sequence - _packets(new.window, self.window) + 1),
+                edge_write.data.half.eq(new.sequence[LOW_BITS - 1]),
+                row_write.en.eq(1),
+                row_write.addr.eq(Cat(block[:index_bits], new.sa[:exact_log2(self.sas)])),
+                row_write.data.tag.eq(block[index_bits:]),
+                # A block below 0 passes for that of the last numbers of all, which never come.
+                row_write.data.bits.eq(Mux(back == 0, (2 << place) - 1, ~0)),
+            ]
+            m.d.sync += back.eq(back + 1)
+
+    def _tell(self, m: Module, counts, last) -> None:
+        event = self.event.payload
+        m.d.sync += [
+            self.event.valid.eq(counts & last.turned),
+            event.kind.eq(EventKind.ESN_HALF),
+            event.direction.eq(SaDirection.RX),
+            event.sa.eq(last.frame.sa),
+            event.sequence.eq(Cat(last.frame.sequence, last.frame.high)),
+        ]
+
+    def _show(self, m: Module, look) -> None:
+        """Give the windows' begins to the look-up, and their ends to commands."""
+        window = Signal(ReplayWindow)
+        m.d.comb += [
+            self.read.ready.eq(~self.bottom_i.valid),
+            look.addr.eq(Mux(self.bottom_i.valid, self.bottom_i.payload, self.read.payload.sa)),
+            self.bottom_o.eq(look.data.bottom),
+            self.read_o.payload.eq(look.data.bottom + _packets(window, self.window) - 1),
+        ]
+        m.d.sync += [
+            self.read_o.valid.eq(self.read.valid & self.read.ready),
+            window.eq(self.read.payload.window),
+        ]
+
+
+def _judged(window: int) -> data.StructLayout:
+    """A frame, and what its SA's window becomes if it counts."""
+    return data.StructLayout({
+        "frame": Query,
+        "late": 1,
+        "seen": 1,
+        "ahead": 1,
+        "turned": 1,
+        "edge": _Edge,
+        "row": row_layout(window),
+    })
+
+
+def _packets(code: Value, largest: int) -> Value:
+    """Size in packets of the window with this ``ReplayWindow``; none is larger than ``largest``."""
+    sizes = [size for size in ReplayWindow if 0 < size.packets <= largest]
+    return Cat(Const(0, exact_log2(min(sizes).packets)),
+               *(Value.cast(code) == size for size in sizes))
