@@ -129,7 +129,7 @@ class Engine(wiring.Component):
         ]
 
         if features.receive:
-            m.submodules.rx = rx = RxPath(features.width)
+            m.submodules.rx = rx = RxPath(features.width, features.ipv6)
             self.connect_side(m, "rx", rx)
             wiring.connect(m, rx.lookup, sas.rx_i)
             wiring.connect(m, sas.rx_o, rx.sa)

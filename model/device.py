@@ -197,7 +197,7 @@ class Device:
         window in the device they do not count for the high half that the frame is opened with.
         """
         trace: Trace = [("rx.in", {"frame": frame.hex()})]
-        status, parsed = packet.parse(frame)
+        status, parsed = packet.parse(frame, self.features.ipv6)
         trace.append(("rx.parse", _parse_fields(status, parsed)))
         handle = begin = 0
         opened = _Opened(status)
