@@ -143,7 +143,11 @@ class Device:
             return SaResult.EINVAL
         if not 1 <= handle < table.size:
             return SaResult.EINVAL
-        if table.direction == SaDirection.RX and window.packets > self.features.replay_window:
+        receive = table.direction == SaDirection.RX
+        present = self.features.receive if receive else self.features.transmit
+        ipv6 = added.destination.version == 6
+        if (not present or ipv6 and not self.features.ipv6
+                or receive and window.packets > self.features.replay_window):
             return SaResult.EOPNOTSUPP
         return table.add(handle, added)
 
