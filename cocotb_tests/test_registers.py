@@ -17,7 +17,7 @@ from cocotb_tests.sa_bench import (
     random_lookup_keys,
 )
 from hdl.axil import axi_lite
-from hdl.layouts import HANDLE_BITS
+from hdl.layouts import HANDLE_BITS, Event
 from hdl.registers import Registers, RxEvent, TxEvent
 from hdl.sa_contexts import found_sa
 from hdl.sa_store import SaStore
@@ -44,11 +44,16 @@ from sim.streams import StreamSource, start_clock_and_reset
 WIDTH = 128
 LANES = WIDTH // 128
 SAS = 16
+FEATURES = Features(width=WIDTH, sas=SAS)
 RX_EVENT = Layout("rx_event", (Field("status", STATUS_BITS, ""), Field("bytes", LENGTH_BITS, "")))
 TX_EVENT = Layout("tx_event", (
-    Field("status", STATUS_BITS, ""), Field("first", 1, ""),
+    Field("status", STATUS_BITS, ""), Field("first", 1, ""), Field("last", 1, ""),
     Field("bytes_in", SUPER_LENGTH_BITS, ""), Field("bytes_out", LENGTH_BITS, ""),
 ))
+
+
+EVENT_PORTS = ("rx_usage_event", "tx_usage_event", "replay_event")
+STATUS_PORTS = ("rx_stopped", "tx_stopped", "rx_idle", "tx_idle")
 
 
 class Device16(wiring.Component):
@@ -57,6 +62,9 @@ class Device16(wiring.Component):
     def __init__(self):
         super().__init__({
             "axil": In(axi_lite()),
+            **{port: In(stream.Signature(Event, always_ready=True)) for port in EVENT_PORTS},
+            **{port: In(1) for port in STATUS_PORTS},
+            "quiesce": Out(1),
             "rx_event": In(stream.Signature(RxEvent, always_ready=True)),
             "tx_event": In(stream.Signature(TxEvent, always_ready=True)),
             "irq": Out(1),
@@ -66,9 +74,9 @@ class Device16(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.registers = block = Registers(WIDTH, SAS)
+        m.submodules.registers = block = Registers(FEATURES)
         m.submodules.store = store = SaStore(WIDTH, SAS)
-        for port in ("axil", "rx_event", "tx_event"):
+        for port in ("axil", "rx_event", "tx_event", *EVENT_PORTS):
             wiring.connect(m, wiring.flipped(getattr(self, port)), getattr(block, port))
         for port in ("tx_i", "tx_o"):
             wiring.connect(m, wiring.flipped(getattr(self, port)), getattr(store, port))
@@ -78,6 +86,8 @@ class Device16(wiring.Component):
             store.hash_key.eq(block.hash_key),
             block.rx_empty.eq(store.rx_empty),
             self.irq.eq(block.irq),
+            self.quiesce.eq(block.quiesce),
+            *(getattr(block, port).eq(getattr(self, port)) for port in STATUS_PORTS),
         ]
         return m
 
@@ -89,6 +99,7 @@ async def dump(axil: AxiLiteMaster) -> dict[str, int]:
 
 async def start(dut) -> tuple[random.Random, AxiLiteMaster]:
     await start_clock_and_reset(dut)
+    dut.rx_idle.value = dut.tx_idle.value = 1
     axil = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "axil_"), dut.clk, dut.rst)
     return random.Random(cocotb.RANDOM_SEED), axil
 
@@ -127,7 +138,7 @@ async def the_device_says_what_it_is(dut):
 async def reset_values_are_those_of_the_table(dut):
     _, axil = await start(dut)
     for register in REGISTERS:
-        if register.name not in ("CAPABILITIES", "SAS"):
+        if register not in registers.CAPABILITIES:
             read = await read_word(axil, register.offset)
             assert read == (AxiResp.OKAY, register.reset), register.name
 
@@ -177,7 +188,8 @@ async def keys_cannot_be_read_anywhere(dut):
     chance, axil = await start(dut)
     driver = Driver(axil)
     secrets = {register: chance.getrandbits(32) | 1 << 31 for register in REGISTERS
-               if register.access == Access.WRITE and register is not registers.SA_DOORBELL}
+               if register.access == Access.WRITE
+               and register not in (registers.SA_DOORBELL, registers.EVENT_POP)}
     for register, word in secrets.items():
         await driver.write(register, word)
     await scan(axil, set(secrets.values()))
@@ -226,7 +238,7 @@ async def wait_for_end(driver: Driver) -> dict[str, int]:
 async def commands_give_what_the_model_gives(dut):
     chance, axil = await start(dut)
     stall(axil, chance)
-    driver, device = Driver(axil), Device(Features(sas=SAS))
+    driver, device = Driver(axil), Device(FEATURES)
     await driver.set_hash_key(chance.getrandbits(32 * registers.HASH_KEY_WORDS))
     keys = random_lookup_keys(chance, 4)
     handles = [0, 1, 2, SAS - 1, SAS]
@@ -314,6 +326,7 @@ async def counters_count_every_event(dut):
             rx.send(RX_EVENT.pack({"status": status, "bytes": length}))
             count(expected, "rx", status.name, length,
                   length if status != RxStatus.OVERSIZE else None)
+            expected["rx_bytes_opened"] += length if status == RxStatus.OK else 0
             first, outside = chance.randrange(2), chance.getrandbits(LENGTH_BITS)
             length = chance.getrandbits(SUPER_LENGTH_BITS) if first else 0
             verdict = chance.choice(list(TxStatus))
@@ -321,6 +334,8 @@ async def counters_count_every_event(dut):
                                    "bytes_out": outside}))
             count(expected, "tx", verdict.name, length,
                   outside if verdict in (TxStatus.SEALED, TxStatus.BYPASSED) else None, first)
+            expected["tx_bytes_sealed"] += outside if verdict == TxStatus.SEALED else 0
+            expected["tx_bytes_dropped"] += length if verdict > TxStatus.BYPASSED else 0
         await rx.drained()
         await tx.drained()
         await RisingEdge(dut.clk)

@@ -51,6 +51,7 @@ class Request:
         wanted = {
             "verdict": {"status": self.status, "sa": frame["sa"], "last": frame["last"]},
             "event": {"status": self.status, "first": frame["first"],
+                      "last": frame["last"],
                       "bytes_in": frame["bytes_in"],
                       "bytes_out": frame["bytes_out"] if self.keep else 0},
             "keep": self.keep, "seal": self.seal, "again": not frame["first"],

@@ -5,7 +5,10 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.axil import axi_lite
+from hdl.counter_bank import rx_leaves, tx_leaves
 from hdl.features import ALL, Features
+from hdl.frame_gate import FrameGate
+from hdl.frames_inside import FramesInside
 from hdl.layouts import RxCompletion, TxDescriptor
 from hdl.registers import Registers
 from hdl.rx_path import RxPath, rx_points
@@ -118,7 +121,7 @@ class Engine(wiring.Component):
         m = Module()
         features = self.features
         m.submodules.sas = sas = SaStore(features.width, features.sas)
-        m.submodules.registers = registers = Registers(features.width, features.sas)
+        m.submodules.registers = registers = Registers(features)
         self.connect_axil(m, registers.axil)
         wiring.connect(m, registers.command, sas.command)
         wiring.connect(m, sas.response, registers.response)
@@ -126,26 +129,48 @@ class Engine(wiring.Component):
             sas.hash_key.eq(registers.hash_key),
             registers.rx_empty.eq(sas.rx_empty),
             self.irq.eq(registers.irq),
+            registers.rx_stopped.eq(registers.quiesce),
+            registers.tx_stopped.eq(registers.quiesce),
+            registers.rx_idle.eq(1),
+            registers.tx_idle.eq(1),
         ]
 
         if features.receive:
-            m.submodules.rx = rx = RxPath(features.width, features.ipv6)
-            self.connect_side(m, "rx", rx)
+            m.submodules.rx = rx = RxPath(features.width)
+            event = rx.event.payload
+            self.connect_side(m, "rx", rx, registers, 1, rx_leaves(event))
             wiring.connect(m, rx.lookup, sas.rx_i)
             wiring.connect(m, sas.rx_o, rx.sa)
             wiring.connect(m, rx.event, registers.rx_event)
         if features.transmit:
             m.submodules.tx = tx = TxPath(features.width, features.lso)
-            self.connect_side(m, "tx", tx)
+            event = tx.event.payload
+            self.connect_side(m, "tx", tx, registers, event.last, tx_leaves(event))
             wiring.connect(m, tx.read, sas.tx_i)
             wiring.connect(m, sas.tx_o, tx.sa)
             wiring.connect(m, tx.event, registers.tx_event)
         return m
 
-    def connect_side(self, m, side, path):
-        """Wire the streams of a direction, and its trace points, to their flat ports."""
-        self.connect_slave(m, f"s_axis_{side}", path.i)
+    def connect_side(self, m, side, path, registers, last, leaves):
+        """Wire the streams of a direction, and its trace points, to their flat ports.
+
+        ``last`` and ``leaves`` say of an event of the path whether its request has no other
+        verdict, and whether its frame is to leave.
+        """
+        m.submodules[f"{side}_gate"] = gate = FrameGate(path.i.payload.shape())
+        m.submodules[f"{side}_inside"] = inside = FramesInside()
+        self.connect_slave(m, f"s_axis_{side}", gate.i)
+        wiring.connect(m, gate.o, path.i)
         self.connect_master(m, f"m_axis_{side}", path.o)
+        m.d.comb += [
+            gate.stop.eq(registers.quiesce),
+            inside.began.eq(gate.began),
+            inside.judged.eq(path.event.valid & last),
+            inside.leaves.eq(path.event.valid & leaves),
+            inside.left.eq(path.o.valid & path.o.ready & path.o.payload.tlast),
+            getattr(registers, f"{side}_stopped").eq(gate.stopped),
+            getattr(registers, f"{side}_idle").eq(inside.idle),
+        ]
         for name in path.taps.signature.members if self.taps else ():
             point = getattr(path.taps, name)
             m.d.comb += [

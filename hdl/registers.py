@@ -2,27 +2,24 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from amaranth.hdl import Cat, Const, Module, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hdl.axil import AxiLite, axi_lite
-from hdl.counters import COUNTER_BITS, Counters
-from hdl.layouts import LENGTH_BITS, SUPER_LENGTH_BITS, SaCommand, SaResponse
+from hdl.burst_detector import BurstDetector
+from hdl.counter_bank import CounterBank, RxEvent, TxEvent
+from hdl.counters import COUNTER_BITS
+from hdl.event_queue import EventQueue
+from hdl.features import Features
+from hdl.layouts import Event, SaCommand, SaResponse
 from hdl.lookup_control import HASH_KEY_BITS, HASH_KEY_DEFAULT
 from model import registers as table
-from model.codes import STATUS_BITS, IcvSize, KeySize, RxStatus, TxStatus
+from model.codes import RxStatus, SaOperation, SaResult
 from model.registers import Access, Register, RegisterField
 
-RxEvent = data.StructLayout({"status": STATUS_BITS, "bytes": LENGTH_BITS})
-"""A frame received: ``RxStatus`` and its length. An oversize frame is counted as not leaving."""
-
-TxEvent = data.StructLayout({
-    "status": STATUS_BITS, "first": 1, "bytes_in": SUPER_LENGTH_BITS, "bytes_out": LENGTH_BITS})
-"""A frame of a request to send, or a refused request: ``TxStatus``, and its length as it leaves.
-
-``first`` of its request; then ``bytes_in`` is the request's length, else 0.
-"""
+EVENT_SOURCES = 4
+"""Usage of each direction, replay, bursts."""
 
 Groups = Sequence[tuple[Iterable[Register], Mapping[str, Value]]]
 WriteGroups = Sequence[tuple[Iterable[Register], Mapping[str, Value], Value]]
@@ -45,15 +42,15 @@ class Registers(wiring.Component):
     while a command runs or a receive SA is there. Bytes without strobe keep their value; a
     write to the doorbell starts a command if it has any strobe.
 
-    Counters of statuses lie in a RAM for each direction. A read of a counter's low word keeps
-    its high word, so that the two belong together.
+    A read of a counter's low word keeps its high word, so that the two belong together.
+
+    Events wait in an ``EventQueue``, from which a write to EVENT_POP takes one, with SLVERR
+    when it is empty; AUTH_BURST events are found here among the verdicts.
 
     Parameters
     ----------
-    width : int
-        Width of the datapath in bits, for CAPABILITIES.
-    sas : int
-        Size of the SA tables, for SAS.
+    features : Features
+        What CAPABILITIES and the registers behind it say.
 
     Members
     -------
@@ -62,7 +59,7 @@ class Registers(wiring.Component):
     command : Out(stream.Signature(SaCommand))
         SA commands.
     response : In(stream.Signature(SaResponse))
-        Their responses; always taken.
+        Their responses; taken at once but in a clock with a refused doorbell.
     hash_key : Out(HASH_KEY_BITS)
         Key of the look-up hash.
     rx_empty : In(1)
@@ -71,13 +68,20 @@ class Registers(wiring.Component):
         Frames received, to count.
     tx_event : In(stream.Signature(TxEvent, always_ready=True))
         Frames to send, to count.
+    rx_usage_event, tx_usage_event : In(stream.Signature(Event, always_ready=True))
+        Limits of packets and bytes reached.
+    replay_event : In(stream.Signature(Event, always_ready=True))
+        Sequence numbers of receive SAs half-way.
+    quiesce : Out(1)
+        Take no new frame.
+    rx_stopped, tx_stopped, rx_idle, tx_idle : In(1)
+        The fields of STATUS.
     irq : Out(1)
-        High while an enabled event is pending.
+        High while something is pending that is enabled.
     """
 
-    def __init__(self, width: int, sas: int):
-        self.width = width
-        self.sas = sas
+    def __init__(self, features: Features):
+        self.features = features
         super().__init__({
             "axil": In(axi_lite()),
             "command": Out(stream.Signature(SaCommand)),
@@ -86,6 +90,14 @@ class Registers(wiring.Component):
             "rx_empty": In(1),
             "rx_event": In(stream.Signature(RxEvent, always_ready=True)),
             "tx_event": In(stream.Signature(TxEvent, always_ready=True)),
+            "rx_usage_event": In(stream.Signature(Event, always_ready=True)),
+            "tx_usage_event": In(stream.Signature(Event, always_ready=True)),
+            "replay_event": In(stream.Signature(Event, always_ready=True)),
+            "quiesce": Out(1),
+            "rx_stopped": In(1),
+            "tx_stopped": In(1),
+            "rx_idle": In(1),
+            "tx_idle": In(1),
             "irq": Out(1),
         })
 
@@ -93,18 +105,40 @@ class Registers(wiring.Component):
         m = Module()
         m.submodules.axil = axil = AxiLite()
         wiring.connect(m, wiring.flipped(self.axil), axil.bus)
+        m.submodules.counters = counters = CounterBank()
+        m.submodules.bursts = bursts = BurstDetector()
+        sources = (self.rx_usage_event, self.tx_usage_event, self.replay_event)
+        m.submodules.events = events = EventQueue(EVENT_SOURCES)
+        for source, target in zip((*map(wiring.flipped, sources), bursts.event), events.i,
+                                  strict=True):
+            wiring.connect(m, source, target)
 
         parameters = Signal(SaCommand)
         read_back = Signal(SaResponse)
         busy, done = Signal(), Signal()
-        pending, enabled = Signal(), Signal()
-        events = {"command_done": pending, "command_done_enable": enabled}
+        interrupts = {field.name: Signal(name=field.name)
+                      for register in table.INTERRUPTS for field in register.fields}
+        pop = Signal()
+        controls = {
+            "quiesce": self.quiesce, "burst_threshold": bursts.threshold,
+            "burst_clocks": bursts.clocks,
+        }
+        head = {
+            **{name: Mux(events.o.valid, value, 0)
+               for name, value in _members(events.o.payload).items()},
+            "event_valid": events.o.valid, "event_count": events.count,
+        }
 
-        self._read(m, axil, [
-            (table.IDENTIFICATION, self._constants()),
-            (table.EVENTS, events),
+        self._read(m, axil, counters, [
+            (table.IDENTIFICATION + table.CAPABILITIES, {
+                name: Const(value)
+                for name, value in table.capabilities(self.features).items()}),
+            (table.INTERRUPTS, interrupts),
+            (table.CONTROLS, {**controls, **{name: getattr(self, name) for name in (
+                "rx_stopped", "tx_stopped", "rx_idle", "tx_idle")}}),
             (table.HASH_KEY, {}),
-            ([table.SA_DOORBELL], {}),
+            (table.EVENT_HEAD, head),
+            ([table.EVENT_POP, table.SA_DOORBELL], {}),
             ([table.SA_STATUS], {
                 "busy": busy, "done": done, "result": read_back.result,
                 "rx_empty": self.rx_empty,
@@ -112,54 +146,82 @@ class Registers(wiring.Component):
             (table.SA_PARAMETERS, _members(parameters)),
             (table.READ_BACK, _members(read_back)),
         ])
+        m.d.sync += pop.eq(0)
         self._write(m, axil, [
-            (table.EVENTS, events, Const(1)),
+            (table.INTERRUPTS, interrupts, Const(1)),
+            (table.CONTROLS, controls, Const(1)),
             (table.HASH_KEY, {"hash_key": self.hash_key}, ~busy & self.rx_empty),
+            ([table.EVENT_POP], {"event_pop": pop}, events.o.valid),
             ([table.SA_DOORBELL, *table.SA_PARAMETERS], _members(parameters), ~busy),
         ])
 
         write = axil.write.payload
-        doorbell = Signal()
+        rung, answered = Signal(), Signal()
         m.d.comb += [
-            doorbell.eq(axil.write.valid & ~axil.write_error & write.strobe.any()
-                        & (write.address == _word(table.SA_DOORBELL))),
+            rung.eq(axil.write.valid & write.strobe.any()
+                    & (write.address == _word(table.SA_DOORBELL))),
+            answered.eq(self.response.valid & self.response.ready),
             self.command.payload.eq(parameters),
-            self.response.ready.eq(1),
+            self.response.ready.eq(~(rung & busy)),
+            events.o.ready.eq(pop),
         ]
-        with m.If(doorbell):
+        with m.If(rung & ~busy):
             m.d.sync += [busy.eq(1), done.eq(0), self.command.valid.eq(1)]
         with m.If(self.command.valid & self.command.ready):
             m.d.sync += self.command.valid.eq(0)
             m.d.sync += [parameters[name].eq(0) for name in _SECRETS]
-        # After the writes, so that an event in the clock of its clearing stays.
-        with m.If(self.response.valid):
+        # After the writes, so that what happens in the clock of its clearing stays.
+        with m.If(answered):
             m.d.sync += [
-                busy.eq(0), done.eq(1), pending.eq(1), read_back.eq(self.response.payload),
+                busy.eq(0), done.eq(1), interrupts["command_done"].eq(1),
+                read_back.eq(self.response.payload),
             ]
-        m.d.sync += self.irq.eq(pending & enabled)
+        with m.If(events.lost != 0):
+            m.d.sync += interrupts["events_lost"].eq(1)
+        m.d.comb += interrupts["event_present"].eq(events.o.valid)
+        m.d.sync += self.irq.eq(Cat(
+            interrupts[field.name] & interrupts[f"{field.name}_enable"]
+            for field in table.BY_NAME["IRQ_STATUS"].fields).any())
+
+        self._count(m, counters, parameters.operation, answered, rung & busy)
+        m.d.comb += [
+            counters.lost.eq(events.lost),
+            bursts.failed.eq(self.rx_event.valid
+                             & (self.rx_event.payload.status == RxStatus.AUTH_FAILED)),
+        ]
         return m
 
-    def _constants(self) -> dict[str, Value]:
-        return {
-            "type": Const(table.MAGIC),
-            "version": Const(table.VERSION),
-            "size": Const(1 << table.ADDRESS_BITS),
-            "width": Const(self.width),
-            "key_sizes": Const(sum(1 << size for size in KeySize)),
-            "icv_sizes": Const(sum(1 << size for size in IcvSize)),
-            "has_esn": Const(1),
-            "has_ipv6": Const(1),
-            "has_udp": Const(1),
-            "sas": Const(self.sas),
-        }
+    def _count(
+        self, m: Module, counters: CounterBank, operation: Value, answered: Value, dropped: Value,
+    ) -> None:
+        """Count the events of the datapath, and SA commands that have ended or been refused."""
+        failed = self.response.payload.result != SaResult.OK
+        m.d.comb += [
+            counters.rx_event.payload.eq(self.rx_event.payload),
+            counters.rx_event.valid.eq(self.rx_event.valid),
+            counters.tx_event.payload.eq(self.tx_event.payload),
+            counters.tx_event.valid.eq(self.tx_event.valid),
+        ]
+        for name, counted in (
+            ("sa_add_success", answered & (operation == SaOperation.ADD) & ~failed),
+            ("sa_add_fail", answered & (operation == SaOperation.ADD) & failed),
+            ("sa_delete_success", answered & (operation == SaOperation.DELETE) & ~failed),
+            ("sa_delete_fail", answered & (operation == SaOperation.DELETE) & failed),
+            ("sa_command_dropped", dropped),
+        ):
+            with m.If(counted):
+                m.d.comb += [
+                    counters.command.valid.eq(1),
+                    counters.command.payload.eq(table.COMMANDS.index(name)),
+                ]
 
-    def _read(self, m: Module, axil: AxiLite, groups: Groups) -> None:
+    def _read(self, m: Module, axil: AxiLite, counters: CounterBank, groups: Groups) -> None:
         """Answer reads: each group of registers with the values of its fields."""
         answer = axil.read_answer
-        counters = self._counters(m, axil.read.payload)
         high = Signal(COUNTER_BITS - table.WORD_BITS)
-        counter_values = {**counters, "counter_high": high}
-        m.d.comb += answer.error.eq(1)
+        counter_values = {
+            **dict.fromkeys(table.counters(), counters.value), "counter_high": high}
+        m.d.comb += [answer.error.eq(1), counters.index.eq(axil.read.payload[1:])]
         with m.Switch(axil.read.payload):
             for registers, values in [*groups, (table.COUNTERS, counter_values)]:
                 for register in registers:
@@ -172,9 +234,10 @@ class Registers(wiring.Component):
                                 for field in register.fields
                             ]
         with m.If(axil.read.valid), m.Switch(axil.read.payload):
-            for name, offset in table.counters().items():
+            for offset in table.counters().values():
                 with m.Case(offset // table.WORD_BYTES):
-                    m.d.sync += high.eq(counters[name][table.WORD_BITS:])
+                    m.d.sync += high.eq(counters.value[table.WORD_BITS:])
+
 
     def _write(self, m: Module, axil: AxiLite, groups: WriteGroups) -> None:
         """Take writes: each group with its fields' registers and whether it may be written."""
@@ -190,6 +253,8 @@ class Registers(wiring.Component):
                         m.d.comb += axil.write_error.eq(~allowed)
                         with m.If(axil.write.valid & allowed):
                             for field in register.fields:
+                                if field.access == Access.READ:
+                                    continue
                                 target = _part(targets, field)
                                 mask = strobes[field.low:field.low + field.bits]
                                 new = write.data[field.low:field.low + field.bits]
@@ -197,36 +262,6 @@ class Registers(wiring.Component):
                                     m.d.sync += target.eq(target & ~(new & mask))
                                 else:
                                     m.d.sync += target.eq(target & ~mask | new & mask)
-
-    def _counters(self, m: Module, address: Value) -> dict[str, Value]:
-        """Count the events; return each counter's value, those of statuses at ``address``."""
-        values: dict[str, Value] = {}
-        rx, tx = self.rx_event.payload, self.tx_event.payload
-        sides = (
-            ("rx", RxStatus, self.rx_event, 1, rx.bytes, rx.bytes,
-             rx.status != RxStatus.OVERSIZE),
-            ("tx", TxStatus, self.tx_event, tx.first, tx.bytes_in, tx.bytes_out,
-             tx.status <= TxStatus.BYPASSED),
-        )
-        for side, statuses, event, comes, bytes_in, bytes_out, leaves in sides:
-            m.submodules[f"{side}_counters"] = counters = Counters(max(statuses) + 1)
-            m.d.comb += [
-                counters.event.valid.eq(event.valid),
-                counters.event.payload.eq(event.payload.status),
-                counters.index.eq(address[1:]),
-            ]
-            values |= {f"{side}_{status.name.lower()}": counters.value for status in statuses}
-            totals = {name: Signal(COUNTER_BITS, name=name) for name in (
-                f"{side}_packets_in", f"{side}_bytes_in",
-                f"{side}_packets_out", f"{side}_bytes_out")}
-            packets_in, total_in, packets_out, total_out = totals.values()
-            with m.If(event.valid):
-                m.d.sync += [packets_in.eq(packets_in + comes), total_in.eq(total_in + bytes_in)]
-                with m.If(leaves):
-                    m.d.sync += [
-                        packets_out.eq(packets_out + 1), total_out.eq(total_out + bytes_out)]
-            values |= totals
-        return values
 
 
 def _word(register: Register) -> int:

@@ -98,6 +98,7 @@ class TxDispatch(wiring.Component):
             job.verdict.last.eq(one.last),
             job.event.status.eq(one.status),
             job.event.first.eq(one.first),
+            job.event.last.eq(one.last),
             job.event.bytes_in.eq(one.bytes_in),
             job.event.bytes_out.eq(Mux(one.keep, one.bytes_out, 0)),
             job.keep.eq(one.keep),

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
-from model import checksum, esn, esp, packet, receive_checksum, segment, trailer
+from model import checksum, esn, esp, packet, receive_checksum, registers, segment, trailer
 from model.codes import (
     ESP_ALIGNMENT_BYTES,
     ESP_TRAILER_MIN_BYTES,
@@ -43,6 +43,8 @@ IN_FLIGHT_MAX = 64
 """Frames that the receive path holds before their verdict."""
 
 ESP_OFFSET_MIN = ETHERNET_HEADER_BYTES + IPV4_HEADER_BYTES
+
+_COUNTED_COMMANDS: dict[int, str] = {SaOperation.ADD: "sa_add", SaOperation.DELETE: "sa_delete"}
 
 
 @dataclass(frozen=True)
@@ -102,14 +104,21 @@ class Device:
     def __init__(self, features: Features = ALL) -> None:
         self.features = features
         self.sas = {direction: SaTable(features.sas, direction) for direction in SaDirection}
-        self.counters = dict.fromkeys(_counter_names(), 0)
-        self.events = EventQueue()
+        self.counters = dict.fromkeys(registers.counters(), 0)
+        self.events = EventQueue(self.counters)
         self._windows: dict[int, Window] = {}
         self._begins: deque[tuple[int, int]] = deque(maxlen=IN_FLIGHT_MAX)
         """Of the last frames received: handle, and where its window began before the frame."""
 
     def command(self, values: Mapping[str, int]) -> SaResult:
         """Do one SA command; ``values`` are fields of SA_COMMAND, those not given are 0."""
+        result = self._do_command(values)
+        name = _COUNTED_COMMANDS.get(values.get("operation", 0))
+        if name:
+            self.counters[f"{name}_{'fail' if result else 'success'}"] += 1
+        return result
+
+    def _do_command(self, values: Mapping[str, int]) -> SaResult:
         try:
             operation = SaOperation(values.get("operation", 0))
         except ValueError:
@@ -143,11 +152,7 @@ class Device:
             return SaResult.EINVAL
         if not 1 <= handle < table.size:
             return SaResult.EINVAL
-        receive = table.direction == SaDirection.RX
-        present = self.features.receive if receive else self.features.transmit
-        ipv6 = added.destination.version == 6
-        if (not present or ipv6 and not self.features.ipv6
-                or receive and window.packets > self.features.replay_window):
+        if table.direction == SaDirection.RX and window.packets > self.features.replay_window:
             return SaResult.EOPNOTSUPP
         return table.add(handle, added)
 
@@ -201,7 +206,7 @@ class Device:
         window in the device they do not count for the high half that the frame is opened with.
         """
         trace: Trace = [("rx.in", {"frame": frame.hex()})]
-        status, parsed = packet.parse(frame, self.features.ipv6)
+        status, parsed = packet.parse(frame)
         trace.append(("rx.parse", _parse_fields(status, parsed)))
         handle = begin = 0
         opened = _Opened(status)
@@ -314,6 +319,12 @@ class Device:
         self.counters[f"{side}_bytes_in"] += bytes_in
         self.counters[f"{side}_packets_out"] += len(out)
         self.counters[f"{side}_bytes_out"] += sum(map(len, out))
+        if status is RxStatus.OK:
+            self.counters["rx_bytes_opened"] += sum(map(len, out))
+        elif status is TxStatus.SEALED:
+            self.counters["tx_bytes_sealed"] += sum(map(len, out))
+        elif side == "tx" and status > TxStatus.BYPASSED:
+            self.counters["tx_bytes_dropped"] += bytes_in
 
 
 def _open(
@@ -460,12 +471,3 @@ def _parse_fields(status: RxStatus, parsed: Parsed | None) -> dict[str, Any]:
 
 def _zeros(layout: Layout) -> dict[str, int]:
     return dict.fromkeys((entry.name for entry in layout.fields), 0)
-
-
-def _counter_names() -> list[str]:
-    names = [f"rx_{status.name.lower()}" for status in RxStatus]
-    names += [f"tx_{status.name.lower()}" for status in TxStatus]
-    for side in ("rx", "tx"):
-        for unit in ("packets", "bytes"):
-            names += [f"{side}_{unit}_in", f"{side}_{unit}_out"]
-    return names

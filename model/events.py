@@ -1,6 +1,7 @@
 """The device's event queue and the detector of authentication failures."""
 
 from collections import deque
+from collections.abc import MutableMapping
 
 from model.codes import EVENT_QUEUE_DEPTH, EventKind, SaDirection
 from model.layouts import EVENT
@@ -12,13 +13,13 @@ Event = dict[str, int]
 class EventQueue:
     """Events in the order in which they came, until software takes them off.
 
-    What comes to a full queue is not kept: ``lost`` counts it and ``overflowed`` stays until
-    software clears it, so that nothing is lost silently.
+    What comes to a full queue is not kept: the counter ``events_lost`` of ``counters`` counts
+    it and ``overflowed`` stays until software clears it, so that nothing is lost silently.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, counters: MutableMapping[str, int]) -> None:
         self._events: deque[Event] = deque()
-        self.lost = 0
+        self._counters = counters
         self.overflowed = False
 
     def __len__(self) -> int:
@@ -34,7 +35,7 @@ class EventQueue:
     ) -> None:
         """Tell an event. ``sequence`` has 64 bits; 0 where the event is of no single frame."""
         if len(self._events) == EVENT_QUEUE_DEPTH:
-            self.lost += 1
+            self._counters["events_lost"] += 1
             self.overflowed = True
             return
         values = {"kind": kind, "direction": direction, "sa": sa, "sequence": sequence}

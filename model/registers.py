@@ -8,11 +8,22 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from model.codes import RxStatus, SaResult, TxStatus
-from model.layouts import SA_COMMAND, SA_RESPONSE, Layout
+from model.codes import (
+    EVENT_QUEUE_DEPTH,
+    FRAME_BYTES_MAX,
+    SUPER_FRAME_BYTES_MAX,
+    IcvSize,
+    KeySize,
+    ReplayWindow,
+    RxStatus,
+    SaResult,
+    TxStatus,
+)
+from model.features import Features
+from model.layouts import EVENT, SA_COMMAND, SA_RESPONSE, Layout
 
 MAGIC = int.from_bytes(b"ESPN", "big")
-VERSION = 1
+VERSION = 2
 WORD_BITS = 32
 WORD_BYTES = 4
 ADDRESS_BITS = 12
@@ -41,6 +52,8 @@ class RegisterField:
     bits: int
     doc: str
     part: int = 0
+    access: Access | None = None
+    """Where it is not that of the register."""
 
     @property
     def mask(self) -> int:
@@ -123,11 +136,22 @@ TOTAL_COUNTERS = 0x400
 COUNTER_BYTES = 8
 """A counter is two registers, low word first."""
 
-TOTALS = tuple(
+FLOWS = tuple(
     f"{side}_{unit}_{way}"
     for side in ("rx", "tx") for unit in ("packets", "bytes") for way in ("in", "out")
 )
 """Counters over all statuses. Out: frames that left, with the bytes they left with."""
+
+SHARES = ("rx_bytes_opened", "tx_bytes_sealed", "tx_bytes_dropped")
+"""Bytes of the frames received with status OK, of those sent with status SEALED, and of the
+requests that were refused."""
+
+COMMANDS = (
+    "sa_add_success", "sa_add_fail", "sa_delete_success", "sa_delete_fail", "sa_command_dropped")
+"""ADD and DELETE by their results; doorbells refused because a command ran."""
+
+TOTALS = (*FLOWS, *SHARES, *COMMANDS, "events_lost")
+"""Counters that are not of one status. Lost: events that came to a full queue."""
 
 
 def counters() -> dict[str, int]:
@@ -161,6 +185,9 @@ IDENTIFICATION = (
              "Version of this map", VERSION),
     Register(0x008, "SIZE", Access.READ, (RegisterField("size", 0, 32, "bytes"),),
              "Address space of the block", 1 << ADDRESS_BITS),
+)
+
+CAPABILITIES = (
     Register(0x00C, "CAPABILITIES", Access.READ, (
         RegisterField("width", 0, 10, "bits of the datapath: 128, 256 or 512"),
         RegisterField("key_sizes", 12, 3, "a bit for each KeySize: 128, 192, 256"),
@@ -168,20 +195,104 @@ IDENTIFICATION = (
         RegisterField("has_esn", 20, 1, "extended sequence numbers"),
         RegisterField("has_ipv6", 21, 1, "IPv6 outside"),
         RegisterField("has_udp", 22, 1, "UDP encapsulation (RFC 3948)"),
+        RegisterField("has_receive", 23, 1, "the receive path"),
+        RegisterField("has_transmit", 24, 1, "the transmit path"),
+        RegisterField("has_checksum", 25, 1, "TCP and UDP checksums of frames to send"),
+        RegisterField("has_lso", 26, 1, "segmentation of super-frames to send"),
+        RegisterField("has_lifetime", 27, 1, "limits of packets and bytes of an SA"),
+        RegisterField("replay_window_max", 28, 3, "ReplayWindow: the largest, 0 for none"),
     ), "What the engine can do"),
     Register(0x010, "SAS", Access.READ, (
         RegisterField("sas", 0, 17, "handles of each direction are 1 to SAS - 1"),
     ), "Size of the SA tables"),
+    Register(0x014, "FRAME_BYTES_MAX", Access.READ, (
+        RegisterField("frame_bytes_max", 0, 16, "bytes, from the Ethernet header on"),
+    ), "Longest frame"),
+    Register(0x018, "SUPER_FRAME_BYTES_MAX", Access.READ, (
+        RegisterField("super_frame_bytes_max", 0, 17, "bytes; 0 without segmentation"),
+    ), "Longest super-frame"),
+    Register(0x01C, "EVENT_QUEUE_DEPTH", Access.READ, (
+        RegisterField("event_queue_depth", 0, 8, "events"),
+    ), "Events that the queue holds"),
 )
+"""They differ from build to build."""
 
-EVENTS = (
+
+def capabilities(features: Features) -> dict[str, int]:
+    """What the registers of ``IDENTIFICATION`` and ``CAPABILITIES`` say of a build, by field."""
+    window = next(size for size in ReplayWindow if size.packets == features.replay_window)
+    return {
+        "type": MAGIC,
+        "version": VERSION,
+        "size": 1 << ADDRESS_BITS,
+        "width": features.width,
+        "key_sizes": sum(1 << size for size in KeySize),
+        "icv_sizes": sum(1 << size for size in IcvSize),
+        "has_esn": 1,
+        "has_ipv6": int(features.ipv6),
+        "has_udp": 1,
+        "has_receive": int(features.receive),
+        "has_transmit": int(features.transmit),
+        "has_checksum": int(features.transmit),
+        "has_lso": int(features.lso),
+        "has_lifetime": 1,
+        "replay_window_max": int(window),
+        "sas": features.sas,
+        "frame_bytes_max": FRAME_BYTES_MAX,
+        "super_frame_bytes_max": SUPER_FRAME_BYTES_MAX if features.lso else 0,
+        "event_queue_depth": EVENT_QUEUE_DEPTH,
+    }
+
+
+INTERRUPTS = (
     Register(0x020, "IRQ_STATUS", Access.CLEAR, (
         RegisterField("command_done", 0, 1, "an SA command has ended"),
-    ), "Events since they were cleared"),
+        RegisterField("event_present", 1, 1, "events are in the queue; goes when they have been "
+                      "taken off", access=Access.READ),
+        RegisterField("events_lost", 2, 1, "an event came to a full queue"),
+    ), "What has happened since it was cleared"),
     Register(0x024, "IRQ_ENABLE", Access.READ_WRITE, (
         RegisterField("command_done_enable", 0, 1, "raise irq for command_done"),
-    ), "Events that raise irq"),
+        RegisterField("event_present_enable", 1, 1, "raise irq for event_present"),
+        RegisterField("events_lost_enable", 2, 1, "raise irq for events_lost"),
+    ), "What raises irq"),
 )
+
+CONTROLS = (
+    Register(0x028, "CONTROL", Access.READ_WRITE, (
+        RegisterField("quiesce", 0, 1, "take no new frame from host and wire"),
+    ), "Stops and starts the datapath, at frame boundaries"),
+    Register(0x02C, "STATUS", Access.READ, (
+        RegisterField("rx_stopped", 0, 1, "no received frame is taken, nor half taken"),
+        RegisterField("tx_stopped", 1, 1, "no frame to send is taken, nor half taken"),
+        RegisterField("rx_idle", 8, 1, "every received frame has left"),
+        RegisterField("tx_idle", 9, 1, "every frame to send has left"),
+    ), "State of the datapath; stopped and idle, nothing of a frame is in it", reset=0x300),
+    Register(0x030, "BURST_THRESHOLD", Access.READ_WRITE, (
+        RegisterField("burst_threshold", 0, 16, "frames; 0: no AUTH_BURST event"),
+    ), "Frames with status AUTH_FAILED that make an AUTH_BURST event"),
+    Register(0x034, "BURST_CLOCKS", Access.READ_WRITE, (
+        RegisterField("burst_clocks", 0, 32, "clocks"),
+    ), "Length of the window in which they must come, from the first on"),
+)
+
+EVENT_HEAD = (
+    Register(0x060, "EVENT", Access.READ, (
+        _field(EVENT, "kind", 0),
+        _field(EVENT, "direction", 4),
+        RegisterField("event_valid", 8, 1, "there is an event"),
+        _field(EVENT, "sa", 16),
+    ), "The oldest event; 0 when there is none"),
+    *_layout_words(0x064, "EVENT_SEQUENCE_", Access.READ, EVENT, "sequence"),
+    Register(0x06C, "EVENT_COUNT", Access.READ, (
+        RegisterField("event_count", 0, 8, "events"),
+    ), "Events in the queue"),
+)
+"""Reading them changes nothing."""
+
+EVENT_POP = Register(0x070, "EVENT_POP", Access.WRITE, (
+    RegisterField("event_pop", 0, 1, "1: take the oldest event off"),
+), "Takes an event off the queue; SLVERR when there is none")
 
 HASH_KEY = tuple(_words(
     0x040, "HASH_KEY", Access.WRITE, "hash_key", WORD_BITS * HASH_KEY_WORDS,
@@ -221,7 +332,8 @@ READ_BACK = (
 COUNTERS = tuple(_counter_registers())
 
 REGISTERS = (
-    *IDENTIFICATION, *EVENTS, *HASH_KEY, SA_DOORBELL, SA_STATUS, *SA_PARAMETERS, *READ_BACK,
+    *IDENTIFICATION, *CAPABILITIES, *INTERRUPTS, *CONTROLS, *HASH_KEY, *EVENT_HEAD, EVENT_POP,
+    SA_DOORBELL, SA_STATUS, *SA_PARAMETERS, *READ_BACK,
     *COUNTERS,
 )
 
@@ -231,7 +343,7 @@ BY_NAME = {register.name: register for register in REGISTERS}
 def rows() -> Iterator[tuple[str, ...]]:
     """The table for a reader: offset, register, access, reset, bits, field, meaning."""
     for register in REGISTERS:
-        reset = "" if register in IDENTIFICATION[3:] else f"{register.reset:#x}"
+        reset = "" if register in CAPABILITIES else f"{register.reset:#x}"
         yield (f"{register.offset:#05x}", register.name, register.access, reset, "", "",
                register.doc)
         for field in register.fields:

@@ -239,6 +239,11 @@ class SaTable:
         self._deleted: set[int] = set()
         self._handles: dict[tuple[Address, Encapsulation, int], int] = {}
 
+    @property
+    def empty(self) -> bool:
+        """Whether no look-up finds an SA, of a receive table."""
+        return not self._handles
+
     def add(self, handle: int, sa: SecurityAssociation) -> SaResult:
         """Take ``sa`` under a free handle; it has served nothing yet."""
         if not self._in_range(handle):

@@ -8,16 +8,21 @@ from amaranth.lib import wiring
 from hdl.aes_key_step import AesKeyStep
 from hdl.aes_pipeline import AesPipeline
 from hdl.aes_round import AesRound
-from hdl.axi_stream import FrameIngress
+from hdl.axi_stream import FrameIngress, axi_beat
 from hdl.axil import AxiLite
 from hdl.beat_store import BeatStore
+from hdl.burst_detector import BurstDetector
+from hdl.counter_bank import CounterBank
 from hdl.counters import Counters
 from hdl.delay_line import DelayLine
 from hdl.engine import Engine
 from hdl.esp_header import EspHeader
+from hdl.event_queue import EventQueue
 from hdl.features import Features
 from hdl.frame_build import FrameBuild
+from hdl.frame_gate import FrameGate
 from hdl.frame_hold import FrameHold
+from hdl.frames_inside import FramesInside
 from hdl.gcm_core import GcmCore
 from hdl.gcm_feed import GcmFeed
 from hdl.gcm_stream import GcmStream
@@ -31,12 +36,12 @@ from hdl.header_split import HeaderSplit
 from hdl.icv_append import IcvAppend
 from hdl.icv_split import IcvSplit
 from hdl.l4_check import L4Check
-from hdl.layouts import LookupKey, beat
+from hdl.layouts import LookupKey, TxDescriptor, beat
 from hdl.lookup_control import LookupControl, hash_bits
 from hdl.ones_sum import OnesSum
 from hdl.pad_capture import PadCapture
 from hdl.queue import Queue
-from hdl.registers import Registers
+from hdl.registers import EVENT_SOURCES, Registers
 from hdl.rx_checksum import RxChecksum
 from hdl.rx_dispatch import RxDispatch
 from hdl.rx_parser import RxParser
@@ -138,7 +143,12 @@ BLOCKS = (
     Block("gf_multiplier", lambda width: GfMultiplier(_lanes(width))),
     Block("hash_key", lambda width: HashKey(_lanes(width))),
     Block("sa_commands", lambda width: SaCommands(_lanes(width), SAS)),
-    Block("registers", lambda width: Registers(width, SAS)),
+    Block("counter_bank", lambda _: CounterBank(), scales=False),
+    Block("burst_detector", lambda _: BurstDetector(), scales=False),
+    Block("event_queue", lambda _: EventQueue(EVENT_SOURCES), scales=False),
+    Block("frame_gate", lambda width: FrameGate(axi_beat(width, TxDescriptor.size))),
+    Block("frames_inside", lambda _: FramesInside(), scales=False),
+    Block("registers", lambda width: Registers(Features(width=width, sas=SAS))),
     Block("ghash", lambda width: Ghash(_lanes(width))),
     Block("sa_store", lambda width: SaStore(width, SAS)),
     # What holds a whole AES pipeline: minutes each, and hours if several lanes were one module.

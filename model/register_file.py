@@ -1,0 +1,192 @@
+"""The register block as a driver sees it: every access at once, without a bus."""
+
+from collections.abc import Mapping
+
+from model.codes import EventKind, RxStatus, SaDirection, SaOperation, SaResult
+from model.device import Device
+from model.events import BurstDetector
+from model.layouts import SA_COMMAND, SA_RESPONSE
+from model.registers import (
+    BY_NAME,
+    CAPABILITIES,
+    CONTROLS,
+    COUNTERS,
+    EVENT_HEAD,
+    EVENT_POP,
+    HASH_KEY,
+    IDENTIFICATION,
+    REGISTERS,
+    SA_DOORBELL,
+    SA_PARAMETERS,
+    SA_STATUS,
+    WORD_BITS,
+    WORD_BYTES,
+    Access,
+    Register,
+    capabilities,
+)
+
+STROBES = (1 << WORD_BYTES) - 1
+"""All bytes of a word."""
+
+_AT = {register.offset: register for register in REGISTERS}
+
+
+class SlaveError(Exception):
+    """The access is answered with SLVERR and has changed nothing."""
+
+
+class RegisterFile:
+    """The registers of ``model.registers`` in front of a model device.
+
+    An SA command ends within the write to its doorbell, and a frame within the call of the
+    device, so that ``busy`` is never seen and the datapath is always idle. Time, which only the
+    burst detector needs, stands still but for ``pass_clocks``.
+    """
+
+    def __init__(self, device: Device) -> None:
+        self.device = device
+        self._capabilities = capabilities(device.features)
+        self._kept = {register.name: 0 for register in REGISTERS
+                      if register.access in (Access.READ_WRITE, Access.WRITE)}
+        self._done = False
+        self._command_done = False
+        self._response = SA_RESPONSE.unpack(0)
+        self._counter_high = 0
+        self._burst = BurstDetector()
+        self._failures_seen = 0
+        self._now = 0
+
+    @property
+    def irq(self) -> bool:
+        """Level of the interrupt."""
+        return bool(self._read(BY_NAME["IRQ_STATUS"]) & self._read(BY_NAME["IRQ_ENABLE"]))
+
+    def pass_clocks(self, clocks: int) -> None:
+        """Let time go on by that many clocks, after all that has been received."""
+        self._find_bursts()
+        self._now += clocks
+
+    def read(self, offset: int) -> int:
+        """The word at a byte offset, whose two low bits do not count.
+
+        Raises ``SlaveError`` where there is no register.
+        """
+        return self._read(_register(offset))
+
+    def write(self, offset: int, value: int, strobe: int = STROBES) -> None:
+        """Write the bytes of a word that ``strobe`` has a bit for, bit 0 for bits 7:0.
+
+        Raises ``SlaveError`` where there is no register, or none to be written now.
+        """
+        register = _register(offset)
+        if register.access == Access.READ or not self._allows(register):
+            raise SlaveError(f"write to {register.name}: SLVERR")
+        self._find_bursts()
+        mask = _bits(strobe)
+        if register.access == Access.CLEAR:
+            self._clear(register, value & mask)
+            return
+        kept = self._kept[register.name]
+        fields = sum(field.mask for field in register.fields)
+        self._kept[register.name] = kept & ~mask | value & mask & fields
+        if register is SA_DOORBELL and strobe:
+            self._command()
+        elif register is EVENT_POP:
+            if self._kept.get(register.name):
+                self.device.events.pop()
+            self._kept[register.name] = 0
+        elif register in CONTROLS:
+            self._burst.threshold = self._kept["BURST_THRESHOLD"]
+            self._burst.clocks = self._kept["BURST_CLOCKS"]
+
+    def _allows(self, register: Register) -> bool:
+        if register in HASH_KEY:
+            return self.device.sas[SaDirection.RX].empty
+        return register is not EVENT_POP or len(self.device.events) > 0
+
+    def _read(self, register: Register) -> int:
+        self._find_bursts()
+        if register in COUNTERS:
+            return self._read_counter(register)
+        if register.access == Access.WRITE:
+            return 0
+        if register.access == Access.READ_WRITE:
+            return self._kept[register.name]
+        return _word(register, self._values(register))
+
+    def _values(self, register: Register) -> Mapping[str, int]:
+        """Values of the fields of a register that is not just kept."""
+        if register in IDENTIFICATION or register in CAPABILITIES:
+            return self._capabilities
+        if register in EVENT_HEAD:
+            events = self.device.events
+            return {**events.head, "event_valid": len(events) > 0, "event_count": len(events)}
+        if register is SA_STATUS:
+            return {"busy": 0, "done": self._done, "result": self._response["result"],
+                    "rx_empty": self.device.sas[SaDirection.RX].empty}
+        if register.name == "IRQ_STATUS":
+            return {"command_done": self._command_done,
+                    "event_present": len(self.device.events) > 0,
+                    "events_lost": self.device.events.overflowed}
+        if register.name == "STATUS":
+            quiesce = self._kept["CONTROL"]
+            return {"rx_stopped": quiesce, "tx_stopped": quiesce, "rx_idle": 1, "tx_idle": 1}
+        return self._response
+
+    def _read_counter(self, register: Register) -> int:
+        name = register.fields[0].name
+        if name == "counter_high":
+            return self._counter_high
+        value = self.device.counters[name]
+        self._counter_high = value >> WORD_BITS
+        return value & (1 << WORD_BITS) - 1
+
+    def _clear(self, register: Register, bits: int) -> None:
+        """Clear what of a write-1-to-clear register has a bit set."""
+        cleared = {field.name for field in register.fields if field.mask & bits}
+        self._command_done &= "command_done" not in cleared
+        self.device.events.overflowed &= "events_lost" not in cleared
+
+    def _command(self) -> None:
+        """Do the SA command of the parameters; forget its keys."""
+        values: dict[str, int] = {}
+        for register in (SA_DOORBELL, *SA_PARAMETERS):
+            for field in register.fields:
+                part = (self._kept[register.name] & field.mask) >> field.low << field.part
+                values[field.name] = values.get(field.name, 0) | part
+            if register is not SA_DOORBELL and register.access == Access.WRITE:
+                self._kept[register.name] = 0
+        values = SA_COMMAND.unpack(SA_COMMAND.pack(values))
+        self._response = SA_RESPONSE.unpack(0)
+        result = self.device.command(values)
+        if result == SaResult.OK and values["operation"] == SaOperation.READ:
+            self._response = self.device.read_sa(SaDirection(values["direction"]), values["sa"])
+        self._response["result"] = int(result)
+        self._done = self._command_done = True
+
+    def _find_bursts(self) -> None:
+        """Tell the bursts of the frames received since the last access, all of them now."""
+        failures = self.device.counters[f"rx_{RxStatus.AUTH_FAILED.name.lower()}"]
+        for _ in range(failures - self._failures_seen):
+            if self._burst.fail(self._now):
+                self.device.events.push(EventKind.AUTH_BURST, SaDirection.RX)
+        self._failures_seen = failures
+
+
+def _register(offset: int) -> Register:
+    register = _AT.get(offset // WORD_BYTES * WORD_BYTES)
+    if register is None:
+        raise SlaveError(f"offset {offset:#x}: SLVERR, expected one of a register")
+    return register
+
+
+def _bits(strobe: int) -> int:
+    """The bits of the bytes that a strobe selects."""
+    return sum(0xFF << 8 * byte for byte in range(WORD_BYTES) if strobe >> byte & 1)
+
+
+def _word(register: Register, values: Mapping[str, int]) -> int:
+    """A register's word of the values of its fields."""
+    return sum(values[field.name] >> field.part << field.low & field.mask
+               for field in register.fields)

@@ -1,0 +1,170 @@
+"""The model's register block: what a driver meets behind the bus."""
+
+import pytest
+
+from model import registers
+from model.codes import EVENT_QUEUE_DEPTH, EventKind, SaDirection, SaOperation, SaResult
+from model.device import Device
+from model.events import BurstDetector
+from model.features import Features
+from model.layouts import EVENT
+from model.register_file import RegisterFile, SlaveError
+from model.registers import BY_NAME, REGISTERS, WORD_BYTES, Access
+
+FIRST, LAST = 7, 1 << 40
+
+
+@pytest.fixture
+def block() -> RegisterFile:
+    return RegisterFile(Device(Features(sas=16)))
+
+
+def read(block: RegisterFile, name: str) -> int:
+    return block.read(BY_NAME[name].offset)
+
+
+def write(block: RegisterFile, name: str, value: int) -> None:
+    block.write(BY_NAME[name].offset, value)
+
+
+def head(block: RegisterFile) -> dict[str, int]:
+    word = read(block, "EVENT")
+    values = {field.name: (word & field.mask) >> field.low for field in BY_NAME["EVENT"].fields}
+    values["sequence"] = read(block, "EVENT_SEQUENCE_0") | read(block, "EVENT_SEQUENCE_1") << 32
+    return values
+
+
+def test_reset_values_are_those_of_the_table(block):
+    for register in REGISTERS:
+        if register not in registers.CAPABILITIES:
+            assert block.read(register.offset) == register.reset, register.name
+
+
+@pytest.mark.parametrize("features", [
+    Features(), Features(width=512, sas=4096, lso=False, ipv6=False, replay_window=1024),
+    Features(transmit=False, lso=False), Features(receive=False, replay_window=0),
+])
+def test_capabilities_are_those_of_the_build(features):
+    block = RegisterFile(Device(features))
+    word = read(block, "CAPABILITIES")
+    can = {field.name: (word & field.mask) >> field.low
+           for field in BY_NAME["CAPABILITIES"].fields}
+    assert can["width"] == features.width
+    assert (can["has_receive"], can["has_transmit"]) == (features.receive, features.transmit)
+    assert (can["has_ipv6"], can["has_lso"]) == (features.ipv6, features.lso)
+    window = can["replay_window_max"]
+    assert (16 << window if window else 0) == features.replay_window
+    assert read(block, "SAS") == features.sas
+    assert (read(block, "SUPER_FRAME_BYTES_MAX") > 0) == features.lso
+
+
+def test_accesses_that_the_table_does_not_grant_are_refused(block):
+    granted = {register.offset: register.access for register in REGISTERS}
+    for offset in range(0, 1 << registers.ADDRESS_BITS, WORD_BYTES):
+        if offset not in granted:
+            with pytest.raises(SlaveError, match=f"{offset:#x}"):
+                block.read(offset)
+        if granted.get(offset, Access.READ) == Access.READ:
+            with pytest.raises(SlaveError):
+                block.write(offset, 1)
+
+
+def test_a_command_adds_and_reads_an_sa(block):
+    write(block, "SA_SPI", 77)
+    write(block, "SA_KEY0", 1)
+    write(block, "SA_DOORBELL", SaOperation.ADD | SaDirection.TX << 8 | 3 << 16)
+    assert read(block, "SA_STATUS") == 2 | SaResult.OK << 8 | 1 << 16
+    assert read(block, "SA_ADD_SUCCESS_LOW") == 1
+    write(block, "SA_DOORBELL", SaOperation.ADD | SaDirection.TX << 8 | 3 << 16)
+    assert read(block, "SA_STATUS") >> 8 & 7 == SaResult.EEXIST
+    assert read(block, "SA_ADD_FAIL_LOW") == 1
+    assert read(block, "READ_SPI") == 0
+    write(block, "SA_DOORBELL", SaOperation.READ | SaDirection.TX << 8 | 3 << 16)
+    assert read(block, "READ_SPI") == 77
+
+
+def test_a_key_serves_one_command_only(block):
+    write(block, "SA_SPI", 77)
+    write(block, "SA_KEY0", 5)
+    for handle, key in ((1, 5), (2, 0)):
+        write(block, "SA_DOORBELL", SaOperation.ADD | SaDirection.TX << 8 | handle << 16)
+        sa = block.device.sas[SaDirection.TX].get(handle)
+        assert sa is not None and int.from_bytes(sa.key, "little") == key
+
+
+def test_bytes_without_strobe_keep_their_value(block):
+    offset = BY_NAME["SA_SPI"].offset
+    block.write(offset, 0x11223344)
+    block.write(offset, 0xAABBCCDD, strobe=0b0101)
+    assert block.read(offset + 3) == 0x11BB33DD
+
+
+def test_events_stay_until_they_are_taken_off(block):
+    events = block.device.events
+    with pytest.raises(SlaveError, match="EVENT_POP"):
+        write(block, "EVENT_POP", 1)
+    write(block, "IRQ_ENABLE", 2)
+    assert not block.irq and head(block)["event_valid"] == 0
+    events.push(EventKind.SOFT_LIMIT, SaDirection.TX, 3, FIRST)
+    events.push(EventKind.ESN_HALF, SaDirection.RX, 4, LAST)
+    assert block.irq and read(block, "EVENT_COUNT") == 2
+    for _ in range(2):
+        assert head(block) == {"kind": EventKind.SOFT_LIMIT, "direction": SaDirection.TX,
+                               "event_valid": 1, "sa": 3, "sequence": FIRST}
+    write(block, "EVENT_POP", 0)
+    write(block, "IRQ_STATUS", 2)
+    assert block.irq and head(block)["sequence"] == FIRST
+    write(block, "EVENT_POP", 1)
+    assert block.irq and head(block)["sequence"] == LAST
+    write(block, "EVENT_POP", 1)
+    assert not block.irq and head(block) == EVENT.unpack(0) | {"event_valid": 0}
+
+
+def test_lost_events_are_counted_and_flagged(block):
+    write(block, "IRQ_ENABLE", 4)
+    for place in range(EVENT_QUEUE_DEPTH + 3):
+        assert block.irq == (place > EVENT_QUEUE_DEPTH)
+        block.device.events.push(EventKind.HARD_LIMIT, SaDirection.RX, 1, place)
+    assert read(block, "EVENTS_LOST_LOW") == 3
+    write(block, "IRQ_STATUS", 4)
+    assert not block.irq and read(block, "EVENTS_LOST_LOW") == 3
+    kept = []
+    while read(block, "EVENT_COUNT"):
+        kept.append(head(block)["sequence"])
+        write(block, "EVENT_POP", 1)
+    assert kept == list(range(EVENT_QUEUE_DEPTH))
+
+
+def test_a_burst_of_failures_is_told_once_a_window(block):
+    write(block, "BURST_THRESHOLD", 3)
+    write(block, "BURST_CLOCKS", 10)
+    for failures, told in ((2, 0), (1, 1), (5, 1)):
+        block.device.counters["rx_auth_failed"] += failures
+        block.pass_clocks(1)
+        assert read(block, "EVENT_COUNT") == told
+    block.pass_clocks(10)
+    block.device.counters["rx_auth_failed"] += 3
+    assert read(block, "EVENT_COUNT") == 2
+    assert head(block)["kind"] == EventKind.AUTH_BURST
+
+
+def test_failures_that_are_far_apart_are_no_burst():
+    detector = BurstDetector()
+    detector.threshold, detector.clocks = 2, 10
+    assert not any(detector.fail(10 * place) for place in range(5))
+    assert detector.fail(49)
+
+
+def test_a_counter_is_not_torn_by_what_comes_between_its_reads(block):
+    counters = block.device.counters
+    counters["rx_bytes_in"] = (1 << 32) - 1
+    assert read(block, "RX_BYTES_IN_LOW") == (1 << 32) - 1
+    counters["rx_bytes_in"] += 1
+    assert read(block, "RX_BYTES_IN_HIGH") == 0
+    assert read(block, "RX_BYTES_IN_LOW") == 0 and read(block, "RX_BYTES_IN_HIGH") == 1
+
+
+def test_quiesce_stops_both_directions(block):
+    assert read(block, "STATUS") == 0x300
+    write(block, "CONTROL", 1)
+    assert read(block, "STATUS") == 0x303
