@@ -3,6 +3,7 @@
 import random
 from collections.abc import Sequence
 
+from hdl.layouts import IPV4_BITS
 from hdl.lookup_control import (
     HASH_KEY_BITS,
     MOVES_MAX,
@@ -123,8 +124,11 @@ def colliding_keys(
     return list(keys)
 
 
-def random_keys(chance: random.Random, count: int) -> list[int]:
-    return [chance.getrandbits(LOOKUP_KEY.bits) for _ in range(count)]
+def random_keys(chance: random.Random, count: int, ipv6: bool = True) -> list[int]:
+    """Look-up keys; without ``ipv6`` such as are no IPv6 destination's."""
+    narrow = {"destination": (1 << IPV4_BITS) - 1, "encapsulation": 1, "spi": (1 << 32) - 1}
+    mask = (1 << LOOKUP_KEY.bits) - 1 if ipv6 else LOOKUP_KEY.pack(narrow)
+    return [chance.getrandbits(LOOKUP_KEY.bits) & mask for _ in range(count)]
 
 
 def run_of_spis(chance: random.Random, count: int) -> list[int]:

@@ -159,7 +159,7 @@ async def entries_move_until_every_handle_is_used_and_a_look_up_never_misses_one
     chance = random.Random(cocotb.RANDOM_SEED)
     await start_clock_and_reset(dut)
     table = Table(dut, random_hash_key(chance))
-    keys = random_keys(chance, 2 * table.sas)
+    keys = random_keys(chance, 2 * table.sas, ipv6=os.environ["IPV6"] == "1")
     lookups = Lookups(dut, table, chance, keys)
     fresh = list(keys)
     moves = 0
@@ -305,6 +305,11 @@ def test_look_up_table_of_16_on_icarus():
           testcase="entries_move_until_every_handle_is_used_and_a_look_up_never_misses_one")
 
 
+def test_a_table_without_ipv6_moves_entries_and_never_misses_one():
+    bench(64, ipv6=False,
+          testcase="entries_move_until_every_handle_is_used_and_a_look_up_never_misses_one")
+
+
 def test_look_up_table_of_64():
     bench(64)
 
@@ -315,12 +320,17 @@ def test_a_table_of_1024_moves_entries_and_never_misses_one():
 
 
 def bench(
-    sas: int, *, simulator: str = "verilator", testcase: str | None = None,
+    sas: int, *, ipv6: bool = True, simulator: str = "verilator", testcase: str | None = None,
 ) -> None:
     simulate(
-        SaLookup(sas), name="sa_lookup", module=__name__, simulator=simulator,
-        testcase=testcase, environment={"SAS": str(sas)},
+        SaLookup(sas, ipv6), name="sa_lookup", module=__name__, simulator=simulator,
+        testcase=testcase, environment={"SAS": str(sas), "IPV6": str(int(ipv6))},
     )
+
+
+def test_without_ipv6_an_entry_has_no_bits_for_it():
+    widths = {width for width, _ in memories_of(SaLookup(16, ipv6=False))}
+    assert widths == {entry(16).size - (128 - 32) - 1}
 
 
 @pytest.mark.parametrize("sas", [16, 256])

@@ -136,7 +136,7 @@ class Engine(wiring.Component):
         ]
 
         if features.receive:
-            m.submodules.rx = rx = RxPath(features.width)
+            m.submodules.rx = rx = RxPath(features.width, features.ipv6)
             event = rx.event.payload
             self.connect_side(m, "rx", rx, registers, 1, rx_leaves(event))
             wiring.connect(m, rx.lookup, sas.rx_i)

@@ -31,6 +31,8 @@ def struct(layout: Layout) -> data.StructLayout:
     return data.StructLayout({field.name: field.bits for field in layout.fields})
 
 
+IPV4_BITS = 32
+
 TxDescriptor = struct(TX_DESCRIPTOR)
 RxCompletion = struct(RX_COMPLETION)
 LookupKey = struct(LOOKUP_KEY)
@@ -41,6 +43,13 @@ RxParsed = struct(RX_PARSED)
 RxLookedUp = struct(RX_LOOKED_UP)
 TxVerdict = struct(TX_VERDICT)
 TxSeqiv = struct(TX_SEQIV)
+
+
+def lookup_key(ipv6: bool) -> data.StructLayout:
+    """What of a ``LookupKey`` tells the SAs of a build apart, with and without IPv6."""
+    if ipv6:
+        return LookupKey
+    return data.StructLayout({"destination": IPV4_BITS, "encapsulation": 1, "spi": 32})
 
 
 def beat(width: int) -> data.StructLayout:
@@ -143,9 +152,9 @@ def gcm_beat(width: int) -> data.StructLayout:
 
 
 __all__ = [
-    "GHASH_STAGES", "HANDLE_BITS", "HEADER_OFFSET_BITS", "LENGTH_BITS", "MSS_BITS",
+    "GHASH_STAGES", "HANDLE_BITS", "HEADER_OFFSET_BITS", "IPV4_BITS", "LENGTH_BITS", "MSS_BITS",
     "SUPER_LENGTH_BITS", "Event", "LookupKey", "RxCompletion", "RxLookedUp",
     "RxParsed", "SaCommand", "SaResponse", "TxDescriptor", "TxSeqiv", "TxVerdict", "beat",
     "gcm_beat", "gcm_parameters", "ghash_lanes", "has_spare_lane", "hash_power_count",
-    "hash_powers", "sa_context", "struct",
+    "hash_powers", "lookup_key", "sa_context", "struct",
 ]

@@ -6,7 +6,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.layouts import HANDLE_BITS, LookupKey
+from hdl.layouts import HANDLE_BITS, LookupKey, lookup_key
 from hdl.toeplitz import SerialToeplitz
 
 WAYS = 3
@@ -68,13 +68,13 @@ def hash_bits(sas: int) -> int:
     return min(max(2 * bits + 4, 22), 4 * bits, HASH_KEY_BITS - LookupKey.size + 1)
 
 
-def entry(sas: int) -> data.StructLayout:
+def entry(sas: int, ipv6: bool = True) -> data.StructLayout:
     """A place of the table. ``serial`` is that of the SA's context."""
     return data.StructLayout({
         "valid": 1,
         "serial": SERIAL_BITS,
         "sa": range(sas),
-        "key": LookupKey,
+        "key": lookup_key(ipv6),
     })
 
 
@@ -135,6 +135,8 @@ class LookupControl(wiring.Component):
     ----------
     sas : int
         Size of the SA table.
+    ipv6 : bool
+        Destinations may be IPv6.
 
     Members
     -------
@@ -148,31 +150,33 @@ class LookupControl(wiring.Component):
         The sweep is over.
     address : Out(data.ArrayLayout(index_bits(sas), WAYS))
         Row of each way to read or write.
-    ways : In(data.ArrayLayout(entry(sas), WAYS))
+    ways : In(data.ArrayLayout(entry(sas, ipv6), WAYS))
         The rows at the ``address`` of the clock before.
-    overflow : In(data.ArrayLayout(entry(sas), OVERFLOW_ENTRIES))
+    overflow : In(data.ArrayLayout(entry(sas, ipv6), OVERFLOW_ENTRIES))
         The overflow entries.
-    hand : Out(entry(sas))
+    hand : Out(entry(sas, ipv6))
         The entry that seeks a place, for look-ups to compare like the overflow.
     write : Out(WAYS + OVERFLOW_ENTRIES)
         Places to write, the ways from bit 0 up.
-    entry : Out(entry(sas))
+    entry : Out(entry(sas, ipv6))
         What to write.
     """
 
-    def __init__(self, sas: int):
+    def __init__(self, sas: int, ipv6: bool = True):
         self.sas = sas
+        self.ipv6 = ipv6
+        place = entry(sas, ipv6)
         super().__init__({
             "hash_key": In(HASH_KEY_BITS),
             "request": In(stream.Signature(LookupRequest)),
             "reply": Out(stream.Signature(LookupReply)),
             "swept": Out(1),
             "address": Out(data.ArrayLayout(index_bits(sas), WAYS)),
-            "ways": In(data.ArrayLayout(entry(sas), WAYS)),
-            "overflow": In(data.ArrayLayout(entry(sas), OVERFLOW_ENTRIES)),
-            "hand": Out(entry(sas)),
+            "ways": In(data.ArrayLayout(place, WAYS)),
+            "overflow": In(data.ArrayLayout(place, OVERFLOW_ENTRIES)),
+            "hand": Out(place),
             "write": Out(WAYS + OVERFLOW_ENTRIES),
-            "entry": Out(entry(sas)),
+            "entry": Out(place),
         })
 
     def elaborate(self, platform):
@@ -188,12 +192,16 @@ class LookupControl(wiring.Component):
         places = [*self.ways, *self.overflow]
         # Without `valid` the hand only keeps the key that is searched.
         hand = self.hand
-        put_out = Signal(entry(self.sas))
+        key = {name: hand.key[name] for name in hand.key.shape().members}
+        whole_key = Signal(LookupKey)
+        put_out = Signal(entry(self.sas, self.ipv6))
 
         m.d.comb += [
             self.address.eq(row),
             hasher.key.eq(self.hash_key),
-            hasher.i.payload.eq(hand.key),
+            # A key without IPv6 has the hash that it has in a table with IPv6.
+            *(whole_key[name].eq(part) for name, part in key.items()),
+            hasher.i.payload.eq(whole_key),
             self.reply.payload.found.eq(found.any()),
             self.reply.payload.full.eq(~free.any()),
         ]
@@ -206,7 +214,7 @@ class LookupControl(wiring.Component):
                 with m.If(Value.cast(row).all()):
                     m.next = "Idle"
             with m.State("Idle"), m.If(self.request.valid):
-                m.d.sync += hand.key.eq(request.key)
+                m.d.sync += [part.eq(request.key[name]) for name, part in key.items()]
                 m.next = "Write"
                 with m.If(request.operation == LookupOperation.FIND):
                     m.next = "Hash"

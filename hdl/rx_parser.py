@@ -63,6 +63,8 @@ class RxParser(wiring.Component):
     ----------
     width : int
         Bits of a beat.
+    ipv6 : bool
+        Look into IPv6. Without, its EtherType is none to know: NOT_IP.
 
     Members
     -------
@@ -72,8 +74,9 @@ class RxParser(wiring.Component):
         One a frame, in order.
     """
 
-    def __init__(self, width: int):
+    def __init__(self, width: int, ipv6: bool = True):
         self.width = width
+        self.ipv6 = ipv6
         super().__init__({
             "i": In(stream.Signature(beat(width), always_ready=True)),
             "o": Out(stream.Signature(rx_header(), always_ready=True)),
@@ -130,7 +133,8 @@ class RxParser(wiring.Component):
         m.d.comb += [
             vlan.eq(first_type[ETHERTYPE_VLAN]),
             ipv4.eq(Mux(vlan, second_type[ETHERTYPE_IPV4], first_type[ETHERTYPE_IPV4])),
-            ipv6.eq(Mux(vlan, second_type[ETHERTYPE_IPV6], first_type[ETHERTYPE_IPV6])),
+            # Without IPv6 all that follows from it is constant, and goes in synthesis.
+            ipv6.eq(self.ipv6 & Mux(vlan, second_type[ETHERTYPE_IPV6], first_type[ETHERTYPE_IPV6])),
             udp.eq(places.protocol(lambda value: value == IPPROTO_UDP)),
             # Bytes that have not come yet can only ask for more, never for less than
             # what it takes to have them.

@@ -81,6 +81,8 @@ class RxPath(wiring.Component):
     ----------
     width : int
         Bits of a beat.
+    ipv6 : bool
+        Open ESP in IPv6.
 
     Members
     -------
@@ -96,8 +98,9 @@ class RxPath(wiring.Component):
     taps : Out(rx_taps(width))
     """
 
-    def __init__(self, width: int):
+    def __init__(self, width: int, ipv6: bool = True):
         self.width = width
+        self.ipv6 = ipv6
         lanes = width // 128
         super().__init__({
             "i": In(stream.Signature(axi_beat(width, 0))),
@@ -114,7 +117,7 @@ class RxPath(wiring.Component):
         store_beats = STORE_BYTES // (width // 8)
 
         m.submodules.ingress = ingress = FrameIngress(width, 0)
-        m.submodules.parser = parser = RxParser(width)
+        m.submodules.parser = parser = RxParser(width, self.ipv6)
         m.submodules.frames = frames = BeatStore(
             beat(width), store_beats, margin=STORE_MARGIN)
         m.submodules.waiting = waiting = Queue(beat(width), LOOKUP_BEATS)

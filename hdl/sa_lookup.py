@@ -5,7 +5,7 @@ from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from hdl.layouts import HANDLE_BITS, LookupKey
+from hdl.layouts import HANDLE_BITS, LookupKey, lookup_key
 from hdl.lookup_control import (
     HASH_KEY_BITS,
     HASH_KEY_DEFAULT,
@@ -49,6 +49,9 @@ class SaLookup(wiring.Component):
     ----------
     sas : int
         Size of the SA table, a power of two from 16 to 65,536.
+    ipv6 : bool
+        Destinations may be IPv6. Without, no key may have ``ipv6``; 97 bits of each entry are
+        spared.
 
     Members
     -------
@@ -73,9 +76,10 @@ class SaLookup(wiring.Component):
 
     latency = Toeplitz.latency + 2
 
-    def __init__(self, sas: int):
+    def __init__(self, sas: int, ipv6: bool = True):
         index_bits(sas)
         self.sas = sas
+        self.ipv6 = ipv6
         super().__init__({
             "hash_key": In(HASH_KEY_BITS, init=HASH_KEY_DEFAULT),
             "i": In(stream.Signature(LookupKey, always_ready=True)),
@@ -87,7 +91,8 @@ class SaLookup(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.control = control = LookupControl(self.sas)
+        key, whole_key = Signal(lookup_key(self.ipv6)), Signal(LookupKey)
+        m.submodules.control = control = LookupControl(self.sas, self.ipv6)
         m.submodules.hash = hasher = Toeplitz(LookupKey.size, hash_bits(self.sas))
         wiring.connect(m, wiring.flipped(self.request), control.request)
         wiring.connect(m, wiring.flipped(self.reply), control.reply)
@@ -96,12 +101,14 @@ class SaLookup(wiring.Component):
             self.swept.eq(control.swept),
             hasher.key.eq(self.hash_key),
             hasher.i.valid.eq(self.i.valid),
-            hasher.i.payload.eq(self.i.payload),
+            hasher.i.payload.eq(whole_key),
         ]
+        for name in key.shape().members:
+            m.d.comb += [key[name].eq(self.i.payload[name]), whole_key[name].eq(key[name])]
 
         read = self._ways(m, control, way_indexes(hasher.o.payload, self.sas))
         places = [*read, *self._overflow(m, control), control.hand]
-        self._compare(m, hasher.o.valid, control.swept, places)
+        self._compare(m, key, hasher.o.valid, control.swept, places)
         return m
 
     def _ways(self, m: Module, control: LookupControl, indexes: list[Value]) -> list[Value]:
@@ -109,7 +116,7 @@ class SaLookup(wiring.Component):
         rows = []
         for way, index in enumerate(indexes):
             m.submodules[f"way{way}"] = ram = memory.Memory(
-                shape=entry(self.sas), depth=self.sas // 2, init=[])
+                shape=entry(self.sas, self.ipv6), depth=self.sas // 2, init=[])
             look = ram.read_port()
             search = ram.read_port()
             write = ram.write_port()
@@ -126,7 +133,7 @@ class SaLookup(wiring.Component):
 
     def _overflow(self, m: Module, control: LookupControl) -> list[Value]:
         """Make the overflow entries."""
-        entries = [Signal(entry(self.sas), name=f"overflow{place}")
+        entries = [Signal(entry(self.sas, self.ipv6), name=f"overflow{place}")
                    for place in range(OVERFLOW_ENTRIES)]
         for place, kept in enumerate(entries):
             m.d.comb += control.overflow[place].eq(kept)
@@ -134,10 +141,12 @@ class SaLookup(wiring.Component):
                 m.d.sync += kept.eq(control.entry)
         return entries
 
-    def _compare(self, m: Module, valid: Value, swept: Value, places: list[Value]) -> None:
+    def _compare(
+        self, m: Module, key: data.View, valid: Value, swept: Value, places: list[Value],
+    ) -> None:
         """Answer from the places read, the clock after ``valid``."""
-        keys = [Signal(LookupKey, name=f"key{age}", reset_less=True) for age in range(3)]
-        m.d.sync += [new.eq(old) for new, old in zip(keys, [self.i.payload, *keys], strict=False)]
+        keys = [Signal.like(key, name=f"key{age}", reset_less=True) for age in range(3)]
+        m.d.sync += [new.eq(old) for new, old in zip(keys, [key, *keys], strict=False)]
         read_valid = Signal()
         read_swept = Signal()
         m.d.sync += [

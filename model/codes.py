@@ -23,7 +23,8 @@ class RxStatus(IntEnum):
     TRUNCATED = 4
     """The frame ends before its headers or its IP length do."""
     NOT_IP = 5
-    """The EtherType, after at most one VLAN tag, is neither IPv4 nor IPv6."""
+    """The EtherType, after at most one VLAN tag, is neither IPv4 nor IPv6; IPv6, in a build
+    without it."""
     BAD_HEADER = 6
     """IP version, IPv4 header length or a length field contradicts itself."""
     IP_OPTIONS = 7

@@ -152,7 +152,11 @@ class Device:
             return SaResult.EINVAL
         if not 1 <= handle < table.size:
             return SaResult.EINVAL
-        if table.direction == SaDirection.RX and window.packets > self.features.replay_window:
+        receive = table.direction == SaDirection.RX
+        present = self.features.receive if receive else self.features.transmit
+        ipv6 = added.destination.version == 6
+        if (not present or ipv6 and not self.features.ipv6
+                or receive and window.packets > self.features.replay_window):
             return SaResult.EOPNOTSUPP
         return table.add(handle, added)
 
@@ -206,7 +210,7 @@ class Device:
         window in the device they do not count for the high half that the frame is opened with.
         """
         trace: Trace = [("rx.in", {"frame": frame.hex()})]
-        status, parsed = packet.parse(frame)
+        status, parsed = packet.parse(frame, self.features.ipv6)
         trace.append(("rx.parse", _parse_fields(status, parsed)))
         handle = begin = 0
         opened = _Opened(status)

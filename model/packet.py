@@ -74,14 +74,14 @@ class _Layer4:
     destination: Address
 
 
-def parse(frame: bytes) -> tuple[RxStatus, Parsed | None]:
+def parse(frame: bytes, ipv6: bool = True) -> tuple[RxStatus, Parsed | None]:
     """Look for ESP in a frame that begins with its Ethernet header and has no FCS.
 
     The status is OK when there is an ESP packet to look up an SA for; only then
-    the second value is not None.
+    the second value is not None. Without ``ipv6`` a frame with IPv6 outside is NOT_IP.
     """
     try:
-        layer4 = _parse_ip(frame)
+        layer4 = _parse_ip(frame, ipv6)
         if layer4.protocol == IPPROTO_UDP:
             return RxStatus.OK, _parse_udp(frame, layer4)
         return RxStatus.OK, _parse_esp(frame, layer4, Encapsulation.NONE)
@@ -89,7 +89,7 @@ def parse(frame: bytes) -> tuple[RxStatus, Parsed | None]:
         return rejected.args[0], None
 
 
-def _parse_ip(frame: bytes) -> _Layer4:
+def _parse_ip(frame: bytes, ipv6: bool) -> _Layer4:
     offset = ETHERNET_HEADER_BYTES
     ethertype = _number(frame, offset - _ETHERTYPE_BYTES, 2)
     if ethertype == ETHERTYPE_VLAN:
@@ -97,7 +97,7 @@ def _parse_ip(frame: bytes) -> _Layer4:
         ethertype = _number(frame, offset - _ETHERTYPE_BYTES, 2)
     if ethertype == ETHERTYPE_IPV4:
         return _parse_ipv4(frame, offset)
-    if ethertype == ETHERTYPE_IPV6:
+    if ipv6 and ethertype == ETHERTYPE_IPV6:
         return _parse_ipv6(frame, offset)
     raise _Rejected(RxStatus.NOT_IP)
 

@@ -64,7 +64,7 @@ def sealed(sa: SecurityAssociation, text: bytes, sequence: int = 1, tags: bytes 
     return carried(sa, esp.seal(sa, sequence, text).packet, tags)
 
 
-OF_FRAMES = frozenset(RxStatus) - {RxStatus.LATE, RxStatus.REPLAYED}
+OF_FRAMES = frozenset(RxStatus) - {RxStatus.LATE, RxStatus.REPLAYED, RxStatus.EXPIRED}
 """Statuses that a frame gets whatever has come before it."""
 
 

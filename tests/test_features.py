@@ -5,9 +5,21 @@ from random import Random
 import pytest
 
 from cocotb_tests.super_frames import random_super_frame
-from model.codes import FRAME_BYTES_MAX, TxStatus
+from model.codes import (
+    FRAME_BYTES_MAX,
+    RxStatus,
+    SaDirection,
+    SaOperation,
+    SaResult,
+    TxStatus,
+)
 from model.device import Device
 from model.features import Features
+from model.sa import command_values
+from sim import frames
+from tests.sas import make_sa
+
+TEXT = b"payload" + bytes((1, 2, 3, 4, 5, 5, 4))
 
 
 @pytest.mark.parametrize("parts, said", [
@@ -34,3 +46,28 @@ def test_without_segmentation_a_super_frame_is_dropped_and_cut_at_a_frame_s_leng
     assert device.counters["tx_drop_unsupported"] == 1
     assert device.counters["tx_bytes_in"] == FRAME_BYTES_MAX
     assert Device().transmit(values, frame).status != TxStatus.DROP_UNSUPPORTED
+
+
+@pytest.mark.parametrize("parts, refused", [
+    ({}, set()),
+    ({"ipv6": False}, {("RX", 6), ("TX", 6)}),
+    ({"transmit": False, "lso": False}, {("TX", 4), ("TX", 6)}),
+    ({"receive": False, "replay_window": 0}, {("RX", 4), ("RX", 6)}),
+])
+def test_an_sa_that_a_build_cannot_serve_is_refused(parts, refused):
+    device = Device(Features(**parts))
+    given = {
+        (direction.name, sa.outer_family): device.command(
+            command_values(SaOperation.ADD, direction, handle, sa))
+        for direction in SaDirection
+        for handle, sa in enumerate((make_sa(4, 16), make_sa(6, 16)), start=1)}
+    assert given == {
+        name: SaResult.EOPNOTSUPP if name in refused else SaResult.OK for name in given}
+
+
+def test_without_ipv6_its_frames_are_not_ip_and_ipv4_is_opened():
+    device = Device(Features(ipv6=False))
+    for handle, sa in enumerate((make_sa(4, 16), make_sa(6, 16)), start=1):
+        device.command(command_values(SaOperation.ADD, SaDirection.RX, handle, sa))
+        status = device.receive(frames.sealed(sa, TEXT)).status
+        assert status == (RxStatus.OK if sa.outer_family == 4 else RxStatus.NOT_IP)
