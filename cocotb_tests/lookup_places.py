@@ -73,6 +73,11 @@ class Places:
             if rows.get(index) == key:
                 del rows[index]
 
+    def clear(self) -> None:
+        """Take every key out. What comes next of the random rows is as it was."""
+        for kept in (*self.rows, self.overflow, self.keys):
+            kept.clear()
+
     def complete(self) -> bool:
         """Whether every key stands in one place, in a row of its own or the overflow."""
         placed = [key for rows in self.rows for key in rows.values()] + list(self.overflow)

@@ -14,11 +14,13 @@ from model.codes import (
     Encapsulation,
     IcvSize,
     KeySize,
+    ReplayWindow,
     SaDirection,
     SaOperation,
+    SaSelect,
 )
 from model.device import Device
-from model.layouts import HANDLE_BITS, LOOKUP_KEY, Field, Layout
+from model.layouts import HANDLE_BITS, LIMITS, LOOKUP_KEY, Field, Layout
 from model.sa import SaTable, SecurityAssociation, address_of, lookup_key
 
 
@@ -121,7 +123,8 @@ def random_command(
 
     Every field is filled, those that do not matter with noise.
     """
-    operation = chance.choice([*SaOperation, SaOperation.ADD, SaOperation.ADD])
+    often = [operation for operation in SaOperation if operation != SaOperation.FLUSH]
+    operation = chance.choice([*often, *3 * [SaOperation.ADD], SaOperation.FREE])
     key_size = chance.choice(list(KeySize))
     values = {
         "operation": int(operation),
@@ -131,18 +134,25 @@ def random_command(
         "icv_size": int(chance.choice(list(IcvSize))),
         "esn": chance.randrange(2),
         "esn_overlap": chance.randrange(2),
+        "select": chance.choice([*SaSelect, chance.randrange(8)]),
         "esn_high": chance.getrandbits(32),
+        "replay_window": chance.choice([0, 0, 0, *ReplayWindow]),
+        "sequence": chance.choice([chance.getrandbits(32), chance.getrandbits(64)]),
+        **{limit.name: chance.getrandbits(64) for limit in LIMITS},
         **LOOKUP_KEY.unpack(chance.choice(keys)),
         "salt": chance.getrandbits(32),
         "seqiv_salt": chance.getrandbits(64),
         "key": chance.getrandbits(8 * key_size.bytes),
     }
     if chance.random() < 0.05:
-        values["operation"] = chance.choice([0, 5, 6, 7])
+        values["operation"] = chance.choice([0, 7, SaOperation.FLUSH])
     if chance.random() < 0.05:
         values[chance.choice(["key_size", "icv_size"])] = 3
     if chance.random() < 0.05:
-        values |= chance.choice([{"spi": 0}, {"ipv6": 0, "destination": 1 << 32}])
+        values |= chance.choice([
+            {"spi": 0}, {"ipv6": 0, "destination": 1 << 32}, {"replay_window": 7},
+            {"direction": 1, "replay_window": 1, "esn": 1, "sequence": (1 << 64) - 1},
+            {"direction": 1, "replay_window": 1, "esn": 0, "sequence": (1 << 32) - 1}])
     return values
 
 

@@ -17,9 +17,10 @@ from sim.streams import start_clock_and_reset
 
 LANES = 1
 RECORD = Layout("record", (
-    Field("valid", 1, ""), Field("serial", SERIAL_BITS, ""), Field("key_size", 2, ""),
-    Field("icv_size", 2, ""), Field("esn", 1, ""), Field("esn_overlap", 1, ""),
-    Field("esn_high", 32, ""), *LOOKUP_KEY.fields,
+    Field("valid", 1, ""), Field("taken", 1, ""), Field("serial", SERIAL_BITS, ""),
+    Field("key_size", 2, ""), Field("icv_size", 2, ""), Field("esn", 1, ""),
+    Field("esn_overlap", 1, ""), Field("replay_window", 3, ""), Field("esn_high", 32, ""),
+    *LOOKUP_KEY.fields,
 ))
 ROW = Layout("row_write", (
     Field("secret", 1, ""), Field("record", RECORD.bits, ""), Field("salt", 32, ""),

@@ -99,6 +99,14 @@ class Table:
         if lookups:
             lookups.settle()
 
+    async def clear(self, lookups: "Lookups") -> None:
+        for key in self.answers:
+            lookups.change(key, MISS)
+        await self.request(LookupOperation.CLEAR)
+        self.places.clear()
+        self.answers.clear()
+        lookups.settle()
+
 
 class Lookups:
     """Looks up a key every clock; each must be answered after ``latency`` clocks, and right.
@@ -230,6 +238,26 @@ async def keys_that_collide_are_refused_and_push_none_out(dut):
 
 
 @cocotb.test()
+async def a_clear_leaves_no_key_in_any_place_and_room_for_all(dut):
+    """The ways and the overflow are full, and the last key is on the move."""
+    chance = random.Random(cocotb.RANDOM_SEED)
+    await start_clock_and_reset(dut)
+    table = Table(dut, COLLIDING)
+    keys = random_keys(chance, COLLIDING_MAX)
+    lookups = Lookups(dut, table, chance, keys)
+    for _ in range(2):
+        for key in keys:
+            assert await table.add(key, lookups)
+        await table.clear(lookups)
+        hits = lookups.hits
+        await ClockCycles(dut.clk, 100)
+        assert lookups.hits - hits <= SaLookup.latency
+        for key in keys:
+            await table.find(key)
+    assert lookups.hits > 1000
+
+
+@cocotb.test()
 async def requests_and_walks_take_the_clocks_of_the_docstring(dut):
     chance = random.Random(cocotb.RANDOM_SEED)
     await start_clock_and_reset(dut)
@@ -246,6 +274,8 @@ async def requests_and_walks_take_the_clocks_of_the_docstring(dut):
     assert len(table.walking) == MOVES_MAX
     await table.find(key)
     assert await clocks_of(dut, table.request(LookupOperation.REMOVE, key=key)) == 3
+    clear = table.request(LookupOperation.CLEAR)
+    assert await clocks_of(dut, clear) == table.sas // 2 + 2
 
 
 async def clocks_of(dut, request) -> int:

@@ -18,13 +18,16 @@ from cocotb_tests.sa_bench import (
     random_command,
     random_lookup_keys,
 )
+from cocotb_tests.test_sa_usage import COMMIT
 from hdl.hash_key import HashKey
 from hdl.layouts import struct
 from hdl.lookup_control import OVERFLOW_ENTRIES, WAYS, hash_bits
+from hdl.sa_commands import FENCE_CLOCKS
 from hdl.sa_contexts import SaContexts, found_sa
 from hdl.sa_lookup import SaLookup
 from hdl.sa_store import SaStore, ram_bits_per_sa
-from model.codes import IcvSize, KeySize, SaDirection, SaOperation, SaResult
+from hdl.sa_usage import SaUsage
+from model.codes import IcvSize, KeySize, SaDirection, SaOperation, SaResult, SaSelect
 from model.device import Device
 from model.features import Features
 from model.layouts import LOOKUP_KEY, SA_COMMAND, SA_RESPONSE
@@ -38,6 +41,8 @@ COMMAND_HANDLES = [*HANDLES, *4 * [1, 2, SAS - 1]]
 """Drawn from: those that exist more often, so that commands succeed."""
 FOUND = found_layout(LANES)
 CONTEXT = context_layout(LANES)
+SOME_KEY = LOOKUP_KEY.pack({"spi": 1})
+FEATURES = Features(sas=SAS, replay_window=0)
 
 Answer = tuple[int, int] | None
 
@@ -49,7 +54,7 @@ class Commands:
     """
 
     def __init__(self, dut) -> None:
-        self.device = Device(Features(sas=SAS))
+        self.device = Device(FEATURES)
         self.watchers: list[LookupEachClock] = []
         self._source = StreamSource(dut, "command", seed=cocotb.RANDOM_SEED, idle=0.2)
         self._sink = StreamSink(dut, "response", seed=cocotb.RANDOM_SEED, stall=0.2)
@@ -91,14 +96,50 @@ class Commands:
             "operation": SaOperation.ADD, "sa": handle, **LOOKUP_KEY.unpack(key)}))
         return SaResult(SA_RESPONSE.unpack((await self._sink.receive(1))[0])["result"])
 
+    async def refuses(
+        self, operation: SaOperation, direction: SaDirection, handle: int, **values: int,
+    ) -> SaResult:
+        """Do a command that the model, in which no frame is in flight, would not refuse."""
+        self._source.send(SA_COMMAND.pack(
+            {"operation": operation, "direction": direction, "sa": handle, **values}))
+        return SaResult(SA_RESPONSE.unpack((await self._sink.receive(1))[0])["result"])
+
     async def do(self, operation: SaOperation, direction: SaDirection, handle: int) -> SaResult:
         return await self.run(operation=operation, direction=direction, sa=handle)
+
+    async def remove(self, direction: SaDirection, handle: int) -> None:
+        """Delete and free an SA."""
+        for operation in (SaOperation.DELETE, SaOperation.FREE):
+            assert await self.do(operation, direction, handle) == SaResult.OK
 
     def _model(self, values: dict[str, int]) -> dict[str, int]:
         result = self.device.command(values)
         if values["operation"] == SaOperation.READ and result == SaResult.OK:
             return self.device.read_sa(SaDirection(values["direction"]), values["sa"])
         return SA_RESPONSE.unpack(SA_RESPONSE.pack({"result": result}))
+
+
+class Served:
+    """A path that asks of one SA after the other, and counts."""
+
+    def __init__(self, dut, side: str) -> None:
+        self._dut = dut
+        self._ports = {name: getattr(dut, f"{side}_usage__{name}") for name in (
+            "query__payload", "query__valid", "answer__ready", "answer__payload", "commit")}
+
+    async def one(self, handle: int, packets: int, count: int) -> bool:
+        """Serve one packet; whether its SA had expired."""
+        ports, clk = self._ports, self._dut.clk
+        ports["query__payload"].value = handle
+        ports["query__valid"].value = 1
+        ports["answer__ready"].value = 1
+        ports["commit"].value = COMMIT.pack({"count": 1, "packets": packets, "bytes": count})
+        await RisingEdge(clk)
+        ports["query__valid"].value = 0
+        await RisingEdge(clk)
+        expired = bool(int(ports["answer__payload"].value))
+        await RisingEdge(clk)
+        return expired
 
 
 class LookupEachClock:
@@ -179,7 +220,7 @@ async def any_command_under_a_look_up_each_clock(dut):
     good = {(operation, direction) for operation, direction, result in results
             if result == SaResult.OK}
     everything = {(operation, direction) for operation in SaOperation for direction in SaDirection}
-    assert everything - good == {(SaOperation.MODIFY, SaDirection.TX)}
+    assert everything == good
     assert {result for *_, result in results} == set(SaResult) - {SaResult.ENOSPC}
     assert all(watcher.hits > 100 and watcher.misses > 100 for watcher in commands.watchers)
 
@@ -198,7 +239,7 @@ async def a_slot_given_to_another_sa_never_mixes_their_keys(dut):
             assert added == SaResult.OK
         await ClockCycles(dut.clk, chance.randrange(10))
         for direction in SaDirection:
-            assert await commands.do(SaOperation.DELETE, direction, 1) == SaResult.OK
+            await commands.remove(direction, 1)
     assert all(watcher.hits > 100 for watcher in commands.watchers)
 
 
@@ -224,6 +265,148 @@ async def every_handle_but_0_holds_an_sa(dut):
         assert not int(dut.rx_empty.value)
         assert await commands.do(SaOperation.DELETE, SaDirection.RX, handle) == SaResult.OK
     assert int(dut.rx_empty.value)
+    for handle in range(1, SAS):
+        again = await commands.add(SaDirection.RX, handle, keys[0], 1)
+        assert again == SaResult.EEXIST
+        assert await commands.do(SaOperation.FREE, SaDirection.RX, handle) == SaResult.OK
+    for handle in range(1, SAS):
+        assert await commands.add(SaDirection.RX, handle, keys[-handle], 1) == SaResult.OK
+
+
+@cocotb.test()
+async def a_deleted_sa_is_found_no_more_and_its_look_up_key_is_free_at_once(dut):
+    chance = random.Random(cocotb.RANDOM_SEED)
+    await start_clock_and_reset(dut)
+    commands = Commands(dut)
+    keys = random_lookup_keys(chance, 2)
+    commands.watch(dut, keys)
+    for direction in SaDirection:
+        await commands.add(direction, 1, keys[0], chance.getrandbits(256))
+        assert await commands.do(SaOperation.FREE, direction, 1) == SaResult.EBUSY
+        assert await commands.do(SaOperation.DELETE, direction, 1) == SaResult.OK
+        assert await commands.do(SaOperation.READ, direction, 1) == SaResult.OK
+        assert await commands.add(direction, 1, keys[1], 1) == SaResult.EEXIST
+        assert await commands.add(direction, 2, keys[0], chance.getrandbits(256)) == SaResult.OK
+        await ClockCycles(dut.clk, 50)
+        assert await commands.do(SaOperation.FREE, direction, 1) == SaResult.OK
+        assert await commands.do(SaOperation.READ, direction, 1) == SaResult.ENOENT
+
+
+@cocotb.test()
+async def free_waits_for_the_frames_of_its_direction_that_were_in_flight(dut):
+    await start_clock_and_reset(dut)
+    commands = Commands(dut)
+    for direction, side, other in (
+        (SaDirection.RX, "rx", "tx"), (SaDirection.TX, "tx", "rx"),
+    ):
+        in_flight = getattr(dut, f"{side}_in_flight")
+        judged = getattr(dut, f"{side}_judged")
+        assert await commands.add(direction, 1, SOME_KEY, 7) == SaResult.OK
+        assert await commands.do(SaOperation.DELETE, direction, 1) == SaResult.OK
+        in_flight.value = 2
+        getattr(dut, f"{other}_in_flight").value = 9
+        too_late = cocotb.start_soon(commands.refuses(SaOperation.FREE, direction, 1))
+        await ClockCycles(dut.clk, 100)
+        judged.value = 1
+        await RisingEdge(dut.clk)
+        judged.value = 0
+        await ClockCycles(dut.clk, FENCE_CLOCKS - 200)
+        assert not too_late.done()
+        assert await too_late == SaResult.EBUSY
+        assert await commands.do(SaOperation.READ, direction, 1) == SaResult.OK
+        freeing = cocotb.start_soon(commands.do(SaOperation.FREE, direction, 1))
+        await ClockCycles(dut.clk, 100)
+        # Frames that came later do not count.
+        in_flight.value = 30
+        judged.value = 1
+        await ClockCycles(dut.clk, 1)
+        judged.value = 0
+        await ClockCycles(dut.clk, 100)
+        assert not freeing.done()
+        judged.value = 1
+        await ClockCycles(dut.clk, 1)
+        judged.value = 0
+        await ClockCycles(dut.clk, 20)
+        assert freeing.done()
+        in_flight.value = getattr(dut, f"{other}_in_flight").value = 0
+
+
+@cocotb.test()
+async def flush_misses_at_once_and_leaves_no_sa_and_no_key(dut):
+    chance = random.Random(cocotb.RANDOM_SEED)
+    await start_clock_and_reset(dut)
+    dut.hash_key.value = COLLIDING
+    commands = Commands(dut)
+    keys = random_lookup_keys(chance, WAYS + OVERFLOW_ENTRIES)
+    commands.watch(dut, keys)
+    for _ in range(2):
+        for handle, key in enumerate(keys, 1):
+            for direction in SaDirection:
+                added = await commands.add(direction, handle, key, chance.getrandbits(256))
+                assert added == SaResult.OK
+        hits = [watcher.hits for watcher in commands.watchers]
+        await ClockCycles(dut.clk, 50)
+        assert all(watcher.hits > before
+                   for watcher, before in zip(commands.watchers, hits, strict=True))
+        flush = cocotb.start_soon(commands.run(operation=SaOperation.FLUSH, sa=0xFFFF))
+        while not int(dut.command__valid.value):
+            await RisingEdge(dut.clk)
+        await ClockCycles(dut.clk, 5 + SaStore.rx_latency)
+        hits = [watcher.hits for watcher in commands.watchers]
+        assert not flush.done()
+        assert await flush == SaResult.OK
+        await ClockCycles(dut.clk, 50)
+        assert hits == [watcher.hits for watcher in commands.watchers]
+        assert int(dut.rx_empty.value)
+    commands.unwatch()
+    assert not any([await row(dut, handle) for handle in range(SAS)])
+
+
+@cocotb.test()
+async def after_a_flush_with_frames_in_flight_no_sa_is_added_before_another(dut):
+    await start_clock_and_reset(dut)
+    commands = Commands(dut)
+    for side in ("rx", "tx"):
+        for direction in SaDirection:
+            assert await commands.add(direction, 1, SOME_KEY, 7) == SaResult.OK
+        getattr(dut, f"{side}_in_flight").value = 1
+        assert await commands.refuses(SaOperation.FLUSH, SaDirection.RX, 0) == SaResult.EBUSY
+        commands.device = Device(FEATURES)
+        for direction in SaDirection:
+            assert await row(dut, 1) == 0
+            assert await commands.do(SaOperation.READ, direction, 1) == SaResult.ENOENT
+            assert await commands.refuses(SaOperation.ADD, direction, 1, spi=1) == SaResult.EBUSY
+        getattr(dut, f"{side}_in_flight").value = 0
+        assert await commands.do(SaOperation.FLUSH, SaDirection.RX, 0) == SaResult.OK
+
+
+@cocotb.test()
+async def usage_and_limits_of_an_sa_are_its_own_and_read_back(dut):
+    """Packets of both directions count while commands run."""
+    chance = random.Random(cocotb.RANDOM_SEED)
+    await start_clock_and_reset(dut)
+    commands = Commands(dut)
+    serve = {SaDirection.RX: Served(dut, "rx"), SaDirection.TX: Served(dut, "tx")}
+    limits = {"soft_packets": 2, "soft_bytes": 1 << 40, "hard_packets": 3, "hard_bytes": 0}
+    for direction in SaDirection:
+        for handle in (1, 2):
+            await commands.run(operation=SaOperation.ADD, direction=direction, sa=handle,
+                               spi=handle, **limits)
+    for _ in range(30):
+        direction, handle = chance.choice(list(SaDirection)), chance.choice((1, 2))
+        lifetime = commands.device.sas[direction].lifetime(handle)
+        expired = await serve[direction].one(handle, 1, 100)
+        assert expired == lifetime.expired
+        lifetime.count(1, 100)
+        assert await commands.do(SaOperation.READ, direction, handle) == SaResult.OK
+        if chance.random() < 0.3:
+            await commands.run(
+                operation=SaOperation.MODIFY, direction=direction, sa=handle,
+                select=SaSelect.HARD, hard_packets=lifetime.packets + chance.randrange(4))
+        if chance.random() < 0.1:
+            await commands.remove(direction, handle)
+            await commands.run(operation=SaOperation.ADD, direction=direction, sa=handle,
+                               spi=handle, **limits)
 
 
 @cocotb.test()
@@ -240,7 +423,7 @@ async def an_add_of_what_is_no_sa_is_refused(dut):
             assert await commands.run(**values) == SaResult.EINVAL, values
         for change in right:
             assert await commands.run(**good | change | {"direction": direction}) == SaResult.OK
-            assert await commands.do(SaOperation.DELETE, direction, 1) == SaResult.OK
+            await commands.remove(direction, 1)
 
 
 @cocotb.test()
@@ -257,7 +440,7 @@ async def without_a_place_an_add_is_refused_with_enospc_and_no_sa_is_lost(dut):
     for key in keys[fitting:]:
         assert await commands.refused(key, fitting + 1) == SaResult.ENOSPC
     victim = chance.randrange(1, fitting + 1)
-    assert await commands.do(SaOperation.DELETE, SaDirection.RX, victim) == SaResult.OK
+    await commands.remove(SaDirection.RX, victim)
     again = await commands.add(SaDirection.RX, fitting + 1, keys[-1], chance.getrandbits(256))
     assert again == SaResult.OK
     assert await commands.refused(keys[-2], victim) == SaResult.ENOSPC
@@ -268,7 +451,7 @@ async def without_a_place_an_add_is_refused_with_enospc_and_no_sa_is_lost(dut):
 
 
 @cocotb.test()
-async def delete_and_reset_overwrite_keys_with_zeros(dut):
+async def free_and_reset_overwrite_keys_with_zeros(dut):
     """The row of a transmit handle comes out even when the answer is a miss."""
     chance = random.Random(cocotb.RANDOM_SEED)
     await start_clock_and_reset(dut)
@@ -278,6 +461,8 @@ async def delete_and_reset_overwrite_keys_with_zeros(dut):
         await commands.add(SaDirection.TX, handle, keys[handle], chance.getrandbits(256))
     assert all([await row(dut, handle) for handle in range(1, SAS)])
     await commands.do(SaOperation.DELETE, SaDirection.TX, 3)
+    assert await row(dut, 3)
+    await commands.do(SaOperation.FREE, SaDirection.TX, 3)
     assert await row(dut, 3) == 0
     assert await row(dut, 4)
     await pulse_reset(dut)
@@ -299,7 +484,7 @@ async def reset_forgets_every_sa_and_commands_wait_for_the_sweep(dut):
         if moment is not None:
             await break_off_add(dut, keys[0], moment)
         await pulse_reset(dut)
-        commands.device = Device(Features(sas=SAS))
+        commands.device = Device(FEATURES)
         commands.watch(dut, keys)
         for handle in range(1, SAS):
             for direction in SaDirection:
@@ -309,7 +494,7 @@ async def reset_forgets_every_sa_and_commands_wait_for_the_sweep(dut):
         for key in keys:
             added = await commands.add(SaDirection.RX, 1, key, chance.getrandbits(256))
             assert added == SaResult.OK
-            await commands.do(SaOperation.DELETE, SaDirection.RX, 1)
+            await commands.remove(SaDirection.RX, 1)
         commands.unwatch()
 
 
@@ -333,12 +518,20 @@ async def commands_take_the_clocks_of_the_docstrings(dut):
         add = 4 + HashKey(LANES).latency(size)
         for direction, looked_up in ((SaDirection.RX, search), (SaDirection.TX, 0)):
             common = {"direction": direction, "sa": 1, "key_size": size, "esn": 1, "spi": 1}
-            for operation, clocks in (
-                (SaOperation.ADD, add + looked_up), (SaOperation.ADD, 3), (SaOperation.READ, 3),
-                (SaOperation.MODIFY, 4 if direction == SaDirection.RX else 3),
-                (SaOperation.DELETE, 4 + looked_up),
+            for operation, select, clocks in (
+                (SaOperation.ADD, 0, add + looked_up), (SaOperation.ADD, 0, 3),
+                (SaOperation.READ, 0, 5), (SaOperation.FREE, 0, 3),
+                (SaOperation.MODIFY, SaSelect.NOTHING, 3),
+                (SaOperation.MODIFY, SaSelect.ESN, 4 if direction == SaDirection.RX else 3),
+                (SaOperation.MODIFY, SaSelect.SOFT, 5),
+                (SaOperation.MODIFY, SaSelect.SOFT | SaSelect.ESN,
+                 6 if direction == SaDirection.RX else 3),
+                (SaOperation.DELETE, 0, 4 + looked_up), (SaOperation.DELETE, 0, 3),
+                (SaOperation.FREE, 0, 5),
             ):
-                assert await clocks_of(dut, operation=operation, **common) == clocks
+                values = common | {"operation": operation, "select": select}
+                assert await clocks_of(dut, **values) == clocks
+    assert await clocks_of(dut, operation=SaOperation.FLUSH) == 6 + 3 * SAS // 2
 
 
 async def clocks_of(dut, **values: int) -> int:
@@ -392,14 +585,15 @@ def test_ram_bits_of_an_sa_are_those_of_the_memories(width):
     share = sum(bits * rows for bits, rows in memories_of(SaLookup(sas))) / sas
     for direction, table in ((SaDirection.RX, share), (SaDirection.TX, 0)):
         memories = memories_of(SaContexts(lanes, sas, direction))
+        memories += memories_of(SaUsage(sas, direction))
         assert {rows for _, rows in memories} == {sas}
         assert sum(bits for bits, _ in memories) + table == ram_bits_per_sa(width, sas, direction)
 
 
 def test_ram_bits_of_an_sa_are_those_of_the_docstring():
     for width, powers in ((128, 384), (256, 768), (512, 1664)):
-        assert ram_bits_per_sa(width, 1024, SaDirection.RX) == 564 + powers + 1.5 * 175
-        assert ram_bits_per_sa(width, 1024, SaDirection.TX) == 593 + powers
+        assert ram_bits_per_sa(width, 1024, SaDirection.RX) == 954 + powers + 1.5 * 175
+        assert ram_bits_per_sa(width, 1024, SaDirection.TX) == 983 + powers
 
 
 def test_layouts_of_the_bench_are_those_of_the_block():

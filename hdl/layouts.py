@@ -66,6 +66,9 @@ def beat(width: int) -> data.StructLayout:
     })
 
 
+IN_FLIGHT_BITS = 8
+"""Of a count of the frames that a path has not yet judged."""
+
 GHASH_STAGES = 3
 """Clocks from a block into the GHASH multiplier to its product: the k of the design."""
 
@@ -152,8 +155,9 @@ def gcm_beat(width: int) -> data.StructLayout:
 
 
 __all__ = [
-    "GHASH_STAGES", "HANDLE_BITS", "HEADER_OFFSET_BITS", "IPV4_BITS", "LENGTH_BITS", "MSS_BITS",
-    "SUPER_LENGTH_BITS", "Event", "LookupKey", "RxCompletion", "RxLookedUp",
+    "GHASH_STAGES", "HANDLE_BITS", "HEADER_OFFSET_BITS", "IN_FLIGHT_BITS", "IPV4_BITS",
+    "LENGTH_BITS", "MSS_BITS", "SUPER_LENGTH_BITS", "Event", "LookupKey", "RxCompletion",
+    "RxLookedUp",
     "RxParsed", "SaCommand", "SaResponse", "TxDescriptor", "TxSeqiv", "TxVerdict", "beat",
     "gcm_beat", "gcm_parameters", "ghash_lanes", "has_spare_lane", "hash_power_count",
     "hash_powers", "lookup_key", "sa_context", "struct",

@@ -34,6 +34,8 @@ class LookupOperation(IntEnum):
     """Add an entry for the key of the FIND before, which was neither found nor full."""
     REMOVE = 2
     """Clear the place where the FIND before found the key."""
+    CLEAR = 3
+    """Sweep all places to zero."""
 
 
 LookupRequest = data.StructLayout({
@@ -108,9 +110,9 @@ class LookupControl(wiring.Component):
     """Changes the look-up table, one request at a time, in order.
 
     After reset all rows are swept to zero, one a clock, before the first request is taken.
-    A FIND takes ``166 + hash_bits(sas)`` clocks, most of them for a serial hash; the others
-    take 3. There are no errors: an INSERT must follow a FIND that was neither found nor full,
-    a REMOVE one that found.
+    A FIND takes ``166 + hash_bits(sas)`` clocks, most of them for a serial hash; a CLEAR, which
+    sweeps again, ``sas / 2 + 2``; the others take 3. There are no errors: an INSERT must follow
+    a FIND that was neither found nor full, a REMOVE one that found.
 
     **Moves.** An INSERT is answered when look-ups find the entry, which then stands in the
     hand. From there it goes into a free row of its own; where it has none it puts another
@@ -147,7 +149,7 @@ class LookupControl(wiring.Component):
     reply : Out(stream.Signature(LookupReply))
         One for each request, when it has taken effect.
     swept : Out(1)
-        The sweep is over.
+        No sweep is under way.
     address : Out(data.ArrayLayout(index_bits(sas), WAYS))
         Row of each way to read or write.
     ways : In(data.ArrayLayout(entry(sas, ipv6), WAYS))
@@ -209,15 +211,20 @@ class LookupControl(wiring.Component):
         with m.FSM() as fsm:
             m.d.comb += self.swept.eq(~fsm.ongoing("Sweep"))
             with m.State("Sweep"):
-                m.d.comb += self.write.eq((1 << WAYS) - 1)
+                m.d.comb += self.write.eq(~0)
                 m.d.sync += [index.eq(index + 1) for index in row]
                 with m.If(Value.cast(row).all()):
                     m.next = "Idle"
+                    with m.If(self.request.valid & (request.operation == LookupOperation.CLEAR)):
+                        m.next = "Reply"
             with m.State("Idle"), m.If(self.request.valid):
                 m.d.sync += [part.eq(request.key[name]) for name, part in key.items()]
                 m.next = "Write"
                 with m.If(request.operation == LookupOperation.FIND):
                     m.next = "Hash"
+                with m.If(request.operation == LookupOperation.CLEAR):
+                    m.d.sync += row.eq(0)
+                    m.next = "Sweep"
             with m.State("Hash"):
                 m.d.comb += [hasher.i.valid.eq(1), hasher.o.ready.eq(1)]
                 with m.If(hasher.o.valid):

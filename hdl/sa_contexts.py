@@ -11,15 +11,18 @@ from model.codes import SaDirection
 
 Record = data.StructLayout({
     "valid": 1,
+    "taken": 1,
     "serial": SERIAL_BITS,
     "key_size": 2,
     "icv_size": 2,
     "esn": 1,
     "esn_overlap": 1,
+    "replay_window": 3,
     "esn_high": 32,
     "key": LookupKey,
 })
-"""What commands may read of an SA. ``serial`` tells this SA from the last one with its handle."""
+"""What commands may read of an SA. ``serial`` tells this SA from the last one with its handle.
+An SA that is ``taken`` but not ``valid`` is deleted: packets miss it."""
 
 _STATE_FIELDS = {
     SaDirection.RX: ("valid", "key_size", "icv_size", "esn", "esn_overlap", "esn_high", "serial",
@@ -87,7 +90,7 @@ class SaContexts(wiring.Component):
     gives the old row.
 
     RAM bits for each SA of a direction, with L lanes: RX 73 state, 288 + 384 L secret; TX 38
-    state, 352 + 384 L secret, 128 more at L = 4; 203 record each. Fields that
+    state, 352 + 384 L secret, 128 more at L = 4; 207 record each. Fields that
     a direction has no use for (RX ``seqiv_salt``; TX ``esn_overlap`` and ``esn_high``) are not
     kept and read as 0.
 
@@ -107,7 +110,7 @@ class SaContexts(wiring.Component):
     o : Out(stream.Signature(found_sa(lanes), always_ready=True))
         The SAs, in order; a row not in use is a miss, with ``sa`` 0.
     swept : In(1)
-        Every row has been written since reset: before, all miss.
+        All miss while it is low: rows are being swept.
     record_sa : In(range(sas))
         Row to read for a command, or to write.
     record : Out(Record)

@@ -41,7 +41,7 @@ class SaLookup(wiring.Component):
     Requests never disturb look-ups: each way has a port of its own for them
     (``LookupControl``: timing and rules). Every entry appears and disappears in one clock, and
     is found at every clock in between, on the move too.
-    During the sweep after reset look-ups miss.
+    During a sweep, after reset and in a CLEAR, look-ups miss.
 
     RAM bits for each SA of the table: 1.5 * (165 + log2(sas)), which is 262.5 for 1,024.
 
@@ -62,11 +62,11 @@ class SaLookup(wiring.Component):
     o : Out(stream.Signature(LookedUp, always_ready=True))
         Answers, in order.
     request : In(stream.Signature(LookupRequest))
-        Searches, insertions, removals.
+        Searches, insertions, removals, sweeps.
     reply : Out(stream.Signature(LookupReply))
         One for each request.
     swept : Out(1)
-        The sweep is over.
+        No sweep is under way.
 
     Attributes
     ----------

@@ -4,18 +4,35 @@ from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.layouts import HANDLE_BITS, LookupKey, SaCommand, SaResponse
+from hdl.layouts import (
+    HANDLE_BITS,
+    IN_FLIGHT_BITS,
+    Event,
+    LookupKey,
+    SaCommand,
+    SaResponse,
+)
 from hdl.lookup_control import HASH_KEY_BITS, HASH_KEY_DEFAULT, table_bits
 from hdl.sa_commands import SaCommands
 from hdl.sa_contexts import SaContexts, found_sa, row_layouts
 from hdl.sa_lookup import SaLookup
+from hdl.sa_usage import SaUsage, UsageCommit, usage_answer, usage_bits
 from model.codes import SaDirection
 
 
 def ram_bits_per_sa(width: int, sas: int, direction: SaDirection) -> float:
-    """RAM bits that an SA costs: its context, and its share of the look-up table if received."""
+    """RAM bits that an SA costs: context, usage, and its share of the look-up table if received."""
     context = sum(row.size for row in row_layouts(width // 128, direction).values())
-    return context + (table_bits(sas) / sas if direction == SaDirection.RX else 0)
+    return context + usage_bits() + (table_bits(sas) / sas if direction == SaDirection.RX else 0)
+
+
+def usage_port() -> wiring.Signature:
+    """How a path asks of the SA of a frame and tells what it served (``SaUsage``)."""
+    return wiring.Signature({
+        "query": Out(stream.Signature(HANDLE_BITS)),
+        "answer": In(stream.Signature(usage_answer())),
+        "commit": Out(UsageCommit),
+    })
 
 
 class SaStore(wiring.Component):
@@ -35,8 +52,12 @@ class SaStore(wiring.Component):
     On reset all is swept to zero, keys too: ``sas`` clocks in which look-ups miss and commands
     wait.
 
-    RAM bits for each SA with L lanes (``ram_bits_per_sa``): 564 + 384 L and, in the look-up
-    table, 1.5 (165 + log2(sas)) receive; 593 + 384 L transmit; 128 more of each at L = 4.
+    Lifetimes are kept by a ``SaUsage`` for each direction, which a path asks when it judges a
+    frame. An SA is freed when the frames in flight have been judged, so that no count goes to
+    the SA that has the handle next.
+
+    RAM bits for each SA with L lanes (``ram_bits_per_sa``): 954 + 384 L and, in the look-up
+    table, 1.5 (165 + log2(sas)) receive; 983 + 384 L transmit; 128 more of each at L = 4.
     Nothing here is an error of a packet; errors of commands are in the response.
 
     Parameters
@@ -45,6 +66,8 @@ class SaStore(wiring.Component):
         Width of the datapath in bits: 128, 256 or 512, a lane each 128.
     sas : int
         Size of each table, a power of two from 16 to 65,536.
+    replay_window : int
+        Packets of the largest replay window, 0 for none.
 
     Members
     -------
@@ -56,6 +79,14 @@ class SaStore(wiring.Component):
         Handles of packets to send.
     tx_o : Out(stream.Signature(found_sa(lanes), always_ready=True))
         Their SAs, in order, ``tx_latency`` clocks later; ``sa`` is 0 for a miss.
+    rx_usage, tx_usage : In(usage_port())
+        Lifetimes (``SaUsage``).
+    rx_limit, tx_limit : Out(stream.Signature(Event, always_ready=True))
+        Limits reached.
+    rx_in_flight, tx_in_flight : In(IN_FLIGHT_BITS)
+        Frames that may have looked an SA up and have not been judged.
+    rx_judged, tx_judged : In(1)
+        One of them is being judged.
     command : In(stream.Signature(SaCommand))
         Commands, executed one by one.
     response : Out(stream.Signature(SaResponse))
@@ -75,17 +106,24 @@ class SaStore(wiring.Component):
     rx_latency = SaLookup.latency + SaContexts.latency
     tx_latency = SaContexts.latency
 
-    def __init__(self, width: int, sas: int):
+    def __init__(self, width: int, sas: int, replay_window: int = 0):
         if width not in (128, 256, 512):
             raise ValueError(f"width: {width!r}, expected 128, 256 or 512")
         self.width = width
         self.sas = sas
+        self.replay_window = replay_window
         lanes = width // 128
         super().__init__({
             "rx_i": In(stream.Signature(LookupKey, always_ready=True)),
             "rx_o": Out(stream.Signature(found_sa(lanes), always_ready=True)),
             "tx_i": In(stream.Signature(HANDLE_BITS, always_ready=True)),
             "tx_o": Out(stream.Signature(found_sa(lanes), always_ready=True)),
+            **{f"{side}_{name}": member for side in ("rx", "tx") for name, member in {
+                "usage": In(usage_port()),
+                "limit": Out(stream.Signature(Event, always_ready=True)),
+                "in_flight": In(IN_FLIGHT_BITS),
+                "judged": In(1),
+            }.items()},
             "command": In(stream.Signature(SaCommand)),
             "response": Out(stream.Signature(SaResponse)),
             "hash_key": In(HASH_KEY_BITS, init=HASH_KEY_DEFAULT),
@@ -96,7 +134,8 @@ class SaStore(wiring.Component):
         m = Module()
         lanes = self.width // 128
         m.submodules.lookup = lookup = SaLookup(self.sas)
-        m.submodules.commands = commands = SaCommands(lanes, self.sas)
+        m.submodules.commands = commands = SaCommands(
+            lanes, self.sas, self.replay_window)
         m.submodules.rx = rx = SaContexts(lanes, self.sas, SaDirection.RX)
         m.submodules.tx = tx = SaContexts(lanes, self.sas, SaDirection.TX)
 
@@ -117,6 +156,7 @@ class SaStore(wiring.Component):
                 contexts.write.payload.eq(commands.row),
                 commands.records[direction].eq(contexts.record),
             ]
+            self._use(m, direction, commands)
 
         m.d.comb += [
             lookup.i.valid.eq(self.rx_i.valid),
@@ -129,3 +169,20 @@ class SaStore(wiring.Component):
         wiring.connect(m, rx.o, wiring.flipped(self.rx_o))
         wiring.connect(m, tx.o, wiring.flipped(self.tx_o))
         return m
+
+    def _use(self, m: Module, direction: SaDirection, commands: SaCommands) -> None:
+        """Keep the lifetimes of a direction."""
+        side = direction.name.lower()
+        m.submodules[f"{side}_usage"] = usage = SaUsage(self.sas, direction)
+        port = getattr(self, f"{side}_usage")
+        wiring.connect(m, wiring.flipped(port).query, usage.query)
+        wiring.connect(m, usage.answer, wiring.flipped(port).answer)
+        wiring.connect(m, usage.event, wiring.flipped(getattr(self, f"{side}_limit")))
+        wiring.connect(m, commands.usage_write[direction], usage.write)
+        wiring.connect(m, commands.usage_read[direction], usage.read)
+        wiring.connect(m, usage.read_o, commands.usage[direction])
+        m.d.comb += [
+            usage.commit.eq(port.commit),
+            commands.in_flight[direction].eq(getattr(self, f"{side}_in_flight")),
+            commands.judged[direction].eq(getattr(self, f"{side}_judged")),
+        ]

@@ -41,6 +41,11 @@ UsageWrite = data.StructLayout({
 """Limits to set, those of a kind that is selected; ``fresh`` sets the counts to 0."""
 
 
+def usage_answer() -> data.StructLayout:
+    """Whether an SA has reached a hard limit."""
+    return data.StructLayout({"expired": 1})
+
+
 def usage_bits() -> int:
     """RAM bits for each SA."""
     return Usage.size
@@ -76,8 +81,7 @@ class SaUsage(wiring.Component):
     -------
     query : In(stream.Signature(HANDLE_BITS))
         The SA of a packet.
-    answer : Out(stream.Signature(data.StructLayout({"expired": 1})))
-        Whether a hard limit has been reached.
+    answer : Out(stream.Signature(usage_answer()))
     commit : In(UsageCommit)
         Taken with the answer.
     event : Out(stream.Signature(Event, always_ready=True))
@@ -95,7 +99,7 @@ class SaUsage(wiring.Component):
         self.direction = direction
         super().__init__({
             "query": In(stream.Signature(HANDLE_BITS)),
-            "answer": Out(stream.Signature(data.StructLayout({"expired": 1}))),
+            "answer": Out(stream.Signature(usage_answer())),
             "commit": In(UsageCommit),
             "event": Out(stream.Signature(Event, always_ready=True)),
             "write": In(stream.Signature(UsageWrite)),
