@@ -227,7 +227,7 @@ def replay_request(frame: bytes, sa: SecurityAssociation, handle: int, sequence:
         raise ValueError(f"frame is {status.name}, expected ESP")
     offset = parsed.esp_offset
     end = offset + parsed.esp_bytes
-    opened = _open(sa, sequence >> 32, frame[offset:end])
+    opened = open_authentic(sa, sequence >> 32, frame[offset:end])
     if parsed.spi != sa.spi or opened is None:
         raise ValueError(f"frame is not of SA {sa.name} at sequence number {sequence}")
     outgoing = Outgoing(sa, sequence, b"")
@@ -338,7 +338,7 @@ class _Inbound:
 
 
 @dataclass(frozen=True)
-class _EspPacket:
+class EspPacket:
     """An ESP packet, and the IP packet that it came in without it."""
 
     carrier: IpPacket
@@ -386,7 +386,7 @@ class Receiver:
             return None
         if whole is None:
             return None
-        found = _find_esp(whole)
+        found = find_esp(whole)
         if found is None:
             return None if whole.protocol == IPPROTO_AH else whole.whole()
         inbound = self._inbound.get(
@@ -400,16 +400,16 @@ class Receiver:
         return self._open_in_software(inbound, found)
 
     def _take_opened(
-        self, inbound: _Inbound, found: _EspPacket, completion: Mapping[str, int],
+        self, inbound: _Inbound, found: EspPacket, completion: Mapping[str, int],
     ) -> bytes | None:
         """What the device has decrypted and checked: cut ESP header, IV, trailer and ICV."""
         inbound.top = max(inbound.top, _sequence(inbound, found))
         payload = found.data[esp.TEXT_OFFSET:-completion["trailer_bytes"]]
-        return _decapsulate(inbound.sa, found.carrier, completion["next_header"], payload)
+        return decapsulate(inbound.sa, found.carrier, completion["next_header"], payload)
 
-    def _open_in_software(self, inbound: _Inbound, found: _EspPacket) -> bytes | None:
+    def _open_in_software(self, inbound: _Inbound, found: EspPacket) -> bytes | None:
         sequence = _sequence(inbound, found)
-        opened = _open(inbound.sa, sequence >> 32, found.data)
+        opened = open_authentic(inbound.sa, sequence >> 32, found.data)
         if opened is None:
             return None
         trailer_bytes = trailer.length(opened.text)
@@ -417,7 +417,7 @@ class Receiver:
             return None
         inbound.top = max(inbound.top, sequence)
         payload = opened.text[:-trailer_bytes]
-        return _decapsulate(inbound.sa, found.carrier, opened.text[-1], payload)
+        return decapsulate(inbound.sa, found.carrier, opened.text[-1], payload)
 
 
 def strip_link(frame: bytes) -> tuple[bytes, bytes]:
@@ -434,7 +434,7 @@ def strip_link(frame: bytes) -> tuple[bytes, bytes]:
     return frame[:offset - _ETHERTYPE_BYTES], frame[offset:]
 
 
-def _sequence(inbound: _Inbound, found: _EspPacket) -> int:
+def _sequence(inbound: _Inbound, found: EspPacket) -> int:
     """The packet's whole sequence number, its high half from the replay window."""
     low = int.from_bytes(found.data[4:8], "big")
     if not inbound.sa.esn:
@@ -442,7 +442,7 @@ def _sequence(inbound: _Inbound, found: _EspPacket) -> int:
     return esn.window_high(low, inbound.top, inbound.sa.replay_window) << 32 | low
 
 
-def _open(sa: SecurityAssociation, high: int, data: bytes) -> esp.Opened | None:
+def open_authentic(sa: SecurityAssociation, high: int, data: bytes) -> esp.Opened | None:
     """Open an ESP packet; None when it is too short or not authentic."""
     if len(data) < esp.TEXT_OFFSET + ESP_TRAILER_MIN_BYTES + sa.icv.bytes:
         return None
@@ -450,20 +450,20 @@ def _open(sa: SecurityAssociation, high: int, data: bytes) -> esp.Opened | None:
     return opened if opened.authentic else None
 
 
-def _find_esp(whole: IpPacket) -> _EspPacket | None:
+def find_esp(whole: IpPacket) -> EspPacket | None:
     """ESP in an IP packet, by protocol 50 or in UDP on port 4500 (RFC 3948)."""
     data = whole.payload
     if whole.protocol == IPPROTO_ESP and len(data) >= ESP_HEADER_BYTES:
-        return _EspPacket(whole, Encapsulation.NONE, data)
+        return EspPacket(whole, Encapsulation.NONE, data)
     if whole.protocol != IPPROTO_UDP or data[2:4] != UDP_PORT_ESP.to_bytes(2, "big"):
         return None
     data = data[UDP_HEADER_BYTES:int.from_bytes(data[4:6], "big")]
     if len(data) <= ESP_HEADER_BYTES or data.startswith(_NON_ESP_MARKER):
         return None
-    return _EspPacket(whole, Encapsulation.UDP, data)
+    return EspPacket(whole, Encapsulation.UDP, data)
 
 
-def _decapsulate(
+def decapsulate(
     sa: SecurityAssociation, carrier: IpPacket, next_header: int, payload: bytes,
 ) -> bytes | None:
     """The clear packet; None for a dummy packet or one that the SA's mode does not allow."""

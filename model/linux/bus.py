@@ -3,6 +3,8 @@
 from collections.abc import Coroutine
 from typing import Any, Protocol, TypeVar
 
+from model.register_file import RegisterFile, SlaveError
+
 Result = TypeVar("Result")
 
 
@@ -20,6 +22,25 @@ class RegisterBus(Protocol):
     async def write(self, offset: int, value: int) -> None:
         """Write the whole register at ``offset``."""
         ...
+
+
+class ModelRegisters:
+    """A ``RegisterBus`` of the model's register block."""
+
+    def __init__(self, file: RegisterFile) -> None:
+        self._file = file
+
+    async def read(self, offset: int) -> int:
+        try:
+            return self._file.read(offset)
+        except SlaveError as refused:
+            raise RegisterError(str(refused)) from None
+
+    async def write(self, offset: int, value: int) -> None:
+        try:
+            self._file.write(offset, value)
+        except SlaveError as refused:
+            raise RegisterError(str(refused)) from None
 
 
 def run(coroutine: Coroutine[Any, Any, Result]) -> Result:

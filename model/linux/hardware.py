@@ -3,13 +3,22 @@
 from dataclasses import dataclass
 
 from model import registers
-from model.codes import IcvSize, KeySize, SaDirection, SaOperation, SaResult
+from model.codes import IcvSize, KeySize, ReplayWindow, SaDirection, SaOperation, SaResult
+from model.events import Event
 from model.layouts import SA_COMMAND, SA_RESPONSE
 from model.linux.bus import RegisterBus, RegisterError
 from model.registers import BY_NAME, Register
 
 POLLS = 1000
 """Reads of SA_STATUS before a command counts as lost: far more than the longest takes."""
+
+_BARE = (SaOperation.DELETE, SaOperation.READ, SaOperation.FREE, SaOperation.FLUSH)
+"""Operations that take nothing but the doorbell."""
+_INTERRUPT_STATUS, _INTERRUPT_ENABLE = BY_NAME["IRQ_STATUS"], BY_NAME["IRQ_ENABLE"]
+
+
+class CommandTimeout(RegisterError):
+    """An SA command does not end."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +35,15 @@ class Identity:
     esn: bool
     ipv6: bool
     udp: bool
+    receive: bool
+    transmit: bool
+    checksum: bool
+    """TCP and UDP checksums of frames to send."""
+    lso: bool
+    """Segmentation of frames to send."""
+    lifetime: bool
+    replay_window: int
+    """Packets of the largest replay window, 0 for none."""
 
 
 class Hardware:
@@ -78,6 +96,12 @@ class Hardware:
             esn=bool(can["has_esn"]),
             ipv6=bool(can["has_ipv6"]),
             udp=bool(can["has_udp"]),
+            receive=bool(can["has_receive"]),
+            transmit=bool(can["has_transmit"]),
+            checksum=bool(can["has_checksum"]),
+            lso=bool(can["has_lso"]),
+            lifetime=bool(can["has_lifetime"]),
+            replay_window=ReplayWindow(can["replay_window_max"]).packets,
         )
 
     async def set_hash_key(self, key: int) -> None:
@@ -88,17 +112,18 @@ class Hardware:
     async def command(self, values: dict[str, int]) -> SaResult:
         """Do one SA command; ``values`` are fields of SA_COMMAND, those not given are 0.
 
-        Raises ``RegisterError`` when it does not end.
+        Raises ``CommandTimeout`` when it does not end.
         """
         full = SA_COMMAND.unpack(SA_COMMAND.pack(values))
-        for register in registers.SA_PARAMETERS:
-            await self._write_fields(register, full)
+        if full["operation"] not in _BARE:
+            for register in registers.SA_PARAMETERS:
+                await self._write_fields(register, full)
         await self._write_fields(registers.SA_DOORBELL, full)
         for _ in range(POLLS):
             status = await self.fields("SA_STATUS")
             if status["done"]:
                 return SaResult(status["result"])
-        raise RegisterError(f"SA_STATUS: command not done after {POLLS} reads")
+        raise CommandTimeout(f"SA_STATUS: command not done after {POLLS} reads")
 
     async def sa_command(self, **values: int) -> SaResult:
         """The same with the fields as keyword arguments."""
@@ -119,6 +144,48 @@ class Hardware:
             high = await self.read(BY_NAME[f"{name.upper()}_HIGH"])
             values[name] = high << registers.WORD_BITS | low
         return values
+
+    async def enable_events(self) -> None:
+        """Raise the interrupt for events in the queue and for events lost."""
+        await self._write_fields(_INTERRUPT_ENABLE, {
+            "command_done_enable": 0, "event_present_enable": 1, "events_lost_enable": 1})
+
+    async def next_event(self) -> Event | None:
+        """Take the oldest event off the queue; None when there is none."""
+        found = await self.fields("EVENT")
+        if not found.pop("event_valid"):
+            return None
+        found |= await self.fields("EVENT_SEQUENCE_0", "EVENT_SEQUENCE_1")
+        await self._write_fields(registers.EVENT_POP, {"event_pop": 1})
+        return found
+
+    async def clear_events_lost(self) -> bool:
+        """Whether events were lost since this was asked last."""
+        if not (await self.fields("IRQ_STATUS"))["events_lost"]:
+            return False
+        await self._write_fields(_INTERRUPT_STATUS, {
+            "command_done": 0, "event_present": 0, "events_lost": 1})
+        return True
+
+    async def detect_bursts(self, threshold: int, clocks: int) -> None:
+        """Tell ``threshold`` failed ICVs within ``clocks`` clocks by an event; 0: never."""
+        await self._write_fields(BY_NAME["BURST_CLOCKS"], {"burst_clocks": clocks})
+        await self._write_fields(BY_NAME["BURST_THRESHOLD"], {"burst_threshold": threshold})
+
+    async def quiesce(self) -> None:
+        """Take no new frame, and wait until those that were taken have left.
+
+        Raises ``CommandTimeout`` when they do not leave, as with a link that is down.
+        """
+        await self._write_fields(BY_NAME["CONTROL"], {"quiesce": 1})
+        for _ in range(POLLS):
+            if all((await self.fields("STATUS")).values()):
+                return
+        raise CommandTimeout(f"STATUS: frames left after {POLLS} reads")
+
+    async def start(self) -> None:
+        """Take frames again."""
+        await self._write_fields(BY_NAME["CONTROL"], {"quiesce": 0})
 
     async def _write_fields(self, register: Register, values: dict[str, int]) -> None:
         word = 0

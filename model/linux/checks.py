@@ -1,0 +1,113 @@
+"""What makes ``state_add`` refuse an SA before the device is asked.
+
+-EINVAL: the SA contradicts itself, and fails. -EOPNOTSUPP: the device cannot do it, so that
+software does. The first check that applies gives the error.
+"""
+
+import errno
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from model.codes import IPPROTO_ESP, UDP_PORT_ESP
+from model.linux.errors import LinuxError
+from model.linux.hardware import Identity
+from model.linux.xfrm import (
+    AF_INET,
+    AF_INET6,
+    RFC4106,
+    SEQIV,
+    UDP_ENCAP_ESPINUDP,
+    XFRM_INF,
+    Direction,
+    XfrmState,
+)
+from model.sa import MODES, SALT_BYTES, SEQIV_SALT_BYTES
+from model.stack import device_can_send
+
+ICV_BITS = (64, 96, 128)
+KEY_BYTES = (16, 24, 32)
+
+
+@dataclass(frozen=True)
+class Check:
+    """An errno, the words that go with it, and when they do."""
+
+    number: int
+    reason: str
+    wrong: Callable[[XfrmState, Identity], object]
+
+
+def _sends(x: XfrmState) -> bool:
+    return x.direction == Direction.OUT
+
+
+def _not_above(soft: int, hard: int) -> bool:
+    """Whether a hard limit leaves no room behind a soft one."""
+    return XFRM_INF not in (soft, hard) and soft >= hard
+
+
+def _key_bytes(x: XfrmState) -> int:
+    """Of the AES key, without the salt behind it."""
+    return len(x.aead.key) - SALT_BYTES if x.aead else 0
+
+
+CHECKS = (
+    Check(errno.EINVAL, "packet offload: only crypto offload is done",
+          lambda x, _: x.offload is not None and x.offload.packet),
+    Check(errno.EINVAL, "family other than IPv4 and IPv6",
+          lambda x, _: x.family not in (AF_INET, AF_INET6)),
+    Check(errno.EINVAL, "protocol other than ESP", lambda x, _: x.protocol != IPPROTO_ESP),
+    Check(errno.EINVAL, "compression", lambda x, _: x.compression),
+    Check(errno.EINVAL, "authentication algorithm beside an AEAD",
+          lambda x, _: x.aead and x.authentication),
+    Check(errno.EINVAL, "key without its salt", lambda x, _: x.aead and _key_bytes(x) <= 0),
+    Check(errno.EINVAL, "ICV length other than 64, 96 and 128 bits",
+          lambda x, _: x.aead and x.aead.icv_bits not in ICV_BITS),
+    Check(errno.EINVAL, "SPI 0", lambda x, _: not 0 < x.spi < 1 << 32),
+    Check(errno.EINVAL, "salt of the IV that has not 8 bytes",
+          lambda x, _: _sends(x) and x.seqiv_salt is not None
+          and len(x.seqiv_salt) != SEQIV_SALT_BYTES),
+    Check(errno.EINVAL, "hard limit of 0",
+          lambda x, _: 0 in (x.limits.hard_packets, x.limits.hard_bytes)),
+    Check(errno.EINVAL, "soft limit of packets not below the hard one",
+          lambda x, _: _not_above(x.limits.soft_packets, x.limits.hard_packets)),
+    Check(errno.EINVAL, "soft limit of bytes not below the hard one",
+          lambda x, _: _not_above(x.limits.soft_bytes, x.limits.hard_bytes)),
+
+    Check(errno.EOPNOTSUPP, "mode other than tunnel and transport",
+          lambda x, _: x.mode not in MODES),
+    Check(errno.EOPNOTSUPP, "cipher and authentication that are no AEAD",
+          lambda x, _: x.aead is None or x.encryption),
+    Check(errno.EOPNOTSUPP, f"AEAD other than {RFC4106}",
+          lambda x, _: x.aead and x.aead.name != RFC4106),
+    Check(errno.EOPNOTSUPP, "key length other than 128, 192 and 256 bits and the salt",
+          lambda x, _: _key_bytes(x) not in KEY_BYTES),
+    Check(errno.EOPNOTSUPP, f"IV generator other than {SEQIV}, to send",
+          lambda x, _: _sends(x) and (x.geniv != SEQIV or x.seqiv_salt is None)),
+    Check(errno.EOPNOTSUPP, "direction that the build has not",
+          lambda x, can: not (can.transmit if _sends(x) else can.receive)),
+    Check(errno.EOPNOTSUPP, "key length that CAPABILITIES does not tell",
+          lambda x, can: x.association.key_size not in can.key_sizes),
+    Check(errno.EOPNOTSUPP, "ICV length that CAPABILITIES does not tell",
+          lambda x, can: x.association.icv not in can.icv_sizes),
+    Check(errno.EOPNOTSUPP, "ESN that CAPABILITIES does not tell",
+          lambda x, can: x.esn and not can.esn),
+    Check(errno.EOPNOTSUPP, "IPv6 outside that CAPABILITIES does not tell",
+          lambda x, can: x.family == AF_INET6 and not can.ipv6),
+    Check(errno.EOPNOTSUPP, "UDP encapsulation that CAPABILITIES does not tell",
+          lambda x, can: x.encap and not can.udp),
+    Check(errno.EOPNOTSUPP, "encapsulation other than ESP in UDP",
+          lambda x, _: x.encap and x.encap.type != UDP_ENCAP_ESPINUDP),
+    Check(errno.EOPNOTSUPP, f"UDP encapsulation to another port than {UDP_PORT_ESP}, to receive",
+          lambda x, _: x.encap and not _sends(x)
+          and x.encap.destination_port != UDP_PORT_ESP),
+    Check(errno.EOPNOTSUPP, "UDP encapsulation over IPv6, to send: its checksum covers ciphertext",
+          lambda x, _: _sends(x) and not device_can_send(x.association)),
+)
+
+
+def check(x: XfrmState, can: Identity) -> None:
+    """Raise ``LinuxError`` for the first check that applies."""
+    for each in CHECKS:
+        if each.wrong(x, can):
+            raise LinuxError(each.number, each.reason)

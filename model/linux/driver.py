@@ -1,0 +1,337 @@
+"""The device's Linux driver.
+
+It refuses with -EOPNOTSUPP what the device cannot do and software can, and with -EINVAL what
+contradicts itself; the device's own results go up by their errno names.
+"""
+
+import errno
+from collections import Counter, deque
+from random import Random
+
+from model import esn, registers
+from model.codes import (
+    EventKind,
+    ReplayWindow,
+    RxStatus,
+    SaDirection,
+    SaOperation,
+    SaResult,
+    SaSelect,
+)
+from model.esn import EsnState
+from model.events import Event
+from model.linux.bus import RegisterError
+from model.linux.checks import check
+from model.linux.errors import LinuxError
+from model.linux.hardware import CommandTimeout, Hardware, Identity
+from model.linux.netdev import Feature, NetDevice
+from model.linux.skb import SecPath, SkBuff, XfrmStatus
+from model.linux.xfrm import (
+    XFRM_INF,
+    Direction,
+    ExpireUpcall,
+    XfrmState,
+    expire,
+)
+from model.linux.xfrm_device import api_check, has_options
+from model.replay import Window
+from model.sa import command_values
+
+SIDES = {Direction.IN: SaDirection.RX, Direction.OUT: SaDirection.TX}
+STATUS = {
+    RxStatus.OK: XfrmStatus.CRYPTO_SUCCESS,
+    RxStatus.AUTH_FAILED: XfrmStatus.CRYPTO_TUNNEL_ESP_AUTH_FAILED,
+    RxStatus.BAD_TRAILER: XfrmStatus.CRYPTO_INVALID_PACKET_SYNTAX,
+    RxStatus.SYNTAX: XfrmStatus.CRYPTO_INVALID_PACKET_SYNTAX,
+}
+"""Statuses on which the device has judged for the stack. With every other the frame goes up
+without a mark and the stack does the work: it also judges replays, before it decrypts."""
+
+
+def features_of(identity: Identity) -> set[Feature]:
+    """What the device is registered with. Each feature needs the one before."""
+    features: set[Feature] = set()
+    for can, feature in (
+        (identity.transmit or identity.receive, Feature.HW_ESP),
+        (identity.checksum, Feature.HW_ESP_TX_CSUM),
+        (identity.lso, Feature.GSO_ESP),
+    ):
+        if not can:
+            break
+        features.add(feature)
+    return features
+
+
+class EspnicDriver:
+    """One device's driver; ``device`` is what it registers with the stack.
+
+    ``secrets`` gives the key of the look-up hash. ``device_window`` False leaves all replay
+    windows to the stack. ``expired`` is told of limits that the device has seen reached.
+    Callbacks raise ``LinuxError``.
+    """
+
+    def __init__(
+        self, hardware: Hardware, secrets: Random, expired: ExpireUpcall, *,
+        name: str = "espnic0", device_window: bool = True,
+    ) -> None:
+        self.hardware = hardware
+        self.device = NetDevice(name)
+        self.statistics: Counter[str] = Counter()
+        """What only the driver counts, by the names of ``ethtool -S``."""
+        self._secrets = secrets
+        self._expired = expired
+        self._device_window = device_window
+        self._states: dict[tuple[SaDirection, int], XfrmState] = {}
+        self._free: dict[SaDirection, deque[int]] = {}
+        self._to_free: list[tuple[SaDirection, int]] = []
+        self._told: dict[tuple[SaDirection, int], EsnState] = {}
+        self._work: dict[tuple[SaDirection, int], XfrmState] = {}
+
+    async def probe(self) -> None:
+        """Find out what the device can do, key its hash and register with the stack.
+
+        Raises ``LinuxError`` ENODEV for what is no such device, and EIO when it refuses.
+        """
+        try:
+            self.identity: Identity = await self.hardware.identify()
+            await self.hardware.set_hash_key(
+                self._secrets.getrandbits(registers.WORD_BITS * registers.HASH_KEY_WORDS))
+            await self.hardware.enable_events()
+        except RegisterError as refused:
+            raise LinuxError(errno.ENODEV, str(refused)) from None
+        for side in SaDirection:
+            self._free[side] = deque(range(1, self.identity.sas))
+        self.device.ops = self
+        self.device.features = features_of(self.identity)
+        self.device.has_advance_esn = self.identity.esn
+        api_check(self.device)
+
+    # xfrmdev_ops
+
+    async def state_add(self, x: XfrmState) -> None:
+        """Add an SA to the device; it serves before this returns.
+
+        EINVAL: the SA contradicts itself. EOPNOTSUPP: the device cannot do it, software can.
+        ENOSPC: no handle or no place in the look-up table. EEXIST: an SA of this destination,
+        SPI and protocol is there. EIO, ETIMEDOUT: the device fails.
+        """
+        check(x, self.identity)
+        side = SIDES[x.direction]
+        await self.run_work()
+        if not self._free[side]:
+            raise LinuxError(errno.ENOSPC, f"all {self.identity.sas - 1} handles are in use")
+        handle = self._free[side].popleft()
+        try:
+            await self._command(self._add_values(x, handle), f"add SA {x.name or hex(x.spi)}")
+        except LinuxError:
+            self._free[side].appendleft(handle)
+            raise
+        assert x.offload is not None
+        x.offload.handle = handle
+        self._states[side, handle] = x
+
+    async def state_delete(self, x: XfrmState) -> None:
+        """Stop look-ups. The handle stays known, for frames in flight still carry it.
+
+        An SA that a reset has taken away is deleted already.
+        """
+        side, handle = self._place(x)
+        self._work.pop((side, handle), None)
+        await self._command(
+            command_values(SaOperation.DELETE, side, handle), "delete", gone_is_good=True)
+
+    async def state_free(self, x: XfrmState) -> None:
+        """Erase the SA's keys; while frames that found it are in flight the work is put off."""
+        side, handle = self._place(x)
+        del self._states[side, handle]
+        self._told.pop((side, handle), None)
+        self._to_free.append((side, handle))
+        await self.run_work()
+
+    def offload_ok(self, x: XfrmState, clear: bytes) -> bool:
+        """No IPv4 options, no IPv6 extension headers: the receiver's device could not do them."""
+        return not has_options(clear)
+
+    def advance_esn(self, x: XfrmState) -> None:
+        """Note that the device must be told where the window of a receive SA has moved to.
+
+        Nothing is to be told when the device keeps the window itself, nor of transmit SAs,
+        whose frames carry the whole number.
+        """
+        side, handle = self._place(x)
+        if (side, handle) not in self._told or not x.esn:
+            return
+        if self._told[side, handle] != esn.driver_state(x.window.top, x.replay_window):
+            self._work[side, handle] = x
+
+    async def update_stats(self, x: XfrmState) -> None:
+        """Packets and bytes that the device has counted of the SA go to ``x.offload.usage``."""
+        side, handle = self._place(x)
+        values = await self.hardware.read_sa(side, handle)
+        assert x.offload is not None
+        x.offload.usage.packets, x.offload.usage.bytes = values["packets"], values["bytes"]
+
+    # Work that may wait
+
+    async def run_work(self) -> None:
+        """Do what was put off: ESN changes, then frees that had to wait."""
+        while self._work:
+            place, x = self._work.popitem()
+            state = esn.driver_state(x.window.top, x.replay_window)
+            if self._told[place] != state:
+                await self._tell(place, state)
+        waiting, self._to_free = self._to_free, []
+        for side, handle in waiting:
+            await self._release(side, handle)
+
+    async def _tell(self, place: tuple[SaDirection, int], state: EsnState) -> None:
+        """Change the ESN fields alone; when that fails the device goes on with the old ones."""
+        side, handle = place
+        await self._command(
+            command_values(SaOperation.MODIFY, side, handle) | {
+                "select": int(SaSelect.ESN), "esn_high": state.high,
+                "esn_overlap": int(state.overlap)}, "change ESN")
+        self._told[place] = state
+
+    async def _release(self, side: SaDirection, handle: int) -> None:
+        """Free a handle; events of its last SA are taken off before another may have it."""
+        try:
+            await self._command(
+                command_values(SaOperation.FREE, side, handle), "free", gone_is_good=True)
+        except LinuxError as refused:
+            if refused.number != errno.EBUSY:
+                raise
+            self._to_free.append((side, handle))
+            return
+        await self.handle_events()
+        self._free[side].append(handle)
+
+    # Interrupt
+
+    async def handle_interrupt(self) -> None:
+        """The interrupt goes when the queue is empty: an event that comes meanwhile is found
+        here or raises it again."""
+        await self.handle_events()
+        await self.run_work()
+
+    async def handle_events(self) -> None:
+        """Take all events off the queue. When some were lost, look at all SAs."""
+        while (event := await self.hardware.next_event()) is not None:
+            await self._handle(event)
+        if await self.hardware.clear_events_lost():
+            self.statistics["events_overflow"] += 1
+            for (side, handle), x in self._states.items():
+                await self._catch_up(x, side, handle)
+
+    async def _handle(self, event: Event) -> None:
+        """Handle an event; one that comes twice, or of an SA that is gone, changes nothing."""
+        kind = EventKind(event["kind"])
+        if kind == EventKind.AUTH_BURST:
+            self.statistics["auth_bursts"] += 1
+            return
+        side = SaDirection(event["direction"])
+        x = self._states.get((side, event["sa"]))
+        if x is None:
+            self.statistics["events_of_no_sa"] += 1
+        elif kind == EventKind.ESN_HALF:
+            await self._catch_up(x, side, event["sa"])
+        else:
+            expire(x, kind == EventKind.HARD_LIMIT, self._expired)
+
+    async def _catch_up(self, x: XfrmState, side: SaDirection, handle: int) -> None:
+        """Take over what the device knows of an SA: its window's top, and limits reached."""
+        values = await self.hardware.read_sa(side, handle)
+        if values["replay_window"] and values["sequence"] > x.window.top:
+            x.window = Window(x.replay_window, x.esn, values["sequence"])
+        for hard, kind in ((True, "hard"), (False, "soft")):
+            if any(0 < values[f"{kind}_{unit}"] <= values[unit] for unit in ("packets", "bytes")):
+                expire(x, hard, self._expired)
+
+    # Down and reset
+
+    async def down(self) -> None:
+        """The device goes down (ndo_stop): nothing of any SA stays in it."""
+        await self._command({"operation": int(SaOperation.FLUSH)}, "flush")
+        self._forget()
+
+    async def restore(self) -> None:
+        """After a reset, which has erased all SAs: key the hash and add the living ones again."""
+        states = dict(self._states)
+        self._forget()
+        await self.hardware.set_hash_key(
+            self._secrets.getrandbits(registers.WORD_BITS * registers.HASH_KEY_WORDS))
+        await self.hardware.enable_events()
+        for (side, handle), x in states.items():
+            await self._command(self._add_values(x, handle), f"restore SA {x.name}")
+            self._states[side, handle] = x
+            self._free[side].remove(handle)
+
+    def _forget(self) -> None:
+        for part in (self._states, self._told, self._work, self._to_free):
+            part.clear()
+        for side in SaDirection:
+            self._free[side] = deque(range(1, self.identity.sas))
+
+    # Receive
+
+    def receive(self, frame: bytes, completion: dict[str, int]) -> SkBuff | None:
+        """What goes up to the stack of a frame from the device; None when it is dropped.
+
+        A frame that the device has opened or judged carries the SA and a status; any other
+        carries nothing, and is as it came.
+        """
+        status = STATUS.get(RxStatus(completion["status"]))
+        if status is None or not completion["sa"]:
+            return SkBuff(frame)
+        x = self._states.get((SaDirection.RX, completion["sa"]))
+        if x is None:
+            self.statistics["ipsec_rx_drop_sadb_miss"] += 1
+            return None
+        return SkBuff(frame, SecPath(x, status), completion["checksum"])
+
+    # Inside
+
+    def _add_values(self, x: XfrmState, handle: int) -> dict[str, int]:
+        """The fields of an ADD, and what the device is told of ESN is noted."""
+        side = SIDES[x.direction]
+        window = self._window_of(x)
+        values = command_values(SaOperation.ADD, side, handle, x.association)
+        values |= {"replay_window": int(window), "esn_high": 0, "esn_overlap": 0}
+        if window:
+            values["sequence"] = x.window.top
+        elif x.direction == Direction.IN and x.esn:
+            state = esn.driver_state(x.window.top, x.replay_window)
+            values |= {"esn_high": state.high, "esn_overlap": int(state.overlap)}
+            self._told[side, handle] = state
+        for name in ("soft_packets", "soft_bytes", "hard_packets", "hard_bytes"):
+            limit = getattr(x.limits, name)
+            values[name] = 0 if limit == XFRM_INF else limit
+        return values
+
+    def _window_of(self, x: XfrmState) -> ReplayWindow:
+        """The device's window for an SA: one of the same size, if it has that."""
+        if x.direction == Direction.IN and self._device_window:
+            for window in ReplayWindow:
+                if 0 < window.packets == x.replay_window <= self.identity.replay_window:
+                    return window
+        return ReplayWindow.NONE
+
+    def _place(self, x: XfrmState) -> tuple[SaDirection, int]:
+        """Where an SA is in this device; an SA of another device has no place in it."""
+        assert x.offload is not None
+        if x.offload.device is not self.device:
+            raise LinuxError(errno.EINVAL, f"SA {x.name} is on {x.offload.device.name}")
+        return SIDES[x.direction], x.offload.handle
+
+    async def _command(
+        self, values: dict[str, int], what: str, gone_is_good: bool = False,
+    ) -> None:
+        try:
+            result = await self.hardware.command(values)
+        except CommandTimeout as lost:
+            raise LinuxError(errno.ETIMEDOUT, f"{what}: {lost}") from None
+        except RegisterError as refused:
+            raise LinuxError(errno.EIO, f"{what}: {refused}") from None
+        if result == SaResult.OK or (gone_is_good and result == SaResult.ENOENT):
+            return
+        raise LinuxError(getattr(errno, result.name), f"{what}: the device refuses")

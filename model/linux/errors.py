@@ -1,0 +1,28 @@
+"""Errors as the kernel's functions return them."""
+
+import errno
+
+_NAMES = dict(errno.errorcode) | {errno.EOPNOTSUPP: "EOPNOTSUPP"}
+"""Python calls that one ENOTSUP; the kernel has another ENOTSUPP."""
+
+
+class LinuxError(Exception):
+    """A negative errno, with the words that go to the user beside it (extack).
+
+    ``name`` is the errno's name, such as "EINVAL".
+    """
+
+    def __init__(self, number: int, reason: str) -> None:
+        super().__init__(f"-{_NAMES[number]}: {reason}")
+        self.number = number
+        self.reason = reason
+
+    @property
+    def name(self) -> str:
+        return _NAMES[self.number]
+
+
+def refuse_if(wrong: bool, number: int, reason: str) -> None:
+    """Raise ``LinuxError`` when something is wrong."""
+    if wrong:
+        raise LinuxError(number, reason)

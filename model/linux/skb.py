@@ -1,0 +1,38 @@
+"""A received frame on its way up: struct sk_buff with its secpath."""
+
+from dataclasses import dataclass
+from enum import IntFlag
+
+from model.linux.xfrm import XfrmState
+
+
+class XfrmStatus(IntFlag):
+    """CRYPTO_*: the status of struct xfrm_offload."""
+
+    CRYPTO_SUCCESS = 1
+    CRYPTO_GENERIC_ERROR = 2
+    CRYPTO_TRANSPORT_AH_AUTH_FAILED = 4
+    CRYPTO_TRANSPORT_ESP_AUTH_FAILED = 8
+    CRYPTO_TUNNEL_AH_AUTH_FAILED = 16
+    CRYPTO_TUNNEL_ESP_AUTH_FAILED = 32
+    CRYPTO_INVALID_PACKET_SYNTAX = 64
+    CRYPTO_INVALID_PROTOCOL = 128
+
+
+@dataclass(frozen=True)
+class SecPath:
+    """What a driver says of the cryptography of a frame: the flag CRYPTO_DONE is set with it."""
+
+    state: XfrmState
+    status: XfrmStatus
+
+
+@dataclass(frozen=True)
+class SkBuff:
+    """A frame, from its Ethernet header on."""
+
+    data: bytes
+    sec_path: SecPath | None = None
+    """None: the device has done nothing, the bytes are as they came."""
+    checksum: int | None = None
+    """CHECKSUM_COMPLETE of a frame that the device has opened, trailer not counted; else None."""

@@ -1,0 +1,210 @@
+"""An SA as the kernel's xfrm has it: struct xfrm_state, with all that a user may ask for.
+
+What the model's ``SecurityAssociation`` cannot even say, a driver must still refuse: other
+algorithms, wrong key lengths, compression. So the fields here are the kernel's.
+"""
+
+from dataclasses import dataclass, field
+from enum import IntEnum, IntFlag
+from typing import TYPE_CHECKING
+
+from model.codes import IPPROTO_ESP, UDP_PORT_ESP, Encapsulation, IcvSize
+from model.replay import Window
+from model.sa import SALT_BYTES, Address, SecurityAssociation
+
+if TYPE_CHECKING:
+    from model.linux.netdev import NetDevice
+
+RFC4106 = "rfc4106(gcm(aes))"
+SEQIV = "seqiv"
+UDP_ENCAP_ESPINUDP = 2
+XFRM_INF = (1 << 64) - 1
+"""A limit that is none."""
+AF_INET, AF_INET6 = 2, 10
+_FAMILIES = {4: AF_INET, 6: AF_INET6}
+
+
+class Direction(IntEnum):
+    """XFRM_DEV_OFFLOAD_IN and _OUT: of an SA and of what a user asks for."""
+
+    IN = 1
+    OUT = 2
+
+
+class OffloadFlags(IntFlag):
+    """XFRM_OFFLOAD_*: how a user asks for offload."""
+
+    IPV6 = 1
+    INBOUND = 2
+    PACKET = 4
+
+
+class KmState(IntEnum):
+    """XFRM_STATE_*: whether an SA serves."""
+
+    VALID = 1
+    EXPIRED = 4
+    DEAD = 5
+
+
+@dataclass(frozen=True)
+class Aead:
+    """struct xfrm_algo_aead."""
+
+    key: bytes
+    """AES key with the 4 bytes of salt behind it."""
+    name: str = RFC4106
+    icv_bits: int = 128
+
+
+@dataclass(frozen=True)
+class UdpEncap:
+    """struct xfrm_encap_tmpl."""
+
+    source_port: int = UDP_PORT_ESP
+    destination_port: int = UDP_PORT_ESP
+    type: int = UDP_ENCAP_ESPINUDP
+
+
+@dataclass(frozen=True)
+class Limits:
+    """struct xfrm_lifetime_cfg: packets and bytes after which an SA is soon or at once to end."""
+
+    soft_packets: int = XFRM_INF
+    soft_bytes: int = XFRM_INF
+    hard_packets: int = XFRM_INF
+    hard_bytes: int = XFRM_INF
+
+
+@dataclass
+class Usage:
+    """struct xfrm_lifetime_cur: packets and bytes so far."""
+
+    packets: int = 0
+    bytes: int = 0
+
+
+@dataclass
+class Offload:
+    """struct xfrm_dev_offload: the device that an SA is offloaded to, as it knows the SA."""
+
+    device: "NetDevice"
+    packet: bool = False
+    """Packet offload was asked for; else crypto offload."""
+    handle: int = 0
+    """The device's handle; handles are per device."""
+    usage: Usage = field(default_factory=Usage)
+    """What the device has counted, when it was asked last."""
+
+
+@dataclass(eq=False)
+class XfrmState:
+    """One SA. Sequence numbers have 64 bits here, the kernel's two halves in one."""
+
+    source: Address
+    destination: Address
+    spi: int
+    direction: Direction
+    aead: Aead | None
+    family: int = AF_INET
+    protocol: int = IPPROTO_ESP
+    mode: str = "tunnel"
+    inner_family: int = 4
+    geniv: str | None = SEQIV
+    seqiv_salt: bytes | None = None
+    authentication: str | None = None
+    encryption: str | None = None
+    compression: str | None = None
+    encap: UdpEncap | None = None
+    tfcpad: int = 0
+    if_id: int = 0
+    esn: bool = False
+    replay_window: int = 32
+    """Packets; 0: no replay protection."""
+    limits: Limits = Limits()
+    initial_seq: int = 1
+    name: str = ""
+
+    state: KmState = KmState.VALID
+    dying: bool = False
+    """The soft limit has been told."""
+    offload: Offload | None = None
+    oseq: int = 0
+    """Outbound: last sequence number given away."""
+    window: Window = field(init=False)
+    """Inbound: what software has seen come."""
+    current: Usage = field(default_factory=Usage)
+    replay_failures: int = 0
+    integrity_failures: int = 0
+
+    def __post_init__(self) -> None:
+        self.oseq = self.initial_seq - 1
+        self.window = Window(self.replay_window, self.esn, self.initial_seq - 1)
+
+    @property
+    def encapsulation(self) -> Encapsulation:
+        return Encapsulation.UDP if self.encap else Encapsulation.NONE
+
+    @property
+    def association(self) -> SecurityAssociation:
+        """The same for the cryptography and the framing. ``ValueError`` for what is no AES-GCM."""
+        if self.aead is None:
+            raise ValueError(f"SA {self.name}: no AEAD, expected {RFC4106}")
+        key = self.aead.key
+        return SecurityAssociation(
+            spi=self.spi, source=self.source, destination=self.destination,
+            key=key[:-SALT_BYTES], salt=key[-SALT_BYTES:], name=self.name, mode=self.mode,
+            inner_family=self.inner_family,
+            icv=next(size for size in IcvSize if 8 * size.bytes == self.aead.icv_bits),
+            esn=self.esn, seqiv_salt=self.seqiv_salt, encapsulation=self.encapsulation,
+            encap_source_port=self.encap.source_port if self.encap else UDP_PORT_ESP,
+            encap_destination_port=self.encap.destination_port if self.encap else UDP_PORT_ESP,
+            initial_seq=self.initial_seq, replay_window=self.replay_window, tfcpad=self.tfcpad)
+
+
+def state_of(sa: SecurityAssociation, direction: Direction, **more: object) -> XfrmState:
+    """The xfrm state of an SA; ``more`` are fields that only xfrm has."""
+    encap = None
+    if sa.encapsulation == Encapsulation.UDP:
+        encap = UdpEncap(sa.encap_source_port, sa.encap_destination_port)
+    fields: dict = {
+        "source": sa.source, "destination": sa.destination, "spi": sa.spi,
+        "direction": direction, "aead": Aead(sa.key + sa.salt, icv_bits=8 * sa.icv.bytes),
+        "family": _FAMILIES[sa.outer_family], "mode": sa.mode, "inner_family": sa.inner_family,
+        "seqiv_salt": sa.seqiv_salt, "encap": encap, "tfcpad": sa.tfcpad, "esn": sa.esn,
+        "replay_window": sa.replay_window, "initial_seq": sa.initial_seq, "name": sa.name,
+    }
+    return XfrmState(**fields | more)
+
+
+def check_expire(x: XfrmState, expired: "ExpireUpcall") -> bool:
+    """Whether an SA may serve one more packet (xfrm_state_check_expire).
+
+    Tells a soft limit once, and a hard one, which ends the SA.
+    """
+    if x.current.packets >= x.limits.hard_packets or x.current.bytes >= x.limits.hard_bytes:
+        expire(x, True, expired)
+        return False
+    if x.current.packets >= x.limits.soft_packets or x.current.bytes >= x.limits.soft_bytes:
+        expire(x, False, expired)
+    return True
+
+
+def expire(x: XfrmState, hard: bool, expired: "ExpireUpcall") -> None:
+    """Tell the key manager of a limit (km_state_expired), each kind once, whoever has seen it."""
+    if x.state != KmState.VALID or (x.dying and not hard):
+        return
+    x.dying = True
+    if hard:
+        x.state = KmState.EXPIRED
+    expired(x, hard)
+
+
+class ExpireUpcall:
+    """Collects what the key manager is told: SAs, and whether their hard limit is reached."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[XfrmState, bool]] = []
+
+    def __call__(self, x: XfrmState, hard: bool) -> None:
+        self.told.append((x, hard))

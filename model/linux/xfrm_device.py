@@ -1,0 +1,118 @@
+"""What the xfrm core does before and around a driver's callbacks (net/xfrm/xfrm_device.c).
+
+An SA is offered to the device; -EOPNOTSUPP of the driver means that software does it, any
+other error fails the SA. Packet offload never falls back.
+"""
+
+import errno
+from collections.abc import Iterable
+
+from model import ip
+from model.codes import (
+    ESP_ALIGNMENT_BYTES,
+    ESP_TRAILER_MIN_BYTES,
+    IPPROTO_ESP,
+    IPV4_HEADER_BYTES,
+    IPV6_HEADER_BYTES,
+    UDP_HEADER_BYTES,
+)
+from model.esp import TEXT_OFFSET
+from model.linux.errors import LinuxError, refuse_if
+from model.linux.netdev import Feature, NetDevice
+from model.linux.xfrm import Direction, KmState, Offload, OffloadFlags, XfrmState
+
+_KNOWN_FLAGS = OffloadFlags.IPV6 | OffloadFlags.INBOUND | OffloadFlags.PACKET
+
+
+def api_check(device: NetDevice) -> None:
+    """Refuse to register a device whose features do not hold together (xfrm_api_check)."""
+    refuse_if(Feature.HW_ESP_TX_CSUM in device.features and Feature.HW_ESP not in device.features,
+              errno.EINVAL, "esp-tx-csum-hw-offload needs esp-hw-offload")
+    refuse_if(Feature.HW_ESP in device.features and device.ops is None,
+              errno.EINVAL, "esp-hw-offload needs state_add and state_delete")
+
+
+async def state_add(x: XfrmState, device: NetDevice, flags: int = 0) -> None:
+    """Offer an SA to a device (xfrm_dev_state_add).
+
+    Returns without error and with ``x.offload`` None when software is to do it. ``flags`` are
+    OffloadFlags; what the user asks for is INBOUND and PACKET.
+    """
+    asked_direction = Direction.IN if flags & OffloadFlags.INBOUND else Direction.OUT
+    packet = bool(flags & OffloadFlags.PACKET)
+    for wrong, reason in (
+        (flags & ~int(_KNOWN_FLAGS), "unrecognized flags in offload request"),
+        (x.direction != asked_direction, "mismatched SA and offload direction"),
+        (flags & OffloadFlags.INBOUND and x.if_id, "XFRM if_id is not supported in RX path"),
+        (x.tfcpad, "TFC padding can't be offloaded"),
+        (x.protocol != IPPROTO_ESP, "type doesn't support offload"),
+        (device.ops is None and packet, "device has no IPsec offload"),
+        (device.ops and x.esn and not device.has_advance_esn, "device doesn't support ESN"),
+        (x.direction == Direction.IN and x.esn and not x.replay_window,
+         "ESN needs a replay window"),
+    ):
+        refuse_if(bool(wrong), errno.EINVAL, reason)
+    if device.ops is None or not device.up:
+        refuse_if(packet, errno.EINVAL, "device is down, expected it up for packet offload")
+        return
+    x.offload = Offload(device, packet)
+    try:
+        await device.ops.state_add(x)
+    except LinuxError as refused:
+        x.offload = None
+        if refused.number != errno.EOPNOTSUPP or packet:
+            raise
+
+
+async def state_delete(x: XfrmState) -> None:
+    """End an SA: it serves no more packet (xfrm_state_delete)."""
+    x.state = KmState.DEAD
+    if x.offload and x.offload.device.ops:
+        await x.offload.device.ops.state_delete(x)
+
+
+async def state_free(x: XfrmState) -> None:
+    """Let go of a deleted SA when nobody refers to it any more (xfrm_dev_state_free)."""
+    if x.offload and x.offload.device.ops:
+        await x.offload.device.ops.state_free(x)
+        x.offload = None
+
+
+async def netdev_down(device: NetDevice, states: Iterable[XfrmState]) -> None:
+    """NETDEV_DOWN: all SAs of the device end (xfrm_dev_state_flush)."""
+    device.up = False
+    for x in list(states):
+        if x.offload and x.offload.device is device:
+            await state_delete(x)
+            await state_free(x)
+
+
+def offload_ok(x: XfrmState, clear: bytes, device: NetDevice) -> bool:
+    """Whether the device seals this packet (xfrm_dev_offload_ok); else software does.
+
+    ``clear`` is an IP packet that is no super-packet, or the largest segment of one.
+    """
+    if x.offload is None or x.offload.device is not device or device.ops is None:
+        return False
+    if len(clear) > state_mtu(x, device.mtu):
+        return False
+    return device.ops.offload_ok(x, clear)
+
+
+def state_mtu(x: XfrmState, mtu: int) -> int:
+    """Longest clear packet whose frame fits the MTU (xfrm_state_mtu)."""
+    sa = x.association
+    around = TEXT_OFFSET + sa.icv.bytes + (UDP_HEADER_BYTES if x.encap else 0)
+    around += IPV4_HEADER_BYTES if sa.outer_family == 4 else IPV6_HEADER_BYTES
+    text = (mtu - around) // ESP_ALIGNMENT_BYTES * ESP_ALIGNMENT_BYTES
+    within = text - ESP_TRAILER_MIN_BYTES
+    if x.mode == "transport":
+        within += IPV4_HEADER_BYTES if sa.outer_family == 4 else IPV6_HEADER_BYTES
+    return within
+
+
+def has_options(clear: bytes) -> bool:
+    """Whether an IPv4 header has options, or extension headers follow an IPv6 header."""
+    packet = ip.split(clear)
+    plain = IPV4_HEADER_BYTES if packet.version == 4 else IPV6_HEADER_BYTES
+    return len(packet.header) > plain

@@ -1,0 +1,126 @@
+"""Receiving: what becomes of a frame that a driver has handed up (net/xfrm/xfrm_input.c)."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from model import esp, ip, stack, trailer
+from model.codes import RxStatus
+from model.linux.skb import SkBuff, XfrmStatus
+from model.linux.xfrm import Direction, ExpireUpcall, KmState, XfrmState, check_expire
+from model.stack import EspPacket
+
+_AUTH_FAILED = (
+    XfrmStatus.CRYPTO_TRANSPORT_AH_AUTH_FAILED | XfrmStatus.CRYPTO_TRANSPORT_ESP_AUTH_FAILED
+    | XfrmStatus.CRYPTO_TUNNEL_AH_AUTH_FAILED | XfrmStatus.CRYPTO_TUNNEL_ESP_AUTH_FAILED
+    | XfrmStatus.CRYPTO_INVALID_PROTOCOL)
+
+
+class _Dropped(Exception):
+    """``args[0]`` is the name of the counter."""
+
+
+class Input:
+    """The receiving half of a host's xfrm; ``mib`` are the names of /proc/net/xfrm_stat.
+
+    ``states`` are all SAs that the host knows, whether a device has them or not; whoever
+    adds or removes one changes that collection.
+    """
+
+    def __init__(
+        self, states: Iterable[XfrmState], mib: Counter[str], expired: ExpireUpcall,
+    ) -> None:
+        self._states = states
+        self._mib = mib
+        self._expired = expired
+        self._reassembler = ip.Reassembler()
+
+    def receive(self, skb: SkBuff | None) -> bytes | None:
+        """The clear IP packet that a frame ends as; None when it is dropped or is no IP packet.
+
+        The checks are made in the kernel's order: what the device says, the SA, the replay
+        window, the limits, then the packet itself, and the window again before it moves.
+        """
+        if skb is None:
+            return None
+        try:
+            whole = self._reassembler.add(ip.split(stack.strip_link(skb.data)[1]))
+        except ValueError:
+            return None
+        if whole is None:
+            return None
+        found = stack.find_esp(whole)
+        if found is None:
+            return whole.whole()
+        try:
+            return self._take(skb, found)
+        except _Dropped as dropped:
+            self._mib[dropped.args[0]] += 1
+            return None
+
+    def _take(self, skb: SkBuff, found: EspPacket) -> bytes | None:
+        x = _judged(skb) if skb.sec_path else self._look_up(found)
+        if x.state != KmState.VALID:
+            raise _Dropped("XfrmInStateInvalid")
+        if x.encapsulation != found.encapsulation:
+            raise _Dropped("XfrmInStateMismatch")
+        low = int.from_bytes(found.data[4:8], "big")
+        sequence = x.window.high(low) << 32 | low
+        _check_window(x, sequence)
+        if not check_expire(x, self._expired):
+            raise _Dropped("XfrmInStateExpired")
+        text = _text(x, found, sequence, done=skb.sec_path is not None)
+        trailer_bytes = trailer.length(text)
+        if trailer_bytes is None:
+            raise _Dropped("XfrmInStateProtoError")
+        if x.esn and x.window.high(low) != sequence >> 32:
+            raise _Dropped("XfrmInStateSeqError")
+        self._advance(x, sequence)
+        x.current.packets += 1
+        x.current.bytes += len(text)
+        return stack.decapsulate(x.association, found.carrier, text[-1], text[:-trailer_bytes])
+
+    def _look_up(self, found: EspPacket) -> XfrmState:
+        spi = int.from_bytes(found.data[:4], "big")
+        for x in self._states:
+            if (x.direction == Direction.IN and x.state != KmState.DEAD and x.spi == spi
+                    and x.destination == found.carrier.destination):
+                return x
+        raise _Dropped("XfrmInNoStates")
+
+    @staticmethod
+    def _advance(x: XfrmState, sequence: int) -> None:
+        if not x.replay_window:
+            return
+        x.window.advance(sequence)
+        if x.esn and x.offload and x.offload.device.ops:
+            x.offload.device.ops.advance_esn(x)
+
+
+def _judged(skb: SkBuff) -> XfrmState:
+    """The SA that the device has found, when it has opened the frame."""
+    assert skb.sec_path is not None
+    x, status = skb.sec_path.state, skb.sec_path.status
+    if status == XfrmStatus.CRYPTO_SUCCESS:
+        return x
+    if status & _AUTH_FAILED:
+        x.integrity_failures += 1
+        raise _Dropped("XfrmInStateProtoError")
+    raise _Dropped("XfrmInBufferError")
+
+
+def _check_window(x: XfrmState, sequence: int) -> None:
+    if x.replay_window and x.window.check(sequence) != RxStatus.OK:
+        x.replay_failures += 1
+        raise _Dropped("XfrmInStateSeqError")
+
+
+def _text(x: XfrmState, found: EspPacket, sequence: int, done: bool) -> bytes:
+    """Payload and trailer: decrypted by the device, or here."""
+    sa = x.association
+    if done:
+        return found.data[esp.TEXT_OFFSET:-sa.icv.bytes]
+    opened = stack.open_authentic(sa, sequence >> 32, found.data)
+    if opened is None:
+        x.integrity_failures += 1
+        raise _Dropped("XfrmInStateProtoError")
+    return opened.text
