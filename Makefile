@@ -2,7 +2,7 @@
 BIN := .venv/bin
 CAPTURE := captures/tun4_gcm128
 
-.PHONY: setup run test clean
+.PHONY: setup run life test clean
 
 setup:
 	@sh .ci/setup
@@ -11,6 +11,10 @@ setup:
 run: setup
 	$(BIN)/espnic run --rx $(CAPTURE).pcap --sa $(CAPTURE).json -o out/rx
 	$(BIN)/espnic run --tx $(CAPTURE).plain.pcap --sa $(CAPTURE).json -o out/tx
+
+# The life of an SA pair: driver, registers and packets, on the RTL and on the model.
+life: setup
+	$(BIN)/espnic life
 
 test: setup
 	$(BIN)/ruff check

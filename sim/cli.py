@@ -83,6 +83,24 @@ def compare_command(
     print(f"equal: {len(records)} records")
 
 
+@app.command("life", short_help="Play the life of an SA pair on the RTL, and compare.")
+def life_command(
+    width: WidthOption = 128,
+    seed: Annotated[int, typer.Option(help="Seed of keys, packets and stalls.")] = 1,
+    model_only: Annotated[bool, typer.Option(
+        "--model", help="On the golden model alone.")] = False,
+) -> None:
+    """Play the life of an SA pair through the driver on the RTL, and on the golden model.
+
+    Shows every step with its register accesses; compares them, all frames, completions,
+    events and counters.
+    """
+    from sim import life
+    from sim.rtl import Options
+
+    life.play(Options(width=width, seed=seed), Console(), model_only=model_only)
+
+
 @app.command("verilog", short_help="Write the Verilog of the engine.")
 def verilog_command(
     output: OutputOption,
