@@ -1,0 +1,77 @@
+"""The burst detector against its model, clock by clock."""
+
+import random
+
+import cocotb
+from cocotb.triggers import ClockCycles, RisingEdge
+
+from hdl.burst_detector import BurstDetector
+from model import events
+from model.codes import EventKind, SaDirection
+from model.layouts import EVENT
+from sim.build import simulate
+from sim.streams import start_clock_and_reset
+
+BURST = EVENT.pack({"kind": EventKind.AUTH_BURST, "direction": SaDirection.RX})
+
+
+async def play(dut, model: events.BurstDetector, failures: list[int]) -> int:
+    """Give failures clock by clock; every event is that of the model. Returns their number."""
+    dut.threshold.value, dut.clocks.value = model.threshold, model.clocks
+    told = 0
+    for failed in failures:
+        dut.failed.value = failed
+        await RisingEdge(dut.clk)
+        burst = bool(failed) and model.fail(model_clock(dut))
+        assert int(dut.event__valid.value) == burst
+        if burst:
+            told += 1
+            assert int(dut.event__payload.value) == BURST
+    dut.failed.value = 0
+    return told
+
+
+def model_clock(dut) -> int:
+    """Clocks since the simulation began."""
+    return round(cocotb.utils.get_sim_time("ns")) // 4
+
+
+def some(chance: random.Random, share: float, clocks: int) -> list[int]:
+    return [int(chance.random() < share) for _ in range(clocks)]
+
+
+@cocotb.test()
+@cocotb.parametrize(share=[0.05, 0.4, 1.0])
+async def events_are_those_of_the_model(dut, share):
+    await start_clock_and_reset(dut)
+    chance = random.Random(cocotb.RANDOM_SEED)
+    model = events.BurstDetector()
+    told = 0
+    for _ in range(25):
+        model.threshold = chance.choice([0, 1, 2, 3, 8])
+        model.clocks = chance.choice([0, 1, 2, 7, 30, 100])
+        told += await play(dut, model, some(chance, share, 60))
+    assert told
+
+
+@cocotb.test()
+async def without_a_threshold_nothing_is_told(dut):
+    await start_clock_and_reset(dut)
+    model = events.BurstDetector()
+    model.clocks = 50
+    assert await play(dut, model, [1] * 100) == 0
+
+
+@cocotb.test()
+async def a_window_tells_one_event_and_the_next_window_another(dut):
+    await start_clock_and_reset(dut)
+    model = events.BurstDetector()
+    model.threshold, model.clocks = 4, 20
+    assert await play(dut, model, [1] * 20) == 1
+    assert await play(dut, model, [1] * 20) == 1
+    await ClockCycles(dut.clk, 100)
+    assert await play(dut, model, [1, 1, 1] + [0] * 20 + [1, 1, 1]) == 0
+
+
+def test_burst_detector():
+    simulate(BurstDetector(), name="burst_detector", module=__name__, seed=3)

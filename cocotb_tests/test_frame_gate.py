@@ -1,0 +1,129 @@
+"""The gate between frames, and the count of the frames behind it."""
+
+import random
+
+import cocotb
+from amaranth.hdl import Module
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+from cocotb.triggers import ClockCycles, RisingEdge
+
+from hdl.axi_stream import axi_beat
+from hdl.frame_gate import FrameGate
+from hdl.frames_inside import FramesInside
+from hdl.queue import Queue
+from sim.build import simulate
+from sim.streams import StreamSink, StreamSource, start_clock_and_reset
+
+BEAT = axi_beat(8, 0)
+LAST = 1 << BEAT["tlast"].offset
+
+
+class GatedQueue(wiring.Component):
+    """A queue behind a gate, whose frames are counted; each is judged as it begins."""
+
+    def __init__(self):
+        super().__init__({
+            "i": In(stream.Signature(BEAT)),
+            "o": Out(stream.Signature(BEAT)),
+            "stop": In(1),
+            "stopped": Out(1),
+            "idle": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.gate = gate = FrameGate(BEAT)
+        m.submodules.queue = queue = Queue(BEAT, 16)
+        m.submodules.inside = inside = FramesInside()
+        wiring.connect(m, wiring.flipped(self.i), gate.i)
+        wiring.connect(m, gate.o, queue.i)
+        wiring.connect(m, queue.o, wiring.flipped(self.o))
+        m.d.comb += [
+            gate.stop.eq(self.stop),
+            self.stopped.eq(gate.stopped),
+            inside.began.eq(gate.began),
+            inside.judged.eq(gate.began),
+            inside.leaves.eq(gate.began),
+            inside.left.eq(self.o.valid & self.o.ready & self.o.payload.tlast),
+            self.idle.eq(inside.idle),
+        ]
+        return m
+
+
+def frame(chance: random.Random) -> list[int]:
+    beats = chance.choice([1, 1, 2, 5])
+    return [chance.getrandbits(8) | (LAST if place == beats - 1 else 0)
+            for place in range(beats)]
+
+
+async def wait_for(dut, port) -> None:
+    for _ in range(500):
+        await RisingEdge(dut.clk)
+        if int(port.value):
+            return
+    raise AssertionError(f"{port._name} stays 0")
+
+
+@cocotb.test()
+@cocotb.parametrize(idle=[0.0, 0.4], stall=[0.0, 0.4])
+async def it_stops_between_frames_and_goes_on_without_loss(dut, idle, stall):
+    await start_clock_and_reset(dut)
+    chance = random.Random(cocotb.RANDOM_SEED)
+    source = StreamSource(dut, "i", seed=cocotb.RANDOM_SEED, idle=idle)
+    sink = StreamSink(dut, "o", seed=cocotb.RANDOM_SEED, stall=stall)
+    beats = [beat for _ in range(400) for beat in frame(chance)]
+    source.send(*beats)
+    came = 0
+    for _ in range(20):
+        dut.stop.value = 1
+        await wait_for(dut, dut.stopped)
+        await ClockCycles(dut.clk, 2)
+        await wait_for(dut, dut.idle)
+        came = len(sink.items)
+        assert not came or sink.items[-1] & LAST, "stopped and idle within a frame"
+        await ClockCycles(dut.clk, chance.randrange(1, 20))
+        assert len(sink.items) == came and int(dut.idle.value)
+        dut.stop.value = 0
+        await ClockCycles(dut.clk, chance.randrange(1, 20))
+    assert 0 < came < len(beats)
+    assert await sink.receive(len(beats)) == beats
+    await ClockCycles(dut.clk, 2)
+    assert int(dut.idle.value)
+
+
+@cocotb.test()
+async def it_is_not_idle_while_a_frame_waits_inside(dut):
+    await start_clock_and_reset(dut)
+    source = StreamSource(dut, "i")
+    source.send(1, 2 | LAST)
+    await source.drained()
+    dut.stop.value = 1
+    await ClockCycles(dut.clk, 10)
+    assert int(dut.stopped.value) and not int(dut.idle.value)
+    sink = StreamSink(dut, "o")
+    assert await sink.receive(2) == [1, 2 | LAST]
+    await ClockCycles(dut.clk, 2)
+    assert int(dut.idle.value)
+
+
+@cocotb.test()
+async def a_beat_offered_stays_when_the_stop_comes(dut):
+    """The queue is full when the stop comes: valid may not fall."""
+    await start_clock_and_reset(dut)
+    source = StreamSource(dut, "i")
+    source.send(*(number | LAST for number in range(18)))
+    await ClockCycles(dut.clk, 30)
+    dut.stop.value = 1
+    await ClockCycles(dut.clk, 5)
+    assert not int(dut.stopped.value)
+    sink = StreamSink(dut, "o")
+    await wait_for(dut, dut.stopped)
+    await ClockCycles(dut.clk, 30)
+    assert len(sink.items) == 17
+    dut.stop.value = 0
+    assert await sink.receive(18) == [number | LAST for number in range(18)]
+
+
+def test_frame_gate():
+    simulate(GatedQueue(), name="gated_queue", module=__name__, seed=4)
