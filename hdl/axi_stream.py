@@ -10,9 +10,9 @@ from model.codes import FRAME_BYTES_MAX, SUPER_FRAME_BYTES_MAX
 
 
 def axi_beat(width: int, user_bits: int) -> data.StructLayout:
-    """The payload of an AXI4-Stream transfer; ``tuser`` counts on a packet's first."""
-    return data.StructLayout({
-        "tdata": width, "tkeep": width // 8, "tlast": 1, "tuser": user_bits})
+    """The payload of an AXI4-Stream transfer; ``tuser``, if any, counts on a packet's first."""
+    user = {"tuser": user_bits} if user_bits else {}
+    return data.StructLayout({"tdata": width, "tkeep": width // 8, "tlast": 1, **user})
 
 
 class FrameIngress(wiring.Component):
@@ -50,10 +50,11 @@ class FrameIngress(wiring.Component):
         self.width = width
         self.user_bits = user_bits
         self.super_bit = super_bit
+        user = {"user": user_bits} if user_bits else {}
         super().__init__({
             "i": In(stream.Signature(axi_beat(width, user_bits))),
             "o": Out(stream.Signature(data.StructLayout({
-                "beat": beat(width), "user": user_bits}))),
+                "beat": beat(width), **user}))),
             "end": Out(stream.Signature(
                 frame_end(LENGTH_BITS if super_bit is None else SUPER_LENGTH_BITS),
                 always_ready=True)),
@@ -85,13 +86,14 @@ class FrameIngress(wiring.Component):
             o.beat.count.eq(Mux(self.i.payload.tlast, count, beat_bytes)),
             o.beat.first.eq(index == 0),
             o.beat.last.eq(self.i.payload.tlast | at_limit),
-            o.user.eq(self.i.payload.tuser),
             self.o.valid.eq(self.i.valid & ~swallow),
             self.i.ready.eq(self.o.ready | swallow),
             self.end.valid.eq(self.o.valid & self.o.ready & o.beat.last),
             self.end.payload.bytes.eq(index * beat_bytes + o.beat.count),
             self.end.payload.oversize.eq(at_limit),
         ]
+        if self.user_bits:
+            m.d.comb += o.user.eq(self.i.payload.tuser)
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += swallow.eq(~self.i.payload.tlast & (swallow | at_limit))
             m.d.sync += index.eq(Mux(o.beat.last | swallow, 0, index + 1))

@@ -54,12 +54,12 @@ class TrailerGenerator(wiring.Component):
 
         # The trailer as it lies behind each of the four residues of the payload length.
         residue = i.count[:2]
-        trailer = Signal(8 * TRAILER_BYTES_MAX)
+        ending = Signal(8 * TRAILER_BYTES_MAX)
         trailer_bytes = Signal(range(TRAILER_BYTES_MAX + 1))
         for value in range(ESP_ALIGNMENT_BYTES):
             pad = -(value + ESP_TRAILER_MIN_BYTES) % ESP_ALIGNMENT_BYTES
             with m.If(residue == value):
-                m.d.comb += trailer.eq(Cat(
+                m.d.comb += ending.eq(Cat(
                     *(Const(1 + index, 8) for index in range(pad)),
                     Const(pad, 8), request.next_header))
                 m.d.comb += trailer_bytes.eq(pad + ESP_TRAILER_MIN_BYTES)
@@ -72,7 +72,7 @@ class TrailerGenerator(wiring.Component):
         m.d.comb += [
             end.eq(i.count + trailer_bytes),
             placed.eq((i.data & byte_mask(i.count, beat_bytes))
-                      | (trailer << Cat(Const(0, 3), i.count))),
+                      | (ending << Cat(Const(0, 3), i.count))),
         ]
 
         appends = Signal()
