@@ -104,13 +104,27 @@ def life_command(
 @app.command("verilog", short_help="Write the Verilog of the engine.")
 def verilog_command(
     output: OutputOption,
-    width: WidthOption = 128,
-    sas: Annotated[int, typer.Option(help="Places in each of the two SA tables.")] = 1024,
+    preset: Annotated[str | None, typer.Option(
+        help="Width, SAs and clock for a line rate: 10g, 40g or 100g.")] = None,
+    width: Annotated[int | None, typer.Option(
+        help="Bits of a beat: 128, 256 or 512. Without, that of the preset or 128.")] = None,
+    sas: Annotated[int | None, typer.Option(
+        help="Places in each SA table. Without, those of the preset or 1024.")] = None,
+    clock_mhz: Annotated[float | None, typer.Option(
+        help="Clock that the rates in the summary are for.")] = None,
+    no_lso: Annotated[bool, typer.Option("--no-lso", help="Leave out segmentation.")] = False,
+    no_ipv6: Annotated[bool, typer.Option("--no-ipv6", help="Leave out IPv6 outside.")] = False,
+    only: Annotated[str | None, typer.Option(
+        help="One direction alone: rx (receive) or tx (transmit).")] = None,
+    replay_window: Annotated[int | None, typer.Option(
+        help="Largest replay window in packets, 32 to 1024, or 0 for none. Without, 128.")] = None,
 ) -> None:
-    """Write the Verilog of the engine, with a list of its ports."""
+    """Write the Verilog of the engine, with file list, lint waivers, summary and example."""
     from sim import export
 
-    export.write_engine(output, width, sas, Console())
+    export.write_engine(output, export.Request(
+        preset=preset, width=width, sas=sas, clock_mhz=clock_mhz, lso=not no_lso,
+        ipv6=not no_ipv6, only=only, replay_window=replay_window), Console())
 
 
 @app.command("synth")

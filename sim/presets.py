@@ -1,0 +1,28 @@
+"""Sizes of the engine for common line rates.
+
+A preset is the narrowest build that takes the line rate at every packet size that was
+measured, in both directions at once, with a clock that designs for that line rate have.
+``tests/test_export.py`` holds them against docs/bench.json.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A build for a line rate."""
+
+    line: str
+    """Line rate in Gb/s, as the keys of ``line_mpps`` in docs/bench.json."""
+    width: int
+    sas: int
+    clock_mhz: float
+    why: str
+    """Of the clock."""
+
+
+PRESETS = {
+    "10g": Preset("10", 128, 1024, 156.25, "that of 10G Ethernet with 64 bits a beat"),
+    "40g": Preset("40", 128, 2048, 312.5, "that of 40G Ethernet with 128 bits a beat"),
+    "100g": Preset("100", 512, 4096, 250.0, "that of Corundum's datapath with 512 bits a beat"),
+}

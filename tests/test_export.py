@@ -1,0 +1,138 @@
+"""What ``espnic verilog`` writes: for tools, for software, for people."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from hdl.lookup_control import table_bits
+from hdl.sa_lookup import SaLookup
+from model.features import Features
+from model.layouts import RX_COMPLETION, TX_DESCRIPTOR
+from sim import export, figures
+from sim.export import Request
+from sim.memories import ram_bits
+from sim.netlist import elaborate
+from sim.package import TOP, WAIVERS
+from sim.presets import PRESETS
+from sim.problem import InputError
+from sim.simulators import verilator_environment
+
+SAS = 16
+BUILDS = {
+    "all": Request(sas=SAS),
+    "rx": Request(sas=SAS, only="rx", ipv6=False, replay_window=0),
+    "tx": Request(sas=SAS, only="tx", lso=False),
+}
+"""Between them they have every part, and lack every part that a build may lack."""
+
+
+@pytest.fixture(scope="module", params=BUILDS)
+def written(request, tmp_path_factory):
+    """The options of a build and the folder with its files."""
+    folder = tmp_path_factory.mktemp(request.param)
+    export.write_engine(folder, BUILDS[request.param], Console(quiet=True))
+    return BUILDS[request.param], folder
+
+
+def test_fusesoc_lints_the_package_clean_with_verilator(written, tmp_path):
+    """It resolves the core file, then runs verilator -Wall on engine and example."""
+    environment = verilator_environment() | {"HOME": str(tmp_path)}
+    done = subprocess.run(
+        [Path(sys.executable).parent / "fusesoc", "--cores-root", written[1],
+         "run", "--target", "lint", f"espnic:esp:{TOP}"],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    shown = done.stdout + done.stderr
+    assert done.returncode == 0, shown[-3000:]
+    assert "%Warning" not in shown
+
+
+def test_each_waiver_has_its_reason_in_front(written):
+    lines = (written[1] / f"{TOP}.vlt").read_text().splitlines()
+    for rule, why in WAIVERS:
+        at = next(at for at, line in enumerate(lines) if f"-rule {rule} " in line)
+        assert lines[at - 1] == f"// {why}"
+    assert len(WAIVERS) == sum(line.startswith("lint_off") for line in lines)
+
+
+def test_summary_tells_the_build_and_its_ports(written):
+    request, folder = written
+    summary = json.loads((folder / f"{TOP}.json").read_text())
+    chosen = export.choose(request)
+    assert Features(**{name: summary[name] for name in Features.__dataclass_fields__}) \
+        == chosen.features
+    bits = {port["name"]: port["bits"] for port in summary["ports"]}
+    sides = {name.split("_")[2] for name in bits if name.startswith(("s_axis", "m_axis"))}
+    assert sides == ({request.only} if request.only else {"rx", "tx"})
+    assert bits.get("s_axis_tx_tuser", TX_DESCRIPTOR.bits) == TX_DESCRIPTOR.bits
+    assert bits.get("m_axis_rx_tuser", RX_COMPLETION.bits) == RX_COMPLETION.bits
+    for name in bits:
+        assert f"| {name} |" in (folder / f"{TOP}.md").read_text()
+
+
+def test_a_build_that_lacks_parts_has_less_memory(tmp_path):
+    console = Console(quiet=True)
+    deep = {}
+    for name, request in BUILDS.items():
+        export.write_engine(tmp_path / name, request, console)
+        summary = json.loads((tmp_path / name / f"{TOP}.json").read_text())
+        deep[name] = summary["ram_bits"]["deep"]
+    # Each direction lacks more than its memories: segments, and look-up keys of IPv6.
+    assert deep["rx"] + deep["tx"] < 0.6 * deep["all"]
+
+
+def test_memories_are_those_of_the_look_up_table():
+    counted = ram_bits(elaborate(SaLookup(512), "sa_lookup"))
+    assert (counted.deep, counted.shallow) == (table_bits(512), 0)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_carries_its_line_rate_at_every_size_measured(name):
+    preset, chosen = PRESETS[name], export.choose(Request(preset=name))
+    assert chosen.features == Features(width=preset.width, sas=preset.sas)
+    assert figures.line_clocks(chosen.features)[preset.line] <= chosen.clock_mhz
+    narrower = [width for width in (128, 256, 512) if width < preset.width]
+    for width in narrower:
+        assert figures.line_clocks(Features(width=width))[preset.line] > 312.5
+
+
+def test_options_override_those_of_a_preset():
+    chosen = export.choose(Request(preset="100g", width=256, sas=64, clock_mhz=300.0))
+    assert (chosen.features.width, chosen.features.sas, chosen.clock_mhz) == (256, 64, 300.0)
+
+
+def test_area_is_that_of_the_document_and_else_not_measured(tmp_path, monkeypatch):
+    document = tmp_path / "area.md"
+    document.write_text("| gcm_core | 128 | xcup | 1 | 2 | 3 | 4 | 5 | 6 | – |\n"
+                        "| engine* | 128 | xcup | 91,234 | 1,000 | 50,000 | 120 | 8 | 7 | – |\n")
+    monkeypatch.setattr(figures, "AREA", document)
+    assert figures.area(Features()) == {"lut": 91234, "lut_ram": 1000, "ff": 50000, "bram": 120}
+    assert figures.area(Features(lso=False)) is None
+    assert figures.area(Features(sas=64)) is None
+    assert figures.area(Features(width=256)) is None
+
+
+def test_rates_follow_the_clock():
+    at_250, at_125 = (figures.rates(Features(), mhz) for mhz in (250.0, 125.0))
+    assert [rate.gbps for rate in at_250] == [2 * rate.gbps for rate in at_125]
+    assert at_250[0].size == 64 and at_250[0].clocks == 9
+
+
+@pytest.mark.parametrize("change, said", [
+    ({"preset": "25g"}, "--preset 25g: expected one of 10g, 40g, 100g"),
+    ({"width": 64}, "--width 64: expected one of 128, 256, 512"),
+    ({"width": 0}, "--width 0: expected one of 128, 256, 512"),
+    ({"sas": 8}, "--sas 8: expected a power of two from 16 to 65536"),
+    ({"only": "both"}, "--only both: expected one of rx, tx"),
+    ({"replay_window": 100}, "--replay-window 100: expected one of 0, 32, 64"),
+    ({"replay_window": 64, "only": "tx"}, "--replay-window 64: with --only tx, expected 0"),
+    ({"clock_mhz": 0.0}, "--clock-mhz 0.0: expected a finite number above 0"),
+    ({"clock_mhz": float("inf")}, "--clock-mhz inf: expected a finite number above 0"),
+])
+def test_a_bad_option_is_named_with_what_was_expected(change, said):
+    with pytest.raises(InputError) as problem:
+        export.choose(Request(**change))
+    assert str(problem.value).startswith(said)
