@@ -1,0 +1,57 @@
+"""The Linux driver on the RTL's registers and SA table, access by access as on the model's."""
+
+import cocotb
+from cocotb.triggers import ClockCycles
+
+from cocotb_tests import linux_scenarios
+from cocotb_tests.linux_scenarios import SCENARIOS
+from cocotb_tests.test_registers import FEATURES, Device16, start
+from model.device import Device
+from model.layouts import EVENT
+from model.linux.bus import ModelRegisters, run
+from model.register_file import RegisterFile
+from sim.build import simulate
+from sim.driver import AxiLiteRegisters
+from sim.streams import StreamSource
+
+EVENT_CLOCKS = 4
+"""More than an event takes from a port of the register block into its queue."""
+
+
+class RtlTarget:
+    """The RTL; all events come by one port."""
+
+    def __init__(self, dut, axil):
+        self.bus = AxiLiteRegisters(axil)
+        self._dut = dut
+        self._events = StreamSource(dut, "rx_usage_event", seed=1)
+
+    async def tell(self, kind, direction, sa, sequence):
+        self._events.send(EVENT.pack(
+            {"kind": kind, "direction": direction, "sa": sa, "sequence": sequence}))
+        await self._events.drained()
+        await ClockCycles(self._dut.clk, EVENT_CLOCKS)
+
+
+class ModelTarget:
+    """The model."""
+
+    def __init__(self):
+        self._device = Device(FEATURES)
+        self.bus = ModelRegisters(RegisterFile(self._device))
+
+    async def tell(self, kind, direction, sa, sequence):
+        self._device.events.push(kind, direction, sa, sequence)
+
+
+@cocotb.test()
+@cocotb.parametrize(name=[scenario.__name__ for scenario in SCENARIOS])
+async def the_device_answers_the_driver_as_the_model_does(dut, name):
+    scenario = getattr(linux_scenarios, name)
+    _, axil = await start(dut)
+    expected = run(scenario(ModelTarget()))
+    assert await scenario(RtlTarget(dut, axil)) == expected and len(expected) > 50
+
+
+def test_driver_on_registers_and_sa_table():
+    simulate(Device16(), name="device16", module=__name__)
