@@ -144,7 +144,7 @@ async def events(target: Target) -> list[str]:
     await scene.driver.handle_interrupt()
     await scene.driver.handle_interrupt()
     scene.log.append(str([(x.spi, hard) for x, hard in scene.host.expired.told]))
-    scene.log.append(str(sorted(scene.driver.statistics.items())))
+    scene.log.append(str(sorted(scene.driver.noticed.items())))
     scene.log.append(str((await scene.driver.hardware.counters())["events_lost"]))
     return scene.log
 

@@ -330,7 +330,8 @@ class Story:
         self._end()
 
     async def _after(self, pair: "_Pair") -> None:
-        entry = self._begin("a frame of the SA that is gone, and all counters")
+        entry = self._begin("up again: a frame of the SA that is gone, and all counters")
+        await self.driver.up()
         await self._take(entry, [self._from_peer(pair, gso.with_checksum(self._packet(50)))])
         counters = await self.driver.hardware.counters()
         entry.facts += [f"{name} {value}" for name, value in counters.items() if value]
@@ -399,7 +400,7 @@ class Story:
             entry.facts.append(f"SA {x.name}: {'hard' if hard else 'soft'} limit reached")
         self._told = len(self.host.expired.told)
         entry.facts += [f"{name} {count}" for name, count in sorted(
-            self.driver.statistics.items())]
+            self.driver.noticed.items())]
 
 
 @dataclass(frozen=True)

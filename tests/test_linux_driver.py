@@ -235,7 +235,7 @@ def test_features_are_told_only_as_far_as_they_hold_together():
     assert Bench().device.features == set(Feature)
     assert Bench(Features(sas=SAS, lso=False)).device.features == {
         Feature.HW_ESP, Feature.HW_ESP_TX_CSUM}
-    assert Bench(Features(sas=SAS, lso=False, transmit=False)).device.features == {Feature.HW_ESP}
+    assert not Bench(Features(sas=SAS, lso=False, transmit=False)).device.features
     device = NetDevice("odd", features={Feature.HW_ESP_TX_CSUM}, ops=Bench().driver)
     assert refused(lambda: xfrm_device.api_check(device)).name == "EINVAL"
     assert refused(lambda: xfrm_device.api_check(
@@ -547,9 +547,9 @@ def test_lost_events_are_made_up_for_by_reading_every_sa():
     assert bench.engine.events.overflowed
     run(bench.driver.handle_interrupt())
     assert bench.host.expired.told == [(tx, False)]
-    assert bench.driver.statistics["events_overflow"] == 1
+    assert bench.driver.noticed["events_overflow"] == 1
     run(bench.driver.handle_interrupt())
-    assert bench.driver.statistics["events_overflow"] == 1
+    assert bench.driver.noticed["events_overflow"] == 1
 
 
 def test_p25_an_event_of_an_sa_that_is_gone_does_not_end_its_successor():
@@ -563,7 +563,19 @@ def test_p25_an_event_of_an_sa_that_is_gone_does_not_end_its_successor():
     assert handle in [x.offload.handle for x in states]
     run(bench.driver.handle_interrupt())
     assert all(x.state == KmState.VALID for x in states)
-    assert bench.driver.statistics["events_of_no_sa"] == 1
+    assert bench.driver.noticed["events_of_no_sa"] == 1
+
+
+def test_ethtool_statistics_have_what_the_device_and_the_driver_count():
+    sender, tx, receiver, rx = pair(make_sa())
+    wire = sender.send(tx, clear_packet(4))[0]
+    receiver.receive(wire)
+    strange = {"status": 31, "sa": rx.offload.handle, "checksum": 0}
+    assert receiver.driver.receive(wire, strange) is None
+    found = run(receiver.driver.ethtool_statistics())
+    expected = {"ipsec_dec_in_packets": 1, "ipsec_rx_pkts": 1, "ipsec_rx_bytes": len(wire),
+                "ipsec_add_sa_success": 1, "ipsec_rx_drop_syndrome": 1, "ipsec_tx_pkts": 0}
+    assert {name: found[name] for name in expected} == expected
 
 
 def test_statistics_of_an_sa_are_those_of_the_device():
@@ -595,7 +607,7 @@ def test_p25_an_opened_frame_whose_handle_the_driver_no_longer_knows_is_dropped(
     result = receiver.engine.receive(sender.send(tx, clear_packet(4))[0])
     run(receiver.host.delete(rx))
     assert receiver.driver.receive(result.frame, result.completion) is None
-    assert receiver.driver.statistics["ipsec_rx_drop_sadb_miss"] == 1
+    assert receiver.driver.dropped["ipsec_rx_drop_sadb_miss"] == 1
 
 
 def test_p25_free_waits_while_frames_are_in_flight_and_the_handle_stays_taken(monkeypatch):
@@ -635,6 +647,23 @@ def test_p26_down_leaves_no_sa_in_the_device():
             assert result == SaResult.ENOENT
     assert all(x.offload is None and x.state == KmState.DEAD for x in states)
     assert bench.add(inbound(make_sa(seed=1, spi=77)), "own").offload is None, "device is down"
+
+
+def test_p26_with_frames_that_cannot_leave_the_device_goes_down_all_the_same(monkeypatch):
+    bench = Bench()
+    x = bench.add(inbound())
+    read = bench.registers.read
+
+    async def never_idle(offset):
+        value = await read(offset)
+        return 0 if offset == BY_NAME["STATUS"].offset else value
+    monkeypatch.setattr(bench.registers, "read", never_idle)
+    run(xfrm_device.netdev_down(bench.device, [x]))
+    run(bench.driver.down())
+    assert bench.driver.noticed == {"stopped_with_frames": 1}
+    assert bench.engine.sas[SaDirection.RX].empty
+    run(bench.driver.up())
+    assert bench.add(inbound(make_sa(seed=7))).offload.handle == 1
 
 
 def test_p26_after_a_reset_the_living_sas_are_there_again_with_their_windows():

@@ -84,8 +84,6 @@ CHECKS = (
           lambda x, _: _key_bytes(x) not in KEY_BYTES),
     Check(errno.EOPNOTSUPP, f"IV generator other than {SEQIV}, to send",
           lambda x, _: _sends(x) and (x.geniv != SEQIV or x.seqiv_salt is None)),
-    Check(errno.EOPNOTSUPP, "direction that the build has not",
-          lambda x, can: not (can.transmit if _sends(x) else can.receive)),
     Check(errno.EOPNOTSUPP, "key length that CAPABILITIES does not tell",
           lambda x, can: x.association.key_size not in can.key_sizes),
     Check(errno.EOPNOTSUPP, "ICV length that CAPABILITIES does not tell",

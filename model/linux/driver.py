@@ -36,6 +36,7 @@ from model.linux.xfrm import (
 from model.linux.xfrm_device import api_check, has_options
 from model.replay import Window
 from model.sa import command_values
+from model.statistics import statistics
 
 SIDES = {Direction.IN: SaDirection.RX, Direction.OUT: SaDirection.TX}
 STATUS = {
@@ -46,20 +47,6 @@ STATUS = {
 }
 """Statuses on which the device has judged for the stack. With every other the frame goes up
 without a mark and the stack does the work: it also judges replays, before it decrypts."""
-
-
-def features_of(identity: Identity) -> set[Feature]:
-    """What the device is registered with. Each feature needs the one before."""
-    features: set[Feature] = set()
-    for can, feature in (
-        (identity.transmit or identity.receive, Feature.HW_ESP),
-        (identity.checksum, Feature.HW_ESP_TX_CSUM),
-        (identity.lso, Feature.GSO_ESP),
-    ):
-        if not can:
-            break
-        features.add(feature)
-    return features
 
 
 class EspnicDriver:
@@ -76,8 +63,10 @@ class EspnicDriver:
     ) -> None:
         self.hardware = hardware
         self.device = NetDevice(name)
-        self.statistics: Counter[str] = Counter()
-        """What only the driver counts, by the names of ``ethtool -S``."""
+        self.dropped: Counter[str] = Counter()
+        """What only the driver counts, by the names of ``model.statistics.DRIVER``."""
+        self.noticed: Counter[str] = Counter()
+        """Events that end no SA."""
         self._secrets = secrets
         self._expired = expired
         self._device_window = device_window
@@ -101,8 +90,9 @@ class EspnicDriver:
             raise LinuxError(errno.ENODEV, str(refused)) from None
         for side in SaDirection:
             self._free[side] = deque(range(1, self.identity.sas))
-        self.device.ops = self
-        self.device.features = features_of(self.identity)
+        self.device.features = {Feature(name) for name in self.identity.features}
+        if Feature.HW_ESP in self.device.features:
+            self.device.ops = self
         self.device.has_advance_esn = self.identity.esn
         api_check(self.device)
 
@@ -171,6 +161,10 @@ class EspnicDriver:
         assert x.offload is not None
         x.offload.usage.packets, x.offload.usage.bytes = values["packets"], values["bytes"]
 
+    async def ethtool_statistics(self) -> dict[str, int]:
+        """What ``ethtool -S`` prints."""
+        return statistics(await self.hardware.counters(), self.dropped)
+
     # Work that may wait
 
     async def run_work(self) -> None:
@@ -219,7 +213,7 @@ class EspnicDriver:
         while (event := await self.hardware.next_event()) is not None:
             await self._handle(event)
         if await self.hardware.clear_events_lost():
-            self.statistics["events_overflow"] += 1
+            self.noticed["events_overflow"] += 1
             for (side, handle), x in self._states.items():
                 await self._catch_up(x, side, handle)
 
@@ -227,12 +221,12 @@ class EspnicDriver:
         """Handle an event; one that comes twice, or of an SA that is gone, changes nothing."""
         kind = EventKind(event["kind"])
         if kind == EventKind.AUTH_BURST:
-            self.statistics["auth_bursts"] += 1
+            self.noticed["auth_bursts"] += 1
             return
         side = SaDirection(event["direction"])
         x = self._states.get((side, event["sa"]))
         if x is None:
-            self.statistics["events_of_no_sa"] += 1
+            self.noticed["events_of_no_sa"] += 1
         elif kind == EventKind.ESN_HALF:
             await self._catch_up(x, side, event["sa"])
         else:
@@ -250,9 +244,22 @@ class EspnicDriver:
     # Down and reset
 
     async def down(self) -> None:
-        """The device goes down (ndo_stop): nothing of any SA stays in it."""
+        """The device goes down (ndo_stop): nothing of any SA stays in it.
+
+        It stops at frame boundaries first. Frames that cannot leave, as when the link is down,
+        do not hold the flush up for ever: they keep what they have found.
+        """
+        try:
+            await self.hardware.quiesce()
+        except CommandTimeout:
+            self.noticed["stopped_with_frames"] += 1
         await self._command({"operation": int(SaOperation.FLUSH)}, "flush")
         self._forget()
+
+    async def up(self) -> None:
+        """Take frames again (ndo_open)."""
+        await self.hardware.start()
+        self.device.up = True
 
     async def restore(self) -> None:
         """After a reset, which has erased all SAs: key the hash and add the living ones again."""
@@ -278,14 +285,19 @@ class EspnicDriver:
         """What goes up to the stack of a frame from the device; None when it is dropped.
 
         A frame that the device has opened or judged carries the SA and a status; any other
-        carries nothing, and is as it came.
+        carries nothing, and is as it came. A status or a handle that the driver does not know
+        drops the frame: it might be in clear.
         """
-        status = STATUS.get(RxStatus(completion["status"]))
+        try:
+            status = STATUS.get(RxStatus(completion["status"]))
+        except ValueError:
+            self.dropped["ipsec_rx_drop_syndrome"] += 1
+            return None
         if status is None or not completion["sa"]:
             return SkBuff(frame)
         x = self._states.get((SaDirection.RX, completion["sa"]))
         if x is None:
-            self.statistics["ipsec_rx_drop_sadb_miss"] += 1
+            self.dropped["ipsec_rx_drop_sadb_miss"] += 1
             return None
         return SkBuff(frame, SecPath(x, status), completion["checksum"])
 

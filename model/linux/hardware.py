@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from model import registers
+from model.capabilities import feature_strings
 from model.codes import IcvSize, KeySize, ReplayWindow, SaDirection, SaOperation, SaResult
 from model.events import Event
 from model.layouts import SA_COMMAND, SA_RESPONSE
@@ -35,13 +36,8 @@ class Identity:
     esn: bool
     ipv6: bool
     udp: bool
-    receive: bool
-    transmit: bool
-    checksum: bool
-    """TCP and UDP checksums of frames to send."""
-    lso: bool
-    """Segmentation of frames to send."""
-    lifetime: bool
+    features: tuple[str, ...]
+    """Names of ``model.capabilities``."""
     replay_window: int
     """Packets of the largest replay window, 0 for none."""
 
@@ -96,11 +92,7 @@ class Hardware:
             esn=bool(can["has_esn"]),
             ipv6=bool(can["has_ipv6"]),
             udp=bool(can["has_udp"]),
-            receive=bool(can["has_receive"]),
-            transmit=bool(can["has_transmit"]),
-            checksum=bool(can["has_checksum"]),
-            lso=bool(can["has_lso"]),
-            lifetime=bool(can["has_lifetime"]),
+            features=feature_strings(can),
             replay_window=ReplayWindow(can["replay_window_max"]).packets,
         )
 

@@ -4,15 +4,16 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+from model import capabilities
 from model.linux.xfrm import XfrmState
 
 
 class Feature(StrEnum):
     """NETIF_F_*, by the names that ``ethtool -k`` prints."""
 
-    HW_ESP = "esp-hw-offload"
-    HW_ESP_TX_CSUM = "esp-tx-csum-hw-offload"
-    GSO_ESP = "tx-esp-segmentation"
+    HW_ESP = capabilities.ESP
+    HW_ESP_TX_CSUM = capabilities.ESP_CHECKSUM
+    GSO_ESP = capabilities.ESP_SEGMENTATION
 
 
 class XfrmDevOps(Protocol):

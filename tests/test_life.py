@@ -1,0 +1,57 @@
+"""The life of an SA pair on the golden model, and the comparison with another device."""
+
+from copy import deepcopy
+
+import pytest
+
+from sim.life import brief, difference, on_model
+from sim.lifestory import Entry
+
+
+@pytest.fixture(scope="module")
+def life():
+    """The story on the model."""
+    return on_model(width=128, seed=1)
+
+
+def test_the_story_on_the_model_ends_as_it_must(life):
+    facts = {fact for entry in life.entries for fact in entry.facts}
+    assert not any("OTHERS" in fact or "DIFFERENT" in fact for fact in facts)
+    for fact in (
+        "completions: 45 OK", "completions: 40 OK", "completions: 2 REPLAYED, 1 AUTH_FAILED",
+        "completions: 3 AUTH_FAILED, 1 OK", "SA first out: soft limit reached",
+        "SA second out: hard limit reached", "auth_bursts 1", "tx_drop_expired 1",
+        "24 requests, 8 left sealed, none in clear", "tx_drop_no_sa 16", "2 SAs gone",
+        "the stack says -EINVAL: hard limit is reached",
+    ):
+        assert fact in facts, fact
+
+
+def test_the_story_repeats_from_its_seed(life):
+    again = on_model(width=128, seed=1)
+    assert difference(again.entries, life.entries) is None
+    assert difference(on_model(width=128, seed=2).entries, life.entries) is not None
+
+
+@pytest.mark.parametrize("part", ["accesses", "facts", "frames"])
+def test_any_difference_is_found_and_named(life, part):
+    changed = deepcopy(life.entries)
+    step = next(number for number, entry in enumerate(changed, start=1) if getattr(entry, part))
+    getattr(changed[step - 1], part)[-1] = "else"
+    found = difference(changed, life.entries)
+    assert found.startswith(f"step {step}, {changed[step - 1].title}, {part}: RTL else, model ")
+    getattr(changed[step - 1], part)[:] = [*getattr(life.entries[step - 1], part), "more"]
+    assert difference(changed, life.entries).endswith("RTL more, model nothing")
+    assert difference(life.entries[:-1], life.entries) is not None
+
+
+def test_keys_are_not_shown(life):
+    shown = "\n".join(access for entry in life.entries for access in entry.accesses)
+    assert "SA_KEY7          (secret)" in shown and "SA_SALT          (secret)" in shown
+
+
+def test_runs_of_zeros_are_one_line():
+    accesses = ["write A 0", "write B 0", "write C x=1", "read  D 0", "write E y=2", "write F 0"]
+    assert brief(accesses) == [
+        "write A to B 0", "write C x=1", "read  D 0", "write E y=2", "write F 0"]
+    assert Entry("empty").accesses == []
