@@ -265,7 +265,7 @@ async def nothing_of_a_command_is_left_after_it(dut):
 async def a_running_command_and_its_parameters_cannot_be_disturbed(dut):
     chance, axil = await start(dut)
     driver = Driver(axil)
-    await driver.sa_command(operation=SaOperation.READ, sa=1, spi=77, key=1)
+    await driver.write(BY_NAME["SA_SPI"], 77)
     await driver.write(registers.SA_DOORBELL, SaOperation.ADD | 1 << 16)
     refused = [registers.SA_DOORBELL, *registers.SA_PARAMETERS, *registers.HASH_KEY]
     chance.shuffle(refused)
@@ -290,7 +290,8 @@ async def the_hash_key_changes_only_while_no_receive_sa_is_there(dut):
         # The key still finds what it placed.
         again = await driver.sa_command(operation=SaOperation.ADD, sa=2, **key)
         assert again == SaResult.EEXIST
-        assert await driver.sa_command(operation=SaOperation.DELETE, sa=1) == SaResult.OK
+        for operation in (SaOperation.DELETE, SaOperation.FREE):
+            assert await driver.sa_command(operation=operation, sa=1) == SaResult.OK
 
 
 @cocotb.test()

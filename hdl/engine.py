@@ -134,6 +134,8 @@ class Engine(wiring.Component):
             registers.rx_idle.eq(1),
             registers.tx_idle.eq(1),
         ]
+        wiring.connect(m, sas.rx_limit, registers.rx_usage_event)
+        wiring.connect(m, sas.tx_limit, registers.tx_usage_event)
 
         if features.receive:
             m.submodules.rx = rx = RxPath(features.width, features.ipv6)
