@@ -4,11 +4,13 @@ import random
 from dataclasses import replace
 
 import cocotb
+from cocotb.triggers import ClockCycles, RisingEdge
 
 from cocotb_tests.sa_contexts import context, power_bits, random_sa
 from cocotb_tests.super_frames import random_super_frame
+from cocotb_tests.test_sa_usage import COMMIT
 from hdl.rx_dispatch import looked_up
-from hdl.tx_check import TxCheck, tx_frame, tx_request
+from hdl.tx_check import DIVISION_STEPS, TxCheck, tx_frame, tx_request
 from model import esp
 from model.codes import (
     FRAME_BYTES_MAX,
@@ -22,12 +24,13 @@ from model.codes import (
 from model.device import Device
 from model.features import Features
 from model.layouts import TX_DESCRIPTOR
+from model.lifetime import Limits
 from sim.beats import pack, unpack
 from sim.streams import start_clock_and_reset
 from sim.widths import Ports, bench_features, bench_widths, simulate_widths
 
 HANDLES = 16
-CASES = 800
+CASES = 1200
 SEGMENTS_MAX = 6
 
 
@@ -49,9 +52,25 @@ class Case:
             self.write_spi()
         self.noise = chance.getrandbits(looked_up(width // 128).size - 1) << 1
         device = Device(replace(bench_features(), sas=HANDLES))
+        self.asks = bool(self.descriptor["operation"])
+        self.expired = chance.random() < 0.1
+        self.served = None
         if self.hit:
-            device.sas[SaDirection.TX].add(self.descriptor["sa"], self.sa)
+            self.serve(device)
         self.status = device.transmit(self.descriptor, self.frame).status
+        if self.status == TxStatus.SEALED:
+            after = device.sas[SaDirection.TX].lifetime(self.descriptor["sa"])
+            self.served = {
+                "count": 1, "packets": after.packets, "bytes": after.bytes,
+                "sequence": device.events.pop()["sequence"]}
+
+    def serve(self, device):
+        """Add the SA so that the first packet tells an event, expired or not."""
+        limits = Limits(soft_packets=1, hard_packets=int(self.expired))
+        handle, table = self.descriptor["sa"], device.sas[SaDirection.TX]
+        table.add(handle, replace(self.sa, limits=limits))
+        if self.expired:
+            table.lifetime(handle).count(1, 0)
 
     def random_sequence(self, chance, near_end):
         values = [1, 5, chance.randrange(1, 1 << 32), 2**32, 2**64 - 1 - (1 << 20)]
@@ -177,12 +196,49 @@ class Case:
         return wanted
 
 
+class Lifetimes:
+    """Answers for the lifetimes of the SAs, with random pauses, and takes what is committed."""
+
+    def __init__(self, dut, width, cases, pause):
+        self.commits = []
+        self._ports = {name: getattr(dut, f"w{width}__usage__{name}") for name in (
+            "query__valid", "query__payload", "query__ready", "answer__valid", "answer__payload",
+            "answer__ready", "commit")}
+        self._cases = [case for case in cases if case.asks]
+        self._pause = pause
+        cocotb.start_soon(self._run(RisingEdge(dut.clk), random.Random(cocotb.RANDOM_SEED)))
+
+    async def _run(self, edge, chance):
+        ports = self._ports
+        pending = None
+        ports["query__ready"].value = 1
+        waiting = iter(self._cases)
+        while True:
+            offers = pending is not None and (
+                int(ports["answer__valid"].value) or chance.random() >= self._pause)
+            ports["answer__valid"].value = offers
+            ports["answer__payload"].value = bool(offers and pending.expired)
+            await edge
+            if offers and int(ports["answer__ready"].value):
+                commit = COMMIT.unpack(int(ports["commit"].value))
+                self.commits.append(commit if commit["count"] else None)
+                pending = None
+            if int(ports["query__valid"].value):
+                assert pending is None, "a query before the answer to the last one was taken"
+                pending = next(waiting)
+                assert int(ports["query__payload"].value) == pending.descriptor["sa"]
+
+
 async def check_all(dut, width, cases, *, idle=0.0, stall=0.0):
+    lifetimes = Lifetimes(dut, width, cases, pause=stall)
     ports = Ports(dut, width, idle=idle, stall=stall)
     frames, sas, requests = ports.source("frame"), ports.source("sa"), ports.sink("o")
     frames.send(*(case.input() for case in cases))
     sas.send(*(case.looked_up(width) for case in cases))
-    return await requests.receive(len(cases))
+    words = await requests.receive(len(cases))
+    await ClockCycles(dut.clk, 4 * DIVISION_STEPS)
+    assert lifetimes.commits == [case.served for case in cases if case.asks]
+    return words
 
 
 @cocotb.test()
@@ -205,10 +261,27 @@ async def statuses_and_plans_are_those_of_the_model(dut, width):
 async def a_frame_goes_every_clock(dut, width):
     await start_clock_and_reset(dut)
     chance = random.Random(cocotb.RANDOM_SEED)
-    cases = [Case(chance, width, near_end=False) for _ in range(50)]
+    cases = [Case(chance, width, near_end=False) for _ in range(100)]
+    cases = [case for case in cases if not case.descriptor["lso"]]
     start = Ports(dut, width).clock
     await check_all(dut, width, cases)
-    assert Ports(dut, width).clock - start <= len(cases) + 4
+    assert Ports(dut, width).clock - start <= len(cases) + 4 + 4 * DIVISION_STEPS
+
+
+@cocotb.test()
+@cocotb.parametrize(width=bench_widths())
+async def only_the_next_request_waits_for_the_segments_to_be_counted(dut, width):
+    await start_clock_and_reset(dut)
+    chance = random.Random(cocotb.RANDOM_SEED)
+    bursts = []
+    while bench_features().lso and len(bursts) < 20:
+        case = Case(chance, width, near_end=False)
+        if case.descriptor["lso"] and case.status == TxStatus.SEALED:
+            bursts.append(case)
+    start = Ports(dut, width).clock
+    await check_all(dut, width, bursts)
+    assert Ports(dut, width).clock - start <= (
+        len(bursts) * (DIVISION_STEPS + 3) + 4 + 4 * DIVISION_STEPS)
 
 
 def test_requests_are_checked():

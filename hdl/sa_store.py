@@ -16,7 +16,7 @@ from hdl.lookup_control import HASH_KEY_BITS, HASH_KEY_DEFAULT, table_bits
 from hdl.sa_commands import SaCommands
 from hdl.sa_contexts import SaContexts, found_sa, row_layouts
 from hdl.sa_lookup import SaLookup
-from hdl.sa_usage import SaUsage, UsageCommit, usage_answer, usage_bits
+from hdl.sa_usage import SaUsage, usage_bits, usage_port
 from model.codes import SaDirection
 
 
@@ -24,15 +24,6 @@ def ram_bits_per_sa(width: int, sas: int, direction: SaDirection) -> float:
     """RAM bits that an SA costs: context, usage, and its share of the look-up table if received."""
     context = sum(row.size for row in row_layouts(width // 128, direction).values())
     return context + usage_bits() + (table_bits(sas) / sas if direction == SaDirection.RX else 0)
-
-
-def usage_port() -> wiring.Signature:
-    """How a path asks of the SA of a frame and tells what it served (``SaUsage``)."""
-    return wiring.Signature({
-        "query": Out(stream.Signature(HANDLE_BITS)),
-        "answer": In(stream.Signature(usage_answer())),
-        "commit": Out(UsageCommit),
-    })
 
 
 class SaStore(wiring.Component):

@@ -46,6 +46,15 @@ def usage_answer() -> data.StructLayout:
     return data.StructLayout({"expired": 1})
 
 
+def usage_port() -> wiring.Signature:
+    """How a path asks of the SA of a frame and tells what it served (``SaUsage``)."""
+    return wiring.Signature({
+        "query": Out(stream.Signature(HANDLE_BITS)),
+        "answer": In(stream.Signature(usage_answer())),
+        "commit": Out(UsageCommit),
+    })
+
+
 def usage_bits() -> int:
     """RAM bits for each SA."""
     return Usage.size

@@ -6,9 +6,10 @@ from amaranth.lib.wiring import In, Out
 
 from hdl.align import PHASE_BYTES, WORD_BYTES
 from hdl.axi_stream import frame_end
-from hdl.layouts import MSS_BITS, SUPER_LENGTH_BITS, TxDescriptor, sa_context
+from hdl.layouts import SUPER_LENGTH_BITS, TxDescriptor, sa_context
 from hdl.pad_capture import pad_lengths
 from hdl.rx_dispatch import icv_bytes, looked_up
+from hdl.sa_usage import usage_port
 from hdl.segmenter import segment_plan
 from model.codes import (
     ESP_ALIGNMENT_BYTES,
@@ -33,6 +34,12 @@ ESP_OFFSET_MIN = ETHERNET_HEADER_BYTES + IPV4_HEADER_BYTES
 TEXT_OFFSET = ESP_HEADER_BYTES + ESP_IV_BYTES
 TCP_HEADER_BYTES_MAX = 60
 
+DIVISION_STEP_BITS = 2
+"""Of the number of segments, found in each clock."""
+
+DIVISION_STEPS = -(-SUPER_LENGTH_BITS // DIVISION_STEP_BITS)
+DIVISION_BITS = DIVISION_STEPS * DIVISION_STEP_BITS
+
 
 def tx_frame() -> data.StructLayout:
     """What is known of a frame to send when its last beat has come."""
@@ -54,7 +61,7 @@ def tx_request(lanes: int) -> data.StructLayout:
 
 
 class TxCheck(wiring.Component):
-    """Check a frame against its descriptor and its SA.
+    """Check a frame against its descriptor, its SA and the SA's lifetime.
 
     A request that cannot be done as it asks is refused, with the status that says why: it
     never leaves in clear. The checks are made in the order of docs/architecture.md.
@@ -62,7 +69,8 @@ class TxCheck(wiring.Component):
     One frame each clock. Latency 2 clocks from the frame, 1 from its SA: in the first
     the frame is measured, which takes no SA, so that it passes while the SA is read.
     A super-frame within 2^17 of the end of the low sequence numbers takes
-    ``MSS_BITS`` clocks more, to multiply.
+    ``DIVISION_STEPS`` clocks more, to count its segments. The SA's lifetime needs that
+    number too, but only the next request waits for it, that long behind a super-frame.
 
     Parameters
     ----------
@@ -76,6 +84,10 @@ class TxCheck(wiring.Component):
     frame : In(stream.Signature(tx_frame()))
     sa : In(stream.Signature(looked_up(width // 128)))
         The SA that the frame's descriptor names.
+    usage : Out(usage_port())
+        Its lifetime, asked for when the frame is to be encrypted. What a request serves is
+        committed when it is sealed: its segments, and the bytes of its text without those that
+        segments repeat and the engine adds.
     o : Out(stream.Signature(tx_request(width // 128)))
     """
 
@@ -86,6 +98,7 @@ class TxCheck(wiring.Component):
         super().__init__({
             "frame": In(stream.Signature(tx_frame())),
             "sa": In(stream.Signature(looked_up(lanes))),
+            "usage": Out(usage_port()),
             "o": Out(stream.Signature(tx_request(lanes))),
         })
 
@@ -93,24 +106,54 @@ class TxCheck(wiring.Component):
         m = Module()
         measured = Signal(measured_frame())
         measured_valid = Signal()
-        counted = Signal()
-        too_many = Signal()
+        room = Signal()
         ready = Signal()
         taken = Signal()
+        asked = Signal()
+        settling = Signal()
+        query, answer = self.usage.query, self.usage.answer
+        burst = self.lso & measured.frame.descriptor.lso
+        encrypt = self.frame.payload.descriptor.operation == TxOperation.ENCRYPT
+        divided, last_segment, near, too_many = self.count_segments(m, measured)
         m.d.comb += [
             ready.eq(~self.o.valid | self.o.ready),
-            taken.eq(measured_valid & counted & self.sa.valid & ready),
+            taken.eq(measured_valid & (~near | divided) & self.sa.valid & ready
+                     & (answer.valid | ~asked)),
             self.sa.ready.eq(taken),
-            self.frame.ready.eq(~measured_valid | taken),
+            room.eq(~settling & (~measured_valid | taken & ~burst)),
+            query.payload.eq(self.frame.payload.descriptor.sa),
+            query.valid.eq(self.frame.valid & room & encrypt),
+            self.frame.ready.eq(room & (query.ready | ~encrypt)),
         ]
-        self.count_segments(m, measured, counted, too_many)
         with m.If(self.frame.ready):
-            m.d.sync += measured_valid.eq(self.frame.valid)
+            m.d.sync += [measured_valid.eq(self.frame.valid), asked.eq(query.valid)]
             self.measure(m, measured)
+        with m.Elif(taken):
+            m.d.sync += measured_valid.eq(0)
+        seal, icv_size = self.decide(m, measured, too_many, ready)
         with m.If(ready):
             m.d.sync += self.o.valid.eq(taken)
-            self.decide(m, measured, too_many)
+
+        # The lifetime: a burst keeps its answer until its segments have been counted.
+        settled = settling & divided
+        m.d.comb += answer.ready.eq(asked & (settled | taken & ~(burst & seal)))
+        m.d.sync += settling.eq(
+            Mux(settling, ~(divided & answer.valid), taken & burst & seal))
+        self.commit(m, measured, Mux(burst, last_segment, 0), icv_size, settling | seal)
         return m
+
+    def commit(self, m, measured, last_segment, icv_size, count):
+        """Tell what the request serves."""
+        commit, descriptor = self.usage.commit, measured.frame.descriptor
+        m.d.comb += [
+            commit.count.eq(count),
+            commit.packets.eq(last_segment + 1),
+            commit.bytes.eq(measured.text_bytes[IcvSize.ICV16]),
+            commit.sequence.eq(descriptor.sequence + last_segment),
+        ]
+        for size in (IcvSize.ICV8, IcvSize.ICV12):
+            with m.If(icv_size == size):
+                m.d.comb += commit.bytes.eq(measured.text_bytes[size])
 
     def measure(self, m, measured):
         """First clock: the lengths, and whether they can be right, for each length of ICV."""
@@ -132,6 +175,9 @@ class TxCheck(wiring.Component):
             measured.udp.eq(udp),
             measured.summed.eq(summed),
             measured.payload_bytes.eq(frame_bytes - descriptor.header_bytes),
+            *(measured.text_bytes[size].eq(
+                esp_bytes - TEXT_OFFSET - Mux(descriptor.trailer, size.bytes, 0))
+              for size in IcvSize),
             measured.other_protocol.eq(~tcp & ~udp),
             measured.scattered.eq(self.scattered(descriptor, tcp, udp)),
             measured.no_header.eq(frame_bytes < descriptor.header_bytes),
@@ -182,35 +228,47 @@ class TxCheck(wiring.Component):
                   | Mux(l3 == outer, ~one_header | (l4 < text), (l3 < text) | inner_bad))
         )
 
-    def count_segments(self, m, measured, counted, too_many):
-        """Find whether a super-frame has more segments than there are low sequence numbers left.
+    def count_segments(self, m, measured):
+        """Divide the payload of a super-frame by its MSS, digit by digit.
 
-        Of ``left`` numbers, at most 2^17, it has too many when ``left`` * MSS is less
-        than its payload: multiplied bit by bit, since it is so near the end so seldom.
+        Whether that is done, the index of the last segment, whether the sequence number is so
+        near to the end of the low ones that it matters, and whether they do not suffice then.
         """
-        descriptor = measured.frame.descriptor
-        near_bits = SUPER_LENGTH_BITS
-        left = Signal(near_bits + 1)
-        product = Signal(near_bits + 1 + MSS_BITS)
-        bits_left = Signal(range(MSS_BITS + 1))
-        near = Signal()
-        m.d.comb += [
-            left.eq((1 << near_bits) - descriptor.sequence[:near_bits]),
-            near.eq(self.lso & descriptor.lso & descriptor.sequence[near_bits:32].all()),
-            counted.eq(~near | (bits_left == 0)),
-            too_many.eq(near & (product < measured.payload_bytes)),
-        ]
+        descriptor, end = measured.frame.descriptor, self.frame.payload.end.bytes
+        steps_left = Signal(range(DIVISION_STEPS + 1))
+        dividend = Signal(DIVISION_BITS)
+        rest = Signal.like(descriptor.mss)
         with m.If(self.frame.ready):
-            m.d.sync += [bits_left.eq(MSS_BITS), product.eq(0)]
-        with m.Elif(~counted):
-            bit = descriptor.mss.bit_select((bits_left - 1)[:len(bits_left)], 1)
             m.d.sync += [
-                bits_left.eq(bits_left - 1),
-                product.eq((product << 1) + Mux(bit, left, 0)),
+                steps_left.eq(DIVISION_STEPS),
+                dividend.eq(end - self.frame.payload.descriptor.header_bytes - 1),
+                rest.eq(0),
             ]
+        with m.Elif(steps_left != 0):
+            digits, remains = dividend, rest
+            for _ in range(DIVISION_STEP_BITS):
+                trial = Cat(digits[-1], remains)
+                fits = trial >= descriptor.mss
+                remains = Mux(fits, trial - descriptor.mss, trial)[:len(rest)]
+                digits = Cat(fits, digits[:-1])
+            m.d.sync += [
+                steps_left.eq(steps_left - 1), dividend.eq(digits), rest.eq(remains)]
 
-    def decide(self, m, measured, too_many):
-        """Second clock: the checks in their order, and the request."""
+        # Behind the division its digits stand in the place of the dividend.
+        last_segment = dividend[:SUPER_LENGTH_BITS]
+        low = descriptor.sequence[:SUPER_LENGTH_BITS]
+        near, too_many = Signal(), Signal()
+        m.d.comb += [
+            near.eq(self.lso & descriptor.lso & descriptor.sequence[SUPER_LENGTH_BITS:32].all()),
+            too_many.eq(near & (low + last_segment)[SUPER_LENGTH_BITS]),
+        ]
+        return steps_left == 0, last_segment, near, too_many
+
+    def decide(self, m, measured, too_many, ready):
+        """Second clock: the checks in their order, and the request when ``ready``.
+
+        Whether it is to be sealed, and the size of its ICV.
+        """
         frame, descriptor = measured.frame, measured.frame.descriptor
         sa, context = self.sa.payload, self.sa.payload.context
         # Without segmentation its checks are constant, and go in synthesis.
@@ -257,6 +315,8 @@ class TxCheck(wiring.Component):
             m.d.comb += status.eq(TxStatus.DROP_SPI)
         with m.Elif(descriptor.trailer & of_this_icv(measured.bad_trailer)):
             m.d.comb += status.eq(TxStatus.DROP_TRAILER)
+        with m.Elif(self.usage.answer.payload.expired):
+            m.d.comb += status.eq(TxStatus.DROP_EXPIRED)
         with m.Elif(too_many & (~context.esn | measured.last_epoch)):
             m.d.comb += status.eq(TxStatus.DROP_LSO_SEQUENCE)
         with m.Else():
@@ -270,24 +330,26 @@ class TxCheck(wiring.Component):
         ]
         same = ("sa", "sequence", "mss", "outer_ipv6", "ipv6", "encapsulation", "outer_id_fixed",
                 "outer_offset", "esp_offset", "l3_offset", "l4_offset", "header_bytes")
-        m.d.sync += [
-            *(plan[name].eq(descriptor[name]) for name in same),
-            plan.status.eq(status),
-            plan.keep.eq(keep),
-            plan.seal.eq(seal),
-            plan.lso.eq(keep & lso),
-            plan.trailer.eq(seal & descriptor.trailer),
-            plan.checksum.eq(keep & (lso | measured.summed)),
-            plan.edited.eq(keep & (lso | descriptor.checksum)),
-            plan.udp.eq(measured.udp),
-            plan.tunnel.eq(seal & (descriptor.l3_offset != descriptor.outer_offset)),
-            plan.text_offset.eq(descriptor.esp_offset + TEXT_OFFSET),
-            plan.icv_bytes.eq(icv_bytes(context.icv_size)),
-            plan.bytes.eq(frame.end.bytes),
-            plan.payload_bytes.eq(measured.payload_bytes),
-            self.o.payload.context.eq(context),
-            self.o.payload.next_header.eq(descriptor.next_header),
-        ]
+        with m.If(ready):
+            m.d.sync += [
+                *(plan[name].eq(descriptor[name]) for name in same),
+                plan.status.eq(status),
+                plan.keep.eq(keep),
+                plan.seal.eq(seal),
+                plan.lso.eq(keep & lso),
+                plan.trailer.eq(seal & descriptor.trailer),
+                plan.checksum.eq(keep & (lso | measured.summed)),
+                plan.edited.eq(keep & (lso | descriptor.checksum)),
+                plan.udp.eq(measured.udp),
+                plan.tunnel.eq(seal & (descriptor.l3_offset != descriptor.outer_offset)),
+                plan.text_offset.eq(descriptor.esp_offset + TEXT_OFFSET),
+                plan.icv_bytes.eq(icv_bytes(context.icv_size)),
+                plan.bytes.eq(frame.end.bytes),
+                plan.payload_bytes.eq(measured.payload_bytes),
+                self.o.payload.context.eq(context),
+                self.o.payload.next_header.eq(descriptor.next_header),
+            ]
+        return seal, context.icv_size
 
 
 def measured_frame() -> data.StructLayout:
@@ -296,14 +358,16 @@ def measured_frame() -> data.StructLayout:
     ``summed`` when a checksum is to be put in, without segmentation: it is ``outside``
     when what it covers is not in the frame. The headers of a super-frame are
     ``scattered`` when they do not follow each other. An ESP header is ``misplaced``,
-    or ``headless`` when it does not fit the frame with its IV. ``too_short`` and
-    ``bad_trailer``, of a trailer in the frame, have a bit for each ``IcvSize``.
+    or ``headless`` when it does not fit the frame with its IV. ``text_bytes`` are those
+    behind the IV, without the ICV's room; they, and ``too_short`` and ``bad_trailer``, of a
+    trailer in the frame, are there for each ``IcvSize``.
     """
     return data.StructLayout({
         "frame": tx_frame(),
         "udp": 1,
         "summed": 1,
         "payload_bytes": SUPER_LENGTH_BITS,
+        "text_bytes": data.ArrayLayout(SUPER_LENGTH_BITS, len(IcvSize)),
         "other_protocol": 1,
         "scattered": 1,
         "no_header": 1,

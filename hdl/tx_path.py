@@ -18,6 +18,7 @@ from hdl.header_split import HeaderSplit
 from hdl.icv_append import IcvAppend
 from hdl.layouts import (
     HANDLE_BITS,
+    IN_FLIGHT_BITS,
     TxDescriptor,
     TxSeqiv,
     TxVerdict,
@@ -29,6 +30,7 @@ from hdl.patch_path import PatchPath
 from hdl.queue import Queue
 from hdl.registers import TxEvent
 from hdl.rx_dispatch import looked_up
+from hdl.sa_usage import usage_port
 from hdl.segment_path import SegmentPath, segment_cut
 from hdl.segmenter import Segmenter, segment_plan
 from hdl.spi_capture import SpiCapture
@@ -134,6 +136,13 @@ class TxPath(wiring.Component):
     read : Out(stream.Signature(HANDLE_BITS, always_ready=True))
     sa : In(stream.Signature(looked_up(width // 128), always_ready=True))
         Answers of the SA table, one for each read, in order.
+    usage : Out(usage_port())
+        Lifetimes of the SAs, asked when a request is checked.
+    in_flight : Out(IN_FLIGHT_BITS)
+        Requests that have begun to come and have not been checked.
+    judged : Out(1)
+        One is: nothing more is asked of its SA. (What a burst served is told up to
+        ``DIVISION_STEPS`` clocks later, which no SA is added in.)
     o : Out(stream.Signature(axi_beat(width, 0)))
         Frames to the wire.
     event : Out(stream.Signature(TxEvent, always_ready=True))
@@ -149,6 +158,9 @@ class TxPath(wiring.Component):
             "i": In(stream.Signature(axi_beat(width, TxDescriptor.size))),
             "read": Out(stream.Signature(HANDLE_BITS, always_ready=True)),
             "sa": In(stream.Signature(looked_up(lanes), always_ready=True)),
+            "usage": Out(usage_port()),
+            "in_flight": Out(IN_FLIGHT_BITS),
+            "judged": Out(1),
             "o": Out(stream.Signature(axi_beat(width, 0))),
             "event": Out(stream.Signature(TxEvent, always_ready=True)),
             "taps": Out(tx_taps(width)),
@@ -261,6 +273,8 @@ class TxPath(wiring.Component):
             (contexts.i, shared, plan.seal),
         ])
         m.d.sync += waiting.eq(waiting + (accepted & taken.beat.first) - checked)
+        m.d.comb += [self.in_flight.eq(waiting), self.judged.eq(checked)]
+        wiring.connect(m, check.usage, wiring.flipped(self.usage))
 
         # Their frames.
         wiring.connect(m, frames.o, segments.i)
