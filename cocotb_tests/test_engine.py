@@ -273,10 +273,13 @@ def test_deleted_sa_is_forgotten_and_its_handle_takes_another_key(width):
     outcome = hold([
         *add_commands([old], SaDirection.RX), *both,
         *add_commands([new], SaDirection.RX),
-        Command(command_values(SaOperation.DELETE, SaDirection.RX, 1, old)), *both,
+        Command(command_values(SaOperation.DELETE, SaDirection.RX, 1)), *both,
+        *add_commands([new], SaDirection.RX),
+        Command(command_values(SaOperation.FREE, SaDirection.RX, 1)),
         *add_commands([new], SaDirection.RX), *both,
     ], width)
-    assert outcome.results == [SaResult.OK, SaResult.EEXIST, SaResult.OK, SaResult.OK]
+    assert outcome.results == [
+        SaResult.OK, SaResult.EEXIST, SaResult.OK, SaResult.EEXIST, SaResult.OK, SaResult.OK]
     given = [got.completion["status"] for got in outcome.received]
     assert given == [RxStatus.OK, RxStatus.AUTH_FAILED, RxStatus.NO_SA, RxStatus.NO_SA,
                      RxStatus.AUTH_FAILED, RxStatus.OK]

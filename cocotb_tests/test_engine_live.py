@@ -111,7 +111,7 @@ async def a_frame_meets_one_sa_wholly_or_none(dut):
     feeding = start_soon(feed())
     for _ in range(30):
         sa = random.choice(sas)
-        for operation in (SaOperation.ADD, SaOperation.DELETE):
+        for operation in (SaOperation.ADD, SaOperation.DELETE, SaOperation.FREE):
             for direction in BOTH:
                 values = command_values(operation, direction, 1, sa)
                 assert await live.driver.command(values) == SaResult.OK
@@ -164,7 +164,7 @@ async def each_burst_leaves_under_one_sa_wholly_or_not_at_all(dut):
     feeding = start_soon(feed())
     for _ in range(40):
         sa = random.choice(sas)
-        for operation in (SaOperation.ADD, SaOperation.DELETE):
+        for operation in (SaOperation.ADD, SaOperation.DELETE, SaOperation.FREE):
             values = command_values(operation, SaDirection.TX, 1, sa)
             assert await live.driver.command(values) == SaResult.OK
             await ClockCycles(dut.clk, random.choice([1, 10, 100, 500]))

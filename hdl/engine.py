@@ -144,6 +144,10 @@ class Engine(wiring.Component):
             wiring.connect(m, rx.lookup, sas.rx_i)
             wiring.connect(m, sas.rx_o, rx.sa)
             wiring.connect(m, rx.event, registers.rx_event)
+            m.d.comb += [
+                sas.rx_in_flight.eq(rx.in_flight),
+                sas.rx_judged.eq(rx.judged),
+            ]
         if features.transmit:
             m.submodules.tx = tx = TxPath(features.width, features.lso)
             event = tx.event.payload
@@ -151,6 +155,12 @@ class Engine(wiring.Component):
             wiring.connect(m, tx.read, sas.tx_i)
             wiring.connect(m, sas.tx_o, tx.sa)
             wiring.connect(m, tx.event, registers.tx_event)
+            wiring.connect(m, tx.usage, sas.tx_usage)
+            wiring.connect(m, sas.tx_limit, registers.tx_usage_event)
+            m.d.comb += [
+                sas.tx_in_flight.eq(tx.in_flight),
+                sas.tx_judged.eq(tx.judged),
+            ]
         return m
 
     def connect_side(self, m, side, path, registers, last, leaves):

@@ -11,7 +11,15 @@ from hdl.gcm_core import GcmCore
 from hdl.gcm_feed import GcmFeed, gcm_packet
 from hdl.icv_split import IcvSplit, received_icv
 from hdl.l4_check import L4Check
-from hdl.layouts import LENGTH_BITS, LookupKey, RxCompletion, RxLookedUp, RxParsed, beat
+from hdl.layouts import (
+    IN_FLIGHT_BITS,
+    LENGTH_BITS,
+    LookupKey,
+    RxCompletion,
+    RxLookedUp,
+    RxParsed,
+    beat,
+)
 from hdl.ones_sum import WORD_BITS
 from hdl.queue import Queue
 from hdl.registers import RxEvent
@@ -95,6 +103,10 @@ class RxPath(wiring.Component):
         Frames to the host; the completion is on every beat of its frame.
     event : Out(stream.Signature(RxEvent, always_ready=True))
         One a frame, with its verdict.
+    in_flight : Out(IN_FLIGHT_BITS)
+        Frames that have begun to come and have no verdict yet.
+    judged : Out(1)
+        One gets its verdict: nothing more is asked of its SA.
     taps : Out(rx_taps(width))
     """
 
@@ -108,6 +120,8 @@ class RxPath(wiring.Component):
             "sa": In(stream.Signature(looked_up(lanes), always_ready=True)),
             "o": Out(stream.Signature(axi_beat(width, RxCompletion.size))),
             "event": Out(stream.Signature(RxEvent, always_ready=True)),
+            "in_flight": Out(IN_FLIGHT_BITS),
+            "judged": Out(1),
             "taps": Out(rx_taps(width)),
         })
 
@@ -282,6 +296,7 @@ class RxPath(wiring.Component):
             looking_up.eq(looking_up + began - dispatched),
             in_flight.eq(in_flight + began - judged),
         ]
+        m.d.comb += [self.in_flight.eq(in_flight), self.judged.eq(judged)]
 
         taps = self.taps
         m.d.comb += [
