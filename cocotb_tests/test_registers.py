@@ -44,7 +44,7 @@ from sim.streams import StreamSource, start_clock_and_reset
 WIDTH = 128
 LANES = WIDTH // 128
 SAS = 16
-FEATURES = Features(width=WIDTH, sas=SAS)
+FEATURES = Features(width=WIDTH, sas=SAS, replay_window=0)
 RX_EVENT = Layout("rx_event", (Field("status", STATUS_BITS, ""), Field("bytes", LENGTH_BITS, "")))
 TX_EVENT = Layout("tx_event", (
     Field("status", STATUS_BITS, ""), Field("first", 1, ""), Field("last", 1, ""),
@@ -75,7 +75,8 @@ class Device16(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.registers = block = Registers(FEATURES)
-        m.submodules.store = store = SaStore(WIDTH, SAS)
+        m.submodules.store = store = SaStore(
+            WIDTH, SAS, FEATURES.replay_window)
         for port in ("axil", "rx_event", "tx_event", *EVENT_PORTS):
             wiring.connect(m, wiring.flipped(getattr(self, port)), getattr(block, port))
         for port in ("tx_i", "tx_o"):
