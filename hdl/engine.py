@@ -156,7 +156,6 @@ class Engine(wiring.Component):
             wiring.connect(m, sas.tx_o, tx.sa)
             wiring.connect(m, tx.event, registers.tx_event)
             wiring.connect(m, tx.usage, sas.tx_usage)
-            wiring.connect(m, sas.tx_limit, registers.tx_usage_event)
             m.d.comb += [
                 sas.tx_in_flight.eq(tx.in_flight),
                 sas.tx_judged.eq(tx.judged),
