@@ -1,10 +1,12 @@
 """The life of an SA pair on the golden model, and the comparison with another device."""
 
+import re
 from copy import deepcopy
 
 import pytest
 
 from sim.life import brief, difference, on_model
+from sim.lifedoc import DOCUMENT, updated
 from sim.lifestory import Entry
 
 
@@ -55,3 +57,13 @@ def test_runs_of_zeros_are_one_line():
     assert brief(accesses) == [
         "write A to B 0", "write C x=1", "read  D 0", "write E y=2", "write F 0"]
     assert Entry("empty").accesses == []
+
+
+def test_the_driver_guide_is_that_of_the_story_and_the_checks():
+    assert DOCUMENT.read_text() == updated(DOCUMENT.read_text()), "stale: run python -m sim.lifedoc"
+
+
+def test_the_driver_guide_s_example_runs(capsys):
+    example = re.search(r"```python\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
+    exec(compile(example.group(1), str(DOCUMENT), "exec"), {})
+    assert capsys.readouterr().out.startswith("SEALED 0200")

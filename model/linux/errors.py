@@ -6,6 +6,11 @@ _NAMES = dict(errno.errorcode) | {errno.EOPNOTSUPP: "EOPNOTSUPP"}
 """Python calls that one ENOTSUP; the kernel has another ENOTSUPP."""
 
 
+def name_of(number: int) -> str:
+    """The name of an errno, such as "EINVAL"."""
+    return _NAMES[number]
+
+
 class LinuxError(Exception):
     """A negative errno, with the words that go to the user beside it (extack).
 
@@ -13,13 +18,13 @@ class LinuxError(Exception):
     """
 
     def __init__(self, number: int, reason: str) -> None:
-        super().__init__(f"-{_NAMES[number]}: {reason}")
+        super().__init__(f"-{name_of(number)}: {reason}")
         self.number = number
         self.reason = reason
 
     @property
     def name(self) -> str:
-        return _NAMES[self.number]
+        return name_of(self.number)
 
 
 def refuse_if(wrong: bool, number: int, reason: str) -> None:
