@@ -24,6 +24,7 @@ from hdl.sa_store import SaStore
 from model import registers
 from model.codes import (
     STATUS_BITS,
+    EventKind,
     IcvSize,
     KeySize,
     RxStatus,
@@ -34,9 +35,11 @@ from model.codes import (
 )
 from model.device import Device
 from model.features import Features
-from model.layouts import LENGTH_BITS, LOOKUP_KEY, SUPER_LENGTH_BITS, Field, Layout
+from model.layouts import EVENT, LENGTH_BITS, LOOKUP_KEY, SUPER_LENGTH_BITS, Field, Layout
 from model.linux.bus import RegisterError
+from model.register_file import RegisterFile, SlaveError
 from model.registers import ADDRESS_BITS, BY_NAME, REGISTERS, WORD_BYTES, Access
+from model.statistics import statistics
 from sim.build import simulate
 from sim.driver import Driver
 from sim.streams import StreamSource, start_clock_and_reset
@@ -314,6 +317,203 @@ async def the_interrupt_follows_its_enable_and_clear(dut):
     assert int(dut.irq.value)
 
 
+class Twins:
+    """The registers of RTL and model, given the same and compared."""
+
+    def __init__(self, dut, chance: random.Random, axil: AxiLiteMaster) -> None:
+        self._chance = chance
+        self._axil = axil
+        self._dut = dut
+        self.device = Device(FEATURES)
+        self.model = RegisterFile(self.device)
+        self._events = {port: StreamSource(dut, port) for port in EVENT_PORTS}
+        self._frames = {side: StreamSource(dut, f"{side}_event") for side in ("rx", "tx")}
+
+    async def write(self, offset: int, data: bytes) -> None:
+        """Write consecutive bytes within a word."""
+        shift = offset % WORD_BYTES
+        strobe = (1 << len(data)) - 1 << shift
+        value = int.from_bytes(data, "little") << 8 * shift
+        wanted = AxiResp.OKAY
+        try:
+            self.model.write(offset, value, strobe)
+        except SlaveError:
+            wanted = AxiResp.SLVERR
+        answer = await self._axil.write(offset, data)
+        assert answer.resp == wanted, (hex(offset), data.hex())
+        if offset // WORD_BYTES * WORD_BYTES == registers.SA_DOORBELL.offset:
+            await wait_for_end(Driver(self._axil))
+
+    async def read(self, offset: int) -> None:
+        """Read a word."""
+        wanted = AxiResp.OKAY, 0
+        try:
+            wanted = AxiResp.OKAY, self.model.read(offset)
+        except SlaveError:
+            wanted = AxiResp.SLVERR, 0
+        assert await read_word(self._axil, offset) == wanted, (hex(offset), wanted)
+
+    async def event(self) -> None:
+        """Tell some events, one after the other."""
+        chance = self._chance
+        for _ in range(chance.choice([1, 1, 3, 40])):
+            values = {"kind": chance.choice([EventKind.SOFT_LIMIT, EventKind.HARD_LIMIT]),
+                      "direction": chance.randrange(2), "sa": chance.randrange(SAS),
+                      "sequence": chance.getrandbits(64)}
+            self.device.events.push(**values)
+            source = self._events[chance.choice(EVENT_PORTS)]
+            source.send(EVENT.pack(values))
+            await source.drained()
+        await ClockCycles(self._dut.clk, 4)
+
+    async def frames(self) -> None:
+        """Receive and send frames, only to count them."""
+        chance, counters = self._chance, self.device.counters
+        status, length = chance.choice(list(RxStatus)), chance.getrandbits(LENGTH_BITS)
+        if status != RxStatus.AUTH_FAILED:
+            self._frames["rx"].send(RX_EVENT.pack({"status": status, "bytes": length}))
+            count(counters, "rx", status.name, length,
+                  length if status != RxStatus.OVERSIZE else None)
+            counters["rx_bytes_opened"] += length if status == RxStatus.OK else 0
+        await self._frames["rx"].drained()
+        await ClockCycles(self._dut.clk, 3)
+
+    async def burst(self) -> None:
+        """Failures in consecutive clocks, with a window that is long or all but none."""
+        chance = self._chance
+        threshold = chance.choice([0, 1, 3])
+        clocks = chance.choice([0, 1 << 31])
+        for name, value in (("BURST_THRESHOLD", threshold), ("BURST_CLOCKS", clocks)):
+            await self.write(BY_NAME[name].offset, value.to_bytes(WORD_BYTES, "little"))
+        for _ in range(4):
+            self._frames["rx"].send(RX_EVENT.pack({"status": RxStatus.AUTH_FAILED, "bytes": 64}))
+            count(self.device.counters, "rx", "auth_failed", 64, 64)
+        await self._frames["rx"].drained()
+        await ClockCycles(self._dut.clk, 4)
+        self.model.pass_clocks(1)
+
+    async def step(self) -> None:
+        """One random thing."""
+        chance = self._chance
+        names = ["EVENT", "EVENT_COUNT", "EVENT_SEQUENCE_0", "EVENT_POP", "IRQ_STATUS",
+                 "IRQ_ENABLE", "SA_DOORBELL", "SA_STATUS", "SA_ATTRIBUTES", "EVENTS_LOST_LOW"]
+        offset = chance.choice([
+            chance.choice(REGISTERS).offset, BY_NAME[chance.choice(names)].offset,
+            chance.randrange(0, 1 << ADDRESS_BITS, WORD_BYTES)])
+        action = chance.choice(["write", "write", "read", "read", "event", "frames", "burst"])
+        if action == "read":
+            await self.read(offset)
+        elif action == "write":
+            first = chance.choice([0, 0, chance.randrange(WORD_BYTES)])
+            data = chance.choice([chance.randbytes, lambda size: bytes(size * [255])])(
+                chance.choice([WORD_BYTES - first, 1]))
+            if offset == registers.SA_DOORBELL.offset:
+                data = self._doorbell()[first:]
+            if offset not in QUIESCE_AND_HASH:
+                await self.write(offset + first, data)
+        else:
+            await getattr(self, action)()
+        await ClockCycles(self._dut.clk, 2)
+        assert bool(self._dut.irq.value) == self.model.irq
+
+    def _doorbell(self) -> bytes:
+        """Commands whose result does not hang on the datapath, on a few handles."""
+        chance = self._chance
+        operation = chance.choice([SaOperation.ADD, SaOperation.DELETE, SaOperation.READ, 0])
+        word = operation | chance.randrange(2) << 8 | chance.randrange(4) << 16
+        return word.to_bytes(WORD_BYTES, "little")
+
+
+QUIESCE_AND_HASH = {BY_NAME["CONTROL"].offset,
+                    *(register.offset for register in registers.HASH_KEY)}
+"""What the twins leave alone: the bench has no datapath, the model no hash."""
+
+
+@cocotb.test()
+async def random_accesses_and_events_give_what_the_model_gives(dut):
+    chance, axil = await start(dut)
+    stall(axil, chance)
+    twins = Twins(dut, chance, axil)
+    for _ in range(500):
+        await twins.step()
+    for register in REGISTERS:
+        await twins.read(register.offset)
+
+
+@cocotb.test()
+async def events_are_read_taken_off_and_lost_as_in_the_model(dut):
+    chance, axil = await start(dut)
+    twins = Twins(dut, chance, axil)
+    for _ in range(6):
+        for _ in range(chance.randrange(8)):
+            await twins.event()
+        for _ in range(chance.randrange(100)):
+            for register in registers.EVENT_HEAD:
+                await twins.read(register.offset)
+            await twins.write(registers.EVENT_POP.offset, (1).to_bytes(WORD_BYTES, "little"))
+        await twins.read(BY_NAME["EVENTS_LOST_LOW"].offset)
+        await twins.read(BY_NAME["IRQ_STATUS"].offset)
+        await twins.write(BY_NAME["IRQ_STATUS"].offset, bytes([chance.choice([0, 4])]))
+
+
+@cocotb.test()
+async def a_stop_is_told_and_the_state_of_the_datapath_read(dut):
+    chance, axil = await start(dut)
+    driver = Driver(axil)
+    await driver.write(BY_NAME["CONTROL"], 0xFFFFFFFF)
+    assert await driver.read(BY_NAME["CONTROL"]) == 1 and int(dut.quiesce.value)
+    for _ in range(10):
+        values = {port: chance.randrange(2) for port in STATUS_PORTS}
+        for port, value in values.items():
+            getattr(dut, port).value = value
+        assert await driver.fields("STATUS") == values
+    await driver.write(BY_NAME["CONTROL"], 0)
+    assert not int(dut.quiesce.value)
+
+
+@cocotb.test()
+async def a_doorbell_while_a_command_runs_is_refused_and_counted(dut):
+    _, axil = await start(dut)
+    driver = Driver(axil)
+    await driver.write(BY_NAME["SA_SPI"], 77)
+    await driver.write(registers.SA_DOORBELL, SaOperation.ADD | 1 << 16)
+    refused = 0
+    while (await driver.fields("SA_STATUS"))["busy"]:
+        answer = await write_word(axil, registers.SA_DOORBELL.offset, SaOperation.FLUSH)
+        if answer != AxiResp.SLVERR:
+            break
+        refused += 1
+    assert refused > 3
+    await wait_for_end(driver)
+    counters = await driver.counters()
+    assert counters["sa_command_dropped"] == refused
+    assert (counters["sa_add_success"], counters["sa_add_fail"]) == (1, 0)
+
+
+@cocotb.test()
+async def a_reset_amid_transfers_leaves_the_bus_usable(dut):
+    """Half a write, a read not taken and a write not acknowledged are forgotten."""
+    await start_clock_and_reset(dut)
+    for half in ("aw", "w", "ar", "aw w", "aw w ar"):
+        for channel in half.split():
+            getattr(dut, f"axil__{channel}valid").value = 1
+        dut.axil__awaddr.value = dut.axil__araddr.value = BY_NAME["SA_SPI"].offset
+        dut.axil__wdata.value = 0xFFFFFFFF
+        dut.axil__wstrb.value = 15
+        await ClockCycles(dut.clk, 1 + len(half) % 4)
+        for channel in ("aw", "w", "ar"):
+            getattr(dut, f"axil__{channel}valid").value = 0
+        dut.rst.value = 1
+        await ClockCycles(dut.clk, 2)
+        dut.rst.value = 0
+        await RisingEdge(dut.clk)
+        assert not int(dut.axil__bvalid.value) and not int(dut.axil__rvalid.value)
+    axil = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "axil_"), dut.clk, dut.rst)
+    assert await read_word(axil, BY_NAME["SA_SPI"].offset) == (AxiResp.OKAY, 0)
+    assert await write_word(axil, BY_NAME["SA_SPI"].offset, 5) == AxiResp.OKAY
+    assert await read_word(axil, BY_NAME["SA_SPI"].offset) == (AxiResp.OKAY, 5)
+
+
 @cocotb.test()
 async def counters_count_every_event(dut):
     chance, axil = await start(dut)
@@ -321,6 +521,7 @@ async def counters_count_every_event(dut):
     for _ in range(2):
         assert not any((await driver.counters()).values())
         expected = dict.fromkeys(registers.counters(), 0)
+        opened = sealed = oversize_bytes = refused = 0
         rx = StreamSource(dut, "rx_event", seed=cocotb.RANDOM_SEED, idle=chance.choice([0, 0.5]))
         tx = StreamSource(dut, "tx_event", seed=cocotb.RANDOM_SEED, idle=chance.choice([0, 0.5]))
         for _ in range(500):
@@ -329,6 +530,8 @@ async def counters_count_every_event(dut):
             count(expected, "rx", status.name, length,
                   length if status != RxStatus.OVERSIZE else None)
             expected["rx_bytes_opened"] += length if status == RxStatus.OK else 0
+            opened += status == RxStatus.OK
+            oversize_bytes += length if status == RxStatus.OVERSIZE else 0
             first, outside = chance.randrange(2), chance.getrandbits(LENGTH_BITS)
             length = chance.getrandbits(SUPER_LENGTH_BITS) if first else 0
             verdict = chance.choice(list(TxStatus))
@@ -338,10 +541,16 @@ async def counters_count_every_event(dut):
                   outside if verdict in (TxStatus.SEALED, TxStatus.BYPASSED) else None, first)
             expected["tx_bytes_sealed"] += outside if verdict == TxStatus.SEALED else 0
             expected["tx_bytes_dropped"] += length if verdict > TxStatus.BYPASSED else 0
+            sealed += verdict == TxStatus.SEALED
+            refused += verdict > TxStatus.BYPASSED
         await rx.drained()
         await tx.drained()
         await RisingEdge(dut.clk)
         assert await driver.counters() == expected
+        lines = statistics(await driver.counters())
+        assert (lines["rx_ipsec"], lines["ipsec_rx_drop_bytes"]) == (opened, oversize_bytes)
+        assert (lines["tx_ipsec"], lines["ipsec_tx_drop_pkts"]) == (sealed, refused)
+        assert lines["ipsec_enc_in_packets"] == sealed + refused
         dut.rst.value = 1
         await ClockCycles(dut.clk, 2)
         dut.rst.value = 0
