@@ -1,0 +1,88 @@
+"""The register map as a C header, for a driver."""
+
+from collections.abc import Iterator
+from enum import IntEnum, IntFlag
+
+from model import codes
+from model.layouts import RX_COMPLETION, TX_DESCRIPTOR, Layout
+from model.registers import ADDRESS_BITS, MAGIC, REGISTERS, VERSION, WORD_BITS, Register
+
+NAME = "espnic_regs.h"
+
+ENUMS: tuple[type[IntEnum] | type[IntFlag], ...] = (
+    codes.RxStatus, codes.TxStatus, codes.RxChecksum, codes.TxOperation, codes.SaOperation,
+    codes.SaSelect, codes.SaResult, codes.SaDirection, codes.KeySize, codes.IcvSize,
+    codes.ReplayWindow, codes.Encapsulation, codes.EventKind,
+)
+"""What the fields of registers, descriptors and completions hold."""
+
+_HEAD = """/* SPDX-License-Identifier: Apache-2.0 */
+/* Made from model/registers.py by python -m sim.regdoc. */
+#ifndef ESPNIC_REGS_H
+#define ESPNIC_REGS_H
+"""
+_FOOT = "\n#endif\n"
+
+
+def cheader() -> str:
+    """The text of the header.
+
+    Of each register its byte offset; of each field that is not a whole word shift and mask in
+    the register; the values of all enumerations; of descriptor and completion the lowest bit
+    and the width of each field in ``tuser``.
+    """
+    body = "".join(f"{line}\n" for part in (_map(), *map(_register, REGISTERS),
+                                            *map(_enum, ENUMS),
+                                            _layout(TX_DESCRIPTOR), _layout(RX_COMPLETION))
+                   for line in part)
+    return _HEAD + body + _FOOT
+
+
+def _map() -> Iterator[str]:
+    yield ""
+    yield "/* What TYPE, VERSION and SIZE read. */"
+    yield _define("MAP_TYPE", f"{MAGIC:#010x}u")
+    yield _define("MAP_VERSION", f"{VERSION}u")
+    yield _define("MAP_SIZE", f"{1 << ADDRESS_BITS:#x}u")
+
+
+def _register(register: Register) -> Iterator[str]:
+    yield ""
+    yield f"/* {register.access}: {register.doc}. */"
+    yield _define(register.name, f"{register.offset:#05x}u")
+    for field in register.fields:
+        if field.bits < WORD_BITS:
+            name = f"{register.name}_{field.name.upper()}"
+            yield _define(f"{name}_SHIFT", str(field.low))
+            yield _define(f"{name}_MASK", f"{field.mask:#010x}u")
+
+
+def _enum(enum: type[IntEnum] | type[IntFlag]) -> Iterator[str]:
+    name = _snake(enum.__name__)
+    yield ""
+    yield f"enum espnic_{name} {{"
+    for member, value in enum.__members__.items():
+        yield f"\tESPNIC_{name.upper()}_{member} = {int(value)},"
+    yield "};"
+
+
+def _layout(layout: Layout) -> Iterator[str]:
+    name = layout.name.upper()
+    yield ""
+    yield f"/* Bits of {layout.name} in tuser. */"
+    yield _define(f"{name}_BITS", str(layout.bits))
+    low = 0
+    for field in layout.fields:
+        yield _define(f"{name}_{field.name.upper()}_LOW", str(low))
+        yield _define(f"{name}_{field.name.upper()}_BITS", str(field.bits))
+        low += field.bits
+
+
+def _define(name: str, value: str) -> str:
+    return f"#define ESPNIC_{name} {value}"
+
+
+def _snake(name: str) -> str:
+    """``RxStatus`` as ``rx_status``."""
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter
+                   for letter in name).lstrip("_")
