@@ -23,6 +23,7 @@ from model.linux.errors import LinuxError
 from model.linux.netdev import Feature, NetDevice
 from model.linux.skb import XfrmStatus
 from model.linux.xfrm import AF_INET6, Aead, KmState, Limits, OffloadFlags, UdpEncap
+from model.linux.xfrm_output import Way
 from model.registers import BY_NAME
 from sim import frames
 from sim.frames import OF_FRAMES
@@ -341,6 +342,13 @@ def test_a_packet_longer_than_the_mtu_of_the_sa_is_sealed_by_software():
     assert len(wire) - 14 <= sender.device.mtu < len(wire) - 14 + 4
     sender.send(tx, clear_packet(4, bytes(most - 19)))
     assert (sender.engine.counters["tx_sealed"], sender.engine.counters["tx_bypassed"]) == (1, 1)
+
+
+def test_a_packet_that_another_sa_takes_next_is_sealed_by_software():
+    sender = Bench()
+    tx = sender.add(outbound(nested=True))
+    sent = sender.host.output.send(tx, clear_packet(4), sender.device)
+    assert tx.offload and sent.way == Way.SOFTWARE
 
 
 def test_p25_rerouted_to_another_device_the_packet_is_sealed_by_software():

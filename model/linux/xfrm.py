@@ -121,6 +121,8 @@ class XfrmState:
     esn: bool = False
     replay_window: int = 32
     """Packets; 0: no replay protection."""
+    nested: bool = False
+    """Its packets go through another SA after it (a bundle)."""
     limits: Limits = Limits()
     initial_seq: int = 1
     name: str = ""

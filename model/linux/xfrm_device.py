@@ -94,7 +94,7 @@ def offload_ok(x: XfrmState, clear: bytes, device: NetDevice) -> bool:
     """
     if x.offload is None or x.offload.device is not device or device.ops is None:
         return False
-    if len(clear) > state_mtu(x, device.mtu):
+    if x.nested or len(clear) > state_mtu(x, device.mtu):
         return False
     return device.ops.offload_ok(x, clear)
 
