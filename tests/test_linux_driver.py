@@ -323,6 +323,39 @@ def test_p17_a_forged_packet_far_ahead_moves_no_window():
         assert receiver.receive(sender.send(tx, clear)[0]) == clear
 
 
+@pytest.mark.parametrize("device_window", [True, False])
+def test_p17_a_packet_from_before_the_wrap_sent_again_behind_it_moves_no_window(device_window):
+    """It is genuine under the high half that it had, which the stack does not think of."""
+    sa = make_sa(esn=True, initial_seq=(1 << 32) - 60)
+    sender, receiver = Bench(), Bench(device_window=device_window)
+    tx, rx = sender.add(outbound(sa)), receiver.add(inbound(sa))
+    wires = [sender.send(tx, clear_packet(4))[0] for _ in range(120)]
+    for number, wire in enumerate(wires, start=1):
+        assert receiver.receive(wire)
+        for old in wires[:min(number, 60)]:
+            top = rx.window.top
+            assert receiver.receive(old) is None and rx.window.top == top, number
+    tx.oseq = (3 << 31) - 100
+    for _ in range(200):
+        assert receiver.receive(sender.send(tx, clear_packet(4))[0])
+
+
+def test_p17_a_frame_opened_before_esn_was_changed_comes_up_behind_the_change():
+    sa = make_sa(esn=True, initial_seq=(1 << 32) - 60)
+    sender, receiver = Bench(), Bench(device_window=False)
+    tx, rx = sender.add(outbound(sa)), receiver.add(inbound(sa))
+    wires = [sender.send(tx, clear_packet(4))[0] for _ in range(120)]
+    for wire in wires[:80]:
+        assert receiver.receive(wire)
+    late = receiver.skb(wires[0])
+    for wire in wires[80:]:
+        assert receiver.receive(wire)
+    result = receiver.engine.receive(wires[0])
+    assert result.status == RxStatus.AUTH_FAILED, "the device has been told of the change"
+    opened = {"status": RxStatus.OK, "sa": rx.offload.handle, "checksum": 0}
+    assert receiver.driver.receive(late.data, opened).sec_path.status != XfrmStatus.CRYPTO_SUCCESS
+
+
 def test_offload_is_refused_for_a_packet_with_options_and_it_leaves_sealed_by_software():
     sa = make_sa()
     sender, tx, receiver, rx = pair(sa)

@@ -8,7 +8,7 @@ import errno
 from collections import Counter, deque
 from random import Random
 
-from model import esn, registers
+from model import esn, packet, registers
 from model.codes import (
     EventKind,
     ReplayWindow,
@@ -48,6 +48,10 @@ STATUS = {
 """Statuses on which the device has judged for the stack. With every other the frame goes up
 without a mark and the stack does the work: it also judges replays, before it decrypts."""
 
+_SETTLED = 1 << 30
+"""Sequence numbers after a change of ESN, far more than can be on their way up and far fewer than
+to the next change."""
+
 
 class EspnicDriver:
     """One device's driver; ``device`` is what it registers with the stack.
@@ -74,6 +78,9 @@ class EspnicDriver:
         self._free: dict[SaDirection, deque[int]] = {}
         self._to_free: list[tuple[SaDirection, int]] = []
         self._told: dict[tuple[SaDirection, int], EsnState] = {}
+        """Of SAs with ESN whose window software keeps."""
+        self._before: dict[tuple[SaDirection, int], tuple[int, EsnState]] = {}
+        """What was told before that, and the window's top at the change."""
         self._work: dict[tuple[SaDirection, int], XfrmState] = {}
 
     async def probe(self) -> None:
@@ -135,6 +142,7 @@ class EspnicDriver:
         side, handle = self._place(x)
         del self._states[side, handle]
         self._told.pop((side, handle), None)
+        self._before.pop((side, handle), None)
         self._to_free.append((side, handle))
         await self.run_work()
 
@@ -173,18 +181,19 @@ class EspnicDriver:
             place, x = self._work.popitem()
             state = esn.driver_state(x.window.top, x.replay_window)
             if self._told[place] != state:
-                await self._tell(place, state)
+                await self._tell(x, state)
         waiting, self._to_free = self._to_free, []
         for side, handle in waiting:
             await self._release(side, handle)
 
-    async def _tell(self, place: tuple[SaDirection, int], state: EsnState) -> None:
+    async def _tell(self, x: XfrmState, state: EsnState) -> None:
         """Change the ESN fields alone; when that fails the device goes on with the old ones."""
-        side, handle = place
+        side, handle = place = self._place(x)
         await self._command(
             command_values(SaOperation.MODIFY, side, handle) | {
                 "select": int(SaSelect.ESN), "esn_high": state.high,
                 "esn_overlap": int(state.overlap)}, "change ESN")
+        self._before[place] = x.window.top, self._told[place]
         self._told[place] = state
 
     async def _release(self, side: SaDirection, handle: int) -> None:
@@ -274,7 +283,7 @@ class EspnicDriver:
             self._free[side].remove(handle)
 
     def _forget(self) -> None:
-        for part in (self._states, self._told, self._work, self._to_free):
+        for part in (self._states, self._told, self._before, self._work, self._to_free):
             part.clear()
         for side in SaDirection:
             self._free[side] = deque(range(1, self.identity.sas))
@@ -295,11 +304,34 @@ class EspnicDriver:
             return None
         if status is None or not completion["sa"]:
             return SkBuff(frame)
-        x = self._states.get((SaDirection.RX, completion["sa"]))
+        place = SaDirection.RX, completion["sa"]
+        x = self._states.get(place)
         if x is None:
             self.dropped["ipsec_rx_drop_sadb_miss"] += 1
             return None
+        if status == XfrmStatus.CRYPTO_SUCCESS and not self._same_number(x, place, frame):
+            status = XfrmStatus.CRYPTO_GENERIC_ERROR
         return SkBuff(frame, SecPath(x, status), completion["checksum"])
+
+    def _same_number(self, x: XfrmState, place: tuple[SaDirection, int], frame: bytes) -> bool:
+        """Whether the device has opened a frame under the number that the stack takes for it.
+
+        Where software keeps the window, a packet that is left of it, captured before the low
+        half wrapped and sent again, may be opened under the high half that it once had, while
+        the stack gives it the next one and would move the window far ahead. What the device was
+        told before counts too, for frames that it opened then may still come up.
+        """
+        if place not in self._told:
+            return True
+        parsed = packet.parse(frame)[1]
+        assert parsed is not None, "an opened frame is ESP"
+        high = x.window.high(parsed.sequence)
+        states = [self._told[place]]
+        if place in self._before and x.window.top - self._before[place][0] < _SETTLED:
+            states.append(self._before[place][1])
+        return all(
+            esn.device_high(parsed.sequence, state.high, state.overlap) == high
+            for state in states)
 
     # Inside
 
