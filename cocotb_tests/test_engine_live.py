@@ -16,9 +16,10 @@ from cocotbext.axi import AxiLiteBus, AxiLiteMaster
 from cocotb_tests.engine_steps import Traffic, add_commands, bypass
 from cocotb_tests.super_frames import SuperTraffic, to_be_sealed
 from model import esp, trailer
-from model.codes import FRAME_BYTES_MAX, RxStatus, SaDirection, SaOperation, SaResult
+from model.codes import FRAME_BYTES_MAX, EventKind, RxStatus, SaDirection, SaOperation, SaResult
 from model.features import WIDTHS, Features
 from model.layouts import RX_COMPLETION, TX_DESCRIPTOR
+from model.registers import BY_NAME
 from model.sa import command_values
 from sim import frames
 from sim.agents import AxisSink, AxisSource
@@ -34,6 +35,8 @@ from tests.sas import all_kinds_of_sa, device_with, make_sa
 SIDES = ("rx", "tx")
 BOTH = (SaDirection.RX, SaDirection.TX)
 ESP_OFFSET = 14 + 20
+EVENT_PRESENT = 2
+"""Of IRQ_STATUS and IRQ_ENABLE."""
 
 
 class Live:
@@ -252,6 +255,72 @@ async def all_that_waits_for_the_outputs_comes_right(dut, kind):
         (item.frame, item.completion) for item in expected.received]
     assert [got.data for got in live.sinks["tx"].frames] == expected.sent
     assert await live.driver.counters() == expected.counters
+
+
+@cocotb.test()
+async def a_stop_lets_out_what_is_inside_and_loses_nothing(dut):
+    """Frames, super-frames among them, wait at both inputs while the engine stops and goes on."""
+    random = Random(cocotb.RANDOM_SEED)
+    await start_clock_and_reset(dut)
+    live = Live(dut, cocotb.RANDOM_SEED, idle=0.1)
+    live.take(stall=0.2)
+    sas = all_kinds_of_sa()
+    traffic, supers = Traffic(sas, random), SuperTraffic(sas, random)
+    commands = add_commands(sas, *BOTH)
+    for command in commands:
+        assert await live.driver.command(command.values) == SaResult.OK
+    steps = []
+    for _ in range(60):
+        steps.append(RxFrame(traffic.wire_frame(
+            random.randrange(len(sas)), random.choice([1, 30, 400, 2000]))))
+        steps.append(random.choice([
+            supers.request(), bypass(random.randbytes(random.choice([60, 1500, 9000])))]))
+    for step in steps:
+        live.send(step)
+    inside = set()
+    while sum(len(source.sent) for source in live.sources.values()) < len(steps):
+        await live.driver.quiesce()
+        left = {side: len(sink.frames) for side, sink in live.sinks.items()}
+        inside |= left.items()
+        counters = await live.driver.counters()
+        assert left == {side: counters[f"{side}_packets_out"] for side in SIDES}
+        await ClockCycles(dut.clk, random.randrange(500))
+        assert left == {side: len(sink.frames) for side, sink in live.sinks.items()}
+        await live.driver.start()
+        await ClockCycles(dut.clk, random.randrange(1, 1000))
+    assert len(inside) > 6, "the engine has hardly stopped"
+    expected = run_model([*commands, *steps], Features(sas=SAS))
+    await live.sinks["rx"].reach(len(expected.received))
+    await live.ended(sum(isinstance(step, TxFrame) for step in steps))
+    assert [(got.data, RX_COMPLETION.unpack(got.user)) for got in live.sinks["rx"].frames] == [
+        (item.frame, item.completion) for item in expected.received]
+    assert [got.data for got in live.sinks["tx"].frames] == expected.sent
+    assert await live.driver.counters() == expected.counters
+
+
+@cocotb.test()
+async def forged_frames_tell_one_burst_by_the_interrupt(dut):
+    random = Random(cocotb.RANDOM_SEED)
+    await start_clock_and_reset(dut)
+    live = Live(dut, cocotb.RANDOM_SEED)
+    live.take()
+    sa = make_sa(seed=11)
+    for command in add_commands([sa], SaDirection.RX):
+        assert await live.driver.command(command.values) == SaResult.OK
+    await live.driver.detect_bursts(3, 1 << 20)
+    await live.driver.write(BY_NAME["IRQ_ENABLE"], EVENT_PRESENT)
+    for number in range(5):
+        assert bool(dut.irq.value) == (number >= 3)
+        good = frames.sealed(sa, random.randbytes(30) + b"\0\x04", number + 1)
+        live.send(RxFrame(good[:-1] + bytes([good[-1] ^ 1])))
+        await live.sinks["rx"].reach(number + 1)
+        await ClockCycles(dut.clk, 8)
+    event = await live.driver.fields("EVENT", "EVENT_COUNT")
+    assert (event["event_valid"], event["event_count"]) == (1, 1)
+    assert event["kind"] == EventKind.AUTH_BURST
+    await live.driver.write(BY_NAME["EVENT_POP"], 1)
+    await ClockCycles(dut.clk, 2)
+    assert not int(dut.irq.value)
 
 
 @cocotb.test()

@@ -12,6 +12,9 @@ from model.registers import BY_NAME, Register
 
 POLLS = 1000
 """Reads of SA_STATUS before a command counts as lost: far more than the longest takes."""
+DRAIN_POLLS = 20_000
+"""Reads of STATUS before frames count as stuck: full stores take some thousand clocks to leave
+when nothing holds them up, and many times that on a slow link."""
 
 _BARE = (SaOperation.DELETE, SaOperation.READ, SaOperation.FREE, SaOperation.FLUSH)
 """Operations that take nothing but the doorbell."""
@@ -170,10 +173,10 @@ class Hardware:
         Raises ``CommandTimeout`` when they do not leave, as with a link that is down.
         """
         await self._write_fields(BY_NAME["CONTROL"], {"quiesce": 1})
-        for _ in range(POLLS):
+        for _ in range(DRAIN_POLLS):
             if all((await self.fields("STATUS")).values()):
                 return
-        raise CommandTimeout(f"STATUS: frames left after {POLLS} reads")
+        raise CommandTimeout(f"STATUS: frames left after {DRAIN_POLLS} reads")
 
     async def start(self) -> None:
         """Take frames again."""
