@@ -21,15 +21,16 @@ from model.codes import (
 )
 from model.device import Device
 from model.layouts import HANDLE_BITS, LIMITS, LOOKUP_KEY, Field, Layout
-from model.sa import SaTable, SecurityAssociation, address_of, lookup_key
+from model.sa import DEVICE_WINDOWS, SaTable, SecurityAssociation, address_of, lookup_key
 
 
 def context_layout(lanes: int) -> Layout:
     """``hdl.layouts.sa_context`` as a layout of integers."""
     return Layout("sa_context", (
         Field("valid", 1, ""), Field("key_size", 2, ""), Field("icv_size", 2, ""),
-        Field("esn", 1, ""), Field("esn_overlap", 1, ""), Field("esn_high", 32, ""),
-        Field("spi", 32, ""), Field("salt", 32, ""), Field("seqiv_salt", 64, ""),
+        Field("esn", 1, ""), Field("esn_overlap", 1, ""),
+        Field("replay_window", 3, ""), Field("esn_high", 32, ""), Field("spi", 32, ""),
+        Field("salt", 32, ""), Field("seqiv_salt", 64, ""),
         Field("key", 256, ""), Field("powers", 128 * hash_power_count(lanes), ""),
     ))
 
@@ -52,6 +53,7 @@ def context_of(sa: SecurityAssociation, direction: SaDirection, lanes: int) -> i
         "icv_size": sa.icv,
         "esn": sa.esn,
         "esn_overlap": sa.esn_overlap if receive else 0,
+        "replay_window": window_code(sa) if receive else 0,
         "esn_high": sa.esn_high if receive else 0,
         "spi": sa.spi,
         "salt": int.from_bytes(sa.salt, "big"),
@@ -59,6 +61,11 @@ def context_of(sa: SecurityAssociation, direction: SaDirection, lanes: int) -> i
         "key": int.from_bytes(sa.key, "little"),
         "powers": int.from_bytes(b"".join(powers), "little"),
     })
+
+
+def window_code(sa: SecurityAssociation) -> ReplayWindow:
+    """The size of the replay window that the device keeps."""
+    return DEVICE_WINDOWS[sa.replay_window] if sa.device_window else ReplayWindow.NONE
 
 
 class ExpectedAnswers:

@@ -5,13 +5,14 @@ from ipaddress import IPv4Address
 
 from amaranth.lib import data
 
+from cocotb_tests.sa_bench import window_code
 from hdl.rx_dispatch import looked_up
 from model.codes import IcvSize, KeySize
-from model.sa import SecurityAssociation
+from model.sa import DEVICE_WINDOWS, SecurityAssociation
 
 
 def random_sa(chance: random.Random) -> SecurityAssociation:
-    """An SA of any key size, ICV size and kind of sequence number."""
+    """An SA of any key size, ICV size, kind of sequence number and replay window."""
     return SecurityAssociation(
         spi=chance.randrange(1, 1 << 32),
         source=IPv4Address("192.0.2.1"),
@@ -23,6 +24,8 @@ def random_sa(chance: random.Random) -> SecurityAssociation:
         esn_high=chance.choice((0, 7, 2**32 - 1, chance.getrandbits(32))),
         esn_overlap=chance.random() < 0.5,
         seqiv_salt=chance.randbytes(8),
+        device_window=chance.random() < 0.5,
+        replay_window=chance.choice(list(DEVICE_WINDOWS)),
     )
 
 
@@ -35,6 +38,7 @@ def context(sa: SecurityAssociation, powers: int) -> dict[str, int]:
         "icv_size": sa.icv,
         "esn": sa.esn,
         "esn_overlap": sa.esn_overlap,
+        "replay_window": window_code(sa),
         "esn_high": sa.esn_high,
         "spi": sa.spi,
         "salt": int.from_bytes(sa.salt, "big"),

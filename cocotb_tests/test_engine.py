@@ -57,7 +57,7 @@ def compared(replayed, steps, sas, seed):
     """The outcome of both; fails where they differ."""
     __tracebackhide__ = True
     assert replayed.problem is None, f"seed {seed}: {replayed.problem}, log {replayed.log}"
-    model = run_model(steps, Features(sas=sas))
+    model = run_model(steps, Features(sas=sas), replayed.outcome.in_flight)
     difference = compare_outcomes(replayed.outcome, model)
     assert difference is None, f"seed {seed}: {difference}"
     return replayed.outcome

@@ -4,10 +4,18 @@ import random
 
 import cocotb
 from cocotb import start_soon
-from cocotb.triggers import RisingEdge
+from cocotb.triggers import ClockCycles, RisingEdge
 
+from cocotb_tests.sa_bench import memories_of
 from hdl.layouts import Event
-from hdl.replay_state import Answer, Query, Read, ReplayState, Write
+from hdl.replay_state import (
+    ReplayState,
+    WindowAnswer,
+    WindowQuery,
+    WindowRead,
+    WindowWrite,
+    window_bits,
+)
 from model import esn
 from model.codes import EventKind, RxStatus, SaDirection
 from model.replay import Window
@@ -82,17 +90,15 @@ class Bench:
         name = f"w{largest}"
         self._port = {port: getattr(dut, f"{name}__{port}") for port in (
             "answer__payload", "answer__valid", "answer__ready", "received",
-            "bottom_i__payload", "bottom_i__valid", "bottom_o")}
+            "bottom_i__payload", "bottom_i__valid", "bottom_o", "read", "read_o")}
         self._query = StreamSource(dut, f"{name}__query", seed=cocotb.RANDOM_SEED, idle=idle)
         self._write = StreamSource(dut, f"{name}__write", seed=cocotb.RANDOM_SEED)
-        self._read = StreamSource(dut, f"{name}__read", seed=cocotb.RANDOM_SEED)
-        self._tops = StreamSink(dut, f"{name}__read_o")
         self._told = StreamSink(dut, f"{name}__event")
         start_soon(self._check())
 
     async def add(self, sa, window):
         self.windows.pop(sa, None)
-        self._write.send(pack(Write, {
+        self._write.send(pack(WindowWrite, {
             "sa": sa, "window": DEVICE_WINDOWS[window.packets], "sequence": window.top}))
         await self._write.drained()
         self.windows[sa] = Window(window.packets, window.extended, window.top)
@@ -100,7 +106,7 @@ class Bench:
     def send(self, frames):
         for frame in frames:
             window = self.windows[frame.sa]
-            self._query.send(pack(Query, {
+            self._query.send(pack(WindowQuery, {
                 "sa": frame.sa, "window": DEVICE_WINDOWS[window.packets],
                 "esn": window.extended, "sequence": frame.sequence % TWO_32,
                 "high": frame.sequence >> 32}))
@@ -115,10 +121,10 @@ class Bench:
         assert [unpack(Event, word) for word in self._told.items] == self.events
 
     async def top(self, sa):
-        self._read.send(pack(Read, {
-            "sa": sa, "window": DEVICE_WINDOWS[self.windows[sa].packets]}))
-        word, = await self._tops.receive(1)
-        return word
+        self._port["read"].value = pack(WindowRead, {
+            "sa": sa, "window": DEVICE_WINDOWS[self.windows[sa].packets]})
+        await ClockCycles(self._clk, 2)
+        return int(self._port["read_o"].value)
 
     async def _check(self):
         expected_bottom = None
@@ -141,7 +147,7 @@ class Bench:
             known = asks and sa in self.windows
             expected_bottom = self.windows[sa].bottom % (1 << 64) if known else None
             if ready and int(self._port["answer__valid"].value):
-                self._take(frame, unpack(Answer, int(self._port["answer__payload"].value)))
+                self._take(frame, unpack(WindowAnswer, int(self._port["answer__payload"].value)))
                 self.taken.append(clock)
 
     def _take(self, frame, answer):
@@ -226,6 +232,13 @@ async def a_new_window_knows_nothing_of_the_old_while_others_are_in_use(dut, lar
         await bench.add(2, random_window(bench.chance, largest))
         bench.send(list(random_frames(bench.chance, bench.windows, 100)))
         await bench.answered()
+
+
+def test_ram_bits_of_an_sa_are_those_of_the_memories():
+    for largest in LARGEST:
+        memories = memories_of(ReplayState(SAS, largest))
+        assert sum(bits * rows for bits, rows in memories) == SAS * window_bits(largest)
+    assert window_bits(128) == 434
 
 
 def test_replay_state():

@@ -5,10 +5,13 @@ import random
 import cocotb
 
 from cocotb_tests.sa_contexts import context, power_bits, random_sa
-from hdl.rx_dispatch import RxDispatch, looked_up, rx_job
+from hdl.rx_dispatch import RxDispatch, rx_job
 from hdl.rx_parser import rx_header
+from hdl.sa_contexts import received_sa
 from model import esn, esp
 from model.codes import ESP_TRAILER_MIN_BYTES, IcvSize, RxStatus
+from model.replay import Window
+from model.sa import DEVICE_WINDOWS
 from sim.beats import pack, unpack
 from sim.streams import start_clock_and_reset
 from sim.widths import Ports, bench_widths, simulate_widths
@@ -31,6 +34,11 @@ class Case:
             8, self.least - 1, self.least, self.least + 1, chance.randrange(8, 1 << 16), 65535))
         self.sequence = chance.choice((
             0, 2**31 - 1, 2**31, 2**32 - 1, chance.getrandbits(32)))
+        top = chance.choice((0, self.sa.replay_window, chance.getrandbits(32), (7 << 32) + 5,
+                             chance.getrandbits(64)))
+        self.window = Window(self.sa.replay_window, self.sa.esn, top)
+        self.sequence = chance.choice((
+            self.sequence, (self.window.bottom + chance.randrange(-2, 2)) % 2**32))
         self.iv = chance.randbytes(8)
         self.short = chance.random() < 0.2
 
@@ -46,13 +54,14 @@ class Case:
             "room": room})
 
     def looked_up(self, width, chance):
-        layout = looked_up(width // 128)
+        layout = received_sa(width // 128)
         if self.status != RxStatus.OK:
             return chance.getrandbits(layout.size)
         if not self.hit:
             return 0
         return pack(layout, {
-            "hit": 1, "sa": self.handle, "context": context(self.sa, self.powers)})
+            "hit": 1, "sa": self.handle, "context": context(self.sa, self.powers),
+            "bottom": self.window.bottom % 2**64})
 
     def expected_status(self):
         if self.status != RxStatus.OK:
@@ -71,11 +80,16 @@ class Case:
         assert job["record"]["sa"] == (self.handle if found else 0)
         assert job["open"] == job["span"]["enable"] == (status == RxStatus.OK)
         if status == RxStatus.OK:
-            assert job == self.expected_job()
+            expected = self.expected_job()
+            if not self.sa.device_window:
+                expected["query"] = job["query"]
+            assert job == expected
 
     def expected_job(self):
         sa, offset = self.sa, self.esp_offset
-        high = esn.device_high(self.sequence, sa.esn_high, sa.esn_overlap) if sa.esn else 0
+        high = self.window.high(self.sequence)
+        if sa.esn and not sa.device_window:
+            high = esn.device_high(self.sequence, sa.esn_high, sa.esn_overlap)
         aad = esp.aad(sa, high << 32 | self.sequence)
         text_bytes = self.esp_bytes - esp.TEXT_OFFSET - sa.icv.bytes
         return {
@@ -102,6 +116,15 @@ class Case:
                 "esp_end": offset + self.esp_bytes,
                 "text_bytes": text_bytes,
                 "icv_size": sa.icv,
+                "sequence": high << 32 | self.sequence,
+                "windowed": sa.device_window,
+            },
+            "query": {
+                "sa": self.handle,
+                "window": DEVICE_WINDOWS[sa.replay_window],
+                "esn": sa.esn,
+                "sequence": self.sequence,
+                "high": high,
             },
         }
 

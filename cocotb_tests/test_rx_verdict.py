@@ -3,10 +3,12 @@
 import random
 
 import cocotb
+from cocotb import start_soon
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from hdl.axi_stream import frame_end
 from hdl.icv_split import received_icv
+from hdl.replay_state import WindowAnswer
 from hdl.rx_dispatch import rx_record
 from hdl.rx_verdict import RxVerdict, opened_text, rx_verdict
 from model import esp
@@ -45,6 +47,8 @@ class Case:
         self.frame_sum = chance.getrandbits(16)
         self.packet_sum = chance.getrandbits(16)
         self.l4 = chance.choice(list(RxChecksum))
+        self.windowed = self.opened and chance.random() < 0.5
+        self.late, self.seen = chance.choice(((0, 0), (0, 0), (0, 1), (1, 0), (1, 1)))
         self.flipped = chance.choice((None, None, None, chance.randrange(128)))
         if self.flipped is not None:
             self.received[self.flipped // 8] ^= 1 << self.flipped % 8
@@ -56,7 +60,8 @@ class Case:
     def record(self):
         return pack(rx_record(), {
             "status": self.status, "sa": self.handle, "esp_offset": self.esp_offset,
-            "esp_end": self.esp_end, "text_bytes": self.text_bytes, "icv_size": self.icv})
+            "esp_end": self.esp_end, "text_bytes": self.text_bytes, "icv_size": self.icv,
+            "windowed": self.windowed})
 
     def end(self):
         return pack(frame_end(), {"bytes": self.frame_bytes, "oversize": self.oversize})
@@ -72,6 +77,11 @@ class Case:
         return pack(opened_text(), {
             "beats": self.beats, "pad_length": self.pad_length, "next_header": self.next_header})
 
+    @property
+    def authentic(self):
+        return (not self.oversize and self.frame_bytes >= self.esp_end
+                and self.received[:self.icv.bytes] == self.tag[:self.icv.bytes])
+
     def expected_status(self):
         if self.oversize:
             return RxStatus.OVERSIZE
@@ -79,6 +89,10 @@ class Case:
             return self.status
         if self.frame_bytes < self.esp_end:
             return RxStatus.TRUNCATED
+        if self.windowed and self.late:
+            return RxStatus.LATE
+        if self.windowed and self.seen:
+            return RxStatus.REPLAYED
         if self.received[:self.icv.bytes] != self.tag[:self.icv.bytes]:
             return RxStatus.AUTH_FAILED
         if self.pad_length + ESP_TRAILER_MIN_BYTES >= self.text_bytes:
@@ -111,8 +125,12 @@ class Bench:
 
     def __init__(self, dut, *, idle=0.0, stall=0.0):
         self.inputs = {name: StreamSource(dut, name, seed=cocotb.RANDOM_SEED, idle=idle)
-                       for name in ("record", "end", "icv", "tag", "text",
+                       for name in ("record", "end", "icv", "tag", "text", "window",
                                     "frame_sum", "packet_sum", "l4")}
+        self.authentic = []
+        """Of each windowed frame, what was said with its answer."""
+        self._dut = dut
+        start_soon(self._listen())
         self.verdicts = StreamSink(dut, "o", seed=cocotb.RANDOM_SEED, stall=stall)
 
     def send(self, case):
@@ -125,6 +143,14 @@ class Bench:
             self.inputs["tag"].send(int.from_bytes(case.tag, "little"))
             self.inputs["text"].send(case.text())
             self.inputs["packet_sum"].send(case.packet_sum)
+        if case.windowed:
+            self.inputs["window"].send(pack(WindowAnswer, {"late": case.late, "seen": case.seen}))
+
+    async def _listen(self):
+        while True:
+            await RisingEdge(self._dut.clk)
+            if int(self._dut.window__valid.value) and int(self._dut.window__ready.value):
+                self.authentic.append(int(self._dut.received.value))
 
 
 def random_cases(count):
@@ -143,6 +169,7 @@ async def verdicts_follow_the_rules(dut):
     for case in cases:
         word, = await bench.verdicts.receive(1)
         case.check(word)
+    assert bench.authentic == [case.authentic for case in cases if case.windowed]
 
 
 @cocotb.test()
@@ -153,6 +180,7 @@ async def any_flipped_bit_of_the_icv_is_found(dut):
     for number, case in enumerate(cases):
         case.icv = list(IcvSize)[number % 3]
         case.status, case.oversize, case.pad_length = RxStatus.OK, False, 0
+        case.windowed = False
         case.text_bytes, case.frame_bytes = 16, case.esp_end
         case.received = bytearray(case.tag)
         bit = number // 6
@@ -180,11 +208,11 @@ async def a_frame_goes_every_clock(dut):
 async def the_verdict_comes_1_clock_after_the_tag(dut):
     await start_clock_and_reset(dut)
     bench = Bench(dut)
-    case = next(case for case in random_cases(100) if case.opened)
+    case = next(case for case in random_cases(100) if case.windowed)
     for name, word in (("record", case.record()), ("end", case.end()),
                        ("icv", case.received_icv()), ("text", case.text()),
                        ("frame_sum", case.frame_sum), ("packet_sum", case.packet_sum),
-                       ("l4", case.l4)):
+                       ("window", case.late), ("l4", case.l4)):
         bench.inputs[name].send(word)
     await ClockCycles(dut.clk, 10)
     assert not int(dut.o__valid.value)

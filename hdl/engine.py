@@ -120,7 +120,8 @@ class Engine(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         features = self.features
-        m.submodules.sas = sas = SaStore(features.width, features.sas)
+        m.submodules.sas = sas = SaStore(
+            features.width, features.sas, features.replay_window)
         m.submodules.registers = registers = Registers(features)
         self.connect_axil(m, registers.axil)
         wiring.connect(m, registers.command, sas.command)
@@ -138,7 +139,8 @@ class Engine(wiring.Component):
         wiring.connect(m, sas.tx_limit, registers.tx_usage_event)
 
         if features.receive:
-            m.submodules.rx = rx = RxPath(features.width, features.ipv6)
+            m.submodules.rx = rx = RxPath(
+                features.width, features.ipv6, bool(features.replay_window))
             event = rx.event.payload
             self.connect_side(m, "rx", rx, registers, 1, rx_leaves(event))
             wiring.connect(m, rx.lookup, sas.rx_i)
@@ -148,6 +150,11 @@ class Engine(wiring.Component):
                 sas.rx_in_flight.eq(rx.in_flight),
                 sas.rx_judged.eq(rx.judged),
             ]
+            if features.replay_window:
+                wiring.connect(m, rx.window_query, sas.window_query)
+                wiring.connect(m, sas.window_answer, rx.window_answer)
+                wiring.connect(m, sas.window_event, registers.replay_event)
+                m.d.comb += sas.received.eq(rx.received)
         if features.transmit:
             m.submodules.tx = tx = TxPath(features.width, features.lso)
             event = tx.event.payload

@@ -110,6 +110,7 @@ def sa_context(lanes: int) -> data.StructLayout:
         "icv_size": 2,
         "esn": 1,
         "esn_overlap": 1,
+        "replay_window": 3,
         "esn_high": 32,
         "spi": 32,
         "salt": 32,

@@ -13,19 +13,26 @@ SEQUENCE_BITS = 64
 LOW_BITS = 32
 ROW_PACKETS_MAX = 128
 
-Query = data.StructLayout({
+WindowQuery = data.StructLayout({
     "sa": HANDLE_BITS, "window": ReplayWindow, "esn": 1, "sequence": LOW_BITS, "high": LOW_BITS,
 })
 """A frame, with the sequence number that it was opened with."""
 
-Answer = data.StructLayout({"late": 1, "seen": 1})
+WindowAnswer = data.StructLayout({"late": 1, "seen": 1})
 
-Write = data.StructLayout({"sa": HANDLE_BITS, "window": ReplayWindow, "sequence": SEQUENCE_BITS})
+WindowWrite = data.StructLayout({
+    "sa": HANDLE_BITS, "window": ReplayWindow, "sequence": SEQUENCE_BITS,
+})
 
-Read = data.StructLayout({"sa": HANDLE_BITS, "window": ReplayWindow})
+WindowRead = data.StructLayout({"sa": HANDLE_BITS, "window": ReplayWindow})
 
 _Edge = data.StructLayout({"bottom": signed(SEQUENCE_BITS + 1), "half": 1})
 """Where a window begins, and bit 31 of where it ends. A window may begin below 0."""
+
+
+def window_bits(window: int) -> int:
+    """RAM bits for each SA, of windows of at most ``window`` packets."""
+    return _Edge.size + 2 * window // row_packets(window) * row_layout(window).size
 
 
 def row_packets(window: int) -> int:
@@ -57,10 +64,10 @@ class ReplayState(wiring.Component):
     frame before is of the same SA, a frame is judged both with and without it, for whether it
     counts shows last. Latency 2 clocks from query to answer, 1 from ``bottom_i`` to
     ``bottom_o`` and from commit to event; what is committed in a clock is in ``bottom_o`` of
-    queries from the next clock on. Commands use the clocks that frames leave free.
+    queries from the next clock on. A command writes in clocks in which no frame counts.
 
-    RAM bits for each SA: 2 * 66 and, with rows of B = min(``window``, 128) packets,
-    2 ``window`` / B * (B + 64 - log2(2 ``window``)): 368 at 128 packets. No errors.
+    RAM bits for each SA (``window_bits``): 66 and, with rows of B = min(``window``, 128)
+    packets, 2 ``window`` / B * (B + 64 - log2(2 ``window``)): 434 at 128 packets. No errors.
 
     Source: RFC 4303, 3.4.3 and appendix A. Rows for more than the window: RFC 6479.
 
@@ -77,20 +84,20 @@ class ReplayState(wiring.Component):
         SAs of frames looked up.
     bottom_o : Out(64)
         Where the window of the SA of the clock before begins, modulo 2^64.
-    query : In(stream.Signature(Query))
-    answer : Out(stream.Signature(Answer))
+    query : In(stream.Signature(WindowQuery))
+    answer : Out(stream.Signature(WindowAnswer))
         One for each query.
     received : In(1)
         In the clock in which an answer is taken: the frame is authentic. Then its number is
         received if it is neither late nor seen.
     event : Out(stream.Signature(Event, always_ready=True))
         ESN_HALF: a frame has moved the end of its window and changed bit 31 of it.
-    write : In(stream.Signature(Write))
+    write : In(stream.Signature(WindowWrite))
         Make a new window, of an SA of which no frame is under way.
-    read : In(stream.Signature(Read))
+    read : In(WindowRead)
         SA whose highest sequence number is asked for; ``window`` as it was written.
-    read_o : Out(stream.Signature(64, always_ready=True))
-        The clock after.
+    read_o : Out(64)
+        Its highest sequence number, the clock after.
     """
 
     def __init__(self, sas: int, window: int):
@@ -101,13 +108,13 @@ class ReplayState(wiring.Component):
         super().__init__({
             "bottom_i": In(stream.Signature(HANDLE_BITS, always_ready=True)),
             "bottom_o": Out(SEQUENCE_BITS),
-            "query": In(stream.Signature(Query)),
-            "answer": Out(stream.Signature(Answer)),
+            "query": In(stream.Signature(WindowQuery)),
+            "answer": Out(stream.Signature(WindowAnswer)),
             "received": In(1),
             "event": Out(stream.Signature(Event, always_ready=True)),
-            "write": In(stream.Signature(Write)),
-            "read": In(stream.Signature(Read)),
-            "read_o": Out(stream.Signature(SEQUENCE_BITS, always_ready=True)),
+            "write": In(stream.Signature(WindowWrite)),
+            "read": In(WindowRead),
+            "read_o": Out(SEQUENCE_BITS),
         })
 
     def elaborate(self, platform):
@@ -126,7 +133,7 @@ class ReplayState(wiring.Component):
         judged = Signal()
         taken = Signal()
         counts = Signal()
-        frame = Signal(Query)
+        frame = Signal(WindowQuery)
         last = Signal(_judged(self.window))
         m.d.comb += [
             taken.eq(self.answer.valid & self.answer.ready),
@@ -164,7 +171,7 @@ class ReplayState(wiring.Component):
 
         self._write(m, counts, last, edge_write, row_write)
         self._tell(m, counts, last)
-        self._show(m, edges.read_port())
+        self._show(m, edges.read_port(), edges.read_port())
         return m
 
     def _row_address(self, sa: Value, sequence: Value) -> Value:
@@ -251,25 +258,22 @@ class ReplayState(wiring.Component):
             event.sequence.eq(Cat(last.frame.sequence, last.frame.high)),
         ]
 
-    def _show(self, m: Module, look) -> None:
+    def _show(self, m: Module, look, command_look) -> None:
         """Give the windows' begins to the look-up, and their ends to commands."""
         window = Signal(ReplayWindow)
+        m.d.sync += window.eq(self.read.window)
         m.d.comb += [
-            self.read.ready.eq(~self.bottom_i.valid),
-            look.addr.eq(Mux(self.bottom_i.valid, self.bottom_i.payload, self.read.payload.sa)),
+            look.addr.eq(self.bottom_i.payload),
             self.bottom_o.eq(look.data.bottom),
-            self.read_o.payload.eq(look.data.bottom + _packets(window, self.window) - 1),
-        ]
-        m.d.sync += [
-            self.read_o.valid.eq(self.read.valid & self.read.ready),
-            window.eq(self.read.payload.window),
+            command_look.addr.eq(self.read.sa),
+            self.read_o.eq(command_look.data.bottom + _packets(window, self.window) - 1),
         ]
 
 
 def _judged(window: int) -> data.StructLayout:
     """A frame, and what its SA's window becomes if it counts."""
     return data.StructLayout({
-        "frame": Query,
+        "frame": WindowQuery,
         "late": 1,
         "seen": 1,
         "ahead": 1,

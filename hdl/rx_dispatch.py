@@ -7,12 +7,15 @@ from amaranth.lib.wiring import In, Out
 from hdl.align import bytes_of
 from hdl.gcm_feed import gcm_packet
 from hdl.layouts import HANDLE_BITS, LENGTH_BITS, sa_context
+from hdl.replay_state import WindowQuery
 from hdl.rx_parser import rx_header
+from hdl.sa_contexts import received_sa
 from hdl.text_extract import text_span
 from model.codes import (
     ESP_HEADER_BYTES,
     ESP_IV_BYTES,
     IcvSize,
+    ReplayWindow,
     RxStatus,
 )
 
@@ -26,7 +29,8 @@ def rx_record() -> data.StructLayout:
     """What the verdict needs to know of a frame.
 
     ``status`` is OK when the frame is to be opened; ``esp_end`` is where ESP ends,
-    in bytes from the start of the frame.
+    in bytes from the start of the frame. ``windowed``: its SA has a replay window, which
+    has been asked about ``sequence``, the number that the frame is opened with.
     """
     return data.StructLayout({
         "status": RxStatus,
@@ -35,17 +39,21 @@ def rx_record() -> data.StructLayout:
         "esp_end": LENGTH_BITS + 1,
         "text_bytes": LENGTH_BITS,
         "icv_size": IcvSize,
+        "sequence": 64,
+        "windowed": 1,
     })
 
 
 def rx_job(lanes: int) -> data.StructLayout:
-    """The orders for one frame; ``packet`` and ``text_bytes`` count when ``open``."""
+    """The orders for one frame; ``packet`` and ``text_bytes`` count when ``open``, the
+    ``query`` when its record is ``windowed``."""
     return data.StructLayout({
         "open": 1,
         "span": text_span(),
         "text_bytes": LENGTH_BITS,
         "packet": gcm_packet(lanes),
         "record": rx_record(),
+        "query": WindowQuery,
     })
 
 
@@ -62,7 +70,8 @@ class RxDispatch(wiring.Component):
     IV, trailer and ICV, TRUNCATED for a frame that ends before its IV. The high
     half of an extended sequence number is the SA's ``esn_high``, or one more
     when ``esn_overlap`` is set and the low half is below 2^31 (the rule of Linux's
-    drivers; RFC 4303, appendix A, gives the reason).
+    drivers; RFC 4303, appendix A, gives the reason). Of an SA with a replay window it is
+    that of the first number from the window's begin on that has the low half.
 
     Combinational, one frame each clock.
 
@@ -75,7 +84,7 @@ class RxDispatch(wiring.Component):
     -------
     header : In(stream.Signature(rx_header()))
         From the parser, one a frame.
-    sa : In(stream.Signature(looked_up(width // 128)))
+    sa : In(stream.Signature(received_sa(width // 128)))
         From the SA table, one a frame, unspecified when the parser found no ESP.
     o : Out(stream.Signature(rx_job(width // 128)))
     """
@@ -84,7 +93,7 @@ class RxDispatch(wiring.Component):
         lanes = width // 128
         super().__init__({
             "header": In(stream.Signature(rx_header())),
-            "sa": In(stream.Signature(looked_up(lanes))),
+            "sa": In(stream.Signature(received_sa(lanes))),
             "o": Out(stream.Signature(rx_job(lanes))),
         })
 
@@ -131,9 +140,17 @@ class RxDispatch(wiring.Component):
             job.span.bytes.eq(text_bytes + icv),
         ]
 
-        esn_high = Signal(32)
-        wrapped = context.esn_overlap & ~parsed.sequence[-1]
-        m.d.comb += esn_high.eq(context.esn_high + wrapped)
+        esn_high = self._esn_high(m, parsed.sequence)
+        sequence = Cat(parsed.sequence, Mux(context.esn, esn_high, 0))
+        query = job.query
+        m.d.comb += [
+            record.sequence.eq(sequence),
+            record.windowed.eq(job.open & (context.replay_window != ReplayWindow.NONE)),
+            query.sa.eq(sa.sa),
+            query.window.eq(context.replay_window),
+            query.esn.eq(context.esn),
+            Cat(query.sequence, query.high).eq(sequence),
+        ]
         packet = job.packet
         spi, low = bytes_of(parsed.spi), bytes_of(parsed.sequence)
         m.d.comb += [
@@ -147,3 +164,16 @@ class RxDispatch(wiring.Component):
             packet.parameters.decrypt.eq(1),
         ]
         return m
+
+    def _esn_high(self, m: Module, low: Value) -> Value:
+        """High half of the sequence number, if it is extended."""
+        context, bottom = self.sa.payload.context, self.sa.payload.bottom
+        windowed = context.replay_window != ReplayWindow.NONE
+        wrapped = Mux(windowed, low < bottom[:32], context.esn_overlap & ~low[-1])
+        high = Signal(32)
+        next_high = Signal(32)
+        m.d.comb += [
+            high.eq(Mux(windowed, bottom[32:], context.esn_high)),
+            next_high.eq(high + 1),
+        ]
+        return Mux(wrapped, next_high, high)

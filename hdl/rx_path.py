@@ -3,6 +3,7 @@
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
 
 from hdl.axi_stream import FrameIngress, axi_beat, frame_end
 from hdl.beat_store import READ_AHEAD, BeatStore
@@ -23,10 +24,12 @@ from hdl.layouts import (
 from hdl.ones_sum import WORD_BITS
 from hdl.queue import Queue
 from hdl.registers import RxEvent
+from hdl.replay_state import WindowAnswer, WindowQuery
 from hdl.rx_checksum import RxChecksum
-from hdl.rx_dispatch import RxDispatch, looked_up, rx_record
+from hdl.rx_dispatch import RxDispatch, rx_record
 from hdl.rx_parser import RxParser, rx_header
 from hdl.rx_verdict import RxVerdict, opened_text
+from hdl.sa_contexts import received_sa
 from hdl.text_end import TextEnd
 from hdl.text_extract import TextExtract, text_span
 from hdl.text_restore import TextRestore, text_place
@@ -52,9 +55,15 @@ LOOKUP_BEATS = 32
 
 
 def rx_points(width: int) -> dict:
-    """Shape of what passes each trace point of the receive path."""
+    """Shape of what passes each trace point of the receive path.
+
+    ``window``, of each frame that is looked up: of how many frames the verdict had been given
+    in the clocks before it was read where its SA's replay window begins, modulo twice the
+    frames that may be in flight.
+    """
     return {
         "parse": RxParsed,
+        "window": ceil_log2(2 * FRAMES),
         "lookup": RxLookedUp,
         "open": beat(width),
         "icv": 128,
@@ -85,20 +94,29 @@ class RxPath(wiring.Component):
     The frame is kept as it came until the tag has been compared; its plaintext
     lies in a store of its own, which is read only if the verdict is OK.
 
+    A frame asks for its place in its SA's replay window at dispatch and is told by the
+    verdict, behind all earlier frames; the answer is not later than the tag.
+
     Parameters
     ----------
     width : int
         Bits of a beat.
     ipv6 : bool
         Open ESP in IPv6.
+    windows : bool
+        Receive SAs may have replay windows; else there are no ports for them.
 
     Members
     -------
     i : In(stream.Signature(axi_beat(width, 0)))
         Frames from the wire.
     lookup : Out(stream.Signature(LookupKey, always_ready=True))
-    sa : In(stream.Signature(looked_up(width // 128), always_ready=True))
+    sa : In(stream.Signature(received_sa(width // 128), always_ready=True))
         Answers of the SA table, one for each look-up, in order.
+    window_query : Out(stream.Signature(WindowQuery))
+    window_answer : In(stream.Signature(WindowAnswer))
+    received : Out(1)
+        To the replay windows (``ReplayState``).
     o : Out(stream.Signature(axi_beat(width, RxCompletion)))
         Frames to the host; the completion is on every beat of its frame.
     event : Out(stream.Signature(RxEvent, always_ready=True))
@@ -110,14 +128,21 @@ class RxPath(wiring.Component):
     taps : Out(rx_taps(width))
     """
 
-    def __init__(self, width: int, ipv6: bool = True):
+    def __init__(self, width: int, ipv6: bool = True, windows: bool = True):
         self.width = width
         self.ipv6 = ipv6
+        self.windows = windows
         lanes = width // 128
+        window_ports = {
+            "window_query": Out(stream.Signature(WindowQuery)),
+            "window_answer": In(stream.Signature(WindowAnswer)),
+            "received": Out(1),
+        }
         super().__init__({
+            **(window_ports if windows else {}),
             "i": In(stream.Signature(axi_beat(width, 0))),
             "lookup": Out(stream.Signature(LookupKey, always_ready=True)),
-            "sa": In(stream.Signature(looked_up(lanes), always_ready=True)),
+            "sa": In(stream.Signature(received_sa(lanes), always_ready=True)),
             "o": Out(stream.Signature(axi_beat(width, RxCompletion.size))),
             "event": Out(stream.Signature(RxEvent, always_ready=True)),
             "in_flight": Out(IN_FLIGHT_BITS),
@@ -137,7 +162,7 @@ class RxPath(wiring.Component):
         m.submodules.waiting = waiting = Queue(beat(width), LOOKUP_BEATS)
         m.submodules.ends = ends = Queue(frame_end(), FRAMES)
         m.submodules.headers = headers = Queue(rx_header(), LOOKUPS)
-        m.submodules.sas = sas = Queue(looked_up(lanes), LOOKUPS)
+        m.submodules.sas = sas = Queue(received_sa(lanes), LOOKUPS)
         m.submodules.dispatch = dispatch = RxDispatch(width)
         m.submodules.spans = spans = Queue(text_span(), 2)
         m.submodules.lengths = lengths = Queue(LENGTH_BITS, ORDERS)
@@ -208,12 +233,19 @@ class RxPath(wiring.Component):
         wiring.connect(m, sas.o, dispatch.sa)
 
         job = dispatch.o.payload
-        dispatched = fan_out(m, dispatch.o, [
+        orders = [
             (spans.i, job.span, 1),
             (records.i, job.record, 1),
             (lengths.i, job.text_bytes, job.open),
             (packets.i, job.packet, job.open),
-        ])
+        ]
+        if self.windows:
+            m.submodules.queries = queries = Queue(WindowQuery, FRAMES)
+            orders.append((queries.i, job.query, job.record.windowed))
+            wiring.connect(m, queries.o, wiring.flipped(self.window_query))
+            wiring.connect(m, wiring.flipped(self.window_answer), verdict.window)
+            m.d.comb += self.received.eq(verdict.received)
+        dispatched = fan_out(m, dispatch.o, orders)
 
         # Crypto: the core cannot stall, and need not: a frame has no more beats of
         # text than beats, so where the frame store had room the plaintext store has,
@@ -298,8 +330,15 @@ class RxPath(wiring.Component):
         ]
         m.d.comb += [self.in_flight.eq(in_flight), self.judged.eq(judged)]
 
+        # A window is read in the clock before the SA comes.
+        verdicts = Signal(ceil_log2(2 * FRAMES))
         taps = self.taps
+        m.d.sync += [
+            verdicts.eq(verdicts + verdict.frame_sum.ready),
+            taps.window.payload.eq(verdicts),
+        ]
         m.d.comb += [
+            taps.window.valid.eq(self.sa.valid),
             taps.parse.payload.eq(header.parsed),
             taps.parse.valid.eq(parser.o.valid),
             taps.lookup.payload.hit.eq(dispatch.sa.payload.hit),

@@ -9,6 +9,7 @@ from hdl.axi_stream import frame_end
 from hdl.icv_split import received_icv
 from hdl.layouts import LENGTH_BITS, RxCompletion
 from hdl.ones_sum import WORD_BITS
+from hdl.replay_state import WindowAnswer
 from hdl.rx_dispatch import icv_bytes, rx_record
 from model.codes import (
     ESP_HEADER_BYTES,
@@ -43,6 +44,10 @@ def rx_verdict() -> data.StructLayout:
 class RxVerdict(wiring.Component):
     """Compare the ICV, then check the trailer; only if both are right is the frame OK.
 
+    Of a frame whose SA has a replay window it says LATE or REPLAYED, whatever the ICV is. The
+    window answers as all frames before have left it, and nothing of a frame has been released
+    yet, so that this one check is both of RFC 4303, 3.4.3: before decryption and after it.
+
     The ICV is compared whole, in one clock, so that the time tells nothing. Pad
     length + 2 must be less than the text (Linux's rule); the padding's content is
     not checked (RFC 4303, 2.4, asks the receiver only to be able to). An oversize
@@ -65,6 +70,10 @@ class RxVerdict(wiring.Component):
     icv, tag, text : In(stream.Signature(...))
         One for each frame that was opened: the ICV received, the tag computed
         (first byte in bits 7:0), and how the plaintext ends.
+    window : In(stream.Signature(WindowAnswer))
+        One for each frame that is ``windowed``: its place in its SA's replay window.
+    received : Out(1)
+        In the clock in which ``window`` is taken: the frame is authentic.
     frame_sum : In(stream.Signature(16))
         One a frame: its checksum as it came.
     packet_sum : In(stream.Signature(16))
@@ -81,6 +90,8 @@ class RxVerdict(wiring.Component):
             "icv": In(stream.Signature(received_icv())),
             "tag": In(stream.Signature(128)),
             "text": In(stream.Signature(opened_text())),
+            "window": In(stream.Signature(WindowAnswer)),
+            "received": Out(1),
             "frame_sum": In(stream.Signature(WORD_BITS)),
             "packet_sum": In(stream.Signature(WORD_BITS)),
             "l4": In(stream.Signature(RxChecksum)),
@@ -104,7 +115,8 @@ class RxVerdict(wiring.Component):
                 ~opened | (self.icv.valid & self.text.valid))),
             ready.eq(~self.o.valid | self.o.ready),
             taken.eq(prepared_valid & self.frame_sum.valid & self.l4.valid & ready & (
-                ~prepared.opened | (self.tag.valid & self.packet_sum.valid))),
+                ~prepared.opened | (self.tag.valid & self.packet_sum.valid))
+                & (~prepared.record.windowed | self.window.valid)),
             prepares.eq(~prepared_valid | taken),
             self.record.ready.eq(complete & prepares),
             self.end.ready.eq(complete & prepares),
@@ -114,6 +126,7 @@ class RxVerdict(wiring.Component):
             self.l4.ready.eq(taken),
             self.tag.ready.eq(taken & prepared.opened),
             self.packet_sum.ready.eq(taken & prepared.opened),
+            self.window.ready.eq(taken & prepared.record.windowed),
         ]
 
         # First clock: all that needs neither tag nor checksums.
@@ -149,9 +162,14 @@ class RxVerdict(wiring.Component):
         m.d.comb += [
             differs.eq(((self.tag.payload & prepared.mask) ^ prepared.icv).any()),
             status.eq(prepared.status),
+            self.received.eq((prepared.status == RxStatus.OK) & ~differs),
         ]
         with m.If(prepared.status == RxStatus.OK):
-            with m.If(differs):
+            with m.If(prepared.record.windowed & self.window.payload.late):
+                m.d.comb += status.eq(RxStatus.LATE)
+            with m.Elif(prepared.record.windowed & self.window.payload.seen):
+                m.d.comb += status.eq(RxStatus.REPLAYED)
+            with m.Elif(differs):
                 m.d.comb += status.eq(RxStatus.AUTH_FAILED)
             with m.Elif(prepared.bad_trailer):
                 m.d.comb += status.eq(RxStatus.BAD_TRAILER)

@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from hdl.hash_key import HashKey
 from hdl.layouts import HANDLE_BITS, IN_FLIGHT_BITS, LookupKey, SaCommand, SaResponse
 from hdl.lookup_control import LookupOperation, LookupReply, LookupRequest
+from hdl.replay_state import SEQUENCE_BITS, WindowRead, WindowWrite
 from hdl.sa_contexts import Record, row_write
 from hdl.sa_usage import Limits, Usage, UsageWrite
 from model.codes import (
@@ -35,7 +36,8 @@ class SaCommands(wiring.Component):
     The order of the steps is what keeps packets right:
 
     - ADD checks, computes the powers of the hash key, sets the limits and the usage to zero,
-      writes the whole context in one clock, and only then inserts the look-up entry (receive).
+      writes the whole context in one clock, makes the replay window, and only then inserts the
+      look-up entry (receive).
     - DELETE removes the look-up entry (receive), then marks the context as not valid. From then
       on no packet finds the SA; those that found it are still processed with it.
     - FREE waits until all frames that were in the path when it began have been judged, at most
@@ -65,9 +67,11 @@ class SaCommands(wiring.Component):
     Clocks from a command to its response: 3 for refusals of the command or the handle, 4 for
     DELETE and MODIFY of the ESN, 5 for READ, FREE and MODIFY of limits, 6 for MODIFY of both,
     4 and the latency of ``HashKey`` for ADD, ``1.5 * sas + 6`` for FLUSH; an ADD or DELETE of a
-    receive SA takes ``169 + hash_bits(sas)`` more. Packets that leave no clock for ``SaUsage``
-    to read or write, and those that FREE and FLUSH wait for, make it longer. One right behind
-    an ADD may wait for the end of its moves in the look-up table (``LookupControl``: how long).
+    receive SA takes ``169 + hash_bits(sas)`` more, an ADD with a replay window as
+    many as that has rows (``ReplayState``). Packets that leave no clock for ``SaUsage`` to read
+    or write or for ``ReplayState`` to write, and those that FREE and FLUSH wait for, make it
+    longer. One right behind an ADD may wait for the end of its moves in the look-up table
+    (``LookupControl``: how long).
 
     Parameters
     ----------
@@ -105,6 +109,11 @@ class SaCommands(wiring.Component):
     usage_read : Out(stream.Signature(HANDLE_BITS)).array(2)
     usage : In(stream.Signature(Usage, always_ready=True)).array(2)
         To and from the ``SaUsage`` of a direction, by ``SaDirection``.
+    window_write : Out(stream.Signature(WindowWrite))
+        Makes a replay window.
+    window_read : Out(WindowRead)
+    window_top : In(64)
+        The highest sequence number of the window of the clock before.
     in_flight : In(data.ArrayLayout(IN_FLIGHT_BITS, 2))
         Frames in the path of a direction that may have looked an SA up, by ``SaDirection``.
     judged : In(2)
@@ -131,6 +140,9 @@ class SaCommands(wiring.Component):
             "usage_write": Out(stream.Signature(UsageWrite)).array(len(SaDirection)),
             "usage_read": Out(stream.Signature(HANDLE_BITS)).array(len(SaDirection)),
             "usage": In(stream.Signature(Usage, always_ready=True)).array(len(SaDirection)),
+            "window_write": Out(stream.Signature(WindowWrite)),
+            "window_read": Out(WindowRead),
+            "window_top": In(SEQUENCE_BITS),
             "in_flight": In(data.ArrayLayout(IN_FLIGHT_BITS, len(SaDirection))),
             "judged": In(len(SaDirection)),
             "rx_empty": Out(1),
@@ -147,10 +159,17 @@ class SaCommands(wiring.Component):
         receive_sas = Signal(range(self.sas))
         sweep = Signal(range(self.sas))
         usage = Signal(Usage)
+        top = Signal(SEQUENCE_BITS)
         stale = Signal()
         receive = command.direction == SaDirection.RX
 
+        windowed = record.replay_window != ReplayWindow.NONE
         m.d.comb += [
+            self.window_write.payload.sa.eq(command.sa),
+            self.window_write.payload.window.eq(command.replay_window),
+            self.window_write.payload.sequence.eq(command.sequence),
+            self.window_read.sa.eq(command.sa),
+            self.window_read.window.eq(record.replay_window),
             record.eq(self.records[command.direction]),
             self.rx_empty.eq(receive_sas == 0),
             self.response.payload.eq(0),
@@ -237,6 +256,12 @@ class SaCommands(wiring.Component):
                     end(SaResult.OK)
                     with m.If(receive):
                         m.next = "Insert"
+                        with m.If(command.replay_window != ReplayWindow.NONE):
+                            m.next = "Make window"
+            with m.State("Make window"):
+                m.d.comb += self.window_write.valid.eq(1)
+                with m.If(self.window_write.ready):
+                    m.next = "Insert"
             with m.State("Insert"):
                 m.d.comb += self.request.payload.operation.eq(LookupOperation.INSERT)
                 self._request(m)
@@ -289,10 +314,13 @@ class SaCommands(wiring.Component):
                         read_back.eq(1),
                     ]
                     end(SaResult.OK)
+                    with m.If(receive & windowed):
+                        m.d.sync += top.eq(self.window_top)
             with m.State("Respond"):
                 m.d.comb += [self.response.valid.eq(1), self.response.payload.result.eq(result)]
                 with m.If(read_back):
                     m.d.comb += [
+                        self.response.payload.sequence.eq(top),
                         *(self.response.payload[name].eq(record[name]) for name in _ATTRIBUTES),
                         *(self.response.payload[name].eq(record.key[name])
                           for name in LookupKey.members),
@@ -301,7 +329,8 @@ class SaCommands(wiring.Component):
                         *(self.response.payload[name].eq(usage.served[name]) for name in _COUNTS),
                     ]
                 with m.If(self.response.ready):
-                    m.d.sync += [command.eq(0), read_back.eq(0), serial.eq(serial + 1)]
+                    m.d.sync += [
+                        command.eq(0), read_back.eq(0), top.eq(0), serial.eq(serial + 1)]
                     m.next = "Idle"
         return m
 

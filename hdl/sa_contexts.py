@@ -25,8 +25,8 @@ Record = data.StructLayout({
 An SA that is ``taken`` but not ``valid`` is deleted: packets miss it."""
 
 _STATE_FIELDS = {
-    SaDirection.RX: ("valid", "key_size", "icv_size", "esn", "esn_overlap", "esn_high", "serial",
-                     "spi"),
+    SaDirection.RX: ("valid", "key_size", "icv_size", "esn", "esn_overlap", "replay_window",
+                     "esn_high", "serial", "spi"),
     SaDirection.TX: ("valid", "key_size", "icv_size", "esn", "spi"),
 }
 """What the datapath needs of the record; ``spi`` is that of its key."""
@@ -50,6 +50,12 @@ def secrets(lanes: int) -> data.StructLayout:
 def found_sa(lanes: int) -> data.StructLayout:
     """What a packet learns of its SA. ``context`` means nothing without ``hit``."""
     return data.StructLayout({"hit": 1, "sa": HANDLE_BITS, "context": sa_context(lanes)})
+
+
+def received_sa(lanes: int) -> data.StructLayout:
+    """What a received packet learns of its SA: also where its replay window begins, modulo 2^64,
+    which means nothing without a window."""
+    return data.StructLayout({**found_sa(lanes).members, "bottom": 64})
 
 
 def row_layouts(lanes: int, direction: SaDirection) -> dict[str, data.StructLayout]:
@@ -89,10 +95,10 @@ class SaContexts(wiring.Component):
     only one they can read: no wire leads from a key to them. A read in the clock of a write
     gives the old row.
 
-    RAM bits for each SA of a direction, with L lanes: RX 73 state, 288 + 384 L secret; TX 38
+    RAM bits for each SA of a direction, with L lanes: RX 76 state, 288 + 384 L secret; TX 38
     state, 352 + 384 L secret, 128 more at L = 4; 207 record each. Fields that
-    a direction has no use for (RX ``seqiv_salt``; TX ``esn_overlap`` and ``esn_high``) are not
-    kept and read as 0.
+    a direction has no use for (RX ``seqiv_salt``; TX ``esn_overlap``, ``esn_high`` and
+    ``replay_window``) are not kept and read as 0.
 
     Parameters
     ----------

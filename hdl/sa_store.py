@@ -13,15 +13,17 @@ from hdl.layouts import (
     SaResponse,
 )
 from hdl.lookup_control import HASH_KEY_BITS, HASH_KEY_DEFAULT, table_bits
+from hdl.replay_state import ReplayState, WindowAnswer, WindowQuery
 from hdl.sa_commands import SaCommands
-from hdl.sa_contexts import SaContexts, found_sa, row_layouts
+from hdl.sa_contexts import SaContexts, found_sa, received_sa, row_layouts
 from hdl.sa_lookup import SaLookup
 from hdl.sa_usage import SaUsage, usage_bits, usage_port
 from model.codes import SaDirection
 
 
 def ram_bits_per_sa(width: int, sas: int, direction: SaDirection) -> float:
-    """RAM bits that an SA costs: context, usage, and its share of the look-up table if received."""
+    """RAM bits that an SA costs without a replay window: context, usage, and its share of the
+    look-up table if received."""
     context = sum(row.size for row in row_layouts(width // 128, direction).values())
     return context + usage_bits() + (table_bits(sas) / sas if direction == SaDirection.RX else 0)
 
@@ -43,13 +45,17 @@ class SaStore(wiring.Component):
     On reset all is swept to zero, keys too: ``sas`` clocks in which look-ups miss and commands
     wait.
 
+    Replay windows of receive SAs are kept by a ``ReplayState``. Where a window begins is read with
+    the context, for the high half of the sequence number.
+
     Lifetimes are kept by a ``SaUsage`` for each direction, which a path asks when it judges a
     frame. An SA is freed when the frames in flight have been judged, so that no count goes to
     the SA that has the handle next.
 
-    RAM bits for each SA with L lanes (``ram_bits_per_sa``): 954 + 384 L and, in the look-up
-    table, 1.5 (165 + log2(sas)) receive; 983 + 384 L transmit; 128 more of each at L = 4.
-    Nothing here is an error of a packet; errors of commands are in the response.
+    RAM bits for each SA with L lanes (``ram_bits_per_sa``): 957 + 384 L and, in the look-up
+    table, 1.5 (165 + log2(sas)) receive, and the windows (``ReplayState``); 983 + 384 L
+    transmit; 128 more of each at L = 4. Nothing here is an error of a packet; errors of
+    commands are in the response.
 
     Parameters
     ----------
@@ -58,13 +64,13 @@ class SaStore(wiring.Component):
     sas : int
         Size of each table, a power of two from 16 to 65,536.
     replay_window : int
-        Packets of the largest replay window, 0 for none.
+        Packets of the largest replay window, or 0: then there are none, nor the ports for them.
 
     Members
     -------
     rx_i : In(stream.Signature(LookupKey, always_ready=True))
         Keys of received packets.
-    rx_o : Out(stream.Signature(found_sa(lanes), always_ready=True))
+    rx_o : Out(stream.Signature(received_sa(lanes), always_ready=True))
         Their SAs, in order, ``rx_latency`` clocks later; ``sa`` is 0 for a miss.
     tx_i : In(stream.Signature(HANDLE_BITS, always_ready=True))
         Handles of packets to send.
@@ -74,6 +80,8 @@ class SaStore(wiring.Component):
         Lifetimes (``SaUsage``).
     rx_limit, tx_limit : Out(stream.Signature(Event, always_ready=True))
         Limits reached.
+    window_query, window_answer, received, window_event
+        As ``query``, ``answer``, ``received`` and ``event`` of ``ReplayState``.
     rx_in_flight, tx_in_flight : In(IN_FLIGHT_BITS)
         Frames that may have looked an SA up and have not been judged.
     rx_judged, tx_judged : In(1)
@@ -104,9 +112,15 @@ class SaStore(wiring.Component):
         self.sas = sas
         self.replay_window = replay_window
         lanes = width // 128
+        windows = {
+            "window_query": In(stream.Signature(WindowQuery)),
+            "window_answer": Out(stream.Signature(WindowAnswer)),
+            "received": In(1),
+            "window_event": Out(stream.Signature(Event, always_ready=True)),
+        }
         super().__init__({
             "rx_i": In(stream.Signature(LookupKey, always_ready=True)),
-            "rx_o": Out(stream.Signature(found_sa(lanes), always_ready=True)),
+            "rx_o": Out(stream.Signature(received_sa(lanes), always_ready=True)),
             "tx_i": In(stream.Signature(HANDLE_BITS, always_ready=True)),
             "tx_o": Out(stream.Signature(found_sa(lanes), always_ready=True)),
             **{f"{side}_{name}": member for side in ("rx", "tx") for name, member in {
@@ -119,6 +133,7 @@ class SaStore(wiring.Component):
             "response": Out(stream.Signature(SaResponse)),
             "hash_key": In(HASH_KEY_BITS, init=HASH_KEY_DEFAULT),
             "rx_empty": Out(1),
+            **(windows if replay_window else {}),
         })
 
     def elaborate(self, platform):
@@ -157,8 +172,13 @@ class SaStore(wiring.Component):
             tx.i.payload.hit.eq(self.tx_i.payload < self.sas),
         ]
         wiring.connect(m, lookup.o, rx.i)
-        wiring.connect(m, rx.o, wiring.flipped(self.rx_o))
+        m.d.comb += [
+            self.rx_o.valid.eq(rx.o.valid),
+            *(self.rx_o.payload[name].eq(rx.o.payload[name]) for name in found_sa(lanes).members),
+        ]
         wiring.connect(m, tx.o, wiring.flipped(self.tx_o))
+        if self.replay_window:
+            self._keep_windows(m, lookup, commands)
         return m
 
     def _use(self, m: Module, direction: SaDirection, commands: SaCommands) -> None:
@@ -176,4 +196,22 @@ class SaStore(wiring.Component):
             usage.commit.eq(port.commit),
             commands.in_flight[direction].eq(getattr(self, f"{side}_in_flight")),
             commands.judged[direction].eq(getattr(self, f"{side}_judged")),
+        ]
+
+    def _keep_windows(self, m: Module, lookup: SaLookup, commands: SaCommands) -> None:
+        """Read where a replay window begins beside the context of its SA."""
+        m.submodules.windows = windows = ReplayState(self.sas, self.replay_window)
+        m.d.comb += [
+            windows.bottom_i.valid.eq(lookup.o.valid),
+            windows.bottom_i.payload.eq(lookup.o.payload.sa),
+            self.rx_o.payload.bottom.eq(windows.bottom_o),
+            windows.received.eq(self.received),
+        ]
+        wiring.connect(m, wiring.flipped(self.window_query), windows.query)
+        wiring.connect(m, windows.answer, wiring.flipped(self.window_answer))
+        wiring.connect(m, windows.event, wiring.flipped(self.window_event))
+        wiring.connect(m, commands.window_write, windows.write)
+        m.d.comb += [
+            windows.read.eq(commands.window_read),
+            commands.window_top.eq(windows.read_o),
         ]

@@ -42,6 +42,7 @@ from hdl.ones_sum import OnesSum
 from hdl.pad_capture import PadCapture
 from hdl.queue import Queue
 from hdl.registers import EVENT_SOURCES, Registers
+from hdl.replay_state import ReplayState
 from hdl.rx_checksum import RxChecksum
 from hdl.rx_dispatch import RxDispatch
 from hdl.rx_parser import RxParser
@@ -142,7 +143,7 @@ BLOCKS = (
     Block("aes_key_step", lambda _: AesKeyStep(AES_ROUNDS_MAX), scales=False),
     Block("gf_multiplier", lambda width: GfMultiplier(_lanes(width))),
     Block("hash_key", lambda width: HashKey(_lanes(width))),
-    Block("sa_commands", lambda width: SaCommands(_lanes(width), SAS)),
+    Block("sa_commands", lambda width: SaCommands(_lanes(width), SAS, Features().replay_window)),
     Block("counter_bank", lambda _: CounterBank(), scales=False),
     Block("burst_detector", lambda _: BurstDetector(), scales=False),
     Block("event_queue", lambda _: EventQueue(EVENT_SOURCES), scales=False),
@@ -150,7 +151,8 @@ BLOCKS = (
     Block("frames_inside", lambda _: FramesInside(), scales=False),
     Block("registers", lambda width: Registers(Features(width=width, sas=SAS))),
     Block("ghash", lambda width: Ghash(_lanes(width))),
-    Block("sa_store", lambda width: SaStore(width, SAS)),
+    Block("replay_state", lambda _: ReplayState(SAS, Features().replay_window), scales=False),
+    Block("sa_store", lambda width: SaStore(width, SAS, Features().replay_window)),
     # What holds a whole AES pipeline: minutes each, and hours if several lanes were one module.
     # The core of one lane is done both ways, to show what the other way costs.
     Block("aes_pipeline", lambda width: AesPipeline(_lanes(width)), flat=(128,), kept=(256, 512)),

@@ -29,9 +29,9 @@ class Golden:
         self.outcome.results.append(result)
         return result
 
-    def receive(self, step: RxFrame) -> RxResult:
-        """Take a frame from the wire."""
-        result = self._device.receive(step.data)
+    def receive(self, step: RxFrame, in_flight: int = 0) -> RxResult:
+        """Take a frame from the wire; ``in_flight`` as ``Device.receive`` has it."""
+        result = self._device.receive(step.data, in_flight)
         self._record("rx", result.trace)
         if result.frame is not None:
             self.outcome.received.append(Received(result.completion, result.frame))
@@ -50,15 +50,21 @@ class Golden:
         self.outcome.trace += [TraceRecord(number, point, fields) for point, fields in trace]
 
 
-def run_model(steps: Iterable[Step], features: Features) -> Outcome:
-    """What the golden model of a build makes of the steps."""
+def run_model(
+    steps: Iterable[Step], features: Features, in_flight: Iterable[int] = (),
+) -> Outcome:
+    """What the golden model of a build makes of the steps.
+
+    ``in_flight`` is that of the RTL's outcome, where a receive SA with ESN has a replay window.
+    """
     golden = Golden(features)
+    behind = iter(in_flight)
     for step in steps:
         match step:
             case Command():
                 golden.command(step)
             case RxFrame():
-                golden.receive(step)
+                golden.receive(step, next(behind, 0))
             case TxFrame():
                 golden.transmit(step)
     return golden.outcome

@@ -22,6 +22,8 @@ _IDLE = {
     "hash_key": f" = {HASH_KEY_BITS}'h{HASH_KEY_DEFAULT:x}",
     "rx_i__payload": " = 0", "rx_i__valid": " = 0",
     "tx_i__payload": " = 0", "tx_i__valid": " = 0",
+    "window_query__payload": " = 0", "window_query__valid": " = 0",
+    "window_answer__ready": " = 0", "received": " = 0",
 }
 """What drives those inputs of the SA table that no command comes through."""
 
@@ -250,8 +252,8 @@ def _bits(netlist: Netlist, port: str) -> int:
 def _memories(netlist: Netlist, instance: str) -> dict[str, str]:
     """Hierarchical path of each memory of the SA table, by a file name that goes for both rigs.
 
-    The table's own memories lie in its ``lookup``, ``rx`` and ``tx``; those of the hash key
-    circuit are constants.
+    The table's own memories lie in its ``lookup``, ``rx``, ``tx`` and ``windows``; those of the
+    hash key circuit are constants.
     """
     bodies = {match[1].removeprefix("\\"): match[2] for match in _MODULE.finditer(netlist.text)}
 
@@ -262,7 +264,9 @@ def _memories(netlist: Netlist, instance: str) -> dict[str, str]:
     table = children(netlist.top)[instance] if instance else netlist.top
     prefix = f"{DESIGN}.{instance}." if instance else f"{DESIGN}."
     paths = {}
-    for part in ("lookup", "rx", "tx"):
+    for part in ("lookup", "rx", "tx", "windows"):
+        if part not in children(table):
+            continue
         for memory in _MEMORY.findall(bodies[children(table)[part]]):
             name = memory.removeprefix("\\").split("$")[0]
             paths[f"{part}.{name}.hex"] = f"{prefix}{part}.{memory} "

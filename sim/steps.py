@@ -57,3 +57,6 @@ class Outcome:
     """Frames to the wire."""
     trace: list[TraceRecord] = field(default_factory=list)
     counters: dict[str, int] = field(default_factory=dict)
+    in_flight: list[int] = field(default_factory=list)
+    """Of each frame from the wire: how many before it had no verdict yet when its SA's replay
+    window was looked at. Only hardware has any."""

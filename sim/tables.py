@@ -15,6 +15,7 @@ from amaranth.lib import wiring
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from model.codes import SaDirection, SaOperation
+from model.features import ALL
 from model.layouts import SA_COMMAND
 from model.sa import SecurityAssociation, command_values
 from sim.build import build, cache_directory, locked, run
@@ -83,6 +84,6 @@ def _table_netlist(width: int, size: int) -> Netlist:
     def make() -> wiring.Component:
         from hdl.sa_store import SaStore
 
-        return SaStore(width, size)
+        return SaStore(width, size, ALL.replay_window)
 
     return kept_netlist("sa_store", f"{width} {size}", make)

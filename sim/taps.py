@@ -20,6 +20,7 @@ from model.codes import (
     SaResult,
     TxStatus,
 )
+from model.device import IN_FLIGHT_MAX
 from model.layouts import (
     RX_COMPLETION,
     RX_LOOKED_UP,
@@ -34,7 +35,7 @@ from model.trace import TraceRecord
 from sim.steps import Command, Outcome, Received, RxFrame, Step, TxFrame
 
 TAP_NAMES = (
-    "rx_parse", "rx_lookup", "rx_open", "rx_icv", "rx_verdict",
+    "rx_parse", "rx_window", "rx_lookup", "rx_open", "rx_icv", "rx_verdict",
     "tx_segment", "tx_verdict", "tx_trailer", "tx_seqiv", "tx_seal", "tx_icv",
 )
 
@@ -44,6 +45,8 @@ def tap_names(sides: Iterable[str]) -> list[str]:
     return [name for name in TAP_NAMES if name.split("_")[0] in sides]
 
 
+_VERDICTS = 2 * IN_FLIGHT_MAX
+"""``rx_window`` counts verdicts modulo this."""
 IV_OFFSET_END = ESP_HEADER_BYTES + ESP_IV_BYTES
 TAG_BYTES = 16
 
@@ -85,6 +88,7 @@ def outcome_of(steps: Sequence[Step], seen: Observed, width: int) -> Outcome:
         ],
         sent=[bytes.fromhex(data) for data in seen.to_wire],
         trace=reader.trace,
+        in_flight=reader.in_flight,
         counters=seen.counters,
     )
 
@@ -94,6 +98,7 @@ class _Reader:
 
     def __init__(self, seen: Observed, width: int) -> None:
         self.trace: list[TraceRecord] = []
+        self.in_flight: list[int] = []
         self._width = width
         self._taps: dict[str, Iterator[Any]] = {
             name: iter(seen.taps.get(name, ())) for name in TAP_NAMES
@@ -117,6 +122,8 @@ class _Reader:
         """The trace points of a frame from the wire."""
         self._packets["rx"] += 1
         self._add("rx.in", {"frame": frame.hex()})
+        earlier = self._packets["rx"] - 1
+        self.in_flight.append((earlier - next(self._taps["rx_window"], earlier)) % _VERDICTS)
         parsed = self._next("rx_parse", RX_PARSED)
         found = None
         if parsed is not None and parsed["status"] == RxStatus.OK:
