@@ -55,7 +55,7 @@ def package(netlist: Netlist, ports: Sequence[dict[str, Any]], chosen: Chosen) -
         f"{TOP}.json": json.dumps(summary, indent=1) + "\n",
         f"{TOP}.md": _markdown(summary, chosen),
         f"{EXAMPLE}.v": example(chosen.features, ports),
-        "registers.md": regdoc.markdown(),
+        **{path.name: make() for path, make in regdoc.FILES.items()},
     }
 
 
@@ -139,7 +139,8 @@ targets:
 """
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """A table in Markdown, with an empty line behind it."""
     lines = [head, ["---"] * len(head), *rows]
     return "".join("| " + " | ".join(map(str, line)) + " |\n" for line in lines) + "\n"
 
@@ -149,7 +150,7 @@ def _markdown(summary: dict[str, Any], chosen: Chosen) -> str:
     ram = summary["ram_bits"]
     parts = [
         f"# espnic {summary['version']}\n\nThis build: {_in_words(features)}.\n\n",
-        _table(("parameter", "value"), [
+        table(("parameter", "value"), [
             *((name, value) for name, value in asdict(features).items()),
             ("clock that rates are for", f"{chosen.clock_mhz:g} MHz"),
             ("clocks of reset until SAs may be added", f"{summary['sweep_clocks']:,}"),
@@ -161,7 +162,7 @@ def _markdown(summary: dict[str, Any], chosen: Chosen) -> str:
         preset = PRESETS[chosen.preset]
         parts.append(f"Preset {chosen.preset}; its clock is {preset.why}.\n\n")
     parts += ["## Area\n\n", _area(summary["area"]), "## Rates\n\n", _rates(summary)]
-    parts += ["## Ports\n\n", _table(("port", "direction", "bits"), [
+    parts += ["## Ports\n\n", table(("port", "direction", "bits"), [
         (port["name"], port["direction"], port["bits"]) for port in summary["ports"]])]
     return "".join(parts).rstrip("\n") + "\n"
 
@@ -170,7 +171,7 @@ def _area(area: dict[str, int] | str) -> str:
     if isinstance(area, str):
         return f"{NOT_MEASURED.capitalize()}: `espnic synth engine` measures the build with all " \
                "parts.\n\n"
-    return "UltraScale+, open synthesis:\n\n" + _table(
+    return "UltraScale+, open synthesis:\n\n" + table(
         ("LUT", "LUT RAM", "FF", "BRAM"), [[f"{value:,}" for value in area.values()]])
 
 
@@ -181,7 +182,7 @@ def _rates(summary: dict[str, Any]) -> str:
     return (
         f"Frames back to back, on the slower side, at {summary['clock_mhz']:g} MHz. Measured on "
         "the build with all parts.\n\n"
-        + _table(("clear packet", "clocks", "Gb/s", "Mpackets/s"), [
+        + table(("clear packet", "clocks", "Gb/s", "Mpackets/s"), [
             (rate["size"], f"{rate['clocks']:.2f}", f"{rate['gbps']:.1f}", f"{rate['mpps']:.2f}")
             for rate in summary["rates"]])
         + f"Clocks that carry a line rate at every size: {needs}.\n\n")
