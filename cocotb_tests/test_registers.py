@@ -8,6 +8,7 @@ from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from cocotb.triggers import ClockCycles, RisingEdge
+from cocotb.utils import get_sim_time
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiResp
 
 from cocotb_tests.sa_bench import (
@@ -42,7 +43,7 @@ from model.registers import ADDRESS_BITS, BY_NAME, REGISTERS, WORD_BYTES, Access
 from model.statistics import statistics
 from sim.build import simulate
 from sim.driver import Driver
-from sim.streams import StreamSource, start_clock_and_reset
+from sim.streams import CLOCK_NS, StreamSource, start_clock_and_reset
 
 WIDTH = 128
 LANES = WIDTH // 128
@@ -119,6 +120,27 @@ def stall(axil: AxiLiteMaster, chance: random.Random) -> None:
         channel.set_pause_generator(pauses())
 
 
+class Handshakes:
+    """Checks that each answer stays as it is until it is taken (IHI 0022, A3.2.1)."""
+
+    def __init__(self, dut) -> None:
+        self.waited = 0
+        for channel, payload in (("b", ("bresp",)), ("r", ("rresp", "rdata"))):
+            cocotb.start_soon(self._watch(dut, channel, payload))
+
+    async def _watch(self, dut, channel: str, payload: tuple[str, ...]) -> None:
+        valid = getattr(dut, f"axil__{channel}valid")
+        ready = getattr(dut, f"axil__{channel}ready")
+        answer = [getattr(dut, f"axil__{name}") for name in payload]
+        waiting = None
+        while True:
+            await RisingEdge(dut.clk)
+            offered = [int(signal.value) for signal in answer] if int(valid.value) else None
+            assert waiting in (None, offered), f"{channel}: {waiting} became {offered}"
+            waiting = None if int(ready.value) else offered
+            self.waited += waiting is not None
+
+
 async def write_word(axil: AxiLiteMaster, offset: int, value: int) -> AxiResp:
     return (await axil.write(offset, value.to_bytes(WORD_BYTES, "little"))).resp
 
@@ -167,6 +189,7 @@ async def random_accesses_in_parallel_keep_their_order_and_strobes(dut):
     """Reads and writes at once, writes of single bytes and of any bytes."""
     chance, axil = await start(dut)
     stall(axil, chance)
+    handshakes = Handshakes(dut)
     kept = [register for register in registers.SA_PARAMETERS
             if register.access == Access.READ_WRITE]
     expected = dict.fromkeys((register.offset for register in kept), 0)
@@ -185,6 +208,7 @@ async def random_accesses_in_parallel_keep_their_order_and_strobes(dut):
         assert (await writing).resp == AxiResp.OKAY
     for register in kept:
         assert await read_word(axil, register.offset) == (AxiResp.OKAY, expected[register.offset])
+    assert handshakes.waited > 20
 
 
 @cocotb.test()
@@ -433,11 +457,13 @@ QUIESCE_AND_HASH = {BY_NAME["CONTROL"].offset,
 async def random_accesses_and_events_give_what_the_model_gives(dut):
     chance, axil = await start(dut)
     stall(axil, chance)
+    handshakes = Handshakes(dut)
     twins = Twins(dut, chance, axil)
     for _ in range(500):
         await twins.step()
     for register in REGISTERS:
         await twins.read(register.offset)
+    assert handshakes.waited > 100
 
 
 @cocotb.test()
@@ -488,6 +514,24 @@ async def a_doorbell_while_a_command_runs_is_refused_and_counted(dut):
     counters = await driver.counters()
     assert counters["sa_command_dropped"] == refused
     assert (counters["sa_add_success"], counters["sa_add_fail"]) == (1, 0)
+
+
+@cocotb.test()
+async def transfers_back_to_back_take_three_clocks_each_way(dut):
+    """Many writes and reads at once, as fast as the bus takes them."""
+    chance, axil = await start(dut)
+    words = [registers.BY_NAME[f"SA_DESTINATION{place}"] for place in range(4)]
+    begin = get_sim_time("ns")
+    values = [chance.getrandbits(32) for _ in range(40)]
+    writing = [cocotb.start_soon(write_word(axil, words[place % 2].offset, value))
+               for place, value in enumerate(values)]
+    reading = [cocotb.start_soon(read_word(axil, words[2 + place % 2].offset))
+               for place in range(40)]
+    assert {await one for one in reading} == {(AxiResp.OKAY, 0)}
+    assert {await one for one in writing} == {AxiResp.OKAY}
+    assert get_sim_time("ns") - begin <= CLOCK_NS * (3 * len(values) + 10)
+    for place in range(2):
+        assert await read_word(axil, words[place].offset) == (AxiResp.OKAY, values[38 + place])
 
 
 @cocotb.test()
