@@ -25,7 +25,7 @@ from sim.simulators import require_tools
 MODULE = "sim.life_bench"
 MODEL_TURNS = (8, 17)
 """Where the two deletes under traffic fall when no RTL says where."""
-_PARTS = ("accesses", "facts", "frames")
+_PARTS = ("accesses", "facts", "frames", "problems")
 _SHOWN = 100
 
 
@@ -79,7 +79,9 @@ def play(options: Options, console: Console, *, model_only: bool) -> None:
         raise InputError(f"--width {options.width}: expected one of "
                          f"{', '.join(map(str, WIDTHS))}")
     if model_only:
-        show(on_model(options.width, options.seed).entries, console)
+        alone = on_model(options.width, options.seed)
+        show(alone.entries, console)
+        _judge(alone.entries)
         return
     require_tools(options.simulator)
     with console.status(f"The life of an SA pair on the RTL, {options.width} bits"):
@@ -89,10 +91,18 @@ def play(options: Options, console: Console, *, model_only: bool) -> None:
     found = difference(rtl.entries, model.entries)
     if found is not None:
         raise Mismatch(found)
-    accesses, facts, frames = (sum(len(getattr(entry, part)) for entry in rtl.entries)
-                               for part in _PARTS)
+    _judge(rtl.entries)
+    accesses, facts, frames, _ = (sum(len(getattr(entry, part)) for entry in rtl.entries)
+                                  for part in _PARTS)
     console.print(f"[bold]RTL = model[/]  {len(rtl.entries)} steps, {accesses} register accesses, "
                   f"{frames} frames with their completions, {facts} findings")
+
+
+def _judge(entries: Sequence[Entry]) -> None:
+    """Raise ``Mismatch`` for the first thing that has not come out as it must."""
+    for number, entry in enumerate(entries, start=1):
+        for problem in entry.problems:
+            raise Mismatch(f"step {number}, {entry.title}: {problem}")
 
 
 def show(entries: Sequence[Entry], console: Console) -> None:

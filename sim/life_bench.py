@@ -22,6 +22,8 @@ from sim.steps import Received
 from sim.streams import start_clock_and_reset
 
 STALL = 0.1
+JUDGE_POLLS = 100
+"""Reads of all counters until all requests must be judged: each takes over 1,000 clocks."""
 
 
 @cocotb.test()
@@ -93,9 +95,12 @@ class RtlPorts:
     async def _left(self) -> list[bytes]:
         """Frames that have left since the last time, when every request is judged."""
         await self._sources["tx"].drained()
-        counters = await self._hardware.counters()
-        while counters["tx_packets_in"] != self._given:
+        for _ in range(JUDGE_POLLS):
             counters = await self._hardware.counters()
+            if counters["tx_packets_in"] == self._given:
+                break
+        else:
+            raise AssertionError(f"{counters['tx_packets_in']} of {self._given} requests judged")
         await self._sinks["tx"].reach(counters["tx_packets_out"])
         frames = [frame.data for frame in self._sinks["tx"].frames[self._sent:]]
         self._sent += len(frames)

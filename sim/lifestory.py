@@ -13,6 +13,7 @@ from typing import Protocol
 
 from model import gso, ip
 from model.codes import (
+    Encapsulation,
     EventKind,
     IcvSize,
     KeySize,
@@ -31,12 +32,13 @@ from model.linux.netdev import NetDevice
 from model.linux.skb import SkBuff
 from model.linux.xfrm import Direction, KmState, Limits, Usage, XfrmState, state_of
 from model.registers import REGISTERS, Access
-from model.sa import SecurityAssociation
+from model.sa import SALT_BYTES, SEQIV_SALT_BYTES, SecurityAssociation
 from model.stack import Request
 from sim.steps import Received
 
 Action = Callable[[], Awaitable[None]]
 
+NO_LIMITS = Limits()
 BURST_THRESHOLD = 3
 BURST_CLOCKS = 0xFFFFFFFF
 _AT = {register.offset: register for register in REGISTERS}
@@ -76,6 +78,8 @@ class Entry:
     """What was seen."""
     frames: list[str] = field(default_factory=list)
     """All frames that left the device, in hexadecimal digits, with their completions."""
+    problems: list[str] = field(default_factory=list)
+    """What did not come out as it must, whatever the device."""
 
 
 class RecordedRegisters:
@@ -146,18 +150,20 @@ class Story:
     async def play(self) -> None:
         """All of it."""
         await self._probe()
-        old = await self._add_pair("first", seed=1, first=(1 << 32) - 24, window=32, limits=Limits(
-            soft_packets=30, soft_bytes=1 << 20, hard_packets=60))
+        old = await self._add_pair(
+            "first", _Kind(first=(1 << 32) - 24, window=32),
+            Limits(soft_packets=30, soft_bytes=1 << 20, hard_packets=60))
         await self._send(old, "single packets out", singles=6)
         await self._send(old, "a super-frame out, cut by the device", mss=536, segments=7)
         await self._send(
             old, "a super-frame out across 2^32, cut by software", mss=536, segments=17)
         wires = await self._receive(old, "packets in, across 2^32", count=45)
-        await self._repeat(wires)
+        await self._repeat(wires, "replays: the last, one before it, and one so old that its "
+                                  "number would be of the next 2^32")
         await self._forge(old)
         await self._interrupt("the interrupt")
-        new = await self._add_pair("second", seed=2, first=(1 << 31) - 6, window=48, limits=Limits(
-            hard_packets=12))
+        new = await self._add_pair(
+            "second", _Kind(first=(1 << 31) - 6, window=48), Limits(hard_packets=12))
         await self._delete_while_sending(old)
         await self._delete_while_receiving(old, new)
         await self._free(old)
@@ -165,6 +171,13 @@ class Story:
         await self._send(new, "packets out, up to the hard limit", singles=12)
         await self._refused(new)
         await self._interrupt("the interrupt again")
+        third = await self._add_pair(
+            "third", _Kind(esn=False, window=128, encapsulation=Encapsulation.UDP),
+            limits_in=Limits(soft_packets=100, hard_packets=150))
+        wires = await self._receive(third, "packets in, in UDP and without ESN", count=145)
+        await self._repeat(wires, "replays: the last, one before it, and one left of the window")
+        await self._receive_past_the_limit(third)
+        await self._interrupt("the interrupt once more")
         await self._statistics(new)
         await self._down()
         await self._after(new)
@@ -183,15 +196,14 @@ class Story:
         self._end()
 
     async def _add_pair(
-        self, name: str, seed: int, first: int, window: int, limits: Limits,
+        self, name: str, kind: "_Kind", limits_out: Limits = NO_LIMITS,
+        limits_in: Limits = NO_LIMITS,
     ) -> "_Pair":
         here, there = IPv4Address("192.0.2.1"), IPv4Address("192.0.2.2")
-        pair = _Pair(*(
-            state_of(self._association(f"{name} {way}", source, destination, first, window),
-                     direction)
-            for way, source, destination, direction in (
-                ("out", here, there, Direction.OUT), ("in", there, here, Direction.IN))))
-        pair.outbound.limits = limits
+        out = kind.association(f"{name} out", here, there, self._random)
+        back = kind.association(f"{name} in", there, here, self._random)
+        pair = _Pair(state_of(out, Direction.OUT, limits=limits_out),
+                     state_of(back, Direction.IN, limits=limits_in))
         for x in (pair.outbound, pair.inbound):
             entry = self._begin(f"add SA {x.name}")
             await self.host.add(x, self.driver.device)
@@ -202,15 +214,6 @@ class Story:
             mirror = Direction.IN if x.direction == Direction.OUT else Direction.OUT
             await self.peer.add(state_of(x.association, mirror))
         return pair
-
-    def _association(
-        self, name: str, source: IPv4Address, destination: IPv4Address, first: int, window: int,
-    ) -> SecurityAssociation:
-        random = self._random
-        return SecurityAssociation(
-            spi=random.randrange(256, 1 << 32), source=source, destination=destination,
-            key=random.randbytes(32), salt=random.randbytes(4), seqiv_salt=random.randbytes(8),
-            name=name, esn=True, initial_seq=first, replay_window=window)
 
     async def _send(
         self, pair: "_Pair", title: str, singles: int = 0, mss: int = 0, segments: int = 0,
@@ -237,13 +240,13 @@ class Story:
                  for _ in range(count)]
         wires = [self._from_peer(pair, packet) for packet in clear]
         delivered = await self._take(entry, wires)
-        entry.facts.append("all as the peer has sent them" if delivered == clear else "DIFFERENT")
+        if delivered != clear:
+            entry.problems.append("the packets that go up are not those that the peer has sent")
         self._end()
         return wires
 
-    async def _repeat(self, wires: list[bytes]) -> None:
-        entry = self._begin("replays: the last, one before it, and one so old that its number "
-                            "would be of the next 2^32")
+    async def _repeat(self, wires: list[bytes], title: str) -> None:
+        entry = self._begin(title)
         await self._take(entry, [wires[-1], wires[-9], wires[0]])
         self._end()
 
@@ -252,6 +255,12 @@ class Story:
         wire = self._from_peer(pair, gso.with_checksum(self._packet(100)))
         forged = [_flip(wire, byte, bit) for byte, bit in ((60, 3), (-1, 0), (39, 7))]
         await self._take(entry, [*forged, wire])
+        self._end()
+
+    async def _receive_past_the_limit(self, pair: "_Pair") -> None:
+        entry = self._begin("packets in, more than the hard limit allows")
+        await self._take(entry, [
+            self._from_peer(pair, gso.with_checksum(self._packet(40))) for _ in range(8)])
         self._end()
 
     async def _interrupt(self, title: str) -> None:
@@ -368,8 +377,9 @@ class Story:
         """Frames from the device's wire come to the peer, who must get the clear packets."""
         entry.frames += [wire.hex() for wire in wires]
         opened = [self.peer.input.receive(SkBuff(wire)) for wire in wires]
-        right = "the peer opens all" if opened == clear else "the peer gets OTHERS"
-        entry.facts.append(f"{len(wires)} frames on the wire{', ' + right if wires else ''}")
+        entry.facts.append(f"{len(wires)} frames on the wire; the peer opens {len(opened)}")
+        if opened != clear:
+            entry.problems.append("the packets that the peer gets are not those that were sent")
 
     async def _take(self, entry: Entry, wires: list[bytes]) -> list[bytes | None]:
         """Frames come to the device, its driver and its stack."""
@@ -401,6 +411,26 @@ class Story:
         self._told = len(self.host.expired.told)
         entry.facts += [f"{name} {count}" for name, count in sorted(
             self.driver.noticed.items())]
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """What the SAs of a pair have in common."""
+
+    window: int
+    first: int = 1
+    esn: bool = True
+    encapsulation: Encapsulation = Encapsulation.NONE
+
+    def association(
+        self, name: str, source: IPv4Address, destination: IPv4Address, random: Random,
+    ) -> SecurityAssociation:
+        """An SA of this kind with random secrets and SPI."""
+        return SecurityAssociation(
+            spi=random.randrange(256, 1 << 32), source=source, destination=destination,
+            key=random.randbytes(KeySize.AES256.bytes), salt=random.randbytes(SALT_BYTES),
+            seqiv_salt=random.randbytes(SEQIV_SALT_BYTES), name=name, esn=self.esn,
+            initial_seq=self.first, replay_window=self.window, encapsulation=self.encapsulation)
 
 
 @dataclass(frozen=True)

@@ -393,6 +393,14 @@ def test_p25_rerouted_to_another_device_the_packet_is_sealed_by_software():
     assert receiver.receive(sent.requests[0].frame) == clear
 
 
+def test_p25_a_rerouted_super_packet_is_cut_and_sealed_by_software():
+    sender, tx, receiver, rx = pair(make_sa())
+    sent = sender.host.output.send(tx, tcp_packet(350), NetDevice("eth1"), mss=100)
+    assert sent.way == Way.SOFTWARE and len(sent.requests) == 4
+    assert all(receiver.receive(request.frame) for request in sent.requests)
+    assert receiver.engine.counters["rx_ok"] == 4
+
+
 def test_p25_handles_are_per_device():
     first, second = Bench(), Bench()
     for seed in (5, 6, 7):
@@ -484,6 +492,21 @@ def test_p12_a_change_of_esn_changes_nothing_else():
     after = run(bench.driver.hardware.read_sa(SaDirection.RX, x.offload.handle))
     assert after == before | {"esn_overlap": 1}
     assert after["hard_bytes"] == 1 << 40
+
+
+def test_a_change_of_esn_that_failed_is_made_with_the_next_packet():
+    bench = Bench(device_window=False)
+    x = bench.add(inbound(make_sa(esn=True, replay_window=64)))
+    x.window.advance((1 << 32) + 100)
+    bench.driver.advance_esn(x)
+    bench.registers.broken.add(BY_NAME["SA_DOORBELL"].offset)
+    assert refused(lambda: run(bench.driver.run_work())).name == "EIO"
+    bench.registers.broken.clear()
+    handle = x.offload.handle
+    assert run(bench.driver.hardware.read_sa(SaDirection.RX, handle))["esn_high"] == 0
+    bench.driver.advance_esn(x)
+    run(bench.driver.run_work())
+    assert run(bench.driver.hardware.read_sa(SaDirection.RX, handle))["esn_high"] == 1
 
 
 def test_p14_esn_told_twice_is_done_once():
@@ -676,6 +699,23 @@ def test_p25_a_delete_that_comes_after_a_reset_is_ignored():
     assert x.offload is None and y in bench.host.states
 
 
+def test_p25_what_comes_late_for_an_sa_does_not_touch_the_one_that_has_its_handle_now():
+    bench = Bench()
+    old = bench.add(inbound(make_sa(seed=1)))
+    offload = replace(old.offload)
+    bench.host.states.remove(old)
+    run(bench.driver.down())
+    run(bench.driver.up())
+    new = bench.add(inbound(make_sa(seed=2)))
+    assert new.offload.handle == offload.handle
+    for _ in range(2):
+        run(xfrm_device.state_delete(old))
+        old.offload = offload
+        run(xfrm_device.state_free(old))
+        old.offload = offload
+    assert bench.engine.sas[SaDirection.RX].get(offload.handle) is not None
+
+
 def test_p26_down_leaves_no_sa_in_the_device():
     bench = Bench()
     states = [bench.add(inbound(make_sa(seed=seed))) for seed in range(5)]
@@ -720,6 +760,46 @@ def test_p26_after_a_reset_the_living_sas_are_there_again_with_their_windows():
         assert receiver.receive(wire)
     assert receiver.engine.counters["rx_ok"] == 6
     assert receiver.add(inbound(make_sa(seed=5))).offload.handle != rx.offload.handle
+
+
+def test_p26_a_reset_does_not_bring_deleted_sas_back():
+    bench = Bench()
+    x, y = bench.add(inbound(make_sa(seed=1))), bench.add(inbound(make_sa(seed=2)))
+    run(xfrm_device.state_delete(x))
+    bench.engine.command({"operation": int(SaOperation.FLUSH)})
+    run(bench.driver.restore())
+    table = bench.engine.sas[SaDirection.RX]
+    assert table.get(x.offload.handle) is None and table.get(y.offload.handle) is not None
+    handle = x.offload.handle
+    assert bench.add(inbound(make_sa(seed=3))).offload.handle != handle
+    run(xfrm_device.state_free(x))
+    handles = {bench.add(inbound(make_sa(seed=20 + seed))).offload.handle
+               for seed in range(SAS - 3)}
+    assert handle in handles
+
+
+def test_an_sa_that_could_not_be_added_leaves_nothing_to_the_next_with_its_handle():
+    bench = Bench(device_window=False)
+    first = make_sa(seed=1)
+    bench.add(inbound(first))
+    esn = inbound(make_sa(seed=2, esn=True, initial_seq=5 << 32, spi=first.spi))
+    esn.offload = xfrm_device.Offload(bench.device)
+    assert refused(lambda: run(bench.driver.state_add(esn))).name == "EEXIST"
+    sender = Bench()
+    sa = make_sa(seed=3)
+    tx, rx = sender.add(outbound(sa)), bench.add(inbound(sa))
+    assert rx.offload.handle == 2
+    assert bench.receive(sender.send(tx, clear_packet(4))[0])
+
+
+def test_p14_an_esn_event_is_no_reason_to_drop_what_is_still_on_its_way_up():
+    sa = make_sa(esn=True, initial_seq=(1 << 31) - 5)
+    sender, tx, receiver, rx = pair(sa)
+    wires = [sender.send(tx, clear_packet(4))[0] for _ in range(10)]
+    skbs = [receiver.skb(wire) for wire in wires]
+    run(receiver.driver.handle_interrupt())
+    assert receiver.driver.noticed == {"esn_halves": 1}
+    assert all(receiver.host.input.receive(skb) for skb in skbs)
 
 
 def test_an_upcall_names_an_errno_as_the_kernel_does():

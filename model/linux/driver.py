@@ -6,6 +6,7 @@ contradicts itself; the device's own results go up by their errno names.
 
 import errno
 from collections import Counter, deque
+from dataclasses import asdict
 from random import Random
 
 from model import esn, packet, registers
@@ -30,11 +31,12 @@ from model.linux.xfrm import (
     XFRM_INF,
     Direction,
     ExpireUpcall,
+    KmState,
+    Limits,
     XfrmState,
     expire,
 )
 from model.linux.xfrm_device import api_check, has_options
-from model.replay import Window
 from model.sa import command_values
 from model.statistics import statistics
 
@@ -48,9 +50,17 @@ STATUS = {
 """Statuses on which the device has judged for the stack. With every other the frame goes up
 without a mark and the stack does the work: it also judges replays, before it decrypts."""
 
+_NOTICED = {EventKind.AUTH_BURST: "auth_bursts", EventKind.ESN_HALF: "esn_halves"}
+"""Events that need nothing but to be counted. Of ESN_HALF: the stack's own window, which has
+seen the same packets, moves with them as they come up, and must not move before."""
 _SETTLED = 1 << 30
 """Sequence numbers after a change of ESN, far more than can be on their way up and far fewer than
 to the next change."""
+
+
+def _limits(limits: Limits) -> dict[str, int]:
+    """The device's limits, of which 0 is none."""
+    return {name: 0 if limit == XFRM_INF else limit for name, limit in asdict(limits).items()}
 
 
 class EspnicDriver:
@@ -114,12 +124,12 @@ class EspnicDriver:
         """
         check(x, self.identity)
         side = SIDES[x.direction]
-        await self.run_work()
+        await self._retry_frees()
         if not self._free[side]:
             raise LinuxError(errno.ENOSPC, f"all {self.identity.sas - 1} handles are in use")
         handle = self._free[side].popleft()
         try:
-            await self._command(self._add_values(x, handle), f"add SA {x.name or hex(x.spi)}")
+            await self._add(x, handle)
         except LinuxError:
             self._free[side].appendleft(handle)
             raise
@@ -130,21 +140,25 @@ class EspnicDriver:
     async def state_delete(self, x: XfrmState) -> None:
         """Stop look-ups. The handle stays known, for frames in flight still carry it.
 
-        An SA that a reset has taken away is deleted already.
+        An SA that a reset has taken away is deleted already, and its handle may be another's.
         """
-        side, handle = self._place(x)
-        self._work.pop((side, handle), None)
+        side, handle = place = self._place(x)
+        if self._states.get(place) is not x:
+            return
+        self._work.pop(place, None)
         await self._command(
             command_values(SaOperation.DELETE, side, handle), "delete", gone_is_good=True)
 
     async def state_free(self, x: XfrmState) -> None:
         """Erase the SA's keys; while frames that found it are in flight the work is put off."""
-        side, handle = self._place(x)
-        del self._states[side, handle]
-        self._told.pop((side, handle), None)
-        self._before.pop((side, handle), None)
-        self._to_free.append((side, handle))
-        await self.run_work()
+        place = self._place(x)
+        if self._states.get(place) is not x:
+            return
+        del self._states[place]
+        self._told.pop(place, None)
+        self._before.pop(place, None)
+        self._to_free.append(place)
+        await self._retry_frees()
 
     def offload_ok(self, x: XfrmState, clear: bytes) -> bool:
         """No IPv4 options, no IPv6 extension headers: the receiver's device could not do them."""
@@ -156,11 +170,10 @@ class EspnicDriver:
         Nothing is to be told when the device keeps the window itself, nor of transmit SAs,
         whose frames carry the whole number.
         """
-        side, handle = self._place(x)
-        if (side, handle) not in self._told or not x.esn:
-            return
-        if self._told[side, handle] != esn.driver_state(x.window.top, x.replay_window):
-            self._work[side, handle] = x
+        place = self._place(x)
+        if place in self._told and self._told[place] != esn.driver_state(
+                x.window.top, x.replay_window):
+            self._work[place] = x
 
     async def update_stats(self, x: XfrmState) -> None:
         """Packets and bytes that the device has counted of the SA go to ``x.offload.usage``."""
@@ -182,6 +195,9 @@ class EspnicDriver:
             state = esn.driver_state(x.window.top, x.replay_window)
             if self._told[place] != state:
                 await self._tell(x, state)
+        await self._retry_frees()
+
+    async def _retry_frees(self) -> None:
         waiting, self._to_free = self._to_free, []
         for side, handle in waiting:
             await self._release(side, handle)
@@ -223,29 +239,24 @@ class EspnicDriver:
             await self._handle(event)
         if await self.hardware.clear_events_lost():
             self.noticed["events_overflow"] += 1
-            for (side, handle), x in self._states.items():
-                await self._catch_up(x, side, handle)
+            for (side, handle), x in list(self._states.items()):
+                await self._check_limits(x, side, handle)
 
     async def _handle(self, event: Event) -> None:
         """Handle an event; one that comes twice, or of an SA that is gone, changes nothing."""
         kind = EventKind(event["kind"])
-        if kind == EventKind.AUTH_BURST:
-            self.noticed["auth_bursts"] += 1
+        if kind in _NOTICED:
+            self.noticed[_NOTICED[kind]] += 1
             return
-        side = SaDirection(event["direction"])
-        x = self._states.get((side, event["sa"]))
+        x = self._states.get((SaDirection(event["direction"]), event["sa"]))
         if x is None:
             self.noticed["events_of_no_sa"] += 1
-        elif kind == EventKind.ESN_HALF:
-            await self._catch_up(x, side, event["sa"])
         else:
             expire(x, kind == EventKind.HARD_LIMIT, self._expired)
 
-    async def _catch_up(self, x: XfrmState, side: SaDirection, handle: int) -> None:
-        """Take over what the device knows of an SA: its window's top, and limits reached."""
+    async def _check_limits(self, x: XfrmState, side: SaDirection, handle: int) -> None:
+        """Tell the limits that the device has seen reached."""
         values = await self.hardware.read_sa(side, handle)
-        if values["replay_window"] and values["sequence"] > x.window.top:
-            x.window = Window(x.replay_window, x.esn, values["sequence"])
         for hard, kind in ((True, "hard"), (False, "soft")):
             if any(0 < values[f"{kind}_{unit}"] <= values[unit] for unit in ("packets", "bytes")):
                 expire(x, hard, self._expired)
@@ -271,14 +282,18 @@ class EspnicDriver:
         self.device.up = True
 
     async def restore(self) -> None:
-        """After a reset, which has erased all SAs: key the hash and add the living ones again."""
+        """After a reset, which has erased all SAs: key the hash and add the living ones again.
+
+        Those that were deleted keep their handles until they are freed.
+        """
         states = dict(self._states)
         self._forget()
         await self.hardware.set_hash_key(
             self._secrets.getrandbits(registers.WORD_BITS * registers.HASH_KEY_WORDS))
         await self.hardware.enable_events()
         for (side, handle), x in states.items():
-            await self._command(self._add_values(x, handle), f"restore SA {x.name}")
+            if x.state == KmState.VALID:
+                await self._add(x, handle)
             self._states[side, handle] = x
             self._free[side].remove(handle)
 
@@ -335,22 +350,22 @@ class EspnicDriver:
 
     # Inside
 
-    def _add_values(self, x: XfrmState, handle: int) -> dict[str, int]:
-        """The fields of an ADD, and what the device is told of ESN is noted."""
+    async def _add(self, x: XfrmState, handle: int) -> None:
+        """ADD, with the window as it is now."""
         side = SIDES[x.direction]
         window = self._window_of(x)
+        state = EsnState(high=0, overlap=False)
         values = command_values(SaOperation.ADD, side, handle, x.association)
-        values |= {"replay_window": int(window), "esn_high": 0, "esn_overlap": 0}
+        values |= _limits(x.limits) | {"replay_window": int(window)}
+        by_software = x.direction == Direction.IN and x.esn and not window
         if window:
             values["sequence"] = x.window.top
-        elif x.direction == Direction.IN and x.esn:
+        elif by_software:
             state = esn.driver_state(x.window.top, x.replay_window)
-            values |= {"esn_high": state.high, "esn_overlap": int(state.overlap)}
+        values |= {"esn_high": state.high, "esn_overlap": int(state.overlap)}
+        await self._command(values, f"add SA {x.name or hex(x.spi)}")
+        if by_software:
             self._told[side, handle] = state
-        for name in ("soft_packets", "soft_bytes", "hard_packets", "hard_bytes"):
-            limit = getattr(x.limits, name)
-            values[name] = 0 if limit == XFRM_INF else limit
-        return values
 
     def _window_of(self, x: XfrmState) -> ReplayWindow:
         """The device's window for an SA: one of the same size, if it has that."""
