@@ -299,6 +299,55 @@ async def a_stop_lets_out_what_is_inside_and_loses_nothing(dut):
 
 
 @cocotb.test()
+async def a_window_knows_nothing_of_the_one_that_had_its_handle(dut):
+    """SAs take turns under one handle and one SPI, each with its key and the same numbers.
+
+    Frames of an SA come before all of the next one: whatever meets a window is new to it.
+    """
+    random = Random(cocotb.RANDOM_SEED)
+    await start_clock_and_reset(dut)
+    live = Live(dut, cocotb.RANDOM_SEED, idle=0.1)
+    live.take(stall=0.1)
+    sent = 0
+    for turn in range(40):
+        sa = replace(make_sa(seed=turn, esn=bool(turn % 3), device_window=True), spi=77)
+        values = command_values(SaOperation.ADD, SaDirection.RX, 1, sa)
+        assert await live.driver.command(values) == SaResult.OK
+        for number in range(1, 1 + random.choice([5, 40, 80])):
+            live.send(RxFrame(frames.sealed(
+                sa, random.randbytes(random.choice([2, 30, 90])) + b"\0\x04", number)))
+            sent += 1
+        await ClockCycles(dut.clk, random.choice([1, 300, 800]))
+        for operation in (SaOperation.DELETE, SaOperation.FREE):
+            values = command_values(operation, SaDirection.RX, 1, sa)
+            assert await live.driver.command(values) == SaResult.OK
+    await live.sinks["rx"].reach(sent)
+    found = {RX_COMPLETION.unpack(got.user)["status"] for got in live.sinks["rx"].frames}
+    assert found == {RxStatus.OK, RxStatus.AUTH_FAILED, RxStatus.NO_SA}
+
+
+@cocotb.test()
+async def a_window_that_passes_2_32_tells_it(dut):
+    await start_clock_and_reset(dut)
+    live = Live(dut, cocotb.RANDOM_SEED)
+    live.take()
+    first = 2**32 - 2
+    sa = make_sa(seed=11, esn=True, device_window=True, initial_seq=first)
+    for command in add_commands([sa], SaDirection.RX):
+        assert await live.driver.command(command.values) == SaResult.OK
+    numbers = [first, first + 3, first + 1, first + 2, first + 4]
+    for number in numbers:
+        live.send(RxFrame(frames.sealed(sa, bytes(30) + b"\0\x04", number)))
+    await live.sinks["rx"].reach(len(numbers))
+    event = await live.driver.fields("EVENT", "EVENT_SEQUENCE_0", "EVENT_SEQUENCE_1")
+    assert (event["event_valid"], event["kind"]) == (1, EventKind.ESN_HALF)
+    assert (event["direction"], event["sa"]) == (SaDirection.RX, 1)
+    assert event["sequence"] == first + 3
+    await live.driver.write(BY_NAME["EVENT_POP"], 1)
+    assert not (await live.driver.fields("EVENT"))["event_valid"]
+
+
+@cocotb.test()
 async def forged_frames_tell_one_burst_by_the_interrupt(dut):
     random = Random(cocotb.RANDOM_SEED)
     await start_clock_and_reset(dut)

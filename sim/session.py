@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from model.features import WIDTHS, Features
 from model.sa import SecurityAssociation, command_values
 from model.safile import UnsupportedSa
 from model.stack import Receiver
-from sim import captures, handoff, report, rtl, traffic
+from sim import captures, golden, handoff, report, rtl, traffic
 from sim.check import compare_outcomes
 from sim.handoff import HandedOff
 from sim.pcap import read_capture
@@ -85,6 +85,7 @@ def run(request: Request, options: Options, console: Console) -> None:
     with _progress(console, len(job.frames)) as show:
         replay = rtl.replay(rig, job.plan.steps, options, show)
     seconds = time.monotonic() - start
+    job = _with_frames_in_flight(job, replay.outcome.in_flight)
     _write_results(job, {"rtl": replay.outcome, "model": job.plan.outcome})
     console.print(report.status_table(replay.outcome.trace))
     lines = _sa_lines(job)
@@ -181,6 +182,17 @@ def _progress(console: Console, frames: int) -> Iterator:
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("", total=frames)
         yield lambda done: progress.update(task, completed=done)
+
+
+def _with_frames_in_flight(job: Job, in_flight: list[int]) -> Job:
+    """The job with what the model makes of it when as many frames wait for their verdicts.
+
+    That only counts for the high halves that the engine takes from its replay windows.
+    """
+    if not any(sa.esn and sa.device_window for sa in job.sas):
+        return job
+    outcome = golden.run_model(job.plan.steps, Features(sas=rtl.SIMULATED_SAS), in_flight)
+    return replace(job, plan=replace(job.plan, outcome=outcome))
 
 
 def _write_results(job: Job, outcomes: dict[str, Outcome]) -> None:

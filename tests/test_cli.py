@@ -109,6 +109,23 @@ def test_model_writes_the_same_as_run(espnic, fake_rtl, tmp_path):
         assert same[0] == same[1]
 
 
+def test_replay_window_in_the_device_needs_no_changes_of_the_high_half(
+        espnic, fake_rtl, tmp_path):
+    capture = CAPTURES / "esn_wrap_tun4_gcm128.pcap"
+    document = json.loads(capture.with_suffix(".json").read_text())
+    for sa in document["sas"]:
+        sa["device_window"] = True
+    sa_file = tmp_path / "sas.json"
+    sa_file.write_text(json.dumps(document))
+    code, shown, complaint = espnic("run", "--rx", capture, "--sa", sa_file, "-o", tmp_path / "out")
+    assert (code, complaint) == (0, "")
+    assert "packets, as in the plain capture" in shown
+    assert "changes of the high half" not in shown
+    code, shown, _ = espnic(
+        "run", "--rx", capture, "--sa", capture.with_suffix(".json"), "-o", tmp_path / "out")
+    assert (code, "changes of the high half" in shown) == (0, True)
+
+
 def test_traces_of_equal_runs_compare_equal(espnic, fake_rtl, tmp_path):
     espnic("run", "--rx", CAPTURE, "--sa", SA_FILE, "-o", tmp_path)
     traces = tmp_path / "rtl.trace.jsonl", tmp_path / "model.trace.jsonl"
@@ -456,6 +473,8 @@ def test_missing_sa_file(refused, tmp_path):
     ({"key": "zz" * 16}, "key: not hex"),
     ({"salt": "0011"}, "salt: 2 bytes, expected hex of 4 bytes"),
     ({"icv_bits": 100}, "icv_bits: 100, expected 64, 96 or 128"),
+    ({"device_window": 1}, "device_window: 1, expected true or false"),
+    ({"device_window": True, "replay_window": 100}, "replay_window: 100, expected 32, 64, 128,"),
     ({"mode": "beet"}, "mode: beet, expected tunnel or transport"),
     ({"dst": "10.0.0"}, 'dst: "10.0.0", expected an IP address'),
     ({"esn": 1}, "esn: 1, expected true or false"),
