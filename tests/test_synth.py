@@ -603,5 +603,6 @@ def test_memory_is_that_of_the_tables_and_of_the_longest_frames():
     # a replay window of 434.
     assert (rx_sa, tx_sa) == (957 + 384 + 1.5 * 175 + 434, 983 + 384)
     assert (rx_store, tx_store) == (2 * 1024 * 135, (4608 + 1024) * 135)
-    assert area.remembered([ROW])[0].startswith("RAM at 128 bits: 2,037.5 bits a receive SA, 1,367 ")
+    assert area.remembered([ROW])[0].startswith(
+        "RAM at 128 bits: 2,037.5 bits a receive SA, 1,367 ")
     assert "| 128 | 2,037.5 | 1,367 | 276,480 | 760,320 |" in markdown([])
