@@ -1,11 +1,13 @@
 """The verdict over received frames against the device's rules, in their order."""
 
 import random
+from collections import deque
 
 import cocotb
 from cocotb import start_soon
 from cocotb.triggers import ClockCycles, RisingEdge
 
+from cocotb_tests.test_sa_usage import COMMIT
 from hdl.axi_stream import frame_end
 from hdl.icv_split import received_icv
 from hdl.replay_state import WindowAnswer
@@ -49,6 +51,8 @@ class Case:
         self.l4 = chance.choice(list(RxChecksum))
         self.windowed = self.opened and chance.random() < 0.5
         self.late, self.seen = chance.choice(((0, 0), (0, 0), (0, 1), (1, 0), (1, 1)))
+        self.sequence = chance.getrandbits(64)
+        self.expired = chance.random() < 0.2
         self.flipped = chance.choice((None, None, None, chance.randrange(128)))
         if self.flipped is not None:
             self.received[self.flipped // 8] ^= 1 << self.flipped % 8
@@ -61,7 +65,7 @@ class Case:
         return pack(rx_record(), {
             "status": self.status, "sa": self.handle, "esp_offset": self.esp_offset,
             "esp_end": self.esp_end, "text_bytes": self.text_bytes, "icv_size": self.icv,
-            "windowed": self.windowed})
+            "windowed": self.windowed, "sequence": self.sequence})
 
     def end(self):
         return pack(frame_end(), {"bytes": self.frame_bytes, "oversize": self.oversize})
@@ -79,7 +83,8 @@ class Case:
 
     @property
     def authentic(self):
-        return (not self.oversize and self.frame_bytes >= self.esp_end
+        """Of an SA that has not expired too."""
+        return (not self.oversize and self.frame_bytes >= self.esp_end and not self.expired
                 and self.received[:self.icv.bytes] == self.tag[:self.icv.bytes])
 
     def expected_status(self):
@@ -93,11 +98,19 @@ class Case:
             return RxStatus.LATE
         if self.windowed and self.seen:
             return RxStatus.REPLAYED
+        if self.expired:
+            return RxStatus.EXPIRED
         if self.received[:self.icv.bytes] != self.tag[:self.icv.bytes]:
             return RxStatus.AUTH_FAILED
         if self.pad_length + ESP_TRAILER_MIN_BYTES >= self.text_bytes:
             return RxStatus.BAD_TRAILER
         return RxStatus.OK
+
+    def served(self):
+        """What counts for the lifetime of the SA: a frame with the right ICV, mostly."""
+        if self.expected_status() not in (RxStatus.OK, RxStatus.BAD_TRAILER):
+            return None
+        return {"count": 1, "packets": 1, "bytes": self.text_bytes, "sequence": self.sequence}
 
     def check(self, word):
         verdict = unpack(rx_verdict(), word)
@@ -126,7 +139,10 @@ class Bench:
     def __init__(self, dut, *, idle=0.0, stall=0.0):
         self.inputs = {name: StreamSource(dut, name, seed=cocotb.RANDOM_SEED, idle=idle)
                        for name in ("record", "end", "icv", "tag", "text", "window",
-                                    "frame_sum", "packet_sum", "l4")}
+                                    "frame_sum", "packet_sum", "l4", "usage__answer")}
+        self.queries = StreamSink(dut, "usage__query", seed=cocotb.RANDOM_SEED, stall=stall)
+        self.commits = []
+        """Of each frame that was opened, what it served."""
         self.authentic = []
         """Of each windowed frame, what was said with its answer."""
         self._dut = dut
@@ -143,6 +159,7 @@ class Bench:
             self.inputs["tag"].send(int.from_bytes(case.tag, "little"))
             self.inputs["text"].send(case.text())
             self.inputs["packet_sum"].send(case.packet_sum)
+            self.inputs["usage__answer"].send(case.expired)
         if case.windowed:
             self.inputs["window"].send(pack(WindowAnswer, {"late": case.late, "seen": case.seen}))
 
@@ -151,6 +168,10 @@ class Bench:
             await RisingEdge(self._dut.clk)
             if int(self._dut.window__valid.value) and int(self._dut.window__ready.value):
                 self.authentic.append(int(self._dut.received.value))
+            if all(int(getattr(self._dut, f"usage__answer__{name}").value)
+                   for name in ("valid", "ready")):
+                commit = COMMIT.unpack(int(self._dut.usage__commit.value))
+                self.commits.append(commit if commit["count"] else None)
 
 
 def random_cases(count):
@@ -169,6 +190,9 @@ async def verdicts_follow_the_rules(dut):
     for case in cases:
         word, = await bench.verdicts.receive(1)
         case.check(word)
+    opened = [case for case in cases if case.opened]
+    assert bench.queries.items == deque(case.handle for case in opened)
+    assert bench.commits == [case.served() for case in opened]
     assert bench.authentic == [case.authentic for case in cases if case.windowed]
 
 
@@ -180,7 +204,7 @@ async def any_flipped_bit_of_the_icv_is_found(dut):
     for number, case in enumerate(cases):
         case.icv = list(IcvSize)[number % 3]
         case.status, case.oversize, case.pad_length = RxStatus.OK, False, 0
-        case.windowed = False
+        case.windowed = case.expired = False
         case.text_bytes, case.frame_bytes = 16, case.esp_end
         case.received = bytearray(case.tag)
         bit = number // 6
@@ -212,7 +236,8 @@ async def the_verdict_comes_1_clock_after_the_tag(dut):
     for name, word in (("record", case.record()), ("end", case.end()),
                        ("icv", case.received_icv()), ("text", case.text()),
                        ("frame_sum", case.frame_sum), ("packet_sum", case.packet_sum),
-                       ("window", case.late), ("l4", case.l4)):
+                       ("window", case.late), ("l4", case.l4),
+                       ("usage__answer", case.expired)):
         bench.inputs[name].send(word)
     await ClockCycles(dut.clk, 10)
     assert not int(dut.o__valid.value)

@@ -146,6 +146,7 @@ class Engine(wiring.Component):
             wiring.connect(m, rx.lookup, sas.rx_i)
             wiring.connect(m, sas.rx_o, rx.sa)
             wiring.connect(m, rx.event, registers.rx_event)
+            wiring.connect(m, rx.usage, sas.rx_usage)
             m.d.comb += [
                 sas.rx_in_flight.eq(rx.in_flight),
                 sas.rx_judged.eq(rx.judged),

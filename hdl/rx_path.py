@@ -30,6 +30,7 @@ from hdl.rx_dispatch import RxDispatch, rx_record
 from hdl.rx_parser import RxParser, rx_header
 from hdl.rx_verdict import RxVerdict, opened_text
 from hdl.sa_contexts import received_sa
+from hdl.sa_usage import usage_port
 from hdl.text_end import TextEnd
 from hdl.text_extract import TextExtract, text_span
 from hdl.text_restore import TextRestore, text_place
@@ -121,6 +122,8 @@ class RxPath(wiring.Component):
         Frames to the host; the completion is on every beat of its frame.
     event : Out(stream.Signature(RxEvent, always_ready=True))
         One a frame, with its verdict.
+    usage : Out(usage_port())
+        To the lifetimes of the SAs (``SaUsage``), asked with the verdict.
     in_flight : Out(IN_FLIGHT_BITS)
         Frames that have begun to come and have no verdict yet.
     judged : Out(1)
@@ -145,6 +148,7 @@ class RxPath(wiring.Component):
             "sa": In(stream.Signature(received_sa(lanes), always_ready=True)),
             "o": Out(stream.Signature(axi_beat(width, RxCompletion.size))),
             "event": Out(stream.Signature(RxEvent, always_ready=True)),
+            "usage": Out(usage_port()),
             "in_flight": Out(IN_FLIGHT_BITS),
             "judged": Out(1),
             "taps": Out(rx_taps(width)),
@@ -297,6 +301,7 @@ class RxPath(wiring.Component):
         wiring.connect(m, frame_sums.o, verdict.frame_sum)
         wiring.connect(m, packet_sums.o, verdict.packet_sum)
         wiring.connect(m, l4_checks.o, verdict.l4)
+        wiring.connect(m, verdict.usage, wiring.flipped(self.usage))
         final = verdict.o.payload
         beat_bytes = width // 8
         frame_beats = (final.bytes + beat_bytes - 1) // beat_bytes

@@ -11,6 +11,7 @@ from hdl.layouts import LENGTH_BITS, RxCompletion
 from hdl.ones_sum import WORD_BITS
 from hdl.replay_state import WindowAnswer
 from hdl.rx_dispatch import icv_bytes, rx_record
+from hdl.sa_usage import usage_port
 from model.codes import (
     ESP_HEADER_BYTES,
     ESP_IV_BYTES,
@@ -47,6 +48,8 @@ class RxVerdict(wiring.Component):
     Of a frame whose SA has a replay window it says LATE or REPLAYED, whatever the ICV is. The
     window answers as all frames before have left it, and nothing of a frame has been released
     yet, so that this one check is both of RFC 4303, 3.4.3: before decryption and after it.
+    Then it says EXPIRED of a frame whose SA has reached a hard limit, whatever the ICV is. What
+    is none of these and has the right ICV counts for the lifetime of its SA.
 
     The ICV is compared whole, in one clock, so that the time tells nothing. Pad
     length + 2 must be less than the text (Linux's rule); the padding's content is
@@ -73,7 +76,10 @@ class RxVerdict(wiring.Component):
     window : In(stream.Signature(WindowAnswer))
         One for each frame that is ``windowed``: its place in its SA's replay window.
     received : Out(1)
-        In the clock in which ``window`` is taken: the frame is authentic.
+        In the clock in which ``window`` is taken: the frame is authentic, and of an SA that
+        has not expired.
+    usage : Out(usage_port())
+        The lifetime of its SA, asked of for each frame that was opened.
     frame_sum : In(stream.Signature(16))
         One a frame: its checksum as it came.
     packet_sum : In(stream.Signature(16))
@@ -92,6 +98,7 @@ class RxVerdict(wiring.Component):
             "text": In(stream.Signature(opened_text())),
             "window": In(stream.Signature(WindowAnswer)),
             "received": Out(1),
+            "usage": Out(usage_port()),
             "frame_sum": In(stream.Signature(WORD_BITS)),
             "packet_sum": In(stream.Signature(WORD_BITS)),
             "l4": In(stream.Signature(RxChecksum)),
@@ -109,15 +116,20 @@ class RxVerdict(wiring.Component):
         prepared_valid = Signal()
         ready = Signal()
         taken = Signal()
+        room = Signal()
+        query, answer, commit = self.usage.query, self.usage.answer, self.usage.commit
         m.d.comb += [
             opened.eq(record.status == RxStatus.OK),
             complete.eq(self.record.valid & self.end.valid & (
                 ~opened | (self.icv.valid & self.text.valid))),
             ready.eq(~self.o.valid | self.o.ready),
             taken.eq(prepared_valid & self.frame_sum.valid & self.l4.valid & ready & (
-                ~prepared.opened | (self.tag.valid & self.packet_sum.valid))
+                ~prepared.opened | (self.tag.valid & self.packet_sum.valid & answer.valid))
                 & (~prepared.record.windowed | self.window.valid)),
-            prepares.eq(~prepared_valid | taken),
+            room.eq(~prepared_valid | taken),
+            query.valid.eq(complete & opened & room),
+            query.payload.eq(record.sa),
+            prepares.eq(room & (query.ready | ~(complete & opened))),
             self.record.ready.eq(complete & prepares),
             self.end.ready.eq(complete & prepares),
             self.icv.ready.eq(complete & prepares & opened),
@@ -126,6 +138,7 @@ class RxVerdict(wiring.Component):
             self.l4.ready.eq(taken),
             self.tag.ready.eq(taken & prepared.opened),
             self.packet_sum.ready.eq(taken & prepared.opened),
+            answer.ready.eq(taken & prepared.opened),
             self.window.ready.eq(taken & prepared.record.windowed),
         ]
 
@@ -155,20 +168,32 @@ class RxVerdict(wiring.Component):
                 m.d.sync += prepared.status.eq(RxStatus.OVERSIZE)
             with m.Elif(opened & (end.bytes < record.esp_end)):
                 m.d.sync += prepared.status.eq(RxStatus.TRUNCATED)
+        with m.Elif(taken):
+            m.d.sync += prepared_valid.eq(0)
 
         # Second clock: the comparison, the verdict, and the checksum that goes with it.
         differs = Signal()
+        late, seen = Signal(), Signal()
+        expired = answer.payload.expired
         status = Signal(RxStatus)
         m.d.comb += [
             differs.eq(((self.tag.payload & prepared.mask) ^ prepared.icv).any()),
+            late.eq(prepared.record.windowed & self.window.payload.late),
+            seen.eq(prepared.record.windowed & self.window.payload.seen),
             status.eq(prepared.status),
-            self.received.eq((prepared.status == RxStatus.OK) & ~differs),
+            self.received.eq((prepared.status == RxStatus.OK) & ~differs & ~expired),
+            commit.count.eq(self.received & ~late & ~seen),
+            commit.packets.eq(1),
+            commit.bytes.eq(prepared.record.text_bytes),
+            commit.sequence.eq(prepared.record.sequence),
         ]
         with m.If(prepared.status == RxStatus.OK):
-            with m.If(prepared.record.windowed & self.window.payload.late):
+            with m.If(late):
                 m.d.comb += status.eq(RxStatus.LATE)
-            with m.Elif(prepared.record.windowed & self.window.payload.seen):
+            with m.Elif(seen):
                 m.d.comb += status.eq(RxStatus.REPLAYED)
+            with m.Elif(expired):
+                m.d.comb += status.eq(RxStatus.EXPIRED)
             with m.Elif(differs):
                 m.d.comb += status.eq(RxStatus.AUTH_FAILED)
             with m.Elif(prepared.bad_trailer):

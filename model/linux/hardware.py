@@ -10,7 +10,7 @@ from model.layouts import SA_COMMAND, SA_RESPONSE
 from model.linux.bus import RegisterBus, RegisterError
 from model.registers import BY_NAME, Register
 
-POLLS = 1000
+POLLS = 50_000
 """Reads of SA_STATUS before a command counts as lost: far more than the longest takes."""
 DRAIN_POLLS = 20_000
 """Reads of STATUS before frames count as stuck: full stores take some thousand clocks to leave
