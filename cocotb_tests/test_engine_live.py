@@ -35,6 +35,8 @@ from tests.sas import all_kinds_of_sa, device_with, make_sa
 SIDES = ("rx", "tx")
 BOTH = (SaDirection.RX, SaDirection.TX)
 ESP_OFFSET = 14 + 20
+SEGMENT_CLOCKS = 2000
+"""More than from one segment to the next, in spite of stalls."""
 EVENT_PRESENT = 2
 """Of IRQ_STATUS and IRQ_ENABLE."""
 
@@ -63,11 +65,16 @@ class Live:
             self.sources["tx"].send(step.data, TX_DESCRIPTOR.pack(step.descriptor))
 
     async def ended(self, requests):
-        """Wait until so many requests have been judged and all that leave have left."""
+        """Wait until so many requests have been judged and all that leave have left.
+
+        A request is counted with its first segment: nothing may be counted any more.
+        """
         for side in SIDES:
             await self.sources[side].drained()
-        counters = {}
-        while counters.get("tx_packets_in") != requests:
+        counters, before = {}, None
+        while counters.get("tx_packets_in") != requests or counters != before:
+            before = counters
+            await ClockCycles(self._dut.clk, SEGMENT_CLOCKS)
             counters = await self.driver.counters()
         await self.sinks["tx"].reach(counters["tx_packets_out"])
 
