@@ -55,48 +55,62 @@ class BeatStore(wiring.Component):
         read = ram.read_port()
         m.submodules.ahead = ahead = Queue(shape, READ_AHEAD)
 
+        # Neighbours' valid and ready come late in a clock: what follows from them is made ready
+        # for each case before, and the room that a command makes counts one clock later.
+        limit = self.depth - self.margin
         level = Signal(range(self.depth + 1))
-        head = Signal(range(self.depth))
+        staying = Signal(range(self.depth + 1))
+        writable = Signal(init=1)
         tail = Signal(range(self.depth))
         taken = Signal(range(self.depth + 1))
-        remaining = Signal(range(self.depth + 1))
-        in_flight = Signal(range(READ_AHEAD + 1))
-        fetch = Signal()
-        fetched = Signal()
-
         m.d.comb += [
-            self.i.ready.eq(level < self.depth - self.margin),
+            self.i.ready.eq(writable),
+            staying.eq(level - taken),
             write.addr.eq(tail),
             write.data.eq(self.i.payload),
-            write.en.eq(self.i.valid & self.i.ready),
+            write.en.eq(self.i.valid & writable),
         ]
+        m.d.sync += [level.eq(staying), writable.eq(staying < limit)]
         with m.If(write.en):
-            m.d.sync += tail.eq(self.wrapped(tail + 1))
-        m.d.sync += level.eq(level + write.en - taken)
+            m.d.sync += [
+                level.eq(staying + 1),
+                writable.eq(staying < limit - 1),
+                tail.eq(self.wrapped(tail + 1)),
+            ]
 
-        room = Signal()
-        m.d.comb += room.eq(in_flight != READ_AHEAD)
         command = self.command
-        with m.If(remaining != 0):
-            m.d.comb += [fetch.eq(room), taken.eq(room)]
-        with m.Else():
-            m.d.comb += command.ready.eq(~command.payload.keep | room)
-            with m.If(command.valid):
-                m.d.comb += fetch.eq(command.payload.keep & room)
-                m.d.comb += taken.eq(Mux(command.payload.keep, room, command.payload.beats))
+        head = Signal(range(self.depth))
+        remaining = Signal(range(self.depth + 1))
+        reading = Signal()
+        in_flight = Signal(range(READ_AHEAD + 1))
+        room = Signal(init=1)
+        fetch, forget, leaves, fetched = Signal(), Signal(), Signal(), Signal()
+        m.d.comb += [
+            command.ready.eq(~reading & (~command.payload.keep | room)),
+            fetch.eq(room & (reading | (command.valid & command.payload.keep))),
+            forget.eq(~reading & command.valid & ~command.payload.keep),
+            leaves.eq(ahead.o.valid & ahead.o.ready),
+        ]
+        m.d.sync += [taken.eq(Mux(forget, command.payload.beats, fetch)), fetched.eq(fetch)]
         with m.If(fetch):
-            m.d.sync += remaining.eq(Mux(remaining == 0, command.payload.beats, remaining) - 1)
-        m.d.sync += head.eq(self.wrapped(head + taken))
+            m.d.sync += head.eq(self.wrapped(head + 1))
+        with m.Elif(forget):
+            m.d.sync += head.eq(self.wrapped(head + command.payload.beats))
+        with m.If(fetch & reading):
+            m.d.sync += [remaining.eq(remaining - 1), reading.eq(remaining != 1)]
+        with m.Elif(fetch):
+            m.d.sync += [
+                remaining.eq(command.payload.beats - 1), reading.eq(command.payload.beats != 1)]
+        with m.If(fetch & ~leaves):
+            m.d.sync += [in_flight.eq(in_flight + 1), room.eq(in_flight != READ_AHEAD - 1)]
+        with m.Elif(leaves & ~fetch):
+            m.d.sync += [in_flight.eq(in_flight - 1), room.eq(1)]
 
         m.d.comb += [
             read.addr.eq(head),
             read.en.eq(fetch),
             ahead.i.payload.eq(read.data),
             ahead.i.valid.eq(fetched),
-        ]
-        m.d.sync += [
-            fetched.eq(fetch),
-            in_flight.eq(in_flight + fetch - (ahead.o.valid & ahead.o.ready)),
         ]
         wiring.connect(m, ahead.o, wiring.flipped(self.o))
         return m

@@ -1,7 +1,7 @@
 """A queue between two blocks."""
 
-from amaranth.hdl import Module, Shape, Value
-from amaranth.lib import fifo, stream, wiring
+from amaranth.hdl import Module, Mux, Shape, Signal, Value
+from amaranth.lib import fifo, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 
@@ -9,8 +9,8 @@ class Queue(wiring.Component):
     """First in, first out, in distributed RAM or, when ``block_ram``, in block RAM.
 
     An entry leaves in the clock after it came at the earliest, from block RAM two clocks
-    after; one in and one out each clock. ``i.ready`` does not depend on ``o.ready``, so
-    a queue also cuts the ready path.
+    after; one in and one out each clock. ``i.ready`` and ``o.valid`` are registers, so a
+    queue also cuts the paths of both.
 
     Parameters
     ----------
@@ -37,8 +37,14 @@ class Queue(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        kind = fifo.SyncFIFOBuffered if self.block_ram else fifo.SyncFIFO
-        m.submodules.fifo = queue = kind(
+        if self.block_ram:
+            self._in_block_ram(m)
+        else:
+            self._in_distributed_ram(m)
+        return m
+
+    def _in_block_ram(self, m):
+        m.submodules.fifo = queue = fifo.SyncFIFOBuffered(
             width=Shape.cast(self.i.payload.shape()).width, depth=self.depth)
         m.d.comb += [
             queue.w_data.eq(self.i.payload),
@@ -48,4 +54,42 @@ class Queue(wiring.Component):
             self.o.valid.eq(queue.r_rdy),
             queue.r_en.eq(self.o.ready),
         ]
-        return m
+
+    def _in_distributed_ram(self, m):
+        m.submodules.ram = ram = memory.Memory(
+            shape=self.i.payload.shape(), depth=self.depth, init=[],
+            attrs={"ram_style": "distributed"})
+        write_port = ram.write_port()
+        read_port = ram.read_port(domain="comb")
+        level = Signal(range(self.depth + 1))
+        readable = Signal()
+        writable = Signal(init=1)
+        head = Signal(range(self.depth))
+        tail = Signal(range(self.depth))
+        write, read = Signal(), Signal()
+        m.d.comb += [
+            write.eq(self.i.valid & writable),
+            read.eq(self.o.ready & readable),
+            self.i.ready.eq(writable),
+            self.o.valid.eq(readable),
+            write_port.addr.eq(tail),
+            write_port.data.eq(self.i.payload),
+            write_port.en.eq(write),
+            read_port.addr.eq(head),
+            self.o.payload.eq(read_port.data),
+        ]
+        # What follows from the level is found before it is known which way it goes: valid and
+        # ready of the neighbours come late in a clock.
+        with m.If(write & ~read):
+            m.d.sync += [
+                level.eq(level + 1), readable.eq(1), writable.eq(level != self.depth - 1)]
+        with m.Elif(read & ~write):
+            m.d.sync += [level.eq(level - 1), readable.eq(level != 1), writable.eq(1)]
+        with m.If(write):
+            m.d.sync += tail.eq(self._behind(tail))
+        with m.If(read):
+            m.d.sync += head.eq(self._behind(head))
+
+    def _behind(self, place):
+        """The place behind one, the first behind the last."""
+        return Mux(place == self.depth - 1, 0, place + 1)

@@ -31,6 +31,7 @@ from hdl.rx_parser import RxParser, rx_header
 from hdl.rx_verdict import RxVerdict, opened_text
 from hdl.sa_contexts import received_sa
 from hdl.sa_usage import usage_port
+from hdl.skid import Skid
 from hdl.text_end import TextEnd
 from hdl.text_extract import TextExtract, text_span
 from hdl.text_restore import TextRestore, text_place
@@ -188,6 +189,7 @@ class RxPath(wiring.Component):
         m.submodules.l4_check = l4_check = L4Check(width)
         m.submodules.l4_checks = l4_checks = Queue(l4_check.o.payload.shape(), FRAMES)
         m.submodules.verdict = verdict = RxVerdict()
+        m.submodules.judgements = judgements = Skid(verdict.o.payload.shape())
         m.submodules.places = places = Queue(text_place(), 4)
         m.submodules.completions = completions = Queue(RxCompletion, 4)
         m.submodules.restore = restore = TextRestore(width)
@@ -302,10 +304,11 @@ class RxPath(wiring.Component):
         wiring.connect(m, packet_sums.o, verdict.packet_sum)
         wiring.connect(m, l4_checks.o, verdict.l4)
         wiring.connect(m, verdict.usage, wiring.flipped(self.usage))
-        final = verdict.o.payload
+        wiring.connect(m, verdict.o, judgements.i)
+        final = judgements.o.payload
         beat_bytes = width // 8
         frame_beats = (final.bytes + beat_bytes - 1) // beat_bytes
-        judged = fan_out(m, verdict.o, [
+        judged = fan_out(m, judgements.o, [
             (frames.command, Cat(frame_beats[:len(frames.command.payload.beats)], ~final.drop), 1),
             (plain.command, Cat(final.text_beats[:len(plain.command.payload.beats)],
                                 final.restore), final.text_beats != 0),

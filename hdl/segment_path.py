@@ -13,6 +13,7 @@ from hdl.layouts import beat
 from hdl.ones_sum import OnesSum
 from hdl.queue import Queue
 from hdl.segmenter import PATCHES, SUM_BITS
+from hdl.skid import Skid
 from hdl.slicer import Slicer, slicer_request
 from hdl.text_restore import text_place
 
@@ -102,6 +103,7 @@ class SegmentPath(wiring.Component):
         m.submodules.headers = headers = Queue(
             beat(width), 8 * HEADER_BYTES // width + SUM_BEATS)
         m.submodules.slicer = slicer = Slicer(width)
+        m.submodules.sliced = sliced = Skid(beat(width))
         m.submodules.slices = slices = Queue(
             beat(width), 8 * SLICE_BYTES // width + 1, block_ram=True)
         m.submodules.sum = ones_sum = OnesSum(width)
@@ -109,6 +111,7 @@ class SegmentPath(wiring.Component):
         m.submodules.replay = replay = HeaderReplay(width)
         m.submodules.build = build = FrameBuild(width)
         m.submodules.patch = patch = HeaderPatch(width, PATCHES)
+        m.submodules.leaving = leaving = Skid(beat(width))
         m.submodules.agains = agains = Queue(1, ORDERS)
         m.submodules.payloads = payloads = Queue(text_place(), ORDERS)
         m.submodules.patches = patches = Queue(header_patches(PATCHES), ORDERS)
@@ -138,19 +141,21 @@ class SegmentPath(wiring.Component):
         wiring.connect(m, payloads.o, build.place)
         wiring.connect(m, build.o, patch.i)
         wiring.connect(m, patches.o, patch.patch)
-        wiring.connect(m, patch.o, wiring.flipped(self.o))
+        wiring.connect(m, patch.o, leaving.i)
+        wiring.connect(m, leaving.o, wiring.flipped(self.o))
         wiring.connect(m, sums.o, wiring.flipped(self.slice_sum))
 
         # A slice is let in when there is room for its sum, which cannot wait.
         unsummed = Signal(range(SLICES + 1))
         admit, goes = Signal(), Signal()
-        piece = slicer.o.payload
+        wiring.connect(m, slicer.o, sliced.i)
+        piece = sliced.o.payload
         m.d.comb += [
             admit.eq(~piece.first | (unsummed != SLICES)),
             slices.i.payload.eq(piece),
-            slices.i.valid.eq(slicer.o.valid & admit),
-            slicer.o.ready.eq(slices.i.ready & admit),
-            goes.eq(slicer.o.valid & slicer.o.ready),
+            slices.i.valid.eq(sliced.o.valid & admit),
+            sliced.o.ready.eq(slices.i.ready & admit),
+            goes.eq(sliced.o.valid & sliced.o.ready),
             ones_sum.i.payload.data.eq(piece.data),
             ones_sum.i.payload.keep.eq(Cat(piece.count > byte for byte in range(width // 8))),
             ones_sum.i.payload.last.eq(piece.last),
@@ -163,9 +168,9 @@ class SegmentPath(wiring.Component):
 
         leaves = Signal()
         m.d.comb += [
-            leaves.eq(self.o.valid & self.o.ready),
-            self.edited.payload.eq(self.o.payload),
+            leaves.eq(patch.o.valid & patch.o.ready),
+            self.edited.payload.eq(patch.o.payload),
             self.edited.valid.eq(leaves & marks.o.payload),
-            marks.o.ready.eq(leaves & self.o.payload.last),
+            marks.o.ready.eq(leaves & patch.o.payload.last),
         ]
         return m

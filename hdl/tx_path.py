@@ -33,6 +33,7 @@ from hdl.rx_dispatch import looked_up
 from hdl.sa_usage import usage_port
 from hdl.segment_path import SegmentPath, segment_cut
 from hdl.segmenter import Segmenter, segment_plan
+from hdl.skid import Skid
 from hdl.spi_capture import SpiCapture
 from hdl.text_extract import TextExtract, text_span
 from hdl.text_restore import text_place
@@ -197,6 +198,7 @@ class TxPath(wiring.Component):
         m.submodules.sizes = sizes = Queue(IcvSize, CRYPTO_DEPTH)
         m.submodules.split = split = HeaderSplit(width)
         m.submodules.headers = headers = Queue(beat(width), CRYPTO_DEPTH)
+        m.submodules.parted = parted = Skid(beat(width))
         m.submodules.extract = extract = TextExtract(width)
         m.submodules.trailer = trailer = TrailerGenerator(width)
         m.submodules.texts = texts = Queue(beat(width), 2)
@@ -305,7 +307,8 @@ class TxPath(wiring.Component):
         wiring.connect(m, split.headers, headers.i)
         wiring.connect(m, headers.o, esp_header.i)
         wiring.connect(m, esp_headers.o, esp_header.request)
-        wiring.connect(m, split.text, extract.i)
+        wiring.connect(m, split.text, parted.i)
+        wiring.connect(m, parted.o, extract.i)
         wiring.connect(m, spans.o, extract.span)
         wiring.connect(m, extract.o, trailer.i)
         wiring.connect(m, trailers.o, trailer.request)
