@@ -55,6 +55,7 @@ from hdl.sa_store import SaStore
 from hdl.segment_path import SegmentPath
 from hdl.segmenter import Segmenter
 from hdl.seqiv import SeqIv
+from hdl.skid import Skid
 from hdl.slice_plan import SlicePlan
 from hdl.slicer import Slicer
 from hdl.spi_capture import SpiCapture
@@ -97,6 +98,7 @@ BLOCKS = (
     # Small parts first: what a run has done when it is interrupted is kept.
     Block("seqiv", lambda _: SeqIv(), scales=False),
     Block("queue", lambda width: Queue(beat(width), LOOKUP_BEATS)),
+    Block("skid", lambda width: Skid(beat(width))),
     Block("delay_line", lambda width: DelayLine(width, AesPipeline.latency)),
     Block("counters", lambda _: Counters(len(RxStatus)), scales=False),
     Block("axi_lite", lambda _: AxiLite(), scales=False),
