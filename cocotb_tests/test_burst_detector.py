@@ -18,16 +18,14 @@ BURST = EVENT.pack({"kind": EventKind.AUTH_BURST, "direction": SaDirection.RX})
 async def play(dut, model: events.BurstDetector, failures: list[int]) -> int:
     """Give failures clock by clock; every event is that of the model. Returns their number."""
     dut.threshold.value, dut.clocks.value = model.threshold, model.clocks
-    told = 0
-    for failed in failures:
+    told, burst = 0, False
+    for failed in [*failures, 0]:
         dut.failed.value = failed
         await RisingEdge(dut.clk)
-        burst = bool(failed) and model.fail(model_clock(dut))
         assert int(dut.event__valid.value) == burst
-        if burst:
-            told += 1
-            assert int(dut.event__payload.value) == BURST
-    dut.failed.value = 0
+        assert not burst or int(dut.event__payload.value) == BURST
+        burst = bool(failed) and model.fail(model_clock(dut))
+        told += burst
     return told
 
 

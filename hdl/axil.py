@@ -42,7 +42,7 @@ class AxiLite(wiring.Component):
     """AXI4-Lite front end of a register block (AMBA AXI and ACE specification, IHI 0022, B1).
 
     Address and data of a write may come in either order. One write and one read are under
-    way at a time, independent of each other: a write takes 3 clocks, a read 3. The two low
+    way at a time, independent of each other: a write takes 3 clocks, a read 4. The two low
     address bits and the protection bits are ignored. An access that the registers refuse
     is answered with SLVERR.
 
@@ -55,7 +55,8 @@ class AxiLite(wiring.Component):
     write_error : In(1)
         The write of this clock is refused.
     read : Out(stream.Signature(WORD_ADDRESS_BITS, always_ready=True))
-        Word addresses of reads.
+        Word addresses of reads; the payload is there a clock before ``valid`` too, so that
+        what it selects may take a clock.
     read_answer : In(ReadAnswer)
         Answer to the read of this clock; ``data`` is 0 with ``error``.
     """
@@ -108,11 +109,12 @@ class AxiLite(wiring.Component):
 
     def _reads(self, m: Module) -> None:
         bus = self.bus
-        have_address = Signal()
+        have_address, settled = Signal(), Signal()
         m.d.comb += [
             bus.arready.eq(~have_address),
-            self.read.valid.eq(have_address & ~bus.rvalid),
+            self.read.valid.eq(settled & ~bus.rvalid),
         ]
+        m.d.sync += settled.eq(have_address & ~self.read.valid)
         with m.If(bus.arvalid & bus.arready):
             m.d.sync += [have_address.eq(1), self.read.payload.eq(bus.araddr[2:])]
         with m.If(bus.rvalid & bus.rready):

@@ -16,7 +16,7 @@ class BurstDetector(wiring.Component):
 
     A failure while no window is open opens one of ``clocks`` clocks, its own included. The
     failure that brings the number within the window to ``threshold`` or above tells one event,
-    in its clock; the window tells no other. Failures that two windows share may go untold, but
+    1 clock later; the window tells no other. Failures that two windows share may go untold, but
     never 2 ``threshold`` - 1 of them within ``clocks`` clocks.
 
     Members
@@ -41,23 +41,24 @@ class BurstDetector(wiring.Component):
         opened, told = Signal(), Signal()
         failures, number = Signal(THRESHOLD_BITS), Signal(THRESHOLD_BITS)
         elapsed = Signal(CLOCK_BITS)
-        within = Signal()
+        within, burst = Signal(), Signal()
         m.d.comb += [
             within.eq(opened & (elapsed < self.clocks)),
             number.eq(Mux(within, failures + ~failures.all(), 1)),
             self.event.payload.kind.eq(EventKind.AUTH_BURST),
             self.event.payload.direction.eq(SaDirection.RX),
-            self.event.valid.eq(
+            burst.eq(
                 self.failed & ~(within & told)
                 & (self.threshold != 0) & (number >= self.threshold)),
         ]
+        m.d.sync += self.event.valid.eq(burst)
         with m.If(~elapsed.all()):
             m.d.sync += elapsed.eq(elapsed + 1)
         with m.If(self.failed):
             m.d.sync += [
                 opened.eq(1),
                 failures.eq(number),
-                told.eq(within & told | self.event.valid),
+                told.eq(within & told | burst),
             ]
             with m.If(~within):
                 m.d.sync += elapsed.eq(1)

@@ -41,7 +41,8 @@ class CounterBank(wiring.Component):
     """Counts frames by status, frames and bytes in all, SA commands and lost events.
 
     Counters of statuses and commands lie in RAMs, the others in registers. Each source counts
-    once a clock; a counter read shows all clocks before.
+    once a clock. Latency 1 clock from ``index`` to ``value``, which shows all clocks before
+    that of its ``index``.
 
     Members
     -------
@@ -91,7 +92,9 @@ class CounterBank(wiring.Component):
         with m.Switch(self.index):
             for name, offset in counters.items():
                 with m.Case(offset // table.COUNTER_BYTES):
-                    m.d.comb += self.value.eq(values[name])
+                    m.d.sync += self.value.eq(values[name])
+            with m.Default():
+                m.d.sync += self.value.eq(0)
         return m
 
     def _totals(self) -> dict[str, tuple[Value | int, Value]]:

@@ -59,7 +59,7 @@ class Registers(wiring.Component):
     command : Out(stream.Signature(SaCommand))
         SA commands.
     response : In(stream.Signature(SaResponse))
-        Their responses; taken at once but in a clock with a refused doorbell.
+        Their responses; always taken.
     hash_key : Out(HASH_KEY_BITS)
         Key of the look-up hash.
     rx_empty : In(1)
@@ -107,11 +107,7 @@ class Registers(wiring.Component):
         wiring.connect(m, wiring.flipped(self.axil), axil.bus)
         m.submodules.counters = counters = CounterBank()
         m.submodules.bursts = bursts = BurstDetector()
-        sources = (self.rx_usage_event, self.tx_usage_event, self.replay_event)
         m.submodules.events = events = EventQueue(EVENT_SOURCES)
-        for source, target in zip((*map(wiring.flipped, sources), bursts.event), events.i,
-                                  strict=True):
-            wiring.connect(m, source, target)
 
         parameters = Signal(SaCommand)
         read_back = Signal(SaResponse)
@@ -156,14 +152,12 @@ class Registers(wiring.Component):
         ])
 
         write = axil.write.payload
-        rung, answered = Signal(), Signal()
+        rung = Signal()
         m.d.comb += [
             rung.eq(axil.write.valid & write.strobe.any()
                     & (write.address == _word(table.SA_DOORBELL))),
-            answered.eq(self.response.valid & self.response.ready),
             self.command.payload.eq(parameters),
-            self.response.ready.eq(~(rung & busy)),
-            events.o.ready.eq(pop),
+            self.response.ready.eq(1),
         ]
         with m.If(rung & ~busy):
             m.d.sync += [busy.eq(1), done.eq(0), self.command.valid.eq(1)]
@@ -171,28 +165,37 @@ class Registers(wiring.Component):
             m.d.sync += self.command.valid.eq(0)
             m.d.sync += [parameters[name].eq(0) for name in _SECRETS]
         # After the writes, so that what happens in the clock of its clearing stays.
-        with m.If(answered):
+        with m.If(self.response.valid):
             m.d.sync += [
                 busy.eq(0), done.eq(1), interrupts["command_done"].eq(1),
                 read_back.eq(self.response.payload),
             ]
+        self._collect(m, events, bursts)
+        self._interrupt(m, interrupts, events)
+        m.d.comb += [events.o.ready.eq(pop), counters.lost.eq(events.lost)]
+        self._count(m, counters, parameters.operation, rung & busy)
+        return m
+
+    def _collect(self, m: Module, events: EventQueue, bursts: BurstDetector) -> None:
+        """Bring the events of all sources to the queue."""
+        sources = (self.rx_usage_event, self.tx_usage_event, self.replay_event)
+        for source, target in zip((*map(wiring.flipped, sources), bursts.event), events.i,
+                                  strict=True):
+            wiring.connect(m, source, target)
+        m.d.comb += bursts.failed.eq(
+            self.rx_event.valid & (self.rx_event.payload.status == RxStatus.AUTH_FAILED))
+
+    def _interrupt(self, m: Module, interrupts: Mapping[str, Value], events: EventQueue) -> None:
+        """Set what the queue has to tell; raise ``irq`` for what is set and enabled."""
+        m.d.comb += interrupts["event_present"].eq(events.o.valid)
         with m.If(events.lost != 0):
             m.d.sync += interrupts["events_lost"].eq(1)
-        m.d.comb += interrupts["event_present"].eq(events.o.valid)
         m.d.sync += self.irq.eq(Cat(
             interrupts[field.name] & interrupts[f"{field.name}_enable"]
             for field in table.BY_NAME["IRQ_STATUS"].fields).any())
 
-        self._count(m, counters, parameters.operation, answered, rung & busy)
-        m.d.comb += [
-            counters.lost.eq(events.lost),
-            bursts.failed.eq(self.rx_event.valid
-                             & (self.rx_event.payload.status == RxStatus.AUTH_FAILED)),
-        ]
-        return m
-
     def _count(
-        self, m: Module, counters: CounterBank, operation: Value, answered: Value, dropped: Value,
+        self, m: Module, counters: CounterBank, operation: Value, dropped: Value,
     ) -> None:
         """Count the events of the datapath, and SA commands that have ended or been refused."""
         failed = self.response.payload.result != SaResult.OK
@@ -202,18 +205,21 @@ class Registers(wiring.Component):
             counters.tx_event.payload.eq(self.tx_event.payload),
             counters.tx_event.valid.eq(self.tx_event.valid),
         ]
-        for name, counted in (
-            ("sa_add_success", answered & (operation == SaOperation.ADD) & ~failed),
-            ("sa_add_fail", answered & (operation == SaOperation.ADD) & failed),
-            ("sa_delete_success", answered & (operation == SaOperation.DELETE) & ~failed),
-            ("sa_delete_fail", answered & (operation == SaOperation.DELETE) & failed),
-            ("sa_command_dropped", dropped),
-        ):
-            with m.If(counted):
-                m.d.comb += [
-                    counters.command.valid.eq(1),
-                    counters.command.payload.eq(table.COMMANDS.index(name)),
-                ]
+        ended, waits = Signal(), Signal()
+        kind = Signal.like(counters.command.payload)
+        m.d.sync += [
+            ended.eq(self.response.valid & (
+                (operation == SaOperation.ADD) | (operation == SaOperation.DELETE))),
+            kind.eq(Mux(operation == SaOperation.ADD,
+                        Mux(failed, _place("sa_add_fail"), _place("sa_add_success")),
+                        Mux(failed, _place("sa_delete_fail"), _place("sa_delete_success")))),
+            # There are clocks between two refusals, so that one can wait.
+            waits.eq(dropped | waits & ended),
+        ]
+        m.d.comb += [
+            counters.command.valid.eq(ended | waits),
+            counters.command.payload.eq(Mux(ended, kind, _place("sa_command_dropped"))),
+        ]
 
     def _read(self, m: Module, axil: AxiLite, counters: CounterBank, groups: Groups) -> None:
         """Answer reads: each group of registers with the values of its fields."""
@@ -266,6 +272,10 @@ class Registers(wiring.Component):
 
 def _word(register: Register) -> int:
     return register.offset // table.WORD_BYTES
+
+
+def _place(counter: str) -> int:
+    return table.COMMANDS.index(counter)
 
 
 def _members(view: data.View) -> dict[str, Value]:
