@@ -95,7 +95,8 @@ def play(options: Options, console: Console, *, model_only: bool) -> None:
     accesses, facts, frames, _ = (sum(len(getattr(entry, part)) for entry in rtl.entries)
                                   for part in _PARTS)
     console.print(f"[bold]RTL = model[/]  {len(rtl.entries)} steps, {accesses} register accesses, "
-                  f"{frames} frames with their completions, {facts} findings")
+                  f"{frames} frames with their completions, {facts} findings",
+                  highlight=False, soft_wrap=True)
 
 
 def _judge(entries: Sequence[Entry]) -> None:
