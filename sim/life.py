@@ -4,7 +4,7 @@ import json
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import groupby, zip_longest
 from pathlib import Path
 
 from rich.console import Console
@@ -26,6 +26,7 @@ MODULE = "sim.life_bench"
 MODEL_TURNS = (8, 17)
 """Where the two deletes under traffic fall when no RTL says where."""
 _PARTS = ("accesses", "facts", "frames", "problems")
+_IN_RUNS = ("0", "(secret)")
 _SHOWN = 100
 
 
@@ -109,7 +110,7 @@ def _judge(entries: Sequence[Entry]) -> None:
 def show(entries: Sequence[Entry], console: Console) -> None:
     """Print the story, step by step."""
     for number, entry in enumerate(entries, start=1):
-        console.print(f"[bold]{number}. {escape(entry.title)}[/]")
+        console.print(f"[bold]{number}. {escape(entry.title)}[/]", soft_wrap=True)
         for line in brief(entry.accesses):
             console.print(f"     [dim]{escape(line)}[/]", highlight=False, soft_wrap=True)
         for fact in entry.facts:
@@ -117,19 +118,20 @@ def show(entries: Sequence[Entry], console: Console) -> None:
 
 
 def brief(accesses: Sequence[str]) -> list[str]:
-    """The accesses, with runs of writes of 0 and of reads of 0 in one line each."""
+    """The accesses, with each run of writes, or reads, of 0 or of secrets in one line."""
     lines: list[str] = []
-    zeros: list[str] = []
-    for access in [*accesses, ""]:
-        if access.endswith(" 0"):
-            zeros.append(access)
-            continue
-        if zeros:
-            kind = zeros[0].split()[0]
-            names = [each.split()[1] for each in zeros]
-            last = f" to {names[-1]}" if len(names) > 1 else ""
-            lines.append(f"{kind:5} {names[0]}{last} 0")
-            zeros = []
-        if access:
-            lines.append(access)
+    for (number, kind, value), run_of in groupby(enumerate(accesses), _run_key):
+        group = [access for _, access in run_of]
+        if number is not None or len(group) == 1:
+            lines += group
+        else:
+            first, last = group[0].split()[1], group[-1].split()[1]
+            lines.append(f"{kind:5} {first} to {last} {value}")
     return lines
+
+
+def _run_key(numbered: tuple[int, str]) -> tuple[int | None, str, str]:
+    """The same for accesses that go into one line."""
+    number, access = numbered
+    kind, _, value = access.split(maxsplit=2)
+    return None if value in _IN_RUNS else number, kind, value

@@ -66,11 +66,13 @@ def test_keys_are_not_shown(life):
     assert "SA_KEY7          (secret)" in shown and "SA_SALT          (secret)" in shown
 
 
-def test_runs_of_zeros_are_one_line():
-    accesses = ["write A 0", "write B 0", "write C x=1", "read  D 0", "write E y=2", "write F 0"]
+def test_runs_of_zeros_and_of_secrets_are_one_line_each():
+    accesses = ["write A 0", "write B 0", "read  C 0", "write D x=1", "write E (secret)",
+                "write F (secret)", "write G 0", "read  H y=2", "read  H y=2"]
     assert brief(accesses) == [
-        "write A to B 0", "write C x=1", "read  D 0", "write E y=2", "write F 0"]
-    assert Entry("empty").accesses == []
+        "write A to B 0", "read  C 0", "write D x=1", "write E to F (secret)", "write G 0",
+        "read  H y=2", "read  H y=2"]
+    assert brief(Entry("empty").accesses) == []
 
 
 def test_the_driver_guide_is_that_of_the_story_and_the_checks():

@@ -1,0 +1,18 @@
+"""The life of an SA pair on the whole engine, through its registers and streams, as the model's."""
+
+import pytest
+
+from model.features import WIDTHS
+from sim.life import difference, on_model, on_rtl
+from sim.rtl import Options
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_rtl_lives_the_life_of_an_sa_pair_as_the_model_does(width):
+    rtl = on_rtl(Options(width=width, seed=1))
+    print(f"deletes among frames behind {rtl.turns} of them")
+    model = on_model(width, 1, rtl.turns)
+    assert difference(rtl.entries, model.entries) is None
+    assert not any(entry.problems for entry in rtl.entries)
+    left_sealed, found = rtl.turns
+    assert 0 < left_sealed < 24 and 0 < found < 48, "the deletes have not come among the frames"
