@@ -14,6 +14,7 @@ from sim.play import Load, play
 from sim.rate import Workload
 from sim.rate_lso import Bursts
 from sim.steps import TxFrame
+from sim.tables import table_files
 
 SAS = 100
 SEED = 1
@@ -95,6 +96,27 @@ def test_no_clock_is_lost_at_any_length_of_text_and_icv(width, icv):
     jobs = [rate.make_job(Workload(str(size), (size,) * 24), population, SEED)
             for size in (text - ESP_TRAILER_MIN_BYTES for text in range(68, 129, 4))]
     check_rows(rate.measure(rig, jobs, rate.CLOCKS_MHZ[width]))
+
+
+@pytest.mark.parametrize("sas", [1, 5])
+@pytest.mark.parametrize("width", [128, 256, 512])
+def test_a_replay_window_costs_no_clock(width, sas):
+    """Packets back to back, also all of one SA: each is judged by what the one before left."""
+    print(f"seed {SEED}")
+    rig = rate.build_rig(width, SAS)
+    kept = tuple(replace(sa, esn=True, device_window=True, replay_window=128)
+                 for sa in rate.make_sas(sas, SEED, IcvSize.ICV8))
+    population = rate.Population(kept, table_files(rig.width, rig.size, kept))
+    for size in (64, 250):
+        job = rate.make_job(Workload(str(size), (size,) * 40), population, SEED)
+        played, = play(rig, [job.load])
+        rate.check_frames(job, played)
+        beats = [rate.beats(frame, width) for frame in job.sent]
+        passages = played.passages("rx")
+        clocks, limit = rate.steady(passages, beats, beats)
+        assert clocks == limit
+        first = passages[0]
+        assert first.last_out - beats[0] - first.last_in <= LATENCY_MAX
 
 
 def check_rows(rows):
