@@ -20,7 +20,7 @@ from model.codes import (
     SaResult,
     TxStatus,
 )
-from model.features import WIDTHS, Features
+from model.features import ALL, WIDTHS
 from model.packet import parse
 from model.sa import command_values
 from sim import frames
@@ -53,11 +53,11 @@ def hold(steps, width, *, seed=1, stall=0.15):
     return compared(replay(build_engine(options), steps, options), steps, SAS, seed)
 
 
-def compared(replayed, steps, sas, seed):
-    """The outcome of both; fails where they differ."""
+def compared(replayed, steps, sas, seed, parts=ALL):
+    """The outcome of both, builds with these parts; fails where they differ."""
     __tracebackhide__ = True
     assert replayed.problem is None, f"seed {seed}: {replayed.problem}, log {replayed.log}"
-    model = run_model(steps, Features(sas=sas), replayed.outcome.in_flight)
+    model = run_model(steps, replace(parts, sas=sas), replayed.outcome.in_flight)
     difference = compare_outcomes(replayed.outcome, model)
     assert difference is None, f"seed {seed}: {difference}"
     return replayed.outcome

@@ -79,8 +79,7 @@ class Device16(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.registers = block = Registers(FEATURES)
-        m.submodules.store = store = SaStore(
-            WIDTH, SAS, FEATURES.replay_window)
+        m.submodules.store = store = SaStore(FEATURES)
         for port in ("axil", "rx_event", "tx_event", *EVENT_PORTS):
             wiring.connect(m, wiring.flipped(getattr(self, port)), getattr(block, port))
         for port in ("tx_i", "tx_o"):

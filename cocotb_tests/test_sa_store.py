@@ -4,6 +4,7 @@ import os
 import random
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 
 import cocotb
 import pytest
@@ -575,7 +576,7 @@ def test_commands_and_look_ups_of_1024_sas():
 
 def bench(width: int, sas: int, *, commands: int, testcase: str | None = None) -> None:
     simulate(
-        SaStore(width, sas, FEATURES.replay_window), name="sa_store", module=__name__,
+        SaStore(replace(FEATURES, width=width, sas=sas)), name="sa_store", module=__name__,
         testcase=testcase,
         environment={"LANES": str(width // 128), "SAS": str(sas), "COMMANDS": str(commands)},
     )

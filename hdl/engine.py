@@ -120,8 +120,7 @@ class Engine(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         features = self.features
-        m.submodules.sas = sas = SaStore(
-            features.width, features.sas, features.replay_window)
+        m.submodules.sas = sas = SaStore(features)
         m.submodules.registers = registers = Registers(features)
         self.connect_axil(m, registers.axil)
         wiring.connect(m, registers.command, sas.command)
@@ -135,8 +134,6 @@ class Engine(wiring.Component):
             registers.rx_idle.eq(1),
             registers.tx_idle.eq(1),
         ]
-        wiring.connect(m, sas.rx_limit, registers.rx_usage_event)
-        wiring.connect(m, sas.tx_limit, registers.tx_usage_event)
 
         if features.receive:
             m.submodules.rx = rx = RxPath(
@@ -147,6 +144,7 @@ class Engine(wiring.Component):
             wiring.connect(m, sas.rx_o, rx.sa)
             wiring.connect(m, rx.event, registers.rx_event)
             wiring.connect(m, rx.usage, sas.rx_usage)
+            wiring.connect(m, sas.rx_limit, registers.rx_usage_event)
             m.d.comb += [
                 sas.rx_in_flight.eq(rx.in_flight),
                 sas.rx_judged.eq(rx.judged),
@@ -163,6 +161,7 @@ class Engine(wiring.Component):
             wiring.connect(m, tx.read, sas.tx_i)
             wiring.connect(m, sas.tx_o, tx.sa)
             wiring.connect(m, tx.event, registers.tx_event)
+            wiring.connect(m, sas.tx_limit, registers.tx_usage_event)
             wiring.connect(m, tx.usage, sas.tx_usage)
             m.d.comb += [
                 sas.tx_in_flight.eq(tx.in_flight),

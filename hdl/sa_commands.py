@@ -4,6 +4,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hdl.features import Features
 from hdl.hash_key import HashKey
 from hdl.layouts import HANDLE_BITS, IN_FLIGHT_BITS, LookupKey, SaCommand, SaResponse
 from hdl.lookup_control import LookupOperation, LookupReply, LookupRequest
@@ -75,12 +76,8 @@ class SaCommands(wiring.Component):
 
     Parameters
     ----------
-    lanes : int
-        AES lanes of the datapath.
-    sas : int
-        Size of the SA table of each direction.
-    replay_window : int
-        Packets of the largest replay window, 0 for none.
+    features : Features
+        The build. It gives the tables their size, and says which SAs are EOPNOTSUPP.
 
     Members
     -------
@@ -122,10 +119,12 @@ class SaCommands(wiring.Component):
         The receive table has no SA.
     """
 
-    def __init__(self, lanes: int, sas: int, replay_window: int = 0):
-        self.lanes = lanes
-        self.sas = sas
-        self.window_max = max(size for size in ReplayWindow if size.packets <= replay_window)
+    def __init__(self, features: Features):
+        self.features = features
+        self.lanes = lanes = features.width // 128
+        self.sas = sas = features.sas
+        self.window_max = max(
+            size for size in ReplayWindow if size.packets <= features.replay_window)
         super().__init__({
             "command": In(stream.Signature(SaCommand)),
             "response": Out(stream.Signature(SaResponse)),
@@ -354,6 +353,14 @@ class SaCommands(wiring.Component):
             | (command.operation == SaOperation.MODIFY) & no_change
         )
 
+    def _unsupported(self, command: data.View) -> Value:
+        """Whether an SA needs a part that the build has not."""
+        receive = command.direction == SaDirection.RX
+        lacks = Mux(receive, not self.features.receive, not self.features.transmit)
+        if not self.features.ipv6:
+            lacks |= command.ipv6
+        return lacks | receive & (command.replay_window > self.window_max)
+
     def _check(
         self, m: Module, command: data.View, record: data.View, stale: Value, end,
     ) -> None:
@@ -367,7 +374,7 @@ class SaCommands(wiring.Component):
             m.next = "Hash"
             with m.If(stale):
                 end(SaResult.EBUSY)
-            with m.Elif(receive & (command.replay_window > self.window_max)):
+            with m.Elif(self._unsupported(command)):
                 end(SaResult.EOPNOTSUPP)
             with m.Elif(record.taken):
                 end(SaResult.EEXIST)

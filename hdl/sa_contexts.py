@@ -4,7 +4,7 @@ from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.layouts import HANDLE_BITS, LookupKey, hash_powers, sa_context
+from hdl.layouts import HANDLE_BITS, LookupKey, hash_powers, lookup_key, sa_context
 from hdl.lookup_control import SERIAL_BITS
 from hdl.sa_lookup import LookedUp
 from model.codes import SaDirection
@@ -58,7 +58,9 @@ def received_sa(lanes: int) -> data.StructLayout:
     return data.StructLayout({**found_sa(lanes).members, "bottom": 64})
 
 
-def row_layouts(lanes: int, direction: SaDirection) -> dict[str, data.StructLayout]:
+def row_layouts(
+    lanes: int, direction: SaDirection, ipv6: bool = True,
+) -> dict[str, data.StructLayout]:
     """Rows of the memories of one direction, by name."""
     fields = {
         **{name: field.shape for name, field in Record},
@@ -72,7 +74,7 @@ def row_layouts(lanes: int, direction: SaDirection) -> dict[str, data.StructLayo
     return {
         "state": of(_STATE_FIELDS[direction]),
         "secret": of(_SECRET_FIELDS[direction]),
-        "record": Record,
+        "record": data.StructLayout({**Record.members, "key": lookup_key(ipv6)}),
     }
 
 
@@ -108,6 +110,8 @@ class SaContexts(wiring.Component):
         Rows.
     direction : SaDirection
         Whose fields to keep.
+    ipv6 : bool
+        Destinations may be IPv6. Without, 97 bits of each record are spared.
 
     Members
     -------
@@ -132,10 +136,11 @@ class SaContexts(wiring.Component):
 
     latency = 1
 
-    def __init__(self, lanes: int, sas: int, direction: SaDirection):
+    def __init__(self, lanes: int, sas: int, direction: SaDirection, ipv6: bool = True):
         self.lanes = lanes
         self.sas = sas
         self.direction = direction
+        self.ipv6 = ipv6
         super().__init__({
             "i": In(stream.Signature(LookedUp, always_ready=True)),
             "o": Out(stream.Signature(found_sa(lanes), always_ready=True)),
@@ -158,7 +163,7 @@ class SaContexts(wiring.Component):
         read = {**{name: context[name] for name in context.shape().members},
                 "serial": read_serial}
 
-        layouts = row_layouts(self.lanes, self.direction)
+        layouts = row_layouts(self.lanes, self.direction, self.ipv6)
 
         def keep(name: str, enable: Value) -> None:
             fields = layouts[name].members
@@ -193,13 +198,18 @@ class SaContexts(wiring.Component):
             self.o.payload.sa.eq(Mux(hit, sa, 0)),
         ]
 
-        m.submodules.record = ram = memory.Memory(shape=Record, depth=self.sas, init=[])
+        m.submodules.record = ram = memory.Memory(
+            shape=layouts["record"], depth=self.sas, init=[])
         write, look = ram.write_port(), ram.read_port()
         m.d.comb += [
             look.addr.eq(self.record_sa),
-            self.record.eq(look.data),
             write.addr.eq(self.record_sa),
-            write.data.eq(row.record),
             write.en.eq(self.write.valid),
         ]
+        for source, target in ((row.record, write.data), (look.data, self.record)):
+            m.d.comb += [
+                *(target[name].eq(source[name]) for name in Record.members if name != "key"),
+                *(target.key[name].eq(source.key[name])
+                  for name in lookup_key(self.ipv6).members),
+            ]
         return m

@@ -4,6 +4,7 @@ from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from hdl.features import Features
 from hdl.layouts import (
     HANDLE_BITS,
     IN_FLIGHT_BITS,
@@ -59,12 +60,9 @@ class SaStore(wiring.Component):
 
     Parameters
     ----------
-    width : int
-        Width of the datapath in bits: 128, 256 or 512, a lane each 128.
-    sas : int
-        Size of each table, a power of two from 16 to 65,536.
-    replay_window : int
-        Packets of the largest replay window, or 0: then there are none, nor the ports for them.
+    features : Features
+        The build; ``sas`` from 16 on. The ports of a direction that it lacks are not there, nor
+        those of replay windows in a build without.
 
     Members
     -------
@@ -105,25 +103,30 @@ class SaStore(wiring.Component):
     rx_latency = SaLookup.latency + SaContexts.latency
     tx_latency = SaContexts.latency
 
-    def __init__(self, width: int, sas: int, replay_window: int = 0):
-        if width not in (128, 256, 512):
-            raise ValueError(f"width: {width!r}, expected 128, 256 or 512")
-        self.width = width
-        self.sas = sas
-        self.replay_window = replay_window
-        lanes = width // 128
+    def __init__(self, features: Features):
+        self.features = features
+        self.lanes = lanes = features.width // 128
+        self.directions = [direction for direction, present in (
+            (SaDirection.RX, features.receive), (SaDirection.TX, features.transmit)) if present]
         windows = {
             "window_query": In(stream.Signature(WindowQuery)),
             "window_answer": Out(stream.Signature(WindowAnswer)),
             "received": In(1),
             "window_event": Out(stream.Signature(Event, always_ready=True)),
         }
-        super().__init__({
+        receive = {
             "rx_i": In(stream.Signature(LookupKey, always_ready=True)),
             "rx_o": Out(stream.Signature(received_sa(lanes), always_ready=True)),
+        }
+        transmit = {
             "tx_i": In(stream.Signature(HANDLE_BITS, always_ready=True)),
             "tx_o": Out(stream.Signature(found_sa(lanes), always_ready=True)),
-            **{f"{side}_{name}": member for side in ("rx", "tx") for name, member in {
+        }
+        super().__init__({
+            **(receive if features.receive else {}),
+            **(transmit if features.transmit else {}),
+            **{f"{direction.name.lower()}_{name}": member
+               for direction in self.directions for name, member in {
                 "usage": In(usage_port()),
                 "limit": Out(stream.Signature(Event, always_ready=True)),
                 "in_flight": In(IN_FLIGHT_BITS),
@@ -133,28 +136,18 @@ class SaStore(wiring.Component):
             "response": Out(stream.Signature(SaResponse)),
             "hash_key": In(HASH_KEY_BITS, init=HASH_KEY_DEFAULT),
             "rx_empty": Out(1),
-            **(windows if replay_window else {}),
+            **(windows if features.replay_window else {}),
         })
 
     def elaborate(self, platform):
         m = Module()
-        lanes = self.width // 128
-        m.submodules.lookup = lookup = SaLookup(self.sas)
-        m.submodules.commands = commands = SaCommands(
-            lanes, self.sas, self.replay_window)
-        m.submodules.rx = rx = SaContexts(lanes, self.sas, SaDirection.RX)
-        m.submodules.tx = tx = SaContexts(lanes, self.sas, SaDirection.TX)
-
+        m.submodules.commands = commands = SaCommands(self.features)
         wiring.connect(m, wiring.flipped(self.command), commands.command)
         wiring.connect(m, wiring.flipped(self.response), commands.response)
-        wiring.connect(m, commands.request, lookup.request)
-        wiring.connect(m, commands.reply, lookup.reply)
-        m.d.comb += [
-            lookup.hash_key.eq(self.hash_key),
-            commands.lookup_swept.eq(lookup.swept),
-            self.rx_empty.eq(commands.rx_empty),
-        ]
-        for direction, contexts in ((SaDirection.RX, rx), (SaDirection.TX, tx)):
+        m.d.comb += self.rx_empty.eq(commands.rx_empty)
+        for direction in self.directions:
+            contexts = SaContexts(self.lanes, self.features.sas, direction, self.features.ipv6)
+            m.submodules[direction.name.lower()] = contexts
             m.d.comb += [
                 contexts.swept.eq(commands.swept),
                 contexts.record_sa.eq(commands.sa),
@@ -163,28 +156,46 @@ class SaStore(wiring.Component):
                 commands.records[direction].eq(contexts.record),
             ]
             self._use(m, direction, commands)
+            if direction == SaDirection.RX:
+                self._receive(m, contexts, commands)
+            else:
+                self._transmit(m, contexts)
+        if not self.features.receive:
+            # FLUSH has no look-up table to clear.
+            m.d.comb += [commands.reply.valid.eq(1), commands.lookup_swept.eq(1)]
+        return m
 
+    def _receive(self, m: Module, contexts: SaContexts, commands: SaCommands) -> None:
+        """Find SAs by their look-up keys."""
+        m.submodules.lookup = lookup = SaLookup(self.features.sas, self.features.ipv6)
+        wiring.connect(m, commands.request, lookup.request)
+        wiring.connect(m, commands.reply, lookup.reply)
+        wiring.connect(m, lookup.o, contexts.i)
         m.d.comb += [
+            lookup.hash_key.eq(self.hash_key),
+            commands.lookup_swept.eq(lookup.swept),
             lookup.i.valid.eq(self.rx_i.valid),
             lookup.i.payload.eq(self.rx_i.payload),
-            tx.i.valid.eq(self.tx_i.valid),
-            tx.i.payload.sa.eq(self.tx_i.payload),
-            tx.i.payload.hit.eq(self.tx_i.payload < self.sas),
+            self.rx_o.valid.eq(contexts.o.valid),
+            *(self.rx_o.payload[name].eq(contexts.o.payload[name])
+              for name in found_sa(self.lanes).members),
         ]
-        wiring.connect(m, lookup.o, rx.i)
-        m.d.comb += [
-            self.rx_o.valid.eq(rx.o.valid),
-            *(self.rx_o.payload[name].eq(rx.o.payload[name]) for name in found_sa(lanes).members),
-        ]
-        wiring.connect(m, tx.o, wiring.flipped(self.tx_o))
-        if self.replay_window:
+        if self.features.replay_window:
             self._keep_windows(m, lookup, commands)
-        return m
+
+    def _transmit(self, m: Module, contexts: SaContexts) -> None:
+        """Find SAs by their handles."""
+        m.d.comb += [
+            contexts.i.valid.eq(self.tx_i.valid),
+            contexts.i.payload.sa.eq(self.tx_i.payload),
+            contexts.i.payload.hit.eq(self.tx_i.payload < self.features.sas),
+        ]
+        wiring.connect(m, contexts.o, wiring.flipped(self.tx_o))
 
     def _use(self, m: Module, direction: SaDirection, commands: SaCommands) -> None:
         """Keep the lifetimes of a direction."""
         side = direction.name.lower()
-        m.submodules[f"{side}_usage"] = usage = SaUsage(self.sas, direction)
+        m.submodules[f"{side}_usage"] = usage = SaUsage(self.features.sas, direction)
         port = getattr(self, f"{side}_usage")
         wiring.connect(m, wiring.flipped(port).query, usage.query)
         wiring.connect(m, usage.answer, wiring.flipped(port).answer)
@@ -200,7 +211,8 @@ class SaStore(wiring.Component):
 
     def _keep_windows(self, m: Module, lookup: SaLookup, commands: SaCommands) -> None:
         """Read where a replay window begins beside the context of its SA."""
-        m.submodules.windows = windows = ReplayState(self.sas, self.replay_window)
+        m.submodules.windows = windows = ReplayState(
+            self.features.sas, self.features.replay_window)
         m.d.comb += [
             windows.bottom_i.valid.eq(lookup.o.valid),
             windows.bottom_i.payload.eq(lookup.o.payload.sa),

@@ -145,7 +145,7 @@ BLOCKS = (
     Block("aes_key_step", lambda _: AesKeyStep(AES_ROUNDS_MAX), scales=False),
     Block("gf_multiplier", lambda width: GfMultiplier(_lanes(width))),
     Block("hash_key", lambda width: HashKey(_lanes(width))),
-    Block("sa_commands", lambda width: SaCommands(_lanes(width), SAS, Features().replay_window)),
+    Block("sa_commands", lambda width: SaCommands(Features(width=width, sas=SAS))),
     Block("counter_bank", lambda _: CounterBank(), scales=False),
     Block("burst_detector", lambda _: BurstDetector(), scales=False),
     Block("event_queue", lambda _: EventQueue(EVENT_SOURCES), scales=False),
@@ -154,7 +154,7 @@ BLOCKS = (
     Block("registers", lambda width: Registers(Features(width=width, sas=SAS))),
     Block("ghash", lambda width: Ghash(_lanes(width))),
     Block("replay_state", lambda _: ReplayState(SAS, Features().replay_window), scales=False),
-    Block("sa_store", lambda width: SaStore(width, SAS, Features().replay_window)),
+    Block("sa_store", lambda width: SaStore(Features(width=width, sas=SAS))),
     # What holds a whole AES pipeline: minutes each, and hours if several lanes were one module.
     # The core of one lane is done both ways, to show what the other way costs.
     Block("aes_pipeline", lambda width: AesPipeline(_lanes(width)), flat=(128,), kept=(256, 512)),

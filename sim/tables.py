@@ -8,6 +8,7 @@ engine reads.
 import os
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cocotb
@@ -84,6 +85,6 @@ def _table_netlist(width: int, size: int) -> Netlist:
     def make() -> wiring.Component:
         from hdl.sa_store import SaStore
 
-        return SaStore(width, size, ALL.replay_window)
+        return SaStore(replace(ALL, width=width, sas=size))
 
     return kept_netlist("sa_store", f"{width} {size}", make)
