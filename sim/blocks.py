@@ -52,6 +52,7 @@ from hdl.sa_commands import SaCommands
 from hdl.sa_contexts import SaContexts
 from hdl.sa_lookup import SaLookup
 from hdl.sa_store import SaStore
+from hdl.sa_usage import SaUsage
 from hdl.segment_path import SegmentPath
 from hdl.segmenter import Segmenter
 from hdl.seqiv import SeqIv
@@ -153,6 +154,7 @@ BLOCKS = (
     Block("frames_inside", lambda _: FramesInside(), scales=False),
     Block("registers", lambda width: Registers(Features(width=width, sas=SAS))),
     Block("ghash", lambda width: Ghash(_lanes(width))),
+    Block("sa_usage", lambda _: SaUsage(SAS, SaDirection.RX), scales=False),
     Block("replay_state", lambda _: ReplayState(SAS, Features().replay_window), scales=False),
     Block("sa_store", lambda width: SaStore(Features(width=width, sas=SAS))),
     # What holds a whole AES pipeline: minutes each, and hours if several lanes were one module.
