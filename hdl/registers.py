@@ -1,6 +1,8 @@
 """The register block: identification, SA commands, counters, interrupt."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import reduce
+from operator import or_
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
@@ -222,28 +224,53 @@ class Registers(wiring.Component):
         ]
 
     def _read(self, m: Module, axil: AxiLite, counters: CounterBank, groups: Groups) -> None:
-        """Answer reads: each group of registers with the values of its fields."""
-        answer = axil.read_answer
-        high = Signal(COUNTER_BITS - table.WORD_BITS)
-        counter_values = {
-            **dict.fromkeys(table.counters(), counters.value), "counter_high": high}
-        m.d.comb += [answer.error.eq(1), counters.index.eq(axil.read.payload[1:])]
-        with m.Switch(axil.read.payload):
-            for registers, values in [*groups, (table.COUNTERS, counter_values)]:
+        """Answer reads: each group of registers with the values of its fields.
+
+        A group's word is chosen in the clock before the read, which keeps the paths short.
+        """
+        words, hits = [], []
+        for registers, values in groups:
+            words.append(word := Signal(table.WORD_BITS))
+            hits.append(hit := Signal())
+            m.d.sync += [word.eq(0), hit.eq(0)]
+            with m.Switch(axil.read.payload):
                 for register in registers:
                     with m.Case(_word(register)):
-                        m.d.comb += answer.error.eq(0)
+                        m.d.sync += hit.eq(1)
                         if register.access != Access.WRITE:
-                            m.d.comb += [
-                                answer.data[field.low:field.low + field.bits].eq(
-                                    _part(values, field))
+                            m.d.sync += [
+                                word[field.low:field.low + field.bits].eq(_part(values, field))
                                 for field in register.fields
                             ]
-        with m.If(axil.read.valid), m.Switch(axil.read.payload):
+        words.append(self._read_counter(m, axil, counters, hits))
+        m.d.comb += [
+            axil.read_answer.data.eq(reduce(or_, words)),
+            axil.read_answer.error.eq(~Cat(hits).any()),
+        ]
+
+    def _read_counter(
+        self, m: Module, axil: AxiLite, counters: CounterBank, hits: list[Signal],
+    ) -> Value:
+        """Answer reads of counters: the word, and in ``hits`` whether one is read."""
+        word = Signal(table.WORD_BITS)
+        kept = Signal(COUNTER_BITS - table.WORD_BITS)
+        is_low, is_high = Signal(), Signal()
+        m.d.sync += [is_low.eq(0), is_high.eq(0)]
+        with m.Switch(axil.read.payload):
             for offset in table.counters().values():
                 with m.Case(offset // table.WORD_BYTES):
-                    m.d.sync += high.eq(counters.value[table.WORD_BITS:])
-
+                    m.d.sync += is_low.eq(1)
+                with m.Case(offset // table.WORD_BYTES + 1):
+                    m.d.sync += is_high.eq(1)
+        low, high = counters.value[:table.WORD_BITS], counters.value[table.WORD_BITS:]
+        m.d.comb += [
+            counters.index.eq(axil.read.payload[1:]),
+            word.eq(Mux(is_low, low, Mux(is_high, kept, 0))),
+        ]
+        with m.If(axil.read.valid & is_low):
+            m.d.sync += kept.eq(high)
+        hits += [is_low, is_high]
+        return word
 
     def _write(self, m: Module, axil: AxiLite, groups: WriteGroups) -> None:
         """Take writes: each group with its fields' registers and whether it may be written."""
