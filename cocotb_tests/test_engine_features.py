@@ -93,12 +93,15 @@ def test_transmit_only_without_segmentation_is_the_model():
             steps.append(TxFrame(
                 cut.descriptor | {"lso": 0, "checksum": 1, "l4_bytes": l4_bytes}, cut.data))
         steps.append(bypass(random.randbytes(random.randrange(60, 200))))
-    steps += [supers.request(segments_max=8, mss=9000), bypass(bytes(FRAME_BYTES_MAX + 1))]
+    steps += [supers.request(segments_max=8, mss=9000), bypass(bytes(FRAME_BYTES_MAX + 1)),
+              Command(command_values(SaOperation.FLUSH, SaDirection.TX, 0)),
+              traffic.request(0, 100, True)]
     outcome, _ = hold(steps, TRANSMIT)
-    assert outcome.results[-2:] == [SaResult.EOPNOTSUPP, SaResult.ENOENT]
+    assert outcome.results[-3:] == [SaResult.EOPNOTSUPP, SaResult.ENOENT, SaResult.OK]
     given = Counter({TxStatus[name]: count
                      for name, count in statuses(outcome, "tx.verdict").items()})
     assert given[TxStatus.DROP_UNSUPPORTED] == 41
+    assert given[TxStatus.DROP_NO_SA] == 1
     assert given[TxStatus.SEALED] > 60 and given[TxStatus.BYPASSED] >= 40
     summed = [step for step in steps if isinstance(step, TxFrame)
               and step.descriptor.get("checksum") and to_be_sealed(step.descriptor)]

@@ -6,7 +6,6 @@ from amaranth.lib.wiring import In, Out
 
 from hdl.axil import axi_lite
 from hdl.counter_bank import rx_leaves, tx_leaves
-from hdl.features import ALL, Features
 from hdl.frame_gate import FrameGate
 from hdl.frames_inside import FramesInside
 from hdl.layouts import RxCompletion, TxDescriptor
@@ -14,6 +13,7 @@ from hdl.registers import Registers
 from hdl.rx_path import RxPath, rx_points
 from hdl.sa_store import SaStore
 from hdl.tx_path import TxPath, tx_points
+from model.features import ALL, Features
 
 
 def axi_stream_ports(prefix: str, width: int, user_bits: int, direction) -> dict:

@@ -13,11 +13,11 @@ from hdl.burst_detector import BurstDetector
 from hdl.counter_bank import CounterBank, RxEvent, TxEvent
 from hdl.counters import COUNTER_BITS
 from hdl.event_queue import EventQueue
-from hdl.features import Features
 from hdl.layouts import Event, SaCommand, SaResponse
 from hdl.lookup_control import HASH_KEY_BITS, HASH_KEY_DEFAULT
 from model import registers as table
 from model.codes import RxStatus, SaOperation, SaResult
+from model.features import Features
 from model.registers import Access, Register, RegisterField
 
 EVENT_SOURCES = 4

@@ -4,7 +4,6 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.features import Features
 from hdl.hash_key import HashKey
 from hdl.layouts import HANDLE_BITS, IN_FLIGHT_BITS, LookupKey, SaCommand, SaResponse
 from hdl.lookup_control import LookupOperation, LookupReply, LookupRequest
@@ -20,6 +19,7 @@ from model.codes import (
     SaResult,
     SaSelect,
 )
+from model.features import Features
 
 FENCE_CLOCKS = 4096
 """How long FREE and FLUSH wait for the frames in flight."""

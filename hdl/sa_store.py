@@ -4,7 +4,6 @@ from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.features import Features
 from hdl.layouts import (
     HANDLE_BITS,
     IN_FLIGHT_BITS,
@@ -20,6 +19,7 @@ from hdl.sa_contexts import SaContexts, found_sa, received_sa, row_layouts
 from hdl.sa_lookup import SaLookup
 from hdl.sa_usage import SaUsage, usage_bits, usage_port
 from model.codes import SaDirection
+from model.features import Features
 
 
 def ram_bits_per_sa(width: int, sas: int, direction: SaDirection) -> float:

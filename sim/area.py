@@ -212,9 +212,9 @@ def deep(rows: Iterable[Row]) -> list[str]:
 def memory(width: int) -> tuple[float, float, int, int]:
     """RAM bits: of an SA and of a path's stores for frames, each receive and transmit."""
     from hdl import rx_path, segment_path, tx_path
-    from hdl.features import Features
     from hdl.replay_state import window_bits
     from hdl.sa_store import ram_bits_per_sa
+    from model.features import Features
     from sim.rtl import SAS
 
     beat_bits = beat(width).size

@@ -18,7 +18,6 @@ from hdl.delay_line import DelayLine
 from hdl.engine import Engine
 from hdl.esp_header import EspHeader
 from hdl.event_queue import EventQueue
-from hdl.features import Features
 from hdl.frame_build import FrameBuild
 from hdl.frame_gate import FrameGate
 from hdl.frame_hold import FrameHold
@@ -40,6 +39,7 @@ from hdl.layouts import LookupKey, TxDescriptor, beat
 from hdl.lookup_control import LookupControl, hash_bits
 from hdl.ones_sum import OnesSum
 from hdl.pad_capture import PadCapture
+from hdl.patch_path import PatchPath
 from hdl.queue import Queue
 from hdl.registers import EVENT_SOURCES, Registers
 from hdl.replay_state import ReplayState
@@ -70,7 +70,7 @@ from hdl.tx_check import TxCheck
 from hdl.tx_dispatch import TxDispatch
 from hdl.tx_path import CRYPTO_DEPTH, TxPath, hold_clocks
 from model.codes import AES_BLOCK_BYTES, AES_ROUNDS_MAX, RxStatus, SaDirection
-from model.features import WIDTHS
+from model.features import WIDTHS, Features
 from sim.rtl import SAS
 
 BLOCK_BITS = 8 * AES_BLOCK_BYTES
@@ -78,7 +78,10 @@ BLOCK_BITS = 8 * AES_BLOCK_BYTES
 
 @dataclass(frozen=True)
 class Block:
-    """A component by the name of its class, in lower case with underscores."""
+    """A component by the name of its class, in lower case with underscores.
+
+    What a build without a part has in its place carries the part's name behind: ``_no_lso``.
+    """
 
     name: str
     make: Callable[[int], wiring.Component]
@@ -138,9 +141,15 @@ BLOCKS = (
     Block("tx_check", TxCheck),
     Block("segmenter", lambda _: Segmenter(), scales=False),
     Block("segment_path", SegmentPath),
+    Block("header_probe_no_lso", lambda width: HeaderProbe(width, lso=False)),
+    Block("tx_check_no_lso", lambda width: TxCheck(width, lso=False)),
+    Block("segmenter_no_lso", lambda _: Segmenter(lso=False), scales=False),
+    Block("patch_path", PatchPath),
+    Block("rx_parser_no_ipv6", lambda width: RxParser(width, ipv6=False)),
     # The table and its control.
     Block("lookup_control", lambda _: LookupControl(SAS), scales=False),
     Block("sa_lookup", lambda _: SaLookup(SAS), scales=False),
+    Block("sa_lookup_no_ipv6", lambda _: SaLookup(SAS, ipv6=False), scales=False),
     Block("sa_contexts", lambda width: SaContexts(_lanes(width), SAS, SaDirection.RX)),
     Block("aes_round", lambda _: AesRound(), scales=False),
     Block("aes_key_step", lambda _: AesKeyStep(AES_ROUNDS_MAX), scales=False),
