@@ -69,8 +69,9 @@ class TxCheck(wiring.Component):
     One frame each clock. Latency 2 clocks from the frame, 1 from its SA: in the first
     the frame is measured, which takes no SA, so that it passes while the SA is read.
     A super-frame within 2^17 of the end of the low sequence numbers takes
-    ``DIVISION_STEPS`` clocks more, to count its segments. The SA's lifetime needs that
-    number too, but only the next request waits for it, that long behind a super-frame.
+    ``DIVISION_STEPS`` + 1 clocks more, to count its segments. The SA's lifetime needs that
+    number too, but only the next request waits for it, that long behind a super-frame to
+    be encrypted.
 
     Parameters
     ----------
@@ -114,10 +115,10 @@ class TxCheck(wiring.Component):
         query, answer = self.usage.query, self.usage.answer
         burst = self.lso & measured.frame.descriptor.lso
         encrypt = self.frame.payload.descriptor.operation == TxOperation.ENCRYPT
-        divided, last_segment, near, too_many = self.count_segments(m, measured)
+        divided, last_segment, too_many = self.count_segments(m, measured)
         m.d.comb += [
             ready.eq(~self.o.valid | self.o.ready),
-            taken.eq(measured_valid & (~near | divided) & self.sa.valid & ready
+            taken.eq(measured_valid & (~measured.near | divided) & self.sa.valid & ready
                      & (answer.valid | ~asked)),
             self.sa.ready.eq(taken),
             room.eq(~settling & (~measured_valid | taken & ~burst)),
@@ -135,11 +136,15 @@ class TxCheck(wiring.Component):
             m.d.sync += self.o.valid.eq(taken)
 
         # The lifetime: a burst keeps its answer until its segments have been counted.
+        sealed = Signal()
         settled = settling & divided
-        m.d.comb += answer.ready.eq(asked & (settled | taken & ~(burst & seal)))
+        m.d.comb += answer.ready.eq(asked & (settled | taken & ~burst))
         m.d.sync += settling.eq(
-            Mux(settling, ~(divided & answer.valid), taken & burst & seal))
-        self.commit(m, measured, Mux(burst, last_segment, 0), icv_size, settling | seal)
+            Mux(settling, ~(divided & answer.valid), taken & burst & asked))
+        with m.If(taken):
+            m.d.sync += sealed.eq(seal)
+        self.commit(m, measured, Mux(burst, last_segment, 0), icv_size,
+                    Mux(settling, sealed, seal))
         return m
 
     def commit(self, m, measured, last_segment, icv_size, count):
@@ -190,6 +195,8 @@ class TxCheck(wiring.Component):
                 | (descriptor.l4_offset < l4_min)
                 | (descriptor.l4_bytes < Mux(udp, UDP_HEADER_BYTES, TCP_HEADER_BYTES))
                 | (behind_l4 < 0))),
+            measured.near.eq(
+                self.lso & descriptor.lso & descriptor.sequence[SUPER_LENGTH_BITS:32].all()),
             measured.no_sequence.eq(descriptor.sequence == 0),
             measured.extended.eq(descriptor.sequence[32:].any()),
             measured.last_epoch.eq(descriptor.sequence[32:].all()),
@@ -231,8 +238,8 @@ class TxCheck(wiring.Component):
     def count_segments(self, m, measured):
         """Divide the payload of a super-frame by its MSS, digit by digit.
 
-        Whether that is done, the index of the last segment, whether the sequence number is so
-        near to the end of the low ones that it matters, and whether they do not suffice then.
+        Whether that is done, the index of the last segment, and whether the low sequence
+        numbers do not suffice for it.
         """
         descriptor, end = measured.frame.descriptor, self.frame.payload.end.bytes
         steps_left = Signal(range(DIVISION_STEPS + 1))
@@ -257,12 +264,12 @@ class TxCheck(wiring.Component):
         # Behind the division its digits stand in the place of the dividend.
         last_segment = dividend[:SUPER_LENGTH_BITS]
         low = descriptor.sequence[:SUPER_LENGTH_BITS]
-        near, too_many = Signal(), Signal()
-        m.d.comb += [
-            near.eq(self.lso & descriptor.lso & descriptor.sequence[SUPER_LENGTH_BITS:32].all()),
-            too_many.eq(near & (low + last_segment)[SUPER_LENGTH_BITS]),
+        divided, passed_end = Signal(), Signal()
+        m.d.sync += [
+            divided.eq(~self.frame.ready & (steps_left == 0)),
+            passed_end.eq((low + last_segment)[SUPER_LENGTH_BITS]),
         ]
-        return steps_left == 0, last_segment, near, too_many
+        return divided, last_segment, measured.near & passed_end
 
     def decide(self, m, measured, too_many, ready):
         """Second clock: the checks in their order, and the request when ``ready``.
@@ -274,58 +281,43 @@ class TxCheck(wiring.Component):
         # Without segmentation its checks are constant, and go in synthesis.
         lso, unsupported = (descriptor.lso, 0) if self.lso else (Const(0), descriptor.lso)
 
-        refused = Signal(TxStatus)
-        with m.If(unsupported):
-            m.d.comb += refused.eq(TxStatus.DROP_UNSUPPORTED)
-        with m.Elif(lso & frame.end.oversize):
-            m.d.comb += refused.eq(TxStatus.DROP_LSO_OVERSIZE)
-        with m.Elif(lso & descriptor.trailer & (descriptor.operation == TxOperation.ENCRYPT)):
-            m.d.comb += refused.eq(TxStatus.DROP_TRAILER)
-        with m.Elif(lso & measured.other_protocol):
-            m.d.comb += refused.eq(TxStatus.DROP_LSO_PROTOCOL)
-        with m.Elif(lso & measured.scattered):
-            m.d.comb += refused.eq(TxStatus.DROP_OFFSETS)
-        with m.Elif(lso & measured.no_header):
-            m.d.comb += refused.eq(TxStatus.DROP_LSO_HEADER)
-        with m.Elif(lso & measured.no_payload):
-            m.d.comb += refused.eq(TxStatus.DROP_LSO_PAYLOAD)
-        with m.Elif(lso & measured.bad_mss):
-            m.d.comb += refused.eq(TxStatus.DROP_LSO_MSS)
-        with m.Elif(frame.end.oversize):
-            m.d.comb += refused.eq(TxStatus.DROP_OVERSIZE)
-        with m.Elif(measured.outside):
-            m.d.comb += refused.eq(TxStatus.DROP_OFFSETS)
-        with m.Elif(descriptor.operation == TxOperation.BYPASS):
-            m.d.comb += refused.eq(TxStatus.BYPASSED)
+        encrypt = descriptor.operation == TxOperation.ENCRYPT
 
         def of_this_icv(findings):
             return findings.bit_select(context.icv_size, 1)
 
+        of_frame = [
+            (unsupported, TxStatus.DROP_UNSUPPORTED),
+            (lso & frame.end.oversize, TxStatus.DROP_LSO_OVERSIZE),
+            (lso & descriptor.trailer & encrypt, TxStatus.DROP_TRAILER),
+            (lso & measured.other_protocol, TxStatus.DROP_LSO_PROTOCOL),
+            (lso & measured.scattered, TxStatus.DROP_OFFSETS),
+            (lso & measured.no_header, TxStatus.DROP_LSO_HEADER),
+            (lso & measured.no_payload, TxStatus.DROP_LSO_PAYLOAD),
+            (lso & measured.bad_mss, TxStatus.DROP_LSO_MSS),
+            (frame.end.oversize, TxStatus.DROP_OVERSIZE),
+            (measured.outside, TxStatus.DROP_OFFSETS),
+            (~encrypt, TxStatus.BYPASSED),
+        ]
+        of_esp = [
+            (~sa.hit, TxStatus.DROP_NO_SA),
+            (measured.no_sequence | (~context.esn & measured.extended), TxStatus.DROP_SEQUENCE),
+            (measured.misplaced | measured.headless | (descriptor.trailer & (
+                measured.unaligned | of_this_icv(measured.too_short))), TxStatus.DROP_SYNTAX),
+            (frame.spi != context.spi, TxStatus.DROP_SPI),
+            (descriptor.trailer & of_this_icv(measured.bad_trailer), TxStatus.DROP_TRAILER),
+            (self.usage.answer.payload.expired, TxStatus.DROP_EXPIRED),
+            (too_many & (~context.esn | measured.last_epoch), TxStatus.DROP_LSO_SEQUENCE),
+        ]
         status = Signal(TxStatus)
-        with m.If(refused != TxStatus.SEALED):
-            m.d.comb += status.eq(refused)
-        with m.Elif(~sa.hit):
-            m.d.comb += status.eq(TxStatus.DROP_NO_SA)
-        with m.Elif(measured.no_sequence | (~context.esn & measured.extended)):
-            m.d.comb += status.eq(TxStatus.DROP_SEQUENCE)
-        with m.Elif(measured.misplaced | measured.headless | (descriptor.trailer & (
-                measured.unaligned | of_this_icv(measured.too_short)))):
-            m.d.comb += status.eq(TxStatus.DROP_SYNTAX)
-        with m.Elif(frame.spi != context.spi):
-            m.d.comb += status.eq(TxStatus.DROP_SPI)
-        with m.Elif(descriptor.trailer & of_this_icv(measured.bad_trailer)):
-            m.d.comb += status.eq(TxStatus.DROP_TRAILER)
-        with m.Elif(self.usage.answer.payload.expired):
-            m.d.comb += status.eq(TxStatus.DROP_EXPIRED)
-        with m.Elif(too_many & (~context.esn | measured.last_epoch)):
-            m.d.comb += status.eq(TxStatus.DROP_LSO_SEQUENCE)
-        with m.Else():
-            m.d.comb += status.eq(TxStatus.SEALED)
+        refused, frame_status = first_of(m, of_frame)
+        failed, esp_status = first_of(m, of_esp)
+        m.d.comb += status.eq(Mux(refused, frame_status, esp_status))
 
         seal, keep = Signal(), Signal()
         plan = self.o.payload.plan
         m.d.comb += [
-            seal.eq(status == TxStatus.SEALED),
+            seal.eq(~refused & ~failed),
             keep.eq(seal | (status == TxStatus.BYPASSED)),
         ]
         same = ("sa", "sequence", "mss", "outer_ipv6", "ipv6", "encapsulation", "outer_id_fixed",
@@ -356,7 +348,8 @@ def measured_frame() -> data.StructLayout:
     """A frame between the two clocks, with the findings that need no SA.
 
     ``summed`` when a checksum is to be put in, without segmentation: it is ``outside``
-    when what it covers is not in the frame. The headers of a super-frame are
+    when what it covers is not in the frame. ``near``: a super-frame so near to the end of the low
+    sequence numbers that they may not suffice. The headers of a super-frame are
     ``scattered`` when they do not follow each other. An ESP header is ``misplaced``,
     or ``headless`` when it does not fit the frame with its IV. ``text_bytes`` are those
     behind the IV, without the ICV's room; they, and ``too_short`` and ``bad_trailer``, of a
@@ -374,6 +367,7 @@ def measured_frame() -> data.StructLayout:
         "no_payload": 1,
         "bad_mss": 1,
         "outside": 1,
+        "near": 1,
         "no_sequence": 1,
         "extended": 1,
         "last_epoch": 1,
@@ -383,6 +377,17 @@ def measured_frame() -> data.StructLayout:
         "too_short": len(IcvSize),
         "bad_trailer": len(IcvSize),
     })
+
+
+def first_of(m, checks):
+    """Whether a check fails, and the status of the first that does, SEALED when none."""
+    fails = Signal(len(checks))
+    status = Signal(TxStatus)
+    m.d.comb += fails.eq(Cat(condition for condition, _ in checks))
+    for fail, (_, code) in reversed(list(zip(fails, checks, strict=True))):
+        with m.If(fail):
+            m.d.comb += status.eq(code)
+    return fails.any(), status
 
 
 def ip_header_bytes(ipv6: Value) -> Value:
