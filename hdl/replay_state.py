@@ -1,6 +1,6 @@
 """The replay windows of the receive SAs."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -26,8 +26,8 @@ WindowWrite = data.StructLayout({
 
 WindowRead = data.StructLayout({"sa": HANDLE_BITS, "window": ReplayWindow})
 
-_Edge = data.StructLayout({"bottom": signed(SEQUENCE_BITS + 1), "half": 1})
-"""Where a window begins, and bit 31 of where it ends. A window may begin below 0."""
+_Edge = data.StructLayout({"low": LOW_BITS, "high": LOW_BITS + 1, "half": 1})
+"""Where a window begins, in two's complement, for it may begin below 0; and bit 31 of its end."""
 
 
 def window_bits(window: int) -> int:
@@ -134,6 +134,7 @@ class ReplayState(wiring.Component):
         taken = Signal()
         counts = Signal()
         frame = Signal(WindowQuery)
+        lower = Signal(LOW_BITS + 1)
         last = Signal(_judged(self.window))
         m.d.comb += [
             taken.eq(self.answer.valid & self.answer.ready),
@@ -152,7 +153,10 @@ class ReplayState(wiring.Component):
         with m.If(self.query.ready):
             m.d.sync += judging.eq(asked)
         with m.If(asked):
-            m.d.sync += frame.eq(self.query.payload)
+            m.d.sync += [
+                frame.eq(self.query.payload),
+                lower.eq(self.query.payload.high - 1),
+            ]
         with m.If(judged | taken):
             m.d.sync += self.answer.valid.eq(judged)
 
@@ -161,9 +165,9 @@ class ReplayState(wiring.Component):
         same_row = same_sa & (
             self._row_address(frame.sa, frame.sequence)
             == self._row_address(last.frame.sa, last.frame.sequence))
-        before = self._judge(m, "before", frame, edge_read.data, row_read.data)
+        before = self._judge(m, "before", frame, lower, edge_read.data, row_read.data)
         after = self._judge(
-            m, "after", frame,
+            m, "after", frame, lower,
             Mux(same_sa & last.ahead, Value.cast(last.edge), Value.cast(edge_read.data)),
             Mux(same_row, Value.cast(last.row), Value.cast(row_read.data)))
         with m.If(judged):
@@ -179,33 +183,49 @@ class ReplayState(wiring.Component):
         first = exact_log2(row_packets(self.window))
         return Cat(sequence[first:exact_log2(2 * self.window)], sa[:exact_log2(self.sas)])
 
-    def _judge(self, m: Module, name: str, frame: data.View, edge, row) -> data.View:
-        """What becomes of a frame, with the window and the row as they are."""
+    def _judge(
+        self, m: Module, name: str, frame: data.View, lower: Value, edge, row,
+    ) -> data.View:
+        """What becomes of a frame, with the window and the row as they are.
+
+        ``lower`` is the frame's high half - 1. Halves are compared side by side, so that no
+        carry runs through 64 bits: a number is less than 2^32 above the window's begin if their
+        high halves are equal and the low one is not below, or if the high half is one more and
+        the low one is below.
+        """
         old = Signal(_Edge, name=f"{name}_edge")
         old_row = Signal(row_layout(self.window), name=f"{name}_row")
         result = Signal(_judged(self.window), name=name)
         sequence = Cat(frame.sequence, frame.high)
-        offset = Signal(signed(SEQUENCE_BITS + 2), name=f"{name}_offset")
+        offset = Signal(LOW_BITS, name=f"{name}_offset")
+        below = Signal(name=f"{name}_below")
+        same_high = Signal(name=f"{name}_same_high")
+        near = Signal(name=f"{name}_near")
+        bottom = Signal(LOW_BITS, name=f"{name}_bottom")
+        borrow = Signal(name=f"{name}_borrow")
         place = Signal(range(row_packets(self.window)), name=f"{name}_place")
-        known = Signal(row_packets(self.window), name=f"{name}_known")
+        same_block = Signal(name=f"{name}_same_block")
         inside = Signal(name=f"{name}_inside")
         packets = _packets(frame.window, self.window)
         m.d.comb += [
             Value.cast(old).eq(edge),
             Value.cast(old_row).eq(row),
-            offset.eq(sequence - old.bottom),
-            inside.eq((offset & ~(packets - 1)) == 0),
+            Cat(offset, below).eq(frame.sequence - old.low),
+            same_high.eq(frame.high == old.high),
+            near.eq(Mux(below, lower == old.high, same_high)),
+            inside.eq(near & ((offset & ~(packets - 1)) == 0)),
             place.eq(sequence),
             result.frame.eq(frame),
-            result.late.eq((sequence == 0) | (offset < 0)
-                           | frame.esn & offset[LOW_BITS:].any()),
+            result.late.eq((sequence == 0) | Mux(frame.esn, ~near, same_high & below)),
             result.ahead.eq(~inside),
             result.row.tag.eq(sequence >> exact_log2(2 * self.window)),
-            known.eq(Mux(old_row.tag == result.row.tag, old_row.bits, 0)),
-            result.seen.eq(inside & known.bit_select(place, 1)),
-            result.row.bits.eq(known | (1 << place)),
-            result.edge.bottom.eq(Mux(inside, old.bottom, sequence - packets + 1)),
-            result.edge.half.eq(Mux(inside, old.half, sequence[LOW_BITS - 1])),
+            same_block.eq(old_row.tag == result.row.tag),
+            result.seen.eq(inside & same_block & old_row.bits.bit_select(place, 1)),
+            result.row.bits.eq(Mux(same_block, old_row.bits, 0) | (1 << place)),
+            Cat(bottom, borrow).eq(frame.sequence - (packets - 1)),
+            result.edge.low.eq(bottom),
+            result.edge.high.eq(Mux(borrow, lower, frame.high)),
+            result.edge.half.eq(frame.sequence[-1]),
             result.turned.eq(frame.esn & (result.edge.half != old.half)),
         ]
         return result
@@ -237,8 +257,8 @@ class ReplayState(wiring.Component):
             m.d.comb += [
                 edge_write.en.eq(1),
                 edge_write.addr.eq(new.sa),
-                edge_write.data.bottom.eq(
-                    new.sequence - _packets(new.window, self.window) + 1),
+                Cat(edge_write.data.low, edge_write.data.high).eq(
+                    new.sequence - (_packets(new.window, self.window) - 1)),
                 edge_write.data.half.eq(new.sequence[LOW_BITS - 1]),
                 row_write.en.eq(1),
                 row_write.addr.eq(Cat(block[:index_bits], new.sa[:exact_log2(self.sas)])),
@@ -251,7 +271,7 @@ class ReplayState(wiring.Component):
     def _tell(self, m: Module, counts, last) -> None:
         event = self.event.payload
         m.d.sync += [
-            self.event.valid.eq(counts & last.turned),
+            self.event.valid.eq(counts & last.ahead & last.turned),
             event.kind.eq(EventKind.ESN_HALF),
             event.direction.eq(SaDirection.RX),
             event.sa.eq(last.frame.sa),
@@ -264,14 +284,16 @@ class ReplayState(wiring.Component):
         m.d.sync += window.eq(self.read.window)
         m.d.comb += [
             look.addr.eq(self.bottom_i.payload),
-            self.bottom_o.eq(look.data.bottom),
+            self.bottom_o.eq(Cat(look.data.low, look.data.high)),
             command_look.addr.eq(self.read.sa),
-            self.read_o.eq(command_look.data.bottom + _packets(window, self.window) - 1),
+            self.read_o.eq(Cat(command_look.data.low, command_look.data.high)
+                           + (_packets(window, self.window) - 1)),
         ]
 
 
 def _judged(window: int) -> data.StructLayout:
-    """A frame, and what its SA's window becomes if it counts."""
+    """A frame, and what its SA's window becomes if it counts: ``edge``, with bit 31 of the end
+    ``turned``, if it is ``ahead``."""
     return data.StructLayout({
         "frame": WindowQuery,
         "late": 1,
