@@ -4,6 +4,7 @@ import pytest
 
 from model.features import WIDTHS
 from sim.life import difference, on_model, on_rtl
+from sim.lifestory import RECEIVED_AMONG_DELETE, SENT_AMONG_DELETE
 from sim.rtl import Options
 
 
@@ -15,4 +16,5 @@ def test_the_rtl_lives_the_life_of_an_sa_pair_as_the_model_does(width):
     assert difference(rtl.entries, model.entries) is None
     assert not any(entry.problems for entry in rtl.entries)
     left_sealed, found = rtl.turns
-    assert 0 < left_sealed < 24 and 0 < found < 48, "the deletes have not come among the frames"
+    assert 0 < left_sealed < SENT_AMONG_DELETE, "the delete has not come among the requests"
+    assert 0 < found < RECEIVED_AMONG_DELETE, "the delete has not come among the frames"

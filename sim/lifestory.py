@@ -38,6 +38,9 @@ from sim.steps import Received
 
 Action = Callable[[], Awaitable[None]]
 
+SENT_AMONG_DELETE = 24
+RECEIVED_AMONG_DELETE = 60
+"""So long a row of frames that a delete among them comes before the last, at any width."""
 NO_LIMITS = Limits()
 BURST_THRESHOLD = 3
 BURST_CLOCKS = 0xFFFFFFFF
@@ -271,7 +274,7 @@ class Story:
 
     async def _delete_while_sending(self, pair: "_Pair") -> None:
         entry = self._begin("delete the first SA out while frames of it are sent")
-        clear = [self._packet(400) for _ in range(24)]
+        clear = [self._packet(800) for _ in range(SENT_AMONG_DELETE)]
         requests = [
             request for packet in clear for request in self.host.output.send(
                 pair.outbound, packet, self.driver.device, checksum=True).requests]
@@ -283,7 +286,7 @@ class Story:
 
     async def _delete_while_receiving(self, old: "_Pair", new: "_Pair") -> None:
         entry = self._begin("delete the first SA in while frames of both SAs come")
-        clear = [gso.with_checksum(self._packet(300)) for _ in range(48)]
+        clear = [gso.with_checksum(self._packet(1000)) for _ in range(RECEIVED_AMONG_DELETE)]
         wires = [self._from_peer(pair, packet) for pair, packet in zip(
             [old, new] * (len(clear) // 2), clear, strict=True)]
         received = await self._ports.receive_during(wires, lambda: self._stop(old.inbound))
