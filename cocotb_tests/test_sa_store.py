@@ -222,7 +222,7 @@ async def any_command_under_a_look_up_each_clock(dut):
     good = {(operation, direction) for operation, direction, result in results
             if result == SaResult.OK}
     everything = {(operation, direction) for operation in SaOperation for direction in SaDirection}
-    assert everything == good
+    assert not everything - good
     assert {result for *_, result in results} == set(SaResult) - {SaResult.ENOSPC}
     assert all(watcher.hits > 100 and watcher.misses > 100 for watcher in commands.watchers)
 
@@ -571,7 +571,7 @@ def test_commands_and_look_ups_of_a_small_table(width):
 
 
 def test_commands_and_look_ups_of_1024_sas():
-    bench(128, 1024, commands=240, testcase="any_command_under_a_look_up_each_clock")
+    bench(128, 1024, commands=300, testcase="any_command_under_a_look_up_each_clock")
 
 
 def bench(width: int, sas: int, *, commands: int, testcase: str | None = None) -> None:

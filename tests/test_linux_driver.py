@@ -747,6 +747,29 @@ def test_p26_with_frames_that_cannot_leave_the_device_goes_down_all_the_same(mon
     assert bench.add(inbound(make_sa(seed=7))).offload.handle == 1
 
 
+def test_p26_frames_that_outlast_the_flush_keep_new_sas_out_until_they_have_left(monkeypatch):
+    bench = Bench()
+    x = bench.add(inbound())
+    command, inside, fenced = bench.engine.command, [True], [False]
+
+    def with_frames_in_flight(values):
+        if values["operation"] == SaOperation.FLUSH:
+            fenced[0] = inside[0]
+        result = command(values)
+        kept_out = (SaOperation.FLUSH, SaOperation.ADD)
+        return SaResult.EBUSY if fenced[0] and values["operation"] in kept_out else result
+    monkeypatch.setattr(bench.engine, "command", with_frames_in_flight)
+    run(xfrm_device.netdev_down(bench.device, [x]))
+    run(bench.driver.down())
+    assert bench.engine.sas[SaDirection.RX].empty
+    run(bench.driver.up())
+    assert refused(lambda: bench.add(inbound(make_sa(seed=7)))).name == "EBUSY"
+    inside[0] = False
+    for seed in (7, 8):
+        bench.add(inbound(make_sa(seed=seed)))
+    assert all(bench.engine.sas[SaDirection.RX].get(handle) for handle in (1, 2))
+
+
 def test_p26_after_a_reset_the_living_sas_are_there_again_with_their_windows():
     sa = make_sa(esn=True, initial_seq=(1 << 32) - 2)
     sender, tx, receiver, rx = pair(sa)

@@ -151,7 +151,8 @@ def test_frames_of_the_wrong_length_are_refused():
 
 def test_every_status_of_segmentation_checksum_and_trailer_is_tested_above():
     lengths = {TxStatus.DROP_LSO_HEADER, TxStatus.DROP_LSO_PAYLOAD, TxStatus.DROP_LSO_OVERSIZE}
-    elsewhere = {TxStatus.DROP_UNSUPPORTED}  # tests/test_features.py
+    # tests/test_features.py and tests/test_lifetime.py
+    elsewhere = {TxStatus.DROP_UNSUPPORTED, TxStatus.DROP_EXPIRED}
     later = {status for status in TxStatus if status > TxStatus.DROP_OVERSIZE} - elsewhere
     assert later == lengths | {status for status, _, _ in REFUSED if status in later}
 

@@ -92,6 +92,8 @@ class EspnicDriver:
         self._before: dict[tuple[SaDirection, int], tuple[int, EsnState]] = {}
         """What was told before that, and the window's top at the change."""
         self._work: dict[tuple[SaDirection, int], XfrmState] = {}
+        self._flush_again = False
+        """Frames that the last flush found inside keep new SAs out until another finds none."""
 
     async def probe(self) -> None:
         """Find out what the device can do, key its hash and register with the stack.
@@ -120,9 +122,12 @@ class EspnicDriver:
 
         EINVAL: the SA contradicts itself. EOPNOTSUPP: the device cannot do it, software can.
         ENOSPC: no handle or no place in the look-up table. EEXIST: an SA of this destination,
-        SPI and protocol is there. EIO, ETIMEDOUT: the device fails.
+        SPI and protocol is there. EBUSY: frames of before the device went down are still inside.
+        EIO, ETIMEDOUT: the device fails.
         """
         check(x, self.identity)
+        if self._flush_again:
+            await self._flush()
         side = SIDES[x.direction]
         await self._retry_frees()
         if not self._free[side]:
@@ -267,13 +272,18 @@ class EspnicDriver:
         """The device goes down (ndo_stop): nothing of any SA stays in it.
 
         It stops at frame boundaries first. Frames that cannot leave, as when the link is down,
-        do not hold the flush up for ever: they keep what they have found.
+        do not hold it up for ever: they keep what they have found, and the flush that erases all
+        SAs is made once more when the next one is added.
         """
         try:
             await self.hardware.quiesce()
         except CommandTimeout:
             self.noticed["stopped_with_frames"] += 1
-        await self._command({"operation": int(SaOperation.FLUSH)}, "flush")
+        try:
+            await self._flush()
+        except LinuxError as refused:
+            if refused.number != errno.EBUSY:
+                raise
         self._forget()
 
     async def up(self) -> None:
@@ -288,6 +298,7 @@ class EspnicDriver:
         """
         states = dict(self._states)
         self._forget()
+        self._flush_again = False
         await self.hardware.set_hash_key(
             self._secrets.getrandbits(registers.WORD_BITS * registers.HASH_KEY_WORDS))
         await self.hardware.enable_events()
@@ -296,6 +307,12 @@ class EspnicDriver:
                 await self._add(x, handle)
             self._states[side, handle] = x
             self._free[side].remove(handle)
+
+    async def _flush(self) -> None:
+        """Erase all SAs. EBUSY: they are, but frames that may have found them are inside."""
+        self._flush_again = True
+        await self._command({"operation": int(SaOperation.FLUSH)}, "flush")
+        self._flush_again = False
 
     def _forget(self) -> None:
         for part in (self._states, self._told, self._before, self._work, self._to_free):
