@@ -105,6 +105,27 @@ async def limits_are_reached_at_the_very_frame_that_the_model_says(dut):
     assert set(told) == {EventKind.SOFT_LIMIT, EventKind.HARD_LIMIT}
 
 
+@cocotb.test()
+async def all_that_one_frame_tells_comes_in_the_order_of_the_model(dut):
+    """It moves its window across 2^31 and reaches both limits of its SA."""
+    live, _ = await started(dut)
+    live.take()
+    device = Device(Features(sas=SAS))
+    sa = make_sa(esn=True, device_window=True, initial_seq=2**31 - 1,
+                 limits=Limits(soft_packets=2, hard_packets=2))
+    values = command_values(SaOperation.ADD, SaDirection.RX, 1, sa)
+    assert await live.driver.command(values) == device.command(values) == SaResult.OK
+    for number in (2**31 - 1, 2**31):
+        frame = frames.sealed(sa, TEXT, number)
+        live.send(RxFrame(frame))
+        device.receive(frame)
+    await live.sinks["rx"].reach(2)
+    found = await events_of(live.driver)
+    assert [event["kind"] for event in found[SaDirection.RX]] == [
+        EventKind.SOFT_LIMIT, EventKind.HARD_LIMIT, EventKind.ESN_HALF]
+    assert found == events_of_model(device)
+
+
 async def fill(dut, live, sa, random):
     """Add an SA for both directions, and frames of it until every store and queue is full."""
     for direction in BOTH:
