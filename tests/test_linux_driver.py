@@ -436,6 +436,15 @@ def test_a_counter_that_would_wrap_gives_eoverflow_and_is_not_committed(esn, las
     assert x.oseq == last - 1 and bench.host.mib == {"XfrmOutStateSeqError": 1}
 
 
+@pytest.mark.parametrize(
+    "clear", [b"", b"\x45" + bytes(9), b"\x55" + bytes(40), clear_packet(4)[:-1]])
+def test_what_is_no_ip_packet_is_counted_and_takes_no_number(clear):
+    bench = Bench()
+    x = bench.add(outbound())
+    assert refused(lambda: bench.host.output.send(x, clear, bench.device)).name == "EINVAL"
+    assert bench.host.mib == {"XfrmOutError": 1} and x.oseq == 0
+
+
 def tcp_packet(payload_bytes):
     """A super-packet whose checksum is left to the device."""
     header = bytes(12) + bytes([0x50, 0x18]) + bytes(6)

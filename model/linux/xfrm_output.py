@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from model import stack
+from model import ip, stack
 from model.linux.errors import LinuxError
 from model.linux.netdev import Feature, NetDevice
 from model.linux.xfrm import Direction, ExpireUpcall, KmState, XfrmState, check_expire
@@ -60,6 +60,7 @@ class Output:
         if not check_expire(x, self._expired):
             raise self._drop("XfrmOutStateExpired", errno.EINVAL, "hard limit is reached")
         try:
+            ip.split(clear)
             packets = stack.clear_packets(clear, checksum, mss)
         except ValueError as problem:
             raise self._drop("XfrmOutError", errno.EINVAL, str(problem)) from None
