@@ -533,6 +533,19 @@ def test_p14_esn_told_twice_is_done_once():
     assert run(bench.driver.hardware.read_sa(SaDirection.RX, handle))["esn_high"] == 1
 
 
+def test_esn_told_of_an_sa_that_is_deleted_or_freed_changes_nothing():
+    bench = Bench(device_window=False)
+    x = bench.add(inbound(make_sa(esn=True, replay_window=64)))
+    run(bench.driver.state_delete(x))
+    x.window.advance((1 << 32) + 100)
+    bench.driver.advance_esn(x)
+    run(bench.driver.run_work())
+    x.window.advance((1 << 33) + 100)
+    bench.driver.advance_esn(x)
+    run(bench.driver.state_free(x))
+    run(bench.driver.run_work())
+
+
 def test_p14_the_same_event_twice_changes_nothing_more():
     bench = Bench()
     x = bench.add(inbound(make_sa(esn=True, initial_seq=(1 << 31) - 1)))

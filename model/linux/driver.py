@@ -160,6 +160,7 @@ class EspnicDriver:
         if self._states.get(place) is not x:
             return
         del self._states[place]
+        self._work.pop(place, None)
         self._told.pop(place, None)
         self._before.pop(place, None)
         self._to_free.append(place)
@@ -213,7 +214,7 @@ class EspnicDriver:
         await self._command(
             command_values(SaOperation.MODIFY, side, handle) | {
                 "select": int(SaSelect.ESN), "esn_high": state.high,
-                "esn_overlap": int(state.overlap)}, "change ESN")
+                "esn_overlap": int(state.overlap)}, "change ESN", gone_is_good=True)
         self._before[place] = x.window.top, self._told[place]
         self._told[place] = state
 
