@@ -752,6 +752,15 @@ def test_p26_down_leaves_no_sa_in_the_device():
     assert bench.add(inbound(make_sa(seed=1, spi=77)), "own").offload is None, "device is down"
 
 
+def test_p26_an_sa_that_went_down_with_its_device_can_be_added_again():
+    bench = Bench()
+    bench.add(inbound())
+    run(xfrm_device.netdev_down(bench.device, bench.host.states))
+    run(bench.driver.down())
+    run(bench.driver.up())
+    assert bench.add(inbound()).offload.handle
+
+
 def test_p26_with_frames_that_cannot_leave_the_device_goes_down_all_the_same(monkeypatch):
     bench = Bench()
     x = bench.add(inbound())

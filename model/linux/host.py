@@ -36,7 +36,7 @@ class Host:
 
         Raises ``LinuxError``: EEXIST for an inbound SA that is there, and those of the device.
         """
-        if any(_same(x, other) for other in self.states):
+        if any(_same(x, other) for other in self.states if other.state != KmState.DEAD):
             raise LinuxError(errno.EEXIST, "SA exists")
         if device is not None:
             inbound = OffloadFlags.INBOUND if x.direction == Direction.IN else 0
