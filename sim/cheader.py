@@ -61,8 +61,9 @@ def _enum(enum: type[IntEnum] | type[IntFlag]) -> Iterator[str]:
     name = _snake(enum.__name__)
     yield ""
     yield f"enum espnic_{name} {{"
-    for member, value in enum.__members__.items():
-        yield f"\tESPNIC_{name.upper()}_{member} = {int(value)},"
+    members = (f"\tESPNIC_{name.upper()}_{member} = {int(value)}"
+               for member, value in enum.__members__.items())
+    yield ",\n".join(members)
     yield "};"
 
 

@@ -1,5 +1,6 @@
 """What is made of the register map, read back by other tools."""
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -112,7 +113,14 @@ def test_the_header_has_offsets_masks_and_values_of_the_map(tmp_path):
     text = HEADER.read_text()
     for enum in ENUMS:
         for name, value in enum.__members__.items():
-            assert f"_{name} = {int(value)}," in text
+            assert re.search(rf"_{name} = {int(value)}\b", text)
+
+
+def test_the_header_is_c90(tmp_path):
+    source = tmp_path / "c90.c"
+    source.write_text(f'#include "{HEADER.name}"\nint unused;\n')
+    subprocess.run(["gcc", "-std=c90", "-pedantic", "-Wall", "-Wextra", "-Werror", "-fsyntax-only",
+                    "-I", str(HEADER.parent), str(source)], check=True)
 
 
 def test_an_other_generator_makes_the_same_of_the_description(top, tmp_path):
