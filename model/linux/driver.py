@@ -335,14 +335,15 @@ class EspnicDriver:
         except ValueError:
             self.dropped["ipsec_rx_drop_syndrome"] += 1
             return None
-        if status is None or not completion["sa"]:
+        opened = status == XfrmStatus.CRYPTO_SUCCESS
+        if status is None or not (completion["sa"] or opened):
             return SkBuff(frame)
         place = SaDirection.RX, completion["sa"]
         x = self._states.get(place)
         if x is None:
             self.dropped["ipsec_rx_drop_sadb_miss"] += 1
             return None
-        if status == XfrmStatus.CRYPTO_SUCCESS and not self._same_number(x, place, frame):
+        if opened and not self._same_number(x, place, frame):
             status = XfrmStatus.CRYPTO_GENERIC_ERROR
         return SkBuff(frame, SecPath(x, status), completion["checksum"])
 
