@@ -2,6 +2,7 @@
 
 import errno
 from dataclasses import replace
+from ipaddress import ip_address
 
 import pytest
 
@@ -76,6 +77,20 @@ CONTRADICTIONS = {
     "ICV of 13 bytes": {"aead": Aead(KEY, icv_bits=104)},
     "SPI 0": {"spi": 0},
     "hard limit 0": {"limits": Limits(hard_packets=0)},
+    "IPv6 addresses under AF_INET": {"source": ip_address("::1"), "destination": ip_address("::2")},
+    "IPv4 addresses under AF_INET6": {"family": AF_INET6},
+    "addresses of two families": {"source": ip_address("::1")},
+    "transport mode with the other family inside": {"mode": "transport", "inner_family": 6},
+    "family inside": {"inner_family": 5},
+    "SPI above 32 bits": {"spi": 1 << 32},
+    "UDP port above 16 bits": {"encap": UdpEncap(source_port=1 << 16)},
+    "window above 4,096 packets": {"replay_window": 4097},
+    "TFC padding above 16 bits": {"tfcpad": 1 << 16},
+    "first sequence number 0": {"initial_seq": 0},
+    "first sequence number above 32 bits": {"initial_seq": 1 << 32},
+    "first sequence number above 64 bits": {"initial_seq": 1 << 64, "esn": True},
+    "limit above 64 bits": {"limits": Limits(hard_bytes=1 << 64)},
+    "limit below 0": {"limits": Limits(soft_packets=-1)},
     "soft above hard packets": {"limits": Limits(soft_packets=10, hard_packets=10)},
     "soft above hard bytes": {"limits": Limits(soft_bytes=11, hard_bytes=10)},
 }
@@ -87,6 +102,8 @@ def test_what_contradicts_itself_fails_with_einval(change):
     x = outbound(**change)
     assert refused(lambda: bench.add(x)).name == "EINVAL"
     assert x.offload is None and x not in bench.host.states
+    x.offload = xfrm_device.Offload(bench.device)
+    assert refused(lambda: run(bench.driver.state_add(x))).name == "EINVAL"
 
 
 NOT_OFFLOADED = {
@@ -412,6 +429,11 @@ def test_p25_handles_are_per_device():
     assert second.engine.sas[SaDirection.RX].get(1) is not None
 
 
+@pytest.mark.parametrize("spi, reason", [(0, "SPI 0"), (1 << 32, "SPI above 32 bits")])
+def test_a_refusal_of_an_spi_says_what_is_wrong_with_it(spi, reason):
+    assert refused(lambda: Bench().add(outbound(spi=spi))).reason == reason
+
+
 def test_p31_a_receive_sa_never_sends_and_nothing_leaves_in_clear():
     bench = Bench()
     x = bench.add(inbound())
@@ -693,6 +715,13 @@ def test_p25_an_opened_frame_whose_handle_the_driver_no_longer_knows_is_dropped(
     result = receiver.engine.receive(sender.send(tx, clear_packet(4))[0])
     run(receiver.host.delete(rx))
     assert receiver.driver.receive(result.frame, result.completion) is None
+    assert receiver.driver.dropped["ipsec_rx_drop_sadb_miss"] == 1
+
+
+def test_p25_a_frame_said_to_be_opened_of_no_sa_is_dropped_for_it_may_be_in_clear():
+    sender, tx, receiver, rx = pair(make_sa())
+    result = receiver.engine.receive(sender.send(tx, clear_packet(4))[0])
+    assert receiver.driver.receive(result.frame, result.completion | {"sa": 0}) is None
     assert receiver.driver.dropped["ipsec_rx_drop_sadb_miss"] == 1
 
 

@@ -6,7 +6,7 @@ software does. The first check that applies gives the error.
 
 import errno
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from model.codes import IPPROTO_ESP, UDP_PORT_ESP
 from model.linux.errors import LinuxError
@@ -14,6 +14,8 @@ from model.linux.hardware import Identity
 from model.linux.xfrm import (
     AF_INET,
     AF_INET6,
+    FAMILIES,
+    MOST_WINDOW,
     RFC4106,
     SEQIV,
     UDP_ENCAP_ESPINUDP,
@@ -41,6 +43,11 @@ def _sends(x: XfrmState) -> bool:
     return x.direction == Direction.OUT
 
 
+def _fits(bits: int, *numbers: int) -> bool:
+    """Whether the kernel's field of so many bits can hold the numbers."""
+    return all(0 <= number < 1 << bits for number in numbers)
+
+
 def _not_above(soft: int, hard: int) -> bool:
     """Whether a hard limit leaves no room behind a soft one."""
     return XFRM_INF not in (soft, hard) and soft >= hard
@@ -63,10 +70,27 @@ CHECKS = (
     Check(errno.EINVAL, "key without its salt", lambda x, _: x.aead and _key_bytes(x) <= 0),
     Check(errno.EINVAL, "ICV length other than 64, 96 and 128 bits",
           lambda x, _: x.aead and x.aead.icv_bits not in ICV_BITS),
-    Check(errno.EINVAL, "SPI 0", lambda x, _: not 0 < x.spi < 1 << 32),
+    Check(errno.EINVAL, "family other than that of the addresses",
+          lambda x, _: {FAMILIES[x.source.version], FAMILIES[x.destination.version]}
+          != {x.family}),
+    Check(errno.EINVAL, "family inside that is none, or in transport mode another than outside",
+          lambda x, _: x.inner_family not in FAMILIES
+          or (x.mode == "transport" and FAMILIES[x.inner_family] != x.family)),
+    Check(errno.EINVAL, "SPI 0", lambda x, _: x.spi == 0),
+    Check(errno.EINVAL, "SPI above 32 bits", lambda x, _: not _fits(32, x.spi)),
+    Check(errno.EINVAL, "UDP port above 16 bits",
+          lambda x, _: x.encap and not _fits(
+              16, x.encap.source_port, x.encap.destination_port)),
+    Check(errno.EINVAL, "TFC padding", lambda x, _: x.tfcpad),
+    Check(errno.EINVAL, "first sequence number 0, or too long for the SA",
+          lambda x, _: x.initial_seq == 0 or not _fits(64 if x.esn else 32, x.initial_seq)),
+    Check(errno.EINVAL, f"replay window above {MOST_WINDOW:,} packets",
+          lambda x, _: not 0 <= x.replay_window <= MOST_WINDOW),
     Check(errno.EINVAL, "salt of the IV that has not 8 bytes",
           lambda x, _: _sends(x) and x.seqiv_salt is not None
           and len(x.seqiv_salt) != SEQIV_SALT_BYTES),
+    Check(errno.EINVAL, "limit above 64 bits",
+          lambda x, _: not _fits(64, *asdict(x.limits).values())),
     Check(errno.EINVAL, "hard limit of 0",
           lambda x, _: 0 in (x.limits.hard_packets, x.limits.hard_bytes)),
     Check(errno.EINVAL, "soft limit of packets not below the hard one",

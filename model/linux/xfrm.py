@@ -21,7 +21,10 @@ UDP_ENCAP_ESPINUDP = 2
 XFRM_INF = (1 << 64) - 1
 """A limit that is none."""
 AF_INET, AF_INET6 = 2, 10
-_FAMILIES = {4: AF_INET, 6: AF_INET6}
+FAMILIES = {4: AF_INET, 6: AF_INET6}
+"""By IP version."""
+MOST_WINDOW = 4096
+"""Packets of the largest replay window (XFRMA_REPLAY_ESN_MAX)."""
 
 
 class Direction(IntEnum):
@@ -172,7 +175,7 @@ def state_of(sa: SecurityAssociation, direction: Direction, **more: object) -> X
     fields: dict = {
         "source": sa.source, "destination": sa.destination, "spi": sa.spi,
         "direction": direction, "aead": Aead(sa.key + sa.salt, icv_bits=8 * sa.icv.bytes),
-        "family": _FAMILIES[sa.outer_family], "mode": sa.mode, "inner_family": sa.inner_family,
+        "family": FAMILIES[sa.outer_family], "mode": sa.mode, "inner_family": sa.inner_family,
         "seqiv_salt": sa.seqiv_salt, "encap": encap, "tfcpad": sa.tfcpad, "esn": sa.esn,
         "replay_window": sa.replay_window, "initial_seq": sa.initial_seq, "name": sa.name,
     }
