@@ -23,7 +23,7 @@ from model.linux.bus import run
 from model.linux.errors import LinuxError
 from model.linux.netdev import Feature, NetDevice
 from model.linux.skb import XfrmStatus
-from model.linux.xfrm import AF_INET6, Aead, KmState, Limits, OffloadFlags, UdpEncap
+from model.linux.xfrm import AF_INET6, Aead, KmState, Limits, OffloadFlags, UdpEncap, Usage
 from model.linux.xfrm_output import Way
 from model.registers import BY_NAME
 from sim import frames
@@ -245,6 +245,31 @@ def test_probe_refuses_what_is_no_such_device():
     bench = Bench()
     bench.registers.broken.add(0)
     assert refused(lambda: run(bench.driver.probe())).name == "ENODEV"
+
+
+@pytest.mark.parametrize("broken", ["EVENT", "IRQ_STATUS", "SA_DOORBELL", "RX_OK_LOW", "CONTROL"])
+def test_p34_whatever_register_fails_the_driver_says_eio(broken):
+    bench = Bench()
+    x = bench.add(inbound())
+    asked = {
+        "EVENT": bench.driver.handle_interrupt, "IRQ_STATUS": bench.driver.handle_interrupt,
+        "SA_DOORBELL": lambda: bench.driver.update_stats(x),
+        "RX_OK_LOW": bench.driver.ethtool_statistics, "CONTROL": bench.driver.up}
+    bench.registers.broken.add(BY_NAME[broken].offset)
+    error = refused(lambda: run(asked[broken]()))
+    assert error.name == "EIO" and broken in error.reason
+    if broken == "CONTROL":
+        assert refused(lambda: run(bench.driver.down())).name == "EIO"
+
+
+def test_p34_a_result_that_the_map_does_not_know_gives_eio(monkeypatch):
+    """As when the device is pulled out: then every register reads all ones."""
+    bench = Bench()
+
+    async def ones(_offset):
+        return 0xFFFFFFFF
+    monkeypatch.setattr(bench.registers, "read", ones)
+    assert refused(lambda: bench.add(inbound())).name == "EIO"
 
 
 # Features
@@ -695,6 +720,27 @@ def test_statistics_of_an_sa_are_those_of_the_device():
         assert x.offload.usage.packets == x.current.packets == 3
         assert x.offload.usage.bytes > 0
     assert tx.offload.usage == rx.offload.usage
+
+
+def test_p26_statistics_stay_as_they_were_when_a_reset_has_taken_the_sa():
+    sender, tx, receiver, rx = pair(make_sa())
+    receiver.receive(sender.send(tx, clear_packet(4))[0])
+    run(receiver.driver.update_stats(rx))
+    before = replace(rx.offload.usage)
+    receiver.engine.command({"operation": int(SaOperation.FLUSH)})
+    run(receiver.driver.update_stats(rx))
+    assert rx.offload.usage == before and before.packets == 1
+
+
+def test_p25_statistics_of_an_sa_that_is_gone_are_not_those_of_its_successor():
+    sender, tx, receiver, rx = pair(make_sa())
+    offload = replace(rx.offload)
+    run(receiver.driver.down())
+    run(receiver.driver.up())
+    receiver.add(inbound(replace(make_sa(), spi=99)))
+    rx.offload = replace(offload, usage=Usage(packets=7, bytes=700))
+    run(receiver.driver.update_stats(rx))
+    assert rx.offload.usage == Usage(packets=7, bytes=700)
 
 
 # Delete, free, down, reset

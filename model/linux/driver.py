@@ -24,7 +24,7 @@ from model.events import Event
 from model.linux.bus import RegisterError
 from model.linux.checks import check
 from model.linux.errors import LinuxError
-from model.linux.hardware import CommandTimeout, Hardware, Identity
+from model.linux.hardware import CommandTimeout, Hardware, Identity, errnos
 from model.linux.netdev import Feature, NetDevice
 from model.linux.skb import SecPath, SkBuff, XfrmStatus
 from model.linux.xfrm import (
@@ -33,6 +33,7 @@ from model.linux.xfrm import (
     ExpireUpcall,
     KmState,
     Limits,
+    Usage,
     XfrmState,
     expire,
 )
@@ -102,9 +103,7 @@ class EspnicDriver:
         """
         try:
             self.identity: Identity = await self.hardware.identify()
-            await self.hardware.set_hash_key(
-                self._secrets.getrandbits(registers.WORD_BITS * registers.HASH_KEY_WORDS))
-            await self.hardware.enable_events()
+            await self._set_up()
         except RegisterError as refused:
             raise LinuxError(errno.ENODEV, str(refused)) from None
         for side in SaDirection:
@@ -182,15 +181,22 @@ class EspnicDriver:
             self._work[place] = x
 
     async def update_stats(self, x: XfrmState) -> None:
-        """Packets and bytes that the device has counted of the SA go to ``x.offload.usage``."""
-        side, handle = self._place(x)
-        values = await self.hardware.read_sa(side, handle)
-        assert x.offload is not None
-        x.offload.usage.packets, x.offload.usage.bytes = values["packets"], values["bytes"]
+        """Packets and bytes that the device has counted of the SA go to ``x.offload.usage``.
+
+        That stays as it was when the device does not have the SA any more.
+        """
+        place = self._place(x)
+        if self._states.get(place) is not x:
+            return
+        values = await self._read(place)
+        if values is not None:
+            assert x.offload is not None
+            x.offload.usage = Usage(values["packets"], values["bytes"])
 
     async def ethtool_statistics(self) -> dict[str, int]:
         """What ``ethtool -S`` prints."""
-        return statistics(await self.hardware.counters(), self.dropped)
+        with errnos("counters"):
+            return statistics(await self.hardware.counters(), self.dropped)
 
     # Work that may wait
 
@@ -241,14 +247,16 @@ class EspnicDriver:
 
     async def handle_events(self) -> None:
         """Take all events off the queue. When some were lost, look at all SAs."""
-        while (event := await self.hardware.next_event()) is not None:
-            await self._handle(event)
-        if await self.hardware.clear_events_lost():
+        with errnos("events"):
+            while (event := await self.hardware.next_event()) is not None:
+                self._handle(event)
+            lost = await self.hardware.clear_events_lost()
+        if lost:
             self.noticed["events_overflow"] += 1
-            for (side, handle), x in list(self._states.items()):
-                await self._check_limits(x, side, handle)
+            for place, x in list(self._states.items()):
+                await self._check_limits(x, place)
 
-    async def _handle(self, event: Event) -> None:
+    def _handle(self, event: Event) -> None:
         """Handle an event; one that comes twice, or of an SA that is gone, changes nothing."""
         kind = EventKind(event["kind"])
         if kind in _NOTICED:
@@ -260,9 +268,11 @@ class EspnicDriver:
         else:
             expire(x, kind == EventKind.HARD_LIMIT, self._expired)
 
-    async def _check_limits(self, x: XfrmState, side: SaDirection, handle: int) -> None:
+    async def _check_limits(self, x: XfrmState, place: tuple[SaDirection, int]) -> None:
         """Tell the limits that the device has seen reached."""
-        values = await self.hardware.read_sa(side, handle)
+        values = await self._read(place)
+        if values is None:
+            return
         for hard, kind in ((True, "hard"), (False, "soft")):
             if any(0 < values[f"{kind}_{unit}"] <= values[unit] for unit in ("packets", "bytes")):
                 expire(x, hard, self._expired)
@@ -276,10 +286,11 @@ class EspnicDriver:
         do not hold it up for ever: they keep what they have found, and the flush that erases all
         SAs is made once more when the next one is added.
         """
-        try:
-            await self.hardware.quiesce()
-        except CommandTimeout:
-            self.noticed["stopped_with_frames"] += 1
+        with errnos("stop"):
+            try:
+                await self.hardware.quiesce()
+            except CommandTimeout:
+                self.noticed["stopped_with_frames"] += 1
         try:
             await self._flush()
         except LinuxError as refused:
@@ -289,7 +300,8 @@ class EspnicDriver:
 
     async def up(self) -> None:
         """Take frames again (ndo_open)."""
-        await self.hardware.start()
+        with errnos("start"):
+            await self.hardware.start()
         self.device.up = True
 
     async def restore(self) -> None:
@@ -297,12 +309,11 @@ class EspnicDriver:
 
         Those that were deleted keep their handles until they are freed.
         """
+        with errnos("restore"):
+            await self._set_up()
         states = dict(self._states)
         self._forget()
         self._flush_again = False
-        await self.hardware.set_hash_key(
-            self._secrets.getrandbits(registers.WORD_BITS * registers.HASH_KEY_WORDS))
-        await self.hardware.enable_events()
         for (side, handle), x in states.items():
             if x.state == KmState.VALID:
                 await self._add(x, handle)
@@ -369,6 +380,12 @@ class EspnicDriver:
 
     # Inside
 
+    async def _set_up(self) -> None:
+        """Key the hash, and let events raise the interrupt."""
+        await self.hardware.set_hash_key(
+            self._secrets.getrandbits(registers.WORD_BITS * registers.HASH_KEY_WORDS))
+        await self.hardware.enable_events()
+
     async def _add(self, x: XfrmState, handle: int) -> None:
         """ADD, with the window as it is now."""
         side = SIDES[x.direction]
@@ -404,12 +421,23 @@ class EspnicDriver:
     async def _command(
         self, values: dict[str, int], what: str, gone_is_good: bool = False,
     ) -> None:
-        try:
+        with errnos(what):
             result = await self.hardware.command(values)
-        except CommandTimeout as lost:
-            raise LinuxError(errno.ETIMEDOUT, f"{what}: {lost}") from None
-        except RegisterError as refused:
-            raise LinuxError(errno.EIO, f"{what}: {refused}") from None
-        if result == SaResult.OK or (gone_is_good and result == SaResult.ENOENT):
-            return
+        if not (gone_is_good and result == SaResult.ENOENT):
+            _expect_ok(result, what)
+
+    async def _read(self, place: tuple[SaDirection, int]) -> dict[str, int] | None:
+        """What the device says of an SA; None when it has it no more, as after a reset."""
+        what = "read SA"
+        with errnos(what):
+            values = await self.hardware.read_sa(*place)
+        result = SaResult(values["result"])
+        if result == SaResult.ENOENT:
+            return None
+        _expect_ok(result, what)
+        return values
+
+
+def _expect_ok(result: SaResult, what: str) -> None:
+    if result != SaResult.OK:
         raise LinuxError(getattr(errno, result.name), f"{what}: the device refuses")

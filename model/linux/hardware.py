@@ -1,5 +1,8 @@
 """The device's registers as a driver uses them: identify, command SAs, read counters."""
 
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from model import registers
@@ -8,6 +11,7 @@ from model.codes import IcvSize, KeySize, ReplayWindow, SaDirection, SaOperation
 from model.events import Event
 from model.layouts import SA_COMMAND, SA_RESPONSE
 from model.linux.bus import RegisterBus, RegisterError
+from model.linux.errors import LinuxError
 from model.registers import BY_NAME, Register
 
 POLLS = 50_000
@@ -23,6 +27,17 @@ _INTERRUPT_STATUS, _INTERRUPT_ENABLE = BY_NAME["IRQ_STATUS"], BY_NAME["IRQ_ENABL
 
 class CommandTimeout(RegisterError):
     """An SA command does not end."""
+
+
+@contextmanager
+def errnos(what: str) -> Iterator[None]:
+    """What the registers raise goes up as ``LinuxError``: ETIMEDOUT or EIO."""
+    try:
+        yield
+    except CommandTimeout as lost:
+        raise LinuxError(errno.ETIMEDOUT, f"{what}: {lost}") from None
+    except RegisterError as refused:
+        raise LinuxError(errno.EIO, f"{what}: {refused}") from None
 
 
 @dataclass(frozen=True)
@@ -107,7 +122,7 @@ class Hardware:
     async def command(self, values: dict[str, int]) -> SaResult:
         """Do one SA command; ``values`` are fields of SA_COMMAND, those not given are 0.
 
-        Raises ``CommandTimeout`` when it does not end.
+        Raises ``CommandTimeout`` when it does not end, ``RegisterError`` for a strange result.
         """
         full = SA_COMMAND.unpack(SA_COMMAND.pack(values))
         if full["operation"] not in _BARE:
@@ -117,7 +132,7 @@ class Hardware:
         for _ in range(POLLS):
             status = await self.fields("SA_STATUS")
             if status["done"]:
-                return SaResult(status["result"])
+                return _result(status["result"])
         raise CommandTimeout(f"SA_STATUS: command not done after {POLLS} reads")
 
     async def sa_command(self, **values: int) -> SaResult:
@@ -187,3 +202,10 @@ class Hardware:
         for field in register.fields:
             word |= values[field.name] >> field.part << field.low & field.mask
         await self.write(register, word)
+
+
+def _result(number: int) -> SaResult:
+    try:
+        return SaResult(number)
+    except ValueError:
+        raise RegisterError(f"SA_STATUS: result {number}, expected a known one") from None
