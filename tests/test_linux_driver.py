@@ -21,6 +21,7 @@ from model.features import Features
 from model.linux import xfrm_device
 from model.linux.bus import run
 from model.linux.errors import LinuxError
+from model.linux.hardware import CommandTimeout
 from model.linux.netdev import Feature, NetDevice
 from model.linux.skb import XfrmStatus
 from model.linux.xfrm import AF_INET6, Aead, KmState, Limits, OffloadFlags, UdpEncap, Usage
@@ -786,6 +787,90 @@ def test_p25_free_waits_while_frames_are_in_flight_and_the_handle_stays_taken(mo
     assert refused(lambda: bench.add(inbound(make_sa(seed=2)))).name == "ENOSPC"
     busy[0] = False
     assert bench.add(inbound(make_sa(seed=2))).offload.handle == 1
+
+
+def lose_answers(bench, monkeypatch, *operations, does=True) -> list[bool]:
+    """Let commands time out, though the device does them if ``does``, until the list is empty."""
+    command, lost = bench.driver.hardware.command, [True]
+
+    async def without_answer(values):
+        if not lost or values["operation"] not in operations:
+            return await command(values)
+        if does:
+            await command(values)
+        raise CommandTimeout("SA_STATUS")
+    monkeypatch.setattr(bench.driver.hardware, "command", without_answer)
+    return lost
+
+
+def free_handles(bench) -> int:
+    """How many more receive SAs the device takes."""
+    for number in range(SAS):
+        try:
+            bench.add(inbound(make_sa(seed=5000 + number)))
+        except LinuxError as error:
+            assert error.name == "ENOSPC"
+            return number
+    raise AssertionError("more SAs than handles")
+
+
+@pytest.mark.parametrize("does", [True, False])
+def test_p25_a_handle_whose_add_timed_out_is_deleted_and_freed_before_another_has_it(
+        monkeypatch, does):
+    bench = Bench()
+    lost = lose_answers(bench, monkeypatch, SaOperation.ADD, does=does)
+    sa = make_sa(seed=1)
+    assert refused(lambda: bench.add(inbound(sa))).name == "ETIMEDOUT"
+    lost.clear()
+    assert bench.add(inbound(replace(sa, key=bytes(16)))).offload.handle == 2
+    assert bench.engine.sas[SaDirection.RX].get(1) is None
+    assert free_handles(bench) == SAS - 2
+
+
+def test_p25_while_an_add_that_timed_out_cannot_be_undone_others_get_other_handles(monkeypatch):
+    bench = Bench()
+    lose_answers(bench, monkeypatch, SaOperation.DELETE)
+    added = lose_answers(bench, monkeypatch, SaOperation.ADD)
+    assert refused(lambda: bench.add(inbound(make_sa(seed=1)))).name == "ETIMEDOUT"
+    added.clear()
+    assert [bench.add(inbound(make_sa(seed=seed))).offload.handle for seed in (2, 3)] == [2, 3]
+
+
+def test_p25_free_before_delete_ends_the_sa_all_the_same():
+    bench = Bench()
+    x = bench.add(inbound())
+    run(bench.driver.state_free(x))
+    table = bench.engine.sas[SaDirection.RX]
+    assert table.empty and table.get(1) is None
+    run(bench.driver.state_delete(x))
+    assert free_handles(bench) == SAS - 1
+
+
+def test_p25_the_handle_of_a_deleted_sa_comes_back_when_the_device_answers_again(monkeypatch):
+    bench = Bench()
+    x, y = bench.add(inbound(make_sa(seed=1))), bench.add(inbound(make_sa(seed=2)))
+    lost = lose_answers(bench, monkeypatch, SaOperation.DELETE, SaOperation.FREE, does=False)
+    for each in (x, y):
+        assert refused(lambda each=each: run(bench.host.delete(each))).name == "ETIMEDOUT"
+        assert each.offload is None and each not in bench.host.states
+    assert refused(lambda: run(bench.driver.run_work())).name == "ETIMEDOUT"
+    lost.clear()
+    run(bench.driver.run_work())
+    assert bench.engine.sas[SaDirection.RX].empty
+    assert free_handles(bench) == SAS - 1
+
+
+def test_p26_down_with_a_device_that_does_not_answer_lets_go_of_every_sa(monkeypatch):
+    bench = Bench()
+    states = [bench.add(inbound(make_sa(seed=seed))) for seed in range(3)]
+    lost = lose_answers(bench, monkeypatch, *SaOperation, does=False)
+    down = xfrm_device.netdev_down(bench.device, states)
+    assert refused(lambda: run(down)).name == "ETIMEDOUT"
+    assert all(x.offload is None and x.state == KmState.DEAD for x in states)
+    assert refused(lambda: run(bench.driver.down())).name == "ETIMEDOUT"
+    lost.clear()
+    run(bench.driver.up())
+    assert free_handles(bench) == SAS - 1
 
 
 def test_p25_a_delete_that_comes_after_a_reset_is_ignored():

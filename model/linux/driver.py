@@ -6,6 +6,7 @@ contradicts itself; the device's own results go up by their errno names.
 
 import errno
 from collections import Counter, deque
+from contextlib import suppress
 from dataclasses import asdict
 from random import Random
 
@@ -88,6 +89,9 @@ class EspnicDriver:
         self._states: dict[tuple[SaDirection, int], XfrmState] = {}
         self._free: dict[SaDirection, deque[int]] = {}
         self._to_free: list[tuple[SaDirection, int]] = []
+        """Handles of no SA that the device may still have."""
+        self._deleted: set[tuple[SaDirection, int]] = set()
+        """Taken handles that the device has deleted."""
         self._told: dict[tuple[SaDirection, int], EsnState] = {}
         """Of SAs with ESN whose window software keeps."""
         self._before: dict[tuple[SaDirection, int], tuple[int, EsnState]] = {}
@@ -128,14 +132,15 @@ class EspnicDriver:
         if self._flush_again:
             await self._flush()
         side = SIDES[x.direction]
-        await self._retry_frees()
+        with suppress(LinuxError):  # They wait on; another handle will do.
+            await self._retry_frees()
         if not self._free[side]:
             raise LinuxError(errno.ENOSPC, f"all {self.identity.sas - 1} handles are in use")
         handle = self._free[side].popleft()
         try:
             await self._add(x, handle)
-        except LinuxError:
-            self._free[side].appendleft(handle)
+        except LinuxError as refused:
+            self._give_back(side, handle, refused)
             raise
         assert x.offload is not None
         x.offload.handle = handle
@@ -146,15 +151,18 @@ class EspnicDriver:
 
         An SA that a reset has taken away is deleted already, and its handle may be another's.
         """
-        side, handle = place = self._place(x)
+        place = self._place(x)
         if self._states.get(place) is not x:
             return
         self._work.pop(place, None)
-        await self._command(
-            command_values(SaOperation.DELETE, side, handle), "delete", gone_is_good=True)
+        await self._delete(place)
 
     async def state_free(self, x: XfrmState) -> None:
-        """Erase the SA's keys; while frames that found it are in flight the work is put off."""
+        """Erase the SA's keys, after a delete if that has not been done.
+
+        While frames that found the SA are in flight, or the device does not answer, the work is
+        put off, and the handle stays taken.
+        """
         place = self._place(x)
         if self._states.get(place) is not x:
             return
@@ -210,9 +218,17 @@ class EspnicDriver:
         await self._retry_frees()
 
     async def _retry_frees(self) -> None:
-        waiting, self._to_free = self._to_free, []
-        for side, handle in waiting:
-            await self._release(side, handle)
+        """Free what waits for it. What cannot be freed waits on, behind the others."""
+        waiting, self._to_free = deque(self._to_free), []
+        while waiting:
+            place = waiting.popleft()
+            try:
+                await self._release(place)
+            except LinuxError as refused:
+                self._to_free.append(place)
+                if refused.number != errno.EBUSY:
+                    self._to_free[:0] = waiting
+                    raise
 
     async def _tell(self, x: XfrmState, state: EsnState) -> None:
         """Change the ESN fields alone; when that fails the device goes on with the old ones."""
@@ -224,18 +240,29 @@ class EspnicDriver:
         self._before[place] = x.window.top, self._told[place]
         self._told[place] = state
 
-    async def _release(self, side: SaDirection, handle: int) -> None:
+    async def _release(self, place: tuple[SaDirection, int]) -> None:
         """Free a handle; events of its last SA are taken off before another may have it."""
-        try:
-            await self._command(
-                command_values(SaOperation.FREE, side, handle), "free", gone_is_good=True)
-        except LinuxError as refused:
-            if refused.number != errno.EBUSY:
-                raise
-            self._to_free.append((side, handle))
-            return
+        side, handle = place
+        if place not in self._deleted:
+            await self._delete(place)
+        await self._command(
+            command_values(SaOperation.FREE, side, handle), "free", gone_is_good=True)
         await self.handle_events()
+        self._deleted.discard(place)
         self._free[side].append(handle)
+
+    async def _delete(self, place: tuple[SaDirection, int]) -> None:
+        await self._command(
+            command_values(SaOperation.DELETE, *place), "delete", gone_is_good=True)
+        self._deleted.add(place)
+
+    def _give_back(self, side: SaDirection, handle: int, refused: LinuxError) -> None:
+        """A handle whose ADD has failed. One of which the device gives no answer may be added
+        all the same: it must be deleted and freed first."""
+        if refused.number in (errno.EIO, errno.ETIMEDOUT):
+            self._to_free.append((side, handle))
+        else:
+            self._free[side].appendleft(handle)
 
     # Interrupt
 
@@ -286,17 +313,14 @@ class EspnicDriver:
         do not hold it up for ever: they keep what they have found, and the flush that erases all
         SAs is made once more when the next one is added.
         """
+        self._forget()
+        self._flush_again = True
         with errnos("stop"):
             try:
                 await self.hardware.quiesce()
             except CommandTimeout:
                 self.noticed["stopped_with_frames"] += 1
-        try:
-            await self._flush()
-        except LinuxError as refused:
-            if refused.number != errno.EBUSY:
-                raise
-        self._forget()
+        await self._flush_now_or_later()
 
     async def up(self) -> None:
         """Take frames again (ndo_open)."""
@@ -326,8 +350,17 @@ class EspnicDriver:
         await self._command({"operation": int(SaOperation.FLUSH)}, "flush")
         self._flush_again = False
 
+    async def _flush_now_or_later(self) -> None:
+        """Erase all SAs; with frames inside another flush follows before the next ADD."""
+        try:
+            await self._flush()
+        except LinuxError as refused:
+            if refused.number != errno.EBUSY:
+                raise
+
     def _forget(self) -> None:
-        for part in (self._states, self._told, self._before, self._work, self._to_free):
+        for part in (self._states, self._told, self._before, self._work, self._to_free,
+                     self._deleted):
             part.clear()
         for side in SaDirection:
             self._free[side] = deque(range(1, self.identity.sas))

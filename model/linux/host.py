@@ -44,10 +44,9 @@ class Host:
         self.states.append(x)
 
     async def delete(self, x: XfrmState) -> None:
-        """Delete an SA and let go of it."""
+        """Delete an SA and let go of it, also when its device fails."""
         self.states.remove(x)
-        await xfrm_device.state_delete(x)
-        await xfrm_device.state_free(x)
+        await xfrm_device.state_end(x)
 
     async def expire(self) -> None:
         """Delete the SAs that have reached a hard limit, as their timers do."""

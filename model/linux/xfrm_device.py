@@ -74,17 +74,36 @@ async def state_delete(x: XfrmState) -> None:
 async def state_free(x: XfrmState) -> None:
     """Let go of a deleted SA when nobody refers to it any more (xfrm_dev_state_free)."""
     if x.offload and x.offload.device.ops:
-        await x.offload.device.ops.state_free(x)
-        x.offload = None
+        try:
+            await x.offload.device.ops.state_free(x)
+        finally:
+            x.offload = None
+
+
+async def state_end(x: XfrmState) -> None:
+    """Delete and free. The driver is told of both whatever becomes of the first: the kernel's
+    callbacks return nothing."""
+    try:
+        await state_delete(x)
+    finally:
+        await state_free(x)
 
 
 async def netdev_down(device: NetDevice, states: Iterable[XfrmState]) -> None:
-    """NETDEV_DOWN: all SAs of the device end (xfrm_dev_state_flush)."""
+    """NETDEV_DOWN: all SAs of the device end (xfrm_dev_state_flush).
+
+    Raises the first error of the driver after all of them.
+    """
     device.up = False
+    failures = []
     for x in list(states):
         if x.offload and x.offload.device is device:
-            await state_delete(x)
-            await state_free(x)
+            try:
+                await state_end(x)
+            except LinuxError as failed:
+                failures.append(failed)
+    if failures:
+        raise failures[0]
 
 
 def offload_ok(x: XfrmState, clear: bytes, device: NetDevice) -> bool:
