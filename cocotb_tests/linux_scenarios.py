@@ -164,5 +164,23 @@ async def down_and_restore(target: Target) -> list[str]:
     return scene.log
 
 
+async def left_behind(target: Target) -> list[str]:
+    """A driver is gone without a word, its SAs there, the device stopped; the next one probes."""
+    before = Scene(target)
+    await before.driver.probe()
+    for x in (inbound(1), outbound(2)):
+        await before.add(x)
+    await before.driver.hardware.quiesce()
+    await target.tell(EventKind.HARD_LIMIT, SaDirection.RX, 1, 5)
+    after = Scene(target)
+    await after.driver.probe()
+    for x in (inbound(1), outbound(2)):
+        await after.add(x)
+        await after.read(x)
+    await after.driver.handle_interrupt()
+    after.log.append(str([x.state.name for x in after.host.states]))
+    return before.log + after.log
+
+
 SCENARIOS: tuple[Callable[[Target], Awaitable[list[str]]], ...] = (
-    a_life, refusals, esn, events, down_and_restore)
+    a_life, refusals, esn, events, down_and_restore, left_behind)

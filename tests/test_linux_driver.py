@@ -3,6 +3,7 @@
 import errno
 from dataclasses import replace
 from ipaddress import ip_address
+from random import Random
 
 import pytest
 
@@ -20,8 +21,10 @@ from model.codes import (
 from model.features import Features
 from model.linux import xfrm_device
 from model.linux.bus import run
+from model.linux.driver import EspnicDriver
 from model.linux.errors import LinuxError
-from model.linux.hardware import CommandTimeout
+from model.linux.hardware import CommandTimeout, Hardware
+from model.linux.host import Host
 from model.linux.netdev import Feature, NetDevice
 from model.linux.skb import XfrmStatus
 from model.linux.xfrm import AF_INET6, Aead, KmState, Limits, OffloadFlags, UdpEncap, Usage
@@ -271,6 +274,61 @@ def test_p34_a_result_that_the_map_does_not_know_gives_eio(monkeypatch):
         return 0xFFFFFFFF
     monkeypatch.setattr(bench.registers, "read", ones)
     assert refused(lambda: bench.add(inbound())).name == "EIO"
+
+
+def left_behind() -> tuple[Bench, EspnicDriver]:
+    """A device whose driver is gone without a word, and the next driver."""
+    bench = Bench()
+    bench.add(inbound(make_sa(seed=1), limits=Limits(hard_packets=5)))
+    bench.add(outbound(make_sa(seed=2)))
+    return bench, EspnicDriver(Hardware(bench.registers), Random(2), bench.host.expired)
+
+
+def test_p26_probe_takes_a_device_that_has_sas_of_a_driver_before():
+    bench, driver = left_behind()
+    run(driver.probe())
+    assert all(bench.engine.sas[side].get(1) is None for side in SaDirection)
+    host = Host()
+    for x in (inbound(make_sa(seed=1)), outbound(make_sa(seed=2))):
+        run(host.add(x, driver.device))
+        assert x.offload.handle == 1
+
+
+def test_p26_probe_starts_a_device_that_was_stopped():
+    bench, driver = left_behind()
+    run(bench.driver.down())
+    run(driver.probe())
+    assert driver.device.up
+    assert run(bench.registers.read(BY_NAME["CONTROL"].offset)) == 0
+
+
+def test_p26_an_event_of_a_driver_before_ends_no_sa():
+    bench, driver = left_behind()
+    bench.engine.events.push(EventKind.HARD_LIMIT, SaDirection.RX, 1)
+    run(driver.probe())
+    x = inbound(make_sa(seed=3))
+    run(Host().add(x, driver.device))
+    run(driver.handle_interrupt())
+    assert x.offload.handle == 1 and x.state == KmState.VALID
+
+
+def test_p26_probe_succeeds_with_frames_inside_that_keep_new_sas_out(monkeypatch):
+    bench, driver = left_behind()
+    inside = fence(bench, monkeypatch)
+    run(driver.probe())
+    assert bench.engine.sas[SaDirection.RX].empty
+    assert refused(lambda: run(Host().add(inbound(), driver.device))).name == "EBUSY"
+    inside.clear()
+    run(Host().add(inbound(), driver.device))
+
+
+def test_p34_probe_of_a_device_that_fails_behind_its_identity_gives_eio_or_etimedout(monkeypatch):
+    bench, driver = left_behind()
+    bench.registers.broken.add(BY_NAME["SA_DOORBELL"].offset)
+    assert refused(lambda: run(driver.probe())).name == "EIO"
+    bench.registers.broken.clear()
+    monkeypatch.setattr("model.linux.hardware.POLLS", 0)
+    assert refused(lambda: run(driver.probe())).name == "ETIMEDOUT"
 
 
 # Features
@@ -938,24 +996,30 @@ def test_p26_with_frames_that_cannot_leave_the_device_goes_down_all_the_same(mon
     assert bench.add(inbound(make_sa(seed=7))).offload.handle == 1
 
 
-def test_p26_frames_that_outlast_the_flush_keep_new_sas_out_until_they_have_left(monkeypatch):
-    bench = Bench()
-    x = bench.add(inbound())
+def fence(bench, monkeypatch) -> list[bool]:
+    """Let flushes find frames inside, until the list is empty."""
     command, inside, fenced = bench.engine.command, [True], [False]
 
     def with_frames_in_flight(values):
         if values["operation"] == SaOperation.FLUSH:
-            fenced[0] = inside[0]
+            fenced[0] = bool(inside)
         result = command(values)
         kept_out = (SaOperation.FLUSH, SaOperation.ADD)
         return SaResult.EBUSY if fenced[0] and values["operation"] in kept_out else result
     monkeypatch.setattr(bench.engine, "command", with_frames_in_flight)
+    return inside
+
+
+def test_p26_frames_that_outlast_the_flush_keep_new_sas_out_until_they_have_left(monkeypatch):
+    bench = Bench()
+    x = bench.add(inbound())
+    inside = fence(bench, monkeypatch)
     run(xfrm_device.netdev_down(bench.device, [x]))
     run(bench.driver.down())
     assert bench.engine.sas[SaDirection.RX].empty
     run(bench.driver.up())
     assert refused(lambda: bench.add(inbound(make_sa(seed=7)))).name == "EBUSY"
-    inside[0] = False
+    inside.clear()
     for seed in (7, 8):
         bench.add(inbound(make_sa(seed=seed)))
     assert all(bench.engine.sas[SaDirection.RX].get(handle) for handle in (1, 2))

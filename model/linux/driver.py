@@ -101,17 +101,21 @@ class EspnicDriver:
         """Frames that the last flush found inside keep new SAs out until another finds none."""
 
     async def probe(self) -> None:
-        """Find out what the device can do, key its hash and register with the stack.
+        """Find out what the device can do, empty it, key its hash and register with the stack.
 
-        Raises ``LinuxError`` ENODEV for what is no such device, and EIO when it refuses.
+        A driver before, that crashed or was replaced by kexec, may have left SAs in it and have
+        stopped it. Raises ``LinuxError`` ENODEV for what is no such device, and EIO or ETIMEDOUT
+        for one that fails.
         """
         try:
             self.identity: Identity = await self.hardware.identify()
-            await self._set_up()
         except RegisterError as refused:
             raise LinuxError(errno.ENODEV, str(refused)) from None
-        for side in SaDirection:
-            self._free[side] = deque(range(1, self.identity.sas))
+        self._forget()
+        await self._flush_now_or_later()
+        await self.up()
+        with errnos("probe"):
+            await self._set_up()
         self.device.features = {Feature(name) for name in self.identity.features}
         if Feature.HW_ESP in self.device.features:
             self.device.ops = self
@@ -345,9 +349,11 @@ class EspnicDriver:
             self._free[side].remove(handle)
 
     async def _flush(self) -> None:
-        """Erase all SAs. EBUSY: they are, but frames that may have found them are inside."""
+        """Erase all SAs, and take their events off. EBUSY: they are erased, but frames that may
+        have found them are inside."""
         self._flush_again = True
         await self._command({"operation": int(SaOperation.FLUSH)}, "flush")
+        await self.handle_events()
         self._flush_again = False
 
     async def _flush_now_or_later(self) -> None:
