@@ -150,15 +150,21 @@ async def events(target: Target) -> list[str]:
 
 
 async def down_and_restore(target: Target) -> list[str]:
-    """All SAs are lost and added again; then the device goes down."""
+    """All SAs are lost and added again, with what is left of their limits; then the device goes
+    down."""
     scene = Scene(target)
     await scene.driver.probe()
-    states = [await scene.add(x) for x in (inbound(1), outbound(2), inbound(3))]
+    limits = Limits(soft_packets=4, hard_packets=10, hard_bytes=1 << 40)
+    states = [await scene.add(x) for x in (
+        inbound(1), outbound(2, limits=limits), inbound(3), inbound(4, limits=limits))]
+    states[1].current.packets, states[3].current.packets = 7, 10
     await scene.driver.hardware.sa_command(operation=6)
     await scene.attempt(scene.host.delete(states[0]))
     await scene.attempt(scene.driver.restore())
     for x in scene.host.states:
         await scene.read(x)
+        await scene.driver.update_stats(x)
+        scene.log.append(f"{x.state.name} {x.offload.usage}")
     await scene.attempt(xfrm_device.netdev_down(scene.driver.device, states[1:]))
     await scene.attempt(scene.driver.down())
     return scene.log

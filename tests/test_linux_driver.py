@@ -1056,6 +1056,135 @@ def test_p26_a_reset_does_not_bring_deleted_sas_back():
     assert handle in handles
 
 
+def reset(bench) -> None:
+    """What a reset does to SAs."""
+    bench.engine.command({"operation": int(SaOperation.FLUSH)})
+
+
+def test_p26_after_resets_an_sa_goes_on_with_what_is_left_of_its_limits():
+    sa = make_sa()
+    sender, receiver = Bench(), Bench()
+    tx = sender.add(outbound(sa))
+    rx = receiver.add(inbound(sa, limits=Limits(soft_packets=8, hard_packets=10)))
+    for seen in (3, 6):
+        for _ in range(3):
+            assert receiver.receive(sender.send(tx, clear_packet(4))[0])
+        reset(receiver)
+        run(receiver.driver.restore())
+        values = run(receiver.driver.hardware.read_sa(SaDirection.RX, 1))
+        assert (values["soft_packets"], values["hard_packets"]) == (8 - seen, 10 - seen)
+        run(receiver.driver.update_stats(rx))
+        assert rx.offload.usage.packets == seen
+    assert sum(bool(receiver.receive(sender.send(tx, clear_packet(4))[0])) for _ in range(6)) == 4
+    assert receiver.host.expired.told == [(rx, False), (rx, True)]
+
+
+def test_p26_what_only_the_device_has_counted_is_counted_after_a_reset_if_it_was_asked():
+    sender, receiver = Bench(), Bench()
+    tx = sender.add(outbound(make_sa()))
+    rx = receiver.add(inbound(make_sa(), limits=Limits(soft_bytes=90, hard_packets=5)))
+    for _ in range(3):
+        receiver.skb(sender.send(tx, clear_packet(4))[0])
+    run(receiver.driver.update_stats(rx))
+    assert rx.current.packets == 0 and rx.offload.usage.packets == 3
+    reset(receiver)
+    run(receiver.driver.restore())
+    values = run(receiver.driver.hardware.read_sa(SaDirection.RX, 1))
+    assert (values["hard_packets"], values["soft_bytes"]) == (2, 0)
+    assert receiver.host.expired.told == [(rx, False)]
+
+
+def test_p26_an_sa_with_nothing_left_has_expired_and_is_not_added_again():
+    bench = Bench()
+    x = bench.add(inbound(make_sa(seed=1), limits=Limits(hard_packets=5)))
+    y = bench.add(inbound(make_sa(seed=2)))
+    x.offload.usage.packets = 5
+    reset(bench)
+    run(bench.driver.restore())
+    table = bench.engine.sas[SaDirection.RX]
+    assert table.get(1) is None and table.get(2) is not None
+    assert bench.host.expired.told == [(x, True)] and y.state == KmState.VALID
+    run(bench.host.expire())
+    assert free_handles(bench) == SAS - 2
+
+
+def test_an_sa_that_has_reached_its_hard_limit_is_not_offloaded():
+    bench = Bench()
+    x = inbound(limits=Limits(hard_packets=5))
+    x.current.packets = 5
+    assert refused(lambda: bench.add(x)).name == "EINVAL"
+
+
+@pytest.mark.parametrize("result", [SaResult.ENOSPC, None])
+def test_p26_an_sa_that_the_device_does_not_take_after_a_reset_is_left_to_software(
+        monkeypatch, result):
+    """None: the command times out, and the device has done it."""
+    there, here = Bench(), Bench(device_window=False)
+    kinds = [make_sa(seed=seed, esn=True, replay_window=64) for seed in range(4)]
+    ins = [here.add(inbound(sa)) for sa in kinds[:3]]
+    out = here.add(outbound(kinds[3]))
+    first = [there.add(outbound(sa)) for sa in kinds[:3]]
+    there.add(inbound(kinds[3]))
+    reset(here)
+    command, refusing = here.driver.hardware.command, [True]
+
+    async def refuse_some(values):
+        refused_now = refusing and values["operation"] == SaOperation.ADD and (
+            values["sa"] == 2 or values["direction"] == SaDirection.TX)
+        if refused_now and result is not None:
+            return result
+        found = await command(values)
+        if refused_now:
+            raise CommandTimeout("SA_STATUS")
+        return found
+    monkeypatch.setattr(here.driver.hardware, "command", refuse_some)
+    error = refused(lambda: run(here.driver.restore()))
+    assert error.name == ("ETIMEDOUT" if result is None else "ENOSPC")
+    assert error.reason.startswith("2 SAs are left to software")
+    refusing.clear()
+    run(here.driver.run_work())
+
+    clear = clear_packet(4)
+    assert [x.offload.handle for x in ins] == [1, 0, 3]
+    for x in first:
+        assert here.receive(there.send(x, clear)[0]) == clear
+    assert here.engine.counters["rx_ok"] == 2 and here.engine.counters["rx_no_sa"] == 1
+    sent = here.host.output.send(out, clear, here.device)
+    assert sent.way == Way.SOFTWARE and there.receive(sent.requests[0].frame) == clear
+    assert not here.host.mib
+    run(here.driver.update_stats(out))
+    for x in (*ins, out):
+        run(here.host.delete(x))
+    assert free_handles(here) == SAS - 1
+
+
+def test_p26_until_an_sa_is_left_to_software_for_good_nothing_goes_up_in_clear_without_a_mark(
+        monkeypatch):
+    """The device has added it, and has given no answer."""
+    there, here = Bench(), Bench()
+    tx, rx = there.add(outbound()), here.add(inbound())
+    reset(here)
+    lost = lose_answers(here, monkeypatch, SaOperation.ADD)
+    assert refused(lambda: run(here.driver.restore())).name == "ETIMEDOUT"
+    lost.clear()
+    result = here.engine.receive(there.send(tx, clear_packet(4))[0])
+    assert result.status == RxStatus.OK
+    assert here.driver.receive(result.frame, result.completion) is None
+    run(here.driver.run_work())
+    assert here.receive(there.send(tx, clear_packet(4))[0]) and rx.current.packets == 1
+
+
+def test_p26_a_reset_whose_hash_key_cannot_be_set_can_be_made_up_for_later():
+    bench = Bench()
+    x = bench.add(inbound())
+    reset(bench)
+    bench.registers.broken.add(registers.HASH_KEY[0].offset)
+    assert refused(lambda: run(bench.driver.restore())).name == "EIO"
+    bench.registers.broken.clear()
+    run(bench.driver.restore())
+    assert bench.engine.sas[SaDirection.RX].get(x.offload.handle) is not None
+
+
 def test_an_sa_that_could_not_be_added_leaves_nothing_to_the_next_with_its_handle():
     bench = Bench(device_window=False)
     first = make_sa(seed=1)

@@ -96,6 +96,8 @@ class EspnicDriver:
         """Of SAs with ESN whose window software keeps."""
         self._before: dict[tuple[SaDirection, int], tuple[int, EsnState]] = {}
         """What was told before that, and the window's top at the change."""
+        self._base: dict[tuple[SaDirection, int], Usage] = {}
+        """What was known of an SA's use when the device began to count."""
         self._work: dict[tuple[SaDirection, int], XfrmState] = {}
         self._flush_again = False
         """Frames that the last flush found inside keep new SAs out until another finds none."""
@@ -174,12 +176,14 @@ class EspnicDriver:
         self._work.pop(place, None)
         self._told.pop(place, None)
         self._before.pop(place, None)
+        self._base.pop(place, None)
         self._to_free.append(place)
         await self._retry_frees()
 
     def offload_ok(self, x: XfrmState, clear: bytes) -> bool:
-        """No IPv4 options, no IPv6 extension headers: the receiver's device could not do them."""
-        return not has_options(clear)
+        """No IPv4 options, no IPv6 extension headers: the receiver's device could not do them.
+        Nor does the device seal for an SA that is left to software."""
+        return self._place(x)[1] != 0 and not has_options(clear)
 
     def advance_esn(self, x: XfrmState) -> None:
         """Note that the device must be told where the window of a receive SA has moved to.
@@ -193,7 +197,8 @@ class EspnicDriver:
             self._work[place] = x
 
     async def update_stats(self, x: XfrmState) -> None:
-        """Packets and bytes that the device has counted of the SA go to ``x.offload.usage``.
+        """Packets and bytes that the device has counted of the SA go to ``x.offload.usage``, with
+        those of before a reset.
 
         That stays as it was when the device does not have the SA any more.
         """
@@ -203,7 +208,9 @@ class EspnicDriver:
         values = await self._read(place)
         if values is not None:
             assert x.offload is not None
-            x.offload.usage = Usage(values["packets"], values["bytes"])
+            base = self._base[place]
+            x.offload.usage = Usage(
+                base.packets + values["packets"], base.bytes + values["bytes"])
 
     async def ethtool_statistics(self) -> dict[str, int]:
         """What ``ethtool -S`` prints."""
@@ -335,7 +342,13 @@ class EspnicDriver:
     async def restore(self) -> None:
         """After a reset, which has erased all SAs: key the hash and add the living ones again.
 
-        Those that were deleted keep their handles until they are freed.
+        Those that were deleted keep their handles until they are freed. The device's counts are
+        lost with its SAs: an SA goes on with what is left of its limits by the stack's own count,
+        or by what ``update_stats`` has brought last if that is more (``x.used``). One with nothing
+        left has expired.
+
+        An SA that the device does not take is left to software, which has its keys and its replay
+        state; all others are added, then the first such error goes up.
         """
         with errnos("restore"):
             await self._set_up()
@@ -343,10 +356,38 @@ class EspnicDriver:
         self._forget()
         self._flush_again = False
         for (side, handle), x in states.items():
-            if x.state == KmState.VALID:
-                await self._add(x, handle)
             self._states[side, handle] = x
             self._free[side].remove(handle)
+        failures = []
+        for place, x in states.items():
+            try:
+                await self._add_again(x, place)
+            except LinuxError as refused:
+                self._leave_to_software(x, place, refused)
+                failures.append(refused)
+        if failures:
+            raise LinuxError(
+                failures[0].number,
+                f"{len(failures)} SAs are left to software, the first: {failures[0].reason}")
+
+    async def _add_again(self, x: XfrmState, place: tuple[SaDirection, int]) -> None:
+        left = x.left
+        if 0 in (left.hard_packets, left.hard_bytes):
+            expire(x, True, self._expired)
+        if x.state != KmState.VALID:
+            return
+        await self._add(x, place[1])
+        if 0 in (left.soft_packets, left.soft_bytes):
+            expire(x, False, self._expired)
+
+    def _leave_to_software(
+        self, x: XfrmState, place: tuple[SaDirection, int], refused: LinuxError,
+    ) -> None:
+        """Without a handle no request goes to the device; frames that come are the stack's."""
+        assert x.offload is not None
+        x.offload.handle = 0
+        del self._states[place]
+        self._give_back(*place, refused)
 
     async def _flush(self) -> None:
         """Erase all SAs, and take their events off. EBUSY: they are erased, but frames that may
@@ -366,7 +407,7 @@ class EspnicDriver:
 
     def _forget(self) -> None:
         for part in (self._states, self._told, self._before, self._work, self._to_free,
-                     self._deleted):
+                     self._deleted, self._base):
             part.clear()
         for side in SaDirection:
             self._free[side] = deque(range(1, self.identity.sas))
@@ -426,12 +467,13 @@ class EspnicDriver:
         await self.hardware.enable_events()
 
     async def _add(self, x: XfrmState, handle: int) -> None:
-        """ADD, with the window as it is now."""
+        """ADD, with the window as it is now and what is left of the limits."""
         side = SIDES[x.direction]
+        used = x.used
         window = self._window_of(x)
         state = EsnState(high=0, overlap=False)
         values = command_values(SaOperation.ADD, side, handle, x.association)
-        values |= _limits(x.limits) | {"replay_window": int(window)}
+        values |= _limits(x.left) | {"replay_window": int(window)}
         by_software = x.direction == Direction.IN and x.esn and not window
         if window:
             values["sequence"] = x.window.top
@@ -439,6 +481,7 @@ class EspnicDriver:
             state = esn.driver_state(x.window.top, x.replay_window)
         values |= {"esn_high": state.high, "esn_overlap": int(state.overlap)}
         await self._command(values, f"add SA {x.name or hex(x.spi)}")
+        self._base[side, handle] = used
         if by_software:
             self._told[side, handle] = state
 

@@ -95,9 +95,10 @@ class Offload:
     packet: bool = False
     """Packet offload was asked for; else crypto offload."""
     handle: int = 0
-    """The device's handle; handles are per device."""
+    """The device's handle; handles are per device. 0: the device does not have the SA (any more),
+    and software does its work."""
     usage: Usage = field(default_factory=Usage)
-    """What the device has counted, when it was asked last."""
+    """What the device has counted, when it was asked last, and what was known before it began."""
 
 
 @dataclass(eq=False)
@@ -145,6 +146,24 @@ class XfrmState:
     def __post_init__(self) -> None:
         self.oseq = self.initial_seq - 1
         self.window = Window(self.replay_window, self.esn, self.initial_seq - 1)
+
+    @property
+    def used(self) -> Usage:
+        """What is known of its use. The device counts what it opens and seals, the stack what it
+        hands down and gets; the one may know of more than the other."""
+        counts = [self.current, self.offload.usage if self.offload else Usage()]
+        return Usage(max(count.packets for count in counts), max(count.bytes for count in counts))
+
+    @property
+    def left(self) -> Limits:
+        """What is left of its limits, 0 for one that is reached."""
+        used = self.used
+
+        def less(limit: int, count: int) -> int:
+            return limit if limit == XFRM_INF else max(limit - count, 0)
+        return Limits(
+            less(self.limits.soft_packets, used.packets), less(self.limits.soft_bytes, used.bytes),
+            less(self.limits.hard_packets, used.packets), less(self.limits.hard_bytes, used.bytes))
 
     @property
     def encapsulation(self) -> Encapsulation:
