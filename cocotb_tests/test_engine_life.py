@@ -122,7 +122,7 @@ async def all_that_one_frame_tells_comes_in_the_order_of_the_model(dut):
     await live.sinks["rx"].reach(2)
     found = await events_of(live.driver)
     assert [event["kind"] for event in found[SaDirection.RX]] == [
-        EventKind.SOFT_LIMIT, EventKind.HARD_LIMIT, EventKind.ESN_HALF]
+        EventKind.ESN_HALF, EventKind.SOFT_LIMIT, EventKind.HARD_LIMIT]
     assert found == events_of_model(device)
 
 

@@ -522,12 +522,12 @@ async def commands_take_the_clocks_of_the_docstrings(dut):
             common = {"direction": direction, "sa": 1, "key_size": size, "esn": 1, "spi": 1}
             for operation, select, clocks in (
                 (SaOperation.ADD, 0, add + looked_up), (SaOperation.ADD, 0, 3),
-                (SaOperation.READ, 0, 5), (SaOperation.FREE, 0, 3),
+                (SaOperation.READ, 0, 6), (SaOperation.FREE, 0, 3),
                 (SaOperation.MODIFY, SaSelect.NOTHING, 3),
                 (SaOperation.MODIFY, SaSelect.ESN, 4 if direction == SaDirection.RX else 3),
-                (SaOperation.MODIFY, SaSelect.SOFT, 5),
+                (SaOperation.MODIFY, SaSelect.SOFT, 6),
                 (SaOperation.MODIFY, SaSelect.SOFT | SaSelect.ESN,
-                 6 if direction == SaDirection.RX else 3),
+                 7 if direction == SaDirection.RX else 3),
                 (SaOperation.DELETE, 0, 4 + looked_up), (SaOperation.DELETE, 0, 3),
                 (SaOperation.FREE, 0, 5),
             ):

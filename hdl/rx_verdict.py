@@ -60,9 +60,9 @@ class RxVerdict(wiring.Component):
     frame, and then it has the status of its TCP or UDP checksum too; an oversize frame,
     which nobody gets, has none.
 
-    Latency 1 clock from the tag and the checksums, which come last, and 2 from the other
+    Latency 2 clocks from the tag, which comes last, 1 from the checksums and 3 from the other
     inputs: the ICV is turned and the lengths are checked while GHASH is still at work.
-    One frame each clock.
+    One frame each clock, as far as ``usage`` takes so many.
 
     Members
     -------
@@ -114,32 +114,37 @@ class RxVerdict(wiring.Component):
         prepares = Signal()
         prepared = Signal(prepared_frame())
         prepared_valid = Signal()
+        compares = Signal()
+        compared = Signal(compared_frame())
+        compared_valid = Signal()
         ready = Signal()
         taken = Signal()
-        room = Signal()
+        frame = compared.frame
         query, answer, commit = self.usage.query, self.usage.answer, self.usage.commit
         m.d.comb += [
             opened.eq(record.status == RxStatus.OK),
             complete.eq(self.record.valid & self.end.valid & (
                 ~opened | (self.icv.valid & self.text.valid))),
-            ready.eq(~self.o.valid | self.o.ready),
-            taken.eq(prepared_valid & self.frame_sum.valid & self.l4.valid & ready & (
-                ~prepared.opened | (self.tag.valid & self.packet_sum.valid & answer.valid))
-                & (~prepared.record.windowed | self.window.valid)),
-            room.eq(~prepared_valid | taken),
-            query.valid.eq(complete & opened & room),
-            query.payload.eq(record.sa),
-            prepares.eq(room & (query.ready | ~(complete & opened))),
+            prepares.eq(~prepared_valid | compares),
             self.record.ready.eq(complete & prepares),
             self.end.ready.eq(complete & prepares),
             self.icv.ready.eq(complete & prepares & opened),
             self.text.ready.eq(complete & prepares & opened),
+            query.payload.eq(prepared.record.sa),
+            query.valid.eq(prepared_valid & prepared.opened & self.tag.valid
+                           & (~compared_valid | taken)),
+            self.tag.ready.eq(query.valid & query.ready),
+            compares.eq(Mux(prepared.opened, self.tag.ready,
+                            prepared_valid & (~compared_valid | taken))),
+            ready.eq(~self.o.valid | self.o.ready),
+            taken.eq(compared_valid & self.frame_sum.valid & self.l4.valid & ready
+                     & (~frame.opened | (self.packet_sum.valid & answer.valid))
+                     & (~frame.record.windowed | self.window.valid)),
             self.frame_sum.ready.eq(taken),
             self.l4.ready.eq(taken),
-            self.tag.ready.eq(taken & prepared.opened),
-            self.packet_sum.ready.eq(taken & prepared.opened),
-            answer.ready.eq(taken & prepared.opened),
-            self.window.ready.eq(taken & prepared.record.windowed),
+            self.packet_sum.ready.eq(taken & frame.opened),
+            answer.ready.eq(taken & frame.opened),
+            self.window.ready.eq(taken & frame.record.windowed),
         ]
 
         # First clock: all that needs neither tag nor checksums.
@@ -168,26 +173,32 @@ class RxVerdict(wiring.Component):
                 m.d.sync += prepared.status.eq(RxStatus.OVERSIZE)
             with m.Elif(opened & (end.bytes < record.esp_end)):
                 m.d.sync += prepared.status.eq(RxStatus.TRUNCATED)
+        # Second clock: the comparison.
+        with m.If(compares):
+            m.d.sync += [
+                compared_valid.eq(1),
+                compared.frame.eq(prepared),
+                compared.differs.eq(((self.tag.payload & prepared.mask) ^ prepared.icv).any()),
+            ]
         with m.Elif(taken):
-            m.d.sync += prepared_valid.eq(0)
+            m.d.sync += compared_valid.eq(0)
 
-        # Second clock: the comparison, the verdict, and the checksum that goes with it.
-        differs = Signal()
+        # Third clock: the verdict, and the checksum that goes with it.
+        differs = compared.differs
         late, seen = Signal(), Signal()
         expired = answer.payload.expired
         status = Signal(RxStatus)
         m.d.comb += [
-            differs.eq(((self.tag.payload & prepared.mask) ^ prepared.icv).any()),
-            late.eq(prepared.record.windowed & self.window.payload.late),
-            seen.eq(prepared.record.windowed & self.window.payload.seen),
-            status.eq(prepared.status),
-            self.received.eq((prepared.status == RxStatus.OK) & ~differs & ~expired),
+            late.eq(frame.record.windowed & self.window.payload.late),
+            seen.eq(frame.record.windowed & self.window.payload.seen),
+            status.eq(frame.status),
+            self.received.eq((frame.status == RxStatus.OK) & ~differs & ~expired),
             commit.count.eq(self.received & ~late & ~seen),
             commit.packets.eq(1),
-            commit.bytes.eq(prepared.record.text_bytes),
-            commit.sequence.eq(prepared.record.sequence),
+            commit.bytes.eq(frame.record.text_bytes),
+            commit.sequence.eq(frame.record.sequence),
         ]
-        with m.If(prepared.status == RxStatus.OK):
+        with m.If(frame.status == RxStatus.OK):
             with m.If(late):
                 m.d.comb += status.eq(RxStatus.LATE)
             with m.Elif(seen):
@@ -196,36 +207,41 @@ class RxVerdict(wiring.Component):
                 m.d.comb += status.eq(RxStatus.EXPIRED)
             with m.Elif(differs):
                 m.d.comb += status.eq(RxStatus.AUTH_FAILED)
-            with m.Elif(prepared.bad_trailer):
+            with m.Elif(frame.bad_trailer):
                 m.d.comb += status.eq(RxStatus.BAD_TRAILER)
 
         o = self.o.payload
         good = Signal()
         m.d.comb += good.eq(status == RxStatus.OK)
         checksum = Mux(good, self.packet_sum.payload, Mux(
-            prepared.end.oversize, 0, self.frame_sum.payload))
+            frame.end.oversize, 0, self.frame_sum.payload))
         with m.If(ready):
             m.d.sync += [
                 self.o.valid.eq(taken),
                 o.completion.status.eq(status),
-                o.completion.sa.eq(Mux(prepared.end.oversize, 0, prepared.record.sa)),
-                o.completion.esp_offset.eq(Mux(good, prepared.record.esp_offset, 0)),
-                o.completion.next_header.eq(Mux(good, prepared.text.next_header, 0)),
-                o.completion.trailer_bytes.eq(Mux(good, prepared.trailer_bytes, 0)),
+                o.completion.sa.eq(Mux(frame.end.oversize, 0, frame.record.sa)),
+                o.completion.esp_offset.eq(Mux(good, frame.record.esp_offset, 0)),
+                o.completion.next_header.eq(Mux(good, frame.text.next_header, 0)),
+                o.completion.trailer_bytes.eq(Mux(good, frame.trailer_bytes, 0)),
                 o.completion.checksum.eq(checksum),
                 o.completion.checksum_status.eq(Mux(
-                    good | prepared.end.oversize, RxChecksum.NONE, self.l4.payload)),
-                o.bytes.eq(prepared.end.bytes),
-                o.text_beats.eq(Mux(prepared.opened, prepared.text.beats, 0)),
-                o.text_offset.eq(prepared.record.esp_offset + ESP_HEADER_BYTES + ESP_IV_BYTES),
+                    good | frame.end.oversize, RxChecksum.NONE, self.l4.payload)),
+                o.bytes.eq(frame.end.bytes),
+                o.text_beats.eq(Mux(frame.opened, frame.text.beats, 0)),
+                o.text_offset.eq(frame.record.esp_offset + ESP_HEADER_BYTES + ESP_IV_BYTES),
                 o.restore.eq(good),
-                o.drop.eq(prepared.end.oversize),
+                o.drop.eq(frame.end.oversize),
             ]
         return m
 
 
+def compared_frame() -> data.StructLayout:
+    """A frame whose verdict is next; ``differs`` when the ICV is not the tag."""
+    return data.StructLayout({"frame": prepared_frame(), "differs": 1})
+
+
 def prepared_frame() -> data.StructLayout:
-    """A frame between the two clocks of the verdict.
+    """A frame behind the first clock of the verdict.
 
     ``status`` is OK when it is the tag that decides; ``icv`` has its first byte in bits
     7:0 and, like ``mask``, zeros behind its bytes.

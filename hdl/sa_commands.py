@@ -66,12 +66,12 @@ class SaCommands(wiring.Component):
       SAs stay as they are (``SaLookup``: how rare that is).
 
     Clocks from a command to its response: 3 for refusals of the command or the handle, 4 for
-    DELETE and MODIFY of the ESN, 5 for READ, FREE and MODIFY of limits, 6 for MODIFY of both,
-    4 and the latency of ``HashKey`` for ADD, ``1.5 * sas + 6`` for FLUSH; an ADD or DELETE of a
-    receive SA takes ``169 + hash_bits(sas)`` more, an ADD with a replay window as
-    many as that has rows (``ReplayState``). Packets that leave no clock for ``SaUsage`` to read
-    or write or for ``ReplayState`` to write, and those that FREE and FLUSH wait for, make it
-    longer. One right behind an ADD may wait for the end of its moves in the look-up table
+    DELETE and MODIFY of the ESN, 5 for FREE, 6 for READ and MODIFY of limits, 7 for MODIFY of
+    both, 4 and the latency of ``HashKey`` for ADD, ``1.5 * sas + 6`` for FLUSH; an ADD or DELETE
+    of a receive SA takes ``169 + hash_bits(sas)`` more, an ADD with a replay window as many as
+    that has rows (``ReplayState``). Packets for which ``SaUsage`` waits a clock or that leave
+    none for ``ReplayState`` to write, and those that FREE and FLUSH wait for, make it longer.
+    One right behind an ADD may wait for the end of its moves in the look-up table
     (``LookupControl``: how long).
 
     Parameters

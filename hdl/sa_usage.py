@@ -64,15 +64,17 @@ class SaUsage(wiring.Component):
     """Count what each SA serves, refuse what comes behind a hard limit, and tell events.
 
     A packet asks before it is judged and commits what it served as it takes the answer, so that
-    each sees what all before it have made, one each clock, of the same SA too. A limit is
-    reached when the count is not below it, and 0 is none (RFC 4301, 4.4.2.1); the packet that
-    reaches a hard limit is still served. An event tells when the counts reach the first of the
-    soft limits, and of the hard ones. When one packet does both, SOFT_LIMIT comes first, and
-    the next answer a clock later.
+    each sees what all before it have made, one every other clock, of the same SA too: no packet
+    of ESP is faster through the core. A limit is reached when the count is not below it, and 0 is
+    none (RFC 4301, 4.4.2.1); the packet that reaches a hard limit is still served. An event tells
+    when the counts reach the first of the soft limits, and of the hard ones. When one packet does
+    both, SOFT_LIMIT comes first.
 
-    Commands read and write in clocks that packets leave them: to read, one without a query; to
-    write, such a clock and behind it one without a count. A packet sees all of a write or
-    nothing. A write tells no event. No row is valid before a ``fresh`` write.
+    What is committed is counted in the clock behind. Commands read in clocks without a query, and
+    write in clocks in which nothing is counted, so a packet waits for none of them. A packet sees
+    all of a write or nothing; one that takes its answer in the clock of a write was judged by the
+    old limits and counts by the new ones. A write tells no event. No row is valid before a
+    ``fresh`` write.
 
     Latency 1 clock from the query to the answer. There are no errors: a handle out of range is
     for who asks to refuse, and no count gets near to 2^64.
@@ -94,13 +96,13 @@ class SaUsage(wiring.Component):
     commit : In(UsageCommit)
         Taken with the answer.
     event : Out(stream.Signature(Event, always_ready=True))
-        Limits reached, 1 clock later.
+        Limits reached, 2 clocks later; HARD_LIMIT 3 when both are.
     write : In(stream.Signature(UsageWrite))
         From commands.
     read : In(stream.Signature(HANDLE_BITS))
         Row to read, from commands.
     read_o : Out(stream.Signature(Usage, always_ready=True))
-        The row, 1 clock later.
+        The row, 2 clocks later.
     """
 
     def __init__(self, sas: int, direction: SaDirection):
@@ -129,62 +131,79 @@ class SaUsage(wiring.Component):
         for name, (_, look) in ports.items():
             m.d.comb += [look.addr.eq(address), fetched[name].eq(look.data)]
 
-        # The packet that asks: its row comes from the RAM, and is kept while it waits.
-        asked, arrived = Signal(), Signal()
+        # The packet that asks: its row comes from the RAM, and is kept until it has counted.
+        asked, arrived, counts = Signal(), Signal(), Signal()
         asked_sa = Signal(range(self.sas))
         kept, row = Signal(Usage), Signal(Usage)
-        taken, asks, counted, told_twice = Signal(), Signal(), Signal(), Signal()
+        commit = Signal(UsageCommit)
+        taken, asks = Signal(), Signal()
         m.d.comb += [
-            self.query.ready.eq(~asked | taken),
-            asks.eq(self.query.valid & self.query.ready),
+            self.query.ready.eq(~asked),
+            asks.eq(self.query.valid & ~asked),
             row.eq(Mux(arrived, fetched, kept)),
-            self.answer.valid.eq(asked & ~told_twice),
+            self.answer.valid.eq(asked),
             self.answer.payload.expired.eq(row.served.expired),
-            taken.eq(self.answer.valid & self.answer.ready),
-            counted.eq(taken & self.commit.count),
+            taken.eq(asked & self.answer.ready),
         ]
-        m.d.sync += [arrived.eq(asks), kept.eq(row)]
+        m.d.sync += [
+            arrived.eq(asks),
+            kept.eq(row),
+            commit.eq(self.commit),
+            counts.eq(taken & self.commit.count),
+        ]
         with m.If(asks):
             m.d.sync += [asked.eq(1), asked_sa.eq(self.query.payload)]
         with m.Elif(taken):
             m.d.sync += asked.eq(0)
-        served = self._serve(m, row)
-        self._tell(m, row.served, served, counted, asked_sa, told_twice)
+        served = self._serve(m, kept, commit)
+        self._tell(m, kept.served, served, counts, asked_sa, commit.sequence)
 
-        # The command: it reads where no packet asks, and writes right behind if it may.
-        reads, writes, written = Signal(), Signal(), Signal()
-        command_sa = Mux(self.write.valid, self.write.payload.sa, self.read.payload)
+        # The command: it reads where no packet asks, and writes where none counts. Meanwhile it
+        # sees what is counted for its SA.
+        command = Signal(Usage)
+        command_sa, wanted_sa = Signal(range(self.sas)), Signal(range(self.sas))
+        reads, reading, to_write = Signal(), Signal(), Signal()
+        writes, written = Signal(), Signal()
         m.d.comb += [
-            reads.eq((self.write.valid | self.read.valid) & ~asks & ~writes),
-            address.eq(Mux(asks, self.query.payload, command_sa)),
-            written.eq(writes & ~counted),
+            wanted_sa.eq(Mux(self.write.valid, self.write.payload.sa, self.read.payload)),
+            reads.eq((self.write.valid | self.read.valid) & ~asks & ~reading & ~writes),
+            address.eq(Mux(asks, self.query.payload, wanted_sa)),
+            written.eq(writes & ~counts),
             self.write.ready.eq(written),
             self.read.ready.eq(reads & ~self.write.valid),
-            self.read_o.payload.eq(fetched),
+            self.read_o.payload.eq(command),
         ]
         m.d.sync += [
-            writes.eq(reads & self.write.valid),
-            self.read_o.valid.eq(self.read.valid & self.read.ready),
+            reading.eq(reads),
+            writes.eq((reading & to_write) | (writes & counts)),
+            self.read_o.valid.eq(reading & ~to_write),
         ]
-        changed = self._change(m, fetched)
-        with m.If(written & (asked_sa == self.write.payload.sa)):
+        with m.If(reads):
+            m.d.sync += [command_sa.eq(wanted_sa), to_write.eq(self.write.valid)]
+        same = asked_sa == command_sa
+        with m.If(reading):
+            m.d.sync += command.eq(fetched)
+        with m.If(counts & same):
+            m.d.sync += command.served.eq(served)
+        changed = self._change(m, command)
+        with m.If(written & same):
             m.d.sync += kept.eq(changed)
 
-        new = {"served": Mux(counted, served.as_value(), changed.served.as_value()),
+        new = {"served": Mux(counts, served.as_value(), changed.served.as_value()),
                "limits": changed.limits}
-        enables = {"served": counted | written, "limits": written}
+        enables = {"served": counts | written, "limits": written}
         for name, (write, _) in ports.items():
             m.d.comb += [
-                write.addr.eq(Mux(counted, asked_sa, self.write.payload.sa)),
+                write.addr.eq(Mux(counts, asked_sa, command_sa)),
                 write.data.eq(new[name]),
                 write.en.eq(enables[name]),
             ]
         return m
 
-    def _serve(self, m: Module, row: data.View) -> data.View:
-        """The counts behind the commit."""
+    def _serve(self, m: Module, row: data.View, commit: data.View) -> data.View:
+        """The counts behind a commit."""
         served = Signal(Served)
-        commit, old, limits = self.commit, row.served, row.limits
+        old, limits = row.served, row.limits
         m.d.comb += [
             served.packets.eq(old.packets + commit.packets),
             served.bytes.eq(old.bytes + commit.bytes),
@@ -219,14 +238,14 @@ class SaUsage(wiring.Component):
         return changed
 
     def _tell(
-        self, m: Module, old: data.View, new: data.View, counted: Value, sa: Value,
-        told_twice: Value,
+        self, m: Module, old: data.View, new: data.View, counts: Value, sa: Value,
+        sequence: Value,
     ) -> None:
         """Tell an event in the clock behind the count that reaches a limit, of both in two."""
-        soft, hard = Signal(), Signal()
+        soft, hard, told_twice = Signal(), Signal(), Signal()
         m.d.comb += [
-            soft.eq(counted & new.warned & ~old.warned),
-            hard.eq(counted & new.expired & ~old.expired),
+            soft.eq(counts & new.warned & ~old.warned),
+            hard.eq(counts & new.expired & ~old.expired),
         ]
         event = self.event.payload
         m.d.comb += event.direction.eq(self.direction)
@@ -235,7 +254,7 @@ class SaUsage(wiring.Component):
             m.d.sync += [
                 event.kind.eq(Mux(soft, EventKind.SOFT_LIMIT, EventKind.HARD_LIMIT)),
                 event.sa.eq(sa),
-                event.sequence.eq(self.commit.sequence),
+                event.sequence.eq(sequence),
             ]
         with m.Elif(told_twice):
             m.d.sync += event.kind.eq(EventKind.HARD_LIMIT)

@@ -225,11 +225,11 @@ class Device:
                 high = self._high(handle, sa, parsed.sequence, in_flight)
                 top, begin = (window.top, window.bottom) if window else (0, 0)
                 opened = _open(frame, parsed, sa, high, (window, lifetime.expired), trace)
-                if opened.text_bytes:
-                    self._use(SaDirection.RX, handle, 1, opened.text_bytes, opened.sequence)
                 if window and sa.esn and (window.top ^ top) & esn.HALF:
                     self.events.push(
                         EventKind.ESN_HALF, SaDirection.RX, handle, window.top)
+                if opened.text_bytes:
+                    self._use(SaDirection.RX, handle, 1, opened.text_bytes, opened.sequence)
         self._begins.append((handle, begin))
         if len(frame) > FRAME_BYTES_MAX:
             handle, opened = 0, _Opened(RxStatus.OVERSIZE)
