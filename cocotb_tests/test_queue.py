@@ -3,7 +3,7 @@
 import random
 
 import cocotb
-from cocotb.triggers import ClockCycles
+from cocotb.triggers import ClockCycles, RisingEdge
 
 from hdl.queue import Queue
 from sim.build import simulate
@@ -14,6 +14,7 @@ WIDTH = 77
 QUEUES = {
     **{f"deep{depth}": Queue(WIDTH, depth) for depth in (1, 2, 5, 32)},
     "block40": Queue(WIDTH, 40, block_ram=True),
+    **{f"through{depth}": Queue(WIDTH, depth, through=True) for depth in (1, 2, 5)},
 }
 
 
@@ -46,6 +47,24 @@ async def it_holds_as_many_as_its_depth(dut, name):
     assert not int(ports.handle("i__ready").value)
     await ClockCycles(dut.clk, 1)
     assert int(ports.handle("i__ready").value)
+
+
+@cocotb.test()
+@cocotb.parametrize(name=[name for name, queue in QUEUES.items() if not queue.block_ram])
+async def an_entry_takes_a_clock_or_none_when_it_goes_through(dut, name):
+    await start_clock_and_reset(dut)
+    ports = Ports(dut, name)
+    through = QUEUES[name].through
+    ports.handle("o__ready").value = 1
+    for entry in range(1, 4):
+        ports.handle("i__payload").value = entry
+        ports.handle("i__valid").value = 1
+        for clock in range(3):
+            await RisingEdge(dut.clk)
+            ports.handle("i__valid").value = 0
+            comes = clock == (0 if through else 1)
+            assert int(ports.handle("o__valid").value) == comes
+            assert not comes or int(ports.handle("o__payload").value) == entry
 
 
 @cocotb.test()

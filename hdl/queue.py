@@ -12,6 +12,9 @@ class Queue(wiring.Component):
     after; one in and one out each clock. ``i.ready`` and ``o.valid`` are registers, so a
     queue also cuts the paths of both.
 
+    With ``through`` an entry that finds the queue empty and the output ready leaves in the clock
+    in which it came, and only ``i.ready`` is a register.
+
     Parameters
     ----------
     shape : ShapeLike
@@ -20,6 +23,8 @@ class Queue(wiring.Component):
         Entries held.
     block_ram : bool
         For queues of hundreds of entries.
+    through : bool
+        Of those in distributed RAM: no clock from input to output when empty.
 
     Members
     -------
@@ -27,9 +32,10 @@ class Queue(wiring.Component):
     o : Out(stream.Signature(shape))
     """
 
-    def __init__(self, shape, depth: int, block_ram: bool = False):
+    def __init__(self, shape, depth: int, block_ram: bool = False, through: bool = False):
         self.depth = depth
         self.block_ram = block_ram
+        self.through = through
         super().__init__({
             "i": In(stream.Signature(shape)),
             "o": Out(stream.Signature(shape)),
@@ -67,16 +73,19 @@ class Queue(wiring.Component):
         head = Signal(range(self.depth))
         tail = Signal(range(self.depth))
         write, read = Signal(), Signal()
+        passes = self.through & ~readable & self.o.ready
         m.d.comb += [
-            write.eq(self.i.valid & writable),
+            write.eq(self.i.valid & writable & ~passes),
             read.eq(self.o.ready & readable),
             self.i.ready.eq(writable),
-            self.o.valid.eq(readable),
+            self.o.valid.eq(readable | (self.through & self.i.valid)),
             write_port.addr.eq(tail),
             write_port.data.eq(self.i.payload),
             write_port.en.eq(write),
             read_port.addr.eq(head),
-            self.o.payload.eq(read_port.data),
+            Value.cast(self.o.payload).eq(Mux(
+                self.through & ~readable, Value.cast(self.i.payload),
+                Value.cast(read_port.data))),
         ]
         # What follows from the level is found before it is known which way it goes: valid and
         # ready of the neighbours come late in a clock.

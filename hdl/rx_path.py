@@ -181,7 +181,7 @@ class RxPath(wiring.Component):
         m.submodules.plain = plain = BeatStore(beat(width), store_beats)
         m.submodules.text_end = text_end = TextEnd(width)
         m.submodules.icvs = icvs = Queue(received_icv(), FRAMES)
-        m.submodules.tags = tags = Queue(128, FRAMES)
+        m.submodules.tags = tags = Queue(128, FRAMES, through=True)
         m.submodules.text_ends = text_ends = Queue(opened_text(), FRAMES)
         m.submodules.checksum = checksum = RxChecksum(width)
         m.submodules.frame_sums = frame_sums = Queue(WORD_BITS, FRAMES)
