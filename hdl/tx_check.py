@@ -66,8 +66,9 @@ class TxCheck(wiring.Component):
     A request that cannot be done as it asks is refused, with the status that says why: it
     never leaves in clear. The checks are made in the order of docs/architecture.md.
 
-    One frame each clock. Latency 2 clocks from the frame, 1 from its SA: in the first
-    the frame is measured, which takes no SA, so that it passes while the SA is read.
+    One frame each clock, of those to be encrypted one every other clock. Latency 2 clocks from
+    the frame, 1 from its SA: in the first the frame is measured, which takes no SA, so that it
+    passes while the SA is read.
     A super-frame within 2^17 of the end of the low sequence numbers takes
     ``DIVISION_STEPS`` + 1 clocks more, to count its segments. The SA's lifetime needs that
     number too, but only the next request waits for it, that long behind a super-frame to
@@ -107,7 +108,7 @@ class TxCheck(wiring.Component):
         m = Module()
         measured = Signal(measured_frame())
         measured_valid = Signal()
-        room = Signal()
+        empty = Signal()
         ready = Signal()
         taken = Signal()
         asked = Signal()
@@ -121,10 +122,11 @@ class TxCheck(wiring.Component):
             taken.eq(measured_valid & (~measured.near | divided) & self.sa.valid & ready
                      & (answer.valid | ~asked)),
             self.sa.ready.eq(taken),
-            room.eq(~settling & (~measured_valid | taken & ~burst)),
+            empty.eq(~settling & ~measured_valid),
             query.payload.eq(self.frame.payload.descriptor.sa),
-            query.valid.eq(self.frame.valid & room & encrypt),
-            self.frame.ready.eq(room & (query.ready | ~encrypt)),
+            query.valid.eq(self.frame.valid & encrypt & empty),
+            self.frame.ready.eq(Mux(
+                encrypt, empty & query.ready, empty | (taken & ~settling & ~burst))),
         ]
         with m.If(self.frame.ready):
             m.d.sync += [measured_valid.eq(self.frame.valid), asked.eq(query.valid)]
