@@ -62,7 +62,7 @@ class RxVerdict(wiring.Component):
 
     Latency 2 clocks from the tag, which comes last, 1 from the checksums and 3 from the other
     inputs: the ICV is turned and the lengths are checked while GHASH is still at work.
-    One frame each clock, as far as ``usage`` takes so many.
+    One frame each clock, of those that were opened one every other clock.
 
     Members
     -------
@@ -131,8 +131,7 @@ class RxVerdict(wiring.Component):
             self.icv.ready.eq(complete & prepares & opened),
             self.text.ready.eq(complete & prepares & opened),
             query.payload.eq(prepared.record.sa),
-            query.valid.eq(prepared_valid & prepared.opened & self.tag.valid
-                           & (~compared_valid | taken)),
+            query.valid.eq(prepared_valid & prepared.opened & self.tag.valid & ~compared_valid),
             self.tag.ready.eq(query.valid & query.ready),
             compares.eq(Mux(prepared.opened, self.tag.ready,
                             prepared_valid & (~compared_valid | taken))),
