@@ -65,10 +65,12 @@ class SaUsage(wiring.Component):
 
     A packet asks before it is judged and commits what it served as it takes the answer, so that
     each sees what all before it have made, one every other clock, of the same SA too: a frame
-    of ESP with a UDP header or more in it has two beats at the least. A limit is reached when the count is not below it, and 0 is
-    none (RFC 4301, 4.4.2.1); the packet that reaches a hard limit is still served. An event tells
-    when the counts reach the first of the soft limits, and of the hard ones. When one packet does
-    both, SOFT_LIMIT comes first.
+    of ESP with a UDP header or more in it has two beats at the least.
+
+    A limit is reached when the count is not below it, and 0 is none (RFC 4301, 4.4.2.1); the
+    packet that reaches a hard limit is still served. An event tells when the counts reach the
+    first of the soft limits, and of the hard ones. When one packet does both, SOFT_LIMIT comes
+    first.
 
     What is committed is counted in the clock behind. Commands read in clocks without a query, and
     write in clocks in which nothing is counted, so a packet waits for none of them. A packet sees
