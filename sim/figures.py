@@ -7,7 +7,6 @@ from typing import Any
 
 from model.features import Features
 from sim.build import PROJECT
-from sim.rtl import SAS
 
 BENCH = PROJECT / "docs" / "bench.json"
 AREA = PROJECT / "docs" / "area.md"
@@ -71,21 +70,36 @@ def line_clocks(features: Features) -> dict[str, float]:
             for line in LINES}
 
 
-def area(features: Features) -> dict[str, int] | None:
-    """Cells of a build on UltraScale+ as ``espnic synth`` counts them; None: not measured.
+@dataclass(frozen=True)
+class Area:
+    """Cells on UltraScale+ as ``espnic synth`` counts them."""
 
-    Only builds with all parts and tables of ``sim.rtl.SAS`` are measured.
+    lut: int
+    lut_ram: int
+    ff: int
+    bram: float
+    """Of 36 kbit."""
+    levels: int | None
+    """LUTs on the longest path from register to register; None: there is no such path."""
+
+
+def area(block: str, width: int | None) -> Area | None:
+    """What a block takes; ``width`` None for one that does not depend on it.
+
+    Of the engine with all parts and ``sim.rtl.SAS`` SAs: other numbers change its block RAM and
+    little else. Where a block was synthesised both ways it is the larger area. None: not measured.
     """
-    if features != Features(width=features.width, sas=SAS) or not AREA.is_file():
-        return None
-    for line in AREA.read_text().splitlines():
-        cells = [cell.strip() for cell in line.strip("|").split("|")]
-        if _is_engine(cells, features.width):
-            names = ("lut", "lut_ram", "ff", "bram")
-            return {name: int(cell.replace(",", ""))
-                    for name, cell in zip(names, cells[3:7], strict=True)}
-    return None
+    wanted = block, "–" if width is None else str(width), AREA_TARGET
+    found = [_cells(line) for line in AREA.read_text().splitlines()] if AREA.is_file() else []
+    areas = [_area(cells) for name, *cells in found if (name.rstrip("*"), *cells[:2]) == wanted]
+    return max(areas, key=lambda each: each.lut, default=None)
 
 
-def _is_engine(cells: Sequence[str], width: int) -> bool:
-    return (cells[0].rstrip("*"), *cells[1:3]) == ("engine", str(width), AREA_TARGET)
+def _area(cells: Sequence[str]) -> Area:
+    lut, lut_ram, ff, bram, levels = (cell.replace(",", "") for cell in cells[2:7])
+    return Area(int(lut), int(lut_ram), int(ff), float(bram),
+                None if levels == "–" else int(levels))
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip("|").split("|")]

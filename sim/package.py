@@ -14,6 +14,7 @@ from sim.build import PROJECT
 from sim.memories import ram_bits
 from sim.netlist import Netlist
 from sim.presets import PRESETS
+from sim.rtl import SAS
 
 TOP = "engine"
 EXAMPLE = "engine_example"
@@ -84,6 +85,7 @@ def _summary(
     netlist: Netlist, ports: Sequence[dict[str, Any]], chosen: Chosen,
 ) -> dict[str, Any]:
     features = chosen.features
+    area = figures.area(TOP, features.width)
     return {
         "module": netlist.top,
         "version": _version(),
@@ -92,7 +94,7 @@ def _summary(
         "clock_mhz": chosen.clock_mhz,
         "sweep_clocks": features.sas,
         "ram_bits": asdict(ram_bits(netlist)),
-        "area": figures.area(features) or NOT_MEASURED,
+        "area": asdict(area) | {"sas": SAS} if area else NOT_MEASURED,
         "rates": [asdict(rate) for rate in figures.rates(features, chosen.clock_mhz)]
                  or NOT_MEASURED,
         "line_clock_mhz": figures.line_clocks(features) or NOT_MEASURED,
@@ -167,12 +169,15 @@ def _markdown(summary: dict[str, Any], chosen: Chosen) -> str:
     return "".join(parts).rstrip("\n") + "\n"
 
 
-def _area(area: dict[str, int] | str) -> str:
+def _area(area: dict[str, Any] | str) -> str:
     if isinstance(area, str):
         return f"{NOT_MEASURED.capitalize()}: `espnic synth engine` measures the build with all " \
                "parts.\n\n"
-    return "UltraScale+, open synthesis:\n\n" + table(
-        ("LUT", "LUT RAM", "FF", "BRAM"), [[f"{value:,}" for value in area.values()]])
+    return (
+        f"UltraScale+, open synthesis of the build with all parts and {area['sas']:,} SAs. Other "
+        "numbers of SAs change\nthe block RAM, parts left out all.\n\n"
+        + table(("LUT", "LUT RAM", "FF", "BRAM"), [[
+            f"{area[name]:,g}" for name in ("lut", "lut_ram", "ff", "bram")]]))
 
 
 def _rates(summary: dict[str, Any]) -> str:

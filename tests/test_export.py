@@ -10,7 +10,7 @@ from rich.console import Console
 
 from hdl.lookup_control import table_bits
 from hdl.sa_lookup import SaLookup
-from model.features import Features
+from model.features import WIDTHS, Features
 from model.layouts import RX_COMPLETION, TX_DESCRIPTOR
 from sim import export, figures
 from sim.export import Request
@@ -107,12 +107,22 @@ def test_options_override_those_of_a_preset():
 def test_area_is_that_of_the_document_and_else_not_measured(tmp_path, monkeypatch):
     document = tmp_path / "area.md"
     document.write_text("| gcm_core | 128 | xcup | 1 | 2 | 3 | 4 | 5 | 6 | – |\n"
-                        "| engine* | 128 | xcup | 91,234 | 1,000 | 50,000 | 120 | 8 | 7 | – |\n")
+                        "| gcm_core* | 128 | xcup | 2 | 2 | 3 | 4 | 5 | 6 | – |\n"
+                        "| sa_lookup | – | xcup | 7 | 2 | 3 | 4 | – | 6 | – |\n"
+                        "| engine* | 128 | xcup | 91,234 | 1,000 | 50,000 | 99.5 | 8 | 7 | – |\n")
     monkeypatch.setattr(figures, "AREA", document)
-    assert figures.area(Features()) == {"lut": 91234, "lut_ram": 1000, "ff": 50000, "bram": 120}
-    assert figures.area(Features(lso=False)) is None
-    assert figures.area(Features(sas=64)) is None
-    assert figures.area(Features(width=256)) is None
+    assert figures.area("engine", 128) == figures.Area(91234, 1000, 50000, 99.5, 8)
+    assert figures.area("gcm_core", 128) == figures.Area(2, 2, 3, 4, 5)
+    assert figures.area("sa_lookup", None) == figures.Area(7, 2, 3, 4, None)
+    assert figures.area("engine", 256) is None
+    monkeypatch.setattr(figures, "AREA", tmp_path / "none.md")
+    assert figures.area("engine", 128) is None
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_area_and_rates_of_each_width_are_in_the_documents(width):
+    assert figures.area("engine", width) is not None
+    assert figures.rates(Features(width=width), 250.0)
 
 
 def test_rates_follow_the_clock():

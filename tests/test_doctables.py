@@ -1,0 +1,40 @@
+"""Tables of the documents are those of the code, links lead somewhere."""
+
+import re
+
+import pytest
+
+from sim import export, rtl
+from sim.cli import app
+from sim.doctables import DOCUMENTS, with_tables
+from sim.export import Request
+from sim.memories import ram_bits
+
+GUIDE, README = DOCUMENTS
+
+
+@pytest.mark.parametrize("document, tables", [(GUIDE, 4), (README, 1)], ids=["guide", "README"])
+def test_tables_are_those_of_layouts_presets_and_figures(document, tables):
+    text = document.read_text()
+    assert text == with_tables(text), "stale: run python -m sim.doctables"
+    assert text.count(": python -m sim.doctables -->") == tables
+
+
+@pytest.mark.parametrize("build, request_", [
+    ("all parts", Request()), ("`--only tx`", Request(only="tx"))])
+def test_block_ram_of_a_build_is_that_of_its_netlist(build, request_):
+    netlist = rtl.engine_netlist(export.choose(request_).features, taps=False)
+    assert f"| {build} | {ram_bits(netlist).deep:,} |" in GUIDE.read_text()
+
+
+def test_links_and_pictures_exist():
+    links = re.findall(r"\]\(([^)#]+)", GUIDE.read_text())
+    assert len(links) > 8
+    assert [link for link in links if not (GUIDE.parent / link).exists()] == []
+
+
+def test_options_named_are_those_of_the_command():
+    [verilog] = [command for command in app.registered_commands if command.name == "verilog"]
+    known = {name.replace("_", "-") for name in verilog.callback.__annotations__}
+    named = set(re.findall(r"`--([a-z0-9-]+)", GUIDE.read_text()))
+    assert named and named <= known
