@@ -2,10 +2,14 @@
 
 from random import Random
 
+import pytest
+
+from model.codes import SaOperation, SaResult
 from model.device import Device, RxResult, TxResult
 from model.features import Features
 from model.linux.bus import ModelRegisters, RegisterError, run
 from model.linux.driver import EspnicDriver
+from model.linux.errors import LinuxError
 from model.linux.hardware import Hardware
 from model.linux.host import Host
 from model.linux.xfrm import Direction, OffloadFlags, XfrmState, state_of
@@ -13,6 +17,7 @@ from model.register_file import RegisterFile
 from tests.sas import make_sa
 
 SAS = 16
+PACKET = OffloadFlags.PACKET
 
 
 class RecordingRegisters(ModelRegisters):
@@ -91,4 +96,22 @@ def pair(sa, **options) -> tuple[Bench, XfrmState, Bench, XfrmState]:
     return sender, sender.add(outbound(sa)), receiver, receiver.add(inbound(sa))
 
 
-PACKET = OffloadFlags.PACKET
+def refused(call) -> LinuxError:
+    """How a call is refused."""
+    with pytest.raises(LinuxError) as caught:
+        call()
+    return caught.value
+
+
+def fence(bench, monkeypatch) -> list[bool]:
+    """Let flushes find frames inside, until the list is empty."""
+    command, inside, fenced = bench.engine.command, [True], [False]
+
+    def with_frames_in_flight(values):
+        if values["operation"] == SaOperation.FLUSH:
+            fenced[0] = bool(inside)
+        result = command(values)
+        kept_out = (SaOperation.FLUSH, SaOperation.ADD)
+        return SaResult.EBUSY if fenced[0] and values["operation"] in kept_out else result
+    monkeypatch.setattr(bench.engine, "command", with_frames_in_flight)
+    return inside
