@@ -240,6 +240,17 @@ def some_bursts(supers, random, count):
     return steps
 
 
+async def all_comes_right(live, commands, steps):
+    """Every frame that leaves, its completion and the counters are the model's."""
+    expected = run_model([*commands, *steps], Features(sas=SAS))
+    await live.sinks["rx"].reach(len(expected.received))
+    await live.ended(sum(isinstance(step, TxFrame) for step in steps))
+    assert [(got.data, RX_COMPLETION.unpack(got.user)) for got in live.sinks["rx"].frames] == [
+        (item.frame, item.completion) for item in expected.received]
+    assert [got.data for got in live.sinks["tx"].frames] == expected.sent
+    assert await live.driver.counters() == expected.counters
+
+
 @cocotb.test()
 @cocotb.parametrize(kind=["single_bytes", "smallest_packets", "longest_frames", "bursts"])
 async def all_that_waits_for_the_outputs_comes_right(dut, kind):
@@ -255,13 +266,7 @@ async def all_that_waits_for_the_outputs_comes_right(dut, kind):
         live.send(step)
     await ClockCycles(dut.clk, 4000)
     live.take(stall=0.1)
-    expected = run_model([*commands, *steps], Features(sas=SAS))
-    await live.sinks["rx"].reach(len(expected.received))
-    await live.ended(sum(isinstance(step, TxFrame) for step in steps))
-    assert [(got.data, RX_COMPLETION.unpack(got.user)) for got in live.sinks["rx"].frames] == [
-        (item.frame, item.completion) for item in expected.received]
-    assert [got.data for got in live.sinks["tx"].frames] == expected.sent
-    assert await live.driver.counters() == expected.counters
+    await all_comes_right(live, commands, steps)
 
 
 @cocotb.test()
@@ -296,13 +301,7 @@ async def a_stop_lets_out_what_is_inside_and_loses_nothing(dut):
         await live.driver.start()
         await ClockCycles(dut.clk, random.randrange(1, 1000))
     assert len(inside) > 6, "the engine has hardly stopped"
-    expected = run_model([*commands, *steps], Features(sas=SAS))
-    await live.sinks["rx"].reach(len(expected.received))
-    await live.ended(sum(isinstance(step, TxFrame) for step in steps))
-    assert [(got.data, RX_COMPLETION.unpack(got.user)) for got in live.sinks["rx"].frames] == [
-        (item.frame, item.completion) for item in expected.received]
-    assert [got.data for got in live.sinks["tx"].frames] == expected.sent
-    assert await live.driver.counters() == expected.counters
+    await all_comes_right(live, commands, steps)
 
 
 @cocotb.test()
