@@ -201,10 +201,11 @@ def _done(path: Path) -> int:
 
 def _sources() -> bytes:
     digest = hashlib.sha256(importlib.metadata.version("amaranth").encode())
-    folders = (PROJECT / "hdl", PROJECT / "model")
-    for source in sorted(path for folder in folders for path in folder.glob("*.py")):
-        digest.update(source.name.encode() + source.read_bytes())
-    digest.update((PROJECT / "sim" / "netlist.py").read_bytes())
+    sources = [path for folder in ("hdl", "model") for path in (PROJECT / folder).rglob("*.py")]
+    for source in (*sorted(sources), PROJECT / "sim" / "netlist.py"):
+        # The whole path, and lengths: files that change names or places are other sources.
+        for part in (str(source.relative_to(PROJECT)).encode(), source.read_bytes()):
+            digest.update(len(part).to_bytes(8, "big") + part)
     return digest.digest()
 
 
