@@ -2,7 +2,7 @@
 BIN := .venv/bin
 CAPTURE := captures/tun4_gcm128
 
-.PHONY: setup run life test clean
+.PHONY: setup run life docs test clean
 
 setup:
 	@sh .ci/setup
@@ -15,6 +15,14 @@ run: setup
 # The life of an SA pair: driver, registers and packets, on the RTL and on the model.
 life: setup
 	$(BIN)/espnic life
+
+# All documents and parts of documents that are made from the code.
+docs: setup
+	$(BIN)/python -m espnic.sim.regdoc
+	$(BIN)/python -m espnic.sim.doctables
+	$(BIN)/python -m espnic.sim.lifedoc
+	$(BIN)/python -m espnic.sim.segmentdoc
+	$(BIN)/python -m espnic.sim.timing
 
 test: setup
 	$(BIN)/ruff check

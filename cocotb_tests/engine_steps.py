@@ -2,11 +2,11 @@
 
 from random import Random
 
-from model import esp, stack, trailer
-from model.codes import RxStatus, SaDirection, SaOperation, TxOperation
-from model.sa import SecurityAssociation, command_values
-from sim import frames
-from sim.steps import Command, RxFrame, Step, TxFrame
+from espnic.model import esp, stack, trailer
+from espnic.model.codes import RxStatus, SaDirection, SaOperation, TxOperation
+from espnic.model.sa import SecurityAssociation, command_values
+from espnic.sim import frames
+from espnic.sim.steps import Command, RxFrame, Step, TxFrame
 
 ETHERNET_MIN_BYTES = 60
 

@@ -7,9 +7,9 @@ from functools import cache
 
 from amaranth.lib import data
 
-from hdl.layouts import beat, gcm_beat, has_spare_lane
-from model import gcm
-from model.codes import AES_BLOCK_BYTES, KeySize
+from espnic.hdl.layouts import beat, gcm_beat, has_spare_lane
+from espnic.model import gcm
+from espnic.model.codes import AES_BLOCK_BYTES, KeySize
 
 
 def number(octets: bytes) -> int:

@@ -9,15 +9,15 @@ from dataclasses import replace
 from random import Random
 from typing import Protocol
 
-from model.codes import EVENT_QUEUE_DEPTH, EventKind, SaDirection
-from model.linux import xfrm_device
-from model.linux.bus import RegisterBus
-from model.linux.driver import EspnicDriver
-from model.linux.errors import LinuxError
-from model.linux.hardware import Hardware
-from model.linux.host import Host
-from model.linux.xfrm import Direction, Limits, XfrmState, state_of
-from sim.lifestory import RecordedRegisters
+from espnic.model.codes import EVENT_QUEUE_DEPTH, EventKind, SaDirection
+from espnic.model.linux import xfrm_device
+from espnic.model.linux.bus import RegisterBus
+from espnic.model.linux.driver import EspnicDriver
+from espnic.model.linux.errors import LinuxError
+from espnic.model.linux.hardware import Hardware
+from espnic.model.linux.host import Host
+from espnic.model.linux.xfrm import Direction, Limits, XfrmState, state_of
+from espnic.sim.lifestory import RecordedRegisters
 from tests.sas import make_sa
 
 

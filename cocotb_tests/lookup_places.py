@@ -3,8 +3,8 @@
 import random
 from collections.abc import Sequence
 
-from hdl.layouts import IPV4_BITS
-from hdl.lookup_control import (
+from espnic.hdl.layouts import IPV4_BITS
+from espnic.hdl.lookup_control import (
     HASH_KEY_BITS,
     MOVES_MAX,
     OVERFLOW_ENTRIES,
@@ -12,8 +12,8 @@ from hdl.lookup_control import (
     hash_bits,
     index_bits,
 )
-from model.layouts import LOOKUP_KEY
-from model.toeplitz import toeplitz
+from espnic.model.layouts import LOOKUP_KEY
+from espnic.model.toeplitz import toeplitz
 
 COLLIDING = 0
 """The hash key under which every key has row 0 of every way."""

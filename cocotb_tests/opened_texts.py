@@ -3,8 +3,8 @@
 from amaranth.hdl import Module
 from amaranth.lib import wiring
 
-from hdl.text_end import TextEnd
-from model.codes import ESP_TRAILER_MIN_BYTES
+from espnic.hdl.text_end import TextEnd
+from espnic.model.codes import ESP_TRAILER_MIN_BYTES
 
 PAD_LENGTH_MAX = 255
 

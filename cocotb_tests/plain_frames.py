@@ -2,8 +2,8 @@
 
 from ipaddress import IPv4Address, IPv6Address
 
-from model import checksum
-from model.codes import (
+from espnic.model import checksum
+from espnic.model.codes import (
     ETHERNET_HEADER_BYTES,
     ETHERTYPE_IPV4,
     ETHERTYPE_IPV6,
@@ -12,7 +12,7 @@ from model.codes import (
     IPV4_HEADER_BYTES,
     IPV6_HEADER_BYTES,
 )
-from sim.frames import MACS, SERVICE_TAG, VLAN_TAG
+from espnic.sim.frames import MACS, SERVICE_TAG, VLAN_TAG
 
 PROTOCOLS = (IPPROTO_TCP, IPPROTO_UDP)
 FAMILIES = (4, 6)

@@ -8,9 +8,9 @@ from amaranth.back import rtlil
 from amaranth.hdl import Fragment
 from amaranth.lib import wiring
 
-from hdl.layouts import hash_power_count
-from model import gcm
-from model.codes import (
+from espnic.hdl.layouts import hash_power_count
+from espnic.model import gcm
+from espnic.model.codes import (
     Encapsulation,
     IcvSize,
     KeySize,
@@ -19,9 +19,9 @@ from model.codes import (
     SaOperation,
     SaSelect,
 )
-from model.device import Device
-from model.layouts import HANDLE_BITS, LIMITS, LOOKUP_KEY, Field, Layout
-from model.sa import DEVICE_WINDOWS, SaTable, SecurityAssociation, address_of, lookup_key
+from espnic.model.device import Device
+from espnic.model.layouts import HANDLE_BITS, LIMITS, LOOKUP_KEY, Field, Layout
+from espnic.model.sa import DEVICE_WINDOWS, SaTable, SecurityAssociation, address_of, lookup_key
 
 
 def context_layout(lanes: int) -> Layout:

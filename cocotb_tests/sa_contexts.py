@@ -6,9 +6,9 @@ from ipaddress import IPv4Address
 from amaranth.lib import data
 
 from cocotb_tests.sa_bench import window_code
-from hdl.rx_dispatch import looked_up
-from model.codes import IcvSize, KeySize
-from model.sa import DEVICE_WINDOWS, SecurityAssociation
+from espnic.hdl.rx_dispatch import looked_up
+from espnic.model.codes import IcvSize, KeySize
+from espnic.model.sa import DEVICE_WINDOWS, SecurityAssociation
 
 
 def random_sa(chance: random.Random) -> SecurityAssociation:

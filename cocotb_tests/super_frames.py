@@ -1,13 +1,13 @@
 """Super-frames as a host hands them over, whatever headers they have, and their descriptors."""
 
-from model.codes import (
+from espnic.model.codes import (
     FRAME_BYTES_MAX,
     IPPROTO_TCP,
     IPPROTO_UDP,
     Encapsulation,
     TxOperation,
 )
-from sim.steps import TxFrame
+from espnic.sim.steps import TxFrame
 
 PAYLOAD_BYTES_MAX = 65536
 """Of a super-frame, whatever its headers."""

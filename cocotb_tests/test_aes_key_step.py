@@ -6,12 +6,12 @@ import random
 import cocotb
 import pytest
 
-from hdl.aes_common import ROUND_KEY_WORDS, passed_stages
-from hdl.aes_key_step import WINDOW_WORDS, AesKeyStep, KeyWindow
-from model.aes import expand_key
-from model.codes import AES_ROUNDS_MAX, KeySize
-from sim.build import simulate
-from sim.streams import StreamSink, StreamSource, start_clock_and_reset
+from espnic.hdl.aes_common import ROUND_KEY_WORDS, passed_stages
+from espnic.hdl.aes_key_step import WINDOW_WORDS, AesKeyStep, KeyWindow
+from espnic.model.aes import expand_key
+from espnic.model.codes import AES_ROUNDS_MAX, KeySize
+from espnic.sim.build import simulate
+from espnic.sim.streams import StreamSink, StreamSource, start_clock_and_reset
 
 WORD_BYTES = 4
 

@@ -7,12 +7,12 @@ import cocotb
 import pytest
 
 from cocotb_tests.gcm_packets import key_size, number, padded_key, random_key
-from hdl.aes_pipeline import AesPipeline
-from model import aes
-from model.codes import AES_BLOCK_BYTES, KeySize
-from sim import vectors
-from sim.build import simulate
-from sim.streams import CLOCK_NS, StreamSink, StreamSource, start_clock_and_reset
+from espnic.hdl.aes_pipeline import AesPipeline
+from espnic.model import aes
+from espnic.model.codes import AES_BLOCK_BYTES, KeySize
+from espnic.sim import vectors
+from espnic.sim.build import simulate
+from espnic.sim.streams import CLOCK_NS, StreamSink, StreamSource, start_clock_and_reset
 
 
 def packed(lanes, key, blocks, chance):

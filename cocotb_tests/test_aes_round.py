@@ -6,11 +6,11 @@ import cocotb
 import pytest
 
 from cocotb_tests.gcm_packets import number
-from hdl.aes_round import AesRound, RoundInput
-from model import aes
-from model.codes import AES_BLOCK_BYTES
-from sim.build import simulate
-from sim.streams import StreamSink, StreamSource, start_clock_and_reset
+from espnic.hdl.aes_round import AesRound, RoundInput
+from espnic.model import aes
+from espnic.model.codes import AES_BLOCK_BYTES
+from espnic.sim.build import simulate
+from espnic.sim.streams import StreamSink, StreamSource, start_clock_and_reset
 
 
 def packed(block, key, skip):

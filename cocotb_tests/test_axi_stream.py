@@ -4,12 +4,12 @@ import random
 
 import cocotb
 
-from hdl.axi_stream import FrameIngress, axi_beat, frame_end
-from hdl.layouts import SUPER_LENGTH_BITS, beat
-from model.codes import FRAME_BYTES_MAX, SUPER_FRAME_BYTES_MAX
-from sim.beats import pack, to_packets, unpack
-from sim.streams import start_clock_and_reset
-from sim.widths import Ports, bench_widths, simulate_widths
+from espnic.hdl.axi_stream import FrameIngress, axi_beat, frame_end
+from espnic.hdl.layouts import SUPER_LENGTH_BITS, beat
+from espnic.model.codes import FRAME_BYTES_MAX, SUPER_FRAME_BYTES_MAX
+from espnic.sim.beats import pack, to_packets, unpack
+from espnic.sim.streams import start_clock_and_reset
+from espnic.sim.widths import Ports, bench_widths, simulate_widths
 
 USER_BITS = 11
 SUPER_BIT = 3

@@ -5,11 +5,11 @@ import random
 import cocotb
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from hdl.beat_store import BeatStore
-from sim.beats import pack
-from sim.build import simulate
-from sim.streams import start_clock_and_reset
-from sim.widths import Ports, SideBySide
+from espnic.hdl.beat_store import BeatStore
+from espnic.sim.beats import pack
+from espnic.sim.build import simulate
+from espnic.sim.streams import start_clock_and_reset
+from espnic.sim.widths import Ports, SideBySide
 
 WIDTH = 40
 DEPTHS = {0: 16, 1: 13, 3: 16}

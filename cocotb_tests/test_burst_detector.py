@@ -5,12 +5,12 @@ import random
 import cocotb
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from hdl.burst_detector import BurstDetector
-from model import events
-from model.codes import EventKind, SaDirection
-from model.layouts import EVENT
-from sim.build import simulate
-from sim.streams import start_clock_and_reset
+from espnic.hdl.burst_detector import BurstDetector
+from espnic.model import events
+from espnic.model.codes import EventKind, SaDirection
+from espnic.model.layouts import EVENT
+from espnic.sim.build import simulate
+from espnic.sim.streams import start_clock_and_reset
 
 BURST = EVENT.pack({"kind": EventKind.AUTH_BURST, "direction": SaDirection.RX})
 

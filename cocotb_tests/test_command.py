@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sim.pcap import read_capture, write_pcap
+from espnic.sim.pcap import read_capture, write_pcap
 
 PROJECT = Path(__file__).resolve().parents[1]
 CAPTURES = PROJECT / "captures"
@@ -20,7 +20,7 @@ FRAMES = 6
 def espnic(*arguments):
     """Exit code, output and complaint of a call."""
     call = subprocess.run(
-        [sys.executable, "-m", "sim.cli", *map(str, arguments)],
+        [sys.executable, "-m", "espnic.sim.cli", *map(str, arguments)],
         cwd=PROJECT, capture_output=True, text=True, check=False,
     )
     return call.returncode, call.stdout, call.stderr
@@ -67,7 +67,7 @@ def test_forged_frame_leaves_as_it_came(tmp_path):
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
 def test_ended_run_ends_its_simulation(tmp_path, stop):
     run = subprocess.Popen(
-        [sys.executable, "-m", "sim.cli", "run", "--rx", CAPTURES / "tun4_gcm128.pcap",
+        [sys.executable, "-m", "espnic.sim.cli", "run", "--rx", CAPTURES / "tun4_gcm128.pcap",
          "--sa", SA_FILE, "-o", tmp_path / "out", "--stall", "0.9"],
         cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         # A shell lets what it starts in the background ignore SIGINT, and that is inherited.

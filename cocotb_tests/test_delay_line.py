@@ -7,9 +7,9 @@ import cocotb
 import pytest
 from cocotb.triggers import RisingEdge
 
-from hdl.delay_line import DelayLine
-from sim.build import simulate
-from sim.streams import start_clock_and_reset
+from espnic.hdl.delay_line import DelayLine
+from espnic.sim.build import simulate
+from espnic.sim.streams import start_clock_and_reset
 
 BITS = 40
 

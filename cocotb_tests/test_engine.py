@@ -10,8 +10,8 @@ import pytest
 
 from cocotb_tests.engine_steps import Traffic, add_commands, alternate, bypass, flip
 from cocotb_tests.plain_frames import frames_not_looked_at, good_frame, headers, l4_bit_wrong
-from model import safile, stack
-from model.codes import (
+from espnic.model import safile, stack
+from espnic.model.codes import (
     FRAME_BYTES_MAX,
     RxChecksum,
     RxStatus,
@@ -20,18 +20,18 @@ from model.codes import (
     SaResult,
     TxStatus,
 )
-from model.features import ALL, WIDTHS
-from model.packet import parse
-from model.sa import command_values
-from sim import frames
-from sim.captures import plain_packets
-from sim.check import compare_outcomes
-from sim.golden import run_model
-from sim.pcap import read_capture
-from sim.rtl import SIMULATED_SAS as SAS
-from sim.rtl import Options, build_engine, replay
-from sim.steps import Command, RxFrame, TxFrame
-from sim.traffic import plan_receive
+from espnic.model.features import ALL, WIDTHS
+from espnic.model.packet import parse
+from espnic.model.sa import command_values
+from espnic.sim import frames
+from espnic.sim.captures import plain_packets
+from espnic.sim.check import compare_outcomes
+from espnic.sim.golden import run_model
+from espnic.sim.pcap import read_capture
+from espnic.sim.rtl import SIMULATED_SAS as SAS
+from espnic.sim.rtl import Options, build_engine, replay
+from espnic.sim.steps import Command, RxFrame, TxFrame
+from espnic.sim.traffic import plan_receive
 from tests.sas import all_kinds_of_sa, make_sa
 
 CAPTURES = Path(__file__).resolve().parents[1] / "captures"

@@ -10,18 +10,18 @@ from cocotb.triggers import ClockCycles
 from cocotb_tests.engine_steps import Traffic, add_commands
 from cocotb_tests.super_frames import SuperTraffic, to_be_sealed
 from cocotb_tests.test_engine_live import BOTH, Live, request, wire_frame
-from model.codes import EventKind, RxStatus, SaDirection, SaOperation, SaResult, SaSelect
-from model.device import Device
-from model.features import WIDTHS, Features
-from model.layouts import RX_COMPLETION
-from model.lifetime import Limits
-from model.sa import command_values
-from sim import frames
-from sim.build import run
-from sim.rtl import SIMULATED_SAS as SAS
-from sim.rtl import Options, build_engine
-from sim.steps import RxFrame
-from sim.streams import start_clock_and_reset
+from espnic.model.codes import EventKind, RxStatus, SaDirection, SaOperation, SaResult, SaSelect
+from espnic.model.device import Device
+from espnic.model.features import WIDTHS, Features
+from espnic.model.layouts import RX_COMPLETION
+from espnic.model.lifetime import Limits
+from espnic.model.sa import command_values
+from espnic.sim import frames
+from espnic.sim.build import run
+from espnic.sim.rtl import SIMULATED_SAS as SAS
+from espnic.sim.rtl import Options, build_engine
+from espnic.sim.steps import RxFrame
+from espnic.sim.streams import start_clock_and_reset
 from tests.sas import all_kinds_of_sa, device_with, make_sa
 
 TEXT = bytes(30) + b"\0\x04"

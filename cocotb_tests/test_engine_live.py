@@ -15,21 +15,28 @@ from cocotbext.axi import AxiLiteBus, AxiLiteMaster
 
 from cocotb_tests.engine_steps import Traffic, add_commands, bypass
 from cocotb_tests.super_frames import SuperTraffic, to_be_sealed
-from model import esp, trailer
-from model.codes import FRAME_BYTES_MAX, EventKind, RxStatus, SaDirection, SaOperation, SaResult
-from model.features import WIDTHS, Features
-from model.layouts import RX_COMPLETION, TX_DESCRIPTOR
-from model.registers import BY_NAME
-from model.sa import command_values
-from sim import frames
-from sim.agents import AxisSink, AxisSource
-from sim.build import run
-from sim.driver import Driver
-from sim.golden import run_model
-from sim.rtl import SIMULATED_SAS as SAS
-from sim.rtl import Options, build_engine
-from sim.steps import Command, RxFrame, TxFrame
-from sim.streams import start_clock_and_reset
+from espnic.model import esp, trailer
+from espnic.model.codes import (
+    FRAME_BYTES_MAX,
+    EventKind,
+    RxStatus,
+    SaDirection,
+    SaOperation,
+    SaResult,
+)
+from espnic.model.features import WIDTHS, Features
+from espnic.model.layouts import RX_COMPLETION, TX_DESCRIPTOR
+from espnic.model.registers import BY_NAME
+from espnic.model.sa import command_values
+from espnic.sim import frames
+from espnic.sim.agents import AxisSink, AxisSource
+from espnic.sim.build import run
+from espnic.sim.driver import Driver
+from espnic.sim.golden import run_model
+from espnic.sim.rtl import SIMULATED_SAS as SAS
+from espnic.sim.rtl import Options, build_engine
+from espnic.sim.steps import Command, RxFrame, TxFrame
+from espnic.sim.streams import start_clock_and_reset
 from tests.sas import all_kinds_of_sa, device_with, make_sa
 
 SIDES = ("rx", "tx")

@@ -11,19 +11,19 @@ from scapy.layers.inet import TCP
 from cocotb_tests.engine_steps import Traffic, add_commands, alternate, bypass
 from cocotb_tests.super_frames import SEQUENCES_A_REQUEST, SuperTraffic, to_be_sealed
 from cocotb_tests.test_engine import compared, hold, statuses
-from model import segment, stack
-from model.codes import (
+from espnic.model import segment, stack
+from espnic.model.codes import (
     FRAME_BYTES_MAX,
     SUPER_FRAME_BYTES_MAX,
     SaDirection,
     TxOperation,
     TxStatus,
 )
-from sim import handoff, traffic
-from sim.pcap import write_pcap
-from sim.rtl import SIMULATED_SAS as SAS
-from sim.rtl import Options, build_engine, replay
-from sim.steps import TxFrame
+from espnic.sim import handoff, traffic
+from espnic.sim.pcap import write_pcap
+from espnic.sim.rtl import SIMULATED_SAS as SAS
+from espnic.sim.rtl import Options, build_engine, replay
+from espnic.sim.steps import TxFrame
 from tests import offload_cases as cases
 from tests.sas import all_kinds_of_sa, device_with, make_sa
 from tests.test_scapy import layers, scapy_sa, sums

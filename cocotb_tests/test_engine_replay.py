@@ -9,16 +9,16 @@ import pytest
 
 from cocotb_tests.engine_steps import add_commands, flip
 from cocotb_tests.test_engine import compared, hold, statuses
-from model import safile, stack
-from model.codes import Encapsulation, RxStatus, SaDirection
-from model.packet import parse
-from sim import frames
-from sim.captures import plain_packets
-from sim.pcap import read_capture
-from sim.rtl import SIMULATED_SAS as SAS
-from sim.rtl import Options, build_engine, replay
-from sim.steps import Command, RxFrame
-from sim.traffic import plan_receive
+from espnic.model import safile, stack
+from espnic.model.codes import Encapsulation, RxStatus, SaDirection
+from espnic.model.packet import parse
+from espnic.sim import frames
+from espnic.sim.captures import plain_packets
+from espnic.sim.pcap import read_capture
+from espnic.sim.rtl import SIMULATED_SAS as SAS
+from espnic.sim.rtl import Options, build_engine, replay
+from espnic.sim.steps import Command, RxFrame
+from espnic.sim.traffic import plan_receive
 from tests.sas import make_sa
 
 CAPTURES = Path(__file__).resolve().parents[1] / "captures"

@@ -4,13 +4,13 @@ import random
 
 import cocotb
 
-from hdl.esp_header import EspHeader, esp_header_request
-from model import seqiv
-from model.codes import ESP_HEADER_BYTES
-from model.esp import TEXT_OFFSET
-from sim.beats import pack, receive_packets, to_beats
-from sim.streams import start_clock_and_reset
-from sim.widths import Ports, bench_widths, simulate_widths
+from espnic.hdl.esp_header import EspHeader, esp_header_request
+from espnic.model import seqiv
+from espnic.model.codes import ESP_HEADER_BYTES
+from espnic.model.esp import TEXT_OFFSET
+from espnic.sim.beats import pack, receive_packets, to_beats
+from espnic.sim.streams import start_clock_and_reset
+from espnic.sim.widths import Ports, bench_widths, simulate_widths
 
 
 class Case:

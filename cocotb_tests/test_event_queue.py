@@ -5,11 +5,11 @@ import random
 import cocotb
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from hdl.event_queue import INPUT_DEPTH, EventQueue
-from model.codes import EVENT_QUEUE_DEPTH
-from model.layouts import EVENT
-from sim.build import simulate
-from sim.streams import StreamSink, StreamSource, start_clock_and_reset
+from espnic.hdl.event_queue import INPUT_DEPTH, EventQueue
+from espnic.model.codes import EVENT_QUEUE_DEPTH
+from espnic.model.layouts import EVENT
+from espnic.sim.build import simulate
+from espnic.sim.streams import StreamSink, StreamSource, start_clock_and_reset
 
 INPUTS = 4
 SETTLED = INPUTS * INPUT_DEPTH + 4

@@ -8,12 +8,12 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from hdl.axi_stream import axi_beat
-from hdl.frame_gate import FrameGate
-from hdl.frames_inside import FramesInside
-from hdl.queue import Queue
-from sim.build import simulate
-from sim.streams import StreamSink, StreamSource, start_clock_and_reset
+from espnic.hdl.axi_stream import axi_beat
+from espnic.hdl.frame_gate import FrameGate
+from espnic.hdl.frames_inside import FramesInside
+from espnic.hdl.queue import Queue
+from espnic.sim.build import simulate
+from espnic.sim.streams import StreamSink, StreamSource, start_clock_and_reset
 
 BEAT = axi_beat(8, 0)
 LAST = 1 << BEAT["tlast"].offset

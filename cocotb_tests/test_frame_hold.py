@@ -6,11 +6,11 @@ import cocotb
 import pytest
 from cocotb.triggers import RisingEdge
 
-from hdl.frame_hold import FrameHold
-from hdl.text_restore import text_place
-from sim.beats import pack, unpack
-from sim.build import simulate
-from sim.streams import StreamSink, StreamSource, start_clock_and_reset
+from espnic.hdl.frame_hold import FrameHold
+from espnic.hdl.text_restore import text_place
+from espnic.sim.beats import pack, unpack
+from espnic.sim.build import simulate
+from espnic.sim.streams import StreamSink, StreamSource, start_clock_and_reset
 
 CLOCKS = 5
 DEPTH = 12

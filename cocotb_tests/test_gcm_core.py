@@ -10,12 +10,12 @@ from amaranth.hdl import Shape
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from cocotb_tests.gcm_packets import GcmPacket, GcmPort, lying, number, random_key, random_packet
-from hdl.gcm_core import GcmCore
-from model import gcm
-from model.codes import AES_BLOCK_BYTES
-from sim import vectors
-from sim.build import simulate
-from sim.streams import CLOCK_NS, StreamSink, StreamSource, start_clock_and_reset
+from espnic.hdl.gcm_core import GcmCore
+from espnic.model import gcm
+from espnic.model.codes import AES_BLOCK_BYTES
+from espnic.sim import vectors
+from espnic.sim.build import simulate
+from espnic.sim.streams import CLOCK_NS, StreamSink, StreamSource, start_clock_and_reset
 
 AAD_BYTES_OF_ESP = (8, 12)
 

@@ -6,12 +6,12 @@ from functools import partial
 import cocotb
 from cocotb.triggers import ClockCycles
 
-from hdl.gcm_feed import GcmFeed, gcm_packet
-from hdl.layouts import beat, gcm_beat, gcm_parameters
-from model.codes import AES_BLOCK_BYTES
-from sim.beats import pack, to_beats, unpack, valid_part
-from sim.streams import start_clock_and_reset
-from sim.widths import Ports, bench_widths, simulate_widths
+from espnic.hdl.gcm_feed import GcmFeed, gcm_packet
+from espnic.hdl.layouts import beat, gcm_beat, gcm_parameters
+from espnic.model.codes import AES_BLOCK_BYTES
+from espnic.sim.beats import pack, to_beats, unpack, valid_part
+from espnic.sim.streams import start_clock_and_reset
+from espnic.sim.widths import Ports, bench_widths, simulate_widths
 
 
 def what_counts(width, word):

@@ -6,9 +6,9 @@ from dataclasses import replace
 import cocotb
 
 from cocotb_tests.gcm_packets import GcmPort, number, random_packet
-from hdl.gcm_stream import GcmStream
-from sim.build import simulate
-from sim.streams import CLOCK_NS, StreamSink, StreamSource, start_clock_and_reset
+from espnic.hdl.gcm_stream import GcmStream
+from espnic.sim.build import simulate
+from espnic.sim.streams import CLOCK_NS, StreamSink, StreamSource, start_clock_and_reset
 
 WIDTH = 128
 DEPTH = 64

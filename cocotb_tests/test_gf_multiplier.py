@@ -5,11 +5,11 @@ import random
 import cocotb
 import pytest
 
-from hdl.gf_multiplier import GfMultiplier
-from hdl.layouts import GHASH_STAGES
-from model.gcm import gf_multiply
-from sim.build import simulate
-from sim.streams import CLOCK_NS, StreamSink, StreamSource, start_clock_and_reset
+from espnic.hdl.gf_multiplier import GfMultiplier
+from espnic.hdl.layouts import GHASH_STAGES
+from espnic.model.gcm import gf_multiply
+from espnic.sim.build import simulate
+from espnic.sim.streams import CLOCK_NS, StreamSink, StreamSource, start_clock_and_reset
 
 BLOCK_BITS = 128
 ONE = 0x80

@@ -8,12 +8,12 @@ import pytest
 from cocotb.triggers import ClockCycles
 
 from cocotb_tests.gcm_packets import number, packed, powers_of
-from hdl.ghash import Ghash, ghash_slot
-from hdl.layouts import GHASH_STAGES, ghash_lanes, has_spare_lane, hash_power_count
-from model import gcm
-from model.codes import AES_BLOCK_BYTES, KeySize
-from sim.build import simulate
-from sim.streams import CLOCK_NS, StreamSink, StreamSource, start_clock_and_reset
+from espnic.hdl.ghash import Ghash, ghash_slot
+from espnic.hdl.layouts import GHASH_STAGES, ghash_lanes, has_spare_lane, hash_power_count
+from espnic.model import gcm
+from espnic.model.codes import AES_BLOCK_BYTES, KeySize
+from espnic.sim.build import simulate
+from espnic.sim.streams import CLOCK_NS, StreamSink, StreamSource, start_clock_and_reset
 
 
 class Hashing:

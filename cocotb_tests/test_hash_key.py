@@ -7,11 +7,11 @@ import cocotb
 import pytest
 
 from cocotb_tests.gcm_packets import key_size, padded_key, powers_of, random_key
-from hdl.hash_key import CipherKey, HashKey
-from hdl.layouts import hash_power_count
-from model.codes import KeySize
-from sim.build import simulate
-from sim.streams import CLOCK_NS, StreamSink, StreamSource, start_clock_and_reset
+from espnic.hdl.hash_key import CipherKey, HashKey
+from espnic.hdl.layouts import hash_power_count
+from espnic.model.codes import KeySize
+from espnic.sim.build import simulate
+from espnic.sim.streams import CLOCK_NS, StreamSink, StreamSource, start_clock_and_reset
 
 
 def packed_key(key, chance):

@@ -6,11 +6,11 @@ import cocotb
 from cocotb.triggers import RisingEdge
 
 from cocotb_tests.test_ones_sum import ones_sum
-from hdl.header_probe import HeaderProbe, probe_offsets, probe_record
-from model.features import Features
-from sim.beats import pack, to_beats, unpack
-from sim.streams import start_clock_and_reset
-from sim.widths import Ports, bench_features, bench_widths, simulate_widths
+from espnic.hdl.header_probe import HeaderProbe, probe_offsets, probe_record
+from espnic.model.features import Features
+from espnic.sim.beats import pack, to_beats, unpack
+from espnic.sim.streams import start_clock_and_reset
+from espnic.sim.widths import Ports, bench_features, bench_widths, simulate_widths
 
 OFFSETS = probe_offsets()
 TCP_OMITTED = (4, 6, 12)

@@ -4,10 +4,10 @@ import random
 
 import cocotb
 
-from hdl.header_replay import REPLAYED_BYTES, HeaderReplay
-from sim.beats import receive_packets, to_beats, valid_part
-from sim.streams import start_clock_and_reset
-from sim.widths import Ports, bench_widths, simulate_widths
+from espnic.hdl.header_replay import REPLAYED_BYTES, HeaderReplay
+from espnic.sim.beats import receive_packets, to_beats, valid_part
+from espnic.sim.streams import start_clock_and_reset
+from espnic.sim.widths import Ports, bench_widths, simulate_widths
 
 
 def random_frames(chance, width):

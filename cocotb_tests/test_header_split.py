@@ -5,12 +5,12 @@ import random
 import cocotb
 from cocotb.triggers import ClockCycles
 
-from hdl.header_split import HeaderSplit
-from hdl.text_restore import text_place
-from model.codes import FRAME_BYTES_MAX
-from sim.beats import pack, receive_packets, to_beats
-from sim.streams import start_clock_and_reset
-from sim.widths import Ports, bench_widths, simulate_widths
+from espnic.hdl.header_split import HeaderSplit
+from espnic.hdl.text_restore import text_place
+from espnic.model.codes import FRAME_BYTES_MAX
+from espnic.sim.beats import pack, receive_packets, to_beats
+from espnic.sim.streams import start_clock_and_reset
+from espnic.sim.widths import Ports, bench_widths, simulate_widths
 
 
 def random_frames(chance, width, count):

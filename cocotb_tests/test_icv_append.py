@@ -5,11 +5,11 @@ from itertools import product
 
 import cocotb
 
-from hdl.icv_append import IcvAppend
-from model.codes import ESP_ALIGNMENT_BYTES, IcvSize
-from sim.beats import receive_packets, to_beats
-from sim.streams import start_clock_and_reset
-from sim.widths import Ports, bench_widths, simulate_widths
+from espnic.hdl.icv_append import IcvAppend
+from espnic.model.codes import ESP_ALIGNMENT_BYTES, IcvSize
+from espnic.sim.beats import receive_packets, to_beats
+from espnic.sim.streams import start_clock_and_reset
+from espnic.sim.widths import Ports, bench_widths, simulate_widths
 
 
 def sealed_texts(chance, width):

@@ -5,11 +5,11 @@ from itertools import product
 
 import cocotb
 
-from hdl.icv_split import IcvSplit, received_icv
-from model.codes import IcvSize
-from sim.beats import receive_packets, to_beats, unpack
-from sim.streams import start_clock_and_reset
-from sim.widths import Ports, bench_widths, simulate_widths
+from espnic.hdl.icv_split import IcvSplit, received_icv
+from espnic.model.codes import IcvSize
+from espnic.sim.beats import receive_packets, to_beats, unpack
+from espnic.sim.streams import start_clock_and_reset
+from espnic.sim.widths import Ports, bench_widths, simulate_widths
 
 
 def sealed_texts(chance, width):

@@ -16,12 +16,12 @@ from cocotb_tests.plain_frames import (
     layer4,
     one_bit_wrong,
 )
-from hdl.l4_check import L4Check
-from model import checksum, receive_checksum
-from model.codes import FRAME_BYTES_MAX, IPV4_HEADER_BYTES, IPV6_HEADER_BYTES, RxChecksum
-from sim.beats import to_beats
-from sim.streams import start_clock_and_reset
-from sim.widths import Ports, bench_widths, simulate_widths
+from espnic.hdl.l4_check import L4Check
+from espnic.model import checksum, receive_checksum
+from espnic.model.codes import FRAME_BYTES_MAX, IPV4_HEADER_BYTES, IPV6_HEADER_BYTES, RxChecksum
+from espnic.sim.beats import to_beats
+from espnic.sim.streams import start_clock_and_reset
+from espnic.sim.widths import Ports, bench_widths, simulate_widths
 
 NONE, BAD = RxChecksum.NONE, RxChecksum.BAD
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from model.features import WIDTHS
-from sim.life import difference, on_model, on_rtl
-from sim.lifestory import RECEIVED_AMONG_DELETE, SENT_AMONG_DELETE
-from sim.rtl import Options
+from espnic.model.features import WIDTHS
+from espnic.sim.life import difference, on_model, on_rtl
+from espnic.sim.lifestory import RECEIVED_AMONG_DELETE, SENT_AMONG_DELETE
+from espnic.sim.rtl import Options
 
 
 @pytest.mark.parametrize("width", WIDTHS)

@@ -8,13 +8,13 @@ from cocotb.triggers import ClockCycles, RisingEdge
 from cocotb_tests import linux_scenarios
 from cocotb_tests.linux_scenarios import SCENARIOS
 from cocotb_tests.test_registers import FEATURES, Device16, start
-from model.device import Device
-from model.layouts import EVENT
-from model.linux.bus import ModelRegisters, run
-from model.register_file import RegisterFile
-from sim.build import simulate
-from sim.driver import AxiLiteRegisters
-from sim.streams import StreamSource
+from espnic.model.device import Device
+from espnic.model.layouts import EVENT
+from espnic.model.linux.bus import ModelRegisters, run
+from espnic.model.register_file import RegisterFile
+from espnic.sim.build import simulate
+from espnic.sim.driver import AxiLiteRegisters
+from espnic.sim.streams import StreamSource
 
 EVENT_CLOCKS = 4
 """More than an event takes from a port of the register block into its queue."""

@@ -5,10 +5,10 @@ import random
 import cocotb
 from cocotb.triggers import RisingEdge
 
-from hdl.ones_sum import OnesSum, chosen_bytes
-from sim.beats import pack
-from sim.streams import start_clock_and_reset
-from sim.widths import Ports, bench_widths, simulate_widths
+from espnic.hdl.ones_sum import OnesSum, chosen_bytes
+from espnic.sim.beats import pack
+from espnic.sim.streams import start_clock_and_reset
+from espnic.sim.widths import Ports, bench_widths, simulate_widths
 
 
 def ones_sum(octets):

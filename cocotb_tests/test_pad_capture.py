@@ -5,11 +5,11 @@ import random
 import cocotb
 from cocotb.triggers import RisingEdge
 
-from hdl.pad_capture import PadCapture
-from model.codes import ESP_TRAILER_MIN_BYTES, IcvSize
-from sim.beats import to_beats
-from sim.streams import start_clock_and_reset
-from sim.widths import Ports, bench_widths, simulate_widths
+from espnic.hdl.pad_capture import PadCapture
+from espnic.model.codes import ESP_TRAILER_MIN_BYTES, IcvSize
+from espnic.sim.beats import to_beats
+from espnic.sim.streams import start_clock_and_reset
+from espnic.sim.widths import Ports, bench_widths, simulate_widths
 
 FRAMES = 120
 SHORTEST = 54

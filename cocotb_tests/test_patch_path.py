@@ -4,10 +4,10 @@ import random
 
 import cocotb
 
-from hdl.patch_path import PATCHES, PatchPath, patch_order
-from sim.beats import pack, receive_packets, to_beats, to_packets
-from sim.streams import start_clock_and_reset
-from sim.widths import Ports, bench_widths, simulate_widths
+from espnic.hdl.patch_path import PATCHES, PatchPath, patch_order
+from espnic.sim.beats import pack, receive_packets, to_beats, to_packets
+from espnic.sim.streams import start_clock_and_reset
+from espnic.sim.widths import Ports, bench_widths, simulate_widths
 
 WIDTHS = (128, 512)
 FRAMES = 60

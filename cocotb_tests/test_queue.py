@@ -5,10 +5,10 @@ import random
 import cocotb
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from hdl.queue import Queue
-from sim.build import simulate
-from sim.streams import start_clock_and_reset
-from sim.widths import Ports, SideBySide
+from espnic.hdl.queue import Queue
+from espnic.sim.build import simulate
+from espnic.sim.streams import start_clock_and_reset
+from espnic.sim.widths import Ports, SideBySide
 
 WIDTH = 77
 QUEUES = {

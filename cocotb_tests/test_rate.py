@@ -8,13 +8,13 @@ from random import Random
 
 import pytest
 
-from model.codes import ESP_TRAILER_MIN_BYTES, IcvSize, TxOperation
-from sim import rate, rate_lso
-from sim.play import Load, play
-from sim.rate import Workload
-from sim.rate_lso import Bursts
-from sim.steps import TxFrame
-from sim.tables import table_files
+from espnic.model.codes import ESP_TRAILER_MIN_BYTES, IcvSize, TxOperation
+from espnic.sim import rate, rate_lso
+from espnic.sim.play import Load, play
+from espnic.sim.rate import Workload
+from espnic.sim.rate_lso import Bursts
+from espnic.sim.steps import TxFrame
+from espnic.sim.tables import table_files
 
 SAS = 100
 SEED = 1

@@ -7,11 +7,11 @@ import cocotb
 import pytest
 from cocotb.triggers import ClockCycles, ReadOnly, RisingEdge
 
-from sim.build import build, run
-from sim.netlist import Netlist
-from sim.play import BrokenRule, frames_in
-from sim.rig import SOURCE
-from sim.streams import start_clock_and_reset
+from espnic.sim.build import build, run
+from espnic.sim.netlist import Netlist
+from espnic.sim.play import BrokenRule, frames_in
+from espnic.sim.rig import SOURCE
+from espnic.sim.streams import start_clock_and_reset
 
 WIDTH, USER = 128, 9
 FILE = Path("beats")

@@ -17,13 +17,13 @@ from cocotb_tests.sa_bench import (
     random_command,
     random_lookup_keys,
 )
-from hdl.axil import axi_lite
-from hdl.layouts import HANDLE_BITS, Event
-from hdl.registers import Registers, RxEvent, TxEvent
-from hdl.sa_contexts import found_sa
-from hdl.sa_store import SaStore
-from model import registers
-from model.codes import (
+from espnic.hdl.axil import axi_lite
+from espnic.hdl.layouts import HANDLE_BITS, Event
+from espnic.hdl.registers import Registers, RxEvent, TxEvent
+from espnic.hdl.sa_contexts import found_sa
+from espnic.hdl.sa_store import SaStore
+from espnic.model import registers
+from espnic.model.codes import (
     STATUS_BITS,
     EventKind,
     IcvSize,
@@ -34,16 +34,16 @@ from model.codes import (
     SaResult,
     TxStatus,
 )
-from model.device import Device
-from model.features import Features
-from model.layouts import EVENT, LENGTH_BITS, LOOKUP_KEY, SUPER_LENGTH_BITS, Field, Layout
-from model.linux.bus import RegisterError
-from model.register_file import RegisterFile, SlaveError
-from model.registers import ADDRESS_BITS, BY_NAME, REGISTERS, WORD_BYTES, Access
-from model.statistics import statistics
-from sim.build import simulate
-from sim.driver import Driver
-from sim.streams import CLOCK_NS, StreamSource, start_clock_and_reset
+from espnic.model.device import Device
+from espnic.model.features import Features
+from espnic.model.layouts import EVENT, LENGTH_BITS, LOOKUP_KEY, SUPER_LENGTH_BITS, Field, Layout
+from espnic.model.linux.bus import RegisterError
+from espnic.model.register_file import RegisterFile, SlaveError
+from espnic.model.registers import ADDRESS_BITS, BY_NAME, REGISTERS, WORD_BYTES, Access
+from espnic.model.statistics import statistics
+from espnic.sim.build import simulate
+from espnic.sim.driver import Driver
+from espnic.sim.streams import CLOCK_NS, StreamSource, start_clock_and_reset
 
 WIDTH = 128
 LANES = WIDTH // 128

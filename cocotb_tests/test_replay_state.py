@@ -7,8 +7,8 @@ from cocotb import start_soon
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from cocotb_tests.sa_bench import memories_of
-from hdl.layouts import Event
-from hdl.replay_state import (
+from espnic.hdl.layouts import Event
+from espnic.hdl.replay_state import (
     ReplayState,
     WindowAnswer,
     WindowQuery,
@@ -16,14 +16,14 @@ from hdl.replay_state import (
     WindowWrite,
     window_bits,
 )
-from model import esn
-from model.codes import EventKind, RxStatus, SaDirection
-from model.replay import Window
-from model.sa import DEVICE_WINDOWS
-from sim.beats import pack, unpack
-from sim.build import simulate
-from sim.streams import StreamSink, StreamSource, start_clock_and_reset
-from sim.widths import SideBySide
+from espnic.model import esn
+from espnic.model.codes import EventKind, RxStatus, SaDirection
+from espnic.model.replay import Window
+from espnic.model.sa import DEVICE_WINDOWS
+from espnic.sim.beats import pack, unpack
+from espnic.sim.build import simulate
+from espnic.sim.streams import StreamSink, StreamSource, start_clock_and_reset
+from espnic.sim.widths import SideBySide
 
 SAS = 16
 LARGEST = (32, 128, 1024)

@@ -7,12 +7,12 @@ import cocotb
 from cocotb.triggers import ClockCycles
 
 from cocotb_tests.opened_texts import WithTextEnd, ones_sum, payload_of, payloads_and_texts
-from hdl.layouts import beat
-from hdl.rx_checksum import TEXTS, RxChecksum, placed_beat
-from model.codes import ETHERNET_HEADER_BYTES, FRAME_BYTES_MAX
-from sim.beats import pack, to_beats, unpack
-from sim.streams import start_clock_and_reset
-from sim.widths import Ports, bench_widths, simulate_widths
+from espnic.hdl.layouts import beat
+from espnic.hdl.rx_checksum import TEXTS, RxChecksum, placed_beat
+from espnic.model.codes import ETHERNET_HEADER_BYTES, FRAME_BYTES_MAX
+from espnic.sim.beats import pack, to_beats, unpack
+from espnic.sim.streams import start_clock_and_reset
+from espnic.sim.widths import Ports, bench_widths, simulate_widths
 
 TEXT_OFFSETS = range(50, 84, 4)
 """Of texts behind Ethernet, IPv4 or IPv6, UDP and ESP headers, with or without a VLAN tag."""

@@ -5,16 +5,16 @@ import random
 import cocotb
 
 from cocotb_tests.sa_contexts import context, power_bits, random_sa
-from hdl.rx_dispatch import RxDispatch, rx_job
-from hdl.rx_parser import rx_header
-from hdl.sa_contexts import received_sa
-from model import esn, esp
-from model.codes import ESP_TRAILER_MIN_BYTES, IcvSize, RxStatus
-from model.replay import Window
-from model.sa import DEVICE_WINDOWS
-from sim.beats import pack, unpack
-from sim.streams import start_clock_and_reset
-from sim.widths import Ports, bench_widths, simulate_widths
+from espnic.hdl.rx_dispatch import RxDispatch, rx_job
+from espnic.hdl.rx_parser import rx_header
+from espnic.hdl.sa_contexts import received_sa
+from espnic.model import esn, esp
+from espnic.model.codes import ESP_TRAILER_MIN_BYTES, IcvSize, RxStatus
+from espnic.model.replay import Window
+from espnic.model.sa import DEVICE_WINDOWS
+from espnic.sim.beats import pack, unpack
+from espnic.sim.streams import start_clock_and_reset
+from espnic.sim.widths import Ports, bench_widths, simulate_widths
 
 REJECTED = [status for status in RxStatus if status not in (RxStatus.OK, RxStatus.OVERSIZE)]
 

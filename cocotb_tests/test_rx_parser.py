@@ -6,9 +6,9 @@ from collections import Counter
 import cocotb
 from cocotb.triggers import ClockCycles
 
-from hdl.rx_parser import RxParser, rx_header
-from model import packet
-from model.codes import (
+from espnic.hdl.rx_parser import RxParser, rx_header
+from espnic.model import packet
+from espnic.model.codes import (
     ESP_HEADER_BYTES,
     ESP_TRAILER_MIN_BYTES,
     ETHERTYPE_IPV4,
@@ -25,11 +25,11 @@ from model.codes import (
     IcvSize,
     RxStatus,
 )
-from model.features import Features
-from sim.beats import pack, to_beats, unpack
-from sim.frames import OF_FRAMES
-from sim.streams import start_clock_and_reset
-from sim.widths import Ports, bench_features, bench_widths, simulate_widths
+from espnic.model.features import Features
+from espnic.sim.beats import pack, to_beats, unpack
+from espnic.sim.frames import OF_FRAMES
+from espnic.sim.streams import start_clock_and_reset
+from espnic.sim.widths import Ports, bench_features, bench_widths, simulate_widths
 
 IV_END = ESP_HEADER_BYTES + 8
 ESP = bytes.fromhex("11223344 00000007 0102030405060708") + bytes(range(40))

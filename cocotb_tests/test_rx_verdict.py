@@ -8,16 +8,16 @@ from cocotb import start_soon
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from cocotb_tests.test_sa_usage import COMMIT
-from hdl.axi_stream import frame_end
-from hdl.icv_split import received_icv
-from hdl.replay_state import WindowAnswer
-from hdl.rx_dispatch import rx_record
-from hdl.rx_verdict import RxVerdict, opened_text, rx_verdict
-from model import esp
-from model.codes import ESP_TRAILER_MIN_BYTES, FRAME_BYTES_MAX, IcvSize, RxChecksum, RxStatus
-from sim.beats import pack, unpack
-from sim.build import simulate
-from sim.streams import StreamSink, StreamSource, start_clock_and_reset
+from espnic.hdl.axi_stream import frame_end
+from espnic.hdl.icv_split import received_icv
+from espnic.hdl.replay_state import WindowAnswer
+from espnic.hdl.rx_dispatch import rx_record
+from espnic.hdl.rx_verdict import RxVerdict, opened_text, rx_verdict
+from espnic.model import esp
+from espnic.model.codes import ESP_TRAILER_MIN_BYTES, FRAME_BYTES_MAX, IcvSize, RxChecksum, RxStatus
+from espnic.sim.beats import pack, unpack
+from espnic.sim.build import simulate
+from espnic.sim.streams import StreamSink, StreamSource, start_clock_and_reset
 
 LATENCY = 3
 REJECTED = [status for status in RxStatus

@@ -7,13 +7,13 @@ from cocotb.triggers import ClockCycles, RisingEdge
 
 from cocotb_tests.sa_bench import context_layout, found_layout
 from cocotb_tests.test_sa_lookup import LOOKED_UP
-from hdl.layouts import hash_power_count
-from hdl.lookup_control import SERIAL_BITS
-from hdl.sa_contexts import Record, SaContexts, row_write
-from model.codes import SaDirection
-from model.layouts import LOOKUP_KEY, Field, Layout
-from sim.build import simulate
-from sim.streams import start_clock_and_reset
+from espnic.hdl.layouts import hash_power_count
+from espnic.hdl.lookup_control import SERIAL_BITS
+from espnic.hdl.sa_contexts import Record, SaContexts, row_write
+from espnic.model.codes import SaDirection
+from espnic.model.layouts import LOOKUP_KEY, Field, Layout
+from espnic.sim.build import simulate
+from espnic.sim.streams import start_clock_and_reset
 
 LANES = 1
 RECORD = Layout("record", (

@@ -17,8 +17,8 @@ from cocotb_tests.lookup_places import (
     run_of_spis,
 )
 from cocotb_tests.sa_bench import memories_of
-from hdl.layouts import struct
-from hdl.lookup_control import (
+from espnic.hdl.layouts import struct
+from espnic.hdl.lookup_control import (
     HASH_KEY_DEFAULT,
     MOVES_MAX,
     OVERFLOW_ENTRIES,
@@ -30,10 +30,10 @@ from hdl.lookup_control import (
     index_bits,
     table_bits,
 )
-from hdl.sa_lookup import SaLookup
-from model.layouts import HANDLE_BITS, LOOKUP_KEY, Field, Layout
-from sim.build import simulate
-from sim.streams import CLOCK_NS, StreamSink, StreamSource, start_clock_and_reset
+from espnic.hdl.sa_lookup import SaLookup
+from espnic.model.layouts import HANDLE_BITS, LOOKUP_KEY, Field, Layout
+from espnic.sim.build import simulate
+from espnic.sim.streams import CLOCK_NS, StreamSink, StreamSource, start_clock_and_reset
 
 KEY = Field("key", LOOKUP_KEY.bits, "look-up key")
 SA = Field("sa", HANDLE_BITS, "handle")
@@ -371,7 +371,7 @@ def test_table_bits_are_those_of_the_ways(sas):
 
 
 def test_layouts_of_the_bench_are_those_of_the_block():
-    from hdl import lookup_control, sa_lookup
+    from espnic.hdl import lookup_control, sa_lookup
 
     assert struct(REPLY) == lookup_control.LookupReply
     assert REQUEST.bits == lookup_control.LookupRequest.size

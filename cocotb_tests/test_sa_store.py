@@ -20,20 +20,20 @@ from cocotb_tests.sa_bench import (
     random_lookup_keys,
 )
 from cocotb_tests.test_sa_usage import COMMIT
-from hdl.hash_key import HashKey
-from hdl.layouts import struct
-from hdl.lookup_control import OVERFLOW_ENTRIES, WAYS, hash_bits
-from hdl.sa_commands import FENCE_CLOCKS
-from hdl.sa_contexts import SaContexts, found_sa
-from hdl.sa_lookup import SaLookup
-from hdl.sa_store import SaStore, ram_bits_per_sa
-from hdl.sa_usage import SaUsage
-from model.codes import IcvSize, KeySize, SaDirection, SaOperation, SaResult, SaSelect
-from model.device import Device
-from model.features import Features
-from model.layouts import LOOKUP_KEY, SA_COMMAND, SA_RESPONSE
-from sim.build import simulate
-from sim.streams import StreamSink, StreamSource, start_clock_and_reset
+from espnic.hdl.hash_key import HashKey
+from espnic.hdl.layouts import struct
+from espnic.hdl.lookup_control import OVERFLOW_ENTRIES, WAYS, hash_bits
+from espnic.hdl.sa_commands import FENCE_CLOCKS
+from espnic.hdl.sa_contexts import SaContexts, found_sa
+from espnic.hdl.sa_lookup import SaLookup
+from espnic.hdl.sa_store import SaStore, ram_bits_per_sa
+from espnic.hdl.sa_usage import SaUsage
+from espnic.model.codes import IcvSize, KeySize, SaDirection, SaOperation, SaResult, SaSelect
+from espnic.model.device import Device
+from espnic.model.features import Features
+from espnic.model.layouts import LOOKUP_KEY, SA_COMMAND, SA_RESPONSE
+from espnic.sim.build import simulate
+from espnic.sim.streams import StreamSink, StreamSource, start_clock_and_reset
 
 LANES = int(os.environ.get("LANES", "1"))
 SAS = int(os.environ.get("SAS", "16"))

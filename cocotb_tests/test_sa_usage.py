@@ -8,14 +8,14 @@ import pytest
 from cocotb.triggers import RisingEdge
 
 from cocotb_tests.sa_bench import memories_of
-from hdl.layouts import struct
-from hdl.sa_usage import COUNT_BITS, SaUsage, Usage, UsageCommit, UsageWrite, usage_bits
-from model.codes import EventKind, SaDirection
-from model.layouts import EVENT, HANDLE_BITS, LIMITS, SUPER_LENGTH_BITS, Field, Layout
-from model.lifetime import HARD_FIELDS, SOFT_FIELDS, Lifetime
-from model.lifetime import Limits as LimitsOfModel
-from sim.build import simulate
-from sim.streams import start_clock_and_reset
+from espnic.hdl.layouts import struct
+from espnic.hdl.sa_usage import COUNT_BITS, SaUsage, Usage, UsageCommit, UsageWrite, usage_bits
+from espnic.model.codes import EventKind, SaDirection
+from espnic.model.layouts import EVENT, HANDLE_BITS, LIMITS, SUPER_LENGTH_BITS, Field, Layout
+from espnic.model.lifetime import HARD_FIELDS, SOFT_FIELDS, Lifetime
+from espnic.model.lifetime import Limits as LimitsOfModel
+from espnic.sim.build import simulate
+from espnic.sim.streams import start_clock_and_reset
 
 SAS = 16
 DIRECTION = SaDirection.TX

@@ -5,12 +5,12 @@ import random
 import cocotb
 from cocotb.triggers import ClockCycles
 
-from hdl.segment_path import SLICES, SegmentPath, segment_cut, segment_order
-from hdl.segmenter import PATCHES
-from model import checksum
-from sim.beats import pack, receive_packets, to_beats, to_packets
-from sim.streams import start_clock_and_reset
-from sim.widths import Ports, bench_widths, simulate_widths
+from espnic.hdl.segment_path import SLICES, SegmentPath, segment_cut, segment_order
+from espnic.hdl.segmenter import PATCHES
+from espnic.model import checksum
+from espnic.sim.beats import pack, receive_packets, to_beats, to_packets
+from espnic.sim.streams import start_clock_and_reset
+from espnic.sim.widths import Ports, bench_widths, simulate_widths
 
 WIDTHS = (128, 512)
 PATCH_BITS = segment_order()["patches"].width // PATCHES

@@ -6,14 +6,14 @@ import random
 import cocotb
 
 from cocotb_tests.super_frames import random_super_frame
-from hdl.header_probe import probe_record
-from hdl.segmenter import Segmenter, segment, segment_plan
-from model import checksum, trailer
-from model import segment as golden
-from model.codes import IPPROTO_UDP, IcvSize, TxOperation, TxStatus
-from sim.beats import pack, unpack
-from sim.build import simulate
-from sim.streams import StreamSink, StreamSource, start_clock_and_reset
+from espnic.hdl.header_probe import probe_record
+from espnic.hdl.segmenter import Segmenter, segment, segment_plan
+from espnic.model import checksum, trailer
+from espnic.model import segment as golden
+from espnic.model.codes import IPPROTO_UDP, IcvSize, TxOperation, TxStatus
+from espnic.sim.beats import pack, unpack
+from espnic.sim.build import simulate
+from espnic.sim.streams import StreamSink, StreamSource, start_clock_and_reset
 
 CASES = 100
 SEGMENTS_MAX = 8

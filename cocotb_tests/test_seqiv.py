@@ -5,11 +5,11 @@ import random
 import cocotb
 from cocotb.triggers import RisingEdge
 
-from hdl.seqiv import SeqIv
-from model import seqiv
-from sim.build import simulate
-from sim.streams import start_clock_and_reset
-from sim.widths import Ports, SideBySide
+from espnic.hdl.seqiv import SeqIv
+from espnic.model import seqiv
+from espnic.sim.build import simulate
+from espnic.sim.streams import start_clock_and_reset
+from espnic.sim.widths import Ports, SideBySide
 
 
 @cocotb.test()

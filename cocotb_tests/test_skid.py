@@ -5,9 +5,9 @@ import random
 import cocotb
 from cocotb.triggers import ReadOnly, RisingEdge
 
-from hdl.skid import Skid
-from sim.build import simulate
-from sim.streams import StreamSink, StreamSource, start_clock_and_reset
+from espnic.hdl.skid import Skid
+from espnic.sim.build import simulate
+from espnic.sim.streams import StreamSink, StreamSource, start_clock_and_reset
 
 WIDTH = 77
 ENTRIES = 300

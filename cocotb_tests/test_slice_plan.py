@@ -4,10 +4,10 @@ import random
 
 import cocotb
 
-from hdl.slice_plan import SlicePlan, slice_piece, slicer_request
-from sim.beats import pack, unpack
-from sim.streams import start_clock_and_reset
-from sim.widths import Ports, bench_widths, simulate_widths
+from espnic.hdl.slice_plan import SlicePlan, slice_piece, slicer_request
+from espnic.sim.beats import pack, unpack
+from espnic.sim.streams import start_clock_and_reset
+from espnic.sim.widths import Ports, bench_widths, simulate_widths
 
 
 def random_requests(chance, width):

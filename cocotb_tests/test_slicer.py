@@ -4,11 +4,11 @@ import random
 
 import cocotb
 
-from hdl.slice_plan import slicer_request
-from hdl.slicer import Slicer
-from sim.beats import pack, receive_packets, to_beats
-from sim.streams import start_clock_and_reset
-from sim.widths import Ports, bench_widths, simulate_widths
+from espnic.hdl.slice_plan import slicer_request
+from espnic.hdl.slicer import Slicer
+from espnic.sim.beats import pack, receive_packets, to_beats
+from espnic.sim.streams import start_clock_and_reset
+from espnic.sim.widths import Ports, bench_widths, simulate_widths
 
 
 def random_case(chance, width, header=None, mss=None, size=None):

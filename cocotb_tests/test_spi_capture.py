@@ -5,11 +5,11 @@ import random
 import cocotb
 from cocotb.triggers import RisingEdge
 
-from hdl.spi_capture import SpiCapture
-from model.codes import ESP_HEADER_BYTES
-from sim.beats import to_beats
-from sim.streams import start_clock_and_reset
-from sim.widths import Ports, bench_widths, simulate_widths
+from espnic.hdl.spi_capture import SpiCapture
+from espnic.model.codes import ESP_HEADER_BYTES
+from espnic.sim.beats import to_beats
+from espnic.sim.streams import start_clock_and_reset
+from espnic.sim.widths import Ports, bench_widths, simulate_widths
 
 OFFSETS = range(34, 256, 4)
 

@@ -5,11 +5,11 @@ import random
 import cocotb
 from cocotb.triggers import ClockCycles
 
-from hdl.rx_verdict import opened_text
-from hdl.text_end import TextEnd
-from sim.beats import pack, to_beats
-from sim.streams import start_clock_and_reset
-from sim.widths import Ports, bench_widths, simulate_widths
+from espnic.hdl.rx_verdict import opened_text
+from espnic.hdl.text_end import TextEnd
+from espnic.sim.beats import pack, to_beats
+from espnic.sim.streams import start_clock_and_reset
+from espnic.sim.widths import Ports, bench_widths, simulate_widths
 
 
 async def check(dut, width, *, idle=0.0):

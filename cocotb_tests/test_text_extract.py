@@ -4,10 +4,10 @@ import random
 
 import cocotb
 
-from hdl.text_extract import TextExtract, text_span
-from sim.beats import pack, receive_packets, to_beats
-from sim.streams import start_clock_and_reset
-from sim.widths import Ports, bench_widths, simulate_widths
+from espnic.hdl.text_extract import TextExtract, text_span
+from espnic.sim.beats import pack, receive_packets, to_beats
+from espnic.sim.streams import start_clock_and_reset
+from espnic.sim.widths import Ports, bench_widths, simulate_widths
 
 FIRST_OFFSET = 50
 """Of a text behind Ethernet, IPv4 and ESP headers and IV."""

@@ -5,11 +5,11 @@ import random
 import cocotb
 
 from cocotb_tests.test_text_extract import lengths_and_offsets
-from hdl.text_restore import TextRestore, text_place
-from model.codes import FRAME_BYTES_MAX
-from sim.beats import pack, receive_packets, to_beats
-from sim.streams import start_clock_and_reset
-from sim.widths import Ports, bench_widths, simulate_widths
+from espnic.hdl.text_restore import TextRestore, text_place
+from espnic.model.codes import FRAME_BYTES_MAX
+from espnic.sim.beats import pack, receive_packets, to_beats
+from espnic.sim.streams import start_clock_and_reset
+from espnic.sim.widths import Ports, bench_widths, simulate_widths
 
 
 def frames_and_texts(chance, width):

@@ -12,10 +12,10 @@ from cocotb_tests.opened_texts import (
     text_of,
     too_short_texts,
 )
-from hdl.text_sum import TextSum
-from sim.beats import to_beats
-from sim.streams import start_clock_and_reset
-from sim.widths import Ports, bench_widths, simulate_widths
+from espnic.hdl.text_sum import TextSum
+from espnic.sim.beats import to_beats
+from espnic.sim.streams import start_clock_and_reset
+from espnic.sim.widths import Ports, bench_widths, simulate_widths
 
 STARTS = (0, 0, 1, 0xFFFE, 0xFFFF)
 

@@ -1,10 +1,10 @@
 """The timing diagrams of the documentation against a simulation of the engine."""
 
-from sim.timing import FOLDER, pictures
+from espnic.sim.timing import FOLDER, pictures
 
 
 def test_diagrams_are_those_of_a_simulation():
     drawn = pictures()
     assert len(drawn) == 4
     for name, svg in drawn.items():
-        assert (FOLDER / name).read_text() == svg, f"{name} is stale: run python -m sim.timing"
+        assert (FOLDER / name).read_text() == svg, f"{name} is stale: run make docs"

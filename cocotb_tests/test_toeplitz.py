@@ -6,10 +6,10 @@ import random
 import cocotb
 import pytest
 
-from hdl.toeplitz import SerialToeplitz, Toeplitz
-from model.toeplitz import toeplitz
-from sim.build import simulate
-from sim.streams import StreamSink, StreamSource, start_clock_and_reset
+from espnic.hdl.toeplitz import SerialToeplitz, Toeplitz
+from espnic.model.toeplitz import toeplitz
+from espnic.sim.build import simulate
+from espnic.sim.streams import StreamSink, StreamSource, start_clock_and_reset
 
 DATA_BITS = 50
 HASH_BITS = 9

@@ -4,11 +4,11 @@ import random
 
 import cocotb
 
-from hdl.trailer import TrailerGenerator, trailer_request
-from model import trailer
-from sim.beats import pack, receive_packets, to_beats
-from sim.streams import start_clock_and_reset
-from sim.widths import Ports, bench_widths, simulate_widths
+from espnic.hdl.trailer import TrailerGenerator, trailer_request
+from espnic.model import trailer
+from espnic.sim.beats import pack, receive_packets, to_beats
+from espnic.sim.streams import start_clock_and_reset
+from espnic.sim.widths import Ports, bench_widths, simulate_widths
 
 
 def payloads(chance, width):

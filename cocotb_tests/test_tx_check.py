@@ -9,10 +9,10 @@ from cocotb.triggers import ClockCycles, RisingEdge
 from cocotb_tests.sa_contexts import context, power_bits, random_sa
 from cocotb_tests.super_frames import random_super_frame
 from cocotb_tests.test_sa_usage import COMMIT
-from hdl.rx_dispatch import looked_up
-from hdl.tx_check import DIVISION_STEPS, TxCheck, tx_frame, tx_request
-from model import esp
-from model.codes import (
+from espnic.hdl.rx_dispatch import looked_up
+from espnic.hdl.tx_check import DIVISION_STEPS, TxCheck, tx_frame, tx_request
+from espnic.model import esp
+from espnic.model.codes import (
     FRAME_BYTES_MAX,
     IPPROTO_TCP,
     IPPROTO_UDP,
@@ -22,13 +22,13 @@ from model.codes import (
     TxOperation,
     TxStatus,
 )
-from model.device import Device
-from model.features import Features
-from model.layouts import TX_DESCRIPTOR
-from model.lifetime import Limits
-from sim.beats import pack, unpack
-from sim.streams import start_clock_and_reset
-from sim.widths import Ports, bench_features, bench_widths, simulate_widths
+from espnic.model.device import Device
+from espnic.model.features import Features
+from espnic.model.layouts import TX_DESCRIPTOR
+from espnic.model.lifetime import Limits
+from espnic.sim.beats import pack, unpack
+from espnic.sim.streams import start_clock_and_reset
+from espnic.sim.widths import Ports, bench_features, bench_widths, simulate_widths
 
 HANDLES = 16
 CASES = 1200

@@ -5,13 +5,13 @@ import random
 import cocotb
 
 from cocotb_tests.sa_contexts import context, power_bits, random_sa
-from hdl.segmenter import segment
-from hdl.tx_dispatch import TxDispatch, tx_context, tx_job
-from model import esp, seqiv
-from model.codes import TxStatus
-from sim.beats import pack, unpack
-from sim.streams import start_clock_and_reset
-from sim.widths import Ports, bench_widths, simulate_widths
+from espnic.hdl.segmenter import segment
+from espnic.hdl.tx_dispatch import TxDispatch, tx_context, tx_job
+from espnic.model import esp, seqiv
+from espnic.model.codes import TxStatus
+from espnic.sim.beats import pack, unpack
+from espnic.sim.streams import start_clock_and_reset
+from espnic.sim.widths import Ports, bench_widths, simulate_widths
 
 REQUESTS = 150
 SEGMENTS_MAX = 5

@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.aes_common import (
+from espnic.hdl.aes_common import (
     KEY_BITS,
     ROUND_CONSTANTS,
     ROUND_KEY_WORDS,
@@ -15,7 +15,7 @@ from hdl.aes_common import (
     substitute,
     xor_running,
 )
-from model.codes import KeySize
+from espnic.model.codes import KeySize
 
 WINDOW_WORDS = KEY_BITS // WORD_BITS
 FIRST_STEP = 2

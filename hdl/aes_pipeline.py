@@ -4,10 +4,10 @@ from amaranth.hdl import Cat, Module
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.aes_common import BLOCK_BITS, KEY_BITS, ROUND_KEY_WORDS, passed_stages
-from hdl.aes_key_step import FIRST_STEP, AesKeyStep, KeyWindow, first_window
-from hdl.aes_round import AesRound
-from model.codes import AES_ROUNDS_MAX, KeySize
+from espnic.hdl.aes_common import BLOCK_BITS, KEY_BITS, ROUND_KEY_WORDS, passed_stages
+from espnic.hdl.aes_key_step import FIRST_STEP, AesKeyStep, KeyWindow, first_window
+from espnic.hdl.aes_round import AesRound
+from espnic.model.codes import AES_ROUNDS_MAX, KeySize
 
 
 class AesPipeline(wiring.Component):

@@ -4,7 +4,7 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.aes_common import BLOCK_BITS, mix_columns, shift_rows, substitute
+from espnic.hdl.aes_common import BLOCK_BITS, mix_columns, shift_rows, substitute
 
 RoundInput = data.StructLayout({"block": BLOCK_BITS, "key": BLOCK_BITS, "skip": 1})
 

@@ -4,7 +4,7 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.queue import Queue
+from espnic.hdl.queue import Queue
 
 READ_AHEAD = 4
 """Beats between block RAM and output: the RAM's clock, the queue's, and one of slack."""

@@ -4,8 +4,8 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.layouts import Event
-from model.codes import EventKind, SaDirection
+from espnic.hdl.layouts import Event
+from espnic.model.codes import EventKind, SaDirection
 
 THRESHOLD_BITS = 16
 CLOCK_BITS = 32

@@ -4,10 +4,10 @@ from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.counters import COUNTER_BITS, Counters
-from hdl.layouts import LENGTH_BITS, SUPER_LENGTH_BITS
-from model import registers as table
-from model.codes import STATUS_BITS, RxStatus, TxStatus
+from espnic.hdl.counters import COUNTER_BITS, Counters
+from espnic.hdl.layouts import LENGTH_BITS, SUPER_LENGTH_BITS
+from espnic.model import registers as table
+from espnic.model.codes import STATUS_BITS, RxStatus, TxStatus
 
 RxEvent = data.StructLayout({"status": STATUS_BITS, "bytes": LENGTH_BITS})
 """A frame received: ``RxStatus`` and its length. An oversize frame is counted as not leaving."""

@@ -4,16 +4,16 @@ from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.axil import axi_lite
-from hdl.counter_bank import rx_leaves, tx_leaves
-from hdl.frame_gate import FrameGate
-from hdl.frames_inside import FramesInside
-from hdl.layouts import RxCompletion, TxDescriptor
-from hdl.registers import Registers
-from hdl.rx_path import RxPath, rx_points
-from hdl.sa_store import SaStore
-from hdl.tx_path import TxPath, tx_points
-from model.features import ALL, Features
+from espnic.hdl.axil import axi_lite
+from espnic.hdl.counter_bank import rx_leaves, tx_leaves
+from espnic.hdl.frame_gate import FrameGate
+from espnic.hdl.frames_inside import FramesInside
+from espnic.hdl.layouts import RxCompletion, TxDescriptor
+from espnic.hdl.registers import Registers
+from espnic.hdl.rx_path import RxPath, rx_points
+from espnic.hdl.sa_store import SaStore
+from espnic.hdl.tx_path import TxPath, tx_points
+from espnic.model.features import ALL, Features
 
 
 def axi_stream_ports(prefix: str, width: int, user_bits: int, direction) -> dict:

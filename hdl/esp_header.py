@@ -4,8 +4,8 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.align import PHASE_BYTES, WORD_BYTES, bytes_of
-from hdl.layouts import beat
+from espnic.hdl.align import PHASE_BYTES, WORD_BYTES, bytes_of
+from espnic.hdl.layouts import beat
 
 SEQUENCE_OFFSET = 4
 """Bytes from the ESP header to its sequence number (RFC 4303, figure 1)."""

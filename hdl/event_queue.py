@@ -4,9 +4,9 @@ from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.layouts import Event
-from hdl.queue import Queue
-from model.codes import EVENT_QUEUE_DEPTH
+from espnic.hdl.layouts import Event
+from espnic.hdl.queue import Queue
+from espnic.model.codes import EVENT_QUEUE_DEPTH
 
 INPUT_DEPTH = 4
 """Events that wait at an input for their turn."""

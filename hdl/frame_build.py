@@ -4,9 +4,9 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.align import byte_mask, position, shift_words
-from hdl.layouts import beat
-from hdl.text_restore import text_place
+from espnic.hdl.align import byte_mask, position, shift_words
+from espnic.hdl.layouts import beat
+from espnic.hdl.text_restore import text_place
 
 
 class FrameBuild(wiring.Component):

@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.text_restore import text_place
+from espnic.hdl.text_restore import text_place
 
 
 class FrameHold(wiring.Component):

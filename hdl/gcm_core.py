@@ -6,10 +6,10 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from hdl.aes_pipeline import AesPipeline
-from hdl.delay_line import DelayLine
-from hdl.ghash import Ghash
-from hdl.layouts import (
+from espnic.hdl.aes_pipeline import AesPipeline
+from espnic.hdl.delay_line import DelayLine
+from espnic.hdl.ghash import Ghash
+from espnic.hdl.layouts import (
     GHASH_STAGES,
     LENGTH_BITS,
     beat,
@@ -19,7 +19,7 @@ from hdl.layouts import (
     hash_power_count,
     hash_powers,
 )
-from model.codes import AES_BLOCK_BYTES
+from espnic.model.codes import AES_BLOCK_BYTES
 
 BLOCK_BITS = 8 * AES_BLOCK_BYTES
 COUNTER_BITS = 32

@@ -4,9 +4,9 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.gcm_core import GcmCore
-from hdl.layouts import beat, gcm_beat
-from hdl.queue import Queue
+from espnic.hdl.gcm_core import GcmCore
+from espnic.hdl.layouts import beat, gcm_beat
+from espnic.hdl.queue import Queue
 
 
 class GcmStream(wiring.Component):

@@ -5,8 +5,8 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from hdl.gf_multiplier import FIELD_BITS, GfMultiplier
-from hdl.layouts import (
+from espnic.hdl.gf_multiplier import FIELD_BITS, GfMultiplier
+from espnic.hdl.layouts import (
     GHASH_STAGES,
     ghash_lanes,
     has_spare_lane,

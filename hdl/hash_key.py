@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.aes_common import (
+from espnic.hdl.aes_common import (
     BLOCK_BITS,
     KEY_BITS,
     KEY_SIZES,
@@ -18,9 +18,9 @@ from hdl.aes_common import (
     substitute,
     times_x,
 )
-from hdl.gf_multiplier import FIELD_BITS, partial_products, polynomial, reduced, tree
-from hdl.layouts import hash_power_count, hash_powers
-from model.codes import KeySize
+from espnic.hdl.gf_multiplier import FIELD_BITS, partial_products, polynomial, reduced, tree
+from espnic.hdl.layouts import hash_power_count, hash_powers
+from espnic.model.codes import KeySize
 
 DIGIT_BITS = 8
 _DIGITS = FIELD_BITS // DIGIT_BITS

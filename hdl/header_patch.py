@@ -8,9 +8,9 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from hdl.align import bytes_of
-from hdl.layouts import beat
-from hdl.ones_sum import WORD_BITS
+from espnic.hdl.align import bytes_of
+from espnic.hdl.layouts import beat
+from espnic.hdl.ones_sum import WORD_BITS
 
 NUMBER_BITS = 8
 """Of the number of a word in its frame."""

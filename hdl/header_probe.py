@@ -5,11 +5,11 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
-from hdl.align import bytes_of
-from hdl.layouts import beat
-from hdl.ones_sum import WORD_BITS, OnesSum
-from model.codes import SUPER_FRAME_BYTES_MAX
-from model.layouts import OFFSET_BITS
+from espnic.hdl.align import bytes_of
+from espnic.hdl.layouts import beat
+from espnic.hdl.ones_sum import WORD_BITS, OnesSum
+from espnic.model.codes import SUPER_FRAME_BYTES_MAX
+from espnic.model.layouts import OFFSET_BITS
 
 WORD_BYTES = WORD_BITS // 8
 FRAME_BITS = bits_for(SUPER_FRAME_BYTES_MAX)

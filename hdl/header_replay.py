@@ -4,7 +4,7 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.layouts import beat
+from espnic.hdl.layouts import beat
 
 REPLAYED_BYTES = 256
 """Of the longest frame that can be asked again."""

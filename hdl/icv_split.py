@@ -4,7 +4,7 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.layouts import LENGTH_BITS, beat
+from espnic.hdl.layouts import LENGTH_BITS, beat
 
 BLOCK_BYTES = 16
 

@@ -5,11 +5,11 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2, exact_log2
 
-from hdl.delay_line import DelayLine
-from hdl.layouts import LENGTH_BITS, beat
-from hdl.ones_sum import WORD_BITS, OnesSum
-from hdl.rx_parser import ETHERTYPE_OFFSET, Places
-from model.codes import (
+from espnic.hdl.delay_line import DelayLine
+from espnic.hdl.layouts import LENGTH_BITS, beat
+from espnic.hdl.ones_sum import WORD_BITS, OnesSum
+from espnic.hdl.rx_parser import ETHERTYPE_OFFSET, Places
+from espnic.model.codes import (
     ETHERNET_HEADER_BYTES,
     ETHERTYPE_IPV4,
     ETHERTYPE_IPV6,

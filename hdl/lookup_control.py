@@ -6,8 +6,8 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.layouts import HANDLE_BITS, LookupKey, lookup_key
-from hdl.toeplitz import SerialToeplitz
+from espnic.hdl.layouts import HANDLE_BITS, LookupKey, lookup_key
+from espnic.hdl.toeplitz import SerialToeplitz
 
 WAYS = 3
 OVERFLOW_ENTRIES = 4

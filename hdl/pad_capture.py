@@ -5,9 +5,9 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from hdl.align import WORD_BYTES
-from hdl.layouts import beat
-from model.codes import ESP_TRAILER_MIN_BYTES, IcvSize
+from espnic.hdl.align import WORD_BYTES
+from espnic.hdl.layouts import beat
+from espnic.model.codes import ESP_TRAILER_MIN_BYTES, IcvSize
 
 
 def pad_lengths() -> data.ArrayLayout:

@@ -4,11 +4,11 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.fan_out import fan_out
-from hdl.header_patch import HeaderPatch, header_patches
-from hdl.layouts import beat
-from hdl.queue import Queue
-from hdl.segmenter import patches
+from espnic.hdl.fan_out import fan_out
+from espnic.hdl.header_patch import HeaderPatch, header_patches
+from espnic.hdl.layouts import beat
+from espnic.hdl.queue import Queue
+from espnic.hdl.segmenter import patches
 
 BEATS = 16
 """That wait for their order: more than come in the latency of the segmenter."""

@@ -8,17 +8,17 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.axil import AxiLite, axi_lite
-from hdl.burst_detector import BurstDetector
-from hdl.counter_bank import CounterBank, RxEvent, TxEvent
-from hdl.counters import COUNTER_BITS
-from hdl.event_queue import EventQueue
-from hdl.layouts import Event, SaCommand, SaResponse
-from hdl.lookup_control import HASH_KEY_BITS, HASH_KEY_DEFAULT
-from model import registers as table
-from model.codes import RxStatus, SaOperation, SaResult
-from model.features import Features
-from model.registers import Access, Register, RegisterField
+from espnic.hdl.axil import AxiLite, axi_lite
+from espnic.hdl.burst_detector import BurstDetector
+from espnic.hdl.counter_bank import CounterBank, RxEvent, TxEvent
+from espnic.hdl.counters import COUNTER_BITS
+from espnic.hdl.event_queue import EventQueue
+from espnic.hdl.layouts import Event, SaCommand, SaResponse
+from espnic.hdl.lookup_control import HASH_KEY_BITS, HASH_KEY_DEFAULT
+from espnic.model import registers as table
+from espnic.model.codes import RxStatus, SaOperation, SaResult
+from espnic.model.features import Features
+from espnic.model.registers import Access, Register, RegisterField
 
 EVENT_SOURCES = 4
 """Usage of each direction, replay, bursts."""

@@ -6,8 +6,8 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from hdl.layouts import HANDLE_BITS, Event
-from model.codes import EventKind, ReplayWindow, SaDirection
+from espnic.hdl.layouts import HANDLE_BITS, Event
+from espnic.model.codes import EventKind, ReplayWindow, SaDirection
 
 SEQUENCE_BITS = 64
 LOW_BITS = 32

@@ -4,13 +4,13 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.align import OFFSET_BITS, PHASE_BYTES, WORD_BYTES, position
-from hdl.layouts import beat
-from hdl.ones_sum import WORD_BITS, OnesSum
-from hdl.queue import Queue
-from hdl.rx_verdict import opened_text
-from hdl.text_sum import TextSum
-from model.codes import ETHERNET_HEADER_BYTES
+from espnic.hdl.align import OFFSET_BITS, PHASE_BYTES, WORD_BYTES, position
+from espnic.hdl.layouts import beat
+from espnic.hdl.ones_sum import WORD_BITS, OnesSum
+from espnic.hdl.queue import Queue
+from espnic.hdl.rx_verdict import opened_text
+from espnic.hdl.text_sum import TextSum
+from espnic.model.codes import ETHERNET_HEADER_BYTES
 
 TEXTS = 32
 """Texts on their way through AES-GCM: more than its latency in clocks."""

@@ -4,14 +4,14 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.align import bytes_of
-from hdl.gcm_feed import gcm_packet
-from hdl.layouts import HANDLE_BITS, LENGTH_BITS, sa_context
-from hdl.replay_state import WindowQuery
-from hdl.rx_parser import rx_header
-from hdl.sa_contexts import received_sa
-from hdl.text_extract import text_span
-from model.codes import (
+from espnic.hdl.align import bytes_of
+from espnic.hdl.gcm_feed import gcm_packet
+from espnic.hdl.layouts import HANDLE_BITS, LENGTH_BITS, sa_context
+from espnic.hdl.replay_state import WindowQuery
+from espnic.hdl.rx_parser import rx_header
+from espnic.hdl.sa_contexts import received_sa
+from espnic.hdl.text_extract import text_span
+from espnic.model.codes import (
     ESP_HEADER_BYTES,
     ESP_IV_BYTES,
     IcvSize,

@@ -4,8 +4,8 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.layouts import RxParsed, beat
-from model.codes import (
+from espnic.hdl.layouts import RxParsed, beat
+from espnic.model.codes import (
     ESP_HEADER_BYTES,
     ESP_IV_BYTES,
     ESP_TRAILER_MIN_BYTES,

@@ -5,14 +5,14 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from hdl.axi_stream import FrameIngress, axi_beat, frame_end
-from hdl.beat_store import READ_AHEAD, BeatStore
-from hdl.fan_out import fan_out
-from hdl.gcm_core import GcmCore
-from hdl.gcm_feed import GcmFeed, gcm_packet
-from hdl.icv_split import IcvSplit, received_icv
-from hdl.l4_check import L4Check
-from hdl.layouts import (
+from espnic.hdl.axi_stream import FrameIngress, axi_beat, frame_end
+from espnic.hdl.beat_store import READ_AHEAD, BeatStore
+from espnic.hdl.fan_out import fan_out
+from espnic.hdl.gcm_core import GcmCore
+from espnic.hdl.gcm_feed import GcmFeed, gcm_packet
+from espnic.hdl.icv_split import IcvSplit, received_icv
+from espnic.hdl.l4_check import L4Check
+from espnic.hdl.layouts import (
     IN_FLIGHT_BITS,
     LENGTH_BITS,
     LookupKey,
@@ -21,21 +21,21 @@ from hdl.layouts import (
     RxParsed,
     beat,
 )
-from hdl.ones_sum import WORD_BITS
-from hdl.queue import Queue
-from hdl.registers import RxEvent
-from hdl.replay_state import WindowAnswer, WindowQuery
-from hdl.rx_checksum import RxChecksum
-from hdl.rx_dispatch import RxDispatch, rx_record
-from hdl.rx_parser import RxParser, rx_header
-from hdl.rx_verdict import RxVerdict, opened_text
-from hdl.sa_contexts import received_sa
-from hdl.sa_usage import usage_port
-from hdl.skid import Skid
-from hdl.text_end import TextEnd
-from hdl.text_extract import TextExtract, text_span
-from hdl.text_restore import TextRestore, text_place
-from model.codes import RxStatus
+from espnic.hdl.ones_sum import WORD_BITS
+from espnic.hdl.queue import Queue
+from espnic.hdl.registers import RxEvent
+from espnic.hdl.replay_state import WindowAnswer, WindowQuery
+from espnic.hdl.rx_checksum import RxChecksum
+from espnic.hdl.rx_dispatch import RxDispatch, rx_record
+from espnic.hdl.rx_parser import RxParser, rx_header
+from espnic.hdl.rx_verdict import RxVerdict, opened_text
+from espnic.hdl.sa_contexts import received_sa
+from espnic.hdl.sa_usage import usage_port
+from espnic.hdl.skid import Skid
+from espnic.hdl.text_end import TextEnd
+from espnic.hdl.text_extract import TextExtract, text_span
+from espnic.hdl.text_restore import TextRestore, text_place
+from espnic.model.codes import RxStatus
 
 STORE_BYTES = 16384
 """Of frames, and again of plaintext: the longest frame, and what comes while it leaves."""

@@ -4,15 +4,15 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.align import OFFSET_BITS
-from hdl.axi_stream import frame_end
-from hdl.icv_split import received_icv
-from hdl.layouts import LENGTH_BITS, RxCompletion
-from hdl.ones_sum import WORD_BITS
-from hdl.replay_state import WindowAnswer
-from hdl.rx_dispatch import icv_bytes, rx_record
-from hdl.sa_usage import usage_port
-from model.codes import (
+from espnic.hdl.align import OFFSET_BITS
+from espnic.hdl.axi_stream import frame_end
+from espnic.hdl.icv_split import received_icv
+from espnic.hdl.layouts import LENGTH_BITS, RxCompletion
+from espnic.hdl.ones_sum import WORD_BITS
+from espnic.hdl.replay_state import WindowAnswer
+from espnic.hdl.rx_dispatch import icv_bytes, rx_record
+from espnic.hdl.sa_usage import usage_port
+from espnic.model.codes import (
     ESP_HEADER_BYTES,
     ESP_IV_BYTES,
     ESP_TRAILER_MIN_BYTES,

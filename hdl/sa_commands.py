@@ -4,13 +4,13 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.hash_key import HashKey
-from hdl.layouts import HANDLE_BITS, IN_FLIGHT_BITS, LookupKey, SaCommand, SaResponse
-from hdl.lookup_control import LookupOperation, LookupReply, LookupRequest
-from hdl.replay_state import SEQUENCE_BITS, WindowRead, WindowWrite
-from hdl.sa_contexts import Record, row_write
-from hdl.sa_usage import Limits, Usage, UsageWrite
-from model.codes import (
+from espnic.hdl.hash_key import HashKey
+from espnic.hdl.layouts import HANDLE_BITS, IN_FLIGHT_BITS, LookupKey, SaCommand, SaResponse
+from espnic.hdl.lookup_control import LookupOperation, LookupReply, LookupRequest
+from espnic.hdl.replay_state import SEQUENCE_BITS, WindowRead, WindowWrite
+from espnic.hdl.sa_contexts import Record, row_write
+from espnic.hdl.sa_usage import Limits, Usage, UsageWrite
+from espnic.model.codes import (
     IcvSize,
     KeySize,
     ReplayWindow,
@@ -19,7 +19,7 @@ from model.codes import (
     SaResult,
     SaSelect,
 )
-from model.features import Features
+from espnic.model.features import Features
 
 FENCE_CLOCKS = 4096
 """How long FREE and FLUSH wait for the frames in flight."""

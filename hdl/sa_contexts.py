@@ -4,10 +4,10 @@ from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.layouts import HANDLE_BITS, LookupKey, hash_powers, lookup_key, sa_context
-from hdl.lookup_control import SERIAL_BITS
-from hdl.sa_lookup import LookedUp
-from model.codes import SaDirection
+from espnic.hdl.layouts import HANDLE_BITS, LookupKey, hash_powers, lookup_key, sa_context
+from espnic.hdl.lookup_control import SERIAL_BITS
+from espnic.hdl.sa_lookup import LookedUp
+from espnic.model.codes import SaDirection
 
 Record = data.StructLayout({
     "valid": 1,

@@ -5,8 +5,8 @@ from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from hdl.layouts import HANDLE_BITS, LookupKey, lookup_key
-from hdl.lookup_control import (
+from espnic.hdl.layouts import HANDLE_BITS, LookupKey, lookup_key
+from espnic.hdl.lookup_control import (
     HASH_KEY_BITS,
     HASH_KEY_DEFAULT,
     OVERFLOW_ENTRIES,
@@ -20,7 +20,7 @@ from hdl.lookup_control import (
     index_bits,
     way_indexes,
 )
-from hdl.toeplitz import Toeplitz
+from espnic.hdl.toeplitz import Toeplitz
 
 LookedUp = data.StructLayout({"hit": 1, "sa": HANDLE_BITS, "serial": SERIAL_BITS})
 """Answer of the table: ``sa`` and ``serial`` are 0 for a miss."""

@@ -4,7 +4,7 @@ from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.layouts import (
+from espnic.hdl.layouts import (
     HANDLE_BITS,
     IN_FLIGHT_BITS,
     Event,
@@ -12,14 +12,14 @@ from hdl.layouts import (
     SaCommand,
     SaResponse,
 )
-from hdl.lookup_control import HASH_KEY_BITS, HASH_KEY_DEFAULT, table_bits
-from hdl.replay_state import ReplayState, WindowAnswer, WindowQuery
-from hdl.sa_commands import SaCommands
-from hdl.sa_contexts import SaContexts, found_sa, received_sa, row_layouts
-from hdl.sa_lookup import SaLookup
-from hdl.sa_usage import SaUsage, usage_bits, usage_port
-from model.codes import SaDirection
-from model.features import Features
+from espnic.hdl.lookup_control import HASH_KEY_BITS, HASH_KEY_DEFAULT, table_bits
+from espnic.hdl.replay_state import ReplayState, WindowAnswer, WindowQuery
+from espnic.hdl.sa_commands import SaCommands
+from espnic.hdl.sa_contexts import SaContexts, found_sa, received_sa, row_layouts
+from espnic.hdl.sa_lookup import SaLookup
+from espnic.hdl.sa_usage import SaUsage, usage_bits, usage_port
+from espnic.model.codes import SaDirection
+from espnic.model.features import Features
 
 
 def ram_bits_per_sa(width: int, sas: int, direction: SaDirection) -> float:

@@ -4,9 +4,9 @@ from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.layouts import HANDLE_BITS, SUPER_LENGTH_BITS, Event
-from model.codes import EventKind, SaDirection
-from model.layouts import LIMITS
+from espnic.hdl.layouts import HANDLE_BITS, SUPER_LENGTH_BITS, Event
+from espnic.model.codes import EventKind, SaDirection
+from espnic.model.layouts import LIMITS
 
 COUNT_BITS = 64
 

@@ -4,18 +4,18 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.fan_out import fan_out
-from hdl.frame_build import FrameBuild
-from hdl.header_patch import HeaderPatch, header_patches
-from hdl.header_replay import HeaderReplay
-from hdl.header_split import HeaderSplit
-from hdl.layouts import beat
-from hdl.ones_sum import OnesSum
-from hdl.queue import Queue
-from hdl.segmenter import PATCHES, SUM_BITS
-from hdl.skid import Skid
-from hdl.slicer import Slicer, slicer_request
-from hdl.text_restore import text_place
+from espnic.hdl.fan_out import fan_out
+from espnic.hdl.frame_build import FrameBuild
+from espnic.hdl.header_patch import HeaderPatch, header_patches
+from espnic.hdl.header_replay import HeaderReplay
+from espnic.hdl.header_split import HeaderSplit
+from espnic.hdl.layouts import beat
+from espnic.hdl.ones_sum import OnesSum
+from espnic.hdl.queue import Queue
+from espnic.hdl.segmenter import PATCHES, SUM_BITS
+from espnic.hdl.skid import Skid
+from espnic.hdl.slicer import Slicer, slicer_request
+from espnic.hdl.text_restore import text_place
 
 SLICE_BYTES = 16384
 """Of payload that has been cut: a slice that leaves, and the next, which is summed as it comes."""

@@ -6,17 +6,17 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.align import OFFSET_BITS as TEXT_OFFSET_BITS
-from hdl.header_patch import header_patches
-from hdl.header_probe import probe_record
-from hdl.layouts import (
+from espnic.hdl.align import OFFSET_BITS as TEXT_OFFSET_BITS
+from espnic.hdl.header_patch import header_patches
+from espnic.hdl.header_probe import probe_record
+from espnic.hdl.layouts import (
     HANDLE_BITS,
     HEADER_OFFSET_BITS,
     LENGTH_BITS,
     MSS_BITS,
     SUPER_LENGTH_BITS,
 )
-from model.codes import (
+from espnic.model.codes import (
     ESP_ALIGNMENT_BYTES,
     ESP_TRAILER_MIN_BYTES,
     IPV6_HEADER_BYTES,

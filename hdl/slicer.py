@@ -4,8 +4,8 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.layouts import beat
-from hdl.slice_plan import SlicePlan, slicer_request
+from espnic.hdl.layouts import beat
+from espnic.hdl.slice_plan import SlicePlan, slicer_request
 
 FINE_BITS = 4
 """Bits of a byte position that are left to the second clock of the funnel shifter."""

@@ -4,8 +4,8 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.align import PHASE_BYTES, WORD_BYTES, bytes_of
-from hdl.layouts import beat
+from espnic.hdl.align import PHASE_BYTES, WORD_BYTES, bytes_of
+from espnic.hdl.layouts import beat
 
 
 class SpiCapture(wiring.Component):

@@ -4,8 +4,8 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.layouts import beat
-from hdl.rx_verdict import opened_text
+from espnic.hdl.layouts import beat
+from espnic.hdl.rx_verdict import opened_text
 
 
 class TextEnd(wiring.Component):

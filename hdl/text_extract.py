@@ -4,8 +4,8 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.align import OFFSET_BITS, position, unshift_words
-from hdl.layouts import LENGTH_BITS, beat
+from espnic.hdl.align import OFFSET_BITS, position, unshift_words
+from espnic.hdl.layouts import LENGTH_BITS, beat
 
 
 def text_span() -> data.StructLayout:

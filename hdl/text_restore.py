@@ -4,8 +4,8 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.align import OFFSET_BITS, byte_mask, position, shift_words
-from hdl.layouts import beat
+from espnic.hdl.align import OFFSET_BITS, byte_mask, position, shift_words
+from espnic.hdl.layouts import beat
 
 
 def text_place() -> data.StructLayout:

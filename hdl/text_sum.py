@@ -6,10 +6,10 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from hdl.layouts import beat
-from hdl.ones_sum import WORD_BITS, OnesSum
-from hdl.rx_verdict import opened_text
-from model.codes import ESP_TRAILER_MIN_BYTES
+from espnic.hdl.layouts import beat
+from espnic.hdl.ones_sum import WORD_BITS, OnesSum
+from espnic.hdl.rx_verdict import opened_text
+from espnic.model.codes import ESP_TRAILER_MIN_BYTES
 
 RING_BYTES = 512
 """Of text that is kept: the longest trailer has 257 bytes, and its end may lie in any beat."""

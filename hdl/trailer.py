@@ -4,9 +4,9 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.align import byte_mask
-from hdl.layouts import beat
-from model.codes import ESP_ALIGNMENT_BYTES, ESP_TRAILER_MIN_BYTES
+from espnic.hdl.align import byte_mask
+from espnic.hdl.layouts import beat
+from espnic.model.codes import ESP_ALIGNMENT_BYTES, ESP_TRAILER_MIN_BYTES
 
 TRAILER_BYTES_MAX = ESP_TRAILER_MIN_BYTES + ESP_ALIGNMENT_BYTES - 1
 

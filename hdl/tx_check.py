@@ -4,14 +4,14 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.align import PHASE_BYTES, WORD_BYTES
-from hdl.axi_stream import frame_end
-from hdl.layouts import SUPER_LENGTH_BITS, TxDescriptor, sa_context
-from hdl.pad_capture import pad_lengths
-from hdl.rx_dispatch import icv_bytes, looked_up
-from hdl.sa_usage import usage_port
-from hdl.segmenter import segment_plan
-from model.codes import (
+from espnic.hdl.align import PHASE_BYTES, WORD_BYTES
+from espnic.hdl.axi_stream import frame_end
+from espnic.hdl.layouts import SUPER_LENGTH_BITS, TxDescriptor, sa_context
+from espnic.hdl.pad_capture import pad_lengths
+from espnic.hdl.rx_dispatch import icv_bytes, looked_up
+from espnic.hdl.sa_usage import usage_port
+from espnic.hdl.segmenter import segment_plan
+from espnic.model.codes import (
     ESP_ALIGNMENT_BYTES,
     ESP_HEADER_BYTES,
     ESP_IV_BYTES,

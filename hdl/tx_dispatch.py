@@ -4,18 +4,18 @@ from amaranth.hdl import Cat, Module, Mux
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.align import bytes_of
-from hdl.esp_header import esp_header_request
-from hdl.gcm_feed import gcm_packet
-from hdl.header_patch import header_patches
-from hdl.layouts import TxSeqiv, TxVerdict, sa_context
-from hdl.registers import TxEvent
-from hdl.segmenter import patches, segment
-from hdl.seqiv import SeqIv
-from hdl.text_extract import text_span
-from hdl.text_restore import text_place
-from hdl.trailer import trailer_request
-from model.codes import IcvSize
+from espnic.hdl.align import bytes_of
+from espnic.hdl.esp_header import esp_header_request
+from espnic.hdl.gcm_feed import gcm_packet
+from espnic.hdl.header_patch import header_patches
+from espnic.hdl.layouts import TxSeqiv, TxVerdict, sa_context
+from espnic.hdl.registers import TxEvent
+from espnic.hdl.segmenter import patches, segment
+from espnic.hdl.seqiv import SeqIv
+from espnic.hdl.text_extract import text_span
+from espnic.hdl.text_restore import text_place
+from espnic.hdl.trailer import trailer_request
+from espnic.model.codes import IcvSize
 
 
 def tx_context(lanes: int) -> data.StructLayout:

@@ -4,19 +4,19 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.axi_stream import FrameIngress, axi_beat
-from hdl.beat_store import BeatStore
-from hdl.esp_header import EspHeader, esp_header_request
-from hdl.fan_out import fan_out
-from hdl.frame_build import FrameBuild
-from hdl.frame_hold import FrameHold
-from hdl.gcm_core import GcmCore
-from hdl.gcm_feed import GcmFeed, gcm_packet
-from hdl.gcm_stream import GcmStream
-from hdl.header_probe import HeaderProbe, probe_record
-from hdl.header_split import HeaderSplit
-from hdl.icv_append import IcvAppend
-from hdl.layouts import (
+from espnic.hdl.axi_stream import FrameIngress, axi_beat
+from espnic.hdl.beat_store import BeatStore
+from espnic.hdl.esp_header import EspHeader, esp_header_request
+from espnic.hdl.fan_out import fan_out
+from espnic.hdl.frame_build import FrameBuild
+from espnic.hdl.frame_hold import FrameHold
+from espnic.hdl.gcm_core import GcmCore
+from espnic.hdl.gcm_feed import GcmFeed, gcm_packet
+from espnic.hdl.gcm_stream import GcmStream
+from espnic.hdl.header_probe import HeaderProbe, probe_record
+from espnic.hdl.header_split import HeaderSplit
+from espnic.hdl.icv_append import IcvAppend
+from espnic.hdl.layouts import (
     HANDLE_BITS,
     IN_FLIGHT_BITS,
     TxDescriptor,
@@ -25,22 +25,22 @@ from hdl.layouts import (
     beat,
     ghash_lanes,
 )
-from hdl.pad_capture import PadCapture
-from hdl.patch_path import PatchPath
-from hdl.queue import Queue
-from hdl.registers import TxEvent
-from hdl.rx_dispatch import looked_up
-from hdl.sa_usage import usage_port
-from hdl.segment_path import SegmentPath, segment_cut
-from hdl.segmenter import Segmenter, segment_plan
-from hdl.skid import Skid
-from hdl.spi_capture import SpiCapture
-from hdl.text_extract import TextExtract, text_span
-from hdl.text_restore import text_place
-from hdl.trailer import TrailerGenerator, trailer_request
-from hdl.tx_check import ESP_OFFSET_MIN, TEXT_OFFSET, TxCheck, tx_frame
-from hdl.tx_dispatch import TxDispatch, tx_context
-from model.codes import (
+from espnic.hdl.pad_capture import PadCapture
+from espnic.hdl.patch_path import PatchPath
+from espnic.hdl.queue import Queue
+from espnic.hdl.registers import TxEvent
+from espnic.hdl.rx_dispatch import looked_up
+from espnic.hdl.sa_usage import usage_port
+from espnic.hdl.segment_path import SegmentPath, segment_cut
+from espnic.hdl.segmenter import Segmenter, segment_plan
+from espnic.hdl.skid import Skid
+from espnic.hdl.spi_capture import SpiCapture
+from espnic.hdl.text_extract import TextExtract, text_span
+from espnic.hdl.text_restore import text_place
+from espnic.hdl.trailer import TrailerGenerator, trailer_request
+from espnic.hdl.tx_check import ESP_OFFSET_MIN, TEXT_OFFSET, TxCheck, tx_frame
+from espnic.hdl.tx_dispatch import TxDispatch, tx_context
+from espnic.model.codes import (
     IPPROTO_UDP,
     UDP_HEADER_BYTES,
     Encapsulation,

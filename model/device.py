@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
-from model import checksum, esn, esp, packet, receive_checksum, registers, segment, trailer
-from model.codes import (
+from espnic.model import checksum, esn, esp, packet, receive_checksum, registers, segment, trailer
+from espnic.model.codes import (
     ESP_ALIGNMENT_BYTES,
     ESP_TRAILER_MIN_BYTES,
     ETHERNET_HEADER_BYTES,
@@ -29,13 +29,13 @@ from model.codes import (
     TxOperation,
     TxStatus,
 )
-from model.events import EventQueue
-from model.features import ALL, Features
-from model.layouts import RX_COMPLETION, SA_RESPONSE, TX_DESCRIPTOR, Layout
-from model.packet import Parsed
-from model.replay import Window, high_above
-from model.sa import DEVICE_WINDOWS, SaTable, SecurityAssociation, from_command, lookup_key
-from model.segment import OFFSET_ALIGNMENT, OFFSET_PHASE
+from espnic.model.events import EventQueue
+from espnic.model.features import ALL, Features
+from espnic.model.layouts import RX_COMPLETION, SA_RESPONSE, TX_DESCRIPTOR, Layout
+from espnic.model.packet import Parsed
+from espnic.model.replay import Window, high_above
+from espnic.model.sa import DEVICE_WINDOWS, SaTable, SecurityAssociation, from_command, lookup_key
+from espnic.model.segment import OFFSET_ALIGNMENT, OFFSET_PHASE
 
 Trace = list[tuple[str, dict[str, Any]]]
 

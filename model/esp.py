@@ -3,9 +3,9 @@
 import hmac
 from dataclasses import dataclass
 
-from model import gcm, seqiv
-from model.codes import ESP_HEADER_BYTES, ESP_IV_BYTES
-from model.sa import SecurityAssociation
+from espnic.model import gcm, seqiv
+from espnic.model.codes import ESP_HEADER_BYTES, ESP_IV_BYTES
+from espnic.model.sa import SecurityAssociation
 
 TEXT_OFFSET = ESP_HEADER_BYTES + ESP_IV_BYTES
 """Bytes from the start of the ESP header to the ciphertext."""

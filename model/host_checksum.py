@@ -6,17 +6,17 @@ what the stack takes off it takes out of the sum. What is left is compared with 
 
 from collections.abc import Mapping
 
-from model import checksum, esp, ip
-from model.codes import (
+from espnic.model import checksum, esp, ip
+from espnic.model.codes import (
     ETHERNET_HEADER_BYTES,
     IPPROTO_UDP,
     Encapsulation,
     RxChecksum,
     RxStatus,
 )
-from model.ip import IpPacket
-from model.sa import SecurityAssociation
-from model.stack import strip_link
+from espnic.model.ip import IpPacket
+from espnic.model.sa import SecurityAssociation
+from espnic.model.stack import strip_link
 
 _ETHERTYPE_BYTES = 2
 _UDP_LENGTH = slice(4, 6)

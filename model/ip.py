@@ -7,8 +7,8 @@ takes what the device passes by: options, extension headers, fragments.
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
-from model import checksum
-from model.codes import (
+from espnic.model import checksum
+from espnic.model.codes import (
     IPPROTO_DSTOPTS,
     IPPROTO_FRAGMENT,
     IPPROTO_HOPOPTS,
@@ -16,7 +16,7 @@ from model.codes import (
     IPV4_HEADER_BYTES,
     IPV6_HEADER_BYTES,
 )
-from model.sa import Address
+from espnic.model.sa import Address
 
 MORE_FRAGMENTS = 0x2000
 DONT_FRAGMENT = 0x4000

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from model.codes import EventKind, RxStatus, SaDirection, SaOperation, SaResult
-from model.device import Device
-from model.events import BurstDetector
-from model.layouts import SA_COMMAND, SA_RESPONSE
-from model.registers import (
+from espnic.model.codes import EventKind, RxStatus, SaDirection, SaOperation, SaResult
+from espnic.model.device import Device
+from espnic.model.events import BurstDetector
+from espnic.model.layouts import SA_COMMAND, SA_RESPONSE
+from espnic.model.registers import (
     BY_NAME,
     CAPABILITIES,
     CONTROLS,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
-from model.codes import (
+from espnic.model.codes import (
     UDP_PORT_ESP,
     Encapsulation,
     IcvSize,
@@ -15,7 +15,7 @@ from model.codes import (
     SaResult,
     SaSelect,
 )
-from model.lifetime import HARD_FIELDS, SOFT_FIELDS, Lifetime, Limits, limits_of
+from espnic.model.lifetime import HARD_FIELDS, SOFT_FIELDS, Lifetime, Limits, limits_of
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network

@@ -7,8 +7,8 @@ Where the headers lie, the descriptor says: nothing of the frame is looked at to
 
 from collections.abc import Mapping
 
-from model import checksum, trailer
-from model.codes import (
+from espnic.model import checksum, trailer
+from espnic.model.codes import (
     ESP_HEADER_BYTES,
     ESP_IV_BYTES,
     ETHERNET_HEADER_BYTES,

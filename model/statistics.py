@@ -8,7 +8,7 @@ bytes are those of whole frames from the Ethernet header on.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from model.codes import RxStatus, TxStatus
+from espnic.model.codes import RxStatus, TxStatus
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from cocotb import start_soon
 from cocotb.simtime import get_sim_time
 from cocotb.triggers import Event, RisingEdge
 
-from sim.streams import CLOCK_NS, LIMIT_CLOCKS, Pin, optional, progress
+from espnic.sim.streams import CLOCK_NS, LIMIT_CLOCKS, Pin, optional, progress
 
 
 @dataclass(frozen=True)

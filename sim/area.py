@@ -12,12 +12,12 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from hdl.layouts import beat, ghash_lanes
-from model.codes import AES_BLOCK_BYTES, SaDirection
-from sim import synth
-from sim.files import replacing
-from sim.problem import InputError, SimulationError
-from sim.synth import Failure, Job, Row, Synthesis
+from espnic.hdl.layouts import beat, ghash_lanes
+from espnic.model.codes import AES_BLOCK_BYTES, SaDirection
+from espnic.sim import synth
+from espnic.sim.files import replacing
+from espnic.sim.problem import InputError, SimulationError
+from espnic.sim.synth import Failure, Job, Row, Synthesis
 
 LEVELS_MAX = 8
 """The most levels that a path from register to register should have."""
@@ -211,11 +211,11 @@ def deep(rows: Iterable[Row]) -> list[str]:
 
 def memory(width: int) -> tuple[float, float, int, int]:
     """RAM bits: of an SA and of a path's stores for frames, each receive and transmit."""
-    from hdl import rx_path, segment_path, tx_path
-    from hdl.replay_state import window_bits
-    from hdl.sa_store import ram_bits_per_sa
-    from model.features import Features
-    from sim.rtl import SAS
+    from espnic.hdl import rx_path, segment_path, tx_path
+    from espnic.hdl.replay_state import window_bits
+    from espnic.hdl.sa_store import ram_bits_per_sa
+    from espnic.model.features import Features
+    from espnic.sim.rtl import SAS
 
     beat_bits = beat(width).size
     return (
@@ -318,8 +318,8 @@ they came and one for their plaintext; on transmit one for frames as they came, 
 
 def markdown(rows: Sequence[Row]) -> str:
     """The text of docs/area.md."""
-    from model.features import WIDTHS
-    from sim.rtl import SAS
+    from espnic.model.features import WIDTHS
+    from espnic.sim.rtl import SAS
 
     commands = synth.COMMANDS | {
         f"{target}_kept": command for target, command in synth.KEPT_COMMANDS.items()}

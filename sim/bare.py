@@ -4,11 +4,11 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from sim.build import PROJECT, cache_directory, locked
-from sim.play import EngineRig, Load, write_load
-from sim.problem import SimulationError
-from sim.rig import sweep_clocks
-from sim.simulators import link_verilated
+from espnic.sim.build import PROJECT, cache_directory, locked
+from espnic.sim.play import EngineRig, Load, write_load
+from espnic.sim.problem import SimulationError
+from espnic.sim.rig import sweep_clocks
+from espnic.sim.simulators import link_verilated
 
 SOURCE = PROJECT / "sim" / "bare.cpp"
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from amaranth.lib import data
 
-from hdl.layouts import beat
-from sim.streams import StreamSink
+from espnic.hdl.layouts import beat
+from espnic.sim.streams import StreamSink
 
 
 def pack(layout: data.Layout, values: Mapping[str, Any]) -> int:

@@ -11,9 +11,9 @@ from cocotb import start_soon
 from cocotb.triggers import ClockCycles, RisingEdge, SimTimeoutError, Timer, with_timeout
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster
 
-from model.linux.bus import RegisterError
-from sim.driver import Driver
-from sim.streams import CLOCK_NS, LIMIT_CLOCKS, start_clock_and_reset
+from espnic.model.linux.bus import RegisterError
+from espnic.sim.driver import Driver
+from espnic.sim.streams import CLOCK_NS, LIMIT_CLOCKS, start_clock_and_reset
 
 PROGRESS_NS = 20_000
 

@@ -5,73 +5,73 @@ from dataclasses import dataclass
 
 from amaranth.lib import wiring
 
-from hdl.aes_key_step import AesKeyStep
-from hdl.aes_pipeline import AesPipeline
-from hdl.aes_round import AesRound
-from hdl.axi_stream import FrameIngress, axi_beat
-from hdl.axil import AxiLite
-from hdl.beat_store import BeatStore
-from hdl.burst_detector import BurstDetector
-from hdl.counter_bank import CounterBank
-from hdl.counters import Counters
-from hdl.delay_line import DelayLine
-from hdl.engine import Engine
-from hdl.esp_header import EspHeader
-from hdl.event_queue import EventQueue
-from hdl.frame_build import FrameBuild
-from hdl.frame_gate import FrameGate
-from hdl.frame_hold import FrameHold
-from hdl.frames_inside import FramesInside
-from hdl.gcm_core import GcmCore
-from hdl.gcm_feed import GcmFeed
-from hdl.gcm_stream import GcmStream
-from hdl.gf_multiplier import GfMultiplier
-from hdl.ghash import Ghash
-from hdl.hash_key import HashKey
-from hdl.header_patch import HeaderPatch
-from hdl.header_probe import HeaderProbe
-from hdl.header_replay import HeaderReplay
-from hdl.header_split import HeaderSplit
-from hdl.icv_append import IcvAppend
-from hdl.icv_split import IcvSplit
-from hdl.l4_check import L4Check
-from hdl.layouts import LookupKey, TxDescriptor, beat
-from hdl.lookup_control import LookupControl, hash_bits
-from hdl.ones_sum import OnesSum
-from hdl.pad_capture import PadCapture
-from hdl.patch_path import PatchPath
-from hdl.queue import Queue
-from hdl.registers import EVENT_SOURCES, Registers
-from hdl.replay_state import ReplayState
-from hdl.rx_checksum import RxChecksum
-from hdl.rx_dispatch import RxDispatch
-from hdl.rx_parser import RxParser
-from hdl.rx_path import LOOKUP_BEATS, STORE_BYTES, STORE_MARGIN, RxPath
-from hdl.rx_verdict import RxVerdict
-from hdl.sa_commands import SaCommands
-from hdl.sa_contexts import SaContexts
-from hdl.sa_lookup import SaLookup
-from hdl.sa_store import SaStore
-from hdl.sa_usage import SaUsage
-from hdl.segment_path import SegmentPath
-from hdl.segmenter import Segmenter
-from hdl.seqiv import SeqIv
-from hdl.skid import Skid
-from hdl.slice_plan import SlicePlan
-from hdl.slicer import Slicer
-from hdl.spi_capture import SpiCapture
-from hdl.text_end import TextEnd
-from hdl.text_extract import TextExtract
-from hdl.text_restore import TextRestore
-from hdl.text_sum import TextSum
-from hdl.toeplitz import SerialToeplitz, Toeplitz
-from hdl.trailer import TrailerGenerator
-from hdl.tx_check import TxCheck
-from hdl.tx_dispatch import TxDispatch
-from hdl.tx_path import CRYPTO_DEPTH, TxPath, hold_clocks
-from model.codes import AES_BLOCK_BYTES, AES_ROUNDS_MAX, RxStatus, SaDirection
-from model.features import WIDTHS, Features
-from sim.rtl import SAS
+from espnic.hdl.aes_key_step import AesKeyStep
+from espnic.hdl.aes_pipeline import AesPipeline
+from espnic.hdl.aes_round import AesRound
+from espnic.hdl.axi_stream import FrameIngress, axi_beat
+from espnic.hdl.axil import AxiLite
+from espnic.hdl.beat_store import BeatStore
+from espnic.hdl.burst_detector import BurstDetector
+from espnic.hdl.counter_bank import CounterBank
+from espnic.hdl.counters import Counters
+from espnic.hdl.delay_line import DelayLine
+from espnic.hdl.engine import Engine
+from espnic.hdl.esp_header import EspHeader
+from espnic.hdl.event_queue import EventQueue
+from espnic.hdl.frame_build import FrameBuild
+from espnic.hdl.frame_gate import FrameGate
+from espnic.hdl.frame_hold import FrameHold
+from espnic.hdl.frames_inside import FramesInside
+from espnic.hdl.gcm_core import GcmCore
+from espnic.hdl.gcm_feed import GcmFeed
+from espnic.hdl.gcm_stream import GcmStream
+from espnic.hdl.gf_multiplier import GfMultiplier
+from espnic.hdl.ghash import Ghash
+from espnic.hdl.hash_key import HashKey
+from espnic.hdl.header_patch import HeaderPatch
+from espnic.hdl.header_probe import HeaderProbe
+from espnic.hdl.header_replay import HeaderReplay
+from espnic.hdl.header_split import HeaderSplit
+from espnic.hdl.icv_append import IcvAppend
+from espnic.hdl.icv_split import IcvSplit
+from espnic.hdl.l4_check import L4Check
+from espnic.hdl.layouts import LookupKey, TxDescriptor, beat
+from espnic.hdl.lookup_control import LookupControl, hash_bits
+from espnic.hdl.ones_sum import OnesSum
+from espnic.hdl.pad_capture import PadCapture
+from espnic.hdl.patch_path import PatchPath
+from espnic.hdl.queue import Queue
+from espnic.hdl.registers import EVENT_SOURCES, Registers
+from espnic.hdl.replay_state import ReplayState
+from espnic.hdl.rx_checksum import RxChecksum
+from espnic.hdl.rx_dispatch import RxDispatch
+from espnic.hdl.rx_parser import RxParser
+from espnic.hdl.rx_path import LOOKUP_BEATS, STORE_BYTES, STORE_MARGIN, RxPath
+from espnic.hdl.rx_verdict import RxVerdict
+from espnic.hdl.sa_commands import SaCommands
+from espnic.hdl.sa_contexts import SaContexts
+from espnic.hdl.sa_lookup import SaLookup
+from espnic.hdl.sa_store import SaStore
+from espnic.hdl.sa_usage import SaUsage
+from espnic.hdl.segment_path import SegmentPath
+from espnic.hdl.segmenter import Segmenter
+from espnic.hdl.seqiv import SeqIv
+from espnic.hdl.skid import Skid
+from espnic.hdl.slice_plan import SlicePlan
+from espnic.hdl.slicer import Slicer
+from espnic.hdl.spi_capture import SpiCapture
+from espnic.hdl.text_end import TextEnd
+from espnic.hdl.text_extract import TextExtract
+from espnic.hdl.text_restore import TextRestore
+from espnic.hdl.text_sum import TextSum
+from espnic.hdl.toeplitz import SerialToeplitz, Toeplitz
+from espnic.hdl.trailer import TrailerGenerator
+from espnic.hdl.tx_check import TxCheck
+from espnic.hdl.tx_dispatch import TxDispatch
+from espnic.hdl.tx_path import CRYPTO_DEPTH, TxPath, hold_clocks
+from espnic.model.codes import AES_BLOCK_BYTES, AES_ROUNDS_MAX, RxStatus, SaDirection
+from espnic.model.features import WIDTHS, Features
+from espnic.sim.rtl import SAS
 
 BLOCK_BITS = 8 * AES_BLOCK_BYTES
 

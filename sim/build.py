@@ -19,9 +19,9 @@ from pathlib import Path
 
 from amaranth.lib import wiring
 
-from sim.netlist import Netlist, elaborate
-from sim.problem import SimulationError
-from sim.simulators import BUILDERS, SIMULATORS, digest, fingerprint, require_tools, tail
+from espnic.sim.netlist import Netlist, elaborate
+from espnic.sim.problem import SimulationError
+from espnic.sim.simulators import BUILDERS, SIMULATORS, digest, fingerprint, require_tools, tail
 
 PROJECT = Path(__file__).resolve().parents[1]
 KEPT_SECONDS = 14 * 24 * 3600

@@ -6,8 +6,8 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from sim.pcap import Capture, read_capture
-from sim.problem import CaptureError
+from espnic.sim.pcap import Capture, read_capture
+from espnic.sim.problem import CaptureError
 
 ARCHIVE = "plain.tar.xz"
 _SUFFIX = ".plain.pcap"

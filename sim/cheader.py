@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from enum import IntEnum, IntFlag
 
-from model import codes
-from model.layouts import RX_COMPLETION, TX_DESCRIPTOR, Layout
-from model.registers import ADDRESS_BITS, MAGIC, REGISTERS, VERSION, WORD_BITS, Register
+from espnic.model import codes
+from espnic.model.layouts import RX_COMPLETION, TX_DESCRIPTOR, Layout
+from espnic.model.registers import ADDRESS_BITS, MAGIC, REGISTERS, VERSION, WORD_BITS, Register
 
 NAME = "espnic_regs.h"
 
@@ -17,7 +17,7 @@ ENUMS: tuple[type[IntEnum] | type[IntFlag], ...] = (
 """What the fields of registers, descriptors and completions hold."""
 
 _HEAD = """/* SPDX-License-Identifier: Apache-2.0 */
-/* Made from model/registers.py by python -m sim.regdoc. */
+/* Made from model/registers.py by make docs. */
 #ifndef ESPNIC_REGS_H
 #define ESPNIC_REGS_H
 """

@@ -3,9 +3,9 @@
 from itertools import zip_longest
 from typing import Any
 
-from model import trace
-from model.trace import ABSENT, Difference
-from sim.steps import Outcome
+from espnic.model import trace
+from espnic.model.trace import ABSENT, Difference
+from espnic.sim.steps import Outcome
 
 _SHOWN_BYTES = 8
 

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from model import trace
-from sim import check
-from sim.problem import BAD_INPUT, Mismatch, SimulationError
+from espnic.model import trace
+from espnic.sim import check
+from espnic.sim.problem import BAD_INPUT, Mismatch, SimulationError
 
 app = typer.Typer(
     help="Inline IPsec ESP offload engine: RTL, golden model and cosimulation.",
@@ -52,8 +52,8 @@ def run_command(
         help="Probability of a stall in each clock of each stream, 0 to 0.9.")] = 0.0,
 ) -> None:
     """Replay a capture through the RTL and through the golden model, and compare."""
-    from sim import session
-    from sim.rtl import Options
+    from espnic.sim import session
+    from espnic.sim.rtl import Options
 
     options = Options(width=width, simulator=simulator, seed=seed, stall=stall)
     session.run(session.Request(rx, tx, sa, output, seed, handoff), options, Console())
@@ -65,7 +65,7 @@ def model_command(
     handoff: HandoffOption = None, seed: SeedOption = 1,
 ) -> None:
     """Replay a capture through the golden model alone."""
-    from sim import session
+    from espnic.sim import session
 
     session.run_model(session.Request(rx, tx, sa, output, seed, handoff), Console())
 
@@ -95,8 +95,8 @@ def life_command(
     Shows every step with its register accesses; compares them, all frames, completions,
     events and counters.
     """
-    from sim import life
-    from sim.rtl import Options
+    from espnic.sim import life
+    from espnic.sim.rtl import Options
 
     life.play(Options(width=width, seed=seed), Console(), model_only=model_only)
 
@@ -120,7 +120,7 @@ def verilog_command(
         help="Largest replay window in packets, 32 to 1024, or 0 for none. Without, 128.")] = None,
 ) -> None:
     """Write the Verilog of the engine, with file list, lint waivers, summary and example."""
-    from sim import export
+    from espnic.sim import export
 
     export.write_engine(output, export.Request(
         preset=preset, width=width, sas=sas, clock_mhz=clock_mhz, lso=not no_lso,
@@ -146,8 +146,8 @@ def synth_command(
         help="Write the figures to this file, in Markdown.")] = None,
 ) -> None:
     """Area and longest paths of the blocks, by open synthesis."""
-    from model.features import WIDTHS
-    from sim import area, synth
+    from espnic.model.features import WIDTHS
+    from espnic.sim import area, synth
 
     chosen = synth.select(blocks or [], width or WIDTHS, target or ["xcup"], place)
     synth.require_tools(chosen)
@@ -173,8 +173,8 @@ def bench_command(
         help="Put a summary into its place in this Markdown file.")] = None,
 ) -> None:
     """Rates and latency of the RTL, frames back to back in both directions."""
-    from model.features import WIDTHS
-    from sim import rate, rate_report
+    from espnic.model.features import WIDTHS
+    from espnic.sim import rate, rate_report
 
     counts = sas or (rate_report.QUICK_SA_COUNTS if quick else rate.SA_COUNTS)
     rate_report.bench(rate_report.Request(

@@ -4,21 +4,21 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from hdl.sa_store import ram_bits_per_sa
-from model.codes import SaDirection
-from model.features import WIDTHS, Features
-from model.layouts import RX_COMPLETION, TX_DESCRIPTOR, Layout
-from sim import figures
-from sim.build import PROJECT
-from sim.package import table
-from sim.presets import PRESETS
-from sim.problem import InputError
+from espnic.hdl.sa_store import ram_bits_per_sa
+from espnic.model.codes import SaDirection
+from espnic.model.features import WIDTHS, Features
+from espnic.model.layouts import RX_COMPLETION, TX_DESCRIPTOR, Layout
+from espnic.sim import figures
+from espnic.sim.build import PROJECT
+from espnic.sim.package import table
+from espnic.sim.presets import PRESETS
+from espnic.sim.problem import InputError
 
 DOCUMENTS = (PROJECT / "docs" / "integration.md", PROJECT / "README.md")
 BRAM_BITS = 36 * 1024
 """Of a block RAM of UltraScale+."""
 _BLOCK = re.compile(
-    r"(<!-- (\w+): python -m sim.doctables -->\n).*?(<!-- end -->)", re.DOTALL)
+    r"(<!-- (\w+): make docs -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def with_tables(text: str) -> str:

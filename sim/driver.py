@@ -2,9 +2,9 @@
 
 from cocotbext.axi import AxiLiteMaster, AxiResp
 
-from model import registers
-from model.linux.bus import RegisterError
-from model.linux.hardware import Hardware
+from espnic.model import registers
+from espnic.model.linux.bus import RegisterError
+from espnic.model.linux.hardware import Hardware
 
 
 class AxiLiteRegisters:

@@ -8,14 +8,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from model.features import WIDTHS, WINDOWS, Features
-from sim import rtl
-from sim.files import replacing
-from sim.package import Chosen, package
-from sim.presets import PRESETS
-from sim.problem import InputError
-from sim.rate import CLOCKS_MHZ
-from sim.session import make_folder
+from espnic.model.features import WIDTHS, WINDOWS, Features
+from espnic.sim import rtl
+from espnic.sim.files import replacing
+from espnic.sim.package import Chosen, package
+from espnic.sim.presets import PRESETS
+from espnic.sim.problem import InputError
+from espnic.sim.rate import CLOCKS_MHZ
+from espnic.sim.session import make_folder
 
 SAS_MIN, SAS_MAX = 16, 65536
 SIDES = ("rx", "tx")

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from model.features import Features
-from sim.build import PROJECT
+from espnic.model.features import Features
+from espnic.sim.build import PROJECT
 
 BENCH = PROJECT / "docs" / "bench.json"
 AREA = PROJECT / "docs" / "area.md"

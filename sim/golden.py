@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 
-from model.codes import SaResult
-from model.device import Device, RxResult, TxResult
-from model.features import Features
-from model.trace import TraceRecord
-from sim.steps import Command, Outcome, Received, RxFrame, Step, TxFrame
+from espnic.model.codes import SaResult
+from espnic.model.device import Device, RxResult, TxResult
+from espnic.model.features import Features
+from espnic.model.trace import TraceRecord
+from espnic.sim.steps import Command, Outcome, Received, RxFrame, Step, TxFrame
 
 
 class Golden:

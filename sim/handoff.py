@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from model import ip, safile, stack
-from model.codes import TxOperation
-from model.sa import SecurityAssociation
-from model.stack import Outgoing, Request
-from sim.captures import archived_capture
-from sim.pcap import read_capture
-from sim.problem import CaptureError, Mismatch
-from sim.rows import Row, descriptor_max
+from espnic.model import ip, safile, stack
+from espnic.model.codes import TxOperation
+from espnic.model.sa import SecurityAssociation
+from espnic.model.stack import Outgoing, Request
+from espnic.sim.captures import archived_capture
+from espnic.sim.pcap import read_capture
+from espnic.sim.problem import CaptureError, Mismatch
+from espnic.sim.rows import Row, descriptor_max
 
 ARCHIVE = "pcaps.tar.xz"
 Packets = Callable[[str], tuple[bytes, ...]]

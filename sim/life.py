@@ -10,19 +10,19 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from model.device import Device
-from model.features import WIDTHS, Features
-from model.linux.bus import ModelRegisters
-from model.linux.bus import run as run_coroutine
-from model.register_file import RegisterFile
-from sim.build import cache_directory, run
-from sim.lifestory import Entry, Story
-from sim.ports import ModelPorts
-from sim.problem import InputError, Mismatch, SimulationError
-from sim.rtl import SIMULATED_SAS, Options, build_engine
-from sim.simulators import require_tools
+from espnic.model.device import Device
+from espnic.model.features import WIDTHS, Features
+from espnic.model.linux.bus import ModelRegisters
+from espnic.model.linux.bus import run as run_coroutine
+from espnic.model.register_file import RegisterFile
+from espnic.sim.build import cache_directory, run
+from espnic.sim.lifestory import Entry, Story
+from espnic.sim.ports import ModelPorts
+from espnic.sim.problem import InputError, Mismatch, SimulationError
+from espnic.sim.rtl import SIMULATED_SAS, Options, build_engine
+from espnic.sim.simulators import require_tools
 
-MODULE = "sim.life_bench"
+MODULE = "espnic.sim.life_bench"
 MODEL_TURNS = (8, 17)
 """Where the two deletes under traffic fall when no RTL says where."""
 _PARTS = ("accesses", "facts", "frames", "problems")

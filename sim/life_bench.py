@@ -11,15 +11,15 @@ import cocotb
 from cocotb import start_soon
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster
 
-from model.codes import RxStatus
-from model.layouts import RX_COMPLETION, TX_DESCRIPTOR
-from model.linux.hardware import Hardware
-from model.stack import Request
-from sim.agents import AxisSink, AxisSource
-from sim.driver import AxiLiteRegisters
-from sim.lifestory import Action, Story
-from sim.steps import Received
-from sim.streams import start_clock_and_reset
+from espnic.model.codes import RxStatus
+from espnic.model.layouts import RX_COMPLETION, TX_DESCRIPTOR
+from espnic.model.linux.hardware import Hardware
+from espnic.model.stack import Request
+from espnic.sim.agents import AxisSink, AxisSource
+from espnic.sim.driver import AxiLiteRegisters
+from espnic.sim.lifestory import Action, Story
+from espnic.sim.steps import Received
+from espnic.sim.streams import start_clock_and_reset
 
 STALL = 0.1
 JUDGE_POLLS = 100

@@ -4,16 +4,16 @@ import errno
 import re
 from pathlib import Path
 
-from model.linux.checks import CHECKS
-from model.linux.driver import STATUS
-from model.linux.errors import name_of
-from sim.life import brief, on_model
-from sim.lifestory import Entry
+from espnic.model.linux.checks import CHECKS
+from espnic.model.linux.driver import STATUS
+from espnic.model.linux.errors import name_of
+from espnic.sim.life import brief, on_model
+from espnic.sim.lifestory import Entry
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "driver.md"
 
 _BLOCK = re.compile(
-    r"(<!-- (\w+)(?: \"([^\"]+)\")?: python -m sim\.lifedoc -->\n).*?(<!-- end -->)", re.DOTALL)
+    r"(<!-- (\w+)(?: \"([^\"]+)\")?: make docs -->\n).*?(<!-- end -->)", re.DOTALL)
 _SEED = 1
 
 

@@ -11,8 +11,8 @@ from ipaddress import IPv4Address
 from random import Random
 from typing import Protocol
 
-from model import gso, ip
-from model.codes import (
+from espnic.model import gso, ip
+from espnic.model.codes import (
     Encapsulation,
     EventKind,
     IcvSize,
@@ -22,19 +22,19 @@ from model.codes import (
     SaOperation,
     SaResult,
 )
-from model.linux import xfrm_device
-from model.linux.bus import RegisterBus
-from model.linux.driver import EspnicDriver
-from model.linux.errors import LinuxError
-from model.linux.hardware import Hardware
-from model.linux.host import Host
-from model.linux.netdev import NetDevice
-from model.linux.skb import SkBuff
-from model.linux.xfrm import Direction, KmState, Limits, Usage, XfrmState, state_of
-from model.registers import REGISTERS, Access
-from model.sa import SALT_BYTES, SEQIV_SALT_BYTES, SecurityAssociation
-from model.stack import Request
-from sim.steps import Received
+from espnic.model.linux import xfrm_device
+from espnic.model.linux.bus import RegisterBus
+from espnic.model.linux.driver import EspnicDriver
+from espnic.model.linux.errors import LinuxError
+from espnic.model.linux.hardware import Hardware
+from espnic.model.linux.host import Host
+from espnic.model.linux.netdev import NetDevice
+from espnic.model.linux.skb import SkBuff
+from espnic.model.linux.xfrm import Direction, KmState, Limits, Usage, XfrmState, state_of
+from espnic.model.registers import REGISTERS, Access
+from espnic.model.sa import SALT_BYTES, SEQIV_SALT_BYTES, SecurityAssociation
+from espnic.model.stack import Request
+from espnic.sim.steps import Received
 
 Action = Callable[[], Awaitable[None]]
 

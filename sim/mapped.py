@@ -16,7 +16,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from sim.problem import SimulationError
+from espnic.sim.problem import SimulationError
 
 Bit = int | str
 """A net of the netlist; the constants are strings."""

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from sim.netlist import Netlist
+from espnic.sim.netlist import Netlist
 
 SHALLOW_ROWS = 128
 """A memory of that many rows or fewer fits LUTs as distributed RAM."""

@@ -7,14 +7,14 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
 
-from model.features import Features
-from model.layouts import RX_COMPLETION, TX_DESCRIPTOR
-from sim import figures, regdoc
-from sim.build import PROJECT
-from sim.memories import ram_bits
-from sim.netlist import Netlist
-from sim.presets import PRESETS
-from sim.rtl import SAS
+from espnic.model.features import Features
+from espnic.model.layouts import RX_COMPLETION, TX_DESCRIPTOR
+from espnic.sim import figures, regdoc
+from espnic.sim.build import PROJECT
+from espnic.sim.memories import ram_bits
+from espnic.sim.netlist import Netlist
+from espnic.sim.presets import PRESETS
+from espnic.sim.rtl import SAS
 
 TOP = "engine"
 EXAMPLE = "engine_example"

@@ -14,8 +14,8 @@ from scapy.error import Scapy_Exception
 from scapy.packet import Raw
 from scapy.utils import PcapNgWriter, RawPcapNgReader, RawPcapReader, RawPcapWriter
 
-from sim.files import replacing
-from sim.problem import CaptureError
+from espnic.sim.files import replacing
+from espnic.sim.problem import CaptureError
 
 LINK_ETHERNET = 1
 LINK_RAW = 101

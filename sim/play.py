@@ -7,15 +7,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from model import segment
-from model.layouts import RX_COMPLETION, TX_DESCRIPTOR
-from sim.build import Build, Run, cache_directory, run
-from sim.problem import SimulationError
-from sim.rig import sweep_clocks
-from sim.steps import Received, RxFrame, TxFrame
-from sim.taps import tap_names
+from espnic.model import segment
+from espnic.model.layouts import RX_COMPLETION, TX_DESCRIPTOR
+from espnic.sim.build import Build, Run, cache_directory, run
+from espnic.sim.problem import SimulationError
+from espnic.sim.rig import sweep_clocks
+from espnic.sim.steps import Received, RxFrame, TxFrame
+from espnic.sim.taps import tap_names
 
-MODULE = "sim.bench"
+MODULE = "espnic.sim.bench"
 SIDES = ("tx", "rx")
 PROBABILITIES = 256
 """``Load.gap`` and ``Load.stall`` are counted in parts of this."""

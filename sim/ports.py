@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from model.device import Device
-from model.stack import Request
-from sim.lifestory import Action
-from sim.steps import Received
+from espnic.model.device import Device
+from espnic.model.stack import Request
+from espnic.sim.lifestory import Action
+from espnic.sim.steps import Received
 
 
 class ModelPorts:

@@ -1,7 +1,7 @@
 """What stops the command. Each message is for the user."""
 
-from model.safile import SaFileError
-from model.trace import TraceError
+from espnic.model.safile import SaFileError
+from espnic.model.trace import TraceError
 
 
 class InputError(Exception):

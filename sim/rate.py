@@ -11,21 +11,21 @@ from ipaddress import ip_address
 from pathlib import Path
 from random import Random
 
-from model import esp, gso, ip, stack
-from model.codes import (
+from espnic.model import esp, gso, ip, stack
+from espnic.model.codes import (
     IPPROTO_TCP,
     IPPROTO_UDP,
     IPV4_HEADER_BYTES,
     IcvSize,
     RxStatus,
 )
-from model.sa import SecurityAssociation
-from sim.bare import play_bare
-from sim.play import EngineRig, Load, Passage, Played, play
-from sim.problem import SimulationError
-from sim.rtl import SIMULATED_SAS, Options, build_engine
-from sim.steps import RxFrame, TxFrame
-from sim.tables import table_files
+from espnic.model.sa import SecurityAssociation
+from espnic.sim.bare import play_bare
+from espnic.sim.play import EngineRig, Load, Passage, Played, play
+from espnic.sim.problem import SimulationError
+from espnic.sim.rtl import SIMULATED_SAS, Options, build_engine
+from espnic.sim.steps import RxFrame, TxFrame
+from espnic.sim.tables import table_files
 
 SIZES = (64, 128, 256, 512, 1024, 1500, 4096, 9000)
 IMIX_NAME = "IMIX"

@@ -8,8 +8,8 @@ segments go into the other direction meanwhile. Each burst is on another SA than
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sim.play import EngineRig, Load, Played, play
-from sim.rate import (
+from espnic.sim.play import EngineRig, Load, Played, play
+from espnic.sim.rate import (
     Job,
     Population,
     Row,
@@ -20,7 +20,7 @@ from sim.rate import (
     steady,
     warm_up,
 )
-from sim.steps import RxFrame
+from espnic.sim.steps import RxFrame
 
 DIRECTION = "lso"
 MSS = (536, 1460, 8960)

@@ -10,13 +10,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from model.features import WIDTHS
-from sim import rate, rate_lso
-from sim.files import replacing
-from sim.problem import InputError
-from sim.rate import ETHERNET_GBPS, Row, Speed
-from sim.rate_lso import BurstRow
-from sim.simulators import require_tools
+from espnic.model.features import WIDTHS
+from espnic.sim import rate, rate_lso
+from espnic.sim.files import replacing
+from espnic.sim.problem import InputError
+from espnic.sim.rate import ETHERNET_GBPS, Row, Speed
+from espnic.sim.rate_lso import BurstRow
+from espnic.sim.simulators import require_tools
 
 QUICK_SA_COUNTS = (1, 1024)
 SAS_MAX = 65535

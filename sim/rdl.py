@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from enum import IntEnum
 
-from model.codes import (
+from espnic.model.codes import (
     Encapsulation,
     EventKind,
     IcvSize,
@@ -13,7 +13,14 @@ from model.codes import (
     SaOperation,
     SaResult,
 )
-from model.registers import CAPABILITIES, REGISTERS, WORD_BITS, Access, Register, RegisterField
+from espnic.model.registers import (
+    CAPABILITIES,
+    REGISTERS,
+    WORD_BITS,
+    Access,
+    Register,
+    RegisterField,
+)
 
 NAME = "espnic"
 
@@ -44,7 +51,7 @@ def systemrdl() -> str:
 
 
 def _lines() -> Iterator[str]:
-    yield "// Made from model/registers.py by python -m sim.regdoc."
+    yield "// Made from model/registers.py by make docs."
     yield f"addrmap {NAME} {{"
     yield '    name = "ESP offload engine";'
     yield "    littleendian;"

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from model.registers import rows
-from model.statistics import HARDWARE
-from sim.cheader import ENUMS, NAME, cheader
-from sim.rdl import systemrdl
+from espnic.model.registers import rows
+from espnic.model.statistics import HARDWARE
+from espnic.sim.cheader import ENUMS, NAME, cheader
+from espnic.sim.rdl import systemrdl
 
 PROJECT = Path(__file__).resolve().parents[1]
 DOCUMENT = PROJECT / "docs" / "registers.md"
@@ -16,7 +16,7 @@ HEADER = PROJECT / "registers" / NAME
 _HEAD = """# Registers
 
 32-bit registers on AXI4-Lite, at byte offsets. Made from `model/registers.py` by
-`python -m sim.regdoc`, as are `registers/espnic.rdl` (SystemRDL 2.0) and the C header
+`make docs`, as are `registers/espnic.rdl` (SystemRDL 2.0) and the C header
 `registers/espnic_regs.h`; the RTL decodes the same table, and `model/register_file.py` is its
 golden model. For HTML: `pip install peakrdl`, `peakrdl html registers/espnic.rdl -o out/html`.
 

@@ -9,11 +9,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from model import trace
-from model.trace import TraceRecord
-from sim.files import replacing
-from sim.pcap import Note, write_pcap, write_pcapng
-from sim.streams import CLOCK_NS
+from espnic.model import trace
+from espnic.model.trace import TraceRecord
+from espnic.sim.files import replacing
+from espnic.sim.pcap import Note, write_pcap, write_pcapng
+from espnic.sim.streams import CLOCK_NS
 
 CLOCK_MHZ = 312.5
 """The clock at which 128 bits make 40 Gb/s; rates in the summary are for it."""

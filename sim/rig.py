@@ -7,12 +7,12 @@ where the simulator is at the start of a run. Python wakes for a run, not for a 
 import re
 from dataclasses import dataclass
 
-from hdl.lookup_control import HASH_KEY_BITS, HASH_KEY_DEFAULT
-from model.codes import RxStatus, TxStatus
-from model.layouts import RX_COMPLETION, SA_COMMAND, SA_RESPONSE, TX_VERDICT
-from sim.build import PROJECT
-from sim.netlist import Netlist
-from sim.taps import tap_names
+from espnic.hdl.lookup_control import HASH_KEY_BITS, HASH_KEY_DEFAULT
+from espnic.model.codes import RxStatus, TxStatus
+from espnic.model.layouts import RX_COMPLETION, SA_COMMAND, SA_RESPONSE, TX_VERDICT
+from espnic.sim.build import PROJECT
+from espnic.sim.netlist import Netlist
+from espnic.sim.taps import tap_names
 
 SOURCE = PROJECT / "sim" / "rig.v"
 DESIGN = "inner"

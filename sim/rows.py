@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeGuard, TypeVar
 
-from model.layouts import TX_DESCRIPTOR
-from model.safile import shown
-from sim.problem import CaptureError
+from espnic.model.layouts import TX_DESCRIPTOR
+from espnic.model.safile import shown
+from espnic.sim.problem import CaptureError
 
 Item = TypeVar("Item")
 

@@ -12,16 +12,16 @@ from pathlib import Path
 
 from amaranth.lib import wiring
 
-from model.features import ALL, Features
-from model.layouts import RX_COMPLETION
-from sim.build import PROJECT, build, cache_directory, locked
-from sim.files import replacing
-from sim.netlist import Netlist, elaborate
-from sim.play import PROBABILITIES, SIDES, EngineRig, Load, Session, run_loads
-from sim.rig import engine_rig, sides_of
-from sim.simulators import end_running
-from sim.steps import Command, Outcome, RxFrame, Step, TxFrame
-from sim.taps import TAP_NAMES, Observed, outcome_of
+from espnic.model.features import ALL, Features
+from espnic.model.layouts import RX_COMPLETION
+from espnic.sim.build import PROJECT, build, cache_directory, locked
+from espnic.sim.files import replacing
+from espnic.sim.netlist import Netlist, elaborate
+from espnic.sim.play import PROBABILITIES, SIDES, EngineRig, Load, Session, run_loads
+from espnic.sim.rig import engine_rig, sides_of
+from espnic.sim.simulators import end_running
+from espnic.sim.steps import Command, Outcome, RxFrame, Step, TxFrame
+from espnic.sim.taps import TAP_NAMES, Observed, outcome_of
 
 SAS = 1024
 """Places in each SA table of an engine, unless said otherwise."""
@@ -61,7 +61,7 @@ def engine_netlist(features: Features, taps: bool) -> Netlist:
     """Netlist of a build of the engine."""
     def make() -> wiring.Component:
         # Imported here: what needs the model alone need not load the RTL.
-        from hdl.engine import Engine
+        from espnic.hdl.engine import Engine
 
         return Engine(features, taps)
 

@@ -4,11 +4,11 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from model import checksum, esp
-from model.codes import ESP_HEADER_BYTES, IPPROTO_TCP, TCP_HEADER_BYTES
-from model.stack import device_request
-from sim import segmentpicture
-from sim.segmentexample import Example, device_for, example, load
+from espnic.model import checksum, esp
+from espnic.model.codes import ESP_HEADER_BYTES, IPPROTO_TCP, TCP_HEADER_BYTES
+from espnic.model.stack import device_request
+from espnic.sim import segmentpicture
+from espnic.sim.segmentexample import Example, device_for, example, load
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "segmentation.md"
 PICTURE = DOCUMENT.with_suffix(".svg")
@@ -76,7 +76,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
 }
 """The parts of the document that are computed, by the name in their marks."""
 
-_BLOCK = re.compile(r"(<!-- (\w+): python -m sim.segmentdoc -->\n).*?(<!-- end -->)", re.DOTALL)
+_BLOCK = re.compile(r"(<!-- (\w+): make docs -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def with_blocks(text: str) -> str:

@@ -4,18 +4,18 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from model import esp
-from model.codes import (
+from espnic.model import esp
+from espnic.model.codes import (
     ESP_HEADER_BYTES,
     ESP_IV_BYTES,
     ESP_TRAILER_MIN_BYTES,
     SaDirection,
     SaOperation,
 )
-from model.device import Device, TxResult
-from model.sa import command_values
-from sim import handoff
-from sim.handoff import OffloadCapture
+from espnic.model.device import Device, TxResult
+from espnic.model.sa import command_values
+from espnic.sim import handoff
+from espnic.sim.handoff import OffloadCapture
 
 _HANDOFFS = Path(__file__).resolve().parents[1] / "captures" / "handoff"
 _BURST, _BURST_NUMBER = "ho_tun4_mss536", 5

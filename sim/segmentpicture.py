@@ -8,8 +8,8 @@ import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from sim.files import replacing
-from sim.segmentexample import Change, Example, Field, Header, headers, trailer_fields
+from espnic.sim.files import replacing
+from espnic.sim.segmentexample import Change, Example, Field, Header, headers, trailer_fields
 
 # All lengths are in points, all places from the upper left corner.
 _POINTS_AN_INCH = 72

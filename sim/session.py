@@ -10,22 +10,22 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from model import safile
-from model.codes import SaDirection, SaOperation, SaResult
-from model.device import Device
-from model.features import WIDTHS, Features
-from model.sa import SecurityAssociation, command_values
-from model.safile import UnsupportedSa
-from model.stack import Receiver
-from sim import captures, golden, handoff, report, rtl, traffic
-from sim.check import compare_outcomes
-from sim.handoff import HandedOff
-from sim.pcap import read_capture
-from sim.problem import CaptureError, InputError, Mismatch
-from sim.rtl import Options, Replay
-from sim.simulators import require_tools
-from sim.steps import Outcome, Received
-from sim.traffic import Plan
+from espnic.model import safile
+from espnic.model.codes import SaDirection, SaOperation, SaResult
+from espnic.model.device import Device
+from espnic.model.features import WIDTHS, Features
+from espnic.model.sa import SecurityAssociation, command_values
+from espnic.model.safile import UnsupportedSa
+from espnic.model.stack import Receiver
+from espnic.sim import captures, golden, handoff, report, rtl, traffic
+from espnic.sim.check import compare_outcomes
+from espnic.sim.handoff import HandedOff
+from espnic.sim.pcap import read_capture
+from espnic.sim.problem import CaptureError, InputError, Mismatch
+from espnic.sim.rtl import Options, Replay
+from espnic.sim.simulators import require_tools
+from espnic.sim.steps import Outcome, Received
+from espnic.sim.traffic import Plan
 
 Lines = list[tuple[str, str]]
 STALL_MAX = 0.9

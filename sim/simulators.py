@@ -18,8 +18,8 @@ from typing import Any
 
 import cocotb_test.simulator
 
-from sim.netlist import Netlist
-from sim.problem import MissingTool, SimulationError
+from espnic.sim.netlist import Netlist
+from espnic.sim.problem import MissingTool, SimulationError
 
 TIMESCALE = "1ns/1ns"
 LOG_TAIL_LINES = 30

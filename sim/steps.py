@@ -5,8 +5,8 @@ The golden model and the RTL take the same steps and give outcomes of the same f
 
 from dataclasses import dataclass, field
 
-from model.codes import SaResult
-from model.trace import TraceRecord
+from espnic.model.codes import SaResult
+from espnic.model.trace import TraceRecord
 
 
 @dataclass(frozen=True)

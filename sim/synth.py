@@ -22,17 +22,17 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from model.features import WIDTHS
-from sim import hierarchy, mapped
-from sim.build import cache_directory, locked
-from sim.files import replacing
-from sim.mapped import MappedNetlist
-from sim.netlist import Netlist
-from sim.problem import InputError, MissingTool, SimulationError
-from sim.rtl import kept_netlist
+from espnic.model.features import WIDTHS
+from espnic.sim import hierarchy, mapped
+from espnic.sim.build import cache_directory, locked
+from espnic.sim.files import replacing
+from espnic.sim.mapped import MappedNetlist
+from espnic.sim.netlist import Netlist
+from espnic.sim.problem import InputError, MissingTool, SimulationError
+from espnic.sim.rtl import kept_netlist
 
 if TYPE_CHECKING:
-    from sim.blocks import Block
+    from espnic.sim.blocks import Block
 
 COMMANDS = {
     "xcup": "synth_xilinx -family xcup -flatten -noiopad -top {top}",
@@ -133,7 +133,7 @@ def select(
     blocks: Sequence[str], widths: Sequence[int], targets: Sequence[str], place: bool,
 ) -> list[Job]:
     """The jobs for these names; no name means all blocks. Raises ``InputError``."""
-    from sim.blocks import BLOCKS
+    from espnic.sim.blocks import BLOCKS
 
     known = [block.name for block in BLOCKS]
     for name in blocks:
@@ -395,7 +395,7 @@ def _unpacked(path: Path) -> dict:
 
 
 def _netlist(job: Job) -> Netlist:
-    from sim.blocks import BLOCKS
+    from espnic.sim.blocks import BLOCKS
 
     block = next(block for block in BLOCKS if block.name == job.block)
     width = job.width or min(WIDTHS)

@@ -15,19 +15,19 @@ import cocotb
 from amaranth.lib import wiring
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from model.codes import SaDirection, SaOperation
-from model.features import ALL
-from model.layouts import SA_COMMAND
-from model.sa import SecurityAssociation, command_values
-from sim.build import build, cache_directory, locked, run
-from sim.netlist import Netlist
-from sim.problem import SimulationError
-from sim.rig import sweep_clocks, table_rig
-from sim.rtl import kept_netlist
-from sim.simulators import digest
-from sim.streams import start_clock_and_reset
+from espnic.model.codes import SaDirection, SaOperation
+from espnic.model.features import ALL
+from espnic.model.layouts import SA_COMMAND
+from espnic.model.sa import SecurityAssociation, command_values
+from espnic.sim.build import build, cache_directory, locked, run
+from espnic.sim.netlist import Netlist
+from espnic.sim.problem import SimulationError
+from espnic.sim.rig import sweep_clocks, table_rig
+from espnic.sim.rtl import kept_netlist
+from espnic.sim.simulators import digest
+from espnic.sim.streams import start_clock_and_reset
 
-MODULE = "sim.tables"
+MODULE = "espnic.sim.tables"
 
 
 def table_files(width: int, size: int, sas: Sequence[SecurityAssociation]) -> Path:
@@ -83,7 +83,7 @@ def _line(direction: SaDirection, handle: int, sa: SecurityAssociation) -> str:
 
 def _table_netlist(width: int, size: int) -> Netlist:
     def make() -> wiring.Component:
-        from hdl.sa_store import SaStore
+        from espnic.hdl.sa_store import SaStore
 
         return SaStore(replace(ALL, width=width, sas=size))
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from model.codes import (
+from espnic.model.codes import (
     ESP_HEADER_BYTES,
     ESP_IV_BYTES,
     ESP_TRAILER_MIN_BYTES,
@@ -20,8 +20,8 @@ from model.codes import (
     SaResult,
     TxStatus,
 )
-from model.device import IN_FLIGHT_MAX
-from model.layouts import (
+from espnic.model.device import IN_FLIGHT_MAX
+from espnic.model.layouts import (
     RX_COMPLETION,
     RX_LOOKED_UP,
     RX_PARSED,
@@ -30,9 +30,9 @@ from model.layouts import (
     TX_VERDICT,
     Layout,
 )
-from model.sa import address_of
-from model.trace import TraceRecord
-from sim.steps import Command, Outcome, Received, RxFrame, Step, TxFrame
+from espnic.model.sa import address_of
+from espnic.model.trace import TraceRecord
+from espnic.sim.steps import Command, Outcome, Received, RxFrame, Step, TxFrame
 
 TAP_NAMES = (
     "rx_parse", "rx_window", "rx_lookup", "rx_open", "rx_icv", "rx_verdict",

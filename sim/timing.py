@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 import wavedrom
 
-from model.codes import RxStatus
-from model.layouts import RX_COMPLETION
-from model.registers import REGISTERS
-from sim.build import PROJECT, run
-from sim.problem import SimulationError
-from sim.rtl import Options, build_engine
-from sim.timing_bench import FILE, Clocks
+from espnic.model.codes import RxStatus
+from espnic.model.layouts import RX_COMPLETION
+from espnic.model.registers import REGISTERS
+from espnic.sim.build import PROJECT, run
+from espnic.sim.problem import SimulationError
+from espnic.sim.rtl import Options, build_engine
+from espnic.sim.timing_bench import FILE, Clocks
 
 FOLDER = PROJECT / "docs"
-MODULE = "sim.timing_bench"
+MODULE = "espnic.sim.timing_bench"
 CLOCK_WIDTHS = {"reset": 3, "command": 3, "tx": 1, "rx": 1}
 """Of each diagram, in units of 40 pixels: what is written in a clock has to fit."""
 STILL = 5

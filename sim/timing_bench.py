@@ -14,14 +14,14 @@ from cocotb import start_soon
 from cocotb.triggers import ClockCycles, RisingEdge
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster
 
-from model import esp, registers, trailer
-from model.codes import IPPROTO_IPIP, SaDirection, SaOperation, TxOperation
-from model.layouts import TX_DESCRIPTOR
-from model.sa import SecurityAssociation, command_values
-from sim import frames
-from sim.agents import AxisSource
-from sim.driver import Driver
-from sim.streams import Pin, start_clock_and_reset
+from espnic.model import esp, registers, trailer
+from espnic.model.codes import IPPROTO_IPIP, SaDirection, SaOperation, TxOperation
+from espnic.model.layouts import TX_DESCRIPTOR
+from espnic.model.sa import SecurityAssociation, command_values
+from espnic.sim import frames
+from espnic.sim.agents import AxisSource
+from espnic.sim.driver import Driver
+from espnic.sim.streams import Pin, start_clock_and_reset
 
 FILE = "scenes.json"
 STREAM = ("tvalid", "tready", "tdata", "tkeep", "tlast", "tuser")

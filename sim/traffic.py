@@ -8,16 +8,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from random import Random
 
-from model import esn, ip, stack
-from model.codes import RxStatus, SaDirection, SaOperation, SaSelect, TxStatus
-from model.esn import EsnState
-from model.features import Features
-from model.ip import IpPacket
-from model.sa import SEQIV_SALT_BYTES, SecurityAssociation, command_values
-from model.stack import Outgoing, Request
-from sim.golden import Golden
-from sim.pcap import Capture
-from sim.steps import Command, Outcome, RxFrame, Step, TxFrame
+from espnic.model import esn, ip, stack
+from espnic.model.codes import RxStatus, SaDirection, SaOperation, SaSelect, TxStatus
+from espnic.model.esn import EsnState
+from espnic.model.features import Features
+from espnic.model.ip import IpPacket
+from espnic.model.sa import SEQIV_SALT_BYTES, SecurityAssociation, command_values
+from espnic.model.stack import Outgoing, Request
+from espnic.sim.golden import Golden
+from espnic.sim.pcap import Capture
+from espnic.sim.steps import Command, Outcome, RxFrame, Step, TxFrame
 
 IP_ID_BITS = 16
 

@@ -11,9 +11,9 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
 
-from model.features import ALL, Features
-from sim.build import simulate
-from sim.streams import StreamSink, StreamSource
+from espnic.model.features import ALL, Features
+from espnic.sim.build import simulate
+from espnic.sim.streams import StreamSink, StreamSource
 
 WIDTHS = (128, 256, 512)
 

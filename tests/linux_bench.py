@@ -4,16 +4,16 @@ from random import Random
 
 import pytest
 
-from model.codes import SaOperation, SaResult
-from model.device import Device, RxResult, TxResult
-from model.features import Features
-from model.linux.bus import ModelRegisters, RegisterError, run
-from model.linux.driver import EspnicDriver
-from model.linux.errors import LinuxError
-from model.linux.hardware import Hardware
-from model.linux.host import Host
-from model.linux.xfrm import Direction, OffloadFlags, XfrmState, state_of
-from model.register_file import RegisterFile
+from espnic.model.codes import SaOperation, SaResult
+from espnic.model.device import Device, RxResult, TxResult
+from espnic.model.features import Features
+from espnic.model.linux.bus import ModelRegisters, RegisterError, run
+from espnic.model.linux.driver import EspnicDriver
+from espnic.model.linux.errors import LinuxError
+from espnic.model.linux.hardware import Hardware
+from espnic.model.linux.host import Host
+from espnic.model.linux.xfrm import Direction, OffloadFlags, XfrmState, state_of
+from espnic.model.register_file import RegisterFile
 from tests.sas import make_sa
 
 SAS = 16

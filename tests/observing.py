@@ -2,16 +2,16 @@
 
 from ipaddress import ip_address
 
-from model.codes import RxStatus, TxStatus
-from model.layouts import (
+from espnic.model.codes import RxStatus, TxStatus
+from espnic.model.layouts import (
     RX_COMPLETION,
     RX_LOOKED_UP,
     RX_PARSED,
     TX_SEQIV,
     TX_VERDICT,
 )
-from sim.steps import Outcome
-from sim.taps import IV_OFFSET_END, TAP_NAMES, Observed
+from espnic.sim.steps import Outcome
+from espnic.sim.taps import IV_OFFSET_END, TAP_NAMES, Observed
 
 
 def observe(outcome: Outcome, width: int = 128) -> Observed:

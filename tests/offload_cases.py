@@ -3,11 +3,11 @@
 from ipaddress import ip_address
 from random import Random
 
-from model import gso, ip
-from model.codes import Encapsulation, IcvSize
-from model.sa import SecurityAssociation
-from model.stack import Outgoing
-from sim import frames
+from espnic.model import gso, ip
+from espnic.model.codes import Encapsulation, IcvSize
+from espnic.model.sa import SecurityAssociation
+from espnic.model.stack import Outgoing
+from espnic.sim import frames
 
 TCP, UDP = 6, 17
 IPV6_EXTENSIONS = (b"", b"", bytes.fromhex("0000010400000000"))

@@ -4,10 +4,10 @@ from ipaddress import ip_address
 from random import Random
 from typing import Any
 
-from model.codes import Encapsulation, IcvSize, SaDirection, SaOperation, SaResult
-from model.device import Device
-from model.features import Features
-from model.sa import SecurityAssociation, command_values
+from espnic.model.codes import Encapsulation, IcvSize, SaDirection, SaOperation, SaResult
+from espnic.model.device import Device
+from espnic.model.features import Features
+from espnic.model.sa import SecurityAssociation, command_values
 
 ADDRESSES = {
     4: (ip_address("192.0.2.1"), ip_address("192.0.2.2")),

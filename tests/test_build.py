@@ -12,10 +12,10 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from sim import simulators
-from sim.build import build, run, simulate
-from sim.netlist import elaborate, merge_equal_modules, shorten_contents
-from sim.problem import SimulationError
+from espnic.sim import simulators
+from espnic.sim.build import build, run, simulate
+from espnic.sim.netlist import elaborate, merge_equal_modules, shorten_contents
+from espnic.sim.problem import SimulationError
 from tests.bench_rom import ROM
 
 MODULE = "tests.bench_adder"

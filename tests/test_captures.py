@@ -8,10 +8,10 @@ from random import Random
 
 import pytest
 
-from model import ip, safile, stack
-from model.codes import RxStatus
-from sim.captures import plain_packets
-from sim.pcap import read_capture
+from espnic.model import ip, safile, stack
+from espnic.model.codes import RxStatus
+from espnic.sim.captures import plain_packets
+from espnic.sim.pcap import read_capture
 from tests.sas import device_with
 
 FOLDER = Path(__file__).parent.parent / "captures"

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model import checksum, gso, host_checksum, ip, receive_checksum, safile, stack, trailer
-from model.codes import Encapsulation, RxChecksum, RxStatus
-from sim import frames
-from sim.pcap import read_capture
+from espnic.model import checksum, gso, host_checksum, ip, receive_checksum, safile, stack, trailer
+from espnic.model.codes import Encapsulation, RxChecksum, RxStatus
+from espnic.sim import frames
+from espnic.sim.pcap import read_capture
 from tests import offload_cases as cases
 from tests.sas import all_kinds_of_sa, device_with, make_sa, sa_id
 

@@ -5,8 +5,8 @@ from random import Random
 
 import pytest
 
-from model import checksum, esp
-from model.codes import (
+from espnic.model import checksum, esp
+from espnic.model.codes import (
     FRAME_BYTES_MAX,
     Encapsulation,
     IcvSize,
@@ -20,12 +20,12 @@ from model.codes import (
     TxOperation,
     TxStatus,
 )
-from model.device import Device
-from model.features import Features
-from model.layouts import RX_COMPLETION, SA_COMMAND, SA_RESPONSE
-from model.lifetime import Limits
-from model.sa import command_values
-from sim import frames
+from espnic.model.device import Device
+from espnic.model.features import Features
+from espnic.model.layouts import RX_COMPLETION, SA_COMMAND, SA_RESPONSE
+from espnic.model.lifetime import Limits
+from espnic.model.sa import command_values
+from espnic.sim import frames
 from tests.sas import all_kinds_of_sa, device_with, make_sa, sa_id
 
 SAS = all_kinds_of_sa()

@@ -4,11 +4,11 @@ import re
 
 import pytest
 
-from sim import export, rtl
-from sim.cli import app
-from sim.doctables import DOCUMENTS, with_tables
-from sim.export import Request
-from sim.memories import ram_bits
+from espnic.sim import export, rtl
+from espnic.sim.cli import app
+from espnic.sim.doctables import DOCUMENTS, with_tables
+from espnic.sim.export import Request
+from espnic.sim.memories import ram_bits
 
 GUIDE, README = DOCUMENTS
 
@@ -16,8 +16,8 @@ GUIDE, README = DOCUMENTS
 @pytest.mark.parametrize("document, tables", [(GUIDE, 4), (README, 1)], ids=["guide", "README"])
 def test_tables_are_those_of_layouts_presets_and_figures(document, tables):
     text = document.read_text()
-    assert text == with_tables(text), "stale: run python -m sim.doctables"
-    assert text.count(": python -m sim.doctables -->") == tables
+    assert text == with_tables(text), "stale: run make docs"
+    assert text.count(": make docs -->") == tables
 
 
 @pytest.mark.parametrize("build, request_", [

@@ -2,10 +2,10 @@
 
 from random import Random
 
-from model import esn
-from model.codes import RxStatus, SaDirection, SaOperation, SaResult, SaSelect
-from model.sa import command_values
-from sim import frames
+from espnic.model import esn
+from espnic.model.codes import RxStatus, SaDirection, SaOperation, SaResult, SaSelect
+from espnic.model.sa import command_values
+from espnic.sim import frames
 from tests.sas import device_with, make_sa
 
 TWO_31, TWO_32 = 1 << 31, 1 << 32

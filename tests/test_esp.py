@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from model import esp, seqiv, trailer
-from model.codes import IcvSize
+from espnic.model import esp, seqiv, trailer
+from espnic.model.codes import IcvSize
 from tests.sas import make_sa
 
 

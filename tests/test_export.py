@@ -8,18 +8,18 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from hdl.lookup_control import table_bits
-from hdl.sa_lookup import SaLookup
-from model.features import WIDTHS, Features
-from model.layouts import RX_COMPLETION, TX_DESCRIPTOR
-from sim import export, figures
-from sim.export import Request
-from sim.memories import ram_bits
-from sim.netlist import elaborate
-from sim.package import TOP, WAIVERS
-from sim.presets import PRESETS
-from sim.problem import InputError
-from sim.simulators import verilator_environment
+from espnic.hdl.lookup_control import table_bits
+from espnic.hdl.sa_lookup import SaLookup
+from espnic.model.features import WIDTHS, Features
+from espnic.model.layouts import RX_COMPLETION, TX_DESCRIPTOR
+from espnic.sim import export, figures
+from espnic.sim.export import Request
+from espnic.sim.memories import ram_bits
+from espnic.sim.netlist import elaborate
+from espnic.sim.package import TOP, WAIVERS
+from espnic.sim.presets import PRESETS
+from espnic.sim.problem import InputError
+from espnic.sim.simulators import verilator_environment
 
 SAS = 16
 BUILDS = {

@@ -5,7 +5,7 @@ from random import Random
 import pytest
 
 from cocotb_tests.super_frames import random_super_frame
-from model.codes import (
+from espnic.model.codes import (
     FRAME_BYTES_MAX,
     RxStatus,
     SaDirection,
@@ -13,10 +13,10 @@ from model.codes import (
     SaResult,
     TxStatus,
 )
-from model.device import Device
-from model.features import Features
-from model.sa import command_values
-from sim import frames
+from espnic.model.device import Device
+from espnic.model.features import Features
+from espnic.model.sa import command_values
+from espnic.sim import frames
 from tests.sas import make_sa
 
 TEXT = b"payload" + bytes((1, 2, 3, 4, 5, 5, 4))

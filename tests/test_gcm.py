@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from model import gcm
-from sim import vectors
+from espnic.model import gcm
+from espnic.sim import vectors
 
 NIST_VECTORS = vectors.nist()
 WYCHEPROOF_VECTORS = vectors.wycheproof()

@@ -2,12 +2,12 @@
 
 import pytest
 
-from model import esp
-from model.codes import EventKind, RxStatus, SaDirection, SaOperation, SaSelect, TxStatus
-from model.device import Device
-from model.lifetime import Lifetime, Limits
-from model.sa import command_values
-from sim import frames
+from espnic.model import esp
+from espnic.model.codes import EventKind, RxStatus, SaDirection, SaOperation, SaSelect, TxStatus
+from espnic.model.device import Device
+from espnic.model.lifetime import Lifetime, Limits
+from espnic.model.sa import command_values
+from espnic.sim import frames
 from tests.sas import device_with, make_sa
 
 RX, TX = SaDirection.RX, SaDirection.TX

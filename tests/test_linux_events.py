@@ -4,16 +4,16 @@ from dataclasses import replace
 
 import pytest
 
-from model import registers
-from model.codes import (
+from espnic.model import registers
+from espnic.model.codes import (
     EventKind,
     SaDirection,
     SaOperation,
 )
-from model.linux.bus import run
-from model.linux.xfrm import KmState, Limits, Usage
-from model.registers import BY_NAME
-from sim import frames
+from espnic.model.linux.bus import run
+from espnic.model.linux.xfrm import KmState, Limits, Usage
+from espnic.model.registers import BY_NAME
+from espnic.sim import frames
 from tests.linux_bench import SAS, Bench, inbound, outbound, pair, refused
 from tests.sas import make_sa
 from tests.test_stack import clear_packet

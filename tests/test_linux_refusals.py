@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from model.codes import (
+from espnic.model.codes import (
     Encapsulation,
     EventKind,
     IcvSize,
@@ -14,16 +14,16 @@ from model.codes import (
     SaOperation,
     SaResult,
 )
-from model.features import Features
-from model.linux import xfrm_device
-from model.linux.bus import run
-from model.linux.driver import EspnicDriver
-from model.linux.hardware import Hardware
-from model.linux.host import Host
-from model.linux.netdev import NetDevice
-from model.linux.xfrm import AF_INET6, Aead, KmState, Limits, OffloadFlags, UdpEncap
-from model.registers import BY_NAME
-from sim import frames
+from espnic.model.features import Features
+from espnic.model.linux import xfrm_device
+from espnic.model.linux.bus import run
+from espnic.model.linux.driver import EspnicDriver
+from espnic.model.linux.hardware import Hardware
+from espnic.model.linux.host import Host
+from espnic.model.linux.netdev import NetDevice
+from espnic.model.linux.xfrm import AF_INET6, Aead, KmState, Limits, OffloadFlags, UdpEncap
+from espnic.model.registers import BY_NAME
+from espnic.sim import frames
 from tests.linux_bench import PACKET, SAS, Bench, fence, inbound, outbound, refused
 from tests.sas import all_kinds_of_sa, make_sa, sa_id
 from tests.test_stack import clear_packet
@@ -220,7 +220,7 @@ def test_p34_a_device_that_fails_gives_eio_and_one_that_never_ends_etimedout(mon
     bench.registers.broken.add(BY_NAME["SA_DOORBELL"].offset)
     assert refused(lambda: bench.add(inbound())).name == "EIO"
     bench.registers.broken.clear()
-    monkeypatch.setattr("model.linux.hardware.POLLS", 0)
+    monkeypatch.setattr("espnic.model.linux.hardware.POLLS", 0)
     assert refused(lambda: bench.add(inbound())).name == "ETIMEDOUT"
 
 
@@ -306,5 +306,5 @@ def test_p34_probe_of_a_device_that_fails_behind_its_identity_gives_eio_or_etime
     bench.registers.broken.add(BY_NAME["SA_DOORBELL"].offset)
     assert refused(lambda: run(driver.probe())).name == "EIO"
     bench.registers.broken.clear()
-    monkeypatch.setattr("model.linux.hardware.POLLS", 0)
+    monkeypatch.setattr("espnic.model.linux.hardware.POLLS", 0)
     assert refused(lambda: run(driver.probe())).name == "ETIMEDOUT"

@@ -4,20 +4,20 @@ from dataclasses import replace
 
 import pytest
 
-from model import gso
-from model.codes import (
+from espnic.model import gso
+from espnic.model.codes import (
     RxStatus,
     SaDirection,
     TxStatus,
 )
-from model.features import Features
-from model.linux import xfrm_device
-from model.linux.bus import run
-from model.linux.netdev import Feature, NetDevice
-from model.linux.skb import XfrmStatus
-from model.linux.xfrm_output import Way
-from sim import frames
-from sim.frames import OF_FRAMES
+from espnic.model.features import Features
+from espnic.model.linux import xfrm_device
+from espnic.model.linux.bus import run
+from espnic.model.linux.netdev import Feature, NetDevice
+from espnic.model.linux.skb import XfrmStatus
+from espnic.model.linux.xfrm_output import Way
+from espnic.sim import frames
+from espnic.sim.frames import OF_FRAMES
 from tests.linux_bench import SAS, Bench, inbound, outbound, pair, refused
 from tests.sas import all_kinds_of_sa, make_sa, sa_id
 from tests.test_stack import clear_packet

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from model import esp, gso, packet, stack
-from model.codes import SaDirection, SaOperation, SaResult, TxStatus
-from model.device import Device
-from model.features import Features
-from model.sa import command_values
-from sim import handoff
+from espnic.model import esp, gso, packet, stack
+from espnic.model.codes import SaDirection, SaOperation, SaResult, TxStatus
+from espnic.model.device import Device
+from espnic.model.features import Features
+from espnic.model.sa import command_values
+from espnic.sim import handoff
 from tests.sas import device_with
 
 FOLDER = Path(__file__).parent.parent / "captures"

@@ -5,8 +5,8 @@ from random import Random
 
 import pytest
 
-from model import gso, host_checksum, ip, stack
-from model.codes import Encapsulation, RxChecksum, RxStatus, TxStatus
+from espnic.model import gso, host_checksum, ip, stack
+from espnic.model.codes import Encapsulation, RxChecksum, RxStatus, TxStatus
 from tests import offload_cases as cases
 from tests.sas import device_with
 

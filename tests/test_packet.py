@@ -4,9 +4,9 @@ from collections import Counter
 
 import pytest
 
-from model import packet
-from model.codes import Encapsulation, RxStatus
-from sim import frames
+from espnic.model import packet
+from espnic.model.codes import Encapsulation, RxStatus
+from espnic.sim import frames
 from tests.sas import all_kinds_of_sa, device_with, make_sa, sa_id
 
 SAS = all_kinds_of_sa()

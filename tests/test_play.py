@@ -5,13 +5,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from model.codes import SaDirection, SaOperation
-from model.layouts import RX_COMPLETION
-from sim import play, rtl
-from sim.play import Load
-from sim.problem import SimulationError
-from sim.steps import Command, RxFrame, TxFrame
-from sim.taps import TAP_NAMES
+from espnic.model.codes import SaDirection, SaOperation
+from espnic.model.layouts import RX_COMPLETION
+from espnic.sim import play, rtl
+from espnic.sim.play import Load
+from espnic.sim.problem import SimulationError
+from espnic.sim.steps import Command, RxFrame, TxFrame
+from espnic.sim.taps import TAP_NAMES
 
 ADD, DELETE = (Command({"operation": operation, "direction": SaDirection.TX})
                for operation in (SaOperation.ADD, SaOperation.DELETE))

@@ -6,10 +6,10 @@ from ipaddress import IPv4Address, IPv6Address
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model import esp, gcm, ip, stack, trailer
-from model.codes import Encapsulation, IcvSize, RxStatus
-from model.sa import SecurityAssociation
-from sim import frames
+from espnic.model import esp, gcm, ip, stack, trailer
+from espnic.model.codes import Encapsulation, IcvSize, RxStatus
+from espnic.model.sa import SecurityAssociation
+from espnic.sim import frames
 from tests.sas import device_with, make_sa
 
 settings.register_profile("espnic", max_examples=200, deadline=None, derandomize=True)

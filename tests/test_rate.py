@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from model.codes import RxStatus
-from model.features import WIDTHS
-from model.layouts import RX_COMPLETION
-from sim import cli, rate, rate_lso, rate_report
-from sim.play import Passage, Played
-from sim.problem import SimulationError
-from sim.rate import Row
-from sim.rate_lso import BurstRow
-from sim.steps import Received
+from espnic.model.codes import RxStatus
+from espnic.model.features import WIDTHS
+from espnic.model.layouts import RX_COMPLETION
+from espnic.sim import cli, rate, rate_lso, rate_report
+from espnic.sim.play import Passage, Played
+from espnic.sim.problem import SimulationError
+from espnic.sim.rate import Row
+from espnic.sim.rate_lso import BurstRow
+from espnic.sim.steps import Received
 
 PROJECT = Path(__file__).resolve().parents[1]
 LATENCY_MAX = 40

@@ -2,14 +2,14 @@
 
 import pytest
 
-from model import registers
-from model.codes import EVENT_QUEUE_DEPTH, EventKind, SaDirection, SaOperation, SaResult
-from model.device import Device
-from model.events import BurstDetector
-from model.features import Features
-from model.layouts import EVENT
-from model.register_file import RegisterFile, SlaveError
-from model.registers import BY_NAME, REGISTERS, WORD_BYTES, Access
+from espnic.model import registers
+from espnic.model.codes import EVENT_QUEUE_DEPTH, EventKind, SaDirection, SaOperation, SaResult
+from espnic.model.device import Device
+from espnic.model.events import BurstDetector
+from espnic.model.features import Features
+from espnic.model.layouts import EVENT
+from espnic.model.register_file import RegisterFile, SlaveError
+from espnic.model.registers import BY_NAME, REGISTERS, WORD_BYTES, Access
 
 FIRST, LAST = 7, 1 << 40
 

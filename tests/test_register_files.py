@@ -10,11 +10,11 @@ from systemrdl import RDLCompiler
 from systemrdl.node import AddrmapNode, RegNode
 from systemrdl.rdltypes import AccessType, OnWriteType
 
-from model.layouts import RX_COMPLETION, TX_DESCRIPTOR
-from model.registers import ADDRESS_BITS, CAPABILITIES, MAGIC, REGISTERS, VERSION, Access
-from sim.cheader import ENUMS
-from sim.rdl import FIELD_ENUMS
-from sim.regdoc import DESCRIPTION, FILES, HEADER
+from espnic.model.layouts import RX_COMPLETION, TX_DESCRIPTOR
+from espnic.model.registers import ADDRESS_BITS, CAPABILITIES, MAGIC, REGISTERS, VERSION, Access
+from espnic.sim.cheader import ENUMS
+from espnic.sim.rdl import FIELD_ENUMS
+from espnic.sim.regdoc import DESCRIPTION, FILES, HEADER
 
 SOFTWARE = {
     Access.READ: (AccessType.r, None),
@@ -26,7 +26,7 @@ SOFTWARE = {
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_files_are_those_of_the_map(path):
-    assert path.read_text() == FILES[path](), f"{path.name} is stale: run python -m sim.regdoc"
+    assert path.read_text() == FILES[path](), f"{path.name} is stale: run make docs"
 
 
 @pytest.fixture(scope="module")

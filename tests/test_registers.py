@@ -2,10 +2,10 @@
 
 import pytest
 
-from model import registers
-from model.device import Device
-from model.layouts import SA_COMMAND, SA_RESPONSE
-from model.registers import ADDRESS_BITS, REGISTERS, WORD_BITS, WORD_BYTES, Access
+from espnic.model import registers
+from espnic.model.device import Device
+from espnic.model.layouts import SA_COMMAND, SA_RESPONSE
+from espnic.model.registers import ADDRESS_BITS, REGISTERS, WORD_BITS, WORD_BYTES, Access
 
 
 def test_registers_have_offsets_and_names_of_their_own():

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from model import esn, esp, stack
-from model.codes import EventKind, ReplayWindow, RxStatus, SaDirection, SaOperation, SaResult
-from model.replay import Window
-from model.sa import DEVICE_WINDOWS, command_values
-from sim import frames
+from espnic.model import esn, esp, stack
+from espnic.model.codes import EventKind, ReplayWindow, RxStatus, SaDirection, SaOperation, SaResult
+from espnic.model.replay import Window
+from espnic.model.sa import DEVICE_WINDOWS, command_values
+from espnic.sim import frames
 from tests.sas import device_with, make_sa
 
 TWO_32 = 1 << 32

@@ -5,9 +5,9 @@ from random import Random
 
 import pytest
 
-from model import checksum, gso, ip, stack
-from model.codes import FRAME_BYTES_MAX, SUPER_FRAME_BYTES_MAX, Encapsulation, TxStatus
-from model.layouts import TX_DESCRIPTOR
+from espnic.model import checksum, gso, ip, stack
+from espnic.model.codes import FRAME_BYTES_MAX, SUPER_FRAME_BYTES_MAX, Encapsulation, TxStatus
+from espnic.model.layouts import TX_DESCRIPTOR
 from tests import offload_cases as cases
 from tests.sas import device_with, make_sa
 

@@ -6,14 +6,14 @@ from xml.etree import ElementTree
 
 import pytest
 
-from model import checksum, esp
-from model.codes import IPPROTO_TCP, TCP_HEADER_BYTES, TxStatus
-from sim import segmentpicture
-from sim.segmentdoc import BLOCKS, DOCUMENT, PICTURE, with_blocks, worked_checksum
-from sim.segmentexample import Change, example, headers, load
+from espnic.model import checksum, esp
+from espnic.model.codes import IPPROTO_TCP, TCP_HEADER_BYTES, TxStatus
+from espnic.sim import segmentpicture
+from espnic.sim.segmentdoc import BLOCKS, DOCUMENT, PICTURE, with_blocks, worked_checksum
+from espnic.sim.segmentexample import Change, example, headers, load
 
 ROOT = Path(__file__).parents[1]
-STALE = "stale: run python -m sim.segmentdoc"
+STALE = "stale: run make docs"
 SVG_TEXT = "{http://www.w3.org/2000/svg}text"
 
 

@@ -6,9 +6,9 @@ from random import Random
 
 import pytest
 
-from model import checksum, ip, stack
-from model.codes import Encapsulation, RxStatus
-from sim import frames
+from espnic.model import checksum, ip, stack
+from espnic.model.codes import Encapsulation, RxStatus
+from espnic.sim import frames
 from tests.sas import all_kinds_of_sa, device_with, make_sa, sa_id
 
 INSIDE = {4: (ip_address("10.1.1.2"), ip_address("10.1.2.2")),

@@ -18,15 +18,15 @@ import pytest
 from amaranth.lib import wiring
 from rich.console import Console
 
-import hdl
+import espnic.hdl
 from cocotb_tests.gcm_packets import GcmPacket, GcmPort
-from sim import area, cli, hierarchy, synth
-from sim.area import deep, from_json, gcm_clocks, markdown, to_json
-from sim.blocks import BLOCKS
-from sim.mapped import MappedNetlist, usage
-from sim.netlist import Netlist
-from sim.problem import SimulationError
-from sim.synth import Job, Row
+from espnic.sim import area, cli, hierarchy, synth
+from espnic.sim.area import deep, from_json, gcm_clocks, markdown, to_json
+from espnic.sim.blocks import BLOCKS
+from espnic.sim.mapped import MappedNetlist, usage
+from espnic.sim.netlist import Netlist
+from espnic.sim.problem import SimulationError
+from espnic.sim.synth import Job, Row
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "area.md"
 
@@ -510,7 +510,7 @@ def test_interrupted_run_keeps_what_is_done(espnic, tools, monkeypatch, tmp_path
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 def test_ended_run_ends_its_tools(sign, tmp_path):
     run = subprocess.Popen(
-        [sys.executable, "-m", "sim.cli", "synth", "counters"], cwd=DOCUMENT.parents[1],
+        [sys.executable, "-m", "espnic.sim.cli", "synth", "counters"], cwd=DOCUMENT.parents[1],
         env={**os.environ, "ESPNIC_BUILD": str(tmp_path)}, text=True,
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
@@ -537,8 +537,8 @@ def test_block_too_large_for_the_fpga_is_not_placed():
 
 def test_every_component_is_a_block():
     names = set()
-    for source in pkgutil.iter_modules(hdl.__path__):
-        module = importlib.import_module(f"hdl.{source.name}")
+    for source in pkgutil.iter_modules(espnic.hdl.__path__):
+        module = importlib.import_module(f"espnic.hdl.{source.name}")
         names |= {
             name.lower() for name, kind in vars(module).items()
             if inspect.isclass(kind) and kind.__module__ == module.__name__

@@ -2,9 +2,9 @@
 
 import pytest
 
-from sim import rate, tables
-from sim.build import Run
-from sim.problem import SimulationError
+from espnic.sim import rate, tables
+from espnic.sim.build import Run
+from espnic.sim.problem import SimulationError
 
 
 def test_table_that_was_not_filled_is_not_kept(monkeypatch, tmp_path):

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from model import safile
-from model.codes import SaDirection, SaOperation
-from model.features import Features
-from model.sa import command_values
-from sim import traffic
-from sim.check import compare_outcomes
-from sim.golden import run_model
-from sim.pcap import read_capture
-from sim.steps import Command, RxFrame, TxFrame
-from sim.taps import outcome_of
+from espnic.model import safile
+from espnic.model.codes import SaDirection, SaOperation
+from espnic.model.features import Features
+from espnic.model.sa import command_values
+from espnic.sim import traffic
+from espnic.sim.check import compare_outcomes
+from espnic.sim.golden import run_model
+from espnic.sim.pcap import read_capture
+from espnic.sim.steps import Command, RxFrame, TxFrame
+from espnic.sim.taps import outcome_of
 from tests.observing import observe
 
 CAPTURE = Path(__file__).parents[1] / "captures" / "sizes_tun4_gcm128"

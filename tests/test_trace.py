@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from model import trace
-from model.trace import Difference, TraceError, TraceRecord
-from sim import frames
+from espnic.model import trace
+from espnic.model.trace import Difference, TraceError, TraceRecord
+from espnic.sim import frames
 from tests.sas import device_with, make_sa
 
 

@@ -8,10 +8,10 @@ import errno
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
-from model.codes import IPPROTO_ESP, UDP_PORT_ESP
-from model.linux.errors import LinuxError
-from model.linux.hardware import Identity
-from model.linux.xfrm import (
+from espnic.model.codes import IPPROTO_ESP, UDP_PORT_ESP
+from espnic.model.linux.errors import LinuxError
+from espnic.model.linux.hardware import Identity
+from espnic.model.linux.xfrm import (
     AF_INET,
     AF_INET6,
     FAMILIES,
@@ -23,8 +23,8 @@ from model.linux.xfrm import (
     Direction,
     XfrmState,
 )
-from model.sa import MODES, SALT_BYTES, SEQIV_SALT_BYTES
-from model.stack import device_can_send
+from espnic.model.sa import MODES, SALT_BYTES, SEQIV_SALT_BYTES
+from espnic.model.stack import device_can_send
 
 ICV_BITS = (64, 96, 128)
 KEY_BYTES = (16, 24, 32)

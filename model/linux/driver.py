@@ -10,8 +10,8 @@ from contextlib import suppress
 from dataclasses import asdict
 from random import Random
 
-from model import esn, packet, registers
-from model.codes import (
+from espnic.model import esn, packet, registers
+from espnic.model.codes import (
     EventKind,
     ReplayWindow,
     RxStatus,
@@ -20,15 +20,15 @@ from model.codes import (
     SaResult,
     SaSelect,
 )
-from model.esn import EsnState
-from model.events import Event
-from model.linux.bus import RegisterError
-from model.linux.checks import check
-from model.linux.errors import LinuxError
-from model.linux.hardware import CommandTimeout, Hardware, Identity, errnos
-from model.linux.netdev import Feature, NetDevice
-from model.linux.skb import SecPath, SkBuff, XfrmStatus
-from model.linux.xfrm import (
+from espnic.model.esn import EsnState
+from espnic.model.events import Event
+from espnic.model.linux.bus import RegisterError
+from espnic.model.linux.checks import check
+from espnic.model.linux.errors import LinuxError
+from espnic.model.linux.hardware import CommandTimeout, Hardware, Identity, errnos
+from espnic.model.linux.netdev import Feature, NetDevice
+from espnic.model.linux.skb import SecPath, SkBuff, XfrmStatus
+from espnic.model.linux.xfrm import (
     XFRM_INF,
     Direction,
     ExpireUpcall,
@@ -38,9 +38,9 @@ from model.linux.xfrm import (
     XfrmState,
     expire,
 )
-from model.linux.xfrm_device import api_check, has_options
-from model.sa import command_values
-from model.statistics import statistics
+from espnic.model.linux.xfrm_device import api_check, has_options
+from espnic.model.sa import command_values
+from espnic.model.statistics import statistics
 
 SIDES = {Direction.IN: SaDirection.RX, Direction.OUT: SaDirection.TX}
 STATUS = {

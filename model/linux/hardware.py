@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from model import registers
-from model.capabilities import feature_strings
-from model.codes import IcvSize, KeySize, ReplayWindow, SaDirection, SaOperation, SaResult
-from model.events import Event
-from model.layouts import SA_COMMAND, SA_RESPONSE
-from model.linux.bus import RegisterBus, RegisterError
-from model.linux.errors import LinuxError
-from model.registers import BY_NAME, Register
+from espnic.model import registers
+from espnic.model.capabilities import feature_strings
+from espnic.model.codes import IcvSize, KeySize, ReplayWindow, SaDirection, SaOperation, SaResult
+from espnic.model.events import Event
+from espnic.model.layouts import SA_COMMAND, SA_RESPONSE
+from espnic.model.linux.bus import RegisterBus, RegisterError
+from espnic.model.linux.errors import LinuxError
+from espnic.model.registers import BY_NAME, Register
 
 POLLS = 50_000
 """Reads of SA_STATUS before a command counts as lost: far more than the longest takes."""

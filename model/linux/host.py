@@ -3,12 +3,12 @@
 import errno
 from collections import Counter
 
-from model.linux import xfrm_device
-from model.linux.errors import LinuxError
-from model.linux.netdev import NetDevice
-from model.linux.xfrm import Direction, ExpireUpcall, KmState, OffloadFlags, XfrmState
-from model.linux.xfrm_input import Input
-from model.linux.xfrm_output import Output
+from espnic.model.linux import xfrm_device
+from espnic.model.linux.errors import LinuxError
+from espnic.model.linux.netdev import NetDevice
+from espnic.model.linux.xfrm import Direction, ExpireUpcall, KmState, OffloadFlags, XfrmState
+from espnic.model.linux.xfrm_input import Input
+from espnic.model.linux.xfrm_output import Output
 
 
 class Host:

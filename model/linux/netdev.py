@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from model import capabilities
-from model.linux.xfrm import XfrmState
+from espnic.model import capabilities
+from espnic.model.linux.xfrm import XfrmState
 
 
 class Feature(StrEnum):

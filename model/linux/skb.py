@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import IntFlag
 
-from model.linux.xfrm import XfrmState
+from espnic.model.linux.xfrm import XfrmState
 
 
 class XfrmStatus(IntFlag):

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
 from typing import TYPE_CHECKING
 
-from model.codes import IPPROTO_ESP, UDP_PORT_ESP, Encapsulation, IcvSize
-from model.replay import Window
-from model.sa import SALT_BYTES, Address, SecurityAssociation
+from espnic.model.codes import IPPROTO_ESP, UDP_PORT_ESP, Encapsulation, IcvSize
+from espnic.model.replay import Window
+from espnic.model.sa import SALT_BYTES, Address, SecurityAssociation
 
 if TYPE_CHECKING:
-    from model.linux.netdev import NetDevice
+    from espnic.model.linux.netdev import NetDevice
 
 RFC4106 = "rfc4106(gcm(aes))"
 SEQIV = "seqiv"

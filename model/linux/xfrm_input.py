@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from model import esp, ip, stack, trailer
-from model.codes import RxStatus
-from model.linux.skb import SkBuff, XfrmStatus
-from model.linux.xfrm import Direction, ExpireUpcall, KmState, XfrmState, check_expire
-from model.stack import EspPacket
+from espnic.model import esp, ip, stack, trailer
+from espnic.model.codes import RxStatus
+from espnic.model.linux.skb import SkBuff, XfrmStatus
+from espnic.model.linux.xfrm import Direction, ExpireUpcall, KmState, XfrmState, check_expire
+from espnic.model.stack import EspPacket
 
 _AUTH_FAILED = (
     XfrmStatus.CRYPTO_TRANSPORT_AH_AUTH_FAILED | XfrmStatus.CRYPTO_TRANSPORT_ESP_AUTH_FAILED

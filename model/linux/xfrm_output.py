@@ -9,12 +9,12 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from model import ip, stack
-from model.linux.errors import LinuxError
-from model.linux.netdev import Feature, NetDevice
-from model.linux.xfrm import Direction, ExpireUpcall, KmState, XfrmState, check_expire
-from model.linux.xfrm_device import offload_ok
-from model.stack import Outgoing, Request
+from espnic.model import ip, stack
+from espnic.model.linux.errors import LinuxError
+from espnic.model.linux.netdev import Feature, NetDevice
+from espnic.model.linux.xfrm import Direction, ExpireUpcall, KmState, XfrmState, check_expire
+from espnic.model.linux.xfrm_device import offload_ok
+from espnic.model.stack import Outgoing, Request
 
 _LOW = 1 << 32
 
