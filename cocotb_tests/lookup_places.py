@@ -4,7 +4,7 @@ import random
 from collections.abc import Sequence
 
 from espnic.hdl.layouts import IPV4_BITS
-from espnic.hdl.lookup_control import (
+from espnic.hdl.sa.lookup_control import (
     HASH_KEY_BITS,
     MOVES_MAX,
     OVERFLOW_ENTRIES,

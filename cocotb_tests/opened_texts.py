@@ -3,7 +3,7 @@
 from amaranth.hdl import Module
 from amaranth.lib import wiring
 
-from espnic.hdl.text_end import TextEnd
+from espnic.hdl.rx.text_end import TextEnd
 from espnic.model.codes import ESP_TRAILER_MIN_BYTES
 
 PAD_LENGTH_MAX = 255

@@ -36,7 +36,7 @@ def context_layout(lanes: int) -> Layout:
 
 
 def found_layout(lanes: int) -> Layout:
-    """``hdl.sa_contexts.found_sa`` as a layout of integers."""
+    """``hdl.sa.contexts.found_sa`` as a layout of integers."""
     return Layout("found_sa", (
         Field("hit", 1, ""), Field("sa", HANDLE_BITS, ""),
         Field("context", context_layout(lanes).bits, ""),

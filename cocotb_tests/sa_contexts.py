@@ -6,7 +6,7 @@ from ipaddress import IPv4Address
 from amaranth.lib import data
 
 from cocotb_tests.sa_bench import window_code
-from espnic.hdl.rx_dispatch import looked_up
+from espnic.hdl.rx.dispatch import looked_up
 from espnic.model.codes import IcvSize, KeySize
 from espnic.model.sa import DEVICE_WINDOWS, SecurityAssociation
 

@@ -6,8 +6,8 @@ import random
 import cocotb
 import pytest
 
-from espnic.hdl.aes_common import ROUND_KEY_WORDS, passed_stages
-from espnic.hdl.aes_key_step import WINDOW_WORDS, AesKeyStep, KeyWindow
+from espnic.hdl.gcm.aes_common import ROUND_KEY_WORDS, passed_stages
+from espnic.hdl.gcm.aes_key_step import WINDOW_WORDS, AesKeyStep, KeyWindow
 from espnic.model.aes import expand_key
 from espnic.model.codes import AES_ROUNDS_MAX, KeySize
 from espnic.sim.build import simulate

@@ -7,7 +7,7 @@ import cocotb
 import pytest
 
 from cocotb_tests.gcm_packets import key_size, number, padded_key, random_key
-from espnic.hdl.aes_pipeline import AesPipeline
+from espnic.hdl.gcm.aes_pipeline import AesPipeline
 from espnic.model import aes
 from espnic.model.codes import AES_BLOCK_BYTES, KeySize
 from espnic.sim import vectors

@@ -6,7 +6,7 @@ import cocotb
 import pytest
 
 from cocotb_tests.gcm_packets import number
-from espnic.hdl.aes_round import AesRound, RoundInput
+from espnic.hdl.gcm.aes_round import AesRound, RoundInput
 from espnic.model import aes
 from espnic.model.codes import AES_BLOCK_BYTES
 from espnic.sim.build import simulate

@@ -4,7 +4,7 @@ import random
 
 import cocotb
 
-from espnic.hdl.axi_stream import FrameIngress, axi_beat, frame_end
+from espnic.hdl.flow.frame_ingress import FrameIngress, axi_beat, frame_end
 from espnic.hdl.layouts import SUPER_LENGTH_BITS, beat
 from espnic.model.codes import FRAME_BYTES_MAX, SUPER_FRAME_BYTES_MAX
 from espnic.sim.beats import pack, to_packets, unpack

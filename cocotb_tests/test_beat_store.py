@@ -5,7 +5,7 @@ import random
 import cocotb
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from espnic.hdl.beat_store import BeatStore
+from espnic.hdl.flow.beat_store import BeatStore
 from espnic.sim.beats import pack
 from espnic.sim.build import simulate
 from espnic.sim.streams import start_clock_and_reset

@@ -5,7 +5,7 @@ import random
 import cocotb
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from espnic.hdl.burst_detector import BurstDetector
+from espnic.hdl.host.burst_detector import BurstDetector
 from espnic.model import events
 from espnic.model.codes import EventKind, SaDirection
 from espnic.model.layouts import EVENT

@@ -7,7 +7,7 @@ import cocotb
 import pytest
 from cocotb.triggers import RisingEdge
 
-from espnic.hdl.delay_line import DelayLine
+from espnic.hdl.flow.delay_line import DelayLine
 from espnic.sim.build import simulate
 from espnic.sim.streams import start_clock_and_reset
 

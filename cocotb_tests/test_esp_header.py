@@ -4,7 +4,7 @@ import random
 
 import cocotb
 
-from espnic.hdl.esp_header import EspHeader, esp_header_request
+from espnic.hdl.tx.esp_header import EspHeader, esp_header_request
 from espnic.model import seqiv
 from espnic.model.codes import ESP_HEADER_BYTES
 from espnic.model.esp import TEXT_OFFSET

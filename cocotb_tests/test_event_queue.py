@@ -5,7 +5,7 @@ import random
 import cocotb
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from espnic.hdl.event_queue import INPUT_DEPTH, EventQueue
+from espnic.hdl.host.event_queue import INPUT_DEPTH, EventQueue
 from espnic.model.codes import EVENT_QUEUE_DEPTH
 from espnic.model.layouts import EVENT
 from espnic.sim.build import simulate

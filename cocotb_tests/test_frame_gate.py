@@ -8,10 +8,10 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from espnic.hdl.axi_stream import axi_beat
-from espnic.hdl.frame_gate import FrameGate
-from espnic.hdl.frames_inside import FramesInside
-from espnic.hdl.queue import Queue
+from espnic.hdl.flow.frame_gate import FrameGate
+from espnic.hdl.flow.frame_ingress import axi_beat
+from espnic.hdl.flow.frames_inside import FramesInside
+from espnic.hdl.flow.queue import Queue
 from espnic.sim.build import simulate
 from espnic.sim.streams import StreamSink, StreamSource, start_clock_and_reset
 

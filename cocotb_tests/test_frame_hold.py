@@ -6,8 +6,8 @@ import cocotb
 import pytest
 from cocotb.triggers import RisingEdge
 
-from espnic.hdl.frame_hold import FrameHold
-from espnic.hdl.text_restore import text_place
+from espnic.hdl.frame.text_restore import text_place
+from espnic.hdl.tx.frame_hold import FrameHold
 from espnic.sim.beats import pack, unpack
 from espnic.sim.build import simulate
 from espnic.sim.streams import StreamSink, StreamSource, start_clock_and_reset

@@ -10,7 +10,7 @@ from amaranth.hdl import Shape
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from cocotb_tests.gcm_packets import GcmPacket, GcmPort, lying, number, random_key, random_packet
-from espnic.hdl.gcm_core import GcmCore
+from espnic.hdl.gcm.core import GcmCore
 from espnic.model import gcm
 from espnic.model.codes import AES_BLOCK_BYTES
 from espnic.sim import vectors

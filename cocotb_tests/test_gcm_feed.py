@@ -6,7 +6,7 @@ from functools import partial
 import cocotb
 from cocotb.triggers import ClockCycles
 
-from espnic.hdl.gcm_feed import GcmFeed, gcm_packet
+from espnic.hdl.gcm.feed import GcmFeed, gcm_packet
 from espnic.hdl.layouts import beat, gcm_beat, gcm_parameters
 from espnic.model.codes import AES_BLOCK_BYTES
 from espnic.sim.beats import pack, to_beats, unpack, valid_part

@@ -6,7 +6,7 @@ from dataclasses import replace
 import cocotb
 
 from cocotb_tests.gcm_packets import GcmPort, number, random_packet
-from espnic.hdl.gcm_stream import GcmStream
+from espnic.hdl.gcm.stallable_core import GcmStream
 from espnic.sim.build import simulate
 from espnic.sim.streams import CLOCK_NS, StreamSink, StreamSource, start_clock_and_reset
 

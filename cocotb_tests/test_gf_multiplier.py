@@ -5,7 +5,7 @@ import random
 import cocotb
 import pytest
 
-from espnic.hdl.gf_multiplier import GfMultiplier
+from espnic.hdl.gcm.gf_multiplier import GfMultiplier
 from espnic.hdl.layouts import GHASH_STAGES
 from espnic.model.gcm import gf_multiply
 from espnic.sim.build import simulate

@@ -8,7 +8,7 @@ import pytest
 from cocotb.triggers import ClockCycles
 
 from cocotb_tests.gcm_packets import number, packed, powers_of
-from espnic.hdl.ghash import Ghash, ghash_slot
+from espnic.hdl.gcm.ghash import Ghash, ghash_slot
 from espnic.hdl.layouts import GHASH_STAGES, ghash_lanes, has_spare_lane, hash_power_count
 from espnic.model import gcm
 from espnic.model.codes import AES_BLOCK_BYTES, KeySize

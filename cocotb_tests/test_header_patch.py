@@ -4,7 +4,7 @@ import random
 
 import cocotb
 
-from espnic.hdl.header_patch import HeaderPatch, header_patches
+from espnic.hdl.lso.header_patch import HeaderPatch, header_patches
 from espnic.sim.beats import receive_packets, to_beats, valid_part
 from espnic.sim.streams import start_clock_and_reset
 from espnic.sim.widths import Ports, bench_widths, simulate_widths

@@ -4,7 +4,7 @@ import random
 
 import cocotb
 
-from espnic.hdl.header_replay import REPLAYED_BYTES, HeaderReplay
+from espnic.hdl.lso.header_replay import REPLAYED_BYTES, HeaderReplay
 from espnic.sim.beats import receive_packets, to_beats, valid_part
 from espnic.sim.streams import start_clock_and_reset
 from espnic.sim.widths import Ports, bench_widths, simulate_widths

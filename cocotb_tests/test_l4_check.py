@@ -16,7 +16,7 @@ from cocotb_tests.plain_frames import (
     layer4,
     one_bit_wrong,
 )
-from espnic.hdl.l4_check import L4Check
+from espnic.hdl.rx.l4_check import L4Check
 from espnic.model import checksum, receive_checksum
 from espnic.model.codes import FRAME_BYTES_MAX, IPV4_HEADER_BYTES, IPV6_HEADER_BYTES, RxChecksum
 from espnic.sim.beats import to_beats

@@ -14,7 +14,7 @@ from cocotb_tests.lookup_places import (
     random_keys,
     run_of_spis,
 )
-from espnic.hdl.lookup_control import HASH_KEY_DEFAULT, MOVES_MAX, OVERFLOW_ENTRIES, WAYS
+from espnic.hdl.sa.lookup_control import HASH_KEY_DEFAULT, MOVES_MAX, OVERFLOW_ENTRIES, WAYS
 
 COLLIDING_MAX = WAYS + OVERFLOW_ENTRIES
 

@@ -5,7 +5,7 @@ import random
 import cocotb
 from cocotb.triggers import RisingEdge
 
-from espnic.hdl.ones_sum import OnesSum, chosen_bytes
+from espnic.hdl.flow.ones_sum import OnesSum, chosen_bytes
 from espnic.sim.beats import pack
 from espnic.sim.streams import start_clock_and_reset
 from espnic.sim.widths import Ports, bench_widths, simulate_widths

@@ -5,7 +5,7 @@ import random
 import cocotb
 from cocotb.triggers import RisingEdge
 
-from espnic.hdl.pad_capture import PadCapture
+from espnic.hdl.tx.pad_capture import PadCapture
 from espnic.model.codes import ESP_TRAILER_MIN_BYTES, IcvSize
 from espnic.sim.beats import to_beats
 from espnic.sim.streams import start_clock_and_reset

@@ -4,7 +4,7 @@ import random
 
 import cocotb
 
-from espnic.hdl.patch_path import PATCHES, PatchPath, patch_order
+from espnic.hdl.lso.patch_path import PATCHES, PatchPath, patch_order
 from espnic.sim.beats import pack, receive_packets, to_beats, to_packets
 from espnic.sim.streams import start_clock_and_reset
 from espnic.sim.widths import Ports, bench_widths, simulate_widths

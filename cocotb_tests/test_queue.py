@@ -5,7 +5,7 @@ import random
 import cocotb
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from espnic.hdl.queue import Queue
+from espnic.hdl.flow.queue import Queue
 from espnic.sim.build import simulate
 from espnic.sim.streams import start_clock_and_reset
 from espnic.sim.widths import Ports, SideBySide

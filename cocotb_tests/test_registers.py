@@ -17,11 +17,11 @@ from cocotb_tests.sa_bench import (
     random_command,
     random_lookup_keys,
 )
-from espnic.hdl.axil import axi_lite
+from espnic.hdl.host.axi_lite import axi_lite
+from espnic.hdl.host.registers import Registers, RxEvent, TxEvent
 from espnic.hdl.layouts import HANDLE_BITS, Event
-from espnic.hdl.registers import Registers, RxEvent, TxEvent
-from espnic.hdl.sa_contexts import found_sa
-from espnic.hdl.sa_store import SaStore
+from espnic.hdl.sa.contexts import found_sa
+from espnic.hdl.sa.store import SaStore
 from espnic.model import registers
 from espnic.model.codes import (
     STATUS_BITS,

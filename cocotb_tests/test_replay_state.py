@@ -8,7 +8,7 @@ from cocotb.triggers import ClockCycles, RisingEdge
 
 from cocotb_tests.sa_bench import memories_of
 from espnic.hdl.layouts import Event
-from espnic.hdl.replay_state import (
+from espnic.hdl.sa.replay_windows import (
     ReplayState,
     WindowAnswer,
     WindowQuery,

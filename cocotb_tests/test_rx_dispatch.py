@@ -5,9 +5,9 @@ import random
 import cocotb
 
 from cocotb_tests.sa_contexts import context, power_bits, random_sa
-from espnic.hdl.rx_dispatch import RxDispatch, rx_job
-from espnic.hdl.rx_parser import rx_header
-from espnic.hdl.sa_contexts import received_sa
+from espnic.hdl.rx.dispatch import RxDispatch, rx_job
+from espnic.hdl.rx.parser import rx_header
+from espnic.hdl.sa.contexts import received_sa
 from espnic.model import esn, esp
 from espnic.model.codes import ESP_TRAILER_MIN_BYTES, IcvSize, RxStatus
 from espnic.model.replay import Window

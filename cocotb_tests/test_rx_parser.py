@@ -6,7 +6,7 @@ from collections import Counter
 import cocotb
 from cocotb.triggers import ClockCycles
 
-from espnic.hdl.rx_parser import RxParser, rx_header
+from espnic.hdl.rx.parser import RxParser, rx_header
 from espnic.model import packet
 from espnic.model.codes import (
     ESP_HEADER_BYTES,

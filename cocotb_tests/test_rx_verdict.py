@@ -8,11 +8,11 @@ from cocotb import start_soon
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from cocotb_tests.test_sa_usage import COMMIT
-from espnic.hdl.axi_stream import frame_end
-from espnic.hdl.icv_split import received_icv
-from espnic.hdl.replay_state import WindowAnswer
-from espnic.hdl.rx_dispatch import rx_record
-from espnic.hdl.rx_verdict import RxVerdict, opened_text, rx_verdict
+from espnic.hdl.flow.frame_ingress import frame_end
+from espnic.hdl.rx.dispatch import rx_record
+from espnic.hdl.rx.icv_split import received_icv
+from espnic.hdl.rx.verdict import RxVerdict, opened_text, rx_verdict
+from espnic.hdl.sa.replay_windows import WindowAnswer
 from espnic.model import esp
 from espnic.model.codes import ESP_TRAILER_MIN_BYTES, FRAME_BYTES_MAX, IcvSize, RxChecksum, RxStatus
 from espnic.sim.beats import pack, unpack

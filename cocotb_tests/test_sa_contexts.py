@@ -8,8 +8,8 @@ from cocotb.triggers import ClockCycles, RisingEdge
 from cocotb_tests.sa_bench import context_layout, found_layout
 from cocotb_tests.test_sa_lookup import LOOKED_UP
 from espnic.hdl.layouts import hash_power_count
-from espnic.hdl.lookup_control import SERIAL_BITS
-from espnic.hdl.sa_contexts import Record, SaContexts, row_write
+from espnic.hdl.sa.contexts import Record, SaContexts, row_write
+from espnic.hdl.sa.lookup_control import SERIAL_BITS
 from espnic.model.codes import SaDirection
 from espnic.model.layouts import LOOKUP_KEY, Field, Layout
 from espnic.sim.build import simulate

@@ -18,7 +18,8 @@ from cocotb_tests.lookup_places import (
 )
 from cocotb_tests.sa_bench import memories_of
 from espnic.hdl.layouts import struct
-from espnic.hdl.lookup_control import (
+from espnic.hdl.sa.lookup import SaLookup
+from espnic.hdl.sa.lookup_control import (
     HASH_KEY_DEFAULT,
     MOVES_MAX,
     OVERFLOW_ENTRIES,
@@ -30,7 +31,6 @@ from espnic.hdl.lookup_control import (
     index_bits,
     table_bits,
 )
-from espnic.hdl.sa_lookup import SaLookup
 from espnic.model.layouts import HANDLE_BITS, LOOKUP_KEY, Field, Layout
 from espnic.sim.build import simulate
 from espnic.sim.streams import CLOCK_NS, StreamSink, StreamSource, start_clock_and_reset
@@ -371,11 +371,11 @@ def test_table_bits_are_those_of_the_ways(sas):
 
 
 def test_layouts_of_the_bench_are_those_of_the_block():
-    from espnic.hdl import lookup_control, sa_lookup
+    from espnic.hdl.sa import lookup, lookup_control
 
     assert struct(REPLY) == lookup_control.LookupReply
     assert REQUEST.bits == lookup_control.LookupRequest.size
-    assert LOOKED_UP.bits == sa_lookup.LookedUp.size
+    assert LOOKED_UP.bits == lookup.LookedUp.size
 
 
 @pytest.mark.parametrize("sas", [0, 8, 1000, 131072, "1024"])

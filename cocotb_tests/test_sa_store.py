@@ -20,14 +20,14 @@ from cocotb_tests.sa_bench import (
     random_lookup_keys,
 )
 from cocotb_tests.test_sa_usage import COMMIT
-from espnic.hdl.hash_key import HashKey
+from espnic.hdl.gcm.hash_subkey import HashKey
 from espnic.hdl.layouts import struct
-from espnic.hdl.lookup_control import OVERFLOW_ENTRIES, WAYS, hash_bits
-from espnic.hdl.sa_commands import FENCE_CLOCKS
-from espnic.hdl.sa_contexts import SaContexts, found_sa
-from espnic.hdl.sa_lookup import SaLookup
-from espnic.hdl.sa_store import SaStore, ram_bits_per_sa
-from espnic.hdl.sa_usage import SaUsage
+from espnic.hdl.sa.commands import FENCE_CLOCKS
+from espnic.hdl.sa.contexts import SaContexts, found_sa
+from espnic.hdl.sa.lookup import SaLookup
+from espnic.hdl.sa.lookup_control import OVERFLOW_ENTRIES, WAYS, hash_bits
+from espnic.hdl.sa.store import SaStore, ram_bits_per_sa
+from espnic.hdl.sa.usage import SaUsage
 from espnic.model.codes import IcvSize, KeySize, SaDirection, SaOperation, SaResult, SaSelect
 from espnic.model.device import Device
 from espnic.model.features import Features

@@ -6,8 +6,8 @@ import random
 import cocotb
 
 from cocotb_tests.super_frames import random_super_frame
-from espnic.hdl.header_probe import probe_record
-from espnic.hdl.segmenter import Segmenter, segment, segment_plan
+from espnic.hdl.lso.header_probe import probe_record
+from espnic.hdl.lso.segmenter import Segmenter, segment, segment_plan
 from espnic.model import checksum, trailer
 from espnic.model import segment as golden
 from espnic.model.codes import IPPROTO_UDP, IcvSize, TxOperation, TxStatus

@@ -5,7 +5,7 @@ import random
 import cocotb
 from cocotb.triggers import RisingEdge
 
-from espnic.hdl.seqiv import SeqIv
+from espnic.hdl.tx.seqiv import SeqIv
 from espnic.model import seqiv
 from espnic.sim.build import simulate
 from espnic.sim.streams import start_clock_and_reset

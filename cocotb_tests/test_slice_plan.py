@@ -4,7 +4,7 @@ import random
 
 import cocotb
 
-from espnic.hdl.slice_plan import SlicePlan, slice_piece, slicer_request
+from espnic.hdl.lso.slice_plan import SlicePlan, slice_piece, slicer_request
 from espnic.sim.beats import pack, unpack
 from espnic.sim.streams import start_clock_and_reset
 from espnic.sim.widths import Ports, bench_widths, simulate_widths

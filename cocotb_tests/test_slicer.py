@@ -4,8 +4,8 @@ import random
 
 import cocotb
 
-from espnic.hdl.slice_plan import slicer_request
-from espnic.hdl.slicer import Slicer
+from espnic.hdl.lso.slice_plan import slicer_request
+from espnic.hdl.lso.slicer import Slicer
 from espnic.sim.beats import pack, receive_packets, to_beats
 from espnic.sim.streams import start_clock_and_reset
 from espnic.sim.widths import Ports, bench_widths, simulate_widths

@@ -5,7 +5,7 @@ import random
 import cocotb
 from cocotb.triggers import RisingEdge
 
-from espnic.hdl.spi_capture import SpiCapture
+from espnic.hdl.tx.spi_capture import SpiCapture
 from espnic.model.codes import ESP_HEADER_BYTES
 from espnic.sim.beats import to_beats
 from espnic.sim.streams import start_clock_and_reset

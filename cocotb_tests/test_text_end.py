@@ -5,8 +5,8 @@ import random
 import cocotb
 from cocotb.triggers import ClockCycles
 
-from espnic.hdl.rx_verdict import opened_text
-from espnic.hdl.text_end import TextEnd
+from espnic.hdl.rx.text_end import TextEnd
+from espnic.hdl.rx.verdict import opened_text
 from espnic.sim.beats import pack, to_beats
 from espnic.sim.streams import start_clock_and_reset
 from espnic.sim.widths import Ports, bench_widths, simulate_widths

@@ -4,7 +4,7 @@ import random
 
 import cocotb
 
-from espnic.hdl.text_extract import TextExtract, text_span
+from espnic.hdl.frame.text_extract import TextExtract, text_span
 from espnic.sim.beats import pack, receive_packets, to_beats
 from espnic.sim.streams import start_clock_and_reset
 from espnic.sim.widths import Ports, bench_widths, simulate_widths

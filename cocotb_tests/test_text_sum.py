@@ -12,7 +12,7 @@ from cocotb_tests.opened_texts import (
     text_of,
     too_short_texts,
 )
-from espnic.hdl.text_sum import TextSum
+from espnic.hdl.rx.text_sum import TextSum
 from espnic.sim.beats import to_beats
 from espnic.sim.streams import start_clock_and_reset
 from espnic.sim.widths import Ports, bench_widths, simulate_widths

@@ -4,7 +4,7 @@ import random
 
 import cocotb
 
-from espnic.hdl.trailer import TrailerGenerator, trailer_request
+from espnic.hdl.tx.trailer import TrailerGenerator, trailer_request
 from espnic.model import trailer
 from espnic.sim.beats import pack, receive_packets, to_beats
 from espnic.sim.streams import start_clock_and_reset

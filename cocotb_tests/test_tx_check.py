@@ -9,8 +9,8 @@ from cocotb.triggers import ClockCycles, RisingEdge
 from cocotb_tests.sa_contexts import context, power_bits, random_sa
 from cocotb_tests.super_frames import random_super_frame
 from cocotb_tests.test_sa_usage import COMMIT
-from espnic.hdl.rx_dispatch import looked_up
-from espnic.hdl.tx_check import DIVISION_STEPS, TxCheck, tx_frame, tx_request
+from espnic.hdl.rx.dispatch import looked_up
+from espnic.hdl.tx.check import DIVISION_STEPS, TxCheck, tx_frame, tx_request
 from espnic.model import esp
 from espnic.model.codes import (
     FRAME_BYTES_MAX,

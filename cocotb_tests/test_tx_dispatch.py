@@ -5,8 +5,8 @@ import random
 import cocotb
 
 from cocotb_tests.sa_contexts import context, power_bits, random_sa
-from espnic.hdl.segmenter import segment
-from espnic.hdl.tx_dispatch import TxDispatch, tx_context, tx_job
+from espnic.hdl.lso.segmenter import segment
+from espnic.hdl.tx.dispatch import TxDispatch, tx_context, tx_job
 from espnic.model import esp, seqiv
 from espnic.model.codes import TxStatus
 from espnic.sim.beats import pack, unpack

@@ -4,15 +4,15 @@ from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from espnic.hdl.axil import axi_lite
-from espnic.hdl.counter_bank import rx_leaves, tx_leaves
-from espnic.hdl.frame_gate import FrameGate
-from espnic.hdl.frames_inside import FramesInside
+from espnic.hdl.flow.frame_gate import FrameGate
+from espnic.hdl.flow.frames_inside import FramesInside
+from espnic.hdl.host.axi_lite import axi_lite
+from espnic.hdl.host.counter_bank import rx_leaves, tx_leaves
+from espnic.hdl.host.registers import Registers
 from espnic.hdl.layouts import RxCompletion, TxDescriptor
-from espnic.hdl.registers import Registers
-from espnic.hdl.rx_path import RxPath, rx_points
-from espnic.hdl.sa_store import SaStore
-from espnic.hdl.tx_path import TxPath, tx_points
+from espnic.hdl.rx.path import RxPath, rx_points
+from espnic.hdl.sa.store import SaStore
+from espnic.hdl.tx.path import TxPath, tx_points
 from espnic.model.features import ALL, Features
 
 

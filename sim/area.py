@@ -168,7 +168,7 @@ def gcm_clocks(width: int) -> int:
     """Clocks that the GCM core takes for a packet of ``PACKET_BYTES`` text and 8 bytes of AAD.
 
     A beat of AAD, the beats of the text, and one for the lengths block when it has no lane of its
-    own and the last text beat leaves none (``hdl.gcm_core``). ``width`` is in bits.
+    own and the last text beat leaves none (``hdl.gcm.core``). ``width`` is in bits.
     """
     lanes = width // (8 * AES_BLOCK_BYTES)
     beat_bytes = width // 8
@@ -211,9 +211,11 @@ def deep(rows: Iterable[Row]) -> list[str]:
 
 def memory(width: int) -> tuple[float, float, int, int]:
     """RAM bits: of an SA and of a path's stores for frames, each receive and transmit."""
-    from espnic.hdl import rx_path, segment_path, tx_path
-    from espnic.hdl.replay_state import window_bits
-    from espnic.hdl.sa_store import ram_bits_per_sa
+    from espnic.hdl.lso.segment_path import SLICE_BYTES
+    from espnic.hdl.rx.path import STORE_BYTES
+    from espnic.hdl.sa.replay_windows import window_bits
+    from espnic.hdl.sa.store import ram_bits_per_sa
+    from espnic.hdl.tx.path import SUPER_STORE_BYTES
     from espnic.model.features import Features
     from espnic.sim.rtl import SAS
 
@@ -222,9 +224,9 @@ def memory(width: int) -> tuple[float, float, int, int]:
         ram_bits_per_sa(width, SAS, SaDirection.RX) + window_bits(Features().replay_window),
         ram_bits_per_sa(width, SAS, SaDirection.TX),
         # Frames as they came, and their plaintext.
-        2 * 8 * rx_path.STORE_BYTES // width * beat_bits,
+        2 * 8 * STORE_BYTES // width * beat_bits,
         # Frames as they came, and slices of super-frames until they have been summed.
-        8 * (tx_path.SUPER_STORE_BYTES + segment_path.SLICE_BYTES) // width * beat_bits,
+        8 * (SUPER_STORE_BYTES + SLICE_BYTES) // width * beat_bits,
     )
 
 
@@ -308,7 +310,7 @@ makes it smaller. espnic takes a new key with every packet and has its key sched
 _MEMORY = """
 ## RAM bits
 
-Of an SA with its share of the look-up table, in tables of {sas:,} places (`hdl.sa_store`), and of
+Of an SA with its share of the look-up table, in tables of {sas:,} places (`hdl.sa.store`), and of
 the stores that keep frames until it is known what becomes of them: on receive one for frames as
 they came and one for their plaintext; on transmit one for frames as they came, super-frames of
 64 KiB among them, and one for the payloads of segments until they have been summed.

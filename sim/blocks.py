@@ -5,70 +5,70 @@ from dataclasses import dataclass
 
 from amaranth.lib import wiring
 
-from espnic.hdl.aes_key_step import AesKeyStep
-from espnic.hdl.aes_pipeline import AesPipeline
-from espnic.hdl.aes_round import AesRound
-from espnic.hdl.axi_stream import FrameIngress, axi_beat
-from espnic.hdl.axil import AxiLite
-from espnic.hdl.beat_store import BeatStore
-from espnic.hdl.burst_detector import BurstDetector
-from espnic.hdl.counter_bank import CounterBank
-from espnic.hdl.counters import Counters
-from espnic.hdl.delay_line import DelayLine
 from espnic.hdl.engine import Engine
-from espnic.hdl.esp_header import EspHeader
-from espnic.hdl.event_queue import EventQueue
-from espnic.hdl.frame_build import FrameBuild
-from espnic.hdl.frame_gate import FrameGate
-from espnic.hdl.frame_hold import FrameHold
-from espnic.hdl.frames_inside import FramesInside
-from espnic.hdl.gcm_core import GcmCore
-from espnic.hdl.gcm_feed import GcmFeed
-from espnic.hdl.gcm_stream import GcmStream
-from espnic.hdl.gf_multiplier import GfMultiplier
-from espnic.hdl.ghash import Ghash
-from espnic.hdl.hash_key import HashKey
-from espnic.hdl.header_patch import HeaderPatch
-from espnic.hdl.header_probe import HeaderProbe
-from espnic.hdl.header_replay import HeaderReplay
-from espnic.hdl.header_split import HeaderSplit
-from espnic.hdl.icv_append import IcvAppend
-from espnic.hdl.icv_split import IcvSplit
-from espnic.hdl.l4_check import L4Check
+from espnic.hdl.flow.beat_store import BeatStore
+from espnic.hdl.flow.delay_line import DelayLine
+from espnic.hdl.flow.frame_gate import FrameGate
+from espnic.hdl.flow.frame_ingress import FrameIngress, axi_beat
+from espnic.hdl.flow.frames_inside import FramesInside
+from espnic.hdl.flow.ones_sum import OnesSum
+from espnic.hdl.flow.queue import Queue
+from espnic.hdl.flow.skid import Skid
+from espnic.hdl.frame.frame_build import FrameBuild
+from espnic.hdl.frame.header_split import HeaderSplit
+from espnic.hdl.frame.text_extract import TextExtract
+from espnic.hdl.frame.text_restore import TextRestore
+from espnic.hdl.gcm.aes_key_step import AesKeyStep
+from espnic.hdl.gcm.aes_pipeline import AesPipeline
+from espnic.hdl.gcm.aes_round import AesRound
+from espnic.hdl.gcm.core import GcmCore
+from espnic.hdl.gcm.feed import GcmFeed
+from espnic.hdl.gcm.gf_multiplier import GfMultiplier
+from espnic.hdl.gcm.ghash import Ghash
+from espnic.hdl.gcm.hash_subkey import HashKey
+from espnic.hdl.gcm.stallable_core import GcmStream
+from espnic.hdl.host.axi_lite import AxiLite
+from espnic.hdl.host.burst_detector import BurstDetector
+from espnic.hdl.host.counter_bank import CounterBank
+from espnic.hdl.host.counters import Counters
+from espnic.hdl.host.event_queue import EventQueue
+from espnic.hdl.host.registers import EVENT_SOURCES, Registers
 from espnic.hdl.layouts import LookupKey, TxDescriptor, beat
-from espnic.hdl.lookup_control import LookupControl, hash_bits
-from espnic.hdl.ones_sum import OnesSum
-from espnic.hdl.pad_capture import PadCapture
-from espnic.hdl.patch_path import PatchPath
-from espnic.hdl.queue import Queue
-from espnic.hdl.registers import EVENT_SOURCES, Registers
-from espnic.hdl.replay_state import ReplayState
-from espnic.hdl.rx_checksum import RxChecksum
-from espnic.hdl.rx_dispatch import RxDispatch
-from espnic.hdl.rx_parser import RxParser
-from espnic.hdl.rx_path import LOOKUP_BEATS, STORE_BYTES, STORE_MARGIN, RxPath
-from espnic.hdl.rx_verdict import RxVerdict
-from espnic.hdl.sa_commands import SaCommands
-from espnic.hdl.sa_contexts import SaContexts
-from espnic.hdl.sa_lookup import SaLookup
-from espnic.hdl.sa_store import SaStore
-from espnic.hdl.sa_usage import SaUsage
-from espnic.hdl.segment_path import SegmentPath
-from espnic.hdl.segmenter import Segmenter
-from espnic.hdl.seqiv import SeqIv
-from espnic.hdl.skid import Skid
-from espnic.hdl.slice_plan import SlicePlan
-from espnic.hdl.slicer import Slicer
-from espnic.hdl.spi_capture import SpiCapture
-from espnic.hdl.text_end import TextEnd
-from espnic.hdl.text_extract import TextExtract
-from espnic.hdl.text_restore import TextRestore
-from espnic.hdl.text_sum import TextSum
-from espnic.hdl.toeplitz import SerialToeplitz, Toeplitz
-from espnic.hdl.trailer import TrailerGenerator
-from espnic.hdl.tx_check import TxCheck
-from espnic.hdl.tx_dispatch import TxDispatch
-from espnic.hdl.tx_path import CRYPTO_DEPTH, TxPath, hold_clocks
+from espnic.hdl.lso.header_patch import HeaderPatch
+from espnic.hdl.lso.header_probe import HeaderProbe
+from espnic.hdl.lso.header_replay import HeaderReplay
+from espnic.hdl.lso.patch_path import PatchPath
+from espnic.hdl.lso.segment_path import SegmentPath
+from espnic.hdl.lso.segmenter import Segmenter
+from espnic.hdl.lso.slice_plan import SlicePlan
+from espnic.hdl.lso.slicer import Slicer
+from espnic.hdl.rx.checksum import RxChecksum
+from espnic.hdl.rx.dispatch import RxDispatch
+from espnic.hdl.rx.icv_split import IcvSplit
+from espnic.hdl.rx.l4_check import L4Check
+from espnic.hdl.rx.parser import RxParser
+from espnic.hdl.rx.path import LOOKUP_BEATS, STORE_BYTES, STORE_MARGIN, RxPath
+from espnic.hdl.rx.text_end import TextEnd
+from espnic.hdl.rx.text_sum import TextSum
+from espnic.hdl.rx.verdict import RxVerdict
+from espnic.hdl.sa.commands import SaCommands
+from espnic.hdl.sa.contexts import SaContexts
+from espnic.hdl.sa.lookup import SaLookup
+from espnic.hdl.sa.lookup_control import LookupControl, hash_bits
+from espnic.hdl.sa.replay_windows import ReplayState
+from espnic.hdl.sa.store import SaStore
+from espnic.hdl.sa.toeplitz import SerialToeplitz, Toeplitz
+from espnic.hdl.sa.usage import SaUsage
+from espnic.hdl.tx.check import TxCheck
+from espnic.hdl.tx.dispatch import TxDispatch
+from espnic.hdl.tx.esp_header import EspHeader
+from espnic.hdl.tx.frame_hold import FrameHold
+from espnic.hdl.tx.icv_append import IcvAppend
+from espnic.hdl.tx.pad_capture import PadCapture
+from espnic.hdl.tx.path import CRYPTO_DEPTH, TxPath, hold_clocks
+from espnic.hdl.tx.seqiv import SeqIv
+from espnic.hdl.tx.spi_capture import SpiCapture
+from espnic.hdl.tx.trailer import TrailerGenerator
 from espnic.model.codes import AES_BLOCK_BYTES, AES_ROUNDS_MAX, RxStatus, SaDirection
 from espnic.model.features import WIDTHS, Features
 from espnic.sim.rtl import SAS

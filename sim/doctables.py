@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from espnic.hdl.sa_store import ram_bits_per_sa
+from espnic.hdl.sa.store import ram_bits_per_sa
 from espnic.model.codes import SaDirection
 from espnic.model.features import WIDTHS, Features
 from espnic.model.layouts import RX_COMPLETION, TX_DESCRIPTOR, Layout

@@ -7,7 +7,7 @@ where the simulator is at the start of a run. Python wakes for a run, not for a 
 import re
 from dataclasses import dataclass
 
-from espnic.hdl.lookup_control import HASH_KEY_BITS, HASH_KEY_DEFAULT
+from espnic.hdl.sa.lookup_control import HASH_KEY_BITS, HASH_KEY_DEFAULT
 from espnic.model.codes import RxStatus, TxStatus
 from espnic.model.layouts import RX_COMPLETION, SA_COMMAND, SA_RESPONSE, TX_VERDICT
 from espnic.sim.build import PROJECT

@@ -83,7 +83,7 @@ def _line(direction: SaDirection, handle: int, sa: SecurityAssociation) -> str:
 
 def _table_netlist(width: int, size: int) -> Netlist:
     def make() -> wiring.Component:
-        from espnic.hdl.sa_store import SaStore
+        from espnic.hdl.sa.store import SaStore
 
         return SaStore(replace(ALL, width=width, sas=size))
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from espnic.hdl.lookup_control import table_bits
-from espnic.hdl.sa_lookup import SaLookup
+from espnic.hdl.sa.lookup import SaLookup
+from espnic.hdl.sa.lookup_control import table_bits
 from espnic.model.features import WIDTHS, Features
 from espnic.model.layouts import RX_COMPLETION, TX_DESCRIPTOR
 from espnic.sim import export, figures

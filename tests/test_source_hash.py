@@ -12,8 +12,8 @@ SCRIPT = """
 from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-from hdl.room.nested import INVERT
-from sim.rtl import kept_netlist
+from espnic.hdl.room.nested import INVERT
+from espnic.sim.rtl import kept_netlist
 
 
 class Buffer(wiring.Component):
@@ -30,26 +30,26 @@ print(kept_netlist("buffer", "", Buffer).text)
 """
 
 
-def checkout(folder):
-    for part in ("hdl", "model", "sim"):
-        shutil.copytree(PROJECT / part, folder / part,
-                        ignore=shutil.ignore_patterns("__pycache__"))
-    room = folder / "hdl" / "room"
+def package(folder):
+    """A copy of the package as it is installed, with one more room in ``hdl``; its folder."""
+    package = shutil.copytree(PROJECT / "espnic", folder / "espnic",
+                              ignore=shutil.ignore_patterns("__pycache__"))
+    room = package / "hdl" / "room"
     room.mkdir()
     (room / "__init__.py").touch()
-    return folder
+    return package
 
 
 def netlist(folder):
     """Verilog of a buffer that a file in a room of ``hdl`` describes, in a process of its own."""
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT], cwd=folder, capture_output=True, text=True, check=True,
-        env={**os.environ, "ESPNIC_BUILD": str(folder / "cache")})
+        [sys.executable, "-c", SCRIPT], cwd=folder.parent, check=True, text=True,
+        capture_output=True, env={**os.environ, "ESPNIC_BUILD": str(folder / "cache")})
     return done.stdout
 
 
 def test_an_edit_in_a_nested_file_gives_another_netlist(tmp_path):
-    folder = checkout(tmp_path)
+    folder = package(tmp_path)
     source = folder / "hdl" / "room" / "nested.py"
     texts = []
     for invert in (False, True):
@@ -59,7 +59,7 @@ def test_an_edit_in_a_nested_file_gives_another_netlist(tmp_path):
 
 
 def test_files_that_change_places_are_other_sources(tmp_path):
-    folder = checkout(tmp_path)
+    folder = package(tmp_path)
     nested = folder / "hdl" / "room" / "nested.py"
     other = folder / "hdl" / "other" / "nested.py"
     other.parent.mkdir()

@@ -18,8 +18,8 @@ import pytest
 from amaranth.lib import wiring
 from rich.console import Console
 
-import espnic.hdl
 from cocotb_tests.gcm_packets import GcmPacket, GcmPort
+from espnic import hdl
 from espnic.sim import area, cli, hierarchy, synth
 from espnic.sim.area import deep, from_json, gcm_clocks, markdown, to_json
 from espnic.sim.blocks import BLOCKS
@@ -537,8 +537,8 @@ def test_block_too_large_for_the_fpga_is_not_placed():
 
 def test_every_component_is_a_block():
     names = set()
-    for source in pkgutil.iter_modules(espnic.hdl.__path__):
-        module = importlib.import_module(f"espnic.hdl.{source.name}")
+    for source in pkgutil.walk_packages(hdl.__path__, "espnic.hdl."):
+        module = importlib.import_module(source.name)
         names |= {
             name.lower() for name, kind in vars(module).items()
             if inspect.isclass(kind) and kind.__module__ == module.__name__

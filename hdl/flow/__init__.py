@@ -1,0 +1,1 @@
+"""Beats in order: queues, stores, gates and sums that know no protocol."""

@@ -1,0 +1,1 @@
+"""Frames taken apart and put together: headers on one side, ESP text on the other."""

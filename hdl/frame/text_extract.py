@@ -1,0 +1,108 @@
+"""Move the ESP text of a frame to block boundaries."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from espnic.hdl.frame.align import OFFSET_BITS, position, unshift_words
+from espnic.hdl.layouts import LENGTH_BITS, beat
+
+
+def text_span() -> data.StructLayout:
+    """Where the text of a frame lies; a frame with ``enable`` 0 has none to extract."""
+    return data.StructLayout({"enable": 1, "offset": OFFSET_BITS, "bytes": LENGTH_BITS})
+
+
+class TextExtract(wiring.Component):
+    """Turn the beats of a frame into beats of its text, the first text byte in bits 7:0.
+
+    Every frame beat gives at most one text beat, so the rate is that of the
+    frames: one beat each clock, no gap between frames. Latency 1 clock, and one
+    frame beat more, since a text beat lies across two of them.
+
+    A frame that ends before its text does gives fewer beats, ``last`` with the
+    last of them; ``count`` may then take in bytes behind the frame's end, which
+    are unspecified. Text of 0 bytes gives one beat with count 0. Bytes above
+    ``count`` are unspecified. A frame whose text does not even start must come
+    with ``enable`` 0.
+
+    Parameters
+    ----------
+    width : int
+        Bits of a beat.
+
+    Members
+    -------
+    i : In(stream.Signature(beat(width)))
+        Frames.
+    span : In(stream.Signature(text_span()))
+        One a frame, taken with the frame's first beat. ``offset`` is 2 mod 4.
+    o : Out(stream.Signature(beat(width)))
+        Text of the frames with ``enable``.
+    """
+
+    def __init__(self, width: int):
+        self.width = width
+        super().__init__({
+            "i": In(stream.Signature(beat(width))),
+            "span": In(stream.Signature(text_span())),
+            "o": Out(stream.Signature(beat(width))),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        beat_bytes = self.width // 8
+
+        held = Signal(beat(self.width))
+        held_valid = Signal()
+        until_text = Signal(position(self.width).members["beat"])
+        pending = Signal()
+        rest = Signal(LENGTH_BITS)
+        words = Signal(position(self.width).members["word"])
+        begun = Signal()
+
+        emits = Signal()
+        leaves = Signal()
+        following = Signal(self.width)
+        o = self.o.payload
+        m.d.comb += [
+            emits.eq(held_valid & pending & (until_text == 0)),
+            self.o.valid.eq(emits & (held.last | self.i.valid)),
+            # Behind a frame's last beat the input may change while this beat waits.
+            following.eq(Mux(held.last, 0, self.i.payload.data)),
+            o.data.eq(unshift_words(Cat(held.data, following), words)),
+            o.count.eq(Mux(rest > beat_bytes, beat_bytes, rest)),
+            o.first.eq(~begun),
+            o.last.eq((rest <= beat_bytes) | held.last),
+            leaves.eq(Mux(emits, self.o.valid & self.o.ready, held_valid)),
+        ]
+        with m.If(self.o.valid & self.o.ready):
+            m.d.sync += [
+                begun.eq(~o.last),
+                pending.eq(~o.last),
+                rest.eq(rest - o.count),
+            ]
+        with m.If(leaves):
+            m.d.sync += held_valid.eq(0)
+            with m.If(until_text != 0):
+                m.d.sync += until_text.eq(until_text - 1)
+
+        accept = Signal()
+        span = self.span.payload
+        where = data.View(position(self.width), span.offset)
+        m.d.comb += [
+            accept.eq((~held_valid | leaves) & (~self.i.payload.first | self.span.valid)),
+            self.i.ready.eq(accept),
+            self.span.ready.eq(accept & self.i.valid & self.i.payload.first),
+        ]
+        with m.If(self.i.valid & accept):
+            m.d.sync += [held.eq(self.i.payload), held_valid.eq(1)]
+            with m.If(self.i.payload.first):
+                m.d.sync += [
+                    until_text.eq(where.beat),
+                    words.eq(where.word),
+                    pending.eq(span.enable),
+                    rest.eq(span.bytes),
+                    begun.eq(0),
+                ]
+        return m

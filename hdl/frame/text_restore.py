@@ -1,0 +1,107 @@
+"""Put decrypted text back in its place in a received frame."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from espnic.hdl.frame.align import OFFSET_BITS, byte_mask, position, shift_words
+from espnic.hdl.layouts import beat
+
+
+def text_place() -> data.StructLayout:
+    """Where text goes back into a frame; with ``enable`` 0 the frame passes as it is."""
+    return data.StructLayout({"enable": 1, "offset": OFFSET_BITS})
+
+
+class TextRestore(wiring.Component):
+    """Overwrite the bytes of a frame from ``offset`` on by a text.
+
+    One beat each clock, no gap between frames; combinational but for the bytes
+    that a text beat carries into the next frame beat. The text must end within
+    the frame.
+
+    Parameters
+    ----------
+    width : int
+        Bits of a beat.
+
+    Members
+    -------
+    i : In(stream.Signature(beat(width)))
+        Frames.
+    place : In(stream.Signature(text_place()))
+        One a frame, taken with its last beat. ``offset`` is 2 mod 4.
+    text : In(stream.Signature(beat(width)))
+        One packet of text for each frame with ``enable``.
+    o : Out(stream.Signature(beat(width)))
+        The frames, of the same length.
+    """
+
+    def __init__(self, width: int):
+        self.width = width
+        super().__init__({
+            "i": In(stream.Signature(beat(width))),
+            "place": In(stream.Signature(text_place())),
+            "text": In(stream.Signature(beat(width))),
+            "o": Out(stream.Signature(beat(width))),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        beat_bytes = self.width // 8
+        where = data.View(position(self.width), self.place.payload.offset)
+        start = Signal(range(beat_bytes))
+        m.d.comb += start.eq(Cat(where.byte, where.word))
+
+        index = Signal(8)
+        text_done = Signal()
+        carry = Signal(self.width)
+        carry_end = Signal(range(beat_bytes + 1))
+
+        begins = Signal()
+        reached = Signal()
+        needs_text = Signal()
+        end = Signal(range(2 * beat_bytes + 1))
+        shifted = Signal(2 * self.width)
+        m.d.comb += [
+            begins.eq(index == where.beat),
+            reached.eq(self.place.payload.enable & (index >= where.beat)),
+            needs_text.eq(reached & ~text_done),
+            shifted.eq(shift_words(self.text.payload.data, where.word)),
+            end.eq(Mux(self.text.payload.last, start + self.text.payload.count, 2 * beat_bytes)),
+        ]
+
+        low = Signal(self.width)
+        high = Signal(self.width)
+        m.d.comb += low.eq(Mux(reached & ~begins, byte_mask(
+            Mux(text_done, carry_end, start), beat_bytes), 0))
+        m.d.comb += high.eq(Mux(needs_text, byte_mask(end, beat_bytes)
+                                & ~byte_mask(start, beat_bytes), 0))
+
+        go = Signal()
+        i = self.i.payload
+        m.d.comb += [
+            self.o.payload.eq(i),
+            self.o.payload.data.eq(
+                (i.data & ~low & ~high) | (carry & low) | (shifted[:self.width] & high)),
+            self.o.valid.eq(
+                self.i.valid & self.place.valid & (~needs_text | self.text.valid)),
+            go.eq(self.o.valid & self.o.ready),
+            self.i.ready.eq(go),
+            self.text.ready.eq(go & needs_text),
+            self.place.ready.eq(go & i.last),
+        ]
+        with m.If(go):
+            # It saturates: once past the largest start, the index must not meet it again.
+            m.d.sync += index.eq(Mux(i.last, 0, Mux(index.all(), index, index + 1)))
+            m.d.sync += carry.eq(shifted[self.width:])
+            with m.If(i.last):
+                m.d.sync += [text_done.eq(0), carry_end.eq(0)]
+            with m.Elif(needs_text & self.text.payload.last):
+                m.d.sync += [
+                    text_done.eq(1),
+                    carry_end.eq(Mux(end > beat_bytes, end - beat_bytes, 0)),
+                ]
+            with m.Else():
+                m.d.sync += carry_end.eq(0)
+        return m

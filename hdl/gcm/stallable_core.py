@@ -1,0 +1,80 @@
+"""The GCM core behind streams that may stall."""
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from espnic.hdl.flow.queue import Queue
+from espnic.hdl.gcm.core import GcmCore
+from espnic.hdl.layouts import beat, gcm_beat
+
+
+class GcmStream(wiring.Component):
+    """Run the core, which cannot stall, only when there is room for what comes out.
+
+    Rate and latency are the core's, and 1 clock for the queue at its end.
+
+    Parameters
+    ----------
+    width : int
+        Bits of a beat.
+    depth : int
+        Beats, and tags, in flight; more than the core's latency in clocks, or the
+        rate falls.
+
+    Members
+    -------
+    i : In(stream.Signature(gcm_beat(width)))
+    o : Out(stream.Signature(beat(width)))
+        Text.
+    tag : Out(stream.Signature(128))
+        One a packet, first byte in bits 7:0.
+    begun : Out(1)
+        The core takes the first beat of a text.
+    """
+
+    def __init__(self, width: int, depth: int):
+        self.width = width
+        self.depth = depth
+        super().__init__({
+            "i": In(stream.Signature(gcm_beat(width))),
+            "o": Out(stream.Signature(beat(width))),
+            "tag": Out(stream.Signature(128)),
+            "begun": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.core = core = GcmCore(self.width)
+        m.submodules.texts = texts = Queue(beat(self.width), self.depth)
+        m.submodules.tags = tags = Queue(128, self.depth)
+
+        text_room = Signal(range(self.depth + 1), init=self.depth)
+        tag_room = Signal(range(self.depth + 1), init=self.depth)
+        go = Signal()
+        is_text = Signal()
+        within_text = Signal()
+        m.d.comb += [
+            go.eq((text_room != 0) & (tag_room != 0)),
+            core.i.payload.eq(self.i.payload),
+            core.i.valid.eq(self.i.valid & go),
+            self.i.ready.eq(core.i.ready & go),
+            is_text.eq(core.i.valid & core.i.ready & ~core.i.payload.aad),
+        ]
+        m.d.comb += self.begun.eq(is_text & ~within_text)
+        with m.If(is_text):
+            m.d.sync += within_text.eq(~core.i.payload.last)
+        m.d.sync += [
+            text_room.eq(text_room - is_text + (texts.o.valid & texts.o.ready)),
+            tag_room.eq(tag_room - (is_text & core.i.payload.last)
+                        + (tags.o.valid & tags.o.ready)),
+        ]
+        m.d.comb += [
+            texts.i.payload.eq(core.o.payload),
+            texts.i.valid.eq(core.o.valid),
+            tags.i.payload.eq(core.tag.payload),
+            tags.i.valid.eq(core.tag.valid),
+        ]
+        wiring.connect(m, texts.o, wiring.flipped(self.o))
+        wiring.connect(m, tags.o, wiring.flipped(self.tag))
+        return m

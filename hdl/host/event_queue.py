@@ -1,0 +1,82 @@
+"""The queue of events behind the interrupt."""
+
+from amaranth.hdl import Module, Signal, Value
+from amaranth.lib import fifo, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from espnic.hdl.flow.queue import Queue
+from espnic.hdl.layouts import Event
+from espnic.model.codes import EVENT_QUEUE_DEPTH
+
+INPUT_DEPTH = 4
+"""Events that wait at an input for their turn."""
+
+
+class EventQueue(wiring.Component):
+    """Collects the events of several sources in order, for software to take off.
+
+    Each source may tell an event in every clock; one a clock goes on into the queue, that of
+    the lowest input first, 2 clocks after it came at the earliest. An event that finds the
+    queue full, or its input with ``INPUT_DEPTH`` others waiting, is dropped and counted.
+
+    Parameters
+    ----------
+    inputs : int
+        Number of sources.
+
+    Members
+    -------
+    i : In(stream.Signature(Event, always_ready=True)).array(inputs)
+        Events as they come.
+    o : Out(stream.Signature(Event))
+        The oldest event.
+    count : Out(range(EVENT_QUEUE_DEPTH + 1))
+        Events that can be taken off.
+    lost : Out(range(inputs + 2))
+        Events dropped in this clock.
+    """
+
+    def __init__(self, inputs: int):
+        self.inputs = inputs
+        super().__init__({
+            "i": In(stream.Signature(Event, always_ready=True)).array(inputs),
+            "o": Out(stream.Signature(Event)),
+            "count": Out(range(EVENT_QUEUE_DEPTH + 1)),
+            "lost": Out(range(inputs + 2)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.fifo = queue = fifo.SyncFIFO(
+            width=Event.size, depth=EVENT_QUEUE_DEPTH)
+        waiting = [Queue(Event, INPUT_DEPTH) for _ in self.i]
+        refused = Signal(self.inputs + 1)
+        for place, (source, one) in enumerate(zip(self.i, waiting, strict=True)):
+            m.submodules[f"input_{place}"] = one
+            m.d.comb += [
+                one.i.payload.eq(source.payload),
+                one.i.valid.eq(source.valid),
+                refused[place].eq(source.valid & ~one.i.ready),
+            ]
+
+        turn = Signal(range(self.inputs))
+        for place in reversed(range(self.inputs)):
+            with m.If(waiting[place].o.valid):
+                m.d.comb += turn.eq(place)
+        with m.Switch(turn):
+            for place, one in enumerate(waiting):
+                with m.Case(place):
+                    m.d.comb += [
+                        queue.w_data.eq(Value.cast(one.o.payload)),
+                        queue.w_en.eq(one.o.valid),
+                        one.o.ready.eq(1),
+                    ]
+        m.d.comb += [
+            refused[self.inputs].eq(queue.w_en & ~queue.w_rdy),
+            self.lost.eq(sum(refused)),
+            Value.cast(self.o.payload).eq(queue.r_data),
+            self.o.valid.eq(queue.r_rdy),
+            queue.r_en.eq(self.o.ready),
+            self.count.eq(queue.r_level),
+        ]
+        return m

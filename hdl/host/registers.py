@@ -1,0 +1,314 @@
+"""The register block: identification, SA commands, counters, interrupt."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import reduce
+from operator import or_
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from espnic.hdl.host.axi_lite import AxiLite, axi_lite
+from espnic.hdl.host.burst_detector import BurstDetector
+from espnic.hdl.host.counter_bank import CounterBank, RxEvent, TxEvent
+from espnic.hdl.host.counters import COUNTER_BITS
+from espnic.hdl.host.event_queue import EventQueue
+from espnic.hdl.layouts import Event, SaCommand, SaResponse
+from espnic.hdl.sa.lookup_control import HASH_KEY_BITS, HASH_KEY_DEFAULT
+from espnic.model import registers as table
+from espnic.model.codes import RxStatus, SaOperation, SaResult
+from espnic.model.features import Features
+from espnic.model.registers import Access, Register, RegisterField
+
+EVENT_SOURCES = 4
+"""Usage of each direction, replay, bursts."""
+
+Groups = Sequence[tuple[Iterable[Register], Mapping[str, Value]]]
+WriteGroups = Sequence[tuple[Iterable[Register], Mapping[str, Value], Value]]
+
+_SECRETS = tuple(
+    field.name for register in table.SA_PARAMETERS if register.access == Access.WRITE
+    for field in register.fields if field.part == 0
+)
+
+
+class Registers(wiring.Component):
+    """The registers of ``model.registers`` on AXI4-Lite.
+
+    A write to SA_DOORBELL sends one SA command with the parameter registers and sets ``busy``;
+    the response clears it, sets ``done`` and the event ``command_done``. When the command has
+    been taken the write-only parameters are cleared, so that no key stays here.
+
+    Errors: SLVERR, and nothing happens, for an access that the table does not grant, for a
+    write to the doorbell or a parameter while a command runs, and for a write to the hash key
+    while a command runs or a receive SA is there. Bytes without strobe keep their value; a
+    write to the doorbell starts a command if it has any strobe.
+
+    A read of a counter's low word keeps its high word, so that the two belong together.
+
+    Events wait in an ``EventQueue``, from which a write to EVENT_POP takes one, with SLVERR
+    when it is empty; AUTH_BURST events are found here among the verdicts.
+
+    Parameters
+    ----------
+    features : Features
+        What CAPABILITIES and the registers behind it say.
+
+    Members
+    -------
+    axil : In(axi_lite())
+        The bus (timing: ``AxiLite``).
+    command : Out(stream.Signature(SaCommand))
+        SA commands.
+    response : In(stream.Signature(SaResponse))
+        Their responses; always taken.
+    hash_key : Out(HASH_KEY_BITS)
+        Key of the look-up hash.
+    rx_empty : In(1)
+        There is no receive SA.
+    rx_event : In(stream.Signature(RxEvent, always_ready=True))
+        Frames received, to count.
+    tx_event : In(stream.Signature(TxEvent, always_ready=True))
+        Frames to send, to count.
+    rx_usage_event, tx_usage_event : In(stream.Signature(Event, always_ready=True))
+        Limits of packets and bytes reached.
+    replay_event : In(stream.Signature(Event, always_ready=True))
+        Sequence numbers of receive SAs half-way.
+    quiesce : Out(1)
+        Take no new frame.
+    rx_stopped, tx_stopped, rx_idle, tx_idle : In(1)
+        The fields of STATUS.
+    irq : Out(1)
+        High while something is pending that is enabled.
+    """
+
+    def __init__(self, features: Features):
+        self.features = features
+        super().__init__({
+            "axil": In(axi_lite()),
+            "command": Out(stream.Signature(SaCommand)),
+            "response": In(stream.Signature(SaResponse)),
+            "hash_key": Out(HASH_KEY_BITS, init=HASH_KEY_DEFAULT),
+            "rx_empty": In(1),
+            "rx_event": In(stream.Signature(RxEvent, always_ready=True)),
+            "tx_event": In(stream.Signature(TxEvent, always_ready=True)),
+            "rx_usage_event": In(stream.Signature(Event, always_ready=True)),
+            "tx_usage_event": In(stream.Signature(Event, always_ready=True)),
+            "replay_event": In(stream.Signature(Event, always_ready=True)),
+            "quiesce": Out(1),
+            "rx_stopped": In(1),
+            "tx_stopped": In(1),
+            "rx_idle": In(1),
+            "tx_idle": In(1),
+            "irq": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.axil = axil = AxiLite()
+        wiring.connect(m, wiring.flipped(self.axil), axil.bus)
+        m.submodules.counters = counters = CounterBank()
+        m.submodules.bursts = bursts = BurstDetector()
+        m.submodules.events = events = EventQueue(EVENT_SOURCES)
+
+        parameters = Signal(SaCommand)
+        read_back = Signal(SaResponse)
+        busy, done = Signal(), Signal()
+        interrupts = {field.name: Signal(name=field.name)
+                      for register in table.INTERRUPTS for field in register.fields}
+        pop = Signal()
+        controls = {
+            "quiesce": self.quiesce, "burst_threshold": bursts.threshold,
+            "burst_clocks": bursts.clocks,
+        }
+        head = {
+            **{name: Mux(events.o.valid, value, 0)
+               for name, value in _members(events.o.payload).items()},
+            "event_valid": events.o.valid, "event_count": events.count,
+        }
+
+        self._read(m, axil, counters, [
+            (table.IDENTIFICATION + table.CAPABILITIES, {
+                name: Const(value)
+                for name, value in table.capabilities(self.features).items()}),
+            (table.INTERRUPTS, interrupts),
+            (table.CONTROLS, {**controls, **{name: getattr(self, name) for name in (
+                "rx_stopped", "tx_stopped", "rx_idle", "tx_idle")}}),
+            (table.HASH_KEY, {}),
+            (table.EVENT_HEAD, head),
+            ([table.EVENT_POP, table.SA_DOORBELL], {}),
+            ([table.SA_STATUS], {
+                "busy": busy, "done": done, "result": read_back.result,
+                "rx_empty": self.rx_empty,
+            }),
+            (table.SA_PARAMETERS, _members(parameters)),
+            (table.READ_BACK, _members(read_back)),
+        ])
+        m.d.sync += pop.eq(0)
+        self._write(m, axil, [
+            (table.INTERRUPTS, interrupts, Const(1)),
+            (table.CONTROLS, controls, Const(1)),
+            (table.HASH_KEY, {"hash_key": self.hash_key}, ~busy & self.rx_empty),
+            ([table.EVENT_POP], {"event_pop": pop}, events.o.valid),
+            ([table.SA_DOORBELL, *table.SA_PARAMETERS], _members(parameters), ~busy),
+        ])
+
+        write = axil.write.payload
+        rung = Signal()
+        m.d.comb += [
+            rung.eq(axil.write.valid & write.strobe.any()
+                    & (write.address == _word(table.SA_DOORBELL))),
+            self.command.payload.eq(parameters),
+            self.response.ready.eq(1),
+        ]
+        with m.If(rung & ~busy):
+            m.d.sync += [busy.eq(1), done.eq(0), self.command.valid.eq(1)]
+        with m.If(self.command.valid & self.command.ready):
+            m.d.sync += self.command.valid.eq(0)
+            m.d.sync += [parameters[name].eq(0) for name in _SECRETS]
+        # After the writes, so that what happens in the clock of its clearing stays.
+        with m.If(self.response.valid):
+            m.d.sync += [
+                busy.eq(0), done.eq(1), interrupts["command_done"].eq(1),
+                read_back.eq(self.response.payload),
+            ]
+        self._collect(m, events, bursts)
+        self._interrupt(m, interrupts, events)
+        m.d.comb += [events.o.ready.eq(pop), counters.lost.eq(events.lost)]
+        self._count(m, counters, parameters.operation, rung & busy)
+        return m
+
+    def _collect(self, m: Module, events: EventQueue, bursts: BurstDetector) -> None:
+        """Bring the events of all sources to the queue."""
+        sources = (self.rx_usage_event, self.tx_usage_event, self.replay_event)
+        for source, target in zip((*map(wiring.flipped, sources), bursts.event), events.i,
+                                  strict=True):
+            wiring.connect(m, source, target)
+        m.d.comb += bursts.failed.eq(
+            self.rx_event.valid & (self.rx_event.payload.status == RxStatus.AUTH_FAILED))
+
+    def _interrupt(self, m: Module, interrupts: Mapping[str, Value], events: EventQueue) -> None:
+        """Set what the queue has to tell; raise ``irq`` for what is set and enabled."""
+        m.d.comb += interrupts["event_present"].eq(events.o.valid)
+        with m.If(events.lost != 0):
+            m.d.sync += interrupts["events_lost"].eq(1)
+        m.d.sync += self.irq.eq(Cat(
+            interrupts[field.name] & interrupts[f"{field.name}_enable"]
+            for field in table.BY_NAME["IRQ_STATUS"].fields).any())
+
+    def _count(
+        self, m: Module, counters: CounterBank, operation: Value, dropped: Value,
+    ) -> None:
+        """Count the events of the datapath, and SA commands that have ended or been refused."""
+        failed = self.response.payload.result != SaResult.OK
+        m.d.comb += [
+            counters.rx_event.payload.eq(self.rx_event.payload),
+            counters.rx_event.valid.eq(self.rx_event.valid),
+            counters.tx_event.payload.eq(self.tx_event.payload),
+            counters.tx_event.valid.eq(self.tx_event.valid),
+        ]
+        ended, waits = Signal(), Signal()
+        kind = Signal.like(counters.command.payload)
+        m.d.sync += [
+            ended.eq(self.response.valid & (
+                (operation == SaOperation.ADD) | (operation == SaOperation.DELETE))),
+            kind.eq(Mux(operation == SaOperation.ADD,
+                        Mux(failed, _place("sa_add_fail"), _place("sa_add_success")),
+                        Mux(failed, _place("sa_delete_fail"), _place("sa_delete_success")))),
+            # There are clocks between two refusals, so that one can wait.
+            waits.eq(dropped | waits & ended),
+        ]
+        m.d.comb += [
+            counters.command.valid.eq(ended | waits),
+            counters.command.payload.eq(Mux(ended, kind, _place("sa_command_dropped"))),
+        ]
+
+    def _read(self, m: Module, axil: AxiLite, counters: CounterBank, groups: Groups) -> None:
+        """Answer reads: each group of registers with the values of its fields.
+
+        A group's word is chosen in the clock before the read, which keeps the paths short.
+        """
+        words, hits = [], []
+        for registers, values in groups:
+            words.append(word := Signal(table.WORD_BITS))
+            hits.append(hit := Signal())
+            m.d.sync += [word.eq(0), hit.eq(0)]
+            with m.Switch(axil.read.payload):
+                for register in registers:
+                    with m.Case(_word(register)):
+                        m.d.sync += hit.eq(1)
+                        if register.access != Access.WRITE:
+                            m.d.sync += [
+                                word[field.low:field.low + field.bits].eq(_part(values, field))
+                                for field in register.fields
+                            ]
+        words.append(self._read_counter(m, axil, counters, hits))
+        m.d.comb += [
+            axil.read_answer.data.eq(reduce(or_, words)),
+            axil.read_answer.error.eq(~Cat(hits).any()),
+        ]
+
+    def _read_counter(
+        self, m: Module, axil: AxiLite, counters: CounterBank, hits: list[Signal],
+    ) -> Value:
+        """Answer reads of counters: the word, and in ``hits`` whether one is read."""
+        word = Signal(table.WORD_BITS)
+        kept = Signal(COUNTER_BITS - table.WORD_BITS)
+        is_low, is_high = Signal(), Signal()
+        m.d.sync += [is_low.eq(0), is_high.eq(0)]
+        with m.Switch(axil.read.payload):
+            for offset in table.counters().values():
+                with m.Case(offset // table.WORD_BYTES):
+                    m.d.sync += is_low.eq(1)
+                with m.Case(offset // table.WORD_BYTES + 1):
+                    m.d.sync += is_high.eq(1)
+        low, high = counters.value[:table.WORD_BITS], counters.value[table.WORD_BITS:]
+        m.d.comb += [
+            counters.index.eq(axil.read.payload[1:]),
+            word.eq(Mux(is_low, low, Mux(is_high, kept, 0))),
+        ]
+        with m.If(axil.read.valid & is_low):
+            m.d.sync += kept.eq(high)
+        hits += [is_low, is_high]
+        return word
+
+    def _write(self, m: Module, axil: AxiLite, groups: WriteGroups) -> None:
+        """Take writes: each group with its fields' registers and whether it may be written."""
+        write = axil.write.payload
+        strobes = Cat(strobe.replicate(8) for strobe in write.strobe)
+        m.d.comb += axil.write_error.eq(1)
+        with m.Switch(write.address):
+            for registers, targets, allowed in groups:
+                for register in registers:
+                    if register.access == Access.READ:
+                        continue
+                    with m.Case(_word(register)):
+                        m.d.comb += axil.write_error.eq(~allowed)
+                        with m.If(axil.write.valid & allowed):
+                            for field in register.fields:
+                                if field.access == Access.READ:
+                                    continue
+                                target = _part(targets, field)
+                                mask = strobes[field.low:field.low + field.bits]
+                                new = write.data[field.low:field.low + field.bits]
+                                if register.access == Access.CLEAR:
+                                    m.d.sync += target.eq(target & ~(new & mask))
+                                else:
+                                    m.d.sync += target.eq(target & ~mask | new & mask)
+
+
+def _word(register: Register) -> int:
+    return register.offset // table.WORD_BYTES
+
+
+def _place(counter: str) -> int:
+    return table.COMMANDS.index(counter)
+
+
+def _members(view: data.View) -> dict[str, Value]:
+    return {name: view[name] for name in view.shape().members}
+
+
+def _part(values: Mapping[str, Value], field: RegisterField) -> Value:
+    """The bits of a field's value that lie in the field."""
+    return values[field.name][field.part:field.part + field.bits]

@@ -1,0 +1,1 @@
+"""Super-frames cut into segments: headers read, patched and repeated, payload sliced."""

@@ -1,0 +1,176 @@
+"""From the frames of requests to those that leave, still in clear."""
+
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from espnic.hdl.flow.fan_out import fan_out
+from espnic.hdl.flow.ones_sum import OnesSum
+from espnic.hdl.flow.queue import Queue
+from espnic.hdl.flow.skid import Skid
+from espnic.hdl.frame.frame_build import FrameBuild
+from espnic.hdl.frame.header_split import HeaderSplit
+from espnic.hdl.frame.text_restore import text_place
+from espnic.hdl.layouts import beat
+from espnic.hdl.lso.header_patch import HeaderPatch, header_patches
+from espnic.hdl.lso.header_replay import HeaderReplay
+from espnic.hdl.lso.segmenter import PATCHES, SUM_BITS
+from espnic.hdl.lso.slicer import Slicer, slicer_request
+
+SLICE_BYTES = 16384
+"""Of payload that has been cut: a slice that leaves, and the next, which is summed as it comes."""
+
+SLICES = 32
+"""Slices among that payload, at most."""
+
+ORDERS = 32
+"""Frames whose orders have come before they have, and those that wait to leave."""
+
+HEADER_BYTES = 1536
+"""Of frames that are not cut, to leave while the first segment behind them is summed."""
+
+SUM_BEATS = 16
+"""That leave in the latency of the sum and its order."""
+
+
+def segment_cut() -> data.StructLayout:
+    """Whether a frame is cut, and how."""
+    return data.StructLayout({"enable": 1, "slicer": slicer_request()})
+
+
+def segment_order() -> data.StructLayout:
+    """What becomes of a frame that leaves.
+
+    ``again`` when it has the headers of the frame before. Its slice joins the headers at
+    ``payload``; ``edited`` when the host wanted it changed.
+    """
+    return data.StructLayout({
+        "again": 1, "payload": text_place(), "patches": header_patches(PATCHES), "edited": 1})
+
+
+class SegmentPath(wiring.Component):
+    """Cut super-frames into segments, write into headers, and pass all other frames.
+
+    ::
+
+        i ─ header split ─ headers ─ header replay ─── frame build ─ header patch ─ o
+                  └─ slicer ┬─ slices ─────────────────────┘
+                            └─ sum ─ slice_sum
+
+    The order for a segment is given when its payload has been summed, since the checksum
+    lies in front; the next is cut and summed meanwhile, so that there is no gap between
+    segments, nor between super-frames. A frame that is not cut passes as it comes. One
+    beat each clock.
+
+    Parameters
+    ----------
+    width : int
+        Bits of a beat.
+
+    Members
+    -------
+    i : In(stream.Signature(beat(width)))
+        Frames.
+    cut : In(stream.Signature(segment_cut()))
+        One a frame of ``i``.
+    slice_sum : Out(stream.Signature(16))
+        Ones' complement sum of the payload of each segment.
+    order : In(stream.Signature(segment_order()))
+        One a frame of ``o``.
+    o : Out(stream.Signature(beat(width)))
+        Frames.
+    edited : Out(stream.Signature(beat(width), always_ready=True))
+        Those of them whose order says so, as they pass.
+    """
+
+    def __init__(self, width: int):
+        self.width = width
+        super().__init__({
+            "i": In(stream.Signature(beat(width))),
+            "cut": In(stream.Signature(segment_cut())),
+            "slice_sum": Out(stream.Signature(SUM_BITS)),
+            "order": In(stream.Signature(segment_order())),
+            "o": Out(stream.Signature(beat(width))),
+            "edited": Out(stream.Signature(beat(width), always_ready=True)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        width = self.width
+        m.submodules.splits = splits = Queue(text_place(), ORDERS)
+        m.submodules.cuts = cuts = Queue(slicer_request(), ORDERS)
+        m.submodules.split = split = HeaderSplit(width)
+        m.submodules.headers = headers = Queue(
+            beat(width), 8 * HEADER_BYTES // width + SUM_BEATS)
+        m.submodules.slicer = slicer = Slicer(width)
+        m.submodules.sliced = sliced = Skid(beat(width))
+        m.submodules.slices = slices = Queue(
+            beat(width), 8 * SLICE_BYTES // width + 1, block_ram=True)
+        m.submodules.sum = ones_sum = OnesSum(width)
+        m.submodules.sums = sums = Queue(SUM_BITS, SLICES)
+        m.submodules.replay = replay = HeaderReplay(width)
+        m.submodules.build = build = FrameBuild(width)
+        m.submodules.patch = patch = HeaderPatch(width, PATCHES)
+        m.submodules.leaving = leaving = Skid(beat(width))
+        m.submodules.agains = agains = Queue(1, ORDERS)
+        m.submodules.payloads = payloads = Queue(text_place(), ORDERS)
+        m.submodules.patches = patches = Queue(header_patches(PATCHES), ORDERS)
+        m.submodules.marks = marks = Queue(1, ORDERS)
+
+        cut = self.cut.payload
+        place = Signal(text_place())
+        m.d.comb += [place.enable.eq(cut.enable), place.offset.eq(cut.slicer.header_bytes)]
+        fan_out(m, self.cut, [(splits.i, place, 1), (cuts.i, cut.slicer, cut.enable)])
+        order = self.order.payload
+        fan_out(m, self.order, [
+            (agains.i, order.again, 1),
+            (payloads.i, order.payload, 1),
+            (patches.i, order.patches, 1),
+            (marks.i, order.edited, 1),
+        ])
+
+        wiring.connect(m, wiring.flipped(self.i), split.i)
+        wiring.connect(m, splits.o, split.place)
+        wiring.connect(m, split.headers, headers.i)
+        wiring.connect(m, split.text, slicer.i)
+        wiring.connect(m, cuts.o, slicer.request)
+        wiring.connect(m, headers.o, replay.i)
+        wiring.connect(m, agains.o, replay.again)
+        wiring.connect(m, replay.o, build.headers)
+        wiring.connect(m, slices.o, build.text)
+        wiring.connect(m, payloads.o, build.place)
+        wiring.connect(m, build.o, patch.i)
+        wiring.connect(m, patches.o, patch.patch)
+        wiring.connect(m, patch.o, leaving.i)
+        wiring.connect(m, leaving.o, wiring.flipped(self.o))
+        wiring.connect(m, sums.o, wiring.flipped(self.slice_sum))
+
+        # A slice is let in when there is room for its sum, which cannot wait.
+        unsummed = Signal(range(SLICES + 1))
+        admit, goes = Signal(), Signal()
+        wiring.connect(m, slicer.o, sliced.i)
+        piece = sliced.o.payload
+        m.d.comb += [
+            admit.eq(~piece.first | (unsummed != SLICES)),
+            slices.i.payload.eq(piece),
+            slices.i.valid.eq(sliced.o.valid & admit),
+            sliced.o.ready.eq(slices.i.ready & admit),
+            goes.eq(sliced.o.valid & sliced.o.ready),
+            ones_sum.i.payload.data.eq(piece.data),
+            ones_sum.i.payload.keep.eq(Cat(piece.count > byte for byte in range(width // 8))),
+            ones_sum.i.payload.last.eq(piece.last),
+            ones_sum.i.valid.eq(goes),
+            sums.i.payload.eq(ones_sum.o.payload),
+            sums.i.valid.eq(ones_sum.o.valid),
+        ]
+        m.d.sync += unsummed.eq(
+            unsummed + (goes & piece.first) - (sums.o.valid & sums.o.ready))
+
+        leaves = Signal()
+        m.d.comb += [
+            leaves.eq(patch.o.valid & patch.o.ready),
+            self.edited.payload.eq(patch.o.payload),
+            self.edited.valid.eq(leaves & marks.o.payload),
+            marks.o.ready.eq(leaves & patch.o.payload.last),
+        ]
+        return m

@@ -1,0 +1,1 @@
+"""The receive path, from the wire to the host."""

@@ -1,0 +1,127 @@
+"""The checksum of a received frame, as it came and as it is delivered when it was opened."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from espnic.hdl.flow.ones_sum import WORD_BITS, OnesSum
+from espnic.hdl.flow.queue import Queue
+from espnic.hdl.frame.align import OFFSET_BITS, PHASE_BYTES, WORD_BYTES, position
+from espnic.hdl.layouts import beat
+from espnic.hdl.rx.text_sum import TextSum
+from espnic.hdl.rx.verdict import opened_text
+from espnic.model.codes import ETHERNET_HEADER_BYTES
+
+TEXTS = 32
+"""Texts on their way through AES-GCM: more than its latency in clocks."""
+
+
+def placed_beat(width: int) -> data.StructLayout:
+    """A beat of a frame, and whether and where it has a text; that counts on the first beat."""
+    return data.StructLayout({"beat": beat(width), "open": 1, "text_offset": OFFSET_BITS})
+
+
+class RxChecksum(wiring.Component):
+    """Sum each frame behind its Ethernet header, and each opened packet to its payload's end.
+
+    Both sums are taken while the frame passes: which of them is the frame's shows
+    only with the verdict. A packet is its headers up to the text as they came, and
+    the decrypted text without trailer. The text lies at an even offset, so that
+    the sums of both parts add up.
+
+    Sums are those of `OnesSum` (RFC 1071): big-endian 16-bit numbers from byte 14 of
+    the frame on, not complemented, 0 only if all summed bytes are. This is what
+    Linux calls CHECKSUM_COMPLETE. There are no errors; with a pad length that the
+    text has no room for, the packet's sum has no meaning.
+
+    One beat each clock on both inputs. Latency from the last beat to the sum:
+    `frame_latency` clocks of a frame, `packet_latency` clocks of a text.
+
+    Parameters
+    ----------
+    width : int
+        Bits of a beat.
+
+    Members
+    -------
+    i : In(stream.Signature(placed_beat(width), always_ready=True))
+        Frames. ``text_offset`` is 2 mod 4; with ``open`` the frame has that many bytes.
+    text : In(stream.Signature(beat(width), always_ready=True))
+        The plaintext of each frame with ``open``, in order. Its last beat comes after
+        the beat of its frame in which the text begins, and at most `TEXTS` frames later.
+    end : In(stream.Signature(opened_text(), always_ready=True))
+        The pad length of each text, in the clock after its last beat.
+    frame : Out(stream.Signature(16, always_ready=True))
+        The sum of each frame to its end.
+    packet : Out(stream.Signature(16, always_ready=True))
+        The sum of each opened packet.
+    """
+
+    frame_latency = 1 + OnesSum.latency
+    packet_latency = TextSum.latency
+
+    def __init__(self, width: int):
+        self.width = width
+        super().__init__({
+            "i": In(stream.Signature(placed_beat(width), always_ready=True)),
+            "text": In(stream.Signature(beat(width), always_ready=True)),
+            "end": In(stream.Signature(opened_text(), always_ready=True)),
+            "frame": Out(stream.Signature(WORD_BITS, always_ready=True)),
+            "packet": Out(stream.Signature(WORD_BITS, always_ready=True)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.frames = frames = OnesSum(self.width)
+        m.submodules.heads = heads = OnesSum(self.width)
+        m.submodules.starts = starts = Queue(WORD_BITS, TEXTS)
+        m.submodules.texts = texts = TextSum(self.width)
+        self._choose(m, frames.i, heads.i)
+        m.d.comb += [
+            starts.i.payload.eq(heads.o.payload),
+            starts.i.valid.eq(heads.o.valid),
+        ]
+        wiring.connect(m, wiring.flipped(self.text), texts.i)
+        wiring.connect(m, wiring.flipped(self.end), texts.end)
+        wiring.connect(m, starts.o, texts.start)
+        wiring.connect(m, frames.o, wiring.flipped(self.frame))
+        wiring.connect(m, texts.o, wiring.flipped(self.packet))
+        return m
+
+    def _choose(self, m, frame, head):
+        """Choose the bytes of the frame, and of its headers up to the text."""
+        beat_bytes = self.width // 8
+        item, given = self.i.payload.beat, self.i.payload
+        where = Signal(position(self.width))
+        opens = Signal()
+        kept_where = Signal(position(self.width))
+        kept_opens = Signal()
+        text_begins = Signal()
+        m.d.comb += [
+            where.as_value().eq(Mux(item.first, given.text_offset, kept_where.as_value())),
+            opens.eq(Mux(item.first, given.open, kept_opens)),
+            text_begins.eq(where.beat == 0),
+        ]
+        with m.If(self.i.valid):
+            m.d.sync += [
+                kept_where.eq(where),
+                kept_where.beat.eq(where.beat - 1),
+                kept_opens.eq(opens & ~text_begins),
+            ]
+
+        behind_ethernet = [~item.first if byte < ETHERNET_HEADER_BYTES else 1
+                           for byte in range(beat_bytes)]
+        octets = Signal(self.width)
+        m.d.sync += [
+            octets.eq(item.data),
+            frame.valid.eq(self.i.valid),
+            frame.payload.keep.eq(Cat(
+                (item.count > byte) & counts for byte, counts in enumerate(behind_ethernet))),
+            frame.payload.last.eq(item.last),
+            head.valid.eq(self.i.valid & opens),
+            head.payload.keep.eq(Cat(
+                (~text_begins | (where.word > (byte - PHASE_BYTES) // WORD_BYTES)) & counts
+                for byte, counts in enumerate(behind_ethernet))),
+            head.payload.last.eq(text_begins),
+        ]
+        m.d.comb += [frame.payload.data.eq(octets), head.payload.data.eq(octets)]

@@ -1,0 +1,179 @@
+"""Decide what is done with a received frame, and tell the blocks that do it."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from espnic.hdl.frame.align import bytes_of
+from espnic.hdl.frame.text_extract import text_span
+from espnic.hdl.gcm.feed import gcm_packet
+from espnic.hdl.layouts import HANDLE_BITS, LENGTH_BITS, sa_context
+from espnic.hdl.rx.parser import rx_header
+from espnic.hdl.sa.contexts import received_sa
+from espnic.hdl.sa.replay_windows import WindowQuery
+from espnic.model.codes import (
+    ESP_HEADER_BYTES,
+    ESP_IV_BYTES,
+    IcvSize,
+    ReplayWindow,
+    RxStatus,
+)
+
+
+def looked_up(lanes: int) -> data.StructLayout:
+    """An SA as the SA store gives it; ``context`` means nothing without ``hit``."""
+    return data.StructLayout({"hit": 1, "sa": HANDLE_BITS, "context": sa_context(lanes)})
+
+
+def rx_record() -> data.StructLayout:
+    """What the verdict needs to know of a frame.
+
+    ``status`` is OK when the frame is to be opened; ``esp_end`` is where ESP ends,
+    in bytes from the start of the frame. ``windowed``: its SA has a replay window, which
+    has been asked about ``sequence``, the number that the frame is opened with.
+    """
+    return data.StructLayout({
+        "status": RxStatus,
+        "sa": HANDLE_BITS,
+        "esp_offset": 8,
+        "esp_end": LENGTH_BITS + 1,
+        "text_bytes": LENGTH_BITS,
+        "icv_size": IcvSize,
+        "sequence": 64,
+        "windowed": 1,
+    })
+
+
+def rx_job(lanes: int) -> data.StructLayout:
+    """The orders for one frame; ``packet`` and ``text_bytes`` count when ``open``, the
+    ``query`` when its record is ``windowed``."""
+    return data.StructLayout({
+        "open": 1,
+        "span": text_span(),
+        "text_bytes": LENGTH_BITS,
+        "packet": gcm_packet(lanes),
+        "record": rx_record(),
+        "query": WindowQuery,
+    })
+
+
+def icv_bytes(size: Value) -> Value:
+    """Length of an ICV in bytes, of an ``IcvSize``."""
+    step = IcvSize.ICV12.bytes - IcvSize.ICV8.bytes
+    return IcvSize.ICV8.bytes + size * step
+
+
+class RxDispatch(wiring.Component):
+    """Join what the parser and the SA table say of a frame.
+
+    Statuses given here: NO_SA, SYNTAX for an ESP packet without room for header,
+    IV, trailer and ICV, TRUNCATED for a frame that ends before its IV. The high
+    half of an extended sequence number is the SA's ``esn_high``, or one more
+    when ``esn_overlap`` is set and the low half is below 2^31 (the rule of Linux's
+    drivers; RFC 4303, appendix A, gives the reason). Of an SA with a replay window it is
+    that of the first number from the window's begin on that has the low half.
+
+    Combinational, one frame each clock.
+
+    Parameters
+    ----------
+    width : int
+        Bits of a beat.
+
+    Members
+    -------
+    header : In(stream.Signature(rx_header()))
+        From the parser, one a frame.
+    sa : In(stream.Signature(received_sa(width // 128)))
+        From the SA table, one a frame, unspecified when the parser found no ESP.
+    o : Out(stream.Signature(rx_job(width // 128)))
+    """
+
+    def __init__(self, width: int):
+        lanes = width // 128
+        super().__init__({
+            "header": In(stream.Signature(rx_header())),
+            "sa": In(stream.Signature(received_sa(lanes))),
+            "o": Out(stream.Signature(rx_job(lanes))),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        header, parsed = self.header.payload, self.header.payload.parsed
+        sa, context = self.sa.payload, self.sa.payload.context
+        job = self.o.payload
+
+        frame_bytes = ESP_HEADER_BYTES + ESP_IV_BYTES
+        esp = Signal()
+        icv = Signal(range(IcvSize.ICV16.bytes + 1))
+        text_bytes = Signal(LENGTH_BITS)
+        m.d.comb += [
+            self.o.valid.eq(self.header.valid & self.sa.valid),
+            self.header.ready.eq(self.o.valid & self.o.ready),
+            self.sa.ready.eq(self.o.valid & self.o.ready),
+            esp.eq(parsed.status == RxStatus.OK),
+            icv.eq(icv_bytes(context.icv_size)),
+            text_bytes.eq(parsed.esp_bytes - frame_bytes - icv),
+        ]
+
+        record = job.record
+        with m.If(~esp):
+            m.d.comb += record.status.eq(parsed.status)
+        with m.Elif(~sa.hit):
+            m.d.comb += record.status.eq(RxStatus.NO_SA)
+        with m.Elif(~header.room.bit_select(context.icv_size, 1)):
+            m.d.comb += record.status.eq(RxStatus.SYNTAX)
+        with m.Elif(header.short):
+            m.d.comb += record.status.eq(RxStatus.TRUNCATED)
+        with m.Else():
+            m.d.comb += [record.status.eq(RxStatus.OK), job.open.eq(1)]
+        with m.If(esp & sa.hit):
+            m.d.comb += record.sa.eq(sa.sa)
+        m.d.comb += [
+            record.esp_offset.eq(parsed.esp_offset),
+            record.esp_end.eq(parsed.esp_offset + parsed.esp_bytes),
+            record.text_bytes.eq(text_bytes),
+            record.icv_size.eq(context.icv_size),
+            job.text_bytes.eq(text_bytes),
+            job.span.enable.eq(job.open),
+            job.span.offset.eq(parsed.esp_offset + frame_bytes),
+            job.span.bytes.eq(text_bytes + icv),
+        ]
+
+        esn_high = self._esn_high(m, parsed.sequence)
+        sequence = Cat(parsed.sequence, Mux(context.esn, esn_high, 0))
+        query = job.query
+        m.d.comb += [
+            record.sequence.eq(sequence),
+            record.windowed.eq(job.open & (context.replay_window != ReplayWindow.NONE)),
+            query.sa.eq(sa.sa),
+            query.window.eq(context.replay_window),
+            query.esn.eq(context.esn),
+            Cat(query.sequence, query.high).eq(sequence),
+        ]
+        packet = job.packet
+        spi, low = bytes_of(parsed.spi), bytes_of(parsed.sequence)
+        m.d.comb += [
+            packet.aad.eq(Mux(context.esn, Cat(spi, bytes_of(esn_high), low), Cat(spi, low))),
+            packet.parameters.key.eq(context.key),
+            packet.parameters.key_size.eq(context.key_size),
+            packet.parameters.powers.eq(context.powers),
+            packet.parameters.nonce.eq(Cat(bytes_of(context.salt), bytes_of(header.iv))),
+            packet.parameters.aad_bytes.eq(Mux(context.esn, 12, 8)),
+            packet.parameters.text_bytes.eq(text_bytes),
+            packet.parameters.decrypt.eq(1),
+        ]
+        return m
+
+    def _esn_high(self, m: Module, low: Value) -> Value:
+        """High half of the sequence number, if it is extended."""
+        context, bottom = self.sa.payload.context, self.sa.payload.bottom
+        windowed = context.replay_window != ReplayWindow.NONE
+        wrapped = Mux(windowed, low < bottom[:32], context.esn_overlap & ~low[-1])
+        high = Signal(32)
+        next_high = Signal(32)
+        m.d.comb += [
+            high.eq(Mux(windowed, bottom[32:], context.esn_high)),
+            next_high.eq(high + 1),
+        ]
+        return Mux(wrapped, next_high, high)

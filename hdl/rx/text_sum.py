@@ -1,0 +1,170 @@
+"""The checksum of a decrypted text without its trailer, whose length is known only at its end."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+from espnic.hdl.flow.ones_sum import WORD_BITS, OnesSum
+from espnic.hdl.layouts import beat
+from espnic.hdl.rx.verdict import opened_text
+from espnic.model.codes import ESP_TRAILER_MIN_BYTES
+
+RING_BYTES = 512
+"""Of text that is kept: the longest trailer has 257 bytes, and its end may lie in any beat."""
+
+_FIND_CLOCKS = 2
+
+
+class TextSum(wiring.Component):
+    """Add the payload of a text, all of it but the ESP trailer, to a checksum.
+
+    ::
+
+        i ─┬─ sums of beats ─ running sum ─ ring of the sums before each beat ─ + ── + ─ o
+           │                                                     │     start ─┘    │
+           └─ ring of beats ─ beat in which the payload ends ────┴─ its part ──────┘
+                      end ─────┘
+
+    Padding may hold anything (RFC 4303, 2.4), so its sum does not follow from its
+    length. The last beats are kept, and for each of them the sum of all before it;
+    when the pad length is known, the beat in which the payload ends is read again
+    and the part of it that is payload is summed.
+
+    Sums are those of `OnesSum` (RFC 1071): big-endian 16-bit numbers from the text's
+    first byte on, not complemented, 0 only if all summed bytes are. When the pad
+    length + 2 is more than the text, the sum has no meaning.
+
+    Latency `latency` clocks from a text's last beat, one beat each clock.
+
+    Parameters
+    ----------
+    width : int
+        Bits of a beat.
+
+    Members
+    -------
+    i : In(stream.Signature(beat(width), always_ready=True))
+        Plaintexts.
+    end : In(stream.Signature(opened_text(), always_ready=True))
+        The pad length of each text, in the clock after its last beat, as `TextEnd` gives it.
+    start : In(stream.Signature(16))
+        The sum to add to, one a text; there ``latency - 1`` clocks after the last beat
+        at the latest, and taken then.
+    o : Out(stream.Signature(16, always_ready=True))
+        One sum a text.
+    """
+
+    latency = _FIND_CLOCKS + OnesSum.latency
+
+    def __init__(self, width: int):
+        self.width = width
+        super().__init__({
+            "i": In(stream.Signature(beat(width), always_ready=True)),
+            "end": In(stream.Signature(opened_text(), always_ready=True)),
+            "start": In(stream.Signature(WORD_BITS)),
+            "o": Out(stream.Signature(WORD_BITS, always_ready=True)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.part = part = OnesSum(self.width)
+        beat_found = self._find_end(m, part)
+        before = self._sums_before(m, beat_found.beat)
+
+        rest = Signal(WORD_BITS)
+        m.d.sync += rest.eq(ones_add(m, before, self.start.payload))
+        m.d.comb += [
+            self.start.ready.eq(beat_found.valid),
+            self.o.payload.eq(ones_add(m, rest, part.o.payload)),
+            self.o.valid.eq(part.o.valid),
+        ]
+        return m
+
+    def _find_end(self, m, part):
+        """Sum the payload's part of the beat in which it ends.
+
+        Returns that beat's place in the ring, as long after the text's last beat as
+        the sums before the beats are known.
+        """
+        beat_bytes = self.width // 8
+        depth = RING_BYTES // beat_bytes
+        m.submodules.beats = ring = Memory(shape=self.width, depth=depth, init=[])
+        write, read = ring.write_port(), ring.read_port(domain="comb")
+        newest = Signal(range(depth))
+        i = self.i.payload
+        m.d.comb += [
+            write.addr.eq(newest),
+            write.data.eq(i.data),
+            write.en.eq(self.i.valid),
+        ]
+        # Bytes are numbered round the ring.
+        pad_end = Signal(range(RING_BYTES))
+        with m.If(self.i.valid):
+            m.d.sync += [
+                newest.eq(newest + 1),
+                pad_end.eq(newest * beat_bytes + i.count - ESP_TRAILER_MIN_BYTES),
+            ]
+
+        payload_end = Signal(data.StructLayout({
+            "byte": exact_log2(beat_bytes), "beat": exact_log2(depth)}))
+        m.d.comb += [
+            payload_end.as_value().eq(pad_end - self.end.payload.pad_length),
+            read.addr.eq(payload_end.beat),
+        ]
+        m.d.sync += [
+            part.i.valid.eq(self.end.valid),
+            part.i.payload.data.eq(read.data),
+            part.i.payload.keep.eq(Cat(payload_end.byte > byte for byte in range(beat_bytes))),
+        ]
+        m.d.comb += part.i.payload.last.eq(1)
+
+        found = data.StructLayout({"valid": 1, "beat": exact_log2(depth)})
+        stages = [Signal(found, name=f"found{stage}") for stage in range(OnesSum.latency)]
+        m.d.sync += [stages[0].valid.eq(self.end.valid), stages[0].beat.eq(payload_end.beat)]
+        m.d.sync += [after.eq(stage) for stage, after in zip(stages, stages[1:], strict=False)]
+        return stages[-1]
+
+    def _sums_before(self, m, place):
+        """The sum of all of the text that lies before the beat at ``place`` of the ring."""
+        depth = RING_BYTES // (self.width // 8)
+        m.submodules.sums = sums = OnesSum(self.width)
+        m.submodules.befores = ring = Memory(shape=WORD_BITS, depth=depth, init=[])
+        write, read = ring.write_port(), ring.read_port(domain="comb")
+        i = self.i.payload
+        m.d.comb += [
+            sums.i.valid.eq(self.i.valid),
+            sums.i.payload.data.eq(i.data),
+            # Only beats with others behind them count, and those are full.
+            sums.i.payload.keep.eq(-1),
+            sums.i.payload.last.eq(1),
+        ]
+        lasts = Signal(OnesSum.latency)
+        newest = Signal(range(depth))
+        before = Signal(WORD_BITS)
+        m.d.sync += lasts.eq(Cat(i.last, lasts))
+        m.d.comb += [
+            write.addr.eq(newest),
+            write.data.eq(before),
+            write.en.eq(sums.o.valid),
+            read.addr.eq(place),
+        ]
+        following = ones_add(m, before, sums.o.payload)
+        with m.If(sums.o.valid):
+            m.d.sync += [
+                newest.eq(newest + 1),
+                before.eq(Mux(lasts[-1], 0, following)),
+            ]
+        return read.data
+
+
+def ones_add(m: Module, a: Value, b: Value) -> Value:
+    """The ones' complement sum of two sums (RFC 1071): 0 only if both are."""
+    total = Signal(WORD_BITS + 1)
+    folded = Signal(WORD_BITS)
+    m.d.comb += [
+        total.eq(a + b),
+        folded.eq(total[:WORD_BITS] + total[WORD_BITS]),
+    ]
+    return folded

@@ -1,0 +1,258 @@
+"""The verdict over a received frame: plaintext or ciphertext, and why."""
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from espnic.hdl.flow.frame_ingress import frame_end
+from espnic.hdl.flow.ones_sum import WORD_BITS
+from espnic.hdl.frame.align import OFFSET_BITS
+from espnic.hdl.layouts import LENGTH_BITS, RxCompletion
+from espnic.hdl.rx.dispatch import icv_bytes, rx_record
+from espnic.hdl.rx.icv_split import received_icv
+from espnic.hdl.sa.replay_windows import WindowAnswer
+from espnic.hdl.sa.usage import usage_port
+from espnic.model.codes import (
+    ESP_HEADER_BYTES,
+    ESP_IV_BYTES,
+    ESP_TRAILER_MIN_BYTES,
+    IcvSize,
+    RxChecksum,
+    RxStatus,
+)
+
+
+def opened_text() -> data.StructLayout:
+    """What is known when the core has given a packet's last beat of plaintext."""
+    return data.StructLayout({"beats": LENGTH_BITS, "pad_length": 8, "next_header": 8})
+
+
+def rx_verdict() -> data.StructLayout:
+    """What leaves: the frame with plaintext if ``restore``, nothing if ``drop``.
+
+    ``text_beats`` beats of plaintext wait, to be restored or forgotten.
+    """
+    return data.StructLayout({
+        "completion": RxCompletion,
+        "bytes": LENGTH_BITS,
+        "text_beats": LENGTH_BITS,
+        "text_offset": OFFSET_BITS,
+        "restore": 1,
+        "drop": 1,
+    })
+
+
+class RxVerdict(wiring.Component):
+    """Compare the ICV, then check the trailer; only if both are right is the frame OK.
+
+    Of a frame whose SA has a replay window it says LATE or REPLAYED, whatever the ICV is. The
+    window answers as all frames before have left it, and nothing of a frame has been released
+    yet, so that this one check is both of RFC 4303, 3.4.3: before decryption and after it.
+    Then it says EXPIRED of a frame whose SA has reached a hard limit, whatever the ICV is. What
+    is none of these and has the right ICV counts for the lifetime of its SA.
+
+    The ICV is compared whole, in one clock, so that the time tells nothing. Pad
+    length + 2 must be less than the text (Linux's rule); the padding's content is
+    not checked (RFC 4303, 2.4, asks the receiver only to be able to). An oversize
+    frame does not leave, and its completion names no SA.
+
+    The checksum of an OK frame is that of the packet in it, of any other that of the
+    frame, and then it has the status of its TCP or UDP checksum too; an oversize frame,
+    which nobody gets, has none.
+
+    Latency 2 clocks from the tag, which comes last, 1 from the checksums and 3 from the other
+    inputs: the ICV is turned and the lengths are checked while GHASH is still at work.
+    One frame each clock, of those that were opened one every other clock.
+
+    Members
+    -------
+    record : In(stream.Signature(rx_record()))
+        One a frame.
+    end : In(stream.Signature(frame_end()))
+        One a frame.
+    icv, tag, text : In(stream.Signature(...))
+        One for each frame that was opened: the ICV received, the tag computed
+        (first byte in bits 7:0), and how the plaintext ends.
+    window : In(stream.Signature(WindowAnswer))
+        One for each frame that is ``windowed``: its place in its SA's replay window.
+    received : Out(1)
+        In the clock in which ``window`` is taken: the frame is authentic, and of an SA that
+        has not expired.
+    usage : Out(usage_port())
+        The lifetime of its SA, asked of for each frame that was opened.
+    frame_sum : In(stream.Signature(16))
+        One a frame: its checksum as it came.
+    packet_sum : In(stream.Signature(16))
+        One for each frame that was opened: the checksum of the decrypted packet.
+    l4 : In(stream.Signature(RxChecksum))
+        One a frame: whether the TCP or UDP checksum in it, as it came, is right.
+    o : Out(stream.Signature(rx_verdict()))
+    """
+
+    def __init__(self):
+        super().__init__({
+            "record": In(stream.Signature(rx_record())),
+            "end": In(stream.Signature(frame_end())),
+            "icv": In(stream.Signature(received_icv())),
+            "tag": In(stream.Signature(128)),
+            "text": In(stream.Signature(opened_text())),
+            "window": In(stream.Signature(WindowAnswer)),
+            "received": Out(1),
+            "usage": Out(usage_port()),
+            "frame_sum": In(stream.Signature(WORD_BITS)),
+            "packet_sum": In(stream.Signature(WORD_BITS)),
+            "l4": In(stream.Signature(RxChecksum)),
+            "o": Out(stream.Signature(rx_verdict())),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        record, end, text = self.record.payload, self.end.payload, self.text.payload
+
+        opened = Signal()
+        complete = Signal()
+        prepares = Signal()
+        prepared = Signal(prepared_frame())
+        prepared_valid = Signal()
+        compares = Signal()
+        compared = Signal(compared_frame())
+        compared_valid = Signal()
+        ready = Signal()
+        taken = Signal()
+        frame = compared.frame
+        query, answer, commit = self.usage.query, self.usage.answer, self.usage.commit
+        m.d.comb += [
+            opened.eq(record.status == RxStatus.OK),
+            complete.eq(self.record.valid & self.end.valid & (
+                ~opened | (self.icv.valid & self.text.valid))),
+            prepares.eq(~prepared_valid | compares),
+            self.record.ready.eq(complete & prepares),
+            self.end.ready.eq(complete & prepares),
+            self.icv.ready.eq(complete & prepares & opened),
+            self.text.ready.eq(complete & prepares & opened),
+            query.payload.eq(prepared.record.sa),
+            query.valid.eq(prepared_valid & prepared.opened & self.tag.valid & ~compared_valid),
+            self.tag.ready.eq(query.valid & query.ready),
+            compares.eq(Mux(prepared.opened, self.tag.ready,
+                            prepared_valid & (~compared_valid | taken))),
+            ready.eq(~self.o.valid | self.o.ready),
+            taken.eq(compared_valid & self.frame_sum.valid & self.l4.valid & ready
+                     & (~frame.opened | (self.packet_sum.valid & answer.valid))
+                     & (~frame.record.windowed | self.window.valid)),
+            self.frame_sum.ready.eq(taken),
+            self.l4.ready.eq(taken),
+            self.packet_sum.ready.eq(taken & frame.opened),
+            answer.ready.eq(taken & frame.opened),
+            self.window.ready.eq(taken & frame.record.windowed),
+        ]
+
+        # First clock: all that needs neither tag nor checksums.
+        icv = self.icv.payload
+        turned = Signal(128)
+        m.d.comb += turned.eq(icv.rotated.replicate(2) >> Cat(Const(0, 3), icv.rotation))
+        mask = Signal(128)
+        m.d.comb += mask.eq(Cat((icv_bytes(record.icv_size) > index).replicate(8)
+                                for index in range(IcvSize.ICV16.bytes)))
+        with m.If(prepares):
+            m.d.sync += [
+                prepared_valid.eq(complete),
+                prepared.opened.eq(opened),
+                prepared.status.eq(record.status),
+                prepared.record.eq(record),
+                prepared.end.eq(end),
+                prepared.text.eq(text),
+                prepared.icv.eq(turned & mask),
+                prepared.mask.eq(mask),
+                prepared.trailer_bytes.eq(
+                    text.pad_length + ESP_TRAILER_MIN_BYTES + icv_bytes(record.icv_size)),
+                prepared.bad_trailer.eq(
+                    text.pad_length + ESP_TRAILER_MIN_BYTES >= record.text_bytes),
+            ]
+            with m.If(end.oversize):
+                m.d.sync += prepared.status.eq(RxStatus.OVERSIZE)
+            with m.Elif(opened & (end.bytes < record.esp_end)):
+                m.d.sync += prepared.status.eq(RxStatus.TRUNCATED)
+        # Second clock: the comparison.
+        with m.If(compares):
+            m.d.sync += [
+                compared_valid.eq(1),
+                compared.frame.eq(prepared),
+                compared.differs.eq(((self.tag.payload & prepared.mask) ^ prepared.icv).any()),
+            ]
+        with m.Elif(taken):
+            m.d.sync += compared_valid.eq(0)
+
+        # Third clock: the verdict, and the checksum that goes with it.
+        differs = compared.differs
+        late, seen = Signal(), Signal()
+        expired = answer.payload.expired
+        status = Signal(RxStatus)
+        m.d.comb += [
+            late.eq(frame.record.windowed & self.window.payload.late),
+            seen.eq(frame.record.windowed & self.window.payload.seen),
+            status.eq(frame.status),
+            self.received.eq((frame.status == RxStatus.OK) & ~differs & ~expired),
+            commit.count.eq(self.received & ~late & ~seen),
+            commit.packets.eq(1),
+            commit.bytes.eq(frame.record.text_bytes),
+            commit.sequence.eq(frame.record.sequence),
+        ]
+        with m.If(frame.status == RxStatus.OK):
+            with m.If(late):
+                m.d.comb += status.eq(RxStatus.LATE)
+            with m.Elif(seen):
+                m.d.comb += status.eq(RxStatus.REPLAYED)
+            with m.Elif(expired):
+                m.d.comb += status.eq(RxStatus.EXPIRED)
+            with m.Elif(differs):
+                m.d.comb += status.eq(RxStatus.AUTH_FAILED)
+            with m.Elif(frame.bad_trailer):
+                m.d.comb += status.eq(RxStatus.BAD_TRAILER)
+
+        o = self.o.payload
+        good = Signal()
+        m.d.comb += good.eq(status == RxStatus.OK)
+        checksum = Mux(good, self.packet_sum.payload, Mux(
+            frame.end.oversize, 0, self.frame_sum.payload))
+        with m.If(ready):
+            m.d.sync += [
+                self.o.valid.eq(taken),
+                o.completion.status.eq(status),
+                o.completion.sa.eq(Mux(frame.end.oversize, 0, frame.record.sa)),
+                o.completion.esp_offset.eq(Mux(good, frame.record.esp_offset, 0)),
+                o.completion.next_header.eq(Mux(good, frame.text.next_header, 0)),
+                o.completion.trailer_bytes.eq(Mux(good, frame.trailer_bytes, 0)),
+                o.completion.checksum.eq(checksum),
+                o.completion.checksum_status.eq(Mux(
+                    good | frame.end.oversize, RxChecksum.NONE, self.l4.payload)),
+                o.bytes.eq(frame.end.bytes),
+                o.text_beats.eq(Mux(frame.opened, frame.text.beats, 0)),
+                o.text_offset.eq(frame.record.esp_offset + ESP_HEADER_BYTES + ESP_IV_BYTES),
+                o.restore.eq(good),
+                o.drop.eq(frame.end.oversize),
+            ]
+        return m
+
+
+def compared_frame() -> data.StructLayout:
+    """A frame whose verdict is next; ``differs`` when the ICV is not the tag."""
+    return data.StructLayout({"frame": prepared_frame(), "differs": 1})
+
+
+def prepared_frame() -> data.StructLayout:
+    """A frame behind the first clock of the verdict.
+
+    ``status`` is OK when it is the tag that decides; ``icv`` has its first byte in bits
+    7:0 and, like ``mask``, zeros behind its bytes.
+    """
+    return data.StructLayout({
+        "opened": 1,
+        "status": RxStatus,
+        "record": rx_record(),
+        "end": frame_end(),
+        "text": opened_text(),
+        "icv": 128,
+        "mask": 128,
+        "trailer_bytes": RxCompletion["trailer_bytes"].shape,
+        "bad_trailer": 1,
+    })

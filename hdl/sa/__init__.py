@@ -1,0 +1,1 @@
+"""Security associations: the table, its look-up, contexts, replay windows and lifetimes."""

@@ -1,0 +1,215 @@
+"""What the engine keeps of the SAs of one direction, one row for each handle."""
+
+from amaranth.hdl import Const, Module, Mux, Signal, Value
+from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from espnic.hdl.layouts import HANDLE_BITS, LookupKey, hash_powers, lookup_key, sa_context
+from espnic.hdl.sa.lookup import LookedUp
+from espnic.hdl.sa.lookup_control import SERIAL_BITS
+from espnic.model.codes import SaDirection
+
+Record = data.StructLayout({
+    "valid": 1,
+    "taken": 1,
+    "serial": SERIAL_BITS,
+    "key_size": 2,
+    "icv_size": 2,
+    "esn": 1,
+    "esn_overlap": 1,
+    "replay_window": 3,
+    "esn_high": 32,
+    "key": LookupKey,
+})
+"""What commands may read of an SA. ``serial`` tells this SA from the last one with its handle.
+An SA that is ``taken`` but not ``valid`` is deleted: packets miss it."""
+
+_STATE_FIELDS = {
+    SaDirection.RX: ("valid", "key_size", "icv_size", "esn", "esn_overlap", "replay_window",
+                     "esn_high", "serial", "spi"),
+    SaDirection.TX: ("valid", "key_size", "icv_size", "esn", "spi"),
+}
+"""What the datapath needs of the record; ``spi`` is that of its key."""
+
+_SECRET_FIELDS = {
+    SaDirection.RX: ("salt", "key", "powers"),
+    SaDirection.TX: ("salt", "seqiv_salt", "key", "powers"),
+}
+
+
+def secrets(lanes: int) -> data.StructLayout:
+    """Key material of an SA, which only the datapath reads."""
+    return data.StructLayout({
+        "salt": 32,
+        "seqiv_salt": 64,
+        "key": 256,
+        "powers": hash_powers(lanes),
+    })
+
+
+def found_sa(lanes: int) -> data.StructLayout:
+    """What a packet learns of its SA. ``context`` means nothing without ``hit``."""
+    return data.StructLayout({"hit": 1, "sa": HANDLE_BITS, "context": sa_context(lanes)})
+
+
+def received_sa(lanes: int) -> data.StructLayout:
+    """What a received packet learns of its SA: also where its replay window begins, modulo 2^64,
+    which means nothing without a window."""
+    return data.StructLayout({**found_sa(lanes).members, "bottom": 64})
+
+
+def row_layouts(
+    lanes: int, direction: SaDirection, ipv6: bool = True,
+) -> dict[str, data.StructLayout]:
+    """Rows of the memories of one direction, by name."""
+    fields = {
+        **{name: field.shape for name, field in Record},
+        **{name: field.shape for name, field in secrets(lanes)},
+        "spi": LookupKey["spi"].shape,
+    }
+
+    def of(names: tuple[str, ...]) -> data.StructLayout:
+        return data.StructLayout({name: fields[name] for name in names})
+
+    return {
+        "state": of(_STATE_FIELDS[direction]),
+        "secret": of(_SECRET_FIELDS[direction]),
+        "record": data.StructLayout({**Record.members, "key": lookup_key(ipv6)}),
+    }
+
+
+def row_write(lanes: int) -> data.StructLayout:
+    """A row to write: always the record, with ``secret`` also the secrets."""
+    return data.StructLayout({
+        "secret": 1,
+        "record": Record,
+        "secrets": secrets(lanes),
+    })
+
+
+class SaContexts(wiring.Component):
+    """Contexts of the SAs of one direction: a row read and a row written each clock.
+
+    Three memories with registered reads. ``state`` and ``secret`` together are the context,
+    both read in the one clock of a look-up, so that a packet sees one SA wholly; a write that
+    leaves
+    the secrets alone changes ``state`` in one clock too. ``record`` is for commands, and the
+    only one they can read: no wire leads from a key to them. A read in the clock of a write
+    gives the old row.
+
+    RAM bits for each SA of a direction, with L lanes: RX 76 state, 288 + 384 L secret; TX 38
+    state, 352 + 384 L secret, 128 more at L = 4; 207 record each. Fields that
+    a direction has no use for (RX ``seqiv_salt``; TX ``esn_overlap``, ``esn_high`` and
+    ``replay_window``) are not kept and read as 0.
+
+    Parameters
+    ----------
+    lanes : int
+        AES lanes of the datapath.
+    sas : int
+        Rows.
+    direction : SaDirection
+        Whose fields to keep.
+    ipv6 : bool
+        Destinations may be IPv6. Without, 97 bits of each record are spared.
+
+    Members
+    -------
+    i : In(stream.Signature(LookedUp, always_ready=True))
+        Handles to read, when ``hit``. Receive: ``serial`` must be that of the row.
+    o : Out(stream.Signature(found_sa(lanes), always_ready=True))
+        The SAs, in order; a row not in use is a miss, with ``sa`` 0.
+    swept : In(1)
+        All miss while it is low: rows are being swept.
+    record_sa : In(range(sas))
+        Row to read for a command, or to write.
+    record : Out(Record)
+        The record at the ``record_sa`` of the clock before.
+    write : In(stream.Signature(row_write(lanes), always_ready=True))
+        What to write to row ``record_sa``.
+
+    Attributes
+    ----------
+    latency : int
+        Clocks from ``i`` to ``o``.
+    """
+
+    latency = 1
+
+    def __init__(self, lanes: int, sas: int, direction: SaDirection, ipv6: bool = True):
+        self.lanes = lanes
+        self.sas = sas
+        self.direction = direction
+        self.ipv6 = ipv6
+        super().__init__({
+            "i": In(stream.Signature(LookedUp, always_ready=True)),
+            "o": Out(stream.Signature(found_sa(lanes), always_ready=True)),
+            "swept": In(1),
+            "record_sa": In(range(sas)),
+            "record": Out(Record),
+            "write": In(stream.Signature(row_write(lanes), always_ready=True)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        row = self.write.payload
+        new = {
+            **{name: row.record[name] for name in Record.members},
+            **{name: row.secrets[name] for name in secrets(self.lanes).members},
+            "spi": row.record.key.spi,
+        }
+        context = self.o.payload.context
+        read_serial = Signal(SERIAL_BITS)
+        read = {**{name: context[name] for name in context.shape().members},
+                "serial": read_serial}
+
+        layouts = row_layouts(self.lanes, self.direction, self.ipv6)
+
+        def keep(name: str, enable: Value) -> None:
+            fields = layouts[name].members
+            m.submodules[name] = ram = memory.Memory(
+                shape=layouts[name], depth=self.sas, init=[])
+            write, look = ram.write_port(), ram.read_port()
+            m.d.comb += [
+                look.addr.eq(self.i.payload.sa),
+                write.addr.eq(self.record_sa),
+                write.en.eq(enable),
+                *(write.data[field].eq(new[field]) for field in fields),
+                *(read[field].eq(look.data[field]) for field in fields),
+            ]
+
+        keep("state", self.write.valid)
+        keep("secret", self.write.valid & row.secret)
+
+        candidate = Signal()
+        sa = Signal(HANDLE_BITS)
+        serial = Signal(SERIAL_BITS)
+        m.d.sync += [
+            self.o.valid.eq(self.i.valid),
+            candidate.eq(self.i.payload.hit & self.swept),
+            sa.eq(self.i.payload.sa),
+            serial.eq(self.i.payload.serial),
+        ]
+        hit = Signal()
+        same = serial == read_serial if self.direction == SaDirection.RX else Const(1)
+        m.d.comb += [
+            hit.eq(candidate & context.valid & same),
+            self.o.payload.hit.eq(hit),
+            self.o.payload.sa.eq(Mux(hit, sa, 0)),
+        ]
+
+        m.submodules.record = ram = memory.Memory(
+            shape=layouts["record"], depth=self.sas, init=[])
+        write, look = ram.write_port(), ram.read_port()
+        m.d.comb += [
+            look.addr.eq(self.record_sa),
+            write.addr.eq(self.record_sa),
+            write.en.eq(self.write.valid),
+        ]
+        for source, target in ((row.record, write.data), (look.data, self.record)):
+            m.d.comb += [
+                *(target[name].eq(source[name]) for name in Record.members if name != "key"),
+                *(target.key[name].eq(source.key[name])
+                  for name in lookup_key(self.ipv6).members),
+            ]
+        return m

@@ -1,0 +1,229 @@
+"""The SA table as the datapath and the registers see it."""
+
+from amaranth.hdl import Module
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from espnic.hdl.layouts import (
+    HANDLE_BITS,
+    IN_FLIGHT_BITS,
+    Event,
+    LookupKey,
+    SaCommand,
+    SaResponse,
+)
+from espnic.hdl.sa.commands import SaCommands
+from espnic.hdl.sa.contexts import SaContexts, found_sa, received_sa, row_layouts
+from espnic.hdl.sa.lookup import SaLookup
+from espnic.hdl.sa.lookup_control import HASH_KEY_BITS, HASH_KEY_DEFAULT, table_bits
+from espnic.hdl.sa.replay_windows import ReplayState, WindowAnswer, WindowQuery
+from espnic.hdl.sa.usage import SaUsage, usage_bits, usage_port
+from espnic.model.codes import SaDirection
+from espnic.model.features import Features
+
+
+def ram_bits_per_sa(width: int, sas: int, direction: SaDirection) -> float:
+    """RAM bits that an SA costs without a replay window: context, usage, and its share of the
+    look-up table if received."""
+    context = sum(row.size for row in row_layouts(width // 128, direction).values())
+    return context + usage_bits() + (table_bits(sas) / sas if direction == SaDirection.RX else 0)
+
+
+class SaStore(wiring.Component):
+    """Finds SAs for packets, one of each direction a clock, while commands change them.
+
+    Receive SAs are found by (destination, encapsulation, SPI), transmit SAs by handle; the two
+    are tables of their own, with handles 1 to ``sas`` - 1 each. Handle 0 and those out of range
+    never hit. A command never delays a packet, and a packet sees an SA wholly as it was
+    before a command or wholly as it is after (``SaCommands``: order of the steps).
+
+    A receive look-up reads the table first and the context one clock later, and a command may
+    come between the two. Every entry and context therefore carries the serial of the ADD that
+    made it: if they differ, or the context is gone, the packet misses. So it can never use the
+    key of an SA that took over the handle after the look-up. The serial may wrap, because
+    a command takes longer than the one clock between the two reads.
+
+    On reset all is swept to zero, keys too: ``sas`` clocks in which look-ups miss and commands
+    wait.
+
+    Replay windows of receive SAs are kept by a ``ReplayState``. Where a window begins is read with
+    the context, for the high half of the sequence number.
+
+    Lifetimes are kept by a ``SaUsage`` for each direction, which a path asks when it judges a
+    frame. An SA is freed when the frames in flight have been judged, so that no count goes to
+    the SA that has the handle next.
+
+    RAM bits for each SA with L lanes (``ram_bits_per_sa``): 957 + 384 L and, in the look-up
+    table, 1.5 (165 + log2(sas)) receive, and the windows (``ReplayState``); 983 + 384 L
+    transmit; 128 more of each at L = 4. Nothing here is an error of a packet; errors of
+    commands are in the response.
+
+    Parameters
+    ----------
+    features : Features
+        The build; ``sas`` from 16 on. The ports of a direction that it lacks are not there, nor
+        those of replay windows in a build without.
+
+    Members
+    -------
+    rx_i : In(stream.Signature(LookupKey, always_ready=True))
+        Keys of received packets.
+    rx_o : Out(stream.Signature(received_sa(lanes), always_ready=True))
+        Their SAs, in order, ``rx_latency`` clocks later; ``sa`` is 0 for a miss.
+    tx_i : In(stream.Signature(HANDLE_BITS, always_ready=True))
+        Handles of packets to send.
+    tx_o : Out(stream.Signature(found_sa(lanes), always_ready=True))
+        Their SAs, in order, ``tx_latency`` clocks later; ``sa`` is 0 for a miss.
+    rx_usage, tx_usage : In(usage_port())
+        Lifetimes (``SaUsage``).
+    rx_limit, tx_limit : Out(stream.Signature(Event, always_ready=True))
+        Limits reached.
+    window_query, window_answer, received, window_event
+        As ``query``, ``answer``, ``received`` and ``event`` of ``ReplayState``.
+    rx_in_flight, tx_in_flight : In(IN_FLIGHT_BITS)
+        Frames that may have looked an SA up and have not been judged.
+    rx_judged, tx_judged : In(1)
+        One of them is being judged.
+    command : In(stream.Signature(SaCommand))
+        Commands, executed one by one.
+    response : Out(stream.Signature(SaResponse))
+        One for each command.
+    hash_key : In(HASH_KEY_BITS)
+        Key of the look-up hash; has a default. May change only while ``rx_empty`` is high and
+        no command is under way.
+    rx_empty : Out(1)
+        There is no receive SA.
+
+    Attributes
+    ----------
+    rx_latency, tx_latency : int
+        In clocks.
+    """
+
+    rx_latency = SaLookup.latency + SaContexts.latency
+    tx_latency = SaContexts.latency
+
+    def __init__(self, features: Features):
+        self.features = features
+        self.lanes = lanes = features.width // 128
+        self.directions = [direction for direction, present in (
+            (SaDirection.RX, features.receive), (SaDirection.TX, features.transmit)) if present]
+        windows = {
+            "window_query": In(stream.Signature(WindowQuery)),
+            "window_answer": Out(stream.Signature(WindowAnswer)),
+            "received": In(1),
+            "window_event": Out(stream.Signature(Event, always_ready=True)),
+        }
+        receive = {
+            "rx_i": In(stream.Signature(LookupKey, always_ready=True)),
+            "rx_o": Out(stream.Signature(received_sa(lanes), always_ready=True)),
+        }
+        transmit = {
+            "tx_i": In(stream.Signature(HANDLE_BITS, always_ready=True)),
+            "tx_o": Out(stream.Signature(found_sa(lanes), always_ready=True)),
+        }
+        super().__init__({
+            **(receive if features.receive else {}),
+            **(transmit if features.transmit else {}),
+            **{f"{direction.name.lower()}_{name}": member
+               for direction in self.directions for name, member in {
+                "usage": In(usage_port()),
+                "limit": Out(stream.Signature(Event, always_ready=True)),
+                "in_flight": In(IN_FLIGHT_BITS),
+                "judged": In(1),
+            }.items()},
+            "command": In(stream.Signature(SaCommand)),
+            "response": Out(stream.Signature(SaResponse)),
+            "hash_key": In(HASH_KEY_BITS, init=HASH_KEY_DEFAULT),
+            "rx_empty": Out(1),
+            **(windows if features.replay_window else {}),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.commands = commands = SaCommands(self.features)
+        wiring.connect(m, wiring.flipped(self.command), commands.command)
+        wiring.connect(m, wiring.flipped(self.response), commands.response)
+        m.d.comb += self.rx_empty.eq(commands.rx_empty)
+        for direction in self.directions:
+            contexts = SaContexts(self.lanes, self.features.sas, direction, self.features.ipv6)
+            m.submodules[direction.name.lower()] = contexts
+            m.d.comb += [
+                contexts.swept.eq(commands.swept),
+                contexts.record_sa.eq(commands.sa),
+                contexts.write.valid.eq(commands.write[direction]),
+                contexts.write.payload.eq(commands.row),
+                commands.records[direction].eq(contexts.record),
+            ]
+            self._use(m, direction, commands)
+            if direction == SaDirection.RX:
+                self._receive(m, contexts, commands)
+            else:
+                self._transmit(m, contexts)
+        if not self.features.receive:
+            # FLUSH has no look-up table to clear.
+            m.d.comb += [commands.reply.valid.eq(1), commands.lookup_swept.eq(1)]
+        return m
+
+    def _receive(self, m: Module, contexts: SaContexts, commands: SaCommands) -> None:
+        """Find SAs by their look-up keys."""
+        m.submodules.lookup = lookup = SaLookup(self.features.sas, self.features.ipv6)
+        wiring.connect(m, commands.request, lookup.request)
+        wiring.connect(m, commands.reply, lookup.reply)
+        wiring.connect(m, lookup.o, contexts.i)
+        m.d.comb += [
+            lookup.hash_key.eq(self.hash_key),
+            commands.lookup_swept.eq(lookup.swept),
+            lookup.i.valid.eq(self.rx_i.valid),
+            lookup.i.payload.eq(self.rx_i.payload),
+            self.rx_o.valid.eq(contexts.o.valid),
+            *(self.rx_o.payload[name].eq(contexts.o.payload[name])
+              for name in found_sa(self.lanes).members),
+        ]
+        if self.features.replay_window:
+            self._keep_windows(m, lookup, commands)
+
+    def _transmit(self, m: Module, contexts: SaContexts) -> None:
+        """Find SAs by their handles."""
+        m.d.comb += [
+            contexts.i.valid.eq(self.tx_i.valid),
+            contexts.i.payload.sa.eq(self.tx_i.payload),
+            contexts.i.payload.hit.eq(self.tx_i.payload < self.features.sas),
+        ]
+        wiring.connect(m, contexts.o, wiring.flipped(self.tx_o))
+
+    def _use(self, m: Module, direction: SaDirection, commands: SaCommands) -> None:
+        """Keep the lifetimes of a direction."""
+        side = direction.name.lower()
+        m.submodules[f"{side}_usage"] = usage = SaUsage(self.features.sas, direction)
+        port = getattr(self, f"{side}_usage")
+        wiring.connect(m, wiring.flipped(port).query, usage.query)
+        wiring.connect(m, usage.answer, wiring.flipped(port).answer)
+        wiring.connect(m, usage.event, wiring.flipped(getattr(self, f"{side}_limit")))
+        wiring.connect(m, commands.usage_write[direction], usage.write)
+        wiring.connect(m, commands.usage_read[direction], usage.read)
+        wiring.connect(m, usage.read_o, commands.usage[direction])
+        m.d.comb += [
+            usage.commit.eq(port.commit),
+            commands.in_flight[direction].eq(getattr(self, f"{side}_in_flight")),
+            commands.judged[direction].eq(getattr(self, f"{side}_judged")),
+        ]
+
+    def _keep_windows(self, m: Module, lookup: SaLookup, commands: SaCommands) -> None:
+        """Read where a replay window begins beside the context of its SA."""
+        m.submodules.windows = windows = ReplayState(
+            self.features.sas, self.features.replay_window)
+        m.d.comb += [
+            windows.bottom_i.valid.eq(lookup.o.valid),
+            windows.bottom_i.payload.eq(lookup.o.payload.sa),
+            self.rx_o.payload.bottom.eq(windows.bottom_o),
+            windows.received.eq(self.received),
+        ]
+        wiring.connect(m, wiring.flipped(self.window_query), windows.query)
+        wiring.connect(m, windows.answer, wiring.flipped(self.window_answer))
+        wiring.connect(m, windows.event, wiring.flipped(self.window_event))
+        wiring.connect(m, commands.window_write, windows.write)
+        m.d.comb += [
+            windows.read.eq(commands.window_read),
+            commands.window_top.eq(windows.read_o),
+        ]

@@ -1,0 +1,1 @@
+"""The transmit path, from the host to the wire."""

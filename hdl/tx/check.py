@@ -1,0 +1,402 @@
+"""Decide whether a frame to send can be done as its descriptor asks."""
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from espnic.hdl.flow.frame_ingress import frame_end
+from espnic.hdl.frame.align import PHASE_BYTES, WORD_BYTES
+from espnic.hdl.layouts import SUPER_LENGTH_BITS, TxDescriptor, sa_context
+from espnic.hdl.lso.segmenter import segment_plan
+from espnic.hdl.rx.dispatch import icv_bytes, looked_up
+from espnic.hdl.sa.usage import usage_port
+from espnic.hdl.tx.pad_capture import pad_lengths
+from espnic.model.codes import (
+    ESP_ALIGNMENT_BYTES,
+    ESP_HEADER_BYTES,
+    ESP_IV_BYTES,
+    ESP_TRAILER_MIN_BYTES,
+    ETHERNET_HEADER_BYTES,
+    FRAME_BYTES_MAX,
+    IPPROTO_TCP,
+    IPPROTO_UDP,
+    IPV4_HEADER_BYTES,
+    IPV6_HEADER_BYTES,
+    TCP_HEADER_BYTES,
+    UDP_HEADER_BYTES,
+    Encapsulation,
+    IcvSize,
+    TxOperation,
+    TxStatus,
+)
+
+ESP_OFFSET_MIN = ETHERNET_HEADER_BYTES + IPV4_HEADER_BYTES
+TEXT_OFFSET = ESP_HEADER_BYTES + ESP_IV_BYTES
+TCP_HEADER_BYTES_MAX = 60
+
+DIVISION_STEP_BITS = 2
+"""Of the number of segments, found in each clock."""
+
+DIVISION_STEPS = -(-SUPER_LENGTH_BITS // DIVISION_STEP_BITS)
+DIVISION_BITS = DIVISION_STEPS * DIVISION_STEP_BITS
+
+
+def tx_frame() -> data.StructLayout:
+    """What is known of a frame to send when its last beat has come."""
+    return data.StructLayout({
+        "descriptor": TxDescriptor,
+        "end": frame_end(SUPER_LENGTH_BITS),
+        "spi": 32,
+        "pads": pad_lengths(),
+    })
+
+
+def tx_request(lanes: int) -> data.StructLayout:
+    """A checked request: its status and SA, and what is needed to do it when it is kept."""
+    return data.StructLayout({
+        "plan": segment_plan(),
+        "context": sa_context(lanes),
+        "next_header": 8,
+    })
+
+
+class TxCheck(wiring.Component):
+    """Check a frame against its descriptor, its SA and the SA's lifetime.
+
+    A request that cannot be done as it asks is refused, with the status that says why: it
+    never leaves in clear. The checks are made in the order of docs/architecture.md.
+
+    One frame each clock, of those to be encrypted one every other clock. Latency 2 clocks from
+    the frame, 1 from its SA: in the first the frame is measured, which takes no SA, so that it
+    passes while the SA is read.
+    A super-frame within 2^17 of the end of the low sequence numbers takes
+    ``DIVISION_STEPS`` + 1 clocks more, to count its segments. The SA's lifetime needs that
+    number too, but only the next request waits for it, that long behind a super-frame to
+    be encrypted.
+
+    Parameters
+    ----------
+    width : int
+        Bits of a beat.
+    lso : bool
+        Super-frames can be cut; without, a request for it is refused.
+
+    Members
+    -------
+    frame : In(stream.Signature(tx_frame()))
+    sa : In(stream.Signature(looked_up(width // 128)))
+        The SA that the frame's descriptor names.
+    usage : Out(usage_port())
+        Its lifetime, asked for when the frame is to be encrypted. What a request serves is
+        committed when it is sealed: its segments, and the bytes of its text without those that
+        segments repeat and the engine adds.
+    o : Out(stream.Signature(tx_request(width // 128)))
+    """
+
+    def __init__(self, width: int, lso: bool = True):
+        self.width = width
+        self.lso = lso
+        lanes = width // 128
+        super().__init__({
+            "frame": In(stream.Signature(tx_frame())),
+            "sa": In(stream.Signature(looked_up(lanes))),
+            "usage": Out(usage_port()),
+            "o": Out(stream.Signature(tx_request(lanes))),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        measured = Signal(measured_frame())
+        measured_valid = Signal()
+        empty = Signal()
+        ready = Signal()
+        taken = Signal()
+        asked = Signal()
+        settling = Signal()
+        query, answer = self.usage.query, self.usage.answer
+        burst = self.lso & measured.frame.descriptor.lso
+        encrypt = self.frame.payload.descriptor.operation == TxOperation.ENCRYPT
+        divided, last_segment, too_many = self.count_segments(m, measured)
+        m.d.comb += [
+            ready.eq(~self.o.valid | self.o.ready),
+            taken.eq(measured_valid & (~measured.near | divided) & self.sa.valid & ready
+                     & (answer.valid | ~asked)),
+            self.sa.ready.eq(taken),
+            empty.eq(~settling & ~measured_valid),
+            query.payload.eq(self.frame.payload.descriptor.sa),
+            query.valid.eq(self.frame.valid & encrypt & empty),
+            self.frame.ready.eq(Mux(
+                encrypt, empty & query.ready, empty | (taken & ~settling & ~burst))),
+        ]
+        with m.If(self.frame.ready):
+            m.d.sync += [measured_valid.eq(self.frame.valid), asked.eq(query.valid)]
+            self.measure(m, measured)
+        with m.Elif(taken):
+            m.d.sync += measured_valid.eq(0)
+        seal, icv_size = self.decide(m, measured, too_many, ready)
+        with m.If(ready):
+            m.d.sync += self.o.valid.eq(taken)
+
+        # The lifetime: a burst keeps its answer until its segments have been counted.
+        sealed = Signal()
+        settled = settling & divided
+        m.d.comb += answer.ready.eq(asked & (settled | taken & ~burst))
+        m.d.sync += settling.eq(
+            Mux(settling, ~(divided & answer.valid), taken & burst & asked))
+        with m.If(taken):
+            m.d.sync += sealed.eq(seal)
+        self.commit(m, measured, Mux(burst, last_segment, 0), icv_size,
+                    Mux(settling, sealed, seal))
+        return m
+
+    def commit(self, m, measured, last_segment, icv_size, count):
+        """Tell what the request serves."""
+        commit, descriptor = self.usage.commit, measured.frame.descriptor
+        m.d.comb += [
+            commit.count.eq(count),
+            commit.packets.eq(last_segment + 1),
+            commit.bytes.eq(measured.text_bytes[IcvSize.ICV16]),
+            commit.sequence.eq(descriptor.sequence + last_segment),
+        ]
+        for size in (IcvSize.ICV8, IcvSize.ICV12):
+            with m.If(icv_size == size):
+                m.d.comb += commit.bytes.eq(measured.text_bytes[size])
+
+    def measure(self, m, measured):
+        """First clock: the lengths, and whether they can be right, for each length of ICV."""
+        frame, descriptor = self.frame.payload, self.frame.payload.descriptor
+        frame_bytes = frame.end.bytes
+        tcp = descriptor.l4_protocol == IPPROTO_TCP
+        udp = descriptor.l4_protocol == IPPROTO_UDP
+        summed = ~descriptor.lso & descriptor.checksum & (tcp | udp)
+        esp_bytes = Signal(signed(SUPER_LENGTH_BITS + 1))
+        behind_l4 = Signal(signed(SUPER_LENGTH_BITS + 1))
+        m.d.comb += [
+            esp_bytes.eq(frame_bytes - descriptor.esp_offset),
+            behind_l4.eq(frame_bytes - (descriptor.l4_offset + descriptor.l4_bytes)),
+        ]
+        l4_min = Mux(descriptor.operation == TxOperation.BYPASS,
+                     ESP_OFFSET_MIN, descriptor.esp_offset + TEXT_OFFSET)
+        m.d.sync += [
+            measured.frame.eq(frame),
+            measured.udp.eq(udp),
+            measured.summed.eq(summed),
+            measured.payload_bytes.eq(frame_bytes - descriptor.header_bytes),
+            *(measured.text_bytes[size].eq(
+                esp_bytes - TEXT_OFFSET - Mux(descriptor.trailer, size.bytes, 0))
+              for size in IcvSize),
+            measured.other_protocol.eq(~tcp & ~udp),
+            measured.scattered.eq(self.scattered(descriptor, tcp, udp)),
+            measured.no_header.eq(frame_bytes < descriptor.header_bytes),
+            measured.no_payload.eq(frame_bytes == descriptor.header_bytes),
+            measured.bad_mss.eq(
+                (descriptor.mss == 0)
+                | (descriptor.mss > FRAME_BYTES_MAX - descriptor.header_bytes)),
+            measured.outside.eq(summed & (
+                unaligned(descriptor.l4_offset)
+                | (descriptor.l4_offset < l4_min)
+                | (descriptor.l4_bytes < Mux(udp, UDP_HEADER_BYTES, TCP_HEADER_BYTES))
+                | (behind_l4 < 0))),
+            measured.near.eq(
+                self.lso & descriptor.lso & descriptor.sequence[SUPER_LENGTH_BITS:32].all()),
+            measured.no_sequence.eq(descriptor.sequence == 0),
+            measured.extended.eq(descriptor.sequence[32:].any()),
+            measured.last_epoch.eq(descriptor.sequence[32:].all()),
+            measured.misplaced.eq(
+                (descriptor.esp_offset < ESP_OFFSET_MIN) | unaligned(descriptor.esp_offset)),
+            measured.headless.eq(esp_bytes < TEXT_OFFSET),
+            measured.unaligned.eq(esp_bytes % ESP_ALIGNMENT_BYTES != 0),
+            measured.too_short.eq(Cat(
+                esp_bytes < TEXT_OFFSET + ESP_ALIGNMENT_BYTES + size.bytes
+                for size in IcvSize)),
+            measured.bad_trailer.eq(Cat(
+                (esp_bytes - (TEXT_OFFSET + ESP_TRAILER_MIN_BYTES + size.bytes) < pad)
+                | (summed & (behind_l4 - (ESP_TRAILER_MIN_BYTES + size.bytes) < pad))
+                for size, pad in zip(IcvSize, frame.pads, strict=True))),
+        ]
+
+    @staticmethod
+    def scattered(descriptor, tcp, udp):
+        """Whether the headers of a super-frame do not follow each other with room for each."""
+        outer, esp = descriptor.outer_offset, descriptor.esp_offset
+        l3, l4, end = descriptor.l3_offset, descriptor.l4_offset, descriptor.header_bytes
+        bypass = descriptor.operation == TxOperation.BYPASS
+        one_header = (l3 == outer) & (descriptor.ipv6 == descriptor.outer_ipv6)
+        l4_bad = Mux(
+            udp, end != l4 + UDP_HEADER_BYTES,
+            (end < l4 + TCP_HEADER_BYTES) | (end > l4 + TCP_HEADER_BYTES_MAX))
+        inner_bad = l4 < l3 + ip_header_bytes(descriptor.ipv6)
+        udp_bytes = Mux(descriptor.encapsulation == Encapsulation.UDP, UDP_HEADER_BYTES, 0)
+        outer_bad = esp < outer + (ip_header_bytes(descriptor.outer_ipv6) + udp_bytes)
+        text = esp + TEXT_OFFSET
+        return (
+            Cat(unaligned(offset) for offset in (outer, l3, l4, end)).any()
+            | (outer < ETHERNET_HEADER_BYTES) | l4_bad
+            | Mux(bypass, ~one_header | inner_bad,
+                  unaligned(esp) | outer_bad
+                  | Mux(l3 == outer, ~one_header | (l4 < text), (l3 < text) | inner_bad))
+        )
+
+    def count_segments(self, m, measured):
+        """Divide the payload of a super-frame by its MSS, digit by digit.
+
+        Whether that is done, the index of the last segment, and whether the low sequence
+        numbers do not suffice for it.
+        """
+        descriptor, end = measured.frame.descriptor, self.frame.payload.end.bytes
+        steps_left = Signal(range(DIVISION_STEPS + 1))
+        dividend = Signal(DIVISION_BITS)
+        rest = Signal.like(descriptor.mss)
+        with m.If(self.frame.ready):
+            m.d.sync += [
+                steps_left.eq(DIVISION_STEPS),
+                dividend.eq(end - self.frame.payload.descriptor.header_bytes - 1),
+                rest.eq(0),
+            ]
+        with m.Elif(steps_left != 0):
+            digits, remains = dividend, rest
+            for _ in range(DIVISION_STEP_BITS):
+                trial = Cat(digits[-1], remains)
+                fits = trial >= descriptor.mss
+                remains = Mux(fits, trial - descriptor.mss, trial)[:len(rest)]
+                digits = Cat(fits, digits[:-1])
+            m.d.sync += [
+                steps_left.eq(steps_left - 1), dividend.eq(digits), rest.eq(remains)]
+
+        # Behind the division its digits stand in the place of the dividend.
+        last_segment = dividend[:SUPER_LENGTH_BITS]
+        low = descriptor.sequence[:SUPER_LENGTH_BITS]
+        divided, passed_end = Signal(), Signal()
+        m.d.sync += [
+            divided.eq(~self.frame.ready & (steps_left == 0)),
+            passed_end.eq((low + last_segment)[SUPER_LENGTH_BITS]),
+        ]
+        return divided, last_segment, measured.near & passed_end
+
+    def decide(self, m, measured, too_many, ready):
+        """Second clock: the checks in their order, and the request when ``ready``.
+
+        Whether it is to be sealed, and the size of its ICV.
+        """
+        frame, descriptor = measured.frame, measured.frame.descriptor
+        sa, context = self.sa.payload, self.sa.payload.context
+        # Without segmentation its checks are constant, and go in synthesis.
+        lso, unsupported = (descriptor.lso, 0) if self.lso else (Const(0), descriptor.lso)
+
+        encrypt = descriptor.operation == TxOperation.ENCRYPT
+
+        def of_this_icv(findings):
+            return findings.bit_select(context.icv_size, 1)
+
+        of_frame = [
+            (unsupported, TxStatus.DROP_UNSUPPORTED),
+            (lso & frame.end.oversize, TxStatus.DROP_LSO_OVERSIZE),
+            (lso & descriptor.trailer & encrypt, TxStatus.DROP_TRAILER),
+            (lso & measured.other_protocol, TxStatus.DROP_LSO_PROTOCOL),
+            (lso & measured.scattered, TxStatus.DROP_OFFSETS),
+            (lso & measured.no_header, TxStatus.DROP_LSO_HEADER),
+            (lso & measured.no_payload, TxStatus.DROP_LSO_PAYLOAD),
+            (lso & measured.bad_mss, TxStatus.DROP_LSO_MSS),
+            (frame.end.oversize, TxStatus.DROP_OVERSIZE),
+            (measured.outside, TxStatus.DROP_OFFSETS),
+            (~encrypt, TxStatus.BYPASSED),
+        ]
+        of_esp = [
+            (~sa.hit, TxStatus.DROP_NO_SA),
+            (measured.no_sequence | (~context.esn & measured.extended), TxStatus.DROP_SEQUENCE),
+            (measured.misplaced | measured.headless | (descriptor.trailer & (
+                measured.unaligned | of_this_icv(measured.too_short))), TxStatus.DROP_SYNTAX),
+            (frame.spi != context.spi, TxStatus.DROP_SPI),
+            (descriptor.trailer & of_this_icv(measured.bad_trailer), TxStatus.DROP_TRAILER),
+            (self.usage.answer.payload.expired, TxStatus.DROP_EXPIRED),
+            (too_many & (~context.esn | measured.last_epoch), TxStatus.DROP_LSO_SEQUENCE),
+        ]
+        status = Signal(TxStatus)
+        refused, frame_status = first_of(m, of_frame)
+        failed, esp_status = first_of(m, of_esp)
+        m.d.comb += status.eq(Mux(refused, frame_status, esp_status))
+
+        seal, keep = Signal(), Signal()
+        plan = self.o.payload.plan
+        m.d.comb += [
+            seal.eq(~refused & ~failed),
+            keep.eq(seal | (status == TxStatus.BYPASSED)),
+        ]
+        same = ("sa", "sequence", "mss", "outer_ipv6", "ipv6", "encapsulation", "outer_id_fixed",
+                "outer_offset", "esp_offset", "l3_offset", "l4_offset", "header_bytes")
+        with m.If(ready):
+            m.d.sync += [
+                *(plan[name].eq(descriptor[name]) for name in same),
+                plan.status.eq(status),
+                plan.keep.eq(keep),
+                plan.seal.eq(seal),
+                plan.lso.eq(keep & lso),
+                plan.trailer.eq(seal & descriptor.trailer),
+                plan.checksum.eq(keep & (lso | measured.summed)),
+                plan.edited.eq(keep & (lso | descriptor.checksum)),
+                plan.udp.eq(measured.udp),
+                plan.tunnel.eq(seal & (descriptor.l3_offset != descriptor.outer_offset)),
+                plan.text_offset.eq(descriptor.esp_offset + TEXT_OFFSET),
+                plan.icv_bytes.eq(icv_bytes(context.icv_size)),
+                plan.bytes.eq(frame.end.bytes),
+                plan.payload_bytes.eq(measured.payload_bytes),
+                self.o.payload.context.eq(context),
+                self.o.payload.next_header.eq(descriptor.next_header),
+            ]
+        return seal, context.icv_size
+
+
+def measured_frame() -> data.StructLayout:
+    """A frame between the two clocks, with the findings that need no SA.
+
+    ``summed`` when a checksum is to be put in, without segmentation: it is ``outside``
+    when what it covers is not in the frame. ``near``: a super-frame so near to the end of the low
+    sequence numbers that they may not suffice. The headers of a super-frame are
+    ``scattered`` when they do not follow each other. An ESP header is ``misplaced``,
+    or ``headless`` when it does not fit the frame with its IV. ``text_bytes`` are those
+    behind the IV, without the ICV's room; they, and ``too_short`` and ``bad_trailer``, of a
+    trailer in the frame, are there for each ``IcvSize``.
+    """
+    return data.StructLayout({
+        "frame": tx_frame(),
+        "udp": 1,
+        "summed": 1,
+        "payload_bytes": SUPER_LENGTH_BITS,
+        "text_bytes": data.ArrayLayout(SUPER_LENGTH_BITS, len(IcvSize)),
+        "other_protocol": 1,
+        "scattered": 1,
+        "no_header": 1,
+        "no_payload": 1,
+        "bad_mss": 1,
+        "outside": 1,
+        "near": 1,
+        "no_sequence": 1,
+        "extended": 1,
+        "last_epoch": 1,
+        "misplaced": 1,
+        "headless": 1,
+        "unaligned": 1,
+        "too_short": len(IcvSize),
+        "bad_trailer": len(IcvSize),
+    })
+
+
+def first_of(m, checks):
+    """Whether a check fails, and the status of the first that does, SEALED when none."""
+    fails = Signal(len(checks))
+    status = Signal(TxStatus)
+    m.d.comb += fails.eq(Cat(condition for condition, _ in checks))
+    for fail, (_, code) in reversed(list(zip(fails, checks, strict=True))):
+        with m.If(fail):
+            m.d.comb += status.eq(code)
+    return fails.any(), status
+
+
+def ip_header_bytes(ipv6: Value) -> Value:
+    """The least length of an IP header."""
+    return Mux(ipv6, IPV6_HEADER_BYTES, IPV4_HEADER_BYTES)
+
+
+def unaligned(offset: Value) -> Value:
+    """Whether an offset is not 2 mod 4, as that of every header behind Ethernet's is."""
+    return offset % WORD_BYTES != PHASE_BYTES

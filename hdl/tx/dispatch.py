@@ -1,0 +1,141 @@
+"""Tell the blocks of the transmit path what to do with a frame that leaves."""
+
+from amaranth.hdl import Cat, Module, Mux
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from espnic.hdl.frame.align import bytes_of
+from espnic.hdl.frame.text_extract import text_span
+from espnic.hdl.frame.text_restore import text_place
+from espnic.hdl.gcm.feed import gcm_packet
+from espnic.hdl.host.registers import TxEvent
+from espnic.hdl.layouts import TxSeqiv, TxVerdict, sa_context
+from espnic.hdl.lso.header_patch import header_patches
+from espnic.hdl.lso.segmenter import patches, segment
+from espnic.hdl.tx.esp_header import esp_header_request
+from espnic.hdl.tx.seqiv import SeqIv
+from espnic.hdl.tx.trailer import trailer_request
+from espnic.model.codes import IcvSize
+
+
+def tx_context(lanes: int) -> data.StructLayout:
+    """What the segments of a sealed request share."""
+    return data.StructLayout({"context": sa_context(lanes), "next_header": 8})
+
+
+def tx_job(lanes: int, lso: bool = True) -> data.StructLayout:
+    """The orders for one frame: none unless ``keep``, those for the crypto path when ``seal``.
+
+    ``again`` when the headers are those of the frame before; ``payload`` is where the
+    payload of a segment joins them. ``edited`` when the host asked for changes.
+    """
+    return data.StructLayout({
+        "verdict": TxVerdict,
+        "event": TxEvent,
+        "keep": 1,
+        "seal": 1,
+        "again": 1,
+        "edited": 1,
+        "payload": text_place(),
+        "patches": header_patches(patches(lso)),
+        "place": text_place(),
+        "header": esp_header_request(),
+        "span": text_span(),
+        "trailer": trailer_request(),
+        "packet": gcm_packet(lanes),
+        "icv_size": IcvSize,
+        "seqiv": TxSeqiv,
+    })
+
+
+class TxDispatch(wiring.Component):
+    """Make the orders for a frame from what is known of it and its SA.
+
+    Combinational, one frame each clock. Nonce and AAD are those of RFC 4106, 4 and 5,
+    with 64-bit sequence numbers of RFC 4303, 2.2.1.
+
+    Parameters
+    ----------
+    width : int
+        Bits of a beat.
+    lso : bool
+        There are super-frames.
+
+    Members
+    -------
+    segment : In(stream.Signature(segment(lso)))
+        The frames of requests.
+    context : In(stream.Signature(tx_context(width // 128)))
+        One for each request that is sealed, taken with its last frame.
+    o : Out(stream.Signature(tx_job(width // 128, lso)))
+    """
+
+    def __init__(self, width: int, lso: bool = True):
+        self.width = width
+        lanes = width // 128
+        super().__init__({
+            "segment": In(stream.Signature(segment(lso))),
+            "context": In(stream.Signature(tx_context(lanes))),
+            "o": Out(stream.Signature(tx_job(lanes, lso))),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.seqiv = seqiv = SeqIv()
+        one, job = self.segment.payload, self.o.payload
+        context = self.context.payload.context
+        taken = self.o.valid & self.o.ready
+        m.d.comb += [
+            self.o.valid.eq(self.segment.valid & (self.context.valid | ~one.seal)),
+            self.segment.ready.eq(taken),
+            self.context.ready.eq(taken & one.seal & one.last),
+            seqiv.sequence.eq(one.sequence),
+            seqiv.salt.eq(context.seqiv_salt),
+        ]
+        m.d.comb += [
+            job.verdict.status.eq(one.status),
+            job.verdict.sa.eq(one.sa),
+            job.verdict.last.eq(one.last),
+            job.event.status.eq(one.status),
+            job.event.first.eq(one.first),
+            job.event.last.eq(one.last),
+            job.event.bytes_in.eq(one.bytes_in),
+            job.event.bytes_out.eq(Mux(one.keep, one.bytes_out, 0)),
+            job.keep.eq(one.keep),
+            job.seal.eq(one.seal),
+            job.again.eq(~one.first),
+            job.edited.eq(one.edited),
+            job.payload.enable.eq(one.lso),
+            job.payload.offset.eq(one.header_bytes),
+            job.patches.eq(one.patches),
+            job.place.enable.eq(one.seal),
+            job.place.offset.eq(one.text_offset),
+            job.header.enable.eq(one.seal),
+            job.header.esp_offset.eq(one.esp_offset),
+            job.header.sequence.eq(one.sequence),
+            job.header.iv.eq(seqiv.iv),
+            job.span.enable.eq(one.seal),
+            job.span.offset.eq(one.text_offset),
+            job.span.bytes.eq(one.payload_bytes),
+            job.trailer.generate.eq(~one.trailer),
+            job.trailer.next_header.eq(self.context.payload.next_header),
+            job.icv_size.eq(context.icv_size),
+            job.seqiv.spi.eq(context.spi),
+            job.seqiv.sequence.eq(one.sequence),
+            job.seqiv.iv.eq(seqiv.iv),
+        ]
+
+        packet = job.packet
+        spi, high, low = (bytes_of(number) for number in (
+            context.spi, one.sequence[32:], one.sequence[:32]))
+        m.d.comb += [
+            packet.aad.eq(Mux(context.esn, Cat(spi, high, low), Cat(spi, low))),
+            packet.parameters.key.eq(context.key),
+            packet.parameters.key_size.eq(context.key_size),
+            packet.parameters.powers.eq(context.powers),
+            packet.parameters.nonce.eq(Cat(bytes_of(context.salt), bytes_of(seqiv.iv))),
+            packet.parameters.aad_bytes.eq(Mux(context.esn, 12, 8)),
+            packet.parameters.text_bytes.eq(one.text_bytes),
+            packet.parameters.decrypt.eq(0),
+        ]
+        return m

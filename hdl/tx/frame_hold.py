@@ -1,0 +1,64 @@
+"""Hold a frame to send until its text can follow its headers without a gap."""
+
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from espnic.hdl.frame.text_restore import text_place
+
+
+class FrameHold(wiring.Component):
+    """Let a frame with text begin a fixed time after its text has.
+
+    The text comes in full, one beat each clock, a known time after it went into the
+    GCM core, and the ICV another known time after its last beat. So there is a first
+    clock in which the frame may begin and never wait again; to wait for the text
+    itself would cost the clocks of the headers.
+
+    One frame each clock. A frame without text (``enable`` 0) passes at once, one with
+    text ``clocks`` after ``begun``.
+
+    Parameters
+    ----------
+    clocks : int
+        The fixed time, 2 or more.
+    depth : int
+        Frames under way, at most.
+
+    Members
+    -------
+    begun : In(1)
+        The text of the next frame with text has begun.
+    i : In(stream.Signature(text_place()))
+        One a frame.
+    o : Out(stream.Signature(text_place()))
+        The same; the frame may leave when it is valid.
+    """
+
+    def __init__(self, clocks: int, depth: int):
+        if clocks < 2:
+            raise ValueError(f"clocks: {clocks!r}, expected 2 or more")
+        self.clocks = clocks
+        self.depth = depth
+        super().__init__({
+            "begun": In(1),
+            "i": In(stream.Signature(text_place())),
+            "o": Out(stream.Signature(text_place())),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        history = Signal(self.clocks - 1)
+        due = Signal(range(self.depth + 1))
+        go = Signal()
+        m.d.sync += [
+            history.eq(Cat(self.begun, history)),
+            due.eq(due + history[-1] - (self.o.valid & self.o.ready & self.i.payload.enable)),
+        ]
+        m.d.comb += [
+            go.eq(~self.i.payload.enable | (due != 0)),
+            self.o.payload.eq(self.i.payload),
+            self.o.valid.eq(self.i.valid & go),
+            self.i.ready.eq(self.o.ready & go),
+        ]
+        return m
