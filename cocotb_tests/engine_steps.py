@@ -2,9 +2,10 @@
 
 from random import Random
 
-from espnic.model import esp, stack, trailer
-from espnic.model.codes import RxStatus, SaDirection, SaOperation, TxOperation
-from espnic.model.sa import SecurityAssociation, command_values
+from espnic.model.esp import esp, trailer
+from espnic.model.host import stack
+from espnic.model.interface.codes import RxStatus, SaDirection, SaOperation, TxOperation
+from espnic.model.sa.sa import SecurityAssociation, command_values
 from espnic.sim import frames
 from espnic.sim.steps import Command, RxFrame, Step, TxFrame
 

@@ -8,8 +8,8 @@ from functools import cache
 from amaranth.lib import data
 
 from espnic.hdl.layouts import beat, gcm_beat, has_spare_lane
-from espnic.model import gcm
-from espnic.model.codes import AES_BLOCK_BYTES, KeySize
+from espnic.model.crypto import gcm
+from espnic.model.interface.codes import AES_BLOCK_BYTES, KeySize
 
 
 def number(octets: bytes) -> int:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from random import Random
 from typing import Protocol
 
-from espnic.model.codes import EVENT_QUEUE_DEPTH, EventKind, SaDirection
+from espnic.model.interface.codes import EVENT_QUEUE_DEPTH, EventKind, SaDirection
 from espnic.model.linux import xfrm_device
 from espnic.model.linux.bus import RegisterBus
 from espnic.model.linux.driver import EspnicDriver

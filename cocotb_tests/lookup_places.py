@@ -12,8 +12,8 @@ from espnic.hdl.sa.lookup_control import (
     hash_bits,
     index_bits,
 )
-from espnic.model.layouts import LOOKUP_KEY
-from espnic.model.toeplitz import toeplitz
+from espnic.model.crypto.toeplitz import toeplitz
+from espnic.model.interface.layouts import LOOKUP_KEY
 
 COLLIDING = 0
 """The hash key under which every key has row 0 of every way."""

@@ -4,7 +4,7 @@ from amaranth.hdl import Module
 from amaranth.lib import wiring
 
 from espnic.hdl.rx.text_end import TextEnd
-from espnic.model.codes import ESP_TRAILER_MIN_BYTES
+from espnic.model.interface.codes import ESP_TRAILER_MIN_BYTES
 
 PAD_LENGTH_MAX = 255
 

@@ -2,8 +2,7 @@
 
 from ipaddress import IPv4Address, IPv6Address
 
-from espnic.model import checksum
-from espnic.model.codes import (
+from espnic.model.interface.codes import (
     ETHERNET_HEADER_BYTES,
     ETHERTYPE_IPV4,
     ETHERTYPE_IPV6,
@@ -12,6 +11,7 @@ from espnic.model.codes import (
     IPV4_HEADER_BYTES,
     IPV6_HEADER_BYTES,
 )
+from espnic.model.net import checksum
 from espnic.sim.frames import MACS, SERVICE_TAG, VLAN_TAG
 
 PROTOCOLS = (IPPROTO_TCP, IPPROTO_UDP)

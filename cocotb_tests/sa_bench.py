@@ -9,8 +9,9 @@ from amaranth.hdl import Fragment
 from amaranth.lib import wiring
 
 from espnic.hdl.layouts import hash_power_count
-from espnic.model import gcm
-from espnic.model.codes import (
+from espnic.model.crypto import gcm
+from espnic.model.device.device import Device
+from espnic.model.interface.codes import (
     Encapsulation,
     IcvSize,
     KeySize,
@@ -19,9 +20,8 @@ from espnic.model.codes import (
     SaOperation,
     SaSelect,
 )
-from espnic.model.device import Device
-from espnic.model.layouts import HANDLE_BITS, LIMITS, LOOKUP_KEY, Field, Layout
-from espnic.model.sa import DEVICE_WINDOWS, SaTable, SecurityAssociation, address_of, lookup_key
+from espnic.model.interface.layouts import HANDLE_BITS, LIMITS, LOOKUP_KEY, Field, Layout
+from espnic.model.sa.sa import DEVICE_WINDOWS, SaTable, SecurityAssociation, address_of, lookup_key
 
 
 def context_layout(lanes: int) -> Layout:

@@ -7,8 +7,8 @@ from amaranth.lib import data
 
 from cocotb_tests.sa_bench import window_code
 from espnic.hdl.rx.dispatch import looked_up
-from espnic.model.codes import IcvSize, KeySize
-from espnic.model.sa import DEVICE_WINDOWS, SecurityAssociation
+from espnic.model.interface.codes import IcvSize, KeySize
+from espnic.model.sa.sa import DEVICE_WINDOWS, SecurityAssociation
 
 
 def random_sa(chance: random.Random) -> SecurityAssociation:

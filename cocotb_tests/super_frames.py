@@ -1,6 +1,6 @@
 """Super-frames as a host hands them over, whatever headers they have, and their descriptors."""
 
-from espnic.model.codes import (
+from espnic.model.interface.codes import (
     FRAME_BYTES_MAX,
     IPPROTO_TCP,
     IPPROTO_UDP,

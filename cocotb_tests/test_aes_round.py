@@ -7,8 +7,8 @@ import pytest
 
 from cocotb_tests.gcm_packets import number
 from espnic.hdl.gcm.aes_round import AesRound, RoundInput
-from espnic.model import aes
-from espnic.model.codes import AES_BLOCK_BYTES
+from espnic.model.crypto import aes
+from espnic.model.interface.codes import AES_BLOCK_BYTES
 from espnic.sim.build import simulate
 from espnic.sim.streams import StreamSink, StreamSource, start_clock_and_reset
 

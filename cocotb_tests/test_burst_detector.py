@@ -6,9 +6,9 @@ import cocotb
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from espnic.hdl.host.burst_detector import BurstDetector
-from espnic.model import events
-from espnic.model.codes import EventKind, SaDirection
-from espnic.model.layouts import EVENT
+from espnic.model.device import events
+from espnic.model.interface.codes import EventKind, SaDirection
+from espnic.model.interface.layouts import EVENT
 from espnic.sim.build import simulate
 from espnic.sim.streams import start_clock_and_reset
 

@@ -10,8 +10,8 @@ import pytest
 
 from cocotb_tests.engine_steps import Traffic, add_commands, alternate, bypass, flip
 from cocotb_tests.plain_frames import frames_not_looked_at, good_frame, headers, l4_bit_wrong
-from espnic.model import safile, stack
-from espnic.model.codes import (
+from espnic.model.host import safile, stack
+from espnic.model.interface.codes import (
     FRAME_BYTES_MAX,
     RxChecksum,
     RxStatus,
@@ -20,9 +20,9 @@ from espnic.model.codes import (
     SaResult,
     TxStatus,
 )
-from espnic.model.features import ALL, WIDTHS
-from espnic.model.packet import parse
-from espnic.model.sa import command_values
+from espnic.model.interface.features import ALL, WIDTHS
+from espnic.model.net.packet import parse
+from espnic.model.sa.sa import command_values
 from espnic.sim import frames
 from espnic.sim.captures import plain_packets
 from espnic.sim.check import compare_outcomes

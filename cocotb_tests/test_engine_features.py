@@ -11,7 +11,7 @@ import pytest
 from cocotb_tests.engine_steps import Traffic, add_commands, alternate, bypass, flip
 from cocotb_tests.super_frames import SuperTraffic, to_be_sealed
 from cocotb_tests.test_engine import compared, statuses
-from espnic.model.codes import (
+from espnic.model.interface.codes import (
     FRAME_BYTES_MAX,
     RxStatus,
     SaDirection,
@@ -19,8 +19,8 @@ from espnic.model.codes import (
     SaResult,
     TxStatus,
 )
-from espnic.model.features import Features
-from espnic.model.sa import command_values
+from espnic.model.interface.features import Features
+from espnic.model.sa.sa import command_values
 from espnic.sim import frames
 from espnic.sim.rtl import Options, build_engine, replay
 from espnic.sim.steps import Command, RxFrame, TxFrame

@@ -10,12 +10,19 @@ from cocotb.triggers import ClockCycles
 from cocotb_tests.engine_steps import Traffic, add_commands
 from cocotb_tests.super_frames import SuperTraffic, to_be_sealed
 from cocotb_tests.test_engine_live import BOTH, Live, request, wire_frame
-from espnic.model.codes import EventKind, RxStatus, SaDirection, SaOperation, SaResult, SaSelect
-from espnic.model.device import Device
-from espnic.model.features import WIDTHS, Features
-from espnic.model.layouts import RX_COMPLETION
-from espnic.model.lifetime import Limits
-from espnic.model.sa import command_values
+from espnic.model.device.device import Device
+from espnic.model.interface.codes import (
+    EventKind,
+    RxStatus,
+    SaDirection,
+    SaOperation,
+    SaResult,
+    SaSelect,
+)
+from espnic.model.interface.features import WIDTHS, Features
+from espnic.model.interface.layouts import RX_COMPLETION
+from espnic.model.sa.lifetime import Limits
+from espnic.model.sa.sa import command_values
 from espnic.sim import frames
 from espnic.sim.build import run
 from espnic.sim.rtl import SIMULATED_SAS as SAS

@@ -15,8 +15,8 @@ from cocotbext.axi import AxiLiteBus, AxiLiteMaster
 
 from cocotb_tests.engine_steps import Traffic, add_commands, bypass
 from cocotb_tests.super_frames import SuperTraffic, to_be_sealed
-from espnic.model import esp, trailer
-from espnic.model.codes import (
+from espnic.model.esp import esp, trailer
+from espnic.model.interface.codes import (
     FRAME_BYTES_MAX,
     EventKind,
     RxStatus,
@@ -24,10 +24,10 @@ from espnic.model.codes import (
     SaOperation,
     SaResult,
 )
-from espnic.model.features import WIDTHS, Features
-from espnic.model.layouts import RX_COMPLETION, TX_DESCRIPTOR
-from espnic.model.registers import BY_NAME
-from espnic.model.sa import command_values
+from espnic.model.interface.features import WIDTHS, Features
+from espnic.model.interface.layouts import RX_COMPLETION, TX_DESCRIPTOR
+from espnic.model.interface.registers import BY_NAME
+from espnic.model.sa.sa import command_values
 from espnic.sim import frames
 from espnic.sim.agents import AxisSink, AxisSource
 from espnic.sim.build import run

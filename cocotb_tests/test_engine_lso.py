@@ -11,8 +11,9 @@ from scapy.layers.inet import TCP
 from cocotb_tests.engine_steps import Traffic, add_commands, alternate, bypass
 from cocotb_tests.super_frames import SEQUENCES_A_REQUEST, SuperTraffic, to_be_sealed
 from cocotb_tests.test_engine import compared, hold, statuses
-from espnic.model import segment, stack
-from espnic.model.codes import (
+from espnic.model.device import segment
+from espnic.model.host import stack
+from espnic.model.interface.codes import (
     FRAME_BYTES_MAX,
     SUPER_FRAME_BYTES_MAX,
     SaDirection,

@@ -9,9 +9,9 @@ import pytest
 
 from cocotb_tests.engine_steps import add_commands, flip
 from cocotb_tests.test_engine import compared, hold, statuses
-from espnic.model import safile, stack
-from espnic.model.codes import Encapsulation, RxStatus, SaDirection
-from espnic.model.packet import parse
+from espnic.model.host import safile, stack
+from espnic.model.interface.codes import Encapsulation, RxStatus, SaDirection
+from espnic.model.net.packet import parse
 from espnic.sim import frames
 from espnic.sim.captures import plain_packets
 from espnic.sim.pcap import read_capture

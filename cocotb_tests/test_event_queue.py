@@ -6,8 +6,8 @@ import cocotb
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from espnic.hdl.host.event_queue import INPUT_DEPTH, EventQueue
-from espnic.model.codes import EVENT_QUEUE_DEPTH
-from espnic.model.layouts import EVENT
+from espnic.model.interface.codes import EVENT_QUEUE_DEPTH
+from espnic.model.interface.layouts import EVENT
 from espnic.sim.build import simulate
 from espnic.sim.streams import StreamSink, StreamSource, start_clock_and_reset
 

@@ -11,8 +11,8 @@ from cocotb.triggers import ClockCycles, RisingEdge
 
 from cocotb_tests.gcm_packets import GcmPacket, GcmPort, lying, number, random_key, random_packet
 from espnic.hdl.gcm.core import GcmCore
-from espnic.model import gcm
-from espnic.model.codes import AES_BLOCK_BYTES
+from espnic.model.crypto import gcm
+from espnic.model.interface.codes import AES_BLOCK_BYTES
 from espnic.sim import vectors
 from espnic.sim.build import simulate
 from espnic.sim.streams import CLOCK_NS, StreamSink, StreamSource, start_clock_and_reset

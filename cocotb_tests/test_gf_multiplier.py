@@ -7,7 +7,7 @@ import pytest
 
 from espnic.hdl.gcm.gf_multiplier import GfMultiplier
 from espnic.hdl.layouts import GHASH_STAGES
-from espnic.model.gcm import gf_multiply
+from espnic.model.crypto.gcm import gf_multiply
 from espnic.sim.build import simulate
 from espnic.sim.streams import CLOCK_NS, StreamSink, StreamSource, start_clock_and_reset
 

@@ -10,8 +10,8 @@ from cocotb.triggers import ClockCycles
 from cocotb_tests.gcm_packets import number, packed, powers_of
 from espnic.hdl.gcm.ghash import Ghash, ghash_slot
 from espnic.hdl.layouts import GHASH_STAGES, ghash_lanes, has_spare_lane, hash_power_count
-from espnic.model import gcm
-from espnic.model.codes import AES_BLOCK_BYTES, KeySize
+from espnic.model.crypto import gcm
+from espnic.model.interface.codes import AES_BLOCK_BYTES, KeySize
 from espnic.sim.build import simulate
 from espnic.sim.streams import CLOCK_NS, StreamSink, StreamSource, start_clock_and_reset
 

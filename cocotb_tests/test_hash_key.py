@@ -9,7 +9,7 @@ import pytest
 from cocotb_tests.gcm_packets import key_size, padded_key, powers_of, random_key
 from espnic.hdl.gcm.hash_subkey import CipherKey, HashKey
 from espnic.hdl.layouts import hash_power_count
-from espnic.model.codes import KeySize
+from espnic.model.interface.codes import KeySize
 from espnic.sim.build import simulate
 from espnic.sim.streams import CLOCK_NS, StreamSink, StreamSource, start_clock_and_reset
 

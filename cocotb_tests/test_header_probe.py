@@ -7,7 +7,7 @@ from cocotb.triggers import RisingEdge
 
 from cocotb_tests.test_ones_sum import ones_sum
 from espnic.hdl.lso.header_probe import HeaderProbe, probe_offsets, probe_record
-from espnic.model.features import Features
+from espnic.model.interface.features import Features
 from espnic.sim.beats import pack, to_beats, unpack
 from espnic.sim.streams import start_clock_and_reset
 from espnic.sim.widths import Ports, bench_features, bench_widths, simulate_widths

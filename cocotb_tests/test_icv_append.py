@@ -6,7 +6,7 @@ from itertools import product
 import cocotb
 
 from espnic.hdl.tx.icv_append import IcvAppend
-from espnic.model.codes import ESP_ALIGNMENT_BYTES, IcvSize
+from espnic.model.interface.codes import ESP_ALIGNMENT_BYTES, IcvSize
 from espnic.sim.beats import receive_packets, to_beats
 from espnic.sim.streams import start_clock_and_reset
 from espnic.sim.widths import Ports, bench_widths, simulate_widths

@@ -6,7 +6,7 @@ from itertools import product
 import cocotb
 
 from espnic.hdl.rx.icv_split import IcvSplit, received_icv
-from espnic.model.codes import IcvSize
+from espnic.model.interface.codes import IcvSize
 from espnic.sim.beats import receive_packets, to_beats, unpack
 from espnic.sim.streams import start_clock_and_reset
 from espnic.sim.widths import Ports, bench_widths, simulate_widths

@@ -17,8 +17,14 @@ from cocotb_tests.plain_frames import (
     one_bit_wrong,
 )
 from espnic.hdl.rx.l4_check import L4Check
-from espnic.model import checksum, receive_checksum
-from espnic.model.codes import FRAME_BYTES_MAX, IPV4_HEADER_BYTES, IPV6_HEADER_BYTES, RxChecksum
+from espnic.model.device import receive_checksum
+from espnic.model.interface.codes import (
+    FRAME_BYTES_MAX,
+    IPV4_HEADER_BYTES,
+    IPV6_HEADER_BYTES,
+    RxChecksum,
+)
+from espnic.model.net import checksum
 from espnic.sim.beats import to_beats
 from espnic.sim.streams import start_clock_and_reset
 from espnic.sim.widths import Ports, bench_widths, simulate_widths

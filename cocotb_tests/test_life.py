@@ -2,7 +2,7 @@
 
 import pytest
 
-from espnic.model.features import WIDTHS
+from espnic.model.interface.features import WIDTHS
 from espnic.sim.life import difference, on_model, on_rtl
 from espnic.sim.lifestory import RECEIVED_AMONG_DELETE, SENT_AMONG_DELETE
 from espnic.sim.rtl import Options

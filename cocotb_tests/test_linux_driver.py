@@ -8,10 +8,10 @@ from cocotb.triggers import ClockCycles, RisingEdge
 from cocotb_tests import linux_scenarios
 from cocotb_tests.linux_scenarios import SCENARIOS
 from cocotb_tests.test_registers import FEATURES, Device16, start
-from espnic.model.device import Device
-from espnic.model.layouts import EVENT
+from espnic.model.device.device import Device
+from espnic.model.device.register_file import RegisterFile
+from espnic.model.interface.layouts import EVENT
 from espnic.model.linux.bus import ModelRegisters, run
-from espnic.model.register_file import RegisterFile
 from espnic.sim.build import simulate
 from espnic.sim.driver import AxiLiteRegisters
 from espnic.sim.streams import StreamSource

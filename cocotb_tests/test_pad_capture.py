@@ -6,7 +6,7 @@ import cocotb
 from cocotb.triggers import RisingEdge
 
 from espnic.hdl.tx.pad_capture import PadCapture
-from espnic.model.codes import ESP_TRAILER_MIN_BYTES, IcvSize
+from espnic.model.interface.codes import ESP_TRAILER_MIN_BYTES, IcvSize
 from espnic.sim.beats import to_beats
 from espnic.sim.streams import start_clock_and_reset
 from espnic.sim.widths import Ports, bench_widths, simulate_widths

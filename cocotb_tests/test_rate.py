@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from espnic.model.codes import ESP_TRAILER_MIN_BYTES, IcvSize, TxOperation
+from espnic.model.interface.codes import ESP_TRAILER_MIN_BYTES, IcvSize, TxOperation
 from espnic.sim import rate, rate_lso
 from espnic.sim.play import Load, play
 from espnic.sim.rate import Workload

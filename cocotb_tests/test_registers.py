@@ -22,8 +22,10 @@ from espnic.hdl.host.registers import Registers, RxEvent, TxEvent
 from espnic.hdl.layouts import HANDLE_BITS, Event
 from espnic.hdl.sa.contexts import found_sa
 from espnic.hdl.sa.store import SaStore
-from espnic.model import registers
-from espnic.model.codes import (
+from espnic.model.device.device import Device
+from espnic.model.device.register_file import RegisterFile, SlaveError
+from espnic.model.interface import registers
+from espnic.model.interface.codes import (
     STATUS_BITS,
     EventKind,
     IcvSize,
@@ -34,13 +36,18 @@ from espnic.model.codes import (
     SaResult,
     TxStatus,
 )
-from espnic.model.device import Device
-from espnic.model.features import Features
-from espnic.model.layouts import EVENT, LENGTH_BITS, LOOKUP_KEY, SUPER_LENGTH_BITS, Field, Layout
+from espnic.model.interface.features import Features
+from espnic.model.interface.layouts import (
+    EVENT,
+    LENGTH_BITS,
+    LOOKUP_KEY,
+    SUPER_LENGTH_BITS,
+    Field,
+    Layout,
+)
+from espnic.model.interface.registers import ADDRESS_BITS, BY_NAME, REGISTERS, WORD_BYTES, Access
+from espnic.model.interface.statistics import statistics
 from espnic.model.linux.bus import RegisterError
-from espnic.model.register_file import RegisterFile, SlaveError
-from espnic.model.registers import ADDRESS_BITS, BY_NAME, REGISTERS, WORD_BYTES, Access
-from espnic.model.statistics import statistics
 from espnic.sim.build import simulate
 from espnic.sim.driver import Driver
 from espnic.sim.streams import CLOCK_NS, StreamSource, start_clock_and_reset

@@ -16,10 +16,10 @@ from espnic.hdl.sa.replay_windows import (
     WindowWrite,
     window_bits,
 )
-from espnic.model import esn
-from espnic.model.codes import EventKind, RxStatus, SaDirection
-from espnic.model.replay import Window
-from espnic.model.sa import DEVICE_WINDOWS
+from espnic.model.esp import esn
+from espnic.model.esp.replay import Window
+from espnic.model.interface.codes import EventKind, RxStatus, SaDirection
+from espnic.model.sa.sa import DEVICE_WINDOWS
 from espnic.sim.beats import pack, unpack
 from espnic.sim.build import simulate
 from espnic.sim.streams import StreamSink, StreamSource, start_clock_and_reset

@@ -9,7 +9,7 @@ from cocotb.triggers import ClockCycles
 from cocotb_tests.opened_texts import WithTextEnd, ones_sum, payload_of, payloads_and_texts
 from espnic.hdl.layouts import beat
 from espnic.hdl.rx.checksum import TEXTS, RxChecksum, placed_beat
-from espnic.model.codes import ETHERNET_HEADER_BYTES, FRAME_BYTES_MAX
+from espnic.model.interface.codes import ETHERNET_HEADER_BYTES, FRAME_BYTES_MAX
 from espnic.sim.beats import pack, to_beats, unpack
 from espnic.sim.streams import start_clock_and_reset
 from espnic.sim.widths import Ports, bench_widths, simulate_widths

@@ -8,10 +8,10 @@ from cocotb_tests.sa_contexts import context, power_bits, random_sa
 from espnic.hdl.rx.dispatch import RxDispatch, rx_job
 from espnic.hdl.rx.parser import rx_header
 from espnic.hdl.sa.contexts import received_sa
-from espnic.model import esn, esp
-from espnic.model.codes import ESP_TRAILER_MIN_BYTES, IcvSize, RxStatus
-from espnic.model.replay import Window
-from espnic.model.sa import DEVICE_WINDOWS
+from espnic.model.esp import esn, esp
+from espnic.model.esp.replay import Window
+from espnic.model.interface.codes import ESP_TRAILER_MIN_BYTES, IcvSize, RxStatus
+from espnic.model.sa.sa import DEVICE_WINDOWS
 from espnic.sim.beats import pack, unpack
 from espnic.sim.streams import start_clock_and_reset
 from espnic.sim.widths import Ports, bench_widths, simulate_widths

@@ -7,8 +7,7 @@ import cocotb
 from cocotb.triggers import ClockCycles
 
 from espnic.hdl.rx.parser import RxParser, rx_header
-from espnic.model import packet
-from espnic.model.codes import (
+from espnic.model.interface.codes import (
     ESP_HEADER_BYTES,
     ESP_TRAILER_MIN_BYTES,
     ETHERTYPE_IPV4,
@@ -25,7 +24,8 @@ from espnic.model.codes import (
     IcvSize,
     RxStatus,
 )
-from espnic.model.features import Features
+from espnic.model.interface.features import Features
+from espnic.model.net import packet
 from espnic.sim.beats import pack, to_beats, unpack
 from espnic.sim.frames import OF_FRAMES
 from espnic.sim.streams import start_clock_and_reset

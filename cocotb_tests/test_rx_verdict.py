@@ -13,8 +13,14 @@ from espnic.hdl.rx.dispatch import rx_record
 from espnic.hdl.rx.icv_split import received_icv
 from espnic.hdl.rx.verdict import RxVerdict, opened_text, rx_verdict
 from espnic.hdl.sa.replay_windows import WindowAnswer
-from espnic.model import esp
-from espnic.model.codes import ESP_TRAILER_MIN_BYTES, FRAME_BYTES_MAX, IcvSize, RxChecksum, RxStatus
+from espnic.model.esp import esp
+from espnic.model.interface.codes import (
+    ESP_TRAILER_MIN_BYTES,
+    FRAME_BYTES_MAX,
+    IcvSize,
+    RxChecksum,
+    RxStatus,
+)
 from espnic.sim.beats import pack, unpack
 from espnic.sim.build import simulate
 from espnic.sim.streams import StreamSink, StreamSource, start_clock_and_reset

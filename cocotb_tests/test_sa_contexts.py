@@ -10,8 +10,8 @@ from cocotb_tests.test_sa_lookup import LOOKED_UP
 from espnic.hdl.layouts import hash_power_count
 from espnic.hdl.sa.contexts import Record, SaContexts, row_write
 from espnic.hdl.sa.lookup_control import SERIAL_BITS
-from espnic.model.codes import SaDirection
-from espnic.model.layouts import LOOKUP_KEY, Field, Layout
+from espnic.model.interface.codes import SaDirection
+from espnic.model.interface.layouts import LOOKUP_KEY, Field, Layout
 from espnic.sim.build import simulate
 from espnic.sim.streams import start_clock_and_reset
 

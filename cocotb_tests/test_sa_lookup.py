@@ -31,7 +31,7 @@ from espnic.hdl.sa.lookup_control import (
     index_bits,
     table_bits,
 )
-from espnic.model.layouts import HANDLE_BITS, LOOKUP_KEY, Field, Layout
+from espnic.model.interface.layouts import HANDLE_BITS, LOOKUP_KEY, Field, Layout
 from espnic.sim.build import simulate
 from espnic.sim.streams import CLOCK_NS, StreamSink, StreamSource, start_clock_and_reset
 

@@ -28,10 +28,17 @@ from espnic.hdl.sa.lookup import SaLookup
 from espnic.hdl.sa.lookup_control import OVERFLOW_ENTRIES, WAYS, hash_bits
 from espnic.hdl.sa.store import SaStore, ram_bits_per_sa
 from espnic.hdl.sa.usage import SaUsage
-from espnic.model.codes import IcvSize, KeySize, SaDirection, SaOperation, SaResult, SaSelect
-from espnic.model.device import Device
-from espnic.model.features import Features
-from espnic.model.layouts import LOOKUP_KEY, SA_COMMAND, SA_RESPONSE
+from espnic.model.device.device import Device
+from espnic.model.interface.codes import (
+    IcvSize,
+    KeySize,
+    SaDirection,
+    SaOperation,
+    SaResult,
+    SaSelect,
+)
+from espnic.model.interface.features import Features
+from espnic.model.interface.layouts import LOOKUP_KEY, SA_COMMAND, SA_RESPONSE
 from espnic.sim.build import simulate
 from espnic.sim.streams import StreamSink, StreamSource, start_clock_and_reset
 

@@ -10,10 +10,17 @@ from cocotb.triggers import RisingEdge
 from cocotb_tests.sa_bench import memories_of
 from espnic.hdl.layouts import struct
 from espnic.hdl.sa.usage import COUNT_BITS, SaUsage, Usage, UsageCommit, UsageWrite, usage_bits
-from espnic.model.codes import EventKind, SaDirection
-from espnic.model.layouts import EVENT, HANDLE_BITS, LIMITS, SUPER_LENGTH_BITS, Field, Layout
-from espnic.model.lifetime import HARD_FIELDS, SOFT_FIELDS, Lifetime
-from espnic.model.lifetime import Limits as LimitsOfModel
+from espnic.model.interface.codes import EventKind, SaDirection
+from espnic.model.interface.layouts import (
+    EVENT,
+    HANDLE_BITS,
+    LIMITS,
+    SUPER_LENGTH_BITS,
+    Field,
+    Layout,
+)
+from espnic.model.sa.lifetime import HARD_FIELDS, SOFT_FIELDS, Lifetime
+from espnic.model.sa.lifetime import Limits as LimitsOfModel
 from espnic.sim.build import simulate
 from espnic.sim.streams import start_clock_and_reset
 

@@ -8,9 +8,10 @@ import cocotb
 from cocotb_tests.super_frames import random_super_frame
 from espnic.hdl.lso.header_probe import probe_record
 from espnic.hdl.lso.segmenter import Segmenter, segment, segment_plan
-from espnic.model import checksum, trailer
-from espnic.model import segment as golden
-from espnic.model.codes import IPPROTO_UDP, IcvSize, TxOperation, TxStatus
+from espnic.model.device import segment as golden
+from espnic.model.esp import trailer
+from espnic.model.interface.codes import IPPROTO_UDP, IcvSize, TxOperation, TxStatus
+from espnic.model.net import checksum
 from espnic.sim.beats import pack, unpack
 from espnic.sim.build import simulate
 from espnic.sim.streams import StreamSink, StreamSource, start_clock_and_reset

@@ -6,7 +6,7 @@ import cocotb
 from cocotb.triggers import RisingEdge
 
 from espnic.hdl.tx.seqiv import SeqIv
-from espnic.model import seqiv
+from espnic.model.esp import seqiv
 from espnic.sim.build import simulate
 from espnic.sim.streams import start_clock_and_reset
 from espnic.sim.widths import Ports, SideBySide

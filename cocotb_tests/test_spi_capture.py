@@ -6,7 +6,7 @@ import cocotb
 from cocotb.triggers import RisingEdge
 
 from espnic.hdl.tx.spi_capture import SpiCapture
-from espnic.model.codes import ESP_HEADER_BYTES
+from espnic.model.interface.codes import ESP_HEADER_BYTES
 from espnic.sim.beats import to_beats
 from espnic.sim.streams import start_clock_and_reset
 from espnic.sim.widths import Ports, bench_widths, simulate_widths

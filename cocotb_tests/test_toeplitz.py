@@ -7,7 +7,7 @@ import cocotb
 import pytest
 
 from espnic.hdl.sa.toeplitz import SerialToeplitz, Toeplitz
-from espnic.model.toeplitz import toeplitz
+from espnic.model.crypto.toeplitz import toeplitz
 from espnic.sim.build import simulate
 from espnic.sim.streams import StreamSink, StreamSource, start_clock_and_reset
 

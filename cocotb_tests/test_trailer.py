@@ -5,7 +5,7 @@ import random
 import cocotb
 
 from espnic.hdl.tx.trailer import TrailerGenerator, trailer_request
-from espnic.model import trailer
+from espnic.model.esp import trailer
 from espnic.sim.beats import pack, receive_packets, to_beats
 from espnic.sim.streams import start_clock_and_reset
 from espnic.sim.widths import Ports, bench_widths, simulate_widths

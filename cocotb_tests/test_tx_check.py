@@ -11,8 +11,9 @@ from cocotb_tests.super_frames import random_super_frame
 from cocotb_tests.test_sa_usage import COMMIT
 from espnic.hdl.rx.dispatch import looked_up
 from espnic.hdl.tx.check import DIVISION_STEPS, TxCheck, tx_frame, tx_request
-from espnic.model import esp
-from espnic.model.codes import (
+from espnic.model.device.device import Device
+from espnic.model.esp import esp
+from espnic.model.interface.codes import (
     FRAME_BYTES_MAX,
     IPPROTO_TCP,
     IPPROTO_UDP,
@@ -22,10 +23,9 @@ from espnic.model.codes import (
     TxOperation,
     TxStatus,
 )
-from espnic.model.device import Device
-from espnic.model.features import Features
-from espnic.model.layouts import TX_DESCRIPTOR
-from espnic.model.lifetime import Limits
+from espnic.model.interface.features import Features
+from espnic.model.interface.layouts import TX_DESCRIPTOR
+from espnic.model.sa.lifetime import Limits
 from espnic.sim.beats import pack, unpack
 from espnic.sim.streams import start_clock_and_reset
 from espnic.sim.widths import Ports, bench_features, bench_widths, simulate_widths

@@ -7,8 +7,8 @@ import cocotb
 from cocotb_tests.sa_contexts import context, power_bits, random_sa
 from espnic.hdl.lso.segmenter import segment
 from espnic.hdl.tx.dispatch import TxDispatch, tx_context, tx_job
-from espnic.model import esp, seqiv
-from espnic.model.codes import TxStatus
+from espnic.model.esp import esp, seqiv
+from espnic.model.interface.codes import TxStatus
 from espnic.sim.beats import pack, unpack
 from espnic.sim.streams import start_clock_and_reset
 from espnic.sim.widths import Ports, bench_widths, simulate_widths

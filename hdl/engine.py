@@ -13,7 +13,7 @@ from espnic.hdl.layouts import RxCompletion, TxDescriptor
 from espnic.hdl.rx.path import RxPath, rx_points
 from espnic.hdl.sa.store import SaStore
 from espnic.hdl.tx.path import TxPath, tx_points
-from espnic.model.features import ALL, Features
+from espnic.model.interface.features import ALL, Features
 
 
 def axi_stream_ports(prefix: str, width: int, user_bits: int, direction) -> dict:

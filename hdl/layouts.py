@@ -6,7 +6,7 @@ A byte stream lies in a word with its first byte in bits 7:0, as on AXI4-Stream.
 from amaranth.lib import data
 from amaranth.utils import ceil_log2
 
-from espnic.model.layouts import (
+from espnic.model.interface.layouts import (
     EVENT,
     HANDLE_BITS,
     LENGTH_BITS,
@@ -23,7 +23,7 @@ from espnic.model.layouts import (
     TX_VERDICT,
     Layout,
 )
-from espnic.model.layouts import OFFSET_BITS as HEADER_OFFSET_BITS
+from espnic.model.interface.layouts import OFFSET_BITS as HEADER_OFFSET_BITS
 
 
 def struct(layout: Layout) -> data.StructLayout:

@@ -51,7 +51,7 @@ class Difference:
 
 
 def records(traces: Iterable[list[tuple[str, dict[str, Any]]]]) -> list[TraceRecord]:
-    """Number the traces of packets in turn from 1, as ``model.device`` gives them."""
+    """Number the traces of packets in turn from 1, as ``model.device.device`` gives them."""
     return [
         TraceRecord(number, point, fields)
         for number, trace in enumerate(traces, start=1)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Made from model/registers.py by make docs. */
+/* Made from model/interface/registers.py by make docs. */
 #ifndef ESPNIC_REGS_H
 #define ESPNIC_REGS_H
 

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from espnic.hdl.layouts import beat, ghash_lanes
-from espnic.model.codes import AES_BLOCK_BYTES, SaDirection
+from espnic.model.interface.codes import AES_BLOCK_BYTES, SaDirection
 from espnic.sim import synth
 from espnic.sim.files import replacing
 from espnic.sim.problem import InputError, SimulationError
@@ -216,7 +216,7 @@ def memory(width: int) -> tuple[float, float, int, int]:
     from espnic.hdl.sa.replay_windows import window_bits
     from espnic.hdl.sa.store import ram_bits_per_sa
     from espnic.hdl.tx.path import SUPER_STORE_BYTES
-    from espnic.model.features import Features
+    from espnic.model.interface.features import Features
     from espnic.sim.rtl import SAS
 
     beat_bits = beat(width).size
@@ -320,7 +320,7 @@ they came and one for their plaintext; on transmit one for frames as they came, 
 
 def markdown(rows: Sequence[Row]) -> str:
     """The text of docs/area.md."""
-    from espnic.model.features import WIDTHS
+    from espnic.model.interface.features import WIDTHS
     from espnic.sim.rtl import SAS
 
     commands = synth.COMMANDS | {

@@ -69,8 +69,8 @@ from espnic.hdl.tx.path import CRYPTO_DEPTH, TxPath, hold_clocks
 from espnic.hdl.tx.seqiv import SeqIv
 from espnic.hdl.tx.spi_capture import SpiCapture
 from espnic.hdl.tx.trailer import TrailerGenerator
-from espnic.model.codes import AES_BLOCK_BYTES, AES_ROUNDS_MAX, RxStatus, SaDirection
-from espnic.model.features import WIDTHS, Features
+from espnic.model.interface.codes import AES_BLOCK_BYTES, AES_ROUNDS_MAX, RxStatus, SaDirection
+from espnic.model.interface.features import WIDTHS, Features
 from espnic.sim.rtl import SAS
 
 BLOCK_BITS = 8 * AES_BLOCK_BYTES

@@ -3,9 +3,16 @@
 from collections.abc import Iterator
 from enum import IntEnum, IntFlag
 
-from espnic.model import codes
-from espnic.model.layouts import RX_COMPLETION, TX_DESCRIPTOR, Layout
-from espnic.model.registers import ADDRESS_BITS, MAGIC, REGISTERS, VERSION, WORD_BITS, Register
+from espnic.model.interface import codes
+from espnic.model.interface.layouts import RX_COMPLETION, TX_DESCRIPTOR, Layout
+from espnic.model.interface.registers import (
+    ADDRESS_BITS,
+    MAGIC,
+    REGISTERS,
+    VERSION,
+    WORD_BITS,
+    Register,
+)
 
 NAME = "espnic_regs.h"
 
@@ -17,7 +24,7 @@ ENUMS: tuple[type[IntEnum] | type[IntFlag], ...] = (
 """What the fields of registers, descriptors and completions hold."""
 
 _HEAD = """/* SPDX-License-Identifier: Apache-2.0 */
-/* Made from model/registers.py by make docs. */
+/* Made from model/interface/registers.py by make docs. */
 #ifndef ESPNIC_REGS_H
 #define ESPNIC_REGS_H
 """

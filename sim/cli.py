@@ -146,7 +146,7 @@ def synth_command(
         help="Write the figures to this file, in Markdown.")] = None,
 ) -> None:
     """Area and longest paths of the blocks, by open synthesis."""
-    from espnic.model.features import WIDTHS
+    from espnic.model.interface.features import WIDTHS
     from espnic.sim import area, synth
 
     chosen = synth.select(blocks or [], width or WIDTHS, target or ["xcup"], place)
@@ -173,7 +173,7 @@ def bench_command(
         help="Put a summary into its place in this Markdown file.")] = None,
 ) -> None:
     """Rates and latency of the RTL, frames back to back in both directions."""
-    from espnic.model.features import WIDTHS
+    from espnic.model.interface.features import WIDTHS
     from espnic.sim import rate, rate_report
 
     counts = sas or (rate_report.QUICK_SA_COUNTS if quick else rate.SA_COUNTS)

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from espnic.hdl.sa.store import ram_bits_per_sa
-from espnic.model.codes import SaDirection
-from espnic.model.features import WIDTHS, Features
-from espnic.model.layouts import RX_COMPLETION, TX_DESCRIPTOR, Layout
+from espnic.model.interface.codes import SaDirection
+from espnic.model.interface.features import WIDTHS, Features
+from espnic.model.interface.layouts import RX_COMPLETION, TX_DESCRIPTOR, Layout
 from espnic.sim import figures
 from espnic.sim.build import PROJECT
 from espnic.sim.package import table

@@ -2,7 +2,7 @@
 
 from cocotbext.axi import AxiLiteMaster, AxiResp
 
-from espnic.model import registers
+from espnic.model.interface import registers
 from espnic.model.linux.bus import RegisterError
 from espnic.model.linux.hardware import Hardware
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from espnic.model.features import WIDTHS, WINDOWS, Features
+from espnic.model.interface.features import WIDTHS, WINDOWS, Features
 from espnic.sim import rtl
 from espnic.sim.files import replacing
 from espnic.sim.package import Chosen, package

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from espnic.model.features import Features
+from espnic.model.interface.features import Features
 from espnic.sim.build import PROJECT
 
 BENCH = PROJECT / "docs" / "bench.json"

@@ -7,9 +7,9 @@ so that a mistake there does not hide itself.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from espnic.model import esp
-from espnic.model.codes import FRAME_BYTES_MAX, Encapsulation, RxStatus
-from espnic.model.sa import SecurityAssociation
+from espnic.model.esp import esp
+from espnic.model.interface.codes import FRAME_BYTES_MAX, Encapsulation, RxStatus
+from espnic.model.sa.sa import SecurityAssociation
 
 MACS = bytes.fromhex("020000000b01" "020000000a01")
 VLAN_TAG = bytes.fromhex("81000123")

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from espnic.model.codes import SaResult
-from espnic.model.device import Device, RxResult, TxResult
-from espnic.model.features import Features
+from espnic.model.device.device import Device, RxResult, TxResult
+from espnic.model.interface.codes import SaResult
+from espnic.model.interface.features import Features
 from espnic.model.trace import TraceRecord
 from espnic.sim.steps import Command, Outcome, Received, RxFrame, Step, TxFrame
 

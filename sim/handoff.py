@@ -10,10 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from espnic.model import ip, safile, stack
-from espnic.model.codes import TxOperation
-from espnic.model.sa import SecurityAssociation
-from espnic.model.stack import Outgoing, Request
+from espnic.model.host import safile, stack
+from espnic.model.host.stack import Outgoing, Request
+from espnic.model.interface.codes import TxOperation
+from espnic.model.net import ip
+from espnic.model.sa.sa import SecurityAssociation
 from espnic.sim.captures import archived_capture
 from espnic.sim.pcap import read_capture
 from espnic.sim.problem import CaptureError, Mismatch

@@ -10,11 +10,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from espnic.model.device import Device
-from espnic.model.features import WIDTHS, Features
+from espnic.model.device.device import Device
+from espnic.model.device.register_file import RegisterFile
+from espnic.model.interface.features import WIDTHS, Features
 from espnic.model.linux.bus import ModelRegisters
 from espnic.model.linux.bus import run as run_coroutine
-from espnic.model.register_file import RegisterFile
 from espnic.sim.build import cache_directory, run
 from espnic.sim.lifestory import Entry, Story
 from espnic.sim.ports import ModelPorts

@@ -11,10 +11,10 @@ import cocotb
 from cocotb import start_soon
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster
 
-from espnic.model.codes import RxStatus
-from espnic.model.layouts import RX_COMPLETION, TX_DESCRIPTOR
+from espnic.model.host.stack import Request
+from espnic.model.interface.codes import RxStatus
+from espnic.model.interface.layouts import RX_COMPLETION, TX_DESCRIPTOR
 from espnic.model.linux.hardware import Hardware
-from espnic.model.stack import Request
 from espnic.sim.agents import AxisSink, AxisSource
 from espnic.sim.driver import AxiLiteRegisters
 from espnic.sim.lifestory import Action, Story

@@ -11,8 +11,8 @@ from ipaddress import IPv4Address
 from random import Random
 from typing import Protocol
 
-from espnic.model import gso, ip
-from espnic.model.codes import (
+from espnic.model.host.stack import Request
+from espnic.model.interface.codes import (
     Encapsulation,
     EventKind,
     IcvSize,
@@ -22,6 +22,7 @@ from espnic.model.codes import (
     SaOperation,
     SaResult,
 )
+from espnic.model.interface.registers import REGISTERS, Access
 from espnic.model.linux import xfrm_device
 from espnic.model.linux.bus import RegisterBus
 from espnic.model.linux.driver import EspnicDriver
@@ -31,9 +32,8 @@ from espnic.model.linux.host import Host
 from espnic.model.linux.netdev import NetDevice
 from espnic.model.linux.skb import SkBuff
 from espnic.model.linux.xfrm import Direction, KmState, Limits, Usage, XfrmState, state_of
-from espnic.model.registers import REGISTERS, Access
-from espnic.model.sa import SALT_BYTES, SEQIV_SALT_BYTES, SecurityAssociation
-from espnic.model.stack import Request
+from espnic.model.net import gso, ip
+from espnic.model.sa.sa import SALT_BYTES, SEQIV_SALT_BYTES, SecurityAssociation
 from espnic.sim.steps import Received
 
 Action = Callable[[], Awaitable[None]]

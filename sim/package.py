@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
 
-from espnic.model.features import Features
-from espnic.model.layouts import RX_COMPLETION, TX_DESCRIPTOR
+from espnic.model.interface.features import Features
+from espnic.model.interface.layouts import RX_COMPLETION, TX_DESCRIPTOR
 from espnic.sim import figures, regdoc
 from espnic.sim.build import PROJECT
 from espnic.sim.memories import ram_bits

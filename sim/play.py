@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from espnic.model import segment
-from espnic.model.layouts import RX_COMPLETION, TX_DESCRIPTOR
+from espnic.model.device import segment
+from espnic.model.interface.layouts import RX_COMPLETION, TX_DESCRIPTOR
 from espnic.sim.build import Build, Run, cache_directory, run
 from espnic.sim.problem import SimulationError
 from espnic.sim.rig import sweep_clocks

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from espnic.model.device import Device
-from espnic.model.stack import Request
+from espnic.model.device.device import Device
+from espnic.model.host.stack import Request
 from espnic.sim.lifestory import Action
 from espnic.sim.steps import Received
 

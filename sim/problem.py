@@ -1,6 +1,6 @@
 """What stops the command. Each message is for the user."""
 
-from espnic.model.safile import SaFileError
+from espnic.model.host.safile import SaFileError
 from espnic.model.trace import TraceError
 
 

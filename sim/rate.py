@@ -11,15 +11,17 @@ from ipaddress import ip_address
 from pathlib import Path
 from random import Random
 
-from espnic.model import esp, gso, ip, stack
-from espnic.model.codes import (
+from espnic.model.esp import esp
+from espnic.model.host import stack
+from espnic.model.interface.codes import (
     IPPROTO_TCP,
     IPPROTO_UDP,
     IPV4_HEADER_BYTES,
     IcvSize,
     RxStatus,
 )
-from espnic.model.sa import SecurityAssociation
+from espnic.model.net import gso, ip
+from espnic.model.sa.sa import SecurityAssociation
 from espnic.sim.bare import play_bare
 from espnic.sim.play import EngineRig, Load, Passage, Played, play
 from espnic.sim.problem import SimulationError

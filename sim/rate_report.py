@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from espnic.model.features import WIDTHS
+from espnic.model.interface.features import WIDTHS
 from espnic.sim import rate, rate_lso
 from espnic.sim.files import replacing
 from espnic.sim.problem import InputError

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from enum import IntEnum
 
-from espnic.model.codes import (
+from espnic.model.interface.codes import (
     Encapsulation,
     EventKind,
     IcvSize,
@@ -13,7 +13,7 @@ from espnic.model.codes import (
     SaOperation,
     SaResult,
 )
-from espnic.model.registers import (
+from espnic.model.interface.registers import (
     CAPABILITIES,
     REGISTERS,
     WORD_BITS,
@@ -46,12 +46,12 @@ _SOFTWARE = {
 
 
 def systemrdl() -> str:
-    """The text of the description, made of ``model.registers`` and nothing else."""
+    """The text of the description, made of ``model.interface.registers`` and nothing else."""
     return "".join(f"{line}\n" for line in _lines())
 
 
 def _lines() -> Iterator[str]:
-    yield "// Made from model/registers.py by make docs."
+    yield "// Made from model/interface/registers.py by make docs."
     yield f"addrmap {NAME} {{"
     yield '    name = "ESP offload engine";'
     yield "    littleendian;"

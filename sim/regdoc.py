@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from espnic.model.registers import rows
-from espnic.model.statistics import HARDWARE
+from espnic.model.interface.registers import rows
+from espnic.model.interface.statistics import HARDWARE
 from espnic.sim.cheader import ENUMS, NAME, cheader
 from espnic.sim.rdl import systemrdl
 
@@ -15,10 +15,10 @@ HEADER = PROJECT / "registers" / NAME
 
 _HEAD = """# Registers
 
-32-bit registers on AXI4-Lite, at byte offsets. Made from `model/registers.py` by
+32-bit registers on AXI4-Lite, at byte offsets. Made from `model/interface/registers.py` by
 `make docs`, as are `registers/espnic.rdl` (SystemRDL 2.0) and the C header
-`registers/espnic_regs.h`; the RTL decodes the same table, and `model/register_file.py` is its
-golden model. For HTML: `pip install peakrdl`, `peakrdl html registers/espnic.rdl -o out/html`.
+`registers/espnic_regs.h`; the RTL decodes the same table, and `model/device/register_file.py` is
+its golden model. For HTML: `pip install peakrdl`, `peakrdl html registers/espnic.rdl -o out/html`.
 
 Access: R reads only, RW reads what was written last, W is written only and reads 0, RW1C is
 cleared by writing 1. Every other access, and every offset not listed, answers SLVERR and changes
@@ -51,7 +51,7 @@ clocks of a first one tell one AUTH_BURST event; the next failure after the wind
 _STATISTICS = """
 ## Statistics
 
-What `ethtool -S` prints of the device (`model/statistics.py`), from the counters.
+What `ethtool -S` prints of the device (`model/interface/statistics.py`), from the counters.
 
 | name | of the counters | meaning |
 | --- | --- | --- |

@@ -8,8 +8,8 @@ import re
 from dataclasses import dataclass
 
 from espnic.hdl.sa.lookup_control import HASH_KEY_BITS, HASH_KEY_DEFAULT
-from espnic.model.codes import RxStatus, TxStatus
-from espnic.model.layouts import RX_COMPLETION, SA_COMMAND, SA_RESPONSE, TX_VERDICT
+from espnic.model.interface.codes import RxStatus, TxStatus
+from espnic.model.interface.layouts import RX_COMPLETION, SA_COMMAND, SA_RESPONSE, TX_VERDICT
 from espnic.sim.build import PROJECT
 from espnic.sim.netlist import Netlist
 from espnic.sim.taps import tap_names

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeGuard, TypeVar
 
-from espnic.model.layouts import TX_DESCRIPTOR
-from espnic.model.safile import shown
+from espnic.model.host.safile import shown
+from espnic.model.interface.layouts import TX_DESCRIPTOR
 from espnic.sim.problem import CaptureError
 
 Item = TypeVar("Item")

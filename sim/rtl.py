@@ -12,8 +12,8 @@ from pathlib import Path
 
 from amaranth.lib import wiring
 
-from espnic.model.features import ALL, Features
-from espnic.model.layouts import RX_COMPLETION
+from espnic.model.interface.features import ALL, Features
+from espnic.model.interface.layouts import RX_COMPLETION
 from espnic.sim.build import PROJECT, build, cache_directory, locked
 from espnic.sim.files import replacing
 from espnic.sim.netlist import Netlist, elaborate

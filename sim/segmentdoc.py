@@ -4,9 +4,10 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from espnic.model import checksum, esp
-from espnic.model.codes import ESP_HEADER_BYTES, IPPROTO_TCP, TCP_HEADER_BYTES
-from espnic.model.stack import device_request
+from espnic.model.esp import esp
+from espnic.model.host.stack import device_request
+from espnic.model.interface.codes import ESP_HEADER_BYTES, IPPROTO_TCP, TCP_HEADER_BYTES
+from espnic.model.net import checksum
 from espnic.sim import segmentpicture
 from espnic.sim.segmentexample import Example, device_for, example, load
 

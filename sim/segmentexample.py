@@ -4,16 +4,16 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from espnic.model import esp
-from espnic.model.codes import (
+from espnic.model.device.device import Device, TxResult
+from espnic.model.esp import esp
+from espnic.model.interface.codes import (
     ESP_HEADER_BYTES,
     ESP_IV_BYTES,
     ESP_TRAILER_MIN_BYTES,
     SaDirection,
     SaOperation,
 )
-from espnic.model.device import Device, TxResult
-from espnic.model.sa import command_values
+from espnic.model.sa.sa import command_values
 from espnic.sim import handoff
 from espnic.sim.handoff import OffloadCapture
 

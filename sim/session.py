@@ -10,13 +10,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from espnic.model import safile
-from espnic.model.codes import SaDirection, SaOperation, SaResult
-from espnic.model.device import Device
-from espnic.model.features import WIDTHS, Features
-from espnic.model.sa import SecurityAssociation, command_values
-from espnic.model.safile import UnsupportedSa
-from espnic.model.stack import Receiver
+from espnic.model.device.device import Device
+from espnic.model.host import safile
+from espnic.model.host.safile import UnsupportedSa
+from espnic.model.host.stack import Receiver
+from espnic.model.interface.codes import SaDirection, SaOperation, SaResult
+from espnic.model.interface.features import WIDTHS, Features
+from espnic.model.sa.sa import SecurityAssociation, command_values
 from espnic.sim import captures, golden, handoff, report, rtl, traffic
 from espnic.sim.check import compare_outcomes
 from espnic.sim.handoff import HandedOff

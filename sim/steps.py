@@ -5,7 +5,7 @@ The golden model and the RTL take the same steps and give outcomes of the same f
 
 from dataclasses import dataclass, field
 
-from espnic.model.codes import SaResult
+from espnic.model.interface.codes import SaResult
 from espnic.model.trace import TraceRecord
 
 

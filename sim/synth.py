@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from espnic.model.features import WIDTHS
+from espnic.model.interface.features import WIDTHS
 from espnic.sim import hierarchy, mapped
 from espnic.sim.build import cache_directory, locked
 from espnic.sim.files import replacing

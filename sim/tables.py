@@ -15,10 +15,10 @@ import cocotb
 from amaranth.lib import wiring
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from espnic.model.codes import SaDirection, SaOperation
-from espnic.model.features import ALL
-from espnic.model.layouts import SA_COMMAND
-from espnic.model.sa import SecurityAssociation, command_values
+from espnic.model.interface.codes import SaDirection, SaOperation
+from espnic.model.interface.features import ALL
+from espnic.model.interface.layouts import SA_COMMAND
+from espnic.model.sa.sa import SecurityAssociation, command_values
 from espnic.sim.build import build, cache_directory, locked, run
 from espnic.sim.netlist import Netlist
 from espnic.sim.problem import SimulationError

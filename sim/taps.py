@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from espnic.model.codes import (
+from espnic.model.device.device import IN_FLIGHT_MAX
+from espnic.model.interface.codes import (
     ESP_HEADER_BYTES,
     ESP_IV_BYTES,
     ESP_TRAILER_MIN_BYTES,
@@ -20,8 +21,7 @@ from espnic.model.codes import (
     SaResult,
     TxStatus,
 )
-from espnic.model.device import IN_FLIGHT_MAX
-from espnic.model.layouts import (
+from espnic.model.interface.layouts import (
     RX_COMPLETION,
     RX_LOOKED_UP,
     RX_PARSED,
@@ -30,7 +30,7 @@ from espnic.model.layouts import (
     TX_VERDICT,
     Layout,
 )
-from espnic.model.sa import address_of
+from espnic.model.sa.sa import address_of
 from espnic.model.trace import TraceRecord
 from espnic.sim.steps import Command, Outcome, Received, RxFrame, Step, TxFrame
 

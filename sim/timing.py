@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import wavedrom
 
-from espnic.model.codes import RxStatus
-from espnic.model.layouts import RX_COMPLETION
-from espnic.model.registers import REGISTERS
+from espnic.model.interface.codes import RxStatus
+from espnic.model.interface.layouts import RX_COMPLETION
+from espnic.model.interface.registers import REGISTERS
 from espnic.sim.build import PROJECT, run
 from espnic.sim.problem import SimulationError
 from espnic.sim.rtl import Options, build_engine

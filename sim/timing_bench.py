@@ -14,10 +14,11 @@ from cocotb import start_soon
 from cocotb.triggers import ClockCycles, RisingEdge
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster
 
-from espnic.model import esp, registers, trailer
-from espnic.model.codes import IPPROTO_IPIP, SaDirection, SaOperation, TxOperation
-from espnic.model.layouts import TX_DESCRIPTOR
-from espnic.model.sa import SecurityAssociation, command_values
+from espnic.model.esp import esp, trailer
+from espnic.model.interface import registers
+from espnic.model.interface.codes import IPPROTO_IPIP, SaDirection, SaOperation, TxOperation
+from espnic.model.interface.layouts import TX_DESCRIPTOR
+from espnic.model.sa.sa import SecurityAssociation, command_values
 from espnic.sim import frames
 from espnic.sim.agents import AxisSource
 from espnic.sim.driver import Driver

@@ -8,13 +8,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from random import Random
 
-from espnic.model import esn, ip, stack
-from espnic.model.codes import RxStatus, SaDirection, SaOperation, SaSelect, TxStatus
-from espnic.model.esn import EsnState
-from espnic.model.features import Features
-from espnic.model.ip import IpPacket
-from espnic.model.sa import SEQIV_SALT_BYTES, SecurityAssociation, command_values
-from espnic.model.stack import Outgoing, Request
+from espnic.model.esp import esn
+from espnic.model.esp.esn import EsnState
+from espnic.model.host import stack
+from espnic.model.host.stack import Outgoing, Request
+from espnic.model.interface.codes import RxStatus, SaDirection, SaOperation, SaSelect, TxStatus
+from espnic.model.interface.features import Features
+from espnic.model.net import ip
+from espnic.model.net.ip import IpPacket
+from espnic.model.sa.sa import SEQIV_SALT_BYTES, SecurityAssociation, command_values
 from espnic.sim.golden import Golden
 from espnic.sim.pcap import Capture
 from espnic.sim.steps import Command, Outcome, RxFrame, Step, TxFrame

@@ -11,7 +11,7 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
 
-from espnic.model.features import ALL, Features
+from espnic.model.interface.features import ALL, Features
 from espnic.sim.build import simulate
 from espnic.sim.streams import StreamSink, StreamSource
 

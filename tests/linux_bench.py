@@ -4,16 +4,16 @@ from random import Random
 
 import pytest
 
-from espnic.model.codes import SaOperation, SaResult
-from espnic.model.device import Device, RxResult, TxResult
-from espnic.model.features import Features
+from espnic.model.device.device import Device, RxResult, TxResult
+from espnic.model.device.register_file import RegisterFile
+from espnic.model.interface.codes import SaOperation, SaResult
+from espnic.model.interface.features import Features
 from espnic.model.linux.bus import ModelRegisters, RegisterError, run
 from espnic.model.linux.driver import EspnicDriver
 from espnic.model.linux.errors import LinuxError
 from espnic.model.linux.hardware import Hardware
 from espnic.model.linux.host import Host
 from espnic.model.linux.xfrm import Direction, OffloadFlags, XfrmState, state_of
-from espnic.model.register_file import RegisterFile
 from tests.sas import make_sa
 
 SAS = 16

@@ -2,8 +2,8 @@
 
 from ipaddress import ip_address
 
-from espnic.model.codes import RxStatus, TxStatus
-from espnic.model.layouts import (
+from espnic.model.interface.codes import RxStatus, TxStatus
+from espnic.model.interface.layouts import (
     RX_COMPLETION,
     RX_LOOKED_UP,
     RX_PARSED,

@@ -3,10 +3,10 @@
 from ipaddress import ip_address
 from random import Random
 
-from espnic.model import gso, ip
-from espnic.model.codes import Encapsulation, IcvSize
-from espnic.model.sa import SecurityAssociation
-from espnic.model.stack import Outgoing
+from espnic.model.host.stack import Outgoing
+from espnic.model.interface.codes import Encapsulation, IcvSize
+from espnic.model.net import gso, ip
+from espnic.model.sa.sa import SecurityAssociation
 from espnic.sim import frames
 
 TCP, UDP = 6, 17

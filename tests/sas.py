@@ -4,10 +4,10 @@ from ipaddress import ip_address
 from random import Random
 from typing import Any
 
-from espnic.model.codes import Encapsulation, IcvSize, SaDirection, SaOperation, SaResult
-from espnic.model.device import Device
-from espnic.model.features import Features
-from espnic.model.sa import SecurityAssociation, command_values
+from espnic.model.device.device import Device
+from espnic.model.interface.codes import Encapsulation, IcvSize, SaDirection, SaOperation, SaResult
+from espnic.model.interface.features import Features
+from espnic.model.sa.sa import SecurityAssociation, command_values
 
 ADDRESSES = {
     4: (ip_address("192.0.2.1"), ip_address("192.0.2.2")),

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from espnic.model import aes, gcm
+from espnic.model.crypto import aes, gcm
 
 PLAINTEXT = bytes.fromhex("00112233445566778899aabbccddeeff")
 KEY = bytes(range(32))

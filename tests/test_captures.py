@@ -8,8 +8,9 @@ from random import Random
 
 import pytest
 
-from espnic.model import ip, safile, stack
-from espnic.model.codes import RxStatus
+from espnic.model.host import safile, stack
+from espnic.model.interface.codes import RxStatus
+from espnic.model.net import ip
 from espnic.sim.captures import plain_packets
 from espnic.sim.pcap import read_capture
 from tests.sas import device_with

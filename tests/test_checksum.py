@@ -9,8 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from espnic.model import checksum, gso, host_checksum, ip, receive_checksum, safile, stack, trailer
-from espnic.model.codes import Encapsulation, RxChecksum, RxStatus
+from espnic.model.device import receive_checksum
+from espnic.model.esp import trailer
+from espnic.model.host import host_checksum, safile, stack
+from espnic.model.interface.codes import Encapsulation, RxChecksum, RxStatus
+from espnic.model.net import checksum, gso, ip
 from espnic.sim import frames
 from espnic.sim.pcap import read_capture
 from tests import offload_cases as cases

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from espnic.model import trace
-from espnic.model.features import Features
+from espnic.model.interface.features import Features
 from espnic.sim import cli, rtl
 from espnic.sim.captures import archived_capture
 from espnic.sim.golden import run_model

@@ -5,8 +5,9 @@ from random import Random
 
 import pytest
 
-from espnic.model import checksum, esp
-from espnic.model.codes import (
+from espnic.model.device.device import Device
+from espnic.model.esp import esp
+from espnic.model.interface.codes import (
     FRAME_BYTES_MAX,
     Encapsulation,
     IcvSize,
@@ -20,11 +21,11 @@ from espnic.model.codes import (
     TxOperation,
     TxStatus,
 )
-from espnic.model.device import Device
-from espnic.model.features import Features
-from espnic.model.layouts import RX_COMPLETION, SA_COMMAND, SA_RESPONSE
-from espnic.model.lifetime import Limits
-from espnic.model.sa import command_values
+from espnic.model.interface.features import Features
+from espnic.model.interface.layouts import RX_COMPLETION, SA_COMMAND, SA_RESPONSE
+from espnic.model.net import checksum
+from espnic.model.sa.lifetime import Limits
+from espnic.model.sa.sa import command_values
 from espnic.sim import frames
 from tests.sas import all_kinds_of_sa, device_with, make_sa, sa_id
 

@@ -2,9 +2,9 @@
 
 from random import Random
 
-from espnic.model import esn
-from espnic.model.codes import RxStatus, SaDirection, SaOperation, SaResult, SaSelect
-from espnic.model.sa import command_values
+from espnic.model.esp import esn
+from espnic.model.interface.codes import RxStatus, SaDirection, SaOperation, SaResult, SaSelect
+from espnic.model.sa.sa import command_values
 from espnic.sim import frames
 from tests.sas import device_with, make_sa
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from espnic.model import esp, seqiv, trailer
-from espnic.model.codes import IcvSize
+from espnic.model.esp import esp, seqiv, trailer
+from espnic.model.interface.codes import IcvSize
 from tests.sas import make_sa
 
 

@@ -10,8 +10,8 @@ from rich.console import Console
 
 from espnic.hdl.sa.lookup import SaLookup
 from espnic.hdl.sa.lookup_control import table_bits
-from espnic.model.features import WIDTHS, Features
-from espnic.model.layouts import RX_COMPLETION, TX_DESCRIPTOR
+from espnic.model.interface.features import WIDTHS, Features
+from espnic.model.interface.layouts import RX_COMPLETION, TX_DESCRIPTOR
 from espnic.sim import export, figures
 from espnic.sim.export import Request
 from espnic.sim.memories import ram_bits

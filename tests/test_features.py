@@ -5,7 +5,8 @@ from random import Random
 import pytest
 
 from cocotb_tests.super_frames import random_super_frame
-from espnic.model.codes import (
+from espnic.model.device.device import Device
+from espnic.model.interface.codes import (
     FRAME_BYTES_MAX,
     RxStatus,
     SaDirection,
@@ -13,9 +14,8 @@ from espnic.model.codes import (
     SaResult,
     TxStatus,
 )
-from espnic.model.device import Device
-from espnic.model.features import Features
-from espnic.model.sa import command_values
+from espnic.model.interface.features import Features
+from espnic.model.sa.sa import command_values
 from espnic.sim import frames
 from tests.sas import make_sa
 

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from espnic.model import gcm
+from espnic.model.crypto import gcm
 from espnic.sim import vectors
 
 NIST_VECTORS = vectors.nist()

@@ -2,11 +2,18 @@
 
 import pytest
 
-from espnic.model import esp
-from espnic.model.codes import EventKind, RxStatus, SaDirection, SaOperation, SaSelect, TxStatus
-from espnic.model.device import Device
-from espnic.model.lifetime import Lifetime, Limits
-from espnic.model.sa import command_values
+from espnic.model.device.device import Device
+from espnic.model.esp import esp
+from espnic.model.interface.codes import (
+    EventKind,
+    RxStatus,
+    SaDirection,
+    SaOperation,
+    SaSelect,
+    TxStatus,
+)
+from espnic.model.sa.lifetime import Lifetime, Limits
+from espnic.model.sa.sa import command_values
 from espnic.sim import frames
 from tests.sas import device_with, make_sa
 

@@ -4,15 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from espnic.model import registers
-from espnic.model.codes import (
+from espnic.model.interface import registers
+from espnic.model.interface.codes import (
     EventKind,
     SaDirection,
     SaOperation,
 )
+from espnic.model.interface.registers import BY_NAME
 from espnic.model.linux.bus import run
 from espnic.model.linux.xfrm import KmState, Limits, Usage
-from espnic.model.registers import BY_NAME
 from espnic.sim import frames
 from tests.linux_bench import SAS, Bench, inbound, outbound, pair, refused
 from tests.sas import make_sa

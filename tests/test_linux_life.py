@@ -5,21 +5,21 @@ from dataclasses import replace
 
 import pytest
 
-from espnic.model import registers
-from espnic.model.codes import (
+from espnic.model.interface import registers
+from espnic.model.interface.codes import (
     RxStatus,
     SaDirection,
     SaOperation,
     SaResult,
 )
-from espnic.model.features import Features
+from espnic.model.interface.features import Features
+from espnic.model.interface.registers import BY_NAME
 from espnic.model.linux import xfrm_device
 from espnic.model.linux.bus import run
 from espnic.model.linux.errors import LinuxError
 from espnic.model.linux.hardware import CommandTimeout
 from espnic.model.linux.xfrm import KmState, Limits
 from espnic.model.linux.xfrm_output import Way
-from espnic.model.registers import BY_NAME
 from tests.linux_bench import SAS, Bench, fence, inbound, outbound, pair, refused
 from tests.sas import make_sa
 from tests.test_stack import clear_packet

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from espnic.model.codes import (
+from espnic.model.interface.codes import (
     Encapsulation,
     EventKind,
     IcvSize,
@@ -14,7 +14,8 @@ from espnic.model.codes import (
     SaOperation,
     SaResult,
 )
-from espnic.model.features import Features
+from espnic.model.interface.features import Features
+from espnic.model.interface.registers import BY_NAME
 from espnic.model.linux import xfrm_device
 from espnic.model.linux.bus import run
 from espnic.model.linux.driver import EspnicDriver
@@ -22,7 +23,6 @@ from espnic.model.linux.hardware import Hardware
 from espnic.model.linux.host import Host
 from espnic.model.linux.netdev import NetDevice
 from espnic.model.linux.xfrm import AF_INET6, Aead, KmState, Limits, OffloadFlags, UdpEncap
-from espnic.model.registers import BY_NAME
 from espnic.sim import frames
 from tests.linux_bench import PACKET, SAS, Bench, fence, inbound, outbound, refused
 from tests.sas import all_kinds_of_sa, make_sa, sa_id

@@ -4,18 +4,18 @@ from dataclasses import replace
 
 import pytest
 
-from espnic.model import gso
-from espnic.model.codes import (
+from espnic.model.interface.codes import (
     RxStatus,
     SaDirection,
     TxStatus,
 )
-from espnic.model.features import Features
+from espnic.model.interface.features import Features
 from espnic.model.linux import xfrm_device
 from espnic.model.linux.bus import run
 from espnic.model.linux.netdev import Feature, NetDevice
 from espnic.model.linux.skb import XfrmStatus
 from espnic.model.linux.xfrm_output import Way
+from espnic.model.net import gso
 from espnic.sim import frames
 from espnic.sim.frames import OF_FRAMES
 from tests.linux_bench import SAS, Bench, inbound, outbound, pair, refused

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from espnic.model import esp, gso, packet, stack
-from espnic.model.codes import SaDirection, SaOperation, SaResult, TxStatus
-from espnic.model.device import Device
-from espnic.model.features import Features
-from espnic.model.sa import command_values
+from espnic.model.device.device import Device
+from espnic.model.esp import esp
+from espnic.model.host import stack
+from espnic.model.interface.codes import SaDirection, SaOperation, SaResult, TxStatus
+from espnic.model.interface.features import Features
+from espnic.model.net import gso, packet
+from espnic.model.sa.sa import command_values
 from espnic.sim import handoff
 from tests.sas import device_with
 

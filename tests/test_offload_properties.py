@@ -5,8 +5,9 @@ from random import Random
 
 import pytest
 
-from espnic.model import gso, host_checksum, ip, stack
-from espnic.model.codes import Encapsulation, RxChecksum, RxStatus, TxStatus
+from espnic.model.host import host_checksum, stack
+from espnic.model.interface.codes import Encapsulation, RxChecksum, RxStatus, TxStatus
+from espnic.model.net import gso, ip
 from tests import offload_cases as cases
 from tests.sas import device_with
 

@@ -4,8 +4,8 @@ from collections import Counter
 
 import pytest
 
-from espnic.model import packet
-from espnic.model.codes import Encapsulation, RxStatus
+from espnic.model.interface.codes import Encapsulation, RxStatus
+from espnic.model.net import packet
 from espnic.sim import frames
 from tests.sas import all_kinds_of_sa, device_with, make_sa, sa_id
 

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from espnic.model.codes import SaDirection, SaOperation
-from espnic.model.layouts import RX_COMPLETION
+from espnic.model.interface.codes import SaDirection, SaOperation
+from espnic.model.interface.layouts import RX_COMPLETION
 from espnic.sim import play, rtl
 from espnic.sim.play import Load
 from espnic.sim.problem import SimulationError

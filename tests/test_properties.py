@@ -6,9 +6,12 @@ from ipaddress import IPv4Address, IPv6Address
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from espnic.model import esp, gcm, ip, stack, trailer
-from espnic.model.codes import Encapsulation, IcvSize, RxStatus
-from espnic.model.sa import SecurityAssociation
+from espnic.model.crypto import gcm
+from espnic.model.esp import esp, trailer
+from espnic.model.host import stack
+from espnic.model.interface.codes import Encapsulation, IcvSize, RxStatus
+from espnic.model.net import ip
+from espnic.model.sa.sa import SecurityAssociation
 from espnic.sim import frames
 from tests.sas import device_with, make_sa
 

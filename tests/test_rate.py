@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from espnic.model.codes import RxStatus
-from espnic.model.features import WIDTHS
-from espnic.model.layouts import RX_COMPLETION
+from espnic.model.interface.codes import RxStatus
+from espnic.model.interface.features import WIDTHS
+from espnic.model.interface.layouts import RX_COMPLETION
 from espnic.sim import cli, rate, rate_lso, rate_report
 from espnic.sim.play import Passage, Played
 from espnic.sim.problem import SimulationError

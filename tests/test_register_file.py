@@ -2,14 +2,20 @@
 
 import pytest
 
-from espnic.model import registers
-from espnic.model.codes import EVENT_QUEUE_DEPTH, EventKind, SaDirection, SaOperation, SaResult
-from espnic.model.device import Device
-from espnic.model.events import BurstDetector
-from espnic.model.features import Features
-from espnic.model.layouts import EVENT
-from espnic.model.register_file import RegisterFile, SlaveError
-from espnic.model.registers import BY_NAME, REGISTERS, WORD_BYTES, Access
+from espnic.model.device.device import Device
+from espnic.model.device.events import BurstDetector
+from espnic.model.device.register_file import RegisterFile, SlaveError
+from espnic.model.interface import registers
+from espnic.model.interface.codes import (
+    EVENT_QUEUE_DEPTH,
+    EventKind,
+    SaDirection,
+    SaOperation,
+    SaResult,
+)
+from espnic.model.interface.features import Features
+from espnic.model.interface.layouts import EVENT
+from espnic.model.interface.registers import BY_NAME, REGISTERS, WORD_BYTES, Access
 
 FIRST, LAST = 7, 1 << 40
 

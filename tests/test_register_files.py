@@ -10,8 +10,15 @@ from systemrdl import RDLCompiler
 from systemrdl.node import AddrmapNode, RegNode
 from systemrdl.rdltypes import AccessType, OnWriteType
 
-from espnic.model.layouts import RX_COMPLETION, TX_DESCRIPTOR
-from espnic.model.registers import ADDRESS_BITS, CAPABILITIES, MAGIC, REGISTERS, VERSION, Access
+from espnic.model.interface.layouts import RX_COMPLETION, TX_DESCRIPTOR
+from espnic.model.interface.registers import (
+    ADDRESS_BITS,
+    CAPABILITIES,
+    MAGIC,
+    REGISTERS,
+    VERSION,
+    Access,
+)
 from espnic.sim.cheader import ENUMS
 from espnic.sim.rdl import FIELD_ENUMS
 from espnic.sim.regdoc import DESCRIPTION, FILES, HEADER

@@ -2,10 +2,10 @@
 
 import pytest
 
-from espnic.model import registers
-from espnic.model.device import Device
-from espnic.model.layouts import SA_COMMAND, SA_RESPONSE
-from espnic.model.registers import ADDRESS_BITS, REGISTERS, WORD_BITS, WORD_BYTES, Access
+from espnic.model.device.device import Device
+from espnic.model.interface import registers
+from espnic.model.interface.layouts import SA_COMMAND, SA_RESPONSE
+from espnic.model.interface.registers import ADDRESS_BITS, REGISTERS, WORD_BITS, WORD_BYTES, Access
 
 
 def test_registers_have_offsets_and_names_of_their_own():

@@ -6,10 +6,18 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from espnic.model import esn, esp, stack
-from espnic.model.codes import EventKind, ReplayWindow, RxStatus, SaDirection, SaOperation, SaResult
-from espnic.model.replay import Window
-from espnic.model.sa import DEVICE_WINDOWS, command_values
+from espnic.model.esp import esn, esp
+from espnic.model.esp.replay import Window
+from espnic.model.host import stack
+from espnic.model.interface.codes import (
+    EventKind,
+    ReplayWindow,
+    RxStatus,
+    SaDirection,
+    SaOperation,
+    SaResult,
+)
+from espnic.model.sa.sa import DEVICE_WINDOWS, command_values
 from espnic.sim import frames
 from tests.sas import device_with, make_sa
 

@@ -5,9 +5,9 @@ from ipaddress import ip_address
 
 import pytest
 
-from espnic.model.codes import Encapsulation, SaDirection, SaOperation, SaResult, SaSelect
-from espnic.model.layouts import SA_COMMAND
-from espnic.model.sa import SaTable, command_values, from_command
+from espnic.model.interface.codes import Encapsulation, SaDirection, SaOperation, SaResult, SaSelect
+from espnic.model.interface.layouts import SA_COMMAND
+from espnic.model.sa.sa import SaTable, command_values, from_command
 from tests.sas import all_kinds_of_sa, make_sa, sa_id
 
 

@@ -5,8 +5,8 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from espnic.model import safile
-from espnic.model.codes import Encapsulation, IcvSize
+from espnic.model.host import safile
+from espnic.model.interface.codes import Encapsulation, IcvSize
 
 GOOD = {
     "spi": "0x10cbac2f", "src": "192.0.2.1", "dst": "192.0.2.2", "mode": "tunnel",

@@ -9,8 +9,10 @@ from scapy.layers.ipsec import ESP
 from scapy.layers.ipsec import SecurityAssociation as ScapySa
 from scapy.utils import checksum
 
-from espnic.model import ip, seqiv, stack
-from espnic.model.codes import Encapsulation
+from espnic.model.esp import seqiv
+from espnic.model.host import stack
+from espnic.model.interface.codes import Encapsulation
+from espnic.model.net import ip
 from tests import offload_cases as cases
 from tests.sas import device_with, make_sa
 from tests.test_stack import NOT_OPENED, clear_packet

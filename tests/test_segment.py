@@ -5,9 +5,15 @@ from random import Random
 
 import pytest
 
-from espnic.model import checksum, gso, ip, stack
-from espnic.model.codes import FRAME_BYTES_MAX, SUPER_FRAME_BYTES_MAX, Encapsulation, TxStatus
-from espnic.model.layouts import TX_DESCRIPTOR
+from espnic.model.host import stack
+from espnic.model.interface.codes import (
+    FRAME_BYTES_MAX,
+    SUPER_FRAME_BYTES_MAX,
+    Encapsulation,
+    TxStatus,
+)
+from espnic.model.interface.layouts import TX_DESCRIPTOR
+from espnic.model.net import checksum, gso, ip
 from tests import offload_cases as cases
 from tests.sas import device_with, make_sa
 

@@ -6,8 +6,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from espnic.model import checksum, esp
-from espnic.model.codes import IPPROTO_TCP, TCP_HEADER_BYTES, TxStatus
+from espnic.model.esp import esp
+from espnic.model.interface.codes import IPPROTO_TCP, TCP_HEADER_BYTES, TxStatus
+from espnic.model.net import checksum
 from espnic.sim import segmentpicture
 from espnic.sim.segmentdoc import BLOCKS, DOCUMENT, PICTURE, with_blocks, worked_checksum
 from espnic.sim.segmentexample import Change, example, headers, load
@@ -55,9 +56,9 @@ def test_the_same_values_give_the_same_picture(tmp_path):
 
 def test_examples_are_those_of_the_model():
     text = DOCUMENT.read_text()
-    assert re.findall(r"<!-- (\w+): python", text) == [*BLOCKS]
+    assert re.findall(r"<!-- (\w+): make docs", text) == [*BLOCKS]
     assert text == with_blocks(text), STALE
-    emptied = re.sub(r"(segmentdoc -->\n).*?(<!-- end -->)", r"\1\2", text, flags=re.DOTALL)
+    emptied = re.sub(r"(make docs -->\n).*?(<!-- end -->)", r"\1\2", text, flags=re.DOTALL)
     assert emptied != text == with_blocks(emptied)
 
 
@@ -89,7 +90,7 @@ def test_the_segments_are_the_kernel_s_but_for_the_encryption():
 def test_every_test_and_file_that_the_page_names_is_there():
     text = DOCUMENT.read_text()
     sources = "".join(path.read_text() for folder in ("tests", "cocotb_tests")
-                      for path in (ROOT / folder).glob("test_*.py"))
+                      for path in (ROOT / folder).rglob("test_*.py"))
     named = re.findall(r"`(test_\w+)`", text)
     assert len(named) > 10
     assert [name for name in named if f"def {name}(" not in sources] == []

@@ -6,8 +6,9 @@ from random import Random
 
 import pytest
 
-from espnic.model import checksum, ip, stack
-from espnic.model.codes import Encapsulation, RxStatus
+from espnic.model.host import stack
+from espnic.model.interface.codes import Encapsulation, RxStatus
+from espnic.model.net import checksum, ip
 from espnic.sim import frames
 from tests.sas import all_kinds_of_sa, device_with, make_sa, sa_id
 

@@ -4,12 +4,12 @@ import random
 
 import pytest
 
-from espnic.model import statistics
-from espnic.model.capabilities import feature_strings
-from espnic.model.codes import RxStatus, TxStatus
-from espnic.model.features import Features
-from espnic.model.registers import capabilities, counters
-from espnic.model.statistics import DRIVER, HARDWARE
+from espnic.model.interface import statistics
+from espnic.model.interface.capabilities import feature_strings
+from espnic.model.interface.codes import RxStatus, TxStatus
+from espnic.model.interface.features import Features
+from espnic.model.interface.registers import capabilities, counters
+from espnic.model.interface.statistics import DRIVER, HARDWARE
 
 RANDOM = random.Random(3)
 COUNTS = {name: RANDOM.randrange(1 << 30) for name in counters()}

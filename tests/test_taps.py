@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from espnic.model import safile
-from espnic.model.codes import SaDirection, SaOperation
-from espnic.model.features import Features
-from espnic.model.sa import command_values
+from espnic.model.host import safile
+from espnic.model.interface.codes import SaDirection, SaOperation
+from espnic.model.interface.features import Features
+from espnic.model.sa.sa import command_values
 from espnic.sim import traffic
 from espnic.sim.check import compare_outcomes
 from espnic.sim.golden import run_model

@@ -4,7 +4,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from espnic.model.toeplitz import toeplitz
+from espnic.model.crypto.toeplitz import toeplitz
 
 # Microsoft, "Verifying the RSS Hash Calculation": key, and the hash of addresses, with ports too.
 KEY_BITS = 320

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from espnic.hdl.layouts import LENGTH_BITS, SUPER_LENGTH_BITS, beat
-from espnic.model.codes import FRAME_BYTES_MAX, SUPER_FRAME_BYTES_MAX
+from espnic.model.interface.codes import FRAME_BYTES_MAX, SUPER_FRAME_BYTES_MAX
 
 
 def axi_beat(width: int, user_bits: int) -> data.StructLayout:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib.memory import Memory
 
-from espnic.model.codes import AES_BLOCK_BYTES, AES_ROUNDS_MAX, KeySize
+from espnic.model.interface.codes import AES_BLOCK_BYTES, AES_ROUNDS_MAX, KeySize
 
 KEY_SIZES = tuple(KeySize)
 BLOCK_BITS = 8 * AES_BLOCK_BYTES

@@ -15,7 +15,7 @@ from espnic.hdl.gcm.aes_common import (
     substitute,
     xor_running,
 )
-from espnic.model.codes import KeySize
+from espnic.model.interface.codes import KeySize
 
 WINDOW_WORDS = KEY_BITS // WORD_BITS
 FIRST_STEP = 2

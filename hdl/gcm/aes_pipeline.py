@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from espnic.hdl.gcm.aes_common import BLOCK_BITS, KEY_BITS, ROUND_KEY_WORDS, passed_stages
 from espnic.hdl.gcm.aes_key_step import FIRST_STEP, AesKeyStep, KeyWindow, first_window
 from espnic.hdl.gcm.aes_round import AesRound
-from espnic.model.codes import AES_ROUNDS_MAX, KeySize
+from espnic.model.interface.codes import AES_ROUNDS_MAX, KeySize
 
 
 class AesPipeline(wiring.Component):

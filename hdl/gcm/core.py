@@ -19,7 +19,7 @@ from espnic.hdl.layouts import (
     hash_power_count,
     hash_powers,
 )
-from espnic.model.codes import AES_BLOCK_BYTES
+from espnic.model.interface.codes import AES_BLOCK_BYTES
 
 BLOCK_BITS = 8 * AES_BLOCK_BYTES
 COUNTER_BITS = 32

@@ -5,7 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from espnic.hdl.layouts import beat, gcm_beat, gcm_parameters, has_spare_lane
-from espnic.model.codes import AES_BLOCK_BYTES
+from espnic.model.interface.codes import AES_BLOCK_BYTES
 
 ESP_AAD_BYTES_MAX = 12
 

@@ -20,7 +20,7 @@ from espnic.hdl.gcm.aes_common import (
 )
 from espnic.hdl.gcm.gf_multiplier import FIELD_BITS, partial_products, polynomial, reduced, tree
 from espnic.hdl.layouts import hash_power_count, hash_powers
-from espnic.model.codes import KeySize
+from espnic.model.interface.codes import KeySize
 
 DIGIT_BITS = 8
 _DIGITS = FIELD_BITS // DIGIT_BITS

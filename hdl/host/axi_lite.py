@@ -6,7 +6,7 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from espnic.model.registers import ADDRESS_BITS, WORD_BITS, WORD_BYTES
+from espnic.model.interface.registers import ADDRESS_BITS, WORD_BITS, WORD_BYTES
 
 WORD_ADDRESS_BITS = ADDRESS_BITS - 2
 

@@ -5,7 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from espnic.hdl.layouts import Event
-from espnic.model.codes import EventKind, SaDirection
+from espnic.model.interface.codes import EventKind, SaDirection
 
 THRESHOLD_BITS = 16
 CLOCK_BITS = 32

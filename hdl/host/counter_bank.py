@@ -6,8 +6,8 @@ from amaranth.lib.wiring import In, Out
 
 from espnic.hdl.host.counters import COUNTER_BITS, Counters
 from espnic.hdl.layouts import LENGTH_BITS, SUPER_LENGTH_BITS
-from espnic.model import registers as table
-from espnic.model.codes import STATUS_BITS, RxStatus, TxStatus
+from espnic.model.interface import registers as table
+from espnic.model.interface.codes import STATUS_BITS, RxStatus, TxStatus
 
 RxEvent = data.StructLayout({"status": STATUS_BITS, "bytes": LENGTH_BITS})
 """A frame received: ``RxStatus`` and its length. An oversize frame is counted as not leaving."""
@@ -24,7 +24,7 @@ COUNTER_INDEX_BITS = table.ADDRESS_BITS - 3
 """Of a counter's byte offset in counters."""
 
 CommandCounter = range(len(table.COMMANDS))
-"""Shape of a place in ``model.registers.COMMANDS``."""
+"""Shape of a place in ``model.interface.registers.COMMANDS``."""
 
 
 def rx_leaves(event: Value) -> Value:
@@ -49,11 +49,11 @@ class CounterBank(wiring.Component):
     rx_event : In(stream.Signature(RxEvent, always_ready=True))
     tx_event : In(stream.Signature(TxEvent, always_ready=True))
     command : In(stream.Signature(CommandCounter, always_ready=True))
-        An SA command to count: its counter's place in ``model.registers.COMMANDS``.
+        An SA command to count: its counter's place in ``model.interface.registers.COMMANDS``.
     lost : In(8)
         Events lost in this clock.
     index : In(COUNTER_INDEX_BITS)
-        Counter to read: its byte offset in ``model.registers.counters`` / 8.
+        Counter to read: its byte offset in ``model.interface.registers.counters`` / 8.
     value : Out(COUNTER_BITS)
         Its value; 0 where there is none.
     """

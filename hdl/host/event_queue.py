@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from espnic.hdl.flow.queue import Queue
 from espnic.hdl.layouts import Event
-from espnic.model.codes import EVENT_QUEUE_DEPTH
+from espnic.model.interface.codes import EVENT_QUEUE_DEPTH
 
 INPUT_DEPTH = 4
 """Events that wait at an input for their turn."""

@@ -15,10 +15,10 @@ from espnic.hdl.host.counters import COUNTER_BITS
 from espnic.hdl.host.event_queue import EventQueue
 from espnic.hdl.layouts import Event, SaCommand, SaResponse
 from espnic.hdl.sa.lookup_control import HASH_KEY_BITS, HASH_KEY_DEFAULT
-from espnic.model import registers as table
-from espnic.model.codes import RxStatus, SaOperation, SaResult
-from espnic.model.features import Features
-from espnic.model.registers import Access, Register, RegisterField
+from espnic.model.interface import registers as table
+from espnic.model.interface.codes import RxStatus, SaOperation, SaResult
+from espnic.model.interface.features import Features
+from espnic.model.interface.registers import Access, Register, RegisterField
 
 EVENT_SOURCES = 4
 """Usage of each direction, replay, bursts."""
@@ -33,7 +33,7 @@ _SECRETS = tuple(
 
 
 class Registers(wiring.Component):
-    """The registers of ``model.registers`` on AXI4-Lite.
+    """The registers of ``model.interface.registers`` on AXI4-Lite.
 
     A write to SA_DOORBELL sends one SA command with the parameter registers and sets ``busy``;
     the response clears it, sets ``done`` and the event ``command_done``. When the command has

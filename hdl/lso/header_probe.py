@@ -8,8 +8,8 @@ from amaranth.utils import bits_for, exact_log2
 from espnic.hdl.flow.ones_sum import WORD_BITS, OnesSum
 from espnic.hdl.frame.align import bytes_of
 from espnic.hdl.layouts import beat
-from espnic.model.codes import SUPER_FRAME_BYTES_MAX
-from espnic.model.layouts import OFFSET_BITS
+from espnic.model.interface.codes import SUPER_FRAME_BYTES_MAX
+from espnic.model.interface.layouts import OFFSET_BITS
 
 WORD_BYTES = WORD_BITS // 8
 FRAME_BITS = bits_for(SUPER_FRAME_BYTES_MAX)

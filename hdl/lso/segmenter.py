@@ -16,7 +16,7 @@ from espnic.hdl.layouts import (
 )
 from espnic.hdl.lso.header_patch import header_patches
 from espnic.hdl.lso.header_probe import probe_record
-from espnic.model.codes import (
+from espnic.model.interface.codes import (
     ESP_ALIGNMENT_BYTES,
     ESP_TRAILER_MIN_BYTES,
     IPV6_HEADER_BYTES,

@@ -5,8 +5,8 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
-from espnic.model.codes import SUPER_FRAME_BYTES_MAX
-from espnic.model.layouts import MSS_BITS, OFFSET_BITS
+from espnic.model.interface.codes import SUPER_FRAME_BYTES_MAX
+from espnic.model.interface.layouts import MSS_BITS, OFFSET_BITS
 
 PAYLOAD_BITS = bits_for(SUPER_FRAME_BYTES_MAX)
 

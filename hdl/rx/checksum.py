@@ -10,7 +10,7 @@ from espnic.hdl.frame.align import OFFSET_BITS, PHASE_BYTES, WORD_BYTES, positio
 from espnic.hdl.layouts import beat
 from espnic.hdl.rx.text_sum import TextSum
 from espnic.hdl.rx.verdict import opened_text
-from espnic.model.codes import ETHERNET_HEADER_BYTES
+from espnic.model.interface.codes import ETHERNET_HEADER_BYTES
 
 TEXTS = 32
 """Texts on their way through AES-GCM: more than its latency in clocks."""

@@ -11,7 +11,7 @@ from espnic.hdl.layouts import HANDLE_BITS, LENGTH_BITS, sa_context
 from espnic.hdl.rx.parser import rx_header
 from espnic.hdl.sa.contexts import received_sa
 from espnic.hdl.sa.replay_windows import WindowQuery
-from espnic.model.codes import (
+from espnic.model.interface.codes import (
     ESP_HEADER_BYTES,
     ESP_IV_BYTES,
     IcvSize,

@@ -9,7 +9,7 @@ from espnic.hdl.flow.delay_line import DelayLine
 from espnic.hdl.flow.ones_sum import WORD_BITS, OnesSum
 from espnic.hdl.layouts import LENGTH_BITS, beat
 from espnic.hdl.rx.parser import ETHERTYPE_OFFSET, Places
-from espnic.model.codes import (
+from espnic.model.interface.codes import (
     ETHERNET_HEADER_BYTES,
     ETHERTYPE_IPV4,
     ETHERTYPE_IPV6,

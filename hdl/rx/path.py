@@ -35,7 +35,7 @@ from espnic.hdl.rx.verdict import RxVerdict, opened_text
 from espnic.hdl.sa.contexts import received_sa
 from espnic.hdl.sa.replay_windows import WindowAnswer, WindowQuery
 from espnic.hdl.sa.usage import usage_port
-from espnic.model.codes import RxStatus
+from espnic.model.interface.codes import RxStatus
 
 STORE_BYTES = 16384
 """Of frames, and again of plaintext: the longest frame, and what comes while it leaves."""

@@ -12,7 +12,7 @@ from espnic.hdl.rx.dispatch import icv_bytes, rx_record
 from espnic.hdl.rx.icv_split import received_icv
 from espnic.hdl.sa.replay_windows import WindowAnswer
 from espnic.hdl.sa.usage import usage_port
-from espnic.model.codes import (
+from espnic.model.interface.codes import (
     ESP_HEADER_BYTES,
     ESP_IV_BYTES,
     ESP_TRAILER_MIN_BYTES,

@@ -10,7 +10,7 @@ from espnic.hdl.sa.contexts import Record, row_write
 from espnic.hdl.sa.lookup_control import LookupOperation, LookupReply, LookupRequest
 from espnic.hdl.sa.replay_windows import SEQUENCE_BITS, WindowRead, WindowWrite
 from espnic.hdl.sa.usage import Limits, Usage, UsageWrite
-from espnic.model.codes import (
+from espnic.model.interface.codes import (
     IcvSize,
     KeySize,
     ReplayWindow,
@@ -19,7 +19,7 @@ from espnic.model.codes import (
     SaResult,
     SaSelect,
 )
-from espnic.model.features import Features
+from espnic.model.interface.features import Features
 
 FENCE_CLOCKS = 4096
 """How long FREE and FLUSH wait for the frames in flight."""

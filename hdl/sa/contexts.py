@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from espnic.hdl.layouts import HANDLE_BITS, LookupKey, hash_powers, lookup_key, sa_context
 from espnic.hdl.sa.lookup import LookedUp
 from espnic.hdl.sa.lookup_control import SERIAL_BITS
-from espnic.model.codes import SaDirection
+from espnic.model.interface.codes import SaDirection
 
 Record = data.StructLayout({
     "valid": 1,

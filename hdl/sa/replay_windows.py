@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from espnic.hdl.layouts import HANDLE_BITS, Event
-from espnic.model.codes import EventKind, ReplayWindow, SaDirection
+from espnic.model.interface.codes import EventKind, ReplayWindow, SaDirection
 
 SEQUENCE_BITS = 64
 LOW_BITS = 32

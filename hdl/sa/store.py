@@ -18,8 +18,8 @@ from espnic.hdl.sa.lookup import SaLookup
 from espnic.hdl.sa.lookup_control import HASH_KEY_BITS, HASH_KEY_DEFAULT, table_bits
 from espnic.hdl.sa.replay_windows import ReplayState, WindowAnswer, WindowQuery
 from espnic.hdl.sa.usage import SaUsage, usage_bits, usage_port
-from espnic.model.codes import SaDirection
-from espnic.model.features import Features
+from espnic.model.interface.codes import SaDirection
+from espnic.model.interface.features import Features
 
 
 def ram_bits_per_sa(width: int, sas: int, direction: SaDirection) -> float:

@@ -5,8 +5,8 @@ from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from espnic.hdl.layouts import HANDLE_BITS, SUPER_LENGTH_BITS, Event
-from espnic.model.codes import EventKind, SaDirection
-from espnic.model.layouts import LIMITS
+from espnic.model.interface.codes import EventKind, SaDirection
+from espnic.model.interface.layouts import LIMITS
 
 COUNT_BITS = 64
 

@@ -11,7 +11,7 @@ from espnic.hdl.lso.segmenter import segment_plan
 from espnic.hdl.rx.dispatch import icv_bytes, looked_up
 from espnic.hdl.sa.usage import usage_port
 from espnic.hdl.tx.pad_capture import pad_lengths
-from espnic.model.codes import (
+from espnic.model.interface.codes import (
     ESP_ALIGNMENT_BYTES,
     ESP_HEADER_BYTES,
     ESP_IV_BYTES,

@@ -15,7 +15,7 @@ from espnic.hdl.lso.segmenter import patches, segment
 from espnic.hdl.tx.esp_header import esp_header_request
 from espnic.hdl.tx.seqiv import SeqIv
 from espnic.hdl.tx.trailer import trailer_request
-from espnic.model.codes import IcvSize
+from espnic.model.interface.codes import IcvSize
 
 
 def tx_context(lanes: int) -> data.StructLayout:

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from espnic.hdl.frame.align import byte_mask
 from espnic.hdl.layouts import beat
-from espnic.model.codes import ESP_ALIGNMENT_BYTES, IcvSize
+from espnic.model.interface.codes import ESP_ALIGNMENT_BYTES, IcvSize
 
 
 class IcvAppend(wiring.Component):

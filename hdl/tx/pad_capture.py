@@ -7,7 +7,7 @@ from amaranth.utils import exact_log2
 
 from espnic.hdl.frame.align import WORD_BYTES
 from espnic.hdl.layouts import beat
-from espnic.model.codes import ESP_TRAILER_MIN_BYTES, IcvSize
+from espnic.model.interface.codes import ESP_TRAILER_MIN_BYTES, IcvSize
 
 
 def pad_lengths() -> data.ArrayLayout:

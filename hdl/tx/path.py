@@ -40,7 +40,7 @@ from espnic.hdl.tx.icv_append import IcvAppend
 from espnic.hdl.tx.pad_capture import PadCapture
 from espnic.hdl.tx.spi_capture import SpiCapture
 from espnic.hdl.tx.trailer import TrailerGenerator, trailer_request
-from espnic.model.codes import (
+from espnic.model.interface.codes import (
     IPPROTO_UDP,
     UDP_HEADER_BYTES,
     Encapsulation,

@@ -3,7 +3,7 @@
 from collections.abc import Coroutine
 from typing import Any, Protocol, TypeVar
 
-from espnic.model.register_file import RegisterFile, SlaveError
+from espnic.model.device.register_file import RegisterFile, SlaveError
 
 Result = TypeVar("Result")
 

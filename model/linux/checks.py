@@ -8,7 +8,8 @@ import errno
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
-from espnic.model.codes import IPPROTO_ESP, UDP_PORT_ESP
+from espnic.model.host.stack import device_can_send
+from espnic.model.interface.codes import IPPROTO_ESP, UDP_PORT_ESP
 from espnic.model.linux.errors import LinuxError
 from espnic.model.linux.hardware import Identity
 from espnic.model.linux.xfrm import (
@@ -23,8 +24,7 @@ from espnic.model.linux.xfrm import (
     Direction,
     XfrmState,
 )
-from espnic.model.sa import MODES, SALT_BYTES, SEQIV_SALT_BYTES
-from espnic.model.stack import device_can_send
+from espnic.model.sa.sa import MODES, SALT_BYTES, SEQIV_SALT_BYTES
 
 ICV_BITS = (64, 96, 128)
 KEY_BYTES = (16, 24, 32)

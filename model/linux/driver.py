@@ -10,8 +10,11 @@ from contextlib import suppress
 from dataclasses import asdict
 from random import Random
 
-from espnic.model import esn, packet, registers
-from espnic.model.codes import (
+from espnic.model.device.events import Event
+from espnic.model.esp import esn
+from espnic.model.esp.esn import EsnState
+from espnic.model.interface import registers
+from espnic.model.interface.codes import (
     EventKind,
     ReplayWindow,
     RxStatus,
@@ -20,8 +23,7 @@ from espnic.model.codes import (
     SaResult,
     SaSelect,
 )
-from espnic.model.esn import EsnState
-from espnic.model.events import Event
+from espnic.model.interface.statistics import statistics
 from espnic.model.linux.bus import RegisterError
 from espnic.model.linux.checks import check
 from espnic.model.linux.errors import LinuxError
@@ -39,8 +41,8 @@ from espnic.model.linux.xfrm import (
     expire,
 )
 from espnic.model.linux.xfrm_device import api_check, has_options
-from espnic.model.sa import command_values
-from espnic.model.statistics import statistics
+from espnic.model.net import packet
+from espnic.model.sa.sa import command_values
 
 SIDES = {Direction.IN: SaDirection.RX, Direction.OUT: SaDirection.TX}
 STATUS = {
@@ -80,7 +82,7 @@ class EspnicDriver:
         self.hardware = hardware
         self.device = NetDevice(name)
         self.dropped: Counter[str] = Counter()
-        """What only the driver counts, by the names of ``model.statistics.DRIVER``."""
+        """What only the driver counts, by the names of ``model.interface.statistics.DRIVER``."""
         self.noticed: Counter[str] = Counter()
         """Events that end no SA."""
         self._secrets = secrets

@@ -5,14 +5,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from espnic.model import registers
-from espnic.model.capabilities import feature_strings
-from espnic.model.codes import IcvSize, KeySize, ReplayWindow, SaDirection, SaOperation, SaResult
-from espnic.model.events import Event
-from espnic.model.layouts import SA_COMMAND, SA_RESPONSE
+from espnic.model.device.events import Event
+from espnic.model.interface import registers
+from espnic.model.interface.capabilities import feature_strings
+from espnic.model.interface.codes import (
+    IcvSize,
+    KeySize,
+    ReplayWindow,
+    SaDirection,
+    SaOperation,
+    SaResult,
+)
+from espnic.model.interface.layouts import SA_COMMAND, SA_RESPONSE
+from espnic.model.interface.registers import BY_NAME, Register
 from espnic.model.linux.bus import RegisterBus, RegisterError
 from espnic.model.linux.errors import LinuxError
-from espnic.model.registers import BY_NAME, Register
 
 POLLS = 50_000
 """Reads of SA_STATUS before a command counts as lost: far more than the longest takes."""
@@ -55,7 +62,7 @@ class Identity:
     ipv6: bool
     udp: bool
     features: tuple[str, ...]
-    """Names of ``model.capabilities``."""
+    """Names of ``model.interface.capabilities``."""
     replay_window: int
     """Packets of the largest replay window, 0 for none."""
 
@@ -63,7 +70,7 @@ class Identity:
 class Hardware:
     """Does what a driver does: identify the device, command SAs, read counters.
 
-    The commands and their fields are those of ``model.device.Device``.
+    The commands and their fields are those of ``model.device.device.Device``.
     """
 
     def __init__(self, bus: RegisterBus) -> None:
@@ -147,7 +154,7 @@ class Hardware:
         return SA_RESPONSE.unpack(SA_RESPONSE.pack({"result": result, **back}))
 
     async def counters(self) -> dict[str, int]:
-        """All counters, by the names of ``model.registers.counters``."""
+        """All counters, by the names of ``model.interface.registers.counters``."""
         values = {}
         for name in registers.counters():
             low = await self.read(BY_NAME[f"{name.upper()}_LOW"])

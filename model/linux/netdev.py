@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from espnic.model import capabilities
+from espnic.model.interface import capabilities
 from espnic.model.linux.xfrm import XfrmState
 
 

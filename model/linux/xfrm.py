@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
 from typing import TYPE_CHECKING
 
-from espnic.model.codes import IPPROTO_ESP, UDP_PORT_ESP, Encapsulation, IcvSize
-from espnic.model.replay import Window
-from espnic.model.sa import SALT_BYTES, Address, SecurityAssociation
+from espnic.model.esp.replay import Window
+from espnic.model.interface.codes import IPPROTO_ESP, UDP_PORT_ESP, Encapsulation, IcvSize
+from espnic.model.sa.sa import SALT_BYTES, Address, SecurityAssociation
 
 if TYPE_CHECKING:
     from espnic.model.linux.netdev import NetDevice

@@ -7,8 +7,8 @@ other error fails the SA. Packet offload never falls back.
 import errno
 from collections.abc import Iterable
 
-from espnic.model import ip
-from espnic.model.codes import (
+from espnic.model.esp.esp import TEXT_OFFSET
+from espnic.model.interface.codes import (
     ESP_ALIGNMENT_BYTES,
     ESP_TRAILER_MIN_BYTES,
     IPPROTO_ESP,
@@ -16,10 +16,10 @@ from espnic.model.codes import (
     IPV6_HEADER_BYTES,
     UDP_HEADER_BYTES,
 )
-from espnic.model.esp import TEXT_OFFSET
 from espnic.model.linux.errors import LinuxError, refuse_if
 from espnic.model.linux.netdev import Feature, NetDevice
 from espnic.model.linux.xfrm import Direction, KmState, Offload, OffloadFlags, XfrmState
+from espnic.model.net import ip
 
 _KNOWN_FLAGS = OffloadFlags.IPV6 | OffloadFlags.INBOUND | OffloadFlags.PACKET
 

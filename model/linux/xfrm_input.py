@@ -3,11 +3,13 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from espnic.model import esp, ip, stack, trailer
-from espnic.model.codes import RxStatus
+from espnic.model.esp import esp, trailer
+from espnic.model.host import stack
+from espnic.model.host.stack import EspPacket
+from espnic.model.interface.codes import RxStatus
 from espnic.model.linux.skb import SkBuff, XfrmStatus
 from espnic.model.linux.xfrm import Direction, ExpireUpcall, KmState, XfrmState, check_expire
-from espnic.model.stack import EspPacket
+from espnic.model.net import ip
 
 _AUTH_FAILED = (
     XfrmStatus.CRYPTO_TRANSPORT_AH_AUTH_FAILED | XfrmStatus.CRYPTO_TRANSPORT_ESP_AUTH_FAILED

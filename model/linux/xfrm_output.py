@@ -9,12 +9,13 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from espnic.model import ip, stack
+from espnic.model.host import stack
+from espnic.model.host.stack import Outgoing, Request
 from espnic.model.linux.errors import LinuxError
 from espnic.model.linux.netdev import Feature, NetDevice
 from espnic.model.linux.xfrm import Direction, ExpireUpcall, KmState, XfrmState, check_expire
 from espnic.model.linux.xfrm_device import offload_ok
-from espnic.model.stack import Outgoing, Request
+from espnic.model.net import ip
 
 _LOW = 1 << 32
 

@@ -6,7 +6,7 @@ A block or a round key is 16 bytes in the order of FIPS 197, 3.4: byte ``r + 4 c
 is row ``r`` of column ``c``.
 """
 
-from espnic.model.codes import AES_BLOCK_BYTES
+from espnic.model.interface.codes import AES_BLOCK_BYTES
 
 KEY_BYTES = (16, 24, 32)
 _WORD_BYTES = 4

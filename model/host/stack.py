@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from random import Random
 
-from espnic.model import checksum, esn, esp, gso, ip, packet, trailer
-from espnic.model.codes import (
+from espnic.model.esp import esn, esp, trailer
+from espnic.model.interface.codes import (
     ESP_HEADER_BYTES,
     ESP_TRAILER_MIN_BYTES,
     ETHERNET_HEADER_BYTES,
@@ -31,8 +31,9 @@ from espnic.model.codes import (
     RxStatus,
     TxOperation,
 )
-from espnic.model.ip import IpPacket
-from espnic.model.sa import SecurityAssociation
+from espnic.model.net import checksum, gso, ip, packet
+from espnic.model.net.ip import IpPacket
+from espnic.model.sa.sa import SecurityAssociation
 
 HOP_LIMIT = 64
 """TTL of an outer header: Linux's default."""

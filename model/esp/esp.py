@@ -3,9 +3,10 @@
 import hmac
 from dataclasses import dataclass
 
-from espnic.model import gcm, seqiv
-from espnic.model.codes import ESP_HEADER_BYTES, ESP_IV_BYTES
-from espnic.model.sa import SecurityAssociation
+from espnic.model.crypto import gcm
+from espnic.model.esp import seqiv
+from espnic.model.interface.codes import ESP_HEADER_BYTES, ESP_IV_BYTES
+from espnic.model.sa.sa import SecurityAssociation
 
 TEXT_OFFSET = ESP_HEADER_BYTES + ESP_IV_BYTES
 """Bytes from the start of the ESP header to the ciphertext."""

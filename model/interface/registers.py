@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from espnic.model.codes import (
+from espnic.model.interface.codes import (
     EVENT_QUEUE_DEPTH,
     FRAME_BYTES_MAX,
     SUPER_FRAME_BYTES_MAX,
@@ -19,8 +19,8 @@ from espnic.model.codes import (
     SaResult,
     TxStatus,
 )
-from espnic.model.features import Features
-from espnic.model.layouts import EVENT, SA_COMMAND, SA_RESPONSE, Layout
+from espnic.model.interface.features import Features
+from espnic.model.interface.layouts import EVENT, SA_COMMAND, SA_RESPONSE, Layout
 
 MAGIC = int.from_bytes(b"ESPN", "big")
 VERSION = 2

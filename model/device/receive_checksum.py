@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
-from espnic.model import checksum
-from espnic.model.codes import (
+from espnic.model.interface.codes import (
     ETHERNET_HEADER_BYTES,
     ETHERTYPE_IPV4,
     ETHERTYPE_IPV6,
@@ -15,7 +14,8 @@ from espnic.model.codes import (
     VLAN_TAG_BYTES,
     RxChecksum,
 )
-from espnic.model.sa import Address
+from espnic.model.net import checksum
+from espnic.model.sa.sa import Address
 
 _IPV4_START = 0x45
 """Version 4 and a header of 5 words: no options."""

@@ -5,8 +5,13 @@ stands in a header. 0 and FFFFh are the same number. A sum of bytes is 0 only if
 0, as end-around carry gives it.
 """
 
-from espnic.model.codes import IPPROTO_TCP, IPPROTO_UDP, TCP_HEADER_BYTES, UDP_HEADER_BYTES
-from espnic.model.sa import Address
+from espnic.model.interface.codes import (
+    IPPROTO_TCP,
+    IPPROTO_UDP,
+    TCP_HEADER_BYTES,
+    UDP_HEADER_BYTES,
+)
+from espnic.model.sa.sa import Address
 
 MODULUS = 0xFFFF
 """One's complement addition of 16-bit words is addition modulo 2^16 - 1."""

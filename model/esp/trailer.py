@@ -1,6 +1,6 @@
 """ESP trailer: padding, pad length and next header (RFC 4303, 2.4 to 2.7)."""
 
-from espnic.model.codes import ESP_ALIGNMENT_BYTES, ESP_TRAILER_MIN_BYTES
+from espnic.model.interface.codes import ESP_ALIGNMENT_BYTES, ESP_TRAILER_MIN_BYTES
 
 
 def build(payload_bytes: int, next_header: int, tfc_bytes: int = 0) -> bytes:

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from espnic.model.codes import EventKind, RxStatus, SaDirection, SaOperation, SaResult
-from espnic.model.device import Device
-from espnic.model.events import BurstDetector
-from espnic.model.layouts import SA_COMMAND, SA_RESPONSE
-from espnic.model.registers import (
+from espnic.model.device.device import Device
+from espnic.model.device.events import BurstDetector
+from espnic.model.interface.codes import EventKind, RxStatus, SaDirection, SaOperation, SaResult
+from espnic.model.interface.layouts import SA_COMMAND, SA_RESPONSE
+from espnic.model.interface.registers import (
     BY_NAME,
     CAPABILITIES,
     CONTROLS,
@@ -37,7 +37,7 @@ class SlaveError(Exception):
 
 
 class RegisterFile:
-    """The registers of ``model.registers`` in front of a model device.
+    """The registers of ``model.interface.registers`` in front of a model device.
 
     An SA command ends within the write to its doorbell, and a frame within the call of the
     device, so that ``busy`` is never seen and the datapath is always idle. Time, which only the

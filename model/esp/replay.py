@@ -4,7 +4,7 @@ Numbers are the integers of the specification: a window may begin below 0, and t
 numbers from 1 on can come.
 """
 
-from espnic.model.codes import RxStatus
+from espnic.model.interface.codes import RxStatus
 
 _LOW_BITS = 32
 _SCOPE = 1 << _LOW_BITS

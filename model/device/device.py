@@ -11,8 +11,13 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
-from espnic.model import checksum, esn, esp, packet, receive_checksum, registers, segment, trailer
-from espnic.model.codes import (
+from espnic.model.device import receive_checksum, segment
+from espnic.model.device.events import EventQueue
+from espnic.model.device.segment import OFFSET_ALIGNMENT, OFFSET_PHASE
+from espnic.model.esp import esn, esp, trailer
+from espnic.model.esp.replay import Window, high_above
+from espnic.model.interface import registers
+from espnic.model.interface.codes import (
     ESP_ALIGNMENT_BYTES,
     ESP_TRAILER_MIN_BYTES,
     ETHERNET_HEADER_BYTES,
@@ -29,13 +34,17 @@ from espnic.model.codes import (
     TxOperation,
     TxStatus,
 )
-from espnic.model.events import EventQueue
-from espnic.model.features import ALL, Features
-from espnic.model.layouts import RX_COMPLETION, SA_RESPONSE, TX_DESCRIPTOR, Layout
-from espnic.model.packet import Parsed
-from espnic.model.replay import Window, high_above
-from espnic.model.sa import DEVICE_WINDOWS, SaTable, SecurityAssociation, from_command, lookup_key
-from espnic.model.segment import OFFSET_ALIGNMENT, OFFSET_PHASE
+from espnic.model.interface.features import ALL, Features
+from espnic.model.interface.layouts import RX_COMPLETION, SA_RESPONSE, TX_DESCRIPTOR, Layout
+from espnic.model.net import checksum, packet
+from espnic.model.net.packet import Parsed
+from espnic.model.sa.sa import (
+    DEVICE_WINDOWS,
+    SaTable,
+    SecurityAssociation,
+    from_command,
+    lookup_key,
+)
 
 Trace = list[tuple[str, dict[str, Any]]]
 

@@ -6,17 +6,18 @@ what the stack takes off it takes out of the sum. What is left is compared with 
 
 from collections.abc import Mapping
 
-from espnic.model import checksum, esp, ip
-from espnic.model.codes import (
+from espnic.model.esp import esp
+from espnic.model.host.stack import strip_link
+from espnic.model.interface.codes import (
     ETHERNET_HEADER_BYTES,
     IPPROTO_UDP,
     Encapsulation,
     RxChecksum,
     RxStatus,
 )
-from espnic.model.ip import IpPacket
-from espnic.model.sa import SecurityAssociation
-from espnic.model.stack import strip_link
+from espnic.model.net import checksum, ip
+from espnic.model.net.ip import IpPacket
+from espnic.model.sa.sa import SecurityAssociation
 
 _ETHERTYPE_BYTES = 2
 _UDP_LENGTH = slice(4, 6)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
-from espnic.model.codes import (
+from espnic.model.interface.codes import (
     UDP_PORT_ESP,
     Encapsulation,
     IcvSize,
@@ -15,7 +15,7 @@ from espnic.model.codes import (
     SaResult,
     SaSelect,
 )
-from espnic.model.lifetime import HARD_FIELDS, SOFT_FIELDS, Lifetime, Limits, limits_of
+from espnic.model.sa.lifetime import HARD_FIELDS, SOFT_FIELDS, Lifetime, Limits, limits_of
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -67,7 +67,7 @@ class SecurityAssociation:
     esn: bool = False
     """Extended (64-bit) sequence numbers."""
     esn_high: int = 0
-    """Receive: high half of the sequence number, see ``model.esn``."""
+    """Receive: high half of the sequence number, see ``model.esp.esn``."""
     esn_overlap: bool = False
     """Receive: a sequence number below 2^31 belongs to ``esn_high + 1``."""
     seqiv_salt: bytes | None = None

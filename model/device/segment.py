@@ -7,8 +7,8 @@ Where the headers lie, the descriptor says: nothing of the frame is looked at to
 
 from collections.abc import Mapping
 
-from espnic.model import checksum, trailer
-from espnic.model.codes import (
+from espnic.model.esp import trailer
+from espnic.model.interface.codes import (
     ESP_HEADER_BYTES,
     ESP_IV_BYTES,
     ETHERNET_HEADER_BYTES,
@@ -22,6 +22,7 @@ from espnic.model.codes import (
     TxOperation,
     TxStatus,
 )
+from espnic.model.net import checksum
 
 OFFSET_ALIGNMENT = 4
 OFFSET_PHASE = 2

@@ -7,9 +7,9 @@ offload (GSO), and it gives the packets that the sender would have made itself.
 
 from dataclasses import dataclass
 
-from espnic.model import checksum, ip
-from espnic.model.codes import IPPROTO_TCP, IPPROTO_UDP, UDP_HEADER_BYTES
-from espnic.model.ip import IpPacket
+from espnic.model.interface.codes import IPPROTO_TCP, IPPROTO_UDP, UDP_HEADER_BYTES
+from espnic.model.net import checksum, ip
+from espnic.model.net.ip import IpPacket
 
 _IPV4_ID = slice(4, 6)
 _UDP_LENGTH = slice(4, 6)

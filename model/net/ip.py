@@ -7,8 +7,7 @@ takes what the device passes by: options, extension headers, fragments.
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
-from espnic.model import checksum
-from espnic.model.codes import (
+from espnic.model.interface.codes import (
     IPPROTO_DSTOPTS,
     IPPROTO_FRAGMENT,
     IPPROTO_HOPOPTS,
@@ -16,7 +15,8 @@ from espnic.model.codes import (
     IPV4_HEADER_BYTES,
     IPV6_HEADER_BYTES,
 )
-from espnic.model.sa import Address
+from espnic.model.net import checksum
+from espnic.model.sa.sa import Address
 
 MORE_FRAGMENTS = 0x2000
 DONT_FRAGMENT = 0x4000

@@ -12,9 +12,9 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
-from espnic.model import esn
-from espnic.model.codes import UDP_PORT_ESP, Encapsulation, IcvSize, KeySize
-from espnic.model.sa import SALT_BYTES, SEQIV_SALT_BYTES, Address, SecurityAssociation, Selector
+from espnic.model.esp import esn
+from espnic.model.interface.codes import UDP_PORT_ESP, Encapsulation, IcvSize, KeySize
+from espnic.model.sa.sa import SALT_BYTES, SEQIV_SALT_BYTES, Address, SecurityAssociation, Selector
 
 SCHEMA = "kpeer-1"
 ALGORITHM = "rfc4106(gcm(aes))"

@@ -3,8 +3,8 @@
 from collections import deque
 from collections.abc import MutableMapping
 
-from espnic.model.codes import EVENT_QUEUE_DEPTH, EventKind, SaDirection
-from espnic.model.layouts import EVENT
+from espnic.model.interface.codes import EVENT_QUEUE_DEPTH, EventKind, SaDirection
+from espnic.model.interface.layouts import EVENT
 
 Event = dict[str, int]
 """The fields of EVENT."""

@@ -1,6 +1,6 @@
 """Explicit IV from the sequence number, as the Linux "seqiv" generator makes it."""
 
-from espnic.model.codes import ESP_IV_BYTES
+from espnic.model.interface.codes import ESP_IV_BYTES
 
 
 def iv(sequence: int, seqiv_salt: bytes) -> bytes:

@@ -8,7 +8,7 @@ bytes are those of whole frames from the Ethernet header on.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from espnic.model.codes import RxStatus, TxStatus
+from espnic.model.interface.codes import RxStatus, TxStatus
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Statistic:
     minus: tuple[str, ...] = ()
 
     def value(self, counters: Mapping[str, int]) -> int:
-        """From the counters of ``model.registers.counters``, all read at one time."""
+        """From the counters of ``model.interface.registers.counters``, all read at one time."""
         return (sum(counters[name] for name in self.plus)
                 - sum(counters[name] for name in self.minus))
 

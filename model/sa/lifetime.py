@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from espnic.model.codes import EventKind
+from espnic.model.interface.codes import EventKind
 
 
 @dataclass(frozen=True)

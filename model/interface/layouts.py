@@ -7,7 +7,7 @@ A layout is a list of fields from the least significant bit up. The RTL makes
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from espnic.model.codes import STATUS_BITS
+from espnic.model.interface.codes import STATUS_BITS
 
 
 @dataclass(frozen=True)

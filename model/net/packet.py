@@ -7,7 +7,7 @@ Sources: IEEE 802.1Q, RFC 791, RFC 8200, RFC 4303, RFC 3948.
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
-from espnic.model.codes import (
+from espnic.model.interface.codes import (
     ESP_HEADER_BYTES,
     ETHERNET_HEADER_BYTES,
     ETHERTYPE_IPV4,
@@ -25,7 +25,7 @@ from espnic.model.codes import (
     Encapsulation,
     RxStatus,
 )
-from espnic.model.sa import Address, lookup_key
+from espnic.model.sa.sa import Address, lookup_key
 
 _ETHERTYPE_BYTES = 2
 _IPV4_IHL_WORDS = IPV4_HEADER_BYTES // 4

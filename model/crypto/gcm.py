@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from espnic.model.codes import AES_BLOCK_BYTES
+from espnic.model.interface.codes import AES_BLOCK_BYTES
 
 IV_BYTES = 12
 TAG_BYTES = 16

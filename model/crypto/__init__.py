@@ -1,0 +1,1 @@
+"""AES, AES-GCM and the Toeplitz hash."""

@@ -1,0 +1,1 @@
+"""What device and software agree on: codes, field layouts, registers, capabilities, features."""

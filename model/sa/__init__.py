@@ -1,0 +1,1 @@
+"""Security associations, the device's tables of them, and their lifetimes."""
