@@ -18,11 +18,11 @@ life: setup
 
 # All documents and parts of documents that are made from the code.
 docs: setup
-	$(BIN)/python -m espnic.sim.regdoc
-	$(BIN)/python -m espnic.sim.doctables
-	$(BIN)/python -m espnic.sim.lifedoc
-	$(BIN)/python -m espnic.sim.segmentdoc
-	$(BIN)/python -m espnic.sim.timing
+	$(BIN)/python -m espnic.sim.registers.documents
+	$(BIN)/python -m espnic.sim.docs.tables
+	$(BIN)/python -m espnic.sim.docs.driver_steps
+	$(BIN)/python -m espnic.sim.docs.segmentation
+	$(BIN)/python -m espnic.sim.docs.timing
 
 test: setup
 	$(BIN)/ruff check

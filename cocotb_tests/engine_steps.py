@@ -6,8 +6,8 @@ from espnic.model.esp import esp, trailer
 from espnic.model.host import stack
 from espnic.model.interface.codes import RxStatus, SaDirection, SaOperation, TxOperation
 from espnic.model.sa.sa import SecurityAssociation, command_values
-from espnic.sim import frames
-from espnic.sim.steps import Command, RxFrame, Step, TxFrame
+from espnic.sim.traffic import frames
+from espnic.sim.traffic.steps import Command, RxFrame, Step, TxFrame
 
 ETHERNET_MIN_BYTES = 60
 

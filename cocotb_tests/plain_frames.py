@@ -12,7 +12,7 @@ from espnic.model.interface.codes import (
     IPV6_HEADER_BYTES,
 )
 from espnic.model.net import checksum
-from espnic.sim.frames import MACS, SERVICE_TAG, VLAN_TAG
+from espnic.sim.traffic.frames import MACS, SERVICE_TAG, VLAN_TAG
 
 PROTOCOLS = (IPPROTO_TCP, IPPROTO_UDP)
 FAMILIES = (4, 6)

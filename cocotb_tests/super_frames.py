@@ -7,7 +7,7 @@ from espnic.model.interface.codes import (
     Encapsulation,
     TxOperation,
 )
-from espnic.sim.steps import TxFrame
+from espnic.sim.traffic.steps import TxFrame
 
 PAYLOAD_BYTES_MAX = 65536
 """Of a super-frame, whatever its headers."""

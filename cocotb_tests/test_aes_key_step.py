@@ -10,8 +10,8 @@ from espnic.hdl.gcm.aes_common import ROUND_KEY_WORDS, passed_stages
 from espnic.hdl.gcm.aes_key_step import WINDOW_WORDS, AesKeyStep, KeyWindow
 from espnic.model.crypto.aes import expand_key
 from espnic.model.interface.codes import AES_ROUNDS_MAX, KeySize
-from espnic.sim.build import simulate
-from espnic.sim.streams import StreamSink, StreamSource, start_clock_and_reset
+from espnic.sim.agents.stream import StreamSink, StreamSource, start_clock_and_reset
+from espnic.sim.build.builds import simulate
 
 WORD_BYTES = 4
 

@@ -10,9 +10,9 @@ from cocotb_tests.gcm_packets import key_size, number, padded_key, random_key
 from espnic.hdl.gcm.aes_pipeline import AesPipeline
 from espnic.model.crypto import aes
 from espnic.model.interface.codes import AES_BLOCK_BYTES, KeySize
-from espnic.sim import vectors
-from espnic.sim.build import simulate
-from espnic.sim.streams import CLOCK_NS, StreamSink, StreamSource, start_clock_and_reset
+from espnic.sim.agents.stream import CLOCK_NS, StreamSink, StreamSource, start_clock_and_reset
+from espnic.sim.build.builds import simulate
+from espnic.sim.capture import vectors
 
 
 def packed(lanes, key, blocks, chance):

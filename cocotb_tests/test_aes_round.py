@@ -9,8 +9,8 @@ from cocotb_tests.gcm_packets import number
 from espnic.hdl.gcm.aes_round import AesRound, RoundInput
 from espnic.model.crypto import aes
 from espnic.model.interface.codes import AES_BLOCK_BYTES
-from espnic.sim.build import simulate
-from espnic.sim.streams import StreamSink, StreamSource, start_clock_and_reset
+from espnic.sim.agents.stream import StreamSink, StreamSource, start_clock_and_reset
+from espnic.sim.build.builds import simulate
 
 
 def packed(block, key, skip):

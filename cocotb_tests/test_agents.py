@@ -8,9 +8,9 @@ from amaranth.hdl import Cat, Const, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from espnic.sim.agents import AxisSink, AxisSource
-from espnic.sim.build import simulate
-from espnic.sim.streams import start_clock_and_reset
+from espnic.sim.agents.axi_stream import AxisSink, AxisSource
+from espnic.sim.agents.stream import start_clock_and_reset
+from espnic.sim.build.builds import simulate
 
 BYTES = 16
 USER_BITS = 9

@@ -7,9 +7,9 @@ import cocotb
 from espnic.hdl.flow.frame_ingress import FrameIngress, axi_beat, frame_end
 from espnic.hdl.layouts import SUPER_LENGTH_BITS, beat
 from espnic.model.interface.codes import FRAME_BYTES_MAX, SUPER_FRAME_BYTES_MAX
-from espnic.sim.beats import pack, to_packets, unpack
-from espnic.sim.streams import start_clock_and_reset
-from espnic.sim.widths import Ports, bench_widths, simulate_widths
+from espnic.sim.agents.beats import pack, to_packets, unpack
+from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
+from espnic.sim.agents.stream import start_clock_and_reset
 
 USER_BITS = 11
 SUPER_BIT = 3

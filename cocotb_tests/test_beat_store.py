@@ -6,10 +6,10 @@ import cocotb
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from espnic.hdl.flow.beat_store import BeatStore
-from espnic.sim.beats import pack
-from espnic.sim.build import simulate
-from espnic.sim.streams import start_clock_and_reset
-from espnic.sim.widths import Ports, SideBySide
+from espnic.sim.agents.beats import pack
+from espnic.sim.agents.side_by_side import Ports, SideBySide
+from espnic.sim.agents.stream import start_clock_and_reset
+from espnic.sim.build.builds import simulate
 
 WIDTH = 40
 DEPTHS = {0: 16, 1: 13, 3: 16}

@@ -9,8 +9,8 @@ from espnic.hdl.host.burst_detector import BurstDetector
 from espnic.model.device import events
 from espnic.model.interface.codes import EventKind, SaDirection
 from espnic.model.interface.layouts import EVENT
-from espnic.sim.build import simulate
-from espnic.sim.streams import start_clock_and_reset
+from espnic.sim.agents.stream import start_clock_and_reset
+from espnic.sim.build.builds import simulate
 
 BURST = EVENT.pack({"kind": EventKind.AUTH_BURST, "direction": SaDirection.RX})
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from espnic.sim.pcap import read_capture, write_pcap
+from espnic.sim.capture.pcap import read_capture, write_pcap
 
 PROJECT = Path(__file__).resolve().parents[1]
 CAPTURES = PROJECT / "captures"

@@ -8,8 +8,8 @@ import pytest
 from cocotb.triggers import RisingEdge
 
 from espnic.hdl.flow.delay_line import DelayLine
-from espnic.sim.build import simulate
-from espnic.sim.streams import start_clock_and_reset
+from espnic.sim.agents.stream import start_clock_and_reset
+from espnic.sim.build.builds import simulate
 
 BITS = 40
 

@@ -23,15 +23,15 @@ from espnic.model.interface.codes import (
 from espnic.model.interface.features import ALL, WIDTHS
 from espnic.model.net.packet import parse
 from espnic.model.sa.sa import command_values
-from espnic.sim import frames
-from espnic.sim.captures import plain_packets
-from espnic.sim.check import compare_outcomes
-from espnic.sim.golden import run_model
-from espnic.sim.pcap import read_capture
-from espnic.sim.rtl import SIMULATED_SAS as SAS
-from espnic.sim.rtl import Options, build_engine, replay
-from espnic.sim.steps import Command, RxFrame, TxFrame
-from espnic.sim.traffic import plan_receive
+from espnic.sim.capture.archive import plain_packets
+from espnic.sim.capture.pcap import read_capture
+from espnic.sim.rig.engine import SIMULATED_SAS as SAS
+from espnic.sim.rig.engine import Options, build_engine, replay
+from espnic.sim.run.compare import compare_outcomes
+from espnic.sim.traffic import frames
+from espnic.sim.traffic.golden import run_model
+from espnic.sim.traffic.plan import plan_receive
+from espnic.sim.traffic.steps import Command, RxFrame, TxFrame
 from tests.sas import all_kinds_of_sa, make_sa
 
 CAPTURES = Path(__file__).resolve().parents[1] / "captures"

@@ -21,9 +21,9 @@ from espnic.model.interface.codes import (
 )
 from espnic.model.interface.features import Features
 from espnic.model.sa.sa import command_values
-from espnic.sim import frames
-from espnic.sim.rtl import Options, build_engine, replay
-from espnic.sim.steps import Command, RxFrame, TxFrame
+from espnic.sim.rig.engine import Options, build_engine, replay
+from espnic.sim.traffic import frames
+from espnic.sim.traffic.steps import Command, RxFrame, TxFrame
 from tests.sas import all_kinds_of_sa, make_sa
 
 SAS = 64

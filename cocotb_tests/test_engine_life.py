@@ -23,12 +23,12 @@ from espnic.model.interface.features import WIDTHS, Features
 from espnic.model.interface.layouts import RX_COMPLETION
 from espnic.model.sa.lifetime import Limits
 from espnic.model.sa.sa import command_values
-from espnic.sim import frames
-from espnic.sim.build import run
-from espnic.sim.rtl import SIMULATED_SAS as SAS
-from espnic.sim.rtl import Options, build_engine
-from espnic.sim.steps import RxFrame
-from espnic.sim.streams import start_clock_and_reset
+from espnic.sim.agents.stream import start_clock_and_reset
+from espnic.sim.build.builds import run
+from espnic.sim.rig.engine import SIMULATED_SAS as SAS
+from espnic.sim.rig.engine import Options, build_engine
+from espnic.sim.traffic import frames
+from espnic.sim.traffic.steps import RxFrame
 from tests.sas import all_kinds_of_sa, device_with, make_sa
 
 TEXT = bytes(30) + b"\0\x04"

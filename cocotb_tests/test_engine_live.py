@@ -28,15 +28,15 @@ from espnic.model.interface.features import WIDTHS, Features
 from espnic.model.interface.layouts import RX_COMPLETION, TX_DESCRIPTOR
 from espnic.model.interface.registers import BY_NAME
 from espnic.model.sa.sa import command_values
-from espnic.sim import frames
-from espnic.sim.agents import AxisSink, AxisSource
-from espnic.sim.build import run
-from espnic.sim.driver import Driver
-from espnic.sim.golden import run_model
-from espnic.sim.rtl import SIMULATED_SAS as SAS
-from espnic.sim.rtl import Options, build_engine
-from espnic.sim.steps import Command, RxFrame, TxFrame
-from espnic.sim.streams import start_clock_and_reset
+from espnic.sim.agents.axi_lite import Driver
+from espnic.sim.agents.axi_stream import AxisSink, AxisSource
+from espnic.sim.agents.stream import start_clock_and_reset
+from espnic.sim.build.builds import run
+from espnic.sim.rig.engine import SIMULATED_SAS as SAS
+from espnic.sim.rig.engine import Options, build_engine
+from espnic.sim.traffic import frames
+from espnic.sim.traffic.golden import run_model
+from espnic.sim.traffic.steps import Command, RxFrame, TxFrame
 from tests.sas import all_kinds_of_sa, device_with, make_sa
 
 SIDES = ("rx", "tx")

@@ -20,11 +20,12 @@ from espnic.model.interface.codes import (
     TxOperation,
     TxStatus,
 )
-from espnic.sim import handoff, traffic
-from espnic.sim.pcap import write_pcap
-from espnic.sim.rtl import SIMULATED_SAS as SAS
-from espnic.sim.rtl import Options, build_engine, replay
-from espnic.sim.steps import TxFrame
+from espnic.sim.capture import handoff
+from espnic.sim.capture.pcap import write_pcap
+from espnic.sim.rig.engine import SIMULATED_SAS as SAS
+from espnic.sim.rig.engine import Options, build_engine, replay
+from espnic.sim.traffic import plan as traffic
+from espnic.sim.traffic.steps import TxFrame
 from tests import offload_cases as cases
 from tests.sas import all_kinds_of_sa, device_with, make_sa
 from tests.test_scapy import layers, scapy_sa, sums

@@ -12,13 +12,13 @@ from cocotb_tests.test_engine import compared, hold, statuses
 from espnic.model.host import safile, stack
 from espnic.model.interface.codes import Encapsulation, RxStatus, SaDirection
 from espnic.model.net.packet import parse
-from espnic.sim import frames
-from espnic.sim.captures import plain_packets
-from espnic.sim.pcap import read_capture
-from espnic.sim.rtl import SIMULATED_SAS as SAS
-from espnic.sim.rtl import Options, build_engine, replay
-from espnic.sim.steps import Command, RxFrame
-from espnic.sim.traffic import plan_receive
+from espnic.sim.capture.archive import plain_packets
+from espnic.sim.capture.pcap import read_capture
+from espnic.sim.rig.engine import SIMULATED_SAS as SAS
+from espnic.sim.rig.engine import Options, build_engine, replay
+from espnic.sim.traffic import frames
+from espnic.sim.traffic.plan import plan_receive
+from espnic.sim.traffic.steps import Command, RxFrame
 from tests.sas import make_sa
 
 CAPTURES = Path(__file__).resolve().parents[1] / "captures"

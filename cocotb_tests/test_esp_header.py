@@ -8,9 +8,9 @@ from espnic.hdl.tx.esp_header import EspHeader, esp_header_request
 from espnic.model.esp import seqiv
 from espnic.model.esp.esp import TEXT_OFFSET
 from espnic.model.interface.codes import ESP_HEADER_BYTES
-from espnic.sim.beats import pack, receive_packets, to_beats
-from espnic.sim.streams import start_clock_and_reset
-from espnic.sim.widths import Ports, bench_widths, simulate_widths
+from espnic.sim.agents.beats import pack, receive_packets, to_beats
+from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
+from espnic.sim.agents.stream import start_clock_and_reset
 
 
 class Case:

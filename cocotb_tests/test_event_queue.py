@@ -8,8 +8,8 @@ from cocotb.triggers import ClockCycles, RisingEdge
 from espnic.hdl.host.event_queue import INPUT_DEPTH, EventQueue
 from espnic.model.interface.codes import EVENT_QUEUE_DEPTH
 from espnic.model.interface.layouts import EVENT
-from espnic.sim.build import simulate
-from espnic.sim.streams import StreamSink, StreamSource, start_clock_and_reset
+from espnic.sim.agents.stream import StreamSink, StreamSource, start_clock_and_reset
+from espnic.sim.build.builds import simulate
 
 INPUTS = 4
 SETTLED = INPUTS * INPUT_DEPTH + 4

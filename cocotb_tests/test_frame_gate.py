@@ -12,8 +12,8 @@ from espnic.hdl.flow.frame_gate import FrameGate
 from espnic.hdl.flow.frame_ingress import axi_beat
 from espnic.hdl.flow.frames_inside import FramesInside
 from espnic.hdl.flow.queue import Queue
-from espnic.sim.build import simulate
-from espnic.sim.streams import StreamSink, StreamSource, start_clock_and_reset
+from espnic.sim.agents.stream import StreamSink, StreamSource, start_clock_and_reset
+from espnic.sim.build.builds import simulate
 
 BEAT = axi_beat(8, 0)
 LAST = 1 << BEAT["tlast"].offset

@@ -8,9 +8,9 @@ from cocotb.triggers import RisingEdge
 
 from espnic.hdl.frame.text_restore import text_place
 from espnic.hdl.tx.frame_hold import FrameHold
-from espnic.sim.beats import pack, unpack
-from espnic.sim.build import simulate
-from espnic.sim.streams import StreamSink, StreamSource, start_clock_and_reset
+from espnic.sim.agents.beats import pack, unpack
+from espnic.sim.agents.stream import StreamSink, StreamSource, start_clock_and_reset
+from espnic.sim.build.builds import simulate
 
 CLOCKS = 5
 DEPTH = 12

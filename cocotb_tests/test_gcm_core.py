@@ -13,9 +13,9 @@ from cocotb_tests.gcm_packets import GcmPacket, GcmPort, lying, number, random_k
 from espnic.hdl.gcm.core import GcmCore
 from espnic.model.crypto import gcm
 from espnic.model.interface.codes import AES_BLOCK_BYTES
-from espnic.sim import vectors
-from espnic.sim.build import simulate
-from espnic.sim.streams import CLOCK_NS, StreamSink, StreamSource, start_clock_and_reset
+from espnic.sim.agents.stream import CLOCK_NS, StreamSink, StreamSource, start_clock_and_reset
+from espnic.sim.build.builds import simulate
+from espnic.sim.capture import vectors
 
 AAD_BYTES_OF_ESP = (8, 12)
 

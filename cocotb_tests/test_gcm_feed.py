@@ -9,9 +9,9 @@ from cocotb.triggers import ClockCycles
 from espnic.hdl.gcm.feed import GcmFeed, gcm_packet
 from espnic.hdl.layouts import beat, gcm_beat, gcm_parameters
 from espnic.model.interface.codes import AES_BLOCK_BYTES
-from espnic.sim.beats import pack, to_beats, unpack, valid_part
-from espnic.sim.streams import start_clock_and_reset
-from espnic.sim.widths import Ports, bench_widths, simulate_widths
+from espnic.sim.agents.beats import pack, to_beats, unpack, valid_part
+from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
+from espnic.sim.agents.stream import start_clock_and_reset
 
 
 def what_counts(width, word):

@@ -7,8 +7,8 @@ import cocotb
 
 from cocotb_tests.gcm_packets import GcmPort, number, random_packet
 from espnic.hdl.gcm.stallable_core import GcmStream
-from espnic.sim.build import simulate
-from espnic.sim.streams import CLOCK_NS, StreamSink, StreamSource, start_clock_and_reset
+from espnic.sim.agents.stream import CLOCK_NS, StreamSink, StreamSource, start_clock_and_reset
+from espnic.sim.build.builds import simulate
 
 WIDTH = 128
 DEPTH = 64

@@ -12,8 +12,8 @@ from espnic.hdl.gcm.ghash import Ghash, ghash_slot
 from espnic.hdl.layouts import GHASH_STAGES, ghash_lanes, has_spare_lane, hash_power_count
 from espnic.model.crypto import gcm
 from espnic.model.interface.codes import AES_BLOCK_BYTES, KeySize
-from espnic.sim.build import simulate
-from espnic.sim.streams import CLOCK_NS, StreamSink, StreamSource, start_clock_and_reset
+from espnic.sim.agents.stream import CLOCK_NS, StreamSink, StreamSource, start_clock_and_reset
+from espnic.sim.build.builds import simulate
 
 
 class Hashing:

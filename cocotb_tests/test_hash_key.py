@@ -10,8 +10,8 @@ from cocotb_tests.gcm_packets import key_size, padded_key, powers_of, random_key
 from espnic.hdl.gcm.hash_subkey import CipherKey, HashKey
 from espnic.hdl.layouts import hash_power_count
 from espnic.model.interface.codes import KeySize
-from espnic.sim.build import simulate
-from espnic.sim.streams import CLOCK_NS, StreamSink, StreamSource, start_clock_and_reset
+from espnic.sim.agents.stream import CLOCK_NS, StreamSink, StreamSource, start_clock_and_reset
+from espnic.sim.build.builds import simulate
 
 
 def packed_key(key, chance):

@@ -5,9 +5,9 @@ import random
 import cocotb
 
 from espnic.hdl.lso.header_patch import HeaderPatch, header_patches
-from espnic.sim.beats import receive_packets, to_beats, valid_part
-from espnic.sim.streams import start_clock_and_reset
-from espnic.sim.widths import Ports, bench_widths, simulate_widths
+from espnic.sim.agents.beats import receive_packets, to_beats, valid_part
+from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
+from espnic.sim.agents.stream import start_clock_and_reset
 
 PATCHES = 12
 WORDS = 256

@@ -8,9 +8,9 @@ from cocotb.triggers import RisingEdge
 from cocotb_tests.test_ones_sum import ones_sum
 from espnic.hdl.lso.header_probe import HeaderProbe, probe_offsets, probe_record
 from espnic.model.interface.features import Features
-from espnic.sim.beats import pack, to_beats, unpack
-from espnic.sim.streams import start_clock_and_reset
-from espnic.sim.widths import Ports, bench_features, bench_widths, simulate_widths
+from espnic.sim.agents.beats import pack, to_beats, unpack
+from espnic.sim.agents.side_by_side import Ports, bench_features, bench_widths, simulate_widths
+from espnic.sim.agents.stream import start_clock_and_reset
 
 OFFSETS = probe_offsets()
 TCP_OMITTED = (4, 6, 12)

@@ -8,9 +8,9 @@ from cocotb.triggers import ClockCycles
 from espnic.hdl.frame.header_split import HeaderSplit
 from espnic.hdl.frame.text_restore import text_place
 from espnic.model.interface.codes import FRAME_BYTES_MAX
-from espnic.sim.beats import pack, receive_packets, to_beats
-from espnic.sim.streams import start_clock_and_reset
-from espnic.sim.widths import Ports, bench_widths, simulate_widths
+from espnic.sim.agents.beats import pack, receive_packets, to_beats
+from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
+from espnic.sim.agents.stream import start_clock_and_reset
 
 
 def random_frames(chance, width, count):

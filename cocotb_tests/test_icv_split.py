@@ -7,9 +7,9 @@ import cocotb
 
 from espnic.hdl.rx.icv_split import IcvSplit, received_icv
 from espnic.model.interface.codes import IcvSize
-from espnic.sim.beats import receive_packets, to_beats, unpack
-from espnic.sim.streams import start_clock_and_reset
-from espnic.sim.widths import Ports, bench_widths, simulate_widths
+from espnic.sim.agents.beats import receive_packets, to_beats, unpack
+from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
+from espnic.sim.agents.stream import start_clock_and_reset
 
 
 def sealed_texts(chance, width):

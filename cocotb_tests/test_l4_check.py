@@ -25,9 +25,9 @@ from espnic.model.interface.codes import (
     RxChecksum,
 )
 from espnic.model.net import checksum
-from espnic.sim.beats import to_beats
-from espnic.sim.streams import start_clock_and_reset
-from espnic.sim.widths import Ports, bench_widths, simulate_widths
+from espnic.sim.agents.beats import to_beats
+from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
+from espnic.sim.agents.stream import start_clock_and_reset
 
 NONE, BAD = RxChecksum.NONE, RxChecksum.BAD
 

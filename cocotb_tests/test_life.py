@@ -3,9 +3,9 @@
 import pytest
 
 from espnic.model.interface.features import WIDTHS
-from espnic.sim.life import difference, on_model, on_rtl
-from espnic.sim.lifestory import RECEIVED_AMONG_DELETE, SENT_AMONG_DELETE
-from espnic.sim.rtl import Options
+from espnic.sim.life.command import difference, on_model, on_rtl
+from espnic.sim.life.story import RECEIVED_AMONG_DELETE, SENT_AMONG_DELETE
+from espnic.sim.rig.engine import Options
 
 
 @pytest.mark.parametrize("width", WIDTHS)

@@ -12,9 +12,9 @@ from espnic.model.device.device import Device
 from espnic.model.device.register_file import RegisterFile
 from espnic.model.interface.layouts import EVENT
 from espnic.model.linux.bus import ModelRegisters, run
-from espnic.sim.build import simulate
-from espnic.sim.driver import AxiLiteRegisters
-from espnic.sim.streams import StreamSource
+from espnic.sim.agents.axi_lite import AxiLiteRegisters
+from espnic.sim.agents.stream import StreamSource
+from espnic.sim.build.builds import simulate
 
 EVENT_CLOCKS = 4
 """More than an event takes from a port of the register block into its queue."""

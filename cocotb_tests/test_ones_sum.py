@@ -6,9 +6,9 @@ import cocotb
 from cocotb.triggers import RisingEdge
 
 from espnic.hdl.flow.ones_sum import OnesSum, chosen_bytes
-from espnic.sim.beats import pack
-from espnic.sim.streams import start_clock_and_reset
-from espnic.sim.widths import Ports, bench_widths, simulate_widths
+from espnic.sim.agents.beats import pack
+from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
+from espnic.sim.agents.stream import start_clock_and_reset
 
 
 def ones_sum(octets):

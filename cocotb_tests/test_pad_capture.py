@@ -7,9 +7,9 @@ from cocotb.triggers import RisingEdge
 
 from espnic.hdl.tx.pad_capture import PadCapture
 from espnic.model.interface.codes import ESP_TRAILER_MIN_BYTES, IcvSize
-from espnic.sim.beats import to_beats
-from espnic.sim.streams import start_clock_and_reset
-from espnic.sim.widths import Ports, bench_widths, simulate_widths
+from espnic.sim.agents.beats import to_beats
+from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
+from espnic.sim.agents.stream import start_clock_and_reset
 
 FRAMES = 120
 SHORTEST = 54

@@ -5,9 +5,9 @@ import random
 import cocotb
 
 from espnic.hdl.lso.patch_path import PATCHES, PatchPath, patch_order
-from espnic.sim.beats import pack, receive_packets, to_beats, to_packets
-from espnic.sim.streams import start_clock_and_reset
-from espnic.sim.widths import Ports, bench_widths, simulate_widths
+from espnic.sim.agents.beats import pack, receive_packets, to_beats, to_packets
+from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
+from espnic.sim.agents.stream import start_clock_and_reset
 
 WIDTHS = (128, 512)
 FRAMES = 60

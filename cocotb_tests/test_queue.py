@@ -6,9 +6,9 @@ import cocotb
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from espnic.hdl.flow.queue import Queue
-from espnic.sim.build import simulate
-from espnic.sim.streams import start_clock_and_reset
-from espnic.sim.widths import Ports, SideBySide
+from espnic.sim.agents.side_by_side import Ports, SideBySide
+from espnic.sim.agents.stream import start_clock_and_reset
+from espnic.sim.build.builds import simulate
 
 WIDTH = 77
 QUEUES = {

@@ -1,6 +1,6 @@
 """The engine's rate to the clock: one beat each clock on the busier side, both directions at once.
 
-Sizes are those of clear packets, see ``sim.rate``.
+Sizes are those of clear packets, see ``sim.rate.measure``.
 """
 
 from dataclasses import replace
@@ -9,12 +9,13 @@ from random import Random
 import pytest
 
 from espnic.model.interface.codes import ESP_TRAILER_MIN_BYTES, IcvSize, TxOperation
-from espnic.sim import rate, rate_lso
-from espnic.sim.play import Load, play
-from espnic.sim.rate import Workload
-from espnic.sim.rate_lso import Bursts
-from espnic.sim.steps import TxFrame
-from espnic.sim.tables import table_files
+from espnic.sim.rate import lso
+from espnic.sim.rate import measure as rate
+from espnic.sim.rate.lso import Bursts
+from espnic.sim.rate.measure import Workload
+from espnic.sim.rig.runs import Load, play
+from espnic.sim.rig.sa_tables import table_files
+from espnic.sim.traffic.steps import TxFrame
 
 SAS = 100
 SEED = 1
@@ -46,7 +47,7 @@ def test_no_clock_is_lost_between_packets_of_changing_sas(width):
 def test_no_clock_is_lost_between_segments_and_bursts_of_changing_sas(width):
     print(f"seed {SEED}")
     rig = rate.build_rig(width, SAS)
-    rows = rate_lso.measure(rig, BURSTS, rate.populate(rig, SAS, SEED), rate.CLOCKS_MHZ[width],
+    rows = lso.measure(rig, BURSTS, rate.populate(rig, SAS, SEED), rate.CLOCKS_MHZ[width],
                             SEED)
     assert [(row.mss, row.segments) for row in rows] == SHAPES
     check_limits(rows)

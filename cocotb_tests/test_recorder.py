@@ -7,11 +7,11 @@ import cocotb
 import pytest
 from cocotb.triggers import ClockCycles, ReadOnly, RisingEdge
 
-from espnic.sim.build import build, run
-from espnic.sim.netlist import Netlist
-from espnic.sim.play import BrokenRule, frames_in
-from espnic.sim.rig import SOURCE
-from espnic.sim.streams import start_clock_and_reset
+from espnic.sim.agents.stream import start_clock_and_reset
+from espnic.sim.build.builds import build, run
+from espnic.sim.build.netlist import Netlist
+from espnic.sim.rig.design import SOURCE
+from espnic.sim.rig.runs import BrokenRule, frames_in
 
 WIDTH, USER = 128, 9
 FILE = Path("beats")

@@ -48,9 +48,9 @@ from espnic.model.interface.layouts import (
 from espnic.model.interface.registers import ADDRESS_BITS, BY_NAME, REGISTERS, WORD_BYTES, Access
 from espnic.model.interface.statistics import statistics
 from espnic.model.linux.bus import RegisterError
-from espnic.sim.build import simulate
-from espnic.sim.driver import Driver
-from espnic.sim.streams import CLOCK_NS, StreamSource, start_clock_and_reset
+from espnic.sim.agents.axi_lite import Driver
+from espnic.sim.agents.stream import CLOCK_NS, StreamSource, start_clock_and_reset
+from espnic.sim.build.builds import simulate
 
 WIDTH = 128
 LANES = WIDTH // 128

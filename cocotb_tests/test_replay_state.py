@@ -20,10 +20,10 @@ from espnic.model.esp import esn
 from espnic.model.esp.replay import Window
 from espnic.model.interface.codes import EventKind, RxStatus, SaDirection
 from espnic.model.sa.sa import DEVICE_WINDOWS
-from espnic.sim.beats import pack, unpack
-from espnic.sim.build import simulate
-from espnic.sim.streams import StreamSink, StreamSource, start_clock_and_reset
-from espnic.sim.widths import SideBySide
+from espnic.sim.agents.beats import pack, unpack
+from espnic.sim.agents.side_by_side import SideBySide
+from espnic.sim.agents.stream import StreamSink, StreamSource, start_clock_and_reset
+from espnic.sim.build.builds import simulate
 
 SAS = 16
 LARGEST = (32, 128, 1024)

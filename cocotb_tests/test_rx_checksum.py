@@ -10,9 +10,9 @@ from cocotb_tests.opened_texts import WithTextEnd, ones_sum, payload_of, payload
 from espnic.hdl.layouts import beat
 from espnic.hdl.rx.checksum import TEXTS, RxChecksum, placed_beat
 from espnic.model.interface.codes import ETHERNET_HEADER_BYTES, FRAME_BYTES_MAX
-from espnic.sim.beats import pack, to_beats, unpack
-from espnic.sim.streams import start_clock_and_reset
-from espnic.sim.widths import Ports, bench_widths, simulate_widths
+from espnic.sim.agents.beats import pack, to_beats, unpack
+from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
+from espnic.sim.agents.stream import start_clock_and_reset
 
 TEXT_OFFSETS = range(50, 84, 4)
 """Of texts behind Ethernet, IPv4 or IPv6, UDP and ESP headers, with or without a VLAN tag."""

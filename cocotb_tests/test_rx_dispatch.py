@@ -12,9 +12,9 @@ from espnic.model.esp import esn, esp
 from espnic.model.esp.replay import Window
 from espnic.model.interface.codes import ESP_TRAILER_MIN_BYTES, IcvSize, RxStatus
 from espnic.model.sa.sa import DEVICE_WINDOWS
-from espnic.sim.beats import pack, unpack
-from espnic.sim.streams import start_clock_and_reset
-from espnic.sim.widths import Ports, bench_widths, simulate_widths
+from espnic.sim.agents.beats import pack, unpack
+from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
+from espnic.sim.agents.stream import start_clock_and_reset
 
 REJECTED = [status for status in RxStatus if status not in (RxStatus.OK, RxStatus.OVERSIZE)]
 

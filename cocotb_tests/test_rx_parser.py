@@ -26,10 +26,10 @@ from espnic.model.interface.codes import (
 )
 from espnic.model.interface.features import Features
 from espnic.model.net import packet
-from espnic.sim.beats import pack, to_beats, unpack
-from espnic.sim.frames import OF_FRAMES
-from espnic.sim.streams import start_clock_and_reset
-from espnic.sim.widths import Ports, bench_features, bench_widths, simulate_widths
+from espnic.sim.agents.beats import pack, to_beats, unpack
+from espnic.sim.agents.side_by_side import Ports, bench_features, bench_widths, simulate_widths
+from espnic.sim.agents.stream import start_clock_and_reset
+from espnic.sim.traffic.frames import OF_FRAMES
 
 IV_END = ESP_HEADER_BYTES + 8
 ESP = bytes.fromhex("11223344 00000007 0102030405060708") + bytes(range(40))

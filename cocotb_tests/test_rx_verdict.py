@@ -21,9 +21,9 @@ from espnic.model.interface.codes import (
     RxChecksum,
     RxStatus,
 )
-from espnic.sim.beats import pack, unpack
-from espnic.sim.build import simulate
-from espnic.sim.streams import StreamSink, StreamSource, start_clock_and_reset
+from espnic.sim.agents.beats import pack, unpack
+from espnic.sim.agents.stream import StreamSink, StreamSource, start_clock_and_reset
+from espnic.sim.build.builds import simulate
 
 LATENCY = 3
 REJECTED = [status for status in RxStatus

@@ -12,8 +12,8 @@ from espnic.hdl.sa.contexts import Record, SaContexts, row_write
 from espnic.hdl.sa.lookup_control import SERIAL_BITS
 from espnic.model.interface.codes import SaDirection
 from espnic.model.interface.layouts import LOOKUP_KEY, Field, Layout
-from espnic.sim.build import simulate
-from espnic.sim.streams import start_clock_and_reset
+from espnic.sim.agents.stream import start_clock_and_reset
+from espnic.sim.build.builds import simulate
 
 LANES = 1
 RECORD = Layout("record", (

@@ -32,8 +32,8 @@ from espnic.hdl.sa.lookup_control import (
     table_bits,
 )
 from espnic.model.interface.layouts import HANDLE_BITS, LOOKUP_KEY, Field, Layout
-from espnic.sim.build import simulate
-from espnic.sim.streams import CLOCK_NS, StreamSink, StreamSource, start_clock_and_reset
+from espnic.sim.agents.stream import CLOCK_NS, StreamSink, StreamSource, start_clock_and_reset
+from espnic.sim.build.builds import simulate
 
 KEY = Field("key", LOOKUP_KEY.bits, "look-up key")
 SA = Field("sa", HANDLE_BITS, "handle")

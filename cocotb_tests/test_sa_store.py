@@ -39,8 +39,8 @@ from espnic.model.interface.codes import (
 )
 from espnic.model.interface.features import Features
 from espnic.model.interface.layouts import LOOKUP_KEY, SA_COMMAND, SA_RESPONSE
-from espnic.sim.build import simulate
-from espnic.sim.streams import StreamSink, StreamSource, start_clock_and_reset
+from espnic.sim.agents.stream import StreamSink, StreamSource, start_clock_and_reset
+from espnic.sim.build.builds import simulate
 
 LANES = int(os.environ.get("LANES", "1"))
 SAS = int(os.environ.get("SAS", "16"))

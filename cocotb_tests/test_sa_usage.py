@@ -21,8 +21,8 @@ from espnic.model.interface.layouts import (
 )
 from espnic.model.sa.lifetime import HARD_FIELDS, SOFT_FIELDS, Lifetime
 from espnic.model.sa.lifetime import Limits as LimitsOfModel
-from espnic.sim.build import simulate
-from espnic.sim.streams import start_clock_and_reset
+from espnic.sim.agents.stream import start_clock_and_reset
+from espnic.sim.build.builds import simulate
 
 SAS = 16
 DIRECTION = SaDirection.TX

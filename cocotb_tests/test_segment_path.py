@@ -8,9 +8,9 @@ from cocotb.triggers import ClockCycles
 from espnic.hdl.lso.segment_path import SLICES, SegmentPath, segment_cut, segment_order
 from espnic.hdl.lso.segmenter import PATCHES
 from espnic.model.net import checksum
-from espnic.sim.beats import pack, receive_packets, to_beats, to_packets
-from espnic.sim.streams import start_clock_and_reset
-from espnic.sim.widths import Ports, bench_widths, simulate_widths
+from espnic.sim.agents.beats import pack, receive_packets, to_beats, to_packets
+from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
+from espnic.sim.agents.stream import start_clock_and_reset
 
 WIDTHS = (128, 512)
 PATCH_BITS = segment_order()["patches"].width // PATCHES

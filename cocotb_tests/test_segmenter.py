@@ -12,9 +12,9 @@ from espnic.model.device import segment as golden
 from espnic.model.esp import trailer
 from espnic.model.interface.codes import IPPROTO_UDP, IcvSize, TxOperation, TxStatus
 from espnic.model.net import checksum
-from espnic.sim.beats import pack, unpack
-from espnic.sim.build import simulate
-from espnic.sim.streams import StreamSink, StreamSource, start_clock_and_reset
+from espnic.sim.agents.beats import pack, unpack
+from espnic.sim.agents.stream import StreamSink, StreamSource, start_clock_and_reset
+from espnic.sim.build.builds import simulate
 
 CASES = 100
 SEGMENTS_MAX = 8

@@ -7,9 +7,9 @@ from cocotb.triggers import RisingEdge
 
 from espnic.hdl.tx.seqiv import SeqIv
 from espnic.model.esp import seqiv
-from espnic.sim.build import simulate
-from espnic.sim.streams import start_clock_and_reset
-from espnic.sim.widths import Ports, SideBySide
+from espnic.sim.agents.side_by_side import Ports, SideBySide
+from espnic.sim.agents.stream import start_clock_and_reset
+from espnic.sim.build.builds import simulate
 
 
 @cocotb.test()

@@ -6,8 +6,8 @@ import cocotb
 from cocotb.triggers import ReadOnly, RisingEdge
 
 from espnic.hdl.flow.skid import Skid
-from espnic.sim.build import simulate
-from espnic.sim.streams import StreamSink, StreamSource, start_clock_and_reset
+from espnic.sim.agents.stream import StreamSink, StreamSource, start_clock_and_reset
+from espnic.sim.build.builds import simulate
 
 WIDTH = 77
 ENTRIES = 300

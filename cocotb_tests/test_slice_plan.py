@@ -5,9 +5,9 @@ import random
 import cocotb
 
 from espnic.hdl.lso.slice_plan import SlicePlan, slice_piece, slicer_request
-from espnic.sim.beats import pack, unpack
-from espnic.sim.streams import start_clock_and_reset
-from espnic.sim.widths import Ports, bench_widths, simulate_widths
+from espnic.sim.agents.beats import pack, unpack
+from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
+from espnic.sim.agents.stream import start_clock_and_reset
 
 
 def random_requests(chance, width):

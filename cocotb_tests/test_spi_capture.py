@@ -7,9 +7,9 @@ from cocotb.triggers import RisingEdge
 
 from espnic.hdl.tx.spi_capture import SpiCapture
 from espnic.model.interface.codes import ESP_HEADER_BYTES
-from espnic.sim.beats import to_beats
-from espnic.sim.streams import start_clock_and_reset
-from espnic.sim.widths import Ports, bench_widths, simulate_widths
+from espnic.sim.agents.beats import to_beats
+from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
+from espnic.sim.agents.stream import start_clock_and_reset
 
 OFFSETS = range(34, 256, 4)
 

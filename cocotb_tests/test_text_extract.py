@@ -5,9 +5,9 @@ import random
 import cocotb
 
 from espnic.hdl.frame.text_extract import TextExtract, text_span
-from espnic.sim.beats import pack, receive_packets, to_beats
-from espnic.sim.streams import start_clock_and_reset
-from espnic.sim.widths import Ports, bench_widths, simulate_widths
+from espnic.sim.agents.beats import pack, receive_packets, to_beats
+from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
+from espnic.sim.agents.stream import start_clock_and_reset
 
 FIRST_OFFSET = 50
 """Of a text behind Ethernet, IPv4 and ESP headers and IV."""

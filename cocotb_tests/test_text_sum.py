@@ -13,9 +13,9 @@ from cocotb_tests.opened_texts import (
     too_short_texts,
 )
 from espnic.hdl.rx.text_sum import TextSum
-from espnic.sim.beats import to_beats
-from espnic.sim.streams import start_clock_and_reset
-from espnic.sim.widths import Ports, bench_widths, simulate_widths
+from espnic.sim.agents.beats import to_beats
+from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
+from espnic.sim.agents.stream import start_clock_and_reset
 
 STARTS = (0, 0, 1, 0xFFFE, 0xFFFF)
 

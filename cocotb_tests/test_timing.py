@@ -1,6 +1,6 @@
 """The timing diagrams of the documentation against a simulation of the engine."""
 
-from espnic.sim.timing import FOLDER, pictures
+from espnic.sim.docs.timing import FOLDER, pictures
 
 
 def test_diagrams_are_those_of_a_simulation():

@@ -8,8 +8,8 @@ import pytest
 
 from espnic.hdl.sa.toeplitz import SerialToeplitz, Toeplitz
 from espnic.model.crypto.toeplitz import toeplitz
-from espnic.sim.build import simulate
-from espnic.sim.streams import StreamSink, StreamSource, start_clock_and_reset
+from espnic.sim.agents.stream import StreamSink, StreamSource, start_clock_and_reset
+from espnic.sim.build.builds import simulate
 
 DATA_BITS = 50
 HASH_BITS = 9

@@ -6,9 +6,9 @@ import cocotb
 
 from espnic.hdl.tx.trailer import TrailerGenerator, trailer_request
 from espnic.model.esp import trailer
-from espnic.sim.beats import pack, receive_packets, to_beats
-from espnic.sim.streams import start_clock_and_reset
-from espnic.sim.widths import Ports, bench_widths, simulate_widths
+from espnic.sim.agents.beats import pack, receive_packets, to_beats
+from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
+from espnic.sim.agents.stream import start_clock_and_reset
 
 
 def payloads(chance, width):

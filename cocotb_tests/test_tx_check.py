@@ -26,9 +26,9 @@ from espnic.model.interface.codes import (
 from espnic.model.interface.features import Features
 from espnic.model.interface.layouts import TX_DESCRIPTOR
 from espnic.model.sa.lifetime import Limits
-from espnic.sim.beats import pack, unpack
-from espnic.sim.streams import start_clock_and_reset
-from espnic.sim.widths import Ports, bench_features, bench_widths, simulate_widths
+from espnic.sim.agents.beats import pack, unpack
+from espnic.sim.agents.side_by_side import Ports, bench_features, bench_widths, simulate_widths
+from espnic.sim.agents.stream import start_clock_and_reset
 
 HANDLES = 16
 CASES = 1200

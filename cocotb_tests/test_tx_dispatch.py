@@ -9,9 +9,9 @@ from espnic.hdl.lso.segmenter import segment
 from espnic.hdl.tx.dispatch import TxDispatch, tx_context, tx_job
 from espnic.model.esp import esp, seqiv
 from espnic.model.interface.codes import TxStatus
-from espnic.sim.beats import pack, unpack
-from espnic.sim.streams import start_clock_and_reset
-from espnic.sim.widths import Ports, bench_widths, simulate_widths
+from espnic.sim.agents.beats import pack, unpack
+from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
+from espnic.sim.agents.stream import start_clock_and_reset
 
 REQUESTS = 150
 SEGMENTS_MAX = 5

@@ -9,8 +9,8 @@ import typer
 from rich.console import Console
 
 from espnic.model import trace
-from espnic.sim import check
 from espnic.sim.problem import BAD_INPUT, Mismatch, SimulationError
+from espnic.sim.run import compare as check
 
 app = typer.Typer(
     help="Inline IPsec ESP offload engine: RTL, golden model and cosimulation.",
@@ -52,8 +52,8 @@ def run_command(
         help="Probability of a stall in each clock of each stream, 0 to 0.9.")] = 0.0,
 ) -> None:
     """Replay a capture through the RTL and through the golden model, and compare."""
-    from espnic.sim import session
-    from espnic.sim.rtl import Options
+    from espnic.sim.rig.engine import Options
+    from espnic.sim.run import session
 
     options = Options(width=width, simulator=simulator, seed=seed, stall=stall)
     session.run(session.Request(rx, tx, sa, output, seed, handoff), options, Console())
@@ -65,7 +65,7 @@ def model_command(
     handoff: HandoffOption = None, seed: SeedOption = 1,
 ) -> None:
     """Replay a capture through the golden model alone."""
-    from espnic.sim import session
+    from espnic.sim.run import session
 
     session.run_model(session.Request(rx, tx, sa, output, seed, handoff), Console())
 
@@ -95,8 +95,8 @@ def life_command(
     Shows every step with its register accesses; compares them, all frames, completions,
     events and counters.
     """
-    from espnic.sim import life
-    from espnic.sim.rtl import Options
+    from espnic.sim.life import command as life
+    from espnic.sim.rig.engine import Options
 
     life.play(Options(width=width, seed=seed), Console(), model_only=model_only)
 
@@ -120,7 +120,7 @@ def verilog_command(
         help="Largest replay window in packets, 32 to 1024, or 0 for none. Without, 128.")] = None,
 ) -> None:
     """Write the Verilog of the engine, with file list, lint waivers, summary and example."""
-    from espnic.sim import export
+    from espnic.sim.export import command as export
 
     export.write_engine(output, export.Request(
         preset=preset, width=width, sas=sas, clock_mhz=clock_mhz, lso=not no_lso,
@@ -147,11 +147,12 @@ def synth_command(
 ) -> None:
     """Area and longest paths of the blocks, by open synthesis."""
     from espnic.model.interface.features import WIDTHS
-    from espnic.sim import area, synth
+    from espnic.sim.synth import jobs as synth
+    from espnic.sim.synth import report
 
     chosen = synth.select(blocks or [], width or WIDTHS, target or ["xcup"], place)
     synth.require_tools(chosen)
-    area.measure(chosen, area.Request(cached, jobs, json_file, doc), Console())
+    report.measure(chosen, report.Request(cached, jobs, json_file, doc), Console())
 
 
 @app.command("bench")
@@ -174,10 +175,11 @@ def bench_command(
 ) -> None:
     """Rates and latency of the RTL, frames back to back in both directions."""
     from espnic.model.interface.features import WIDTHS
-    from espnic.sim import rate, rate_report
+    from espnic.sim.rate import measure as rate
+    from espnic.sim.rate import report
 
-    counts = sas or (rate_report.QUICK_SA_COUNTS if quick else rate.SA_COUNTS)
-    rate_report.bench(rate_report.Request(
+    counts = sas or (report.QUICK_SA_COUNTS if quick else rate.SA_COUNTS)
+    report.bench(report.Request(
         tuple(width or WIDTHS), tuple(counts), quick, clock_mhz, seed, json_file, plot, doc),
         Console())
 

@@ -1,8 +1,11 @@
-"""Write files so that a reader never sees half of one."""
+"""Where the project lies; files written so that a reader never sees half of one."""
 
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[1]
+"""The folder that holds ``hdl``, ``model`` and ``sim``."""
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ from pathlib import Path
 import cocotb
 from cocotb.triggers import ClockCycles
 
-from espnic.sim.streams import start_clock_and_reset
+from espnic.sim.agents.stream import start_clock_and_reset
 
 
 @cocotb.test()

@@ -10,8 +10,8 @@ from espnic.model.interface.layouts import (
     TX_SEQIV,
     TX_VERDICT,
 )
-from espnic.sim.steps import Outcome
-from espnic.sim.taps import IV_OFFSET_END, TAP_NAMES, Observed
+from espnic.sim.rig.taps import IV_OFFSET_END, TAP_NAMES, Observed
+from espnic.sim.traffic.steps import Outcome
 
 
 def observe(outcome: Outcome, width: int = 128) -> Observed:

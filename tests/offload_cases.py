@@ -7,7 +7,7 @@ from espnic.model.host.stack import Outgoing
 from espnic.model.interface.codes import Encapsulation, IcvSize
 from espnic.model.net import gso, ip
 from espnic.model.sa.sa import SecurityAssociation
-from espnic.sim import frames
+from espnic.sim.traffic import frames
 
 TCP, UDP = 6, 17
 IPV6_EXTENSIONS = (b"", b"", bytes.fromhex("0000010400000000"))

@@ -12,9 +12,9 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from espnic.sim import simulators
-from espnic.sim.build import build, run, simulate
-from espnic.sim.netlist import elaborate, merge_equal_modules, shorten_contents
+from espnic.sim.build import simulators
+from espnic.sim.build.builds import build, run, simulate
+from espnic.sim.build.netlist import elaborate, merge_equal_modules, shorten_contents
 from espnic.sim.problem import SimulationError
 from tests.bench_rom import ROM
 

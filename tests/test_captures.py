@@ -11,8 +11,8 @@ import pytest
 from espnic.model.host import safile, stack
 from espnic.model.interface.codes import RxStatus
 from espnic.model.net import ip
-from espnic.sim.captures import plain_packets
-from espnic.sim.pcap import read_capture
+from espnic.sim.capture.archive import plain_packets
+from espnic.sim.capture.pcap import read_capture
 from tests.sas import device_with
 
 FOLDER = Path(__file__).parent.parent / "captures"

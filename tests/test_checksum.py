@@ -14,8 +14,8 @@ from espnic.model.esp import trailer
 from espnic.model.host import host_checksum, safile, stack
 from espnic.model.interface.codes import Encapsulation, RxChecksum, RxStatus
 from espnic.model.net import checksum, gso, ip
-from espnic.sim import frames
-from espnic.sim.pcap import read_capture
+from espnic.sim.capture.pcap import read_capture
+from espnic.sim.traffic import frames
 from tests import offload_cases as cases
 from tests.sas import all_kinds_of_sa, device_with, make_sa, sa_id
 

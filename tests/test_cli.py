@@ -13,12 +13,13 @@ import pytest
 
 from espnic.model import trace
 from espnic.model.interface.features import Features
-from espnic.sim import cli, rtl
-from espnic.sim.captures import archived_capture
-from espnic.sim.golden import run_model
-from espnic.sim.pcap import read_capture, write_pcap
+from espnic.sim import cli
+from espnic.sim.capture.archive import archived_capture
+from espnic.sim.capture.pcap import read_capture, write_pcap
 from espnic.sim.problem import MissingTool
-from espnic.sim.taps import outcome_of
+from espnic.sim.rig import engine as rtl
+from espnic.sim.rig.taps import outcome_of
+from espnic.sim.traffic.golden import run_model
 from tests.observing import observe
 
 CAPTURES = Path(__file__).parents[1] / "captures"
@@ -163,7 +164,7 @@ def test_wrong_plaintext_is_told_from_the_plain_capture(espnic, fake_rtl, tmp_pa
     """A fault that RTL and model share: only the kernel's plaintext shows it."""
     packets = list(read_capture(CLEAR).packets)
     packets[6] = packets[6][:-1] + b"?"
-    monkeypatch.setattr("espnic.sim.captures.plain_packets", lambda _path: tuple(packets))
+    monkeypatch.setattr("espnic.sim.capture.archive.plain_packets", lambda _path: tuple(packets))
     code, _, complaint = espnic("run", "--rx", CAPTURE, "--sa", SA_FILE, "-o", tmp_path)
     assert code == 1 and "delivered: packet 7 is" in complaint
 
@@ -208,7 +209,7 @@ def test_interrupt_is_said_and_is_no_success(espnic, tmp_path, monkeypatch):
     def interrupt(*_arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("espnic.sim.session.run_model", interrupt)
+    monkeypatch.setattr("espnic.sim.run.session.run_model", interrupt)
     code, _, complaint = espnic("model", "--rx", CAPTURE, "--sa", SA_FILE, "-o", tmp_path)
     assert (code, complaint) == (130, "espnic: interrupted\n")
 
@@ -444,7 +445,7 @@ def test_missing_simulator(refused, tmp_path, monkeypatch):
     def missing(simulator):
         raise MissingTool(f"simulator {simulator}: g++ not found; run make setup")
 
-    monkeypatch.setattr("espnic.sim.session.require_tools", missing)
+    monkeypatch.setattr("espnic.sim.run.session.require_tools", missing)
     options = ("--rx", CAPTURE, "--sa", SA_FILE, "-o", tmp_path)
     assert "g++ not found" in refused("run", *options)
 

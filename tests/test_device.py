@@ -26,7 +26,7 @@ from espnic.model.interface.layouts import RX_COMPLETION, SA_COMMAND, SA_RESPONS
 from espnic.model.net import checksum
 from espnic.model.sa.lifetime import Limits
 from espnic.model.sa.sa import command_values
-from espnic.sim import frames
+from espnic.sim.traffic import frames
 from tests.sas import all_kinds_of_sa, device_with, make_sa, sa_id
 
 SAS = all_kinds_of_sa()

@@ -4,11 +4,12 @@ import re
 
 import pytest
 
-from espnic.sim import export, rtl
 from espnic.sim.cli import app
-from espnic.sim.doctables import DOCUMENTS, with_tables
-from espnic.sim.export import Request
-from espnic.sim.memories import ram_bits
+from espnic.sim.docs.tables import DOCUMENTS, with_tables
+from espnic.sim.export import command as export
+from espnic.sim.export.command import Request
+from espnic.sim.export.ram_bits import ram_bits
+from espnic.sim.rig import engine
 
 GUIDE, README = DOCUMENTS
 
@@ -23,7 +24,7 @@ def test_tables_are_those_of_layouts_presets_and_figures(document, tables):
 @pytest.mark.parametrize("build, request_", [
     ("all parts", Request()), ("`--only tx`", Request(only="tx"))])
 def test_block_ram_of_a_build_is_that_of_its_netlist(build, request_):
-    netlist = rtl.engine_netlist(export.choose(request_).features, taps=False)
+    netlist = engine.engine_netlist(export.choose(request_).features, taps=False)
     assert f"| {build} | {ram_bits(netlist).deep:,} |" in GUIDE.read_text()
 
 

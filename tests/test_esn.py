@@ -5,7 +5,7 @@ from random import Random
 from espnic.model.esp import esn
 from espnic.model.interface.codes import RxStatus, SaDirection, SaOperation, SaResult, SaSelect
 from espnic.model.sa.sa import command_values
-from espnic.sim import frames
+from espnic.sim.traffic import frames
 from tests.sas import device_with, make_sa
 
 TWO_31, TWO_32 = 1 << 31, 1 << 32

@@ -12,14 +12,15 @@ from espnic.hdl.sa.lookup import SaLookup
 from espnic.hdl.sa.lookup_control import table_bits
 from espnic.model.interface.features import WIDTHS, Features
 from espnic.model.interface.layouts import RX_COMPLETION, TX_DESCRIPTOR
-from espnic.sim import export, figures
-from espnic.sim.export import Request
-from espnic.sim.memories import ram_bits
-from espnic.sim.netlist import elaborate
-from espnic.sim.package import TOP, WAIVERS
-from espnic.sim.presets import PRESETS
+from espnic.sim.build.netlist import elaborate
+from espnic.sim.build.simulators import verilator_environment
+from espnic.sim.export import command as export
+from espnic.sim.export import figures
+from espnic.sim.export.command import Request
+from espnic.sim.export.files import TOP, WAIVERS
+from espnic.sim.export.presets import PRESETS
+from espnic.sim.export.ram_bits import ram_bits
 from espnic.sim.problem import InputError
-from espnic.sim.simulators import verilator_environment
 
 SAS = 16
 BUILDS = {

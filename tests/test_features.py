@@ -16,7 +16,7 @@ from espnic.model.interface.codes import (
 )
 from espnic.model.interface.features import Features
 from espnic.model.sa.sa import command_values
-from espnic.sim import frames
+from espnic.sim.traffic import frames
 from tests.sas import make_sa
 
 TEXT = b"payload" + bytes((1, 2, 3, 4, 5, 5, 4))

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from espnic.model.crypto import gcm
-from espnic.sim import vectors
+from espnic.sim.capture import vectors
 
 NIST_VECTORS = vectors.nist()
 WYCHEPROOF_VECTORS = vectors.wycheproof()

@@ -6,11 +6,11 @@ from copy import deepcopy
 import pytest
 from rich.console import Console
 
-from espnic.sim.life import brief, difference, on_model, play
-from espnic.sim.lifedoc import DOCUMENT, updated
-from espnic.sim.lifestory import Entry
+from espnic.sim.docs.driver_steps import DOCUMENT, updated
+from espnic.sim.life.command import brief, difference, on_model, play
+from espnic.sim.life.story import Entry
 from espnic.sim.problem import Mismatch
-from espnic.sim.rtl import Options
+from espnic.sim.rig.engine import Options
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def test_any_difference_is_found_and_named(life, part):
 def test_a_device_that_is_wrong_in_the_same_way_as_the_model_is_found(life, monkeypatch):
     changed = deepcopy(life)
     changed.entries[3].problems.append("wrong")
-    monkeypatch.setattr("espnic.sim.life.on_model", lambda _width, _seed: changed)
+    monkeypatch.setattr("espnic.sim.life.command.on_model", lambda _width, _seed: changed)
     title = changed.entries[3].title
     with pytest.raises(Mismatch, match=f"^step 4, {title}: wrong$"):
         play(Options(), Console(quiet=True), model_only=True)

@@ -14,7 +14,7 @@ from espnic.model.interface.codes import (
 )
 from espnic.model.sa.lifetime import Lifetime, Limits
 from espnic.model.sa.sa import command_values
-from espnic.sim import frames
+from espnic.sim.traffic import frames
 from tests.sas import device_with, make_sa
 
 RX, TX = SaDirection.RX, SaDirection.TX

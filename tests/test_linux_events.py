@@ -13,7 +13,7 @@ from espnic.model.interface.codes import (
 from espnic.model.interface.registers import BY_NAME
 from espnic.model.linux.bus import run
 from espnic.model.linux.xfrm import KmState, Limits, Usage
-from espnic.sim import frames
+from espnic.sim.traffic import frames
 from tests.linux_bench import SAS, Bench, inbound, outbound, pair, refused
 from tests.sas import make_sa
 from tests.test_stack import clear_packet

@@ -23,7 +23,7 @@ from espnic.model.linux.hardware import Hardware
 from espnic.model.linux.host import Host
 from espnic.model.linux.netdev import NetDevice
 from espnic.model.linux.xfrm import AF_INET6, Aead, KmState, Limits, OffloadFlags, UdpEncap
-from espnic.sim import frames
+from espnic.sim.traffic import frames
 from tests.linux_bench import PACKET, SAS, Bench, fence, inbound, outbound, refused
 from tests.sas import all_kinds_of_sa, make_sa, sa_id
 from tests.test_stack import clear_packet

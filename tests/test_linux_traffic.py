@@ -16,8 +16,8 @@ from espnic.model.linux.netdev import Feature, NetDevice
 from espnic.model.linux.skb import XfrmStatus
 from espnic.model.linux.xfrm_output import Way
 from espnic.model.net import gso
-from espnic.sim import frames
-from espnic.sim.frames import OF_FRAMES
+from espnic.sim.traffic import frames
+from espnic.sim.traffic.frames import OF_FRAMES
 from tests.linux_bench import SAS, Bench, inbound, outbound, pair, refused
 from tests.sas import all_kinds_of_sa, make_sa, sa_id
 from tests.test_stack import clear_packet

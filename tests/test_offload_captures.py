@@ -12,7 +12,7 @@ from espnic.model.interface.codes import SaDirection, SaOperation, SaResult, TxS
 from espnic.model.interface.features import Features
 from espnic.model.net import gso, packet
 from espnic.model.sa.sa import command_values
-from espnic.sim import handoff
+from espnic.sim.capture import handoff
 from tests.sas import device_with
 
 FOLDER = Path(__file__).parent.parent / "captures"

@@ -6,7 +6,7 @@ import pytest
 
 from espnic.model.interface.codes import Encapsulation, RxStatus
 from espnic.model.net import packet
-from espnic.sim import frames
+from espnic.sim.traffic import frames
 from tests.sas import all_kinds_of_sa, device_with, make_sa, sa_id
 
 SAS = all_kinds_of_sa()

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from espnic.sim.pcap import Note, read_capture, write_pcap, write_pcapng
+from espnic.sim.capture.pcap import Note, read_capture, write_pcap, write_pcapng
 from espnic.sim.problem import CaptureError
 
 FRAMES = [bytes(range(60)), bytes(1514), b"\x01" * 61]

@@ -7,11 +7,11 @@ import pytest
 
 from espnic.model.interface.codes import SaDirection, SaOperation
 from espnic.model.interface.layouts import RX_COMPLETION
-from espnic.sim import play, rtl
-from espnic.sim.play import Load
 from espnic.sim.problem import SimulationError
-from espnic.sim.steps import Command, RxFrame, TxFrame
-from espnic.sim.taps import TAP_NAMES
+from espnic.sim.rig import engine, runs
+from espnic.sim.rig.runs import Load
+from espnic.sim.rig.taps import TAP_NAMES
+from espnic.sim.traffic.steps import Command, RxFrame, TxFrame
 
 ADD, DELETE = (Command({"operation": operation, "direction": SaDirection.TX})
                for operation in (SaOperation.ADD, SaOperation.DELETE))
@@ -21,7 +21,7 @@ COMPLETION = RX_COMPLETION.pack({"sa": 5})
 
 
 def test_command_behind_a_frame_begins_another_load():
-    parts = [(load.commands, load.rx, load.tx, load.gap, load.stall) for load in rtl.loads_of(
+    parts = [(load.commands, load.rx, load.tx, load.gap, load.stall) for load in engine.loads_of(
         [A, ADD, DELETE, B, REQUEST, A, DELETE], stall=0.5)]
     assert parts == [
         ((), (A,), (), 128, 128),
@@ -30,9 +30,9 @@ def test_command_behind_a_frame_begins_another_load():
 
 
 def test_beats_are_written_with_noise_where_nobody_may_look(tmp_path):
-    play.write_load(tmp_path / "0", Load([TxFrame({"sa": 1}, bytes(range(18)))], []), 128)
+    runs.write_load(tmp_path / "0", Load([TxFrame({"sa": 1}, bytes(range(18)))], []), 128)
     first, second = (tmp_path / "0" / "tx.play").read_text().splitlines()
-    user = play.TX_DESCRIPTOR.pack({"sa": 1})
+    user = runs.TX_DESCRIPTOR.pack({"sa": 1})
     assert first == f"0 ffff {user:x} {bytes(range(16))[::-1].hex()}"
     last, keep, other, data = second.split()
     assert (last, keep, data) == ("1", "3", 14 * "a5" + "1110")
@@ -61,7 +61,7 @@ def fake_run(monkeypatch, tmp_path):
     settings = {}
 
     def run(_built, *, module, seed, environment):
-        folder = play.Path(json.loads(environment["ESPNIC_JOB"])["folder"])
+        folder = runs.Path(json.loads(environment["ESPNIC_JOB"])["folder"])
         write_results(folder / "0", **settings)
         (folder / "counters.json").write_text('{"rx_packets_in": 1}')
         directory = tmp_path / "run"
@@ -69,24 +69,24 @@ def fake_run(monkeypatch, tmp_path):
         return SimpleNamespace(failures=(), log="run.log", directory=directory)
 
     monkeypatch.setenv("ESPNIC_BUILD", str(tmp_path))
-    monkeypatch.setattr(play, "run", run)
+    monkeypatch.setattr(runs, "run", run)
     return settings
 
 
-RIG = play.EngineRig(None, 16, 16)
+RIG = runs.EngineRig(None, 16, 16)
 LOAD = Load([TxFrame({}, b"\0\1\2")], [RxFrame(b"a")])
 
 
 def test_frames_clocks_and_taps_are_read(fake_run):
-    played, = play.play(RIG, [LOAD])
+    played, = runs.play(RIG, [LOAD])
     assert played.sent == [b"\x00\x01\x02"]
     assert [(got.frame, got.completion["sa"]) for got in played.received] == [(b"a", 5)]
-    assert played.passages("tx") == [play.Passage(10, 11, 20, 22)]
+    assert played.passages("tx") == [runs.Passage(10, 11, 20, 22)]
     assert played.taps["rx_verdict"] == [COMPLETION]
 
 
 def test_replay_counts_from_the_first_beat_in_to_the_last_out(fake_run):
-    replayed = rtl.replay(RIG, [ADD, *LOAD.tx, *LOAD.rx], rtl.Options(width=16))
+    replayed = engine.replay(RIG, [ADD, *LOAD.tx, *LOAD.rx], engine.Options(width=16))
     assert (replayed.clocks, replayed.seconds, replayed.problem) == (30 - 10 + 1, 0.5, None)
     assert replayed.outcome.results == [0]
     assert replayed.outcome.counters == {"rx_packets_in": 1}
@@ -102,16 +102,16 @@ def test_replay_counts_from_the_first_beat_in_to_the_last_out(fake_run):
 ])
 def test_what_goes_wrong_is_named(fake_run, settings, said):
     fake_run |= settings
-    assert said in rtl.replay(RIG, [*LOAD.tx, *LOAD.rx], rtl.Options(width=16)).problem
+    assert said in engine.replay(RIG, [*LOAD.tx, *LOAD.rx], engine.Options(width=16)).problem
     with pytest.raises(SimulationError, match=said):
-        play.play(RIG, [LOAD])
+        runs.play(RIG, [LOAD])
 
 
 def test_dropped_frame_is_no_problem_unless_all_must_come_out(fake_run):
     fake_run["tx_record"] = ""
-    assert rtl.replay(RIG, [*LOAD.tx, *LOAD.rx], rtl.Options(width=16)).problem is None
+    assert engine.replay(RIG, [*LOAD.tx, *LOAD.rx], engine.Options(width=16)).problem is None
     with pytest.raises(SimulationError, match="tx: of 1 frames 0 came out"):
-        play.play(RIG, [LOAD])
+        runs.play(RIG, [LOAD])
 
 
 SUPER = Load([TxFrame({"lso": 1, "mss": 2, "header_bytes": 1}, b"\0\1\2\3")], LOAD.rx)
@@ -119,7 +119,7 @@ SUPER = Load([TxFrame({"lso": 1, "mss": 2, "header_bytes": 1}, b"\0\1\2\3")], LO
 
 def test_super_frame_must_come_out_in_its_segments(fake_run):
     with pytest.raises(SimulationError, match="tx: of 2 frames 1 came out"):
-        play.play(RIG, [SUPER])
+        runs.play(RIG, [SUPER])
     fake_run["tx_record"] = "20 0 3 z 0100\n22 1 1 z ff02\n24 1 3 z 0100\n"
-    played, = play.play(RIG, [SUPER])
-    assert played.passages("tx", 2) == [play.Passage(10, 11, 20, 24)]
+    played, = runs.play(RIG, [SUPER])
+    assert played.passages("tx", 2) == [runs.Passage(10, 11, 20, 24)]

@@ -12,7 +12,7 @@ from espnic.model.host import stack
 from espnic.model.interface.codes import Encapsulation, IcvSize, RxStatus
 from espnic.model.net import ip
 from espnic.model.sa.sa import SecurityAssociation
-from espnic.sim import frames
+from espnic.sim.traffic import frames
 from tests.sas import device_with, make_sa
 
 settings.register_profile("espnic", max_examples=200, deadline=None, derandomize=True)

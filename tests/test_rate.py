@@ -13,12 +13,15 @@ from rich.console import Console
 from espnic.model.interface.codes import RxStatus
 from espnic.model.interface.features import WIDTHS
 from espnic.model.interface.layouts import RX_COMPLETION
-from espnic.sim import cli, rate, rate_lso, rate_report
-from espnic.sim.play import Passage, Played
+from espnic.sim import cli
 from espnic.sim.problem import SimulationError
-from espnic.sim.rate import Row
-from espnic.sim.rate_lso import BurstRow
-from espnic.sim.steps import Received
+from espnic.sim.rate import lso as rate_lso
+from espnic.sim.rate import measure as rate
+from espnic.sim.rate import report
+from espnic.sim.rate.lso import BurstRow
+from espnic.sim.rate.measure import Row
+from espnic.sim.rig.runs import Passage, Played
+from espnic.sim.traffic.steps import Received
 
 PROJECT = Path(__file__).resolve().parents[1]
 LATENCY_MAX = 40
@@ -159,10 +162,10 @@ def test_mixes_begin_with_their_longest_packet():
         assert len(workload.sizes) > 1
 
 
-@pytest.mark.parametrize("suffix", rate_report.PLOT_SUFFIXES)
+@pytest.mark.parametrize("suffix", report.PLOT_SUFFIXES)
 def test_plot_is_drawn(tmp_path, suffix):
     path = tmp_path / f"rates{suffix}"
-    rate_report.plot([ROW, replace(ROW, direction="tx", width=512, size="1500")], path)
+    report.plot([ROW, replace(ROW, direction="tx", width=512, size="1500")], path)
     head = path.read_bytes()[:300]
     assert head.startswith(b"\x89PNG") if suffix == ".png" else b"svg" in head
 
@@ -171,7 +174,7 @@ def test_summary_shows_the_worst_of_directions_and_counts():
     worst = replace(ROW, direction="tx", sas=16384, clocks_per_packet=40.0, latency_clocks=3)
     narrow = [replace(row, size=size) for row in (ROW, worst) for size in ("90", "1500", "IMIX")]
     rows = narrow + [replace(row, width=512, clocks_per_packet=10.0) for row in narrow]
-    text = rate_report.summary([row.as_json() for row in (*rows, BURST_ROW)])
+    text = report.summary([row.as_json() for row in (*rows, BURST_ROW)])
     assert text.startswith("128 bits at 250 MHz, 512 bits at 250 MHz.")
     assert "with 3, 16,384 SAs" in text
     assert """
@@ -189,7 +192,7 @@ def test_summary_shows_the_worst_of_bursts():
     small = replace(BURST_ROW, mss=50, payload_bytes=100)
     rows = [row for each in (BURST_ROW, slow, small)
             for row in (each, replace(each, width=512, clocks_per_packet=10.0))]
-    lines = rate_report.summary([row.as_json() for row in (
+    lines = report.summary([row.as_json() for row in (
         ROW, replace(ROW, direction="tx"), *rows)]).splitlines()
     assert lines[-4:] == [
         "| MSS | segments a burst | of limit | 128: wire Gb/s | 128: payload Gb/s "
@@ -200,17 +203,17 @@ def test_summary_shows_the_worst_of_bursts():
 
 
 def test_summary_takes_the_place_of_the_one_before():
-    text = f"a\n{rate_report.SUMMARY_BEGIN}\nold\n{rate_report.SUMMARY_END}\nb\n"
-    new = rate_report.with_summary(text, "new \\1")
+    text = f"a\n{report.SUMMARY_BEGIN}\nold\n{report.SUMMARY_END}\nb\n"
+    new = report.with_summary(text, "new \\1")
     assert new == text.replace("old", "new \\1")
-    assert rate_report.with_summary(new, "old") == text
+    assert report.with_summary(new, "old") == text
 
 
 def test_readme_shows_the_measured_rates():
     rows = json.loads((PROJECT / "docs" / "bench.json").read_text())
     text = (PROJECT / "README.md").read_text()
-    assert rate_report.SUMMARY_BEGIN in text
-    assert rate_report.with_summary(text, rate_report.summary(rows)) == text
+    assert report.SUMMARY_BEGIN in text
+    assert report.with_summary(text, report.summary(rows)) == text
 
 
 def test_measured_rates_are_at_the_limit_everywhere():
@@ -232,7 +235,7 @@ def test_measured_rates_are_at_the_limit_everywhere():
 def test_table_fits_80_columns(capsys):
     wide = replace(ROW, size="random", sas=16384, clocks_per_packet=567.25, frame_bytes=9070)
     console = Console(width=80)
-    console.print(rate_report._table(512, 250.0, [wide]))
+    console.print(report._table(512, 250.0, [wide]))
     lines = capsys.readouterr().out.splitlines()
     assert "16,384" in lines[-1] and "567.25" in lines[-1] and "…" not in lines[-1]
 
@@ -240,7 +243,7 @@ def test_table_fits_80_columns(capsys):
 def test_table_of_bursts_fits_80_columns(capsys):
     wide = replace(BURST_ROW, mss=8960, segments=45, size="65440", sas=16384, width=512)
     console = Console(width=80)
-    console.print(rate_report._burst_table(512, 250.0, [wide]))
+    console.print(report._burst_table(512, 250.0, [wide]))
     lines = capsys.readouterr().out.splitlines()
     assert "65440 16,384 900.00 50.0%" in lines[-1] and "…" not in lines[-1]
 
@@ -269,10 +272,10 @@ def test_command_writes_a_row_for_each_direction_workload_and_count(monkeypatch,
     def measure_width(request, width, clock_mhz, console):
         rows = [replace(ROW, width=width, sas=sas, clock_mhz=clock_mhz) for sas in request.sas]
         bursts = [replace(BURST_ROW, width=width, clock_mhz=clock_mhz)]
-        return rate_report.Measured(rows, bursts, rate.Speed(10_000.0, 15_000.0, 100.0))
+        return report.Measured(rows, bursts, rate.Speed(10_000.0, 15_000.0, 100.0))
 
     path = tmp_path / "rates.json"
-    monkeypatch.setattr(rate_report, "_measure_width", measure_width)
+    monkeypatch.setattr(report, "_measure_width", measure_width)
     monkeypatch.setattr(sys, "argv", [
         "espnic", "bench", "--quick", "--width", "512", "--json", str(path)])
     cli.main()

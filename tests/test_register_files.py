@@ -19,9 +19,9 @@ from espnic.model.interface.registers import (
     VERSION,
     Access,
 )
-from espnic.sim.cheader import ENUMS
-from espnic.sim.rdl import FIELD_ENUMS
-from espnic.sim.regdoc import DESCRIPTION, FILES, HEADER
+from espnic.sim.registers.c_header import ENUMS
+from espnic.sim.registers.documents import DESCRIPTION, FILES, HEADER
+from espnic.sim.registers.systemrdl import FIELD_ENUMS
 
 SOFTWARE = {
     Access.READ: (AccessType.r, None),

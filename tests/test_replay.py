@@ -18,7 +18,7 @@ from espnic.model.interface.codes import (
     SaResult,
 )
 from espnic.model.sa.sa import DEVICE_WINDOWS, command_values
-from espnic.sim import frames
+from espnic.sim.traffic import frames
 from tests.sas import device_with, make_sa
 
 TWO_32 = 1 << 32

@@ -9,9 +9,9 @@ import pytest
 from espnic.model.esp import esp
 from espnic.model.interface.codes import IPPROTO_TCP, TCP_HEADER_BYTES, TxStatus
 from espnic.model.net import checksum
-from espnic.sim import segmentpicture
-from espnic.sim.segmentdoc import BLOCKS, DOCUMENT, PICTURE, with_blocks, worked_checksum
-from espnic.sim.segmentexample import Change, example, headers, load
+from espnic.sim.docs import segmentation_picture
+from espnic.sim.docs.segmentation import BLOCKS, DOCUMENT, PICTURE, with_blocks, worked_checksum
+from espnic.sim.docs.segmentation_example import Change, example, headers, load
 
 ROOT = Path(__file__).parents[1]
 STALE = "stale: run make docs"
@@ -42,7 +42,7 @@ def all_fields():
 
 
 def test_picture_has_the_values_of_the_model(tmp_path):
-    segmentpicture.draw(example(), tmp_path / "new.svg")
+    segmentation_picture.draw(example(), tmp_path / "new.svg")
     drawn = texts(tmp_path / "new.svg")
     assert len(drawn) > 100
     assert texts(PICTURE) == drawn, STALE
@@ -50,7 +50,7 @@ def test_picture_has_the_values_of_the_model(tmp_path):
 
 def test_the_same_values_give_the_same_picture(tmp_path):
     for name in ("a.svg", "b.svg"):
-        segmentpicture.draw(example(), tmp_path / name)
+        segmentation_picture.draw(example(), tmp_path / name)
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
 
 

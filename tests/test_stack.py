@@ -9,7 +9,7 @@ import pytest
 from espnic.model.host import stack
 from espnic.model.interface.codes import Encapsulation, RxStatus
 from espnic.model.net import checksum, ip
-from espnic.sim import frames
+from espnic.sim.traffic import frames
 from tests.sas import all_kinds_of_sa, device_with, make_sa, sa_id
 
 INSIDE = {4: (ip_address("10.1.1.2"), ip_address("10.1.2.2")),

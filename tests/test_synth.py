@@ -20,13 +20,16 @@ from rich.console import Console
 
 from cocotb_tests.gcm_packets import GcmPacket, GcmPort
 from espnic import hdl
-from espnic.sim import area, cli, hierarchy, synth
-from espnic.sim.area import deep, from_json, gcm_clocks, markdown, to_json
-from espnic.sim.blocks import BLOCKS
-from espnic.sim.mapped import MappedNetlist, usage
-from espnic.sim.netlist import Netlist
+from espnic.sim import cli
+from espnic.sim.build.netlist import Netlist
 from espnic.sim.problem import SimulationError
-from espnic.sim.synth import Job, Row
+from espnic.sim.synth import hierarchy
+from espnic.sim.synth import jobs as synth
+from espnic.sim.synth import report as area
+from espnic.sim.synth.blocks import BLOCKS
+from espnic.sim.synth.jobs import Job, Row
+from espnic.sim.synth.mapped_netlist import MappedNetlist, usage
+from espnic.sim.synth.report import deep, from_json, gcm_clocks, markdown, to_json
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "area.md"
 

@@ -2,9 +2,10 @@
 
 import pytest
 
-from espnic.sim import rate, tables
-from espnic.sim.build import Run
+from espnic.sim.build.builds import Run
 from espnic.sim.problem import SimulationError
+from espnic.sim.rate import measure as rate
+from espnic.sim.rig import sa_tables
 
 
 def test_table_that_was_not_filled_is_not_kept(monkeypatch, tmp_path):
@@ -15,9 +16,9 @@ def test_table_that_was_not_filled_is_not_kept(monkeypatch, tmp_path):
         return Run(tmp_path, tmp_path / "log", ("fill",), (("fill", "20 refused"),))
 
     monkeypatch.setenv("ESPNIC_BUILD", str(tmp_path))
-    monkeypatch.setattr(tables, "build", lambda _netlist, _simulator: None)
-    monkeypatch.setattr(tables, "run", fail)
+    monkeypatch.setattr(sa_tables, "build", lambda _netlist, _simulator: None)
+    monkeypatch.setattr(sa_tables, "run", fail)
     for _ in range(2):
         with pytest.raises(SimulationError, match="SA table: 20 refused, log: "):
-            tables.table_files(128, 16, rate.make_sas(20, seed=1))
+            sa_tables.table_files(128, 16, rate.make_sas(20, seed=1))
     assert len(runs) == 2

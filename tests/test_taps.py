@@ -9,12 +9,12 @@ from espnic.model.host import safile
 from espnic.model.interface.codes import SaDirection, SaOperation
 from espnic.model.interface.features import Features
 from espnic.model.sa.sa import command_values
-from espnic.sim import traffic
-from espnic.sim.check import compare_outcomes
-from espnic.sim.golden import run_model
-from espnic.sim.pcap import read_capture
-from espnic.sim.steps import Command, RxFrame, TxFrame
-from espnic.sim.taps import outcome_of
+from espnic.sim.capture.pcap import read_capture
+from espnic.sim.rig.taps import outcome_of
+from espnic.sim.run.compare import compare_outcomes
+from espnic.sim.traffic import plan as traffic
+from espnic.sim.traffic.golden import run_model
+from espnic.sim.traffic.steps import Command, RxFrame, TxFrame
 from tests.observing import observe
 
 CAPTURE = Path(__file__).parents[1] / "captures" / "sizes_tun4_gcm128"

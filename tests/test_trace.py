@@ -7,7 +7,7 @@ import pytest
 
 from espnic.model import trace
 from espnic.model.trace import Difference, TraceError, TraceRecord
-from espnic.sim import frames
+from espnic.sim.traffic import frames
 from tests.sas import device_with, make_sa
 
 

@@ -1,0 +1,1 @@
+"""What drives and watches the ports of a design in cocotb."""

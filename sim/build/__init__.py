@@ -1,0 +1,1 @@
+"""From a component to a simulation: Verilog, simulators, builds."""

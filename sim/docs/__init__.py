@@ -1,0 +1,1 @@
+"""Documents, and parts of documents, that are made from the code."""

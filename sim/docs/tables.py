@@ -1,0 +1,109 @@
+"""Makes tables of the documents from layouts, presets and measured figures."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from espnic.hdl.sa.store import ram_bits_per_sa
+from espnic.model.interface.codes import SaDirection
+from espnic.model.interface.features import WIDTHS, Features
+from espnic.model.interface.layouts import RX_COMPLETION, TX_DESCRIPTOR, Layout
+from espnic.sim.export import figures
+from espnic.sim.export.files import table
+from espnic.sim.export.presets import PRESETS
+from espnic.sim.files import PROJECT
+from espnic.sim.problem import InputError
+
+DOCUMENTS = (PROJECT / "docs" / "integration.md", PROJECT / "README.md")
+BRAM_BITS = 36 * 1024
+"""Of a block RAM of UltraScale+."""
+_BLOCK = re.compile(
+    r"(<!-- (\w+): make docs -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def with_tables(text: str) -> str:
+    """A document with its tables as they are now."""
+    return _BLOCK.sub(lambda block: block[1] + _TABLES[block[2]]() + block[3], text)
+
+
+def _fields(layout: Layout) -> str:
+    rows: list[Sequence[Any]] = []
+    low = 0
+    for field in layout.fields:
+        high = low + field.bits - 1
+        rows.append((f"{high}:{low}" if field.bits > 1 else low, field.name, field.doc))
+        low += field.bits
+    return table(("bits", "field", "meaning"), rows)
+
+
+def _presets() -> str:
+    rows = []
+    for name, preset in PRESETS.items():
+        features = Features(width=preset.width, sas=preset.sas)
+        ram = sum(ram_bits_per_sa(preset.width, preset.sas, direction)
+                  for direction in SaDirection)
+        needed = figures.line_clocks(features)[preset.line]
+        rows.append((
+            f"`{name}`", preset.width, f"{preset.sas:,}", f"{preset.clock_mhz:g} MHz",
+            preset.why, f"{needed:.1f} MHz", f"{ram:,.0f}",
+            f"{ram * preset.sas / BRAM_BITS:,.0f}"))
+    return table(("preset", "width", "SAs", "clock", "which is", "needed", "RAM bits an SA",
+                  "block RAMs of the SA tables"), rows)
+
+
+def _parts() -> str:
+    rows = []
+    for whole, reduced, part, width in _PARTS:
+        name = f"`{whole}`" if reduced.startswith(whole) else f"`{whole}`, `{reduced}`"
+        rows.append([f"{name} without {part}", *_logic(whole, width), *_logic(reduced, width)])
+    return table(("block", "whole: LUT", "FF", "BRAM", "without the part: LUT", "FF", "BRAM"), rows)
+
+
+def _logic(block: str, width: int | None) -> list[str]:
+    area = _measured(block, width)
+    return [f"{count:,g}" for count in (area.lut, area.ff, area.bram)]
+
+
+def _area() -> str:
+    rows = []
+    for block, what in _LARGEST.items():
+        for width in WIDTHS:
+            area = _measured(block, width)
+            rows.append((f"{what} (`{block}`)", width, *(
+                f"{count:,g}" for count in (area.lut, area.lut_ram, area.ff, area.bram)),
+                area.levels))
+    return table(("block", "width", "LUT", "LUT RAM", "FF", "BRAM", "levels"), rows)
+
+
+def _measured(block: str, width: int | None) -> figures.Area:
+    area = figures.area(block, width)
+    if area is None:
+        raise InputError(f"{figures.AREA}: no row for {block}, expected what espnic synth --doc "
+                         "writes when it was measured")
+    return area
+
+
+_PARTS = (
+    ("segment_path", "patch_path", "segmentation", 128),
+    ("header_probe", "header_probe_no_lso", "segmentation", 128),
+    ("segmenter", "segmenter_no_lso", "segmentation", None),
+    ("tx_check", "tx_check_no_lso", "segmentation", 128),
+    ("sa_lookup", "sa_lookup_no_ipv6", "IPv6", None),
+    ("rx_parser", "rx_parser_no_ipv6", "IPv6", 128),
+)
+"""Blocks of a build with all parts, what is in their place without one, and the width measured."""
+_LARGEST = {"gcm_core": "AES-GCM", "rx_path": "receive", "tx_path": "transmit",
+            "engine": "all"}
+_TABLES = {
+    "descriptor": lambda: _fields(TX_DESCRIPTOR),
+    "completion": lambda: _fields(RX_COMPLETION),
+    "presets": _presets,
+    "parts": _parts,
+    "area": _area,
+}
+
+
+if __name__ == "__main__":
+    for document in DOCUMENTS:
+        document.write_text(with_tables(document.read_text()))
+        print(document)

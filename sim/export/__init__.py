@@ -1,0 +1,1 @@
+"""``espnic verilog``: the Verilog of the engine with all that belongs to it."""

@@ -1,0 +1,97 @@
+"""The Verilog of the engine with all that belongs to it, for a user's design."""
+
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from espnic.model.interface.features import WIDTHS, WINDOWS, Features
+from espnic.sim.export.files import Chosen, package
+from espnic.sim.export.presets import PRESETS
+from espnic.sim.files import replacing
+from espnic.sim.problem import InputError
+from espnic.sim.rate.measure import CLOCKS_MHZ
+from espnic.sim.rig import engine as rtl
+from espnic.sim.run.session import make_folder
+
+SAS_MIN, SAS_MAX = 16, 65536
+SIDES = ("rx", "tx")
+_PORT = r"^  (input|output) (?:\[(\d+):0\] )?{};$"
+
+
+@dataclass(frozen=True)
+class Request:
+    """The options of ``espnic verilog``; None: not given."""
+
+    preset: str | None = None
+    width: int | None = None
+    sas: int | None = None
+    clock_mhz: float | None = None
+    lso: bool = True
+    ipv6: bool = True
+    only: str | None = None
+    """One of ``SIDES``."""
+    replay_window: int | None = None
+
+
+def choose(request: Request) -> Chosen:
+    """The build that the options ask for; raises ``InputError`` for one that cannot be."""
+    if request.preset is not None and request.preset not in PRESETS:
+        raise InputError(f"--preset {request.preset}: expected one of {', '.join(PRESETS)}")
+    preset = PRESETS.get(request.preset or "")
+    width = request.width or (preset.width if preset else rtl.Options().width)
+    if request.width is not None and request.width not in WIDTHS:
+        raise InputError(
+            f"--width {request.width}: expected one of {', '.join(map(str, WIDTHS))}")
+    sas = request.sas if request.sas is not None else preset.sas if preset else rtl.SAS
+    if not SAS_MIN <= sas <= SAS_MAX or sas & (sas - 1):
+        raise InputError(f"--sas {sas}: expected a power of two from {SAS_MIN} to {SAS_MAX}")
+    if request.only is not None and request.only not in SIDES:
+        raise InputError(f"--only {request.only}: expected one of {', '.join(SIDES)}")
+    clock_mhz = request.clock_mhz or (preset.clock_mhz if preset else CLOCKS_MHZ[width])
+    if request.clock_mhz is not None and not 0 < request.clock_mhz < math.inf:
+        raise InputError(f"--clock-mhz {request.clock_mhz}: expected a finite number above 0")
+    transmit = request.only != "rx"
+    return Chosen(Features(
+        width=width, sas=sas, lso=request.lso and transmit, ipv6=request.ipv6,
+        receive=request.only != "tx", transmit=transmit, replay_window=_window(request),
+    ), clock_mhz, request.preset)
+
+
+def _window(request: Request) -> int:
+    if request.replay_window is None:
+        return 0 if request.only == "tx" else Features().replay_window
+    if request.replay_window not in WINDOWS:
+        raise InputError(f"--replay-window {request.replay_window}: expected one of "
+                         f"{', '.join(map(str, WINDOWS))}")
+    if request.replay_window and request.only == "tx":
+        raise InputError(f"--replay-window {request.replay_window}: with --only tx, expected 0")
+    return request.replay_window
+
+
+def write_engine(folder: Path, request: Request, console: Console) -> None:
+    """Write the files of ``sim.export.files`` into a folder; they depend on the options alone."""
+    chosen = choose(request)
+    make_folder(folder)
+    with console.status("Writing Verilog"):
+        netlist = rtl.engine_netlist(chosen.features, taps=False)
+    ports = [_port(netlist.text, name) for name in (*netlist.inputs, *netlist.outputs)]
+    files = package(netlist, ports, chosen)
+    for name, text in files.items():
+        with replacing(folder / name) as partial:
+            partial.write_text(text)
+    table = Table("port", "direction", box=None, header_style="bold")
+    table.add_column("bits", justify="right")
+    for port in ports:
+        table.add_row(port["name"], port["direction"], str(port["bits"]))
+    console.print(table)
+    console.print(f"{folder}: {', '.join(files)}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _port(text: str, name: str) -> dict:
+    match = re.search(_PORT.format(re.escape(name)), text, re.MULTILINE)
+    assert match is not None, f"port {name} is in the list but not in the text"
+    return {"name": name, "direction": match[1], "bits": int(match[2] or 0) + 1}

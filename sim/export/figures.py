@@ -1,0 +1,106 @@
+"""The measured figures of the documentation, to look up: docs/bench.json and docs/area.md."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from espnic.model.interface.features import Features
+from espnic.sim.files import PROJECT
+
+BENCH = PROJECT / "docs" / "bench.json"
+AREA = PROJECT / "docs" / "area.md"
+LINES = ("10", "25", "40", "100")
+"""Line rates in Gb/s."""
+AREA_TARGET = "xcup"
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Of the slower direction, with whatever number of SAs was slowest."""
+
+    size: int | str
+    """Bytes of the clear IPv4 packet, or the name of a mix."""
+    clocks: float
+    """For a packet."""
+    gbps: float
+    """Of sealed frames without FCS."""
+    mpps: float
+
+
+def bench_rows() -> list[dict[str, Any]]:
+    """What ``espnic bench`` has measured; none when its file is not there."""
+    return json.loads(BENCH.read_text()) if BENCH.is_file() else []
+
+
+def rates(features: Features, clock_mhz: float) -> list[Rate]:
+    """Rates of the directions of a build at a clock, one for each size measured.
+
+    They were measured on the build with all parts.
+    """
+    sides = [side for side, present in (("rx", features.receive), ("tx", features.transmit))
+             if present]
+    slowest: dict[int | str, dict[str, Any]] = {}
+    for row in bench_rows():
+        if row["width"] == features.width and row["direction"] in sides:
+            known = slowest.setdefault(row["size"], row)
+            if row["clocks_per_packet"] > known["clocks_per_packet"]:
+                slowest[row["size"]] = row
+    return [
+        Rate(size, row["clocks_per_packet"],
+             8 * row["frame_bytes"] * clock_mhz / row["clocks_per_packet"] / 1000,
+             clock_mhz / row["clocks_per_packet"])
+        for size, row in slowest.items()
+    ]
+
+
+def line_clocks(features: Features) -> dict[str, float]:
+    """The clock in MHz at which a build takes each of ``LINES`` at every size measured.
+
+    Preamble, FCS and the gap between frames are counted. Empty when its width was not
+    measured.
+    """
+    sides = [side for side, present in (
+        ("rx", features.receive), ("tx", features.transmit), ("lso", features.lso)) if present]
+    rows = [row for row in bench_rows()
+            if row["width"] == features.width and row["direction"] in sides]
+    if not rows:
+        return {}
+    return {line: max(row["clocks_per_packet"] * row["line_mpps"][line] for row in rows)
+            for line in LINES}
+
+
+@dataclass(frozen=True)
+class Area:
+    """Cells on UltraScale+ as ``espnic synth`` counts them."""
+
+    lut: int
+    lut_ram: int
+    ff: int
+    bram: float
+    """Of 36 kbit."""
+    levels: int | None
+    """LUTs on the longest path from register to register; None: there is no such path."""
+
+
+def area(block: str, width: int | None) -> Area | None:
+    """What a block takes; ``width`` None for one that does not depend on it.
+
+    The engine has all parts and ``sim.rig.engine.SAS`` SAs: other numbers change its block RAM
+    and little else. Where a block was synthesised both ways it is the larger area. None: not
+    measured.
+    """
+    wanted = block, "–" if width is None else str(width), AREA_TARGET
+    found = [_cells(line) for line in AREA.read_text().splitlines()] if AREA.is_file() else []
+    areas = [_area(cells) for name, *cells in found if (name.rstrip("*"), *cells[:2]) == wanted]
+    return max(areas, key=lambda each: each.lut, default=None)
+
+
+def _area(cells: Sequence[str]) -> Area:
+    lut, lut_ram, ff, bram, levels = (cell.replace(",", "") for cell in cells[2:7])
+    return Area(int(lut), int(lut_ram), int(ff), float(bram),
+                None if levels == "–" else int(levels))
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip("|").split("|")]

@@ -1,0 +1,1 @@
+"""``espnic life``: the life of an SA pair through the Linux driver."""

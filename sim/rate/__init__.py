@@ -1,0 +1,1 @@
+"""``espnic bench``: rates and latency of the engine."""

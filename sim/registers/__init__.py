@@ -1,0 +1,1 @@
+"""The register map as documents: Markdown, SystemRDL, C header."""

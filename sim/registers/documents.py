@@ -1,0 +1,98 @@
+"""Writes all that is made of the register map: documentation, SystemRDL and C header."""
+
+from collections.abc import Iterator
+
+from espnic.model.interface.registers import rows
+from espnic.model.interface.statistics import HARDWARE
+from espnic.sim.files import PROJECT
+from espnic.sim.registers.c_header import ENUMS, NAME, cheader
+from espnic.sim.registers.systemrdl import systemrdl
+
+DOCUMENT = PROJECT / "docs" / "registers.md"
+DESCRIPTION = PROJECT / "registers" / "espnic.rdl"
+HEADER = PROJECT / "registers" / NAME
+
+_HEAD = """# Registers
+
+32-bit registers on AXI4-Lite, at byte offsets. Made from `model/interface/registers.py` by
+`make docs`, as are `registers/espnic.rdl` (SystemRDL 2.0) and the C header
+`registers/espnic_regs.h`; the RTL decodes the same table, and `model/device/register_file.py` is
+its golden model. For HTML: `pip install peakrdl`, `peakrdl html registers/espnic.rdl -o out/html`.
+
+Access: R reads only, RW reads what was written last, W is written only and reads 0, RW1C is
+cleared by writing 1. Every other access, and every offset not listed, answers SLVERR and changes
+nothing. Bits without a field read 0. Bytes without write strobe keep their value.
+
+**SA commands.** Write the parameters, write `SA_DOORBELL`, wait for `done` in `SA_STATUS` (or
+for the interrupt), read `result`. While `busy`, writes to the doorbell and the parameters answer
+SLVERR. Salts and keys are cleared when the command starts: write them before each ADD. After a
+good READ the SA is in the `READ_` registers, after any other command they are 0.
+
+**Counters.** To read one of 64 bits: read its low word, then its high word, which the first read
+has kept.
+
+**Events.** Clear `IRQ_STATUS`; while `event_valid` in `EVENT`, read `EVENT_SEQUENCE_0` and
+`EVENT_SEQUENCE_1`, then write 1 to `EVENT_POP`. Reads take nothing off. `event_present` is the
+state of the queue and goes when it is empty. An event that comes to a full queue is dropped, sets
+`events_lost` and counts in `EVENTS_LOST`: then read the SAs for what it may have told.
+
+**Bursts.** With `BURST_THRESHOLD` not 0, that many AUTH_FAILED verdicts within `BURST_CLOCKS`
+clocks of a first one tell one AUTH_BURST event; the next failure after the window opens an other.
+
+**Stop.** Write 1 to `quiesce`: frames that have begun to come are taken to their end, then
+`rx_stopped` and `tx_stopped` are 1 and no other is taken (tready is 0). When `rx_idle` and
+`tx_idle` are 1 too, all have left. To go on, write 0. Commands work meanwhile.
+
+| offset | register | access | reset | bits | field | meaning |
+| --- | --- | --- | --- | --- | --- | --- |
+"""
+
+_STATISTICS = """
+## Statistics
+
+What `ethtool -S` prints of the device (`model/interface/statistics.py`), from the counters.
+
+| name | of the counters | meaning |
+| --- | --- | --- |
+"""
+
+_VALUES = """
+## Values
+
+| enumeration | values |
+| --- | --- |
+"""
+
+
+def markdown() -> str:
+    """The text of docs/registers.md."""
+    return (_HEAD + "".join(map(_row, rows()))
+            + _STATISTICS + "".join(map(_row, _statistics()))
+            + _VALUES + "".join(map(_row, _values())))
+
+
+def _statistics() -> Iterator[tuple[str, ...]]:
+    for one in HARDWARE:
+        formula = " + ".join(one.plus) + "".join(f" - {name}" for name in one.minus)
+        yield one.name, formula or "0", one.doc
+
+
+def _values() -> Iterator[tuple[str, ...]]:
+    for enum in ENUMS:
+        yield enum.__name__, ", ".join(
+            f"{int(value)} {name}" for name, value in enum.__members__.items())
+
+
+def _row(cells: tuple[str, ...]) -> str:
+    return "| " + " | ".join(cells) + " |\n"
+
+
+FILES = {DOCUMENT: markdown, DESCRIPTION: systemrdl, HEADER: cheader}
+"""Each file made of the map, and what gives its text."""
+
+
+if __name__ == "__main__":
+    for path, text in FILES.items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text())
+        print(path)

@@ -1,0 +1,111 @@
+"""Simulator's side of ``sim.rig.runs``: runs loads on the engine's rig."""
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import cocotb
+from cocotb import start_soon
+from cocotb.triggers import ClockCycles, RisingEdge, SimTimeoutError, Timer, with_timeout
+from cocotbext.axi import AxiLiteBus, AxiLiteMaster
+
+from espnic.model.linux.bus import RegisterError
+from espnic.sim.agents.axi_lite import Driver
+from espnic.sim.agents.stream import CLOCK_NS, LIMIT_CLOCKS, start_clock_and_reset
+
+PROGRESS_NS = 20_000
+
+
+@cocotb.test()
+async def play_loads(dut):
+    """Run the loads of the job. Judges nothing: that is for whoever reads what came of them."""
+    job = json.loads(os.environ["ESPNIC_JOB"])
+    await start_clock_and_reset(dut)
+    bench = _Bench(dut, job["sweep_clocks"])
+    folder = Path(job["folder"])
+    start_soon(bench.report(folder / "progress"))
+    for number in range(job["loads"]):
+        if await bench.run(folder / str(number)):
+            break
+    (folder / "counters.json").write_text(json.dumps(await bench.counters()))
+
+
+class _Bench:
+    """The rig with its registers.
+
+    Parameters
+    ----------
+    dut
+        Top of the simulation.
+    sweep_clocks
+        Clocks after reset until an SA table may be loaded.
+    """
+
+    def __init__(self, dut: Any, sweep_clocks: int) -> None:
+        self._dut = dut
+        self._sweep_clocks = sweep_clocks
+        self._driver = Driver(
+            AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.clk, dut.rst))
+        self._table: str | None = None
+        self._judged = 0
+        dut.seed.value = cocotb.RANDOM_SEED & 0xFFFFFFFF
+        dut.played.value = 1
+
+    async def run(self, folder: Path) -> bool:
+        """Give the commands, then run the frames; say whether they got stuck.
+
+        The folder is that of a load (``sim.rig.runs``), and gets ``ran.json``.
+        """
+        load = json.loads((folder / "load.json").read_text())
+        await self._load_table(load["table"])
+        results = [int(await self._driver.command(values)) for values in load["commands"]]
+        clocks, seconds = await self._play(folder, load)
+        stuck = bool(int(self._dut.stuck.value))
+        gaps = {side: int(getattr(self._dut, f"{side}_gaps").value) for side in ("tx", "rx")}
+        (folder / "ran.json").write_text(json.dumps({
+            "results": results, "clocks": clocks, "seconds": seconds, "stuck": stuck,
+            "gaps": gaps}))
+        return stuck
+
+    async def counters(self) -> dict[str, int]:
+        """None when the registers do not answer: then the comparison shows it."""
+        try:
+            return await with_timeout(self._driver.counters(), LIMIT_CLOCKS * CLOCK_NS, "ns")
+        except (SimTimeoutError, RegisterError):
+            return {}
+
+    async def report(self, path: Path) -> None:
+        """Keep in a file how many frames have been judged."""
+        while True:
+            path.write_text(str(self._judged + int(self._dut.judged.value)))
+            await Timer(PROGRESS_NS, "ns")
+
+    async def _load_table(self, table: str | None) -> None:
+        if table == self._table:
+            return
+        assert table is not None, "a table stays"
+        if self._table is None:
+            await ClockCycles(self._dut.clk, self._sweep_clocks)
+        self._table = table
+        os.chdir(table)
+        await self._pulse(self._dut.load)
+
+    async def _play(self, folder: Path, load: dict[str, Any]) -> tuple[int, float]:
+        """Clocks of the run, and the seconds of processor time that they took."""
+        dut = self._dut
+        os.chdir(folder)
+        for pin in ("gap", "stall", "tx_frames", "rx_frames"):
+            getattr(dut, pin).value = load[pin]
+        self._judged += int(dut.judged.value)
+        began, clock = time.process_time(), int(dut.clock.value)
+        await self._pulse(dut.start)
+        await RisingEdge(dut.done)
+        return int(dut.clock.value) - clock, time.process_time() - began
+
+    async def _pulse(self, pin: Any) -> None:
+        pin.value = 1
+        await RisingEdge(self._dut.clk)
+        pin.value = 0
+        await RisingEdge(self._dut.clk)

@@ -1,0 +1,230 @@
+"""Runs of the engine's rig: files of frames in, files of what came of them out."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from espnic.model.device import segment
+from espnic.model.interface.layouts import RX_COMPLETION, TX_DESCRIPTOR
+from espnic.sim.build.builds import Build, Run, cache_directory, run
+from espnic.sim.problem import SimulationError
+from espnic.sim.rig.design import sweep_clocks
+from espnic.sim.rig.taps import tap_names
+from espnic.sim.traffic.steps import Received, RxFrame, TxFrame
+
+MODULE = "espnic.sim.rig.run_bench"
+SIDES = ("tx", "rx")
+PROBABILITIES = 256
+"""``Load.gap`` and ``Load.stall`` are counted in parts of this."""
+_NULL = b"\xA5"
+"""What the bytes behind a frame's end hold; nobody may look at them."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """What goes through the engine in one run: commands one by one, then frames."""
+
+    tx: Sequence[TxFrame]
+    rx: Sequence[RxFrame]
+    table: Path | None = None
+    """Folder with the SAs, see ``sim.rig.sa_tables``; None: those that commands have added."""
+    commands: Sequence[dict[str, int]] = ()
+    """Fields of SA_COMMAND."""
+    gap: int = 0
+    """Probability, in 1/256, of a clock without a beat at each input."""
+    stall: int = 0
+    """Probability, in 1/256, of a clock without tready at each output."""
+
+
+@dataclass(frozen=True)
+class Passage:
+    """One frame's way through the engine, in clocks."""
+
+    first_in: int
+    last_in: int
+    first_out: int
+    last_out: int
+
+
+@dataclass
+class Played:
+    """What came of a load; clocks are counted from reset."""
+
+    received: list[Received] = field(default_factory=list)
+    sent: list[bytes] = field(default_factory=list)
+    results: list[int] = field(default_factory=list)
+    """SaResult of each command."""
+    taps: dict[str, list[int]] = field(default_factory=dict)
+    """Payloads at each trace point."""
+    entered: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+    """By ``SIDES``: clocks in which the first and the last beat of each frame went in."""
+    left: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+    """The same of the frames that came out."""
+    gaps: dict[str, int] = field(default_factory=dict)
+    """By ``SIDES``: clocks in which an output had no beat within a frame."""
+    clocks: int = 0
+    """That the run was simulated."""
+    seconds: float = 0.0
+    """Of processor time that the simulation of these took: other load does not count."""
+    problem: str | None = None
+    """What broke the rules or never came; None when all is well."""
+
+    def passages(self, side: str, frames_each: int = 1) -> list[Passage]:
+        """Of frames that all came out, each in as many."""
+        left = self.left[side]
+        firsts, lasts = left[::frames_each], left[frames_each - 1::frames_each]
+        return [Passage(*entered, first, last) for entered, (first, _), (_, last)
+                in zip(self.entered[side], firsts, lasts, strict=True)]
+
+
+@dataclass(frozen=True)
+class Session:
+    """What came of loads that ran one behind the other."""
+
+    played: list[Played]
+    """Without those behind one that got stuck."""
+    counters: dict[str, int]
+    """At the end; none when the registers did not answer."""
+    run: Run
+
+
+@dataclass(frozen=True)
+class EngineRig:
+    """A built rig of the engine."""
+
+    built: Build
+    width: int
+    """Bits of a beat."""
+    size: int
+    """Of each SA table."""
+    sides: tuple[str, ...] = SIDES
+    """The directions that the engine has."""
+
+
+def play(rig: EngineRig, loads: Sequence[Load], seed: int = 1) -> list[Played]:
+    """Run loads of which every frame must come out, one behind the other, in one simulation.
+
+    A super-frame must come out in its segments. Raises ``SimulationError`` when a run breaks
+    off or frames are missing.
+    """
+    with tempfile.TemporaryDirectory(dir=cache_directory()) as name:
+        session = run_loads(rig, loads, Path(name), seed)
+    if session.run.failures:
+        raise SimulationError(f"{session.run.failures[0][1]}, log: {session.run.log}")
+    for load, played in zip(loads, session.played, strict=False):
+        for side, count in zip(SIDES, (sum(map(_frames, load.tx)), len(load.rx)), strict=True):
+            if played.problem is None and len(played.left[side]) != count:
+                played.problem = f"{side}: of {count} frames {len(played.left[side])} came out"
+        if played.problem is not None:
+            raise SimulationError(played.problem)
+    shutil.rmtree(session.run.directory)
+    return session.played
+
+
+def _frames(step: TxFrame) -> int:
+    """As how many a request leaves."""
+    return segment.count(step.descriptor, len(step.data)) if step.descriptor.get("lso") else 1
+
+
+def run_loads(rig: EngineRig, loads: Sequence[Load], folder: Path, seed: int) -> Session:
+    """Run loads, one behind the other, in one simulation, up to the first that gets stuck.
+
+    ``folder`` is a new one for what goes in and comes out; meanwhile its file ``progress``
+    holds how many frames have been judged.
+    """
+    for number, load in enumerate(loads):
+        write_load(folder / str(number), load, rig.width)
+    result = run(rig.built, module=MODULE, seed=seed, environment={"ESPNIC_JOB": json.dumps({
+        "folder": str(folder), "loads": len(loads), "sweep_clocks": sweep_clocks(rig.size)})})
+    counters = folder / "counters.json"
+    return Session(
+        [_read(folder / str(number), load, rig.sides) for number, load in enumerate(loads)
+         if (folder / str(number) / "ran.json").is_file()],
+        json.loads(counters.read_text()) if counters.is_file() else {}, result)
+
+
+def write_load(folder: Path, load: Load, width: int) -> None:
+    """Write what the rig and its bench read."""
+    folder.mkdir()
+    (folder / "tx.play").write_text("".join(
+        _lines(step.data, width, TX_DESCRIPTOR.pack(step.descriptor), TX_DESCRIPTOR.bits)
+        for step in load.tx))
+    (folder / "rx.play").write_text("".join(_lines(step.data, width, 0, 1) for step in load.rx))
+    (folder / "load.json").write_text(json.dumps({
+        "table": load.table and str(load.table.resolve()), "commands": list(load.commands),
+        "gap": load.gap, "stall": load.stall,
+        "tx_frames": len(load.tx), "rx_frames": len(load.rx)}))
+
+
+def _lines(data: bytes, width: int, user: int, user_bits: int) -> str:
+    """A frame's beats; behind the first tuser is another, for nobody may look at it."""
+    size = width // 8
+    other = user ^ (1 << user_bits) - 1
+    lines = []
+    for start in range(0, len(data), size):
+        piece = data[start:start + size]
+        keep = (1 << len(piece)) - 1
+        last = int(start + size >= len(data))
+        lines.append(f"{last} {keep:x} {other if start else user:x} "
+                     f"{piece.ljust(size, _NULL)[::-1].hex()}\n")
+    return "".join(lines)
+
+
+def _read(folder: Path, load: Load, sides: Sequence[str]) -> Played:
+    """Read what the rig and its bench wrote."""
+    ran = json.loads((folder / "ran.json").read_text())
+    played = Played(results=ran["results"], gaps=ran["gaps"], clocks=ran["clocks"],
+                    seconds=ran["seconds"])
+    played.taps = {
+        name: [int(line, 16) for line in (folder / f"{name}.tap").read_text().splitlines()]
+        for name in tap_names(sides)}
+    played.left = {side: [] for side in SIDES}
+    played.entered = {side: [] for side in SIDES}
+    for side in sides:
+        played.entered[side] = [
+            (int(first), int(last)) for first, last in
+            map(str.split, (folder / f"{side}.log").read_text().splitlines())]
+        left = played.left[side]
+        try:
+            for first, last, user, data in frames_in(folder / f"{side}.record"):
+                left.append((first, last))
+                if side == "tx":
+                    played.sent.append(data)
+                else:
+                    played.received.append(Received(RX_COMPLETION.unpack(user), data))
+        except BrokenRule as rule:
+            played.problem = f"m_axis_{side}: {rule}"
+    if ran["stuck"] and played.problem is None:
+        played.problem = "nothing moves; " + "; ".join(
+            f"{side}: {len(played.entered[side])} of {len(given)} frames went in, "
+            f"{len(played.taps[f'{side}_verdict'])} were judged, {len(played.left[side])} came out"
+            for side, given in zip(SIDES, (load.tx, load.rx), strict=True) if side in sides)
+    return played
+
+
+class BrokenRule(Exception):
+    """A stream broke a rule of AXI4-Stream."""
+
+
+def frames_in(path: Path) -> Iterator[tuple[int, int, int, bytes]]:
+    """Clocks of the first and last beat, ``tuser`` and bytes of each frame."""
+    pieces: list[bytes] = []
+    first = user = 0
+    for line in path.read_text().splitlines():
+        clock, *beat = line.split()
+        if not beat:
+            raise BrokenRule(f"clock {clock}: a beat was withdrawn or changed before tready")
+        last, keep, beat_user, data = beat
+        mask = int(keep, 16)
+        size = mask.bit_length()
+        if mask != (1 << size) - 1 or not mask or (last == "0" and 2 * size != len(data)):
+            raise BrokenRule(f"clock {clock}: tkeep {keep} with tlast {last}")
+        if not pieces:
+            first, user = int(clock), int(beat_user, 16) if beat_user.strip("z") else 0
+        pieces.append(bytes.fromhex(data)[::-1][:size])
+        if last == "1":
+            yield first, int(clock), user, b"".join(pieces)
+            pieces = []

@@ -1,0 +1,1 @@
+"""``espnic run``: a capture through the engine and the model, compared."""

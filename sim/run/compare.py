@@ -1,0 +1,72 @@
+"""Hold the outcome of the RTL against the model's."""
+
+from itertools import zip_longest
+from typing import Any
+
+from espnic.model import trace
+from espnic.model.trace import ABSENT, Difference
+from espnic.sim.traffic.steps import Outcome
+
+_SHOWN_BYTES = 8
+
+
+def compare_outcomes(rtl: Outcome, model: Outcome) -> str | None:
+    """The first thing in which they differ, in one line; None when they are equal.
+
+    Everything is compared: each trace point of each packet, the frames and
+    completions at the ports, the results of the commands, the counters.
+    """
+    found = trace.compare(rtl.trace, model.trace)
+    if found is not None:
+        return describe(found, "RTL", "model")
+    for what, ours, theirs in (
+        ("command", rtl.results, model.results),
+        ("frame to the host", rtl.received, model.received),
+        ("frame to the wire", rtl.sent, model.sent),
+    ):
+        for number, (a, b) in enumerate(zip_longest(ours, theirs), start=1):
+            if a != b:
+                return f"{what} {number}: RTL {_shown(a)}, model {_shown(b)}"
+    for name in sorted(rtl.counters.keys() | model.counters.keys()):
+        a, b = rtl.counters.get(name, ABSENT), model.counters.get(name, ABSENT)
+        if a != b:
+            return f"counter {name}: RTL {a}, model {b}"
+    return None
+
+
+def describe(difference: Difference, a: str, b: str) -> str:
+    """One line: trace point, packet, field, and the values that ``a`` and ``b`` have.
+
+    Of byte strings the first byte that differs is shown with a few behind it.
+    """
+    where = f"packet {difference.packet}, {difference.point}"
+    if difference.field is None:
+        missing = a if difference.a == ABSENT else b
+        return f"{where}: {missing} has no such record"
+    where = f"{where}, {difference.field}"
+    if not (_is_hex(difference.a) and _is_hex(difference.b)):
+        return f"{where}: {a} {difference.a}, {b} {difference.b}"
+    data_a, data_b = bytes.fromhex(difference.a), bytes.fromhex(difference.b)
+    if len(data_a) != len(data_b):
+        where = f"{where} ({a} {len(data_a)} bytes, {b} {len(data_b)} bytes)"
+    pairs = enumerate(zip_longest(data_a, data_b))
+    start = next(index for index, (x, y) in pairs if x != y)
+    end = start + _SHOWN_BYTES
+    return (
+        f"{where}, from byte {start}: {a} {data_a[start:end].hex() or 'ends'}, "
+        f"{b} {data_b[start:end].hex() or 'ends'}"
+    )
+
+
+def _is_hex(value: Any) -> bool:
+    if not isinstance(value, str) or len(value) % 2:
+        return False
+    return all(digit in "0123456789abcdef" for digit in value)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.hex()
+    if value is None:
+        return "none"
+    return getattr(value, "name", None) or str(value)

@@ -1,0 +1,1 @@
+"""``espnic synth``: area and longest paths by open synthesis."""

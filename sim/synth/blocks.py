@@ -1,0 +1,177 @@
+"""Every block of the engine, with the parameters that the engine gives it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from amaranth.lib import wiring
+
+from espnic.hdl.engine import Engine
+from espnic.hdl.flow.beat_store import BeatStore
+from espnic.hdl.flow.delay_line import DelayLine
+from espnic.hdl.flow.frame_gate import FrameGate
+from espnic.hdl.flow.frame_ingress import FrameIngress, axi_beat
+from espnic.hdl.flow.frames_inside import FramesInside
+from espnic.hdl.flow.ones_sum import OnesSum
+from espnic.hdl.flow.queue import Queue
+from espnic.hdl.flow.skid import Skid
+from espnic.hdl.frame.frame_build import FrameBuild
+from espnic.hdl.frame.header_split import HeaderSplit
+from espnic.hdl.frame.text_extract import TextExtract
+from espnic.hdl.frame.text_restore import TextRestore
+from espnic.hdl.gcm.aes_key_step import AesKeyStep
+from espnic.hdl.gcm.aes_pipeline import AesPipeline
+from espnic.hdl.gcm.aes_round import AesRound
+from espnic.hdl.gcm.core import GcmCore
+from espnic.hdl.gcm.feed import GcmFeed
+from espnic.hdl.gcm.gf_multiplier import GfMultiplier
+from espnic.hdl.gcm.ghash import Ghash
+from espnic.hdl.gcm.hash_subkey import HashKey
+from espnic.hdl.gcm.stallable_core import GcmStream
+from espnic.hdl.host.axi_lite import AxiLite
+from espnic.hdl.host.burst_detector import BurstDetector
+from espnic.hdl.host.counter_bank import CounterBank
+from espnic.hdl.host.counters import Counters
+from espnic.hdl.host.event_queue import EventQueue
+from espnic.hdl.host.registers import EVENT_SOURCES, Registers
+from espnic.hdl.layouts import LookupKey, TxDescriptor, beat
+from espnic.hdl.lso.header_patch import HeaderPatch
+from espnic.hdl.lso.header_probe import HeaderProbe
+from espnic.hdl.lso.header_replay import HeaderReplay
+from espnic.hdl.lso.patch_path import PatchPath
+from espnic.hdl.lso.segment_path import SegmentPath
+from espnic.hdl.lso.segmenter import Segmenter
+from espnic.hdl.lso.slice_plan import SlicePlan
+from espnic.hdl.lso.slicer import Slicer
+from espnic.hdl.rx.checksum import RxChecksum
+from espnic.hdl.rx.dispatch import RxDispatch
+from espnic.hdl.rx.icv_split import IcvSplit
+from espnic.hdl.rx.l4_check import L4Check
+from espnic.hdl.rx.parser import RxParser
+from espnic.hdl.rx.path import LOOKUP_BEATS, STORE_BYTES, STORE_MARGIN, RxPath
+from espnic.hdl.rx.text_end import TextEnd
+from espnic.hdl.rx.text_sum import TextSum
+from espnic.hdl.rx.verdict import RxVerdict
+from espnic.hdl.sa.commands import SaCommands
+from espnic.hdl.sa.contexts import SaContexts
+from espnic.hdl.sa.lookup import SaLookup
+from espnic.hdl.sa.lookup_control import LookupControl, hash_bits
+from espnic.hdl.sa.replay_windows import ReplayState
+from espnic.hdl.sa.store import SaStore
+from espnic.hdl.sa.toeplitz import SerialToeplitz, Toeplitz
+from espnic.hdl.sa.usage import SaUsage
+from espnic.hdl.tx.check import TxCheck
+from espnic.hdl.tx.dispatch import TxDispatch
+from espnic.hdl.tx.esp_header import EspHeader
+from espnic.hdl.tx.frame_hold import FrameHold
+from espnic.hdl.tx.icv_append import IcvAppend
+from espnic.hdl.tx.pad_capture import PadCapture
+from espnic.hdl.tx.path import CRYPTO_DEPTH, TxPath, hold_clocks
+from espnic.hdl.tx.seqiv import SeqIv
+from espnic.hdl.tx.spi_capture import SpiCapture
+from espnic.hdl.tx.trailer import TrailerGenerator
+from espnic.model.interface.codes import AES_BLOCK_BYTES, AES_ROUNDS_MAX, RxStatus, SaDirection
+from espnic.model.interface.features import WIDTHS, Features
+from espnic.sim.rig.engine import SAS
+
+BLOCK_BITS = 8 * AES_BLOCK_BYTES
+
+
+@dataclass(frozen=True)
+class Block:
+    """A component by the name of its class, in lower case with underscores.
+
+    What a build without a part has in its place carries the part's name behind: ``_no_lso``.
+    """
+
+    name: str
+    make: Callable[[int], wiring.Component]
+    """From the bits of a beat."""
+    scales: bool = True
+    """It depends on the bits of a beat."""
+    flat: tuple[int, ...] = WIDTHS
+    """Bits of a beat at which it is synthesised as one module, which gives the smaller area."""
+    kept: tuple[int, ...] = ()
+    """Those at which each module in it is synthesised once, which is sooner where lanes repeat."""
+
+
+def _lanes(width: int) -> int:
+    return width // BLOCK_BITS
+
+
+BLOCKS = (
+    # Small parts first: what a run has done when it is interrupted is kept.
+    Block("seqiv", lambda _: SeqIv(), scales=False),
+    Block("queue", lambda width: Queue(beat(width), LOOKUP_BEATS)),
+    Block("skid", lambda width: Skid(beat(width))),
+    Block("delay_line", lambda width: DelayLine(width, AesPipeline.latency)),
+    Block("counters", lambda _: Counters(len(RxStatus)), scales=False),
+    Block("axi_lite", lambda _: AxiLite(), scales=False),
+    Block("serial_toeplitz", lambda _: SerialToeplitz(LookupKey.size, hash_bits(SAS)),
+          scales=False),
+    Block("toeplitz", lambda _: Toeplitz(LookupKey.size, hash_bits(SAS)), scales=False),
+    Block("beat_store", lambda width: BeatStore(
+        beat(width), 8 * STORE_BYTES // width, margin=STORE_MARGIN)),
+    Block("frame_ingress", lambda width: FrameIngress(width, 0)),
+    Block("spi_capture", SpiCapture),
+    Block("text_end", TextEnd),
+    Block("gcm_feed", GcmFeed),
+    Block("trailer_generator", TrailerGenerator),
+    Block("esp_header", EspHeader),
+    Block("header_split", HeaderSplit),
+    Block("slice_plan", SlicePlan),
+    Block("slicer", Slicer),
+    Block("header_replay", HeaderReplay),
+    Block("header_patch", HeaderPatch),
+    Block("header_probe", HeaderProbe),
+    Block("ones_sum", OnesSum),
+    Block("text_extract", TextExtract),
+    Block("icv_append", IcvAppend),
+    Block("icv_split", IcvSplit),
+    Block("frame_hold", lambda width: FrameHold(hold_clocks(width), CRYPTO_DEPTH)),
+    Block("frame_build", FrameBuild),
+    Block("text_restore", TextRestore),
+    Block("text_sum", TextSum),
+    Block("rx_checksum", RxChecksum),
+    Block("l4_check", L4Check),
+    Block("rx_verdict", lambda _: RxVerdict(), scales=False),
+    Block("rx_dispatch", RxDispatch),
+    Block("tx_dispatch", TxDispatch),
+    Block("rx_parser", RxParser),
+    Block("pad_capture", PadCapture),
+    Block("tx_check", TxCheck),
+    Block("segmenter", lambda _: Segmenter(), scales=False),
+    Block("segment_path", SegmentPath),
+    Block("header_probe_no_lso", lambda width: HeaderProbe(width, lso=False)),
+    Block("tx_check_no_lso", lambda width: TxCheck(width, lso=False)),
+    Block("segmenter_no_lso", lambda _: Segmenter(lso=False), scales=False),
+    Block("patch_path", PatchPath),
+    Block("rx_parser_no_ipv6", lambda width: RxParser(width, ipv6=False)),
+    # The table and its control.
+    Block("lookup_control", lambda _: LookupControl(SAS), scales=False),
+    Block("sa_lookup", lambda _: SaLookup(SAS), scales=False),
+    Block("sa_lookup_no_ipv6", lambda _: SaLookup(SAS, ipv6=False), scales=False),
+    Block("sa_contexts", lambda width: SaContexts(_lanes(width), SAS, SaDirection.RX)),
+    Block("aes_round", lambda _: AesRound(), scales=False),
+    Block("aes_key_step", lambda _: AesKeyStep(AES_ROUNDS_MAX), scales=False),
+    Block("gf_multiplier", lambda width: GfMultiplier(_lanes(width))),
+    Block("hash_key", lambda width: HashKey(_lanes(width))),
+    Block("sa_commands", lambda width: SaCommands(Features(width=width, sas=SAS))),
+    Block("counter_bank", lambda _: CounterBank(), scales=False),
+    Block("burst_detector", lambda _: BurstDetector(), scales=False),
+    Block("event_queue", lambda _: EventQueue(EVENT_SOURCES), scales=False),
+    Block("frame_gate", lambda width: FrameGate(axi_beat(width, TxDescriptor.size))),
+    Block("frames_inside", lambda _: FramesInside(), scales=False),
+    Block("registers", lambda width: Registers(Features(width=width, sas=SAS))),
+    Block("ghash", lambda width: Ghash(_lanes(width))),
+    Block("sa_usage", lambda _: SaUsage(SAS, SaDirection.RX), scales=False),
+    Block("replay_state", lambda _: ReplayState(SAS, Features().replay_window), scales=False),
+    Block("sa_store", lambda width: SaStore(Features(width=width, sas=SAS))),
+    # What holds a whole AES pipeline: minutes each, and hours if several lanes were one module.
+    # The core of one lane is done both ways, to show what the other way costs.
+    Block("aes_pipeline", lambda width: AesPipeline(_lanes(width)), flat=(128,), kept=(256, 512)),
+    Block("gcm_core", GcmCore, flat=(128,), kept=WIDTHS),
+    Block("gcm_stream", lambda width: GcmStream(width, CRYPTO_DEPTH), flat=(), kept=WIDTHS),
+    Block("tx_path", TxPath, flat=(), kept=WIDTHS),
+    Block("rx_path", RxPath, flat=(), kept=WIDTHS),
+    Block("engine", lambda width: Engine(Features(width=width, sas=SAS)), flat=(), kept=WIDTHS),
+)

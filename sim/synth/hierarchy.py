@@ -1,0 +1,174 @@
+"""A design as modules that are mapped one by one, each once, and then linked to one netlist.
+
+A module has a name that follows from its text and from the modules in it. So it is the same
+module in whatever design it is found, and what has been mapped for one serves for all.
+"""
+
+import hashlib
+import itertools
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from espnic.sim.synth.mapped_netlist import Bit
+
+_MODULE = re.compile(r"^module (\S+) *\((.*?)\);\n(.*?)^endmodule\n", re.DOTALL | re.MULTILINE)
+_INSTANCE = re.compile(r"^  (\\\S+|[A-Za-z_]\w*)( +\S+ +\($)", re.MULTILINE)
+_AUTOMATIC = re.compile(r"\\\$auto\$\S+")
+"""A name that Yosys numbers over the whole design."""
+_DECLARATION = re.compile(r"^  (?:input|output) .*;$", re.MULTILINE)
+_FIRST_NET = 2  # as Yosys numbers
+
+
+@dataclass(frozen=True)
+class Part:
+    """A module of a design, its name and those in it replaced by what follows from their texts."""
+
+    name: str
+    verilog: str
+    stub: str
+    """Verilog of a module with its ports and nothing inside."""
+    children: tuple[str, ...]
+
+
+def parts(text: str, top: str) -> list[Part]:
+    """The modules that make ``top``, each behind all that are in it."""
+    modules = {match[1].removeprefix("\\"): match for match in _MODULE.finditer(text)}
+    done: dict[str, Part] = {}
+
+    def visit(name: str) -> Part:
+        if name not in done:
+            within = {
+                child: visit(child.removeprefix("\\"))
+                for child in (match[1] for match in _INSTANCE.finditer(modules[name][3]))
+                if child.removeprefix("\\") in modules
+            }
+            done[name] = _part(modules[name], within)
+        return done[name]
+
+    visit(top)
+    return list({part.name: part for part in done.values()}.values())
+
+
+def _part(module: re.Match[str], within: Mapping[str, Part]) -> Part:
+    def renamed(match: re.Match[str]) -> str:
+        child = within.get(match[1])
+        return match[0] if child is None else f"  {child.name}{match[2]}"
+
+    # The space behind each name ends it when it is an escaped one.
+    ports = ", ".join(sorted(f"{port.strip()} " for port in module[2].split(",")))
+    body = _renumbered(_INSTANCE.sub(renamed, module[3]))
+    contents = f"({ports});\n{body}endmodule\n"
+    name = f"part_{hashlib.sha256(contents.encode()).hexdigest()[:16]}"
+    declared = "\n".join(_DECLARATION.findall(body))
+    return Part(
+        name=name,
+        verilog=f"module {name}{contents}",
+        stub=f"(* blackbox *)\nmodule {name}({ports});\n{declared}\nendmodule\n",
+        children=tuple(sorted({part.name for part in within.values()})),
+    )
+
+
+def _renumbered(body: str) -> str:
+    names: dict[str, str] = {}
+    return _AUTOMATIC.sub(
+        lambda name: names.setdefault(name[0], f"\\$auto${len(names)}"), body)
+
+
+def linked(modules: Mapping[str, Mapping], top: str) -> dict:
+    """One module without hierarchy from modules as Yosys writes them with ``write_json``.
+
+    Cells from which nothing reaches an output are left out.
+    """
+    return _Linker(modules).link(top)
+
+
+class _Linker:
+    def __init__(self, modules: Mapping[str, Mapping]) -> None:
+        self._modules = modules
+        self._numbers = itertools.count(_FIRST_NET)
+        self._same: dict[Bit, Bit] = {}
+        self._cells: dict[str, dict] = {}
+        self._names: dict[str, dict] = {}
+
+    def link(self, top: str) -> dict:
+        ports = self._place(top, "")
+        for cell in self._cells.values():
+            cell["connections"] = {
+                port: self._found(bits) for port, bits in cell["connections"].items()}
+        outward = {
+            name: {**port, "bits": self._found(ports[name])}
+            for name, port in self._modules[top]["ports"].items()
+        }
+        needed = _reaching(self._cells, [
+            bit for port in outward.values() if port["direction"] == "output"
+            for bit in port["bits"]])
+        return {
+            "attributes": {"top": "1"},
+            "ports": outward,
+            "cells": {name: cell for name, cell in self._cells.items() if name in needed},
+            "netnames": {name: {**net, "bits": self._found(net["bits"])}
+                         for name, net in self._names.items()},
+        }
+
+    def _place(self, name: str, prefix: str) -> dict[str, list[Bit]]:
+        """Put the cells of a module into the netlist; gives the nets of its ports."""
+        module = self._modules[name]
+        nets: dict[Bit, Bit] = {}
+
+        def own(bits: list[Bit]) -> list[Bit]:
+            return [bit if isinstance(bit, str) else
+                    nets[bit] if bit in nets else nets.setdefault(bit, next(self._numbers))
+                    for bit in bits]
+
+        for cell_name, cell in module["cells"].items():
+            connections = {port: own(bits) for port, bits in cell["connections"].items()}
+            full = prefix + cell_name
+            if cell["type"] in self._modules:
+                inner = self._place(cell["type"], full + ".")
+                for port, bits in connections.items():
+                    for pair in zip(bits, inner[port], strict=True):
+                        self._join(*pair)
+            else:
+                self._cells[full] = {**cell, "connections": connections}
+        for net_name, net in module["netnames"].items():
+            if not net["hide_name"]:
+                self._names[prefix + net_name] = {**net, "bits": own(net["bits"])}
+        return {port: own(entry["bits"]) for port, entry in module["ports"].items()}
+
+    def _join(self, one: Bit, other: Bit) -> None:
+        one, other = self._root(one), self._root(other)
+        if one != other:
+            if isinstance(one, str):
+                one, other = other, one
+            self._same[one] = other
+
+    def _root(self, bit: Bit) -> Bit:
+        while bit in self._same:
+            bit = self._same[bit]
+        return bit
+
+    def _found(self, bits: list[Bit]) -> list[Bit]:
+        return [self._root(bit) for bit in bits]
+
+
+def _reaching(cells: Mapping[str, Mapping], ends: list[Bit]) -> set[str]:
+    """The cells from which a way leads to one of these nets."""
+    drivers: dict[Bit, list[str]] = {}
+    for name, cell in cells.items():
+        for bit in _bits(cell, "output"):
+            drivers.setdefault(bit, []).append(name)
+    reached: set[str] = set()
+    waiting = list(ends)
+    while waiting:
+        for name in drivers.get(waiting.pop(), ()):
+            if name not in reached:
+                reached.add(name)
+                waiting += _bits(cells[name], "input")
+    return reached
+
+
+def _bits(cell: Mapping, direction: str) -> Iterator[Bit]:
+    for port, bits in cell["connections"].items():
+        if cell["port_directions"][port] == direction:
+            yield from bits

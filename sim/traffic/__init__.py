@@ -1,0 +1,1 @@
+"""Frames and commands for the engine, and what the model makes of them."""
