@@ -2,7 +2,7 @@
 
 A preset is the narrowest build that takes the line rate at every packet size that was
 measured, in both directions at once, with a clock that designs for that line rate have.
-``tests/test_export.py`` holds them against docs/bench.json.
+``tests/sim/test_export.py`` holds them against docs/bench.json.
 """
 
 from dataclasses import dataclass

@@ -1,0 +1,455 @@
+"""The engine while things change: commands among frames in flight, outputs that wait, reset.
+
+The replays of ``test_engine.py`` give a command when every earlier frame has left. Here
+nobody waits, so what a frame meets is not known beforehand, but what may become of it is.
+"""
+
+from dataclasses import replace
+from random import Random
+
+import cocotb
+import pytest
+from cocotb import start_soon
+from cocotb.triggers import ClockCycles
+from cocotbext.axi import AxiLiteBus, AxiLiteMaster
+
+from espnic.model.esp import esp, trailer
+from espnic.model.interface.codes import (
+    FRAME_BYTES_MAX,
+    EventKind,
+    RxStatus,
+    SaDirection,
+    SaOperation,
+    SaResult,
+)
+from espnic.model.interface.features import WIDTHS, Features
+from espnic.model.interface.layouts import RX_COMPLETION, TX_DESCRIPTOR
+from espnic.model.interface.registers import BY_NAME
+from espnic.model.sa.sa import command_values
+from espnic.sim.agents.axi_lite import Driver
+from espnic.sim.agents.axi_stream import AxisSink, AxisSource
+from espnic.sim.agents.stream import start_clock_and_reset
+from espnic.sim.build.builds import run
+from espnic.sim.rig.engine import SIMULATED_SAS as SAS
+from espnic.sim.rig.engine import Options, build_engine
+from espnic.sim.traffic import frames
+from espnic.sim.traffic.golden import run_model
+from espnic.sim.traffic.steps import Command, RxFrame, TxFrame
+from tests.support.engine_steps import Traffic, add_commands, bypass
+from tests.support.sas import all_kinds_of_sa, device_with, make_sa
+from tests.support.super_frames import SuperTraffic, to_be_sealed
+
+SIDES = ("rx", "tx")
+BOTH = (SaDirection.RX, SaDirection.TX)
+ESP_OFFSET = 14 + 20
+SEGMENT_CLOCKS = 2000
+"""More than from one segment to the next, in spite of stalls."""
+EVENT_PRESENT = 2
+"""Of IRQ_STATUS and IRQ_ENABLE."""
+
+
+class Live:
+    """The engine's ports after a reset; outputs are not ready before ``take``."""
+
+    def __init__(self, dut, seed, idle=0.0):
+        self._dut, self._seed = dut, seed
+        self.sources = {
+            side: AxisSource(dut, f"s_axis_{side}", seed=seed, idle=idle) for side in SIDES}
+        self.sinks = {}
+        self.driver = Driver(AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.clk, dut.rst))
+
+    def take(self, stall=0.0):
+        """Take what leaves from now on."""
+        self.sinks = {
+            side: AxisSink(self._dut, f"m_axis_{side}", seed=self._seed, stall=stall)
+            for side in SIDES}
+
+    def send(self, step):
+        """Queue a frame."""
+        if isinstance(step, RxFrame):
+            self.sources["rx"].send(step.data)
+        else:
+            self.sources["tx"].send(step.data, TX_DESCRIPTOR.pack(step.descriptor))
+
+    async def ended(self, requests):
+        """Wait until so many requests have been judged and all that leave have left.
+
+        A request is counted with its first segment: nothing may be counted any more.
+        """
+        for side in SIDES:
+            await self.sources[side].drained()
+        counters, before = {}, None
+        while counters.get("tx_packets_in") != requests or counters != before:
+            before = counters
+            await ClockCycles(self._dut.clk, SEGMENT_CLOCKS)
+            counters = await self.driver.counters()
+        await self.sinks["tx"].reach(counters["tx_packets_out"])
+
+
+def request(sa, sequence, payload):
+    """A frame to seal under handle 1, without trailer."""
+    frame = frames.carried(sa, sa.spi.to_bytes(4, "big") + bytes(12) + payload)
+    return TxFrame({"operation": 1, "sa": 1, "sequence": sequence, "esp_offset": ESP_OFFSET,
+                    "next_header": 4}, frame)
+
+
+def wire_frame(sa, step):
+    """What the request must leave as under this SA."""
+    payload = step.data[ESP_OFFSET + esp.TEXT_OFFSET:]
+    text = payload + trailer.build(len(payload), step.descriptor["next_header"])
+    return step.data[:ESP_OFFSET] + esp.seal(sa, step.descriptor["sequence"], text).packet
+
+
+@cocotb.test()
+async def a_frame_meets_one_sa_wholly_or_none(dut):
+    """Two SAs take turns under one handle and one SPI while frames of both go by."""
+    random = Random(cocotb.RANDOM_SEED)
+    await start_clock_and_reset(dut)
+    live = Live(dut, cocotb.RANDOM_SEED, idle=0.2)
+    live.take(stall=0.2)
+    one = make_sa(seed=11)
+    sas = (one, replace(make_sa(key_bytes=32, seed=12), spi=one.spi))
+    received, requests = [], []
+    over = False
+
+    async def feed():
+        while not over:
+            while len(received) < len(live.sources["rx"].sent) + 4:
+                sa = random.choice(sas)
+                text = random.randbytes(random.choice([2, 30, 200, 1000])) + b"\0\x04"
+                received.append((sa, frames.sealed(sa, text, len(received) + 1)))
+                live.send(RxFrame(received[-1][1]))
+            while len(requests) < len(live.sources["tx"].sent) + 4:
+                payload = random.randbytes(random.choice([0, 30, 200, 1000]))
+                requests.append(request(one, len(requests) + 1, payload))
+                live.send(requests[-1])
+            await ClockCycles(dut.clk, 20)
+
+    feeding = start_soon(feed())
+    for _ in range(30):
+        sa = random.choice(sas)
+        for operation in (SaOperation.ADD, SaOperation.DELETE, SaOperation.FREE):
+            for direction in BOTH:
+                values = command_values(operation, direction, 1, sa)
+                assert await live.driver.command(values) == SaResult.OK
+            await ClockCycles(dut.clk, random.choice([1, 10, 300, 800]))
+    over = True
+    await feeding
+    await live.sinks["rx"].reach(len(received))
+    await live.ended(len(requests))
+
+    found = set()
+    for (sa, frame), got in zip(received, live.sinks["rx"].frames, strict=True):
+        completion = RX_COMPLETION.unpack(got.user)
+        found.add(completion["status"])
+        if completion["status"] == RxStatus.OK:
+            expected = device_with(sa).receive(frame)
+            assert (got.data, completion) == (expected.frame, expected.completion)
+        else:
+            assert got.data == frame
+    assert found == {RxStatus.OK, RxStatus.AUTH_FAILED, RxStatus.NO_SA}
+
+    sealed = [got.data for got in live.sinks["tx"].frames]
+    numbers = [int.from_bytes(frame[ESP_OFFSET + 4:ESP_OFFSET + 8], "big") for frame in sealed]
+    assert numbers == sorted(set(numbers)) and 0 < len(numbers) < len(requests)
+    by_sa = [sum(frame == wire_frame(sa, requests[number - 1])
+                 for number, frame in zip(numbers, sealed, strict=True)) for sa in sas]
+    assert sum(by_sa) == len(sealed) and all(by_sa)
+
+
+@cocotb.test()
+async def each_burst_leaves_under_one_sa_wholly_or_not_at_all(dut):
+    """Two SAs take turns under one handle while super-frames for it are cut."""
+    random = Random(cocotb.RANDOM_SEED)
+    await start_clock_and_reset(dut)
+    live = Live(dut, cocotb.RANDOM_SEED, idle=0.1)
+    live.take(stall=0.2)
+    one = make_sa(seed=11)
+    sas = (one, replace(make_sa(key_bytes=32, seed=12), spi=one.spi))
+    supers = SuperTraffic([one], random)
+    requests = []
+    over = False
+
+    async def feed():
+        while not over:
+            while len(requests) < len(live.sources["tx"].sent) + 4:
+                segments, mss = random.randrange(1, 9), random.choice([1, 40, 536])
+                requests.append(supers.exact(segments, mss, to_be_sealed))
+                live.send(requests[-1])
+            await ClockCycles(dut.clk, 20)
+
+    feeding = start_soon(feed())
+    for _ in range(40):
+        sa = random.choice(sas)
+        for operation in (SaOperation.ADD, SaOperation.DELETE, SaOperation.FREE):
+            values = command_values(operation, SaDirection.TX, 1, sa)
+            assert await live.driver.command(values) == SaResult.OK
+            await ClockCycles(dut.clk, random.choice([1, 10, 100, 500]))
+    over = True
+    await feeding
+    await live.ended(len(requests))
+
+    left = [got.data for got in live.sinks["tx"].frames]
+    devices = [device_with(sa) for sa in sas]
+    bursts, dropped = [0, 0], 0
+    for step in requests:
+        wires = [list(device.transmit(step.descriptor, step.data).frames) for device in devices]
+        under = next((index for index, wire in enumerate(wires) if left[:len(wire)] == wire), None)
+        if under is None:
+            dropped += 1
+        else:
+            bursts[under] += 1
+            del left[:len(wires[under])]
+    assert not left, f"behind {bursts} bursts and {dropped} dropped"
+    assert all(bursts) and dropped
+
+
+def single_bytes(random):
+    return [step for _ in range(200) for step in (RxFrame(random.randbytes(1)), bypass(b"\xAA"))]
+
+
+def smallest_packets(random):
+    sas = all_kinds_of_sa()
+    traffic = Traffic(sas, random)
+    return [step for index in range(150) for step in (
+        RxFrame(traffic.wire_frame(index % len(sas), 1)),
+        traffic.request(index % len(sas), index % 3, bool(index & 4)))]
+
+
+def longest_frames(random):
+    sas = all_kinds_of_sa()
+    steps = []
+    for index, sa in enumerate(sas):
+        text = random.randbytes(9436) + bytes.fromhex("01020204")
+        frame = frames.sealed(sa, text, index + 1)
+        steps += [
+            RxFrame(frame + bytes(FRAME_BYTES_MAX - len(frame))),
+            RxFrame(frame + bytes(FRAME_BYTES_MAX + 1 - len(frame))), RxFrame(frame[:-1]),
+            bypass(random.randbytes(FRAME_BYTES_MAX)), bypass(bytes(FRAME_BYTES_MAX + 1))]
+    return steps
+
+
+def bursts(random):
+    supers = SuperTraffic(all_kinds_of_sa(), random)
+    return [
+        supers.exact(64, 1), *[bypass(b"\xAA") for _ in range(50)], supers.exact(7, 8960),
+        supers.exact(45, 1460), *[supers.exact(1, 1) for _ in range(40)], supers.exact(64, 1),
+        *some_bursts(supers, random, 10)]
+
+
+def some_bursts(supers, random, count):
+    """Super-frames, and mostly short frames behind each."""
+    steps = []
+    for _ in range(count):
+        steps.append(supers.exact(random.choice([1, 3, 8]), random.choice([1, 30, 536, 1460])))
+        steps += [bypass(random.randbytes(random.randrange(1, 100)))
+                  for _ in range(random.choice([0, 1, 3]))]
+    return steps
+
+
+async def all_comes_right(live, commands, steps):
+    """Every frame that leaves, its completion and the counters are the model's."""
+    expected = run_model([*commands, *steps], Features(sas=SAS))
+    await live.sinks["rx"].reach(len(expected.received))
+    await live.ended(sum(isinstance(step, TxFrame) for step in steps))
+    assert [(got.data, RX_COMPLETION.unpack(got.user)) for got in live.sinks["rx"].frames] == [
+        (item.frame, item.completion) for item in expected.received]
+    assert [got.data for got in live.sinks["tx"].frames] == expected.sent
+    assert await live.driver.counters() == expected.counters
+
+
+@cocotb.test()
+@cocotb.parametrize(kind=["single_bytes", "smallest_packets", "longest_frames", "bursts"])
+async def all_that_waits_for_the_outputs_comes_right(dut, kind):
+    """The outputs stand still until every store and queue in front of them is full."""
+    random = Random(cocotb.RANDOM_SEED)
+    await start_clock_and_reset(dut)
+    live = Live(dut, cocotb.RANDOM_SEED)
+    commands = add_commands(all_kinds_of_sa(), *BOTH)
+    for command in commands:
+        assert await live.driver.command(command.values) == SaResult.OK
+    steps = globals()[kind](random)
+    for step in steps:
+        live.send(step)
+    await ClockCycles(dut.clk, 4000)
+    live.take(stall=0.1)
+    await all_comes_right(live, commands, steps)
+
+
+@cocotb.test()
+async def a_stop_lets_out_what_is_inside_and_loses_nothing(dut):
+    """Frames, super-frames among them, wait at both inputs while the engine stops and goes on."""
+    random = Random(cocotb.RANDOM_SEED)
+    await start_clock_and_reset(dut)
+    live = Live(dut, cocotb.RANDOM_SEED, idle=0.1)
+    live.take(stall=0.2)
+    sas = all_kinds_of_sa()
+    traffic, supers = Traffic(sas, random), SuperTraffic(sas, random)
+    commands = add_commands(sas, *BOTH)
+    for command in commands:
+        assert await live.driver.command(command.values) == SaResult.OK
+    steps = []
+    for _ in range(60):
+        steps.append(RxFrame(traffic.wire_frame(
+            random.randrange(len(sas)), random.choice([1, 30, 400, 2000]))))
+        steps.append(random.choice([
+            supers.request(), bypass(random.randbytes(random.choice([60, 1500, 9000])))]))
+    for step in steps:
+        live.send(step)
+    inside = set()
+    while sum(len(source.sent) for source in live.sources.values()) < len(steps):
+        await live.driver.quiesce()
+        left = {side: len(sink.frames) for side, sink in live.sinks.items()}
+        inside |= left.items()
+        counters = await live.driver.counters()
+        assert left == {side: counters[f"{side}_packets_out"] for side in SIDES}
+        await ClockCycles(dut.clk, random.randrange(500))
+        assert left == {side: len(sink.frames) for side, sink in live.sinks.items()}
+        await live.driver.start()
+        await ClockCycles(dut.clk, random.randrange(1, 1000))
+    assert len(inside) > 6, "the engine has hardly stopped"
+    await all_comes_right(live, commands, steps)
+
+
+@cocotb.test()
+async def a_window_knows_nothing_of_the_one_that_had_its_handle(dut):
+    """SAs take turns under one handle and one SPI, each with its key and the same numbers.
+
+    Frames of an SA come before all of the next one: whatever meets a window is new to it.
+    """
+    random = Random(cocotb.RANDOM_SEED)
+    await start_clock_and_reset(dut)
+    live = Live(dut, cocotb.RANDOM_SEED, idle=0.1)
+    live.take(stall=0.1)
+    lanes = len(dut.s_axis_rx_tdata) // 128
+    sent = 0
+    for turn in range(40):
+        sa = replace(make_sa(seed=turn, esn=bool(turn % 3), device_window=True), spi=77)
+        values = command_values(SaOperation.ADD, SaDirection.RX, 1, sa)
+        assert await live.driver.command(values) == SaResult.OK
+        # Often more than pass by before the next SA is there.
+        for number in range(1, 1 + lanes * random.choice([5, 40, 80])):
+            live.send(RxFrame(frames.sealed(
+                sa, random.randbytes(random.choice([2, 30, 90])) + b"\0\x04", number)))
+            sent += 1
+        await ClockCycles(dut.clk, random.choice([1, 300, 800]))
+        for operation in (SaOperation.DELETE, SaOperation.FREE):
+            values = command_values(operation, SaDirection.RX, 1, sa)
+            assert await live.driver.command(values) == SaResult.OK
+    await live.sinks["rx"].reach(sent)
+    found = {RX_COMPLETION.unpack(got.user)["status"] for got in live.sinks["rx"].frames}
+    assert found == {RxStatus.OK, RxStatus.AUTH_FAILED, RxStatus.NO_SA}
+
+
+@cocotb.test()
+async def a_window_that_passes_2_32_tells_it(dut):
+    await start_clock_and_reset(dut)
+    live = Live(dut, cocotb.RANDOM_SEED)
+    live.take()
+    first = 2**32 - 2
+    sa = make_sa(seed=11, esn=True, device_window=True, initial_seq=first)
+    for command in add_commands([sa], SaDirection.RX):
+        assert await live.driver.command(command.values) == SaResult.OK
+    numbers = [first, first + 3, first + 1, first + 2, first + 4]
+    for number in numbers:
+        live.send(RxFrame(frames.sealed(sa, bytes(30) + b"\0\x04", number)))
+    await live.sinks["rx"].reach(len(numbers))
+    event = await live.driver.fields("EVENT", "EVENT_SEQUENCE_0", "EVENT_SEQUENCE_1")
+    assert (event["event_valid"], event["kind"]) == (1, EventKind.ESN_HALF)
+    assert (event["direction"], event["sa"]) == (SaDirection.RX, 1)
+    assert event["sequence"] == first + 3
+    await live.driver.write(BY_NAME["EVENT_POP"], 1)
+    assert not (await live.driver.fields("EVENT"))["event_valid"]
+
+
+@cocotb.test()
+async def forged_frames_tell_one_burst_by_the_interrupt(dut):
+    random = Random(cocotb.RANDOM_SEED)
+    await start_clock_and_reset(dut)
+    live = Live(dut, cocotb.RANDOM_SEED)
+    live.take()
+    sa = make_sa(seed=11)
+    for command in add_commands([sa], SaDirection.RX):
+        assert await live.driver.command(command.values) == SaResult.OK
+    await live.driver.detect_bursts(3, 1 << 20)
+    await live.driver.write(BY_NAME["IRQ_ENABLE"], EVENT_PRESENT)
+    for number in range(5):
+        assert bool(dut.irq.value) == (number >= 3)
+        good = frames.sealed(sa, random.randbytes(30) + b"\0\x04", number + 1)
+        live.send(RxFrame(good[:-1] + bytes([good[-1] ^ 1])))
+        await live.sinks["rx"].reach(number + 1)
+        await ClockCycles(dut.clk, 8)
+    event = await live.driver.fields("EVENT", "EVENT_COUNT")
+    assert (event["event_valid"], event["event_count"]) == (1, 1)
+    assert event["kind"] == EventKind.AUTH_BURST
+    await live.driver.write(BY_NAME["EVENT_POP"], 1)
+    await ClockCycles(dut.clk, 2)
+    assert not int(dut.irq.value)
+
+
+@cocotb.test()
+@cocotb.parametrize(clocks=[1, 40, 700, 1500, 0])
+async def a_reset_leaves_nothing_of_what_was_before(dut, clocks):
+    """Each round finds the engine as the one before left it, in the midst of its frames."""
+    random = Random(clocks)
+    await start_clock_and_reset(dut)
+    live = Live(dut, clocks)
+    live.take(stall=0.2)
+    sa = make_sa(seed=11)
+
+    def some(count):
+        return [step for number in range(1, count + 1) for step in (
+            RxFrame(frames.sealed(sa, random.randbytes(random.choice([2, 30, 1000])) + b"\0\x04")),
+            request(sa, number, random.randbytes(random.choice([0, 30, 1000]))))]
+
+    # The sweep of the SA table runs meanwhile.
+    steps = [*some(5), *add_commands([sa], *BOTH), *some(8)]
+    for step in steps:
+        if isinstance(step, Command):
+            await live.ended(5)
+            await live.sinks["rx"].reach(5)
+            assert await live.driver.command(step.values) == SaResult.OK
+        else:
+            live.send(step)
+    expected = run_model(steps, Features(sas=SAS))
+    await live.sinks["rx"].reach(len(expected.received))
+    await live.ended(13)
+    assert [got.data for got in live.sinks["rx"].frames] == [
+        item.frame for item in expected.received]
+    assert [got.data for got in live.sinks["tx"].frames] == expected.sent
+    assert await live.driver.counters() == expected.counters
+    for step in some(40):
+        live.send(step)
+    await ClockCycles(dut.clk, clocks)
+
+
+@cocotb.test()
+@cocotb.parametrize(clocks=[3, 60, 150, 400, 777, 1200, 2000, 0])
+async def a_reset_leaves_nothing_of_the_burst_that_it_broke_off(dut, clocks):
+    """Each round finds the engine as the one before left it, in the midst of its bursts."""
+    random = Random(clocks)
+    await start_clock_and_reset(dut)
+    live = Live(dut, clocks)
+    live.take(stall=0.2)
+    sas = all_kinds_of_sa()
+    supers = SuperTraffic(sas, random)
+    commands = add_commands(sas, SaDirection.TX)
+    for command in commands:
+        assert await live.driver.command(command.values) == SaResult.OK
+    steps = some_bursts(supers, random, 6)
+    for step in steps:
+        live.send(step)
+    expected = run_model([*commands, *steps], Features(sas=SAS))
+    await live.ended(len(steps))
+    assert [got.data for got in live.sinks["tx"].frames] == expected.sent
+    assert await live.driver.counters() == expected.counters
+    for step in some_bursts(supers, random, 12):
+        live.send(step)
+    await ClockCycles(dut.clk, clocks)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_engine_holds_while_things_change(width):
+    options = Options(width=width, seed=1)
+    done = run(build_engine(options).built, module=__name__, seed=options.seed)
+    assert not done.failures, f"seed {options.seed}: {done.failures}, log {done.log}"

@@ -1,0 +1,300 @@
+"""The whole engine against the golden model, at its ports, trace points and counters."""
+
+from collections import Counter
+from dataclasses import replace
+from functools import cache
+from random import Random
+
+import pytest
+
+from espnic.model.host import safile, stack
+from espnic.model.interface.codes import (
+    FRAME_BYTES_MAX,
+    RxChecksum,
+    RxStatus,
+    SaDirection,
+    SaOperation,
+    SaResult,
+    TxStatus,
+)
+from espnic.model.interface.features import ALL, WIDTHS
+from espnic.model.net.packet import parse
+from espnic.model.sa.sa import command_values
+from espnic.sim.capture.archive import plain_packets
+from espnic.sim.capture.pcap import read_capture
+from espnic.sim.rig.engine import SIMULATED_SAS as SAS
+from espnic.sim.rig.engine import Options, build_engine, replay
+from espnic.sim.run.compare import compare_outcomes
+from espnic.sim.traffic import frames
+from espnic.sim.traffic.golden import run_model
+from espnic.sim.traffic.plan import plan_receive
+from espnic.sim.traffic.steps import Command, RxFrame, TxFrame
+from tests.support.engine_steps import Traffic, add_commands, alternate, bypass, flip
+from tests.support.paths import CAPTURES
+from tests.support.plain_frames import frames_not_looked_at, good_frame, headers, l4_bit_wrong
+from tests.support.sas import all_kinds_of_sa, make_sa
+
+NAMES = sorted(path.stem for path in CAPTURES.glob("*.json"))
+BOTH = (SaDirection.RX, SaDirection.TX)
+
+
+@pytest.fixture(params=WIDTHS)
+def width(request):
+    """Bits of a beat."""
+    return request.param
+
+
+def hold(steps, width, *, seed=1, stall=0.15):
+    """Let RTL and model take the steps; return what both made of them."""
+    __tracebackhide__ = True
+    print(f"W={width}, seed {seed}")
+    options = Options(width=width, seed=seed, stall=stall)
+    return compared(replay(build_engine(options), steps, options), steps, SAS, seed)
+
+
+def compared(replayed, steps, sas, seed, parts=ALL):
+    """The outcome of both, builds with these parts; fails where they differ."""
+    __tracebackhide__ = True
+    assert replayed.problem is None, f"seed {seed}: {replayed.problem}, log {replayed.log}"
+    model = run_model(steps, replace(parts, sas=sas), replayed.outcome.in_flight)
+    difference = compare_outcomes(replayed.outcome, model)
+    assert difference is None, f"seed {seed}: {difference}"
+    return replayed.outcome
+
+
+def statuses(outcome, point):
+    """How often each status was given at ``rx.verdict`` or ``tx.verdict``."""
+    return Counter(
+        record.fields["status"] for record in outcome.trace if record.point == point)
+
+
+@cache
+def sa_file(name):
+    return safile.load(CAPTURES / f"{name}.json")
+
+
+def wire_rows(name, sas):
+    """Of each captured ESP frame: the SA's place, the whole sequence number and the frame
+    without what lies behind the ESP packet."""
+    tops = [sa.initial_seq for sa in sas]
+    for frame in read_capture(CAPTURES / f"{name}.pcap").packets:
+        status, found = parse(frame)
+        if status != RxStatus.OK:
+            continue
+        index = next(i for i, sa in enumerate(sas)
+                     if (sa.spi, sa.destination) == (found.spi, found.destination))
+        low = found.sequence
+        if not sas[index].esn:
+            high = 0
+        else:
+            high = tops[index] >> 32
+            # The captures hold each SA's packets nearly in order.
+            high += (low < 2**31) and (tops[index] & 0xFFFFFFFF) >= 2**31
+        tops[index] = max(tops[index], high << 32 | low)
+        yield index, high << 32 | low, frame[:found.esp_offset + found.esp_bytes]
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if sa_file(name).sas])
+def test_kernel_capture_is_opened_and_sealed_again(width, name):
+    sas = sa_file(name).sas
+    captured = read_capture(CAPTURES / f"{name}.pcap").packets
+    steps = plan_receive(captured, sas, SAS).steps
+    sealing = tuple(sa if sa.seqiv_salt else None for sa in sas)
+    expected = []
+    if all(sealing):
+        random = Random(1)
+        steps += add_commands(sas, SaDirection.TX)
+        for index, sequence, wire in wire_rows(name, sas):
+            request = stack.replay_request(wire, sas[index], index + 1, sequence, random)
+            steps.append(TxFrame(request.descriptor, request.frame))
+            expected.append(wire)
+    outcome = hold(steps, width)
+    assert set(statuses(outcome, "rx.verdict")) <= {"OK", "FRAGMENT"}
+    assert outcome.sent == expected
+    receiver = stack.Receiver(sas)
+    delivered = [receiver.deliver(got.frame, got.completion) for got in outcome.received]
+    assert [packet for packet in delivered if packet is not None] == list(
+        plain_packets(CAPTURES / f"{name}.pcap"))
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if not sa_file(name).sas])
+def test_capture_of_another_suite_passes_unmodified(width, name):
+    captured = read_capture(CAPTURES / f"{name}.pcap").packets
+    outcome = hold([RxFrame(frame) for frame in captured], width)
+    assert set(statuses(outcome, "rx.verdict")) <= {"NO_SA", "FRAGMENT"}
+    assert tuple(got.frame for got in outcome.received) == captured
+
+
+def test_each_kind_of_frame_gets_its_status_and_the_next_is_right(width):
+    sas = all_kinds_of_sa()
+    traffic = Traffic(sas, Random(2))
+    kinds = [kind for sa in sas for kind in frames.kinds(sa) if kind.frame]
+    bad = [RxFrame(kind.frame) for kind in kinds]
+    good = [RxFrame(traffic.wire_frame(i % len(sas), 1 + i % 90)) for i in range(len(bad) + 1)]
+    outcome = hold([*add_commands(sas, SaDirection.RX), *alternate(good, bad)], width)
+    given = [record.fields["status"] for record in outcome.trace if record.point == "rx.verdict"]
+    assert given[::2] == ["OK"] * len(good)
+    assert given[1::2] == [kind.status.name for kind in kinds]
+    assert {kind.status for kind in kinds} == frames.OF_FRAMES
+
+
+def test_frame_truncated_at_every_byte_costs_itself_only(width):
+    sas = all_kinds_of_sa()
+    traffic = Traffic(sas, Random(3))
+    whole = [frames.sealed(sas[0], bytes(30) + b"\0\x04", 1),
+             frames.sealed(sas[3], bytes(14) + b"\0\x04", 1, frames.VLAN_TAG)]
+    bad = [RxFrame(frame[:end]) for frame in whole for end in range(1, len(frame))]
+    good = [RxFrame(traffic.wire_frame(i % len(sas), 20)) for i in range(len(bad) + 1)]
+    outcome = hold([*add_commands(sas, SaDirection.RX), *alternate(good, bad)], width)
+    assert statuses(outcome, "rx.verdict") == {"OK": len(good), "TRUNCATED": len(bad)}
+
+
+def test_flipped_bit_in_any_byte_is_never_taken_for_good(width):
+    sas = all_kinds_of_sa()
+    random = Random(4)
+    traffic = Traffic(sas, random)
+    frame = frames.sealed(sas[1], random.randbytes(50) + b"\0\x04", 1, frames.VLAN_TAG)
+    bad = [RxFrame(flip(frame, 8 * byte + random.randrange(8))) for byte in range(18, len(frame))]
+    good = [RxFrame(traffic.wire_frame(i % len(sas), 33)) for i in range(len(bad) + 1)]
+    outcome = hold([*add_commands(sas, SaDirection.RX), *alternate(good, bad)], width)
+    pairs = zip(outcome.received[1::2], bad, strict=True)
+    changed = [got.completion["status"] for got, step in pairs if got.frame != step.data]
+    # Bits of the outer headers that no check covers leave an authentic packet.
+    header_bytes = 20 + 8
+    assert len(changed) < header_bytes
+    assert set(changed) <= {RxStatus.OK}
+    assert all(got.completion["status"] != RxStatus.OK
+               for got in outcome.received[1::2][header_bytes:])
+
+
+def test_every_pad_length_and_every_length_of_ip_packet_is_judged_as_by_the_model(width):
+    sas = all_kinds_of_sa()
+    traffic = Traffic(sas, Random(5))
+    padded = [RxFrame(traffic.wire_frame(pad % 4, 1 + pad % 5, pad)) for pad in range(256)]
+    base = frames.sealed(sas[0], bytes(22) + b"\0\x04")
+    lengths = [RxFrame(base[:16] + length.to_bytes(2, "big") + base[18:])
+               for length in range(len(base) + 8)]
+    outcome = hold([*add_commands(sas, SaDirection.RX), *padded, *lengths], width)
+    found = statuses(outcome, "rx.verdict")
+    assert found["OK"] == len(padded) + 1
+    assert {"BAD_HEADER", "SYNTAX", "AUTH_FAILED", "TRUNCATED"} < set(found)
+
+
+def test_checksums_of_plain_frames_are_judged_among_packets(width):
+    sas = all_kinds_of_sa()
+    random = Random(9)
+    traffic = Traffic(sas, random)
+    plain = [frame for kind in headers() for payload_bytes in (1, 2, 17, 100) for frame in (
+        good_frame(random, payload_bytes, kind=kind), l4_bit_wrong(random, kind, payload_bytes))]
+    plain += random.sample(frames_not_looked_at(random), 60)
+    random.shuffle(plain)
+    packets = [RxFrame(traffic.wire_frame(i % len(sas), 1 + i)) for i in range(len(plain) // 2)]
+    steps = [step for i, frame in enumerate(plain)
+             for step in (RxFrame(frame), *packets[i // 2:i // 2 + i % 2])]
+    outcome = hold([*add_commands(sas, SaDirection.RX), *steps], width)
+    found = Counter(got.completion["checksum_status"] for got in outcome.received)
+    assert found == {RxChecksum.GOOD: 32, RxChecksum.BAD: 32,
+                     RxChecksum.NONE: 60 + len(packets)}
+
+
+def test_transmit_seals_any_length_with_trailer_from_software_or_engine(width):
+    sas = all_kinds_of_sa()
+    traffic = Traffic(sas, Random(6))
+    steps = [traffic.request(length % len(sas), length, bool(length & 1) ^ bool(length & 4))
+             for length in [*range(0, 140), 1460, 8960, 9000]]
+    outcome = hold([*add_commands(sas, *BOTH), *steps], width)
+    assert statuses(outcome, "tx.verdict") == {"SEALED": len(steps)}
+
+
+def test_each_refused_request_is_dropped_and_the_next_is_right(width):
+    sas = [*all_kinds_of_sa(), make_sa(esn=True, seed=9, initial_seq=2**64 - 40)]
+    traffic = Traffic(sas, Random(7))
+    request = traffic.request(0, 40, True)
+    offset = request.descriptor["esp_offset"]
+
+    def changed(**fields):
+        return TxFrame(request.descriptor | fields, request.data)
+
+    bad = {
+        TxStatus.DROP_NO_SA: [changed(sa=0), changed(sa=6), changed(sa=SAS), changed(sa=65535)],
+        TxStatus.DROP_SEQUENCE: [changed(sequence=0), changed(sequence=2**32),
+                                 changed(sequence=2**64 - 1)],
+        TxStatus.DROP_SYNTAX: [
+            changed(esp_offset=30), changed(esp_offset=offset + 1), changed(esp_offset=0),
+            changed(esp_offset=254), TxFrame(request.descriptor, request.data[:-1]),
+            TxFrame(request.descriptor, request.data[:offset + 16 + 16]),
+            TxFrame(request.descriptor, request.data[:offset + 15]),
+            TxFrame(request.descriptor, request.data[:1])],
+        TxStatus.DROP_SPI: [changed(esp_offset=offset + 4), changed(sa=2)],
+        TxStatus.DROP_OVERSIZE: [
+            TxFrame(request.descriptor, request.data + bytes(FRAME_BYTES_MAX)),
+            bypass(bytes(FRAME_BYTES_MAX + 1))],
+    }
+    expected = [status.name for status, steps in bad.items() for _ in steps]
+    wrong = [step for steps in bad.values() for step in steps]
+    right = [traffic.request(i % len(sas), 30 + i, bool(i & 1)) for i in range(len(wrong) + 1)]
+    outcome = hold([*add_commands(sas, SaDirection.TX), *alternate(right, wrong),
+                    bypass(bytes(FRAME_BYTES_MAX))], width)
+    given = [record.fields["status"] for record in outcome.trace if record.point == "tx.verdict"]
+    assert given[:-1:2] == ["SEALED"] * len(right)
+    assert given[1:-1:2] == expected
+    assert len(outcome.sent) == len(right) + 1
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_random_mixes_in_both_directions_at_once(width, seed):
+    random = Random(seed)
+    sas = all_kinds_of_sa()
+    traffic = Traffic(sas, random)
+    steps = traffic.mixed_receive(250) + traffic.mixed_transmit(200)
+    outcome = hold([*add_commands(sas, *BOTH), *steps], width, seed=seed,
+                   stall=random.choice([0.0, 0.1, 0.5]))
+    assert len(statuses(outcome, "rx.verdict")) > 8
+    assert len(statuses(outcome, "tx.verdict")) > 4
+
+
+def test_extended_sequence_numbers_go_on_past_every_half_of_the_scope(width):
+    first = 5 * 2**32 - 20
+    sa = make_sa(esn=True, initial_seq=first, esn_high=4, esn_overlap=True)
+    numbers = [*range(first, first + 40), 5 * 2**32 + 2**31 - 3, 5 * 2**32 + 2**31 + 40,
+               6 * 2**32 - 2, 6 * 2**32 + 1, 6 * 2**32 + 7]
+    wire = [frames.sealed(sa, bytes(18) + b"\0\x04", number) for number in numbers]
+    outcome = hold(plan_receive(wire, (sa,), SAS).steps, width)
+    assert statuses(outcome, "rx.verdict") == {"OK": len(numbers)}
+    assert outcome.results.count(SaResult.OK) > 2
+
+
+def test_deleted_sa_is_forgotten_and_its_handle_takes_another_key(width):
+    old, new = make_sa(seed=11), make_sa(key_bytes=32, seed=12)
+    new = replace(new, spi=old.spi)
+    frame = {sa: frames.sealed(sa, bytes(30) + b"\0\x04") for sa in (old, new)}
+    both = [RxFrame(frame[old]), RxFrame(frame[new])]
+    outcome = hold([
+        *add_commands([old], SaDirection.RX), *both,
+        *add_commands([new], SaDirection.RX),
+        Command(command_values(SaOperation.DELETE, SaDirection.RX, 1)), *both,
+        *add_commands([new], SaDirection.RX),
+        Command(command_values(SaOperation.FREE, SaDirection.RX, 1)),
+        *add_commands([new], SaDirection.RX), *both,
+    ], width)
+    assert outcome.results == [
+        SaResult.OK, SaResult.EEXIST, SaResult.OK, SaResult.EEXIST, SaResult.OK, SaResult.OK]
+    given = [got.completion["status"] for got in outcome.received]
+    assert given == [RxStatus.OK, RxStatus.AUTH_FAILED, RxStatus.NO_SA, RxStatus.NO_SA,
+                     RxStatus.AUTH_FAILED, RxStatus.OK]
+
+
+def test_engine_runs_on_icarus_too():
+    sas = all_kinds_of_sa()[1:3]
+    traffic = Traffic(sas, Random(8))
+    small = 16
+    steps = [*add_commands(sas, *BOTH)]
+    for index in (0, 1):
+        steps += [RxFrame(traffic.wire_frame(index, 40)),
+                  RxFrame(flip(traffic.wire_frame(index, 20), 700)),
+                  traffic.request(index, 37, bool(index)), bypass(bytes(70))]
+    options = Options(simulator="icarus", stall=0.1)
+    rig = build_engine(options, small)
+    outcome = compared(replay(rig, steps, options), steps, small, options.seed)
+    assert statuses(outcome, "rx.verdict") == {"OK": 2, "AUTH_FAILED": 2}
+    assert statuses(outcome, "tx.verdict") == {"SEALED": 2, "BYPASSED": 2}

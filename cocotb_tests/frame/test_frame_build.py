@@ -1,0 +1,63 @@
+"""Headers and text joined at every offset, against concatenation."""
+
+import random
+
+import cocotb
+
+from cocotb_tests.frame.test_text_extract import lengths_and_offsets
+from espnic.hdl.frame.frame_build import FrameBuild
+from espnic.hdl.frame.text_restore import text_place
+from espnic.sim.agents.beats import pack, receive_packets, to_beats
+from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
+from espnic.sim.agents.stream import start_clock_and_reset
+
+
+def parts(chance, width):
+    """Headers and texts, None for a frame that has none and is in the headers whole."""
+    frames = []
+    for length, offset in lengths_and_offsets(chance, width):
+        frames.append((chance.randbytes(offset), chance.randbytes(max(length, 1))))
+        if chance.random() < 1 / 4:
+            frames.append((chance.randbytes(chance.randrange(1, 150)), None))
+    return frames
+
+
+async def build(dut, width, frames, *, idle=0.0, stall=0.0):
+    chance = random.Random(cocotb.RANDOM_SEED)
+    ports = Ports(dut, width, idle=idle, stall=stall)
+    headers, places, texts = ports.source("headers"), ports.source("place"), ports.source("text")
+    sink = ports.sink("o")
+    for header, text in frames:
+        headers.send(*to_beats(width, header, chance))
+        offset = chance.randrange(50, 270, 4) if text is None else len(header)
+        places.send(pack(text_place(), {"enable": text is not None, "offset": offset}))
+        if text is not None:
+            texts.send(*to_beats(width, text, chance))
+    return await receive_packets(sink, width, len(frames))
+
+
+def expected(frames):
+    return [header + (text or b"") for header, text in frames]
+
+
+@cocotb.test()
+@cocotb.parametrize(width=bench_widths())
+async def text_of_any_length_follows_headers_of_any_length(dut, width):
+    await start_clock_and_reset(dut)
+    frames = parts(random.Random(cocotb.RANDOM_SEED), width)
+    assert await build(dut, width, frames, idle=0.3, stall=0.3) == expected(frames)
+
+
+@cocotb.test()
+@cocotb.parametrize(width=bench_widths())
+async def a_beat_leaves_every_clock(dut, width):
+    await start_clock_and_reset(dut)
+    frames = parts(random.Random(cocotb.RANDOM_SEED), width)
+    start = Ports(dut, width).clock
+    assert await build(dut, width, frames) == expected(frames)
+    beats = sum(len(to_beats(width, frame)) for frame in expected(frames))
+    assert Ports(dut, width).clock - start <= beats + 3
+
+
+def test_frames_are_built():
+    simulate_widths(FrameBuild, name="frame_build", module=__name__, seed=1)

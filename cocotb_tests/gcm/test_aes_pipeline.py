@@ -1,0 +1,95 @@
+"""The AES pipeline against the model and NIST's AESAVS vectors, key sizes mixed slot by slot."""
+
+import os
+import random
+
+import cocotb
+import pytest
+
+from espnic.hdl.gcm.aes_pipeline import AesPipeline
+from espnic.model.crypto import aes
+from espnic.model.interface.codes import AES_BLOCK_BYTES, KeySize
+from espnic.sim.agents.stream import CLOCK_NS, StreamSink, StreamSource, start_clock_and_reset
+from espnic.sim.build.builds import simulate
+from espnic.sim.capture import vectors
+from tests.support.gcm_packets import key_size, number, padded_key, random_key
+
+
+def packed(lanes, key, blocks, chance):
+    """One slot; noise above a short key."""
+    layout = AesPipeline(lanes).i.payload.shape()
+    return layout.const({
+        "blocks": [number(block) for block in blocks],
+        "key": padded_key(key, chance),
+        "key_size": key_size(key),
+    }).as_bits()
+
+
+def joined(blocks):
+    return number(b"".join(blocks))
+
+
+def random_slots(lanes, count, chance):
+    """(key, blocks) with a new key and key size in every slot."""
+    for _ in range(count):
+        yield random_key(chance), [chance.randbytes(AES_BLOCK_BYTES) for _ in range(lanes)]
+
+
+async def encrypts(dut, idle):
+    await start_clock_and_reset(dut)
+    lanes = int(os.environ["LANES"])
+    chance = random.Random(cocotb.RANDOM_SEED)
+    source = StreamSource(dut, "i", seed=cocotb.RANDOM_SEED, idle=idle)
+    sink = StreamSink(dut, "o")
+    slots = list(random_slots(lanes, 200, chance))
+    source.send(*(packed(lanes, key, blocks, chance) for key, blocks in slots))
+    for payload, (key, blocks) in zip(await sink.receive(len(slots)), slots, strict=True):
+        assert payload == joined(aes.encrypt_block(key, block) for block in blocks)
+
+
+@cocotb.test()
+async def new_key_and_size_every_clock(dut):
+    await encrypts(dut, idle=0)
+
+
+@cocotb.test()
+async def gaps_between_slots(dut):
+    await encrypts(dut, idle=0.4)
+
+
+@cocotb.test()
+async def nist_aesavs_vectors(dut):
+    await start_clock_and_reset(dut)
+    lanes = int(os.environ["LANES"])
+    chance = random.Random(cocotb.RANDOM_SEED)
+    cases = vectors.aes_ecb()
+    chance.shuffle(cases)
+    source = StreamSource(dut, "i")
+    sink = StreamSink(dut, "o")
+    source.send(*(packed(lanes, key, [text] * lanes, chance) for key, text, _ in cases))
+    for payload, (_, _, ciphertext) in zip(await sink.receive(len(cases)), cases, strict=True):
+        assert payload == joined([ciphertext] * lanes)
+
+
+@cocotb.test()
+async def latency_is_the_same_for_every_key_size(dut):
+    await start_clock_and_reset(dut)
+    lanes = int(os.environ["LANES"])
+    chance = random.Random(cocotb.RANDOM_SEED)
+    source = StreamSource(dut, "i")
+    sink = StreamSink(dut, "o")
+    for size in KeySize:
+        key, blocks = chance.randbytes(size.bytes), [bytes(AES_BLOCK_BYTES)] * lanes
+        source.send(packed(lanes, key, blocks, chance))
+        await source.drained()
+        taken = cocotb.simtime.get_sim_time("ns")
+        assert await sink.receive(1) == [joined(aes.encrypt_block(key, b) for b in blocks)]
+        assert cocotb.simtime.get_sim_time("ns") - taken == AesPipeline.latency * CLOCK_NS
+
+
+@pytest.mark.parametrize("lanes", [1, 2, 4])
+def test_aes_pipeline(lanes):
+    simulate(
+        AesPipeline(lanes), name=f"aes_pipeline_l{lanes}", module=__name__, seed=lanes,
+        environment={"LANES": str(lanes)},
+    )

@@ -1,0 +1,79 @@
+"""One AES round against the steps of FIPS 197."""
+
+import random
+
+import cocotb
+import pytest
+
+from espnic.hdl.gcm.aes_round import AesRound, RoundInput
+from espnic.model.crypto import aes
+from espnic.model.interface.codes import AES_BLOCK_BYTES
+from espnic.sim.agents.stream import StreamSink, StreamSource, start_clock_and_reset
+from espnic.sim.build.builds import simulate
+from tests.support.gcm_packets import number
+
+
+def packed(block, key, skip):
+    return RoundInput.const({
+        "block": number(block),
+        "key": number(key),
+        "skip": skip,
+    }).as_bits()
+
+
+def expected(block, key, *, last=False):
+    state = aes.shift_rows(aes.sub_bytes(block))
+    if not last:
+        state = aes.mix_columns(state)
+    return number(state) ^ number(key)
+
+
+async def run_jobs(dut, jobs):
+    """Send (block, key, skip) with gaps; give what comes out."""
+    await start_clock_and_reset(dut)
+    source = StreamSource(dut, "i", seed=cocotb.RANDOM_SEED, idle=0.2)
+    sink = StreamSink(dut, "o")
+    source.send(*(packed(*job) for job in jobs))
+    return await sink.receive(len(jobs))
+
+
+def random_jobs():
+    """Jobs in which every byte of the block takes every value."""
+    chance = random.Random(cocotb.RANDOM_SEED)
+    columns = [chance.sample(range(256), 256) for _ in range(AES_BLOCK_BYTES)]
+    return [
+        (bytes(block), chance.randbytes(AES_BLOCK_BYTES), chance.randrange(2))
+        for block in zip(*columns, strict=True)
+    ]
+
+
+@cocotb.test()
+async def inner_round(dut):
+    jobs = random_jobs()
+    assert await run_jobs(dut, jobs) == [expected(block, key) for block, key, _ in jobs]
+
+
+@cocotb.test()
+async def last_round(dut):
+    jobs = random_jobs()
+    assert await run_jobs(dut, jobs) == [expected(block, key, last=True) for block, key, _ in jobs]
+
+
+@cocotb.test()
+async def skipped_round(dut):
+    jobs = random_jobs()
+    assert await run_jobs(dut, jobs) == [
+        number(block) if skip else expected(block, key)
+        for block, key, skip in jobs
+    ]
+
+
+@pytest.mark.parametrize("simulator", ["icarus", "verilator"])
+@pytest.mark.parametrize("testcase, options", [
+    ("inner_round", {}), ("last_round", {"last": True}), ("skipped_round", {"skippable": True}),
+])
+def test_aes_round(testcase, options, simulator):
+    simulate(
+        AesRound(**options), name=f"aes_{testcase}", module=__name__, simulator=simulator,
+        testcase=testcase,
+    )

@@ -1,0 +1,265 @@
+"""The GCM core against the model and all published vectors, the key changing every packet."""
+
+import os
+import random
+from dataclasses import replace
+
+import cocotb
+import pytest
+from amaranth.hdl import Shape
+from cocotb.triggers import ClockCycles, RisingEdge
+
+from espnic.hdl.gcm.core import GcmCore
+from espnic.model.crypto import gcm
+from espnic.model.interface.codes import AES_BLOCK_BYTES
+from espnic.sim.agents.stream import CLOCK_NS, StreamSink, StreamSource, start_clock_and_reset
+from espnic.sim.build.builds import simulate
+from espnic.sim.capture import vectors
+from tests.support.gcm_packets import GcmPacket, GcmPort, lying, number, random_key, random_packet
+
+AAD_BYTES_OF_ESP = (8, 12)
+
+
+class Bench:
+    """The core with its agents; what is sent comes back as texts and tags."""
+
+    @classmethod
+    async def start(cls, dut, idle=0.0):
+        await start_clock_and_reset(dut)
+        return cls(dut, idle)
+
+    def __init__(self, dut, idle):
+        self.dut = dut
+        self.chance = random.Random(cocotb.RANDOM_SEED)
+        self.port = GcmPort(int(os.environ["WIDTH"]), self.chance)
+        self.source = StreamSource(dut, "i", seed=cocotb.RANDOM_SEED, idle=idle)
+        self.text = StreamSink(dut, "o")
+        self.tag = StreamSink(dut, "tag")
+
+    def send(self, packet):
+        """Queue a packet; give the text beats that must come."""
+        stimulus = self.port.stimulus(packet)
+        self.source.send(*stimulus)
+        return self.port.expected_text(packet, stimulus)
+
+    async def check(self, packets, meaningless=()):
+        """Send packets and compare all text beats, and all tags but those ``meaningless``."""
+        beats = [self.send(packet) for packet in packets]
+        for index, (packet, expected) in enumerate(zip(packets, beats, strict=True)):
+            assert await self.text.receive(len(expected)) == expected, f"packet {index}"
+            [tag] = await self.tag.receive(1)
+            assert packet in meaningless or tag == number(packet.result()[1]), f"packet {index}"
+        await ClockCycles(self.dut.clk, GcmCore.tag_latency + 2)
+        assert not self.text.items and not self.tag.items
+
+    async def check_vectors(self, cases):
+        """Open every vector and refuse the invalid; seal the valid."""
+        opened = [
+            GcmPacket.make(case.key, case.iv, case.aad, case.ciphertext, True) for case in cases
+        ]
+        sealed = [
+            GcmPacket.make(case.key, case.iv, case.aad, case.text, False)
+            for case in cases if case.valid
+        ]
+        mixed = [*zip(opened, cases, strict=True),
+                 *zip(sealed, (case for case in cases if case.valid), strict=True)]
+        self.chance.shuffle(mixed)
+        beats = [len(self.send(packet)) for packet, _ in mixed]
+        for (packet, case), count in zip(mixed, beats, strict=True):
+            text = b"".join(map(self._bytes, await self.text.receive(count)))
+            [tag] = await self.tag.receive(1)
+            agrees = tag.to_bytes(AES_BLOCK_BYTES, "little").startswith(case.tag)
+            assert agrees == case.valid, case.name
+            if case.valid:
+                assert text == (case.text if packet.decrypt else case.ciphertext), case.name
+
+    def _bytes(self, payload):
+        beat = self.port.output.from_bits(payload)
+        return beat.data.to_bytes(self.port.width // 8, "little")[:beat.count]
+
+
+def esp_packet(chance, text_bytes):
+    """A packet with the AAD of ESP."""
+    return GcmPacket.make(
+        random_key(chance), chance.randbytes(gcm.IV_BYTES),
+        chance.randbytes(chance.choice(AAD_BYTES_OF_ESP)), chance.randbytes(text_bytes),
+        bool(chance.randrange(2)),
+    )
+
+
+@cocotb.test()
+async def nist_cavp_vectors_open_and_seal_and_invalid_tags_are_refused(dut):
+    bench = await Bench.start(dut)
+    await bench.check_vectors(vectors.nist())
+
+
+@cocotb.test()
+async def wycheproof_vectors_open_and_seal_and_invalid_tags_are_refused(dut):
+    bench = await Bench.start(dut, idle=0.2)
+    await bench.check_vectors(vectors.wycheproof())
+
+
+@cocotb.test()
+async def random_packets_back_to_back(dut):
+    bench = await Bench.start(dut)
+    await bench.check([random_packet(bench.chance) for _ in range(300)])
+
+
+@cocotb.test()
+async def random_packets_with_gaps(dut):
+    bench = await Bench.start(dut, idle=0.4)
+    await bench.check([random_packet(bench.chance) for _ in range(300)])
+
+
+@cocotb.test()
+async def every_small_length_of_aad_and_text(dut):
+    bench = await Bench.start(dut)
+    blocks = 2 * bench.port.width // 128 + 1
+    lengths = [16 * block + more for block in range(blocks) for more in (0, 1)]
+    packets = [
+        GcmPacket.make(random_key(bench.chance), bench.chance.randbytes(gcm.IV_BYTES),
+                       bench.chance.randbytes(aad), bench.chance.randbytes(text), bool(text & 1))
+        for aad in lengths for text in lengths
+    ]
+    await bench.check(packets)
+
+
+@cocotb.test()
+async def jumbo_packets_between_empty_ones(dut):
+    bench = await Bench.start(dut)
+    sizes = [0, 9000, 0, 0, 9001, 1, 9015, 0]
+    await bench.check([esp_packet(bench.chance, size) for size in sizes])
+
+
+@cocotb.test()
+async def no_clock_is_lost_between_packets(dut):
+    """From the first beat to the last, the core takes a clock a slot, and no more."""
+    bench = await Bench.start(dut)
+    packets = [esp_packet(bench.chance, bench.chance.randrange(1, 200)) for _ in range(100)]
+    packets += [random_packet(bench.chance) for _ in range(100)]
+    # The last packet's own lengths slot comes after its last beat.
+    packets.append(esp_packet(bench.chance, 1))
+    slots = sum(bench.port.slots(packet) for packet in packets)
+    clocks = cocotb.start_soon(_clocks_to_take(dut, sum(
+        len(bench.port.stimulus(packet)) for packet in packets
+    )))
+    await bench.check(packets)
+    lengths_slot_of_last = bench.port.width == 128
+    assert await clocks == slots - lengths_slot_of_last
+
+
+async def _clocks_to_take(dut, beats):
+    """Clocks from the first beat offered to the last one taken, both included."""
+    clocks = 0
+    while beats:
+        await RisingEdge(dut.clk)
+        if int(dut.i__valid.value) or clocks:
+            clocks += 1
+            beats -= int(dut.i__valid.value) & int(dut.i__ready.value)
+    return clocks
+
+
+@cocotb.test()
+async def packets_that_end_early_spoil_no_other(dut):
+    bench = await Bench.start(dut, idle=0.1)
+    chance = bench.chance
+    packets, cut = [], []
+    for _ in range(150):
+        whole = random_packet(chance)
+        keep = chance.randrange(len(whole.text) + 1)
+        short = replace(whole, text=whole.text[:keep])
+        if keep == 0 and chance.randrange(2):
+            short = replace(short, aad=whole.aad[:chance.randrange(len(whole.aad) + 1)])
+        packets += [short, random_packet(chance)]
+        if (short.aad, short.text) != (whole.aad, whole.text):
+            cut.append(short)
+    await bench.check(packets, meaningless=cut)
+
+
+@cocotb.test()
+async def packets_that_tell_wrong_lengths_spoil_no_other(dut):
+    bench = await Bench.start(dut, idle=0.1)
+    packets, wrong = [], []
+    for _ in range(150):
+        wrong.append(lying(random_packet(bench.chance), bench.chance))
+        packets += [wrong[-1], random_packet(bench.chance)]
+    await bench.check(packets, meaningless=wrong)
+
+
+@cocotb.test()
+async def beats_of_noise_spoil_no_other(dut):
+    """AAD and text in any order, any count, ``first`` anywhere: up to ``last``, one packet."""
+    bench = await Bench.start(dut, idle=0.1)
+    chance, layout = bench.chance, bench.port.input
+    for _ in range(150):
+        texts = 0
+        length = chance.randint(1, 12)
+        for index in range(length):
+            beat = chance.getrandbits(layout.size)
+            flags = {"last": index == length - 1, "aad": chance.randrange(2),
+                     "count": chance.randrange(bench.port.width // 8 + 1)}
+            for name, value in flags.items():
+                field = layout[name]
+                beat &= ~(((1 << Shape.cast(field.shape).width) - 1) << field.offset)
+                beat |= value << field.offset
+            texts += not flags["aad"]
+            bench.source.send(beat)
+        good = random_packet(chance)
+        expected = bench.send(good)
+        await bench.text.receive(texts)
+        await bench.tag.receive(1)
+        assert await bench.text.receive(len(expected)) == expected
+        assert await bench.tag.receive(1) == [number(good.result()[1])]
+
+
+@cocotb.test()
+async def the_shortest_packets_every_clock(dut):
+    """Empty and AAD-only packets: as many under way as there are clocks of latency."""
+    bench = await Bench.start(dut)
+    chance = bench.chance
+    packets = [
+        GcmPacket.make(random_key(chance), chance.randbytes(gcm.IV_BYTES),
+                       chance.randbytes(chance.choice([0, 8])), b"", bool(chance.randrange(2)))
+        for _ in range(4 * GcmCore.tag_latency)
+    ]
+    await bench.check(packets)
+
+
+@cocotb.test()
+async def latencies_are_as_stated(dut):
+    bench = await Bench.start(dut)
+    for text_bytes in (1, bench.port.width // 8):
+        packet = esp_packet(bench.chance, text_bytes)
+        bench.send(packet)
+        await bench.source.drained()
+        taken = cocotb.simtime.get_sim_time("ns")
+        await bench.text.receive(1)
+        assert cocotb.simtime.get_sim_time("ns") - taken == GcmCore.text_latency * CLOCK_NS
+        await bench.tag.receive(1)
+        inserted = bench.port.slots(packet) - len(bench.port.stimulus(packet))
+        latency = GcmCore.tag_latency + inserted
+        assert cocotb.simtime.get_sim_time("ns") - taken == latency * CLOCK_NS
+
+
+@cocotb.test()
+async def reset_drops_what_is_under_way(dut):
+    bench = await Bench.start(dut)
+    for clocks in range(1, GcmCore.tag_latency + 3):
+        bench.send(esp_packet(bench.chance, 40))
+        await bench.source.drained()
+        await ClockCycles(dut.clk, clocks)
+        dut.rst.value = 1
+        await ClockCycles(dut.clk, 2)
+        dut.rst.value = 0
+        await RisingEdge(dut.clk)
+        bench.text.items.clear()
+        bench.tag.items.clear()
+        await bench.check([random_packet(bench.chance) for _ in range(3)])
+
+
+@pytest.mark.parametrize("width", [128, 256, 512])
+def test_gcm_core(width):
+    simulate(
+        GcmCore(width), name=f"gcm_core_w{width}", module=__name__, seed=width,
+        environment={"WIDTH": str(width)},
+    )

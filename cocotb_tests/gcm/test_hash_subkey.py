@@ -1,0 +1,70 @@
+"""The hash key unit against the model: powers, latency, and nothing left behind."""
+
+import os
+import random
+
+import cocotb
+import pytest
+
+from espnic.hdl.gcm.hash_subkey import CipherKey, HashKey
+from espnic.hdl.layouts import hash_power_count
+from espnic.model.interface.codes import KeySize
+from espnic.sim.agents.stream import CLOCK_NS, StreamSink, StreamSource, start_clock_and_reset
+from espnic.sim.build.builds import simulate
+from tests.support.gcm_packets import key_size, padded_key, powers_of, random_key
+
+
+def packed_key(key, chance):
+    return CipherKey.const({"key": padded_key(key, chance), "key_size": key_size(key)}).as_bits()
+
+
+@cocotb.test()
+async def powers_of_random_keys_of_every_size(dut):
+    await start_clock_and_reset(dut)
+    lanes = int(os.environ["LANES"])
+    chance = random.Random(cocotb.RANDOM_SEED)
+    source = StreamSource(dut, "i", seed=cocotb.RANDOM_SEED, idle=0.3)
+    sink = StreamSink(dut, "o", seed=cocotb.RANDOM_SEED, stall=0.3)
+    keys = [random_key(chance) for _ in range(40)]
+    source.send(*(packed_key(key, chance) for key in keys))
+    expected = [powers_of(key, hash_power_count(lanes)) for key in keys]
+    assert await sink.receive(len(keys)) == expected
+
+
+@cocotb.test()
+async def latency_is_as_stated(dut):
+    await start_clock_and_reset(dut)
+    lanes = int(os.environ["LANES"])
+    chance = random.Random(cocotb.RANDOM_SEED)
+    source = StreamSource(dut, "i")
+    sink = StreamSink(dut, "o")
+    for size in KeySize:
+        key = chance.randbytes(size.bytes)
+        source.send(packed_key(key, chance))
+        await source.drained()
+        taken = cocotb.simtime.get_sim_time("ns")
+        assert await sink.receive(1) == [powers_of(key, hash_power_count(lanes))]
+        clocks = (cocotb.simtime.get_sim_time("ns") - taken) / CLOCK_NS
+        assert clocks == HashKey(lanes).latency(size)
+
+
+@cocotb.test()
+async def nothing_of_the_key_stays_on_the_output(dut):
+    await start_clock_and_reset(dut)
+    chance = random.Random(cocotb.RANDOM_SEED)
+    source = StreamSource(dut, "i")
+    sink = StreamSink(dut, "o")
+    source.send(packed_key(random_key(chance), chance))
+    assert (await sink.receive(1))[0]
+    await cocotb.triggers.ClockCycles(dut.clk, 2)
+    assert int(dut.o__payload.value) == 0
+
+
+@pytest.mark.parametrize("lanes, simulator", [
+    (1, "icarus"), (1, "verilator"), (2, "verilator"), (4, "verilator"),
+])
+def test_hash_key(lanes, simulator):
+    simulate(
+        HashKey(lanes), name=f"hash_key_l{lanes}", module=__name__, simulator=simulator,
+        seed=lanes, environment={"LANES": str(lanes)},
+    )

@@ -1,0 +1,163 @@
+"""The receive dispatcher against the rules for what is opened and with what parameters."""
+
+import random
+
+import cocotb
+
+from espnic.hdl.rx.dispatch import RxDispatch, rx_job
+from espnic.hdl.rx.parser import rx_header
+from espnic.hdl.sa.contexts import received_sa
+from espnic.model.esp import esn, esp
+from espnic.model.esp.replay import Window
+from espnic.model.interface.codes import ESP_TRAILER_MIN_BYTES, IcvSize, RxStatus
+from espnic.model.sa.sa import DEVICE_WINDOWS
+from espnic.sim.agents.beats import pack, unpack
+from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
+from espnic.sim.agents.stream import start_clock_and_reset
+from tests.support.sa_contexts import context, power_bits, random_sa
+
+REJECTED = [status for status in RxStatus if status not in (RxStatus.OK, RxStatus.OVERSIZE)]
+
+
+class Case:
+    """What parser and SA table say of a frame, and the job that must come of it."""
+
+    def __init__(self, chance, width):
+        self.sa = random_sa(chance)
+        self.handle = chance.randrange(1, 1 << 16)
+        self.hit = chance.random() < 0.8
+        self.powers = chance.getrandbits(power_bits(width))
+        self.status = chance.choice(REJECTED) if chance.random() < 0.2 else RxStatus.OK
+        self.esp_offset = chance.randrange(34, 80, 4)
+        self.least = esp.TEXT_OFFSET + ESP_TRAILER_MIN_BYTES + self.sa.icv.bytes
+        self.esp_bytes = chance.choice((
+            8, self.least - 1, self.least, self.least + 1, chance.randrange(8, 1 << 16), 65535))
+        self.sequence = chance.choice((
+            0, 2**31 - 1, 2**31, 2**32 - 1, chance.getrandbits(32)))
+        top = chance.choice((0, self.sa.replay_window, chance.getrandbits(32), (7 << 32) + 5,
+                             chance.getrandbits(64)))
+        self.window = Window(self.sa.replay_window, self.sa.esn, top)
+        self.sequence = chance.choice((
+            self.sequence, (self.window.bottom + chance.randrange(-2, 2)) % 2**32))
+        self.iv = chance.randbytes(8)
+        self.short = chance.random() < 0.2
+
+    def header(self):
+        parsed = {"status": self.status}
+        if self.status == RxStatus.OK:
+            parsed |= {"esp_offset": self.esp_offset, "esp_bytes": self.esp_bytes,
+                       "sequence": self.sequence, "spi": self.sa.spi}
+        room = sum(1 << size for size in IcvSize
+                   if self.esp_bytes >= self.least - self.sa.icv.bytes + size.bytes)
+        return pack(rx_header(), {
+            "parsed": parsed, "iv": int.from_bytes(self.iv, "big"), "short": self.short,
+            "room": room})
+
+    def looked_up(self, width, chance):
+        layout = received_sa(width // 128)
+        if self.status != RxStatus.OK:
+            return chance.getrandbits(layout.size)
+        if not self.hit:
+            return 0
+        return pack(layout, {
+            "hit": 1, "sa": self.handle, "context": context(self.sa, self.powers),
+            "bottom": self.window.bottom % 2**64})
+
+    def expected_status(self):
+        if self.status != RxStatus.OK:
+            return self.status
+        if not self.hit:
+            return RxStatus.NO_SA
+        if self.esp_bytes < self.least:
+            return RxStatus.SYNTAX
+        return RxStatus.TRUNCATED if self.short else RxStatus.OK
+
+    def check(self, word, width):
+        job = unpack(rx_job(width // 128), word)
+        status = self.expected_status()
+        found = self.status == RxStatus.OK and self.hit
+        assert job["record"]["status"] == status
+        assert job["record"]["sa"] == (self.handle if found else 0)
+        assert job["open"] == job["span"]["enable"] == (status == RxStatus.OK)
+        if status == RxStatus.OK:
+            expected = self.expected_job()
+            if not self.sa.device_window:
+                expected["query"] = job["query"]
+            assert job == expected
+
+    def expected_job(self):
+        sa, offset = self.sa, self.esp_offset
+        high = self.window.high(self.sequence)
+        if sa.esn and not sa.device_window:
+            high = esn.device_high(self.sequence, sa.esn_high, sa.esn_overlap)
+        aad = esp.aad(sa, high << 32 | self.sequence)
+        text_bytes = self.esp_bytes - esp.TEXT_OFFSET - sa.icv.bytes
+        return {
+            "open": 1,
+            "span": {"enable": 1, "offset": offset + esp.TEXT_OFFSET,
+                     "bytes": text_bytes + sa.icv.bytes},
+            "text_bytes": text_bytes,
+            "packet": {
+                "parameters": {
+                    "key": int.from_bytes(sa.key, "little"),
+                    "key_size": sa.key_size,
+                    "nonce": int.from_bytes(esp.nonce(sa, self.iv), "little"),
+                    "aad_bytes": len(aad),
+                    "text_bytes": text_bytes,
+                    "decrypt": 1,
+                    "powers": self.powers,
+                },
+                "aad": int.from_bytes(aad, "little"),
+            },
+            "record": {
+                "status": RxStatus.OK,
+                "sa": self.handle,
+                "esp_offset": offset,
+                "esp_end": offset + self.esp_bytes,
+                "text_bytes": text_bytes,
+                "icv_size": sa.icv,
+                "sequence": high << 32 | self.sequence,
+                "windowed": sa.device_window,
+            },
+            "query": {
+                "sa": self.handle,
+                "window": DEVICE_WINDOWS[sa.replay_window],
+                "esn": sa.esn,
+                "sequence": self.sequence,
+                "high": high,
+            },
+        }
+
+
+@cocotb.test()
+@cocotb.parametrize(width=bench_widths())
+async def jobs_follow_the_rules(dut, width):
+    await start_clock_and_reset(dut)
+    chance = random.Random(cocotb.RANDOM_SEED)
+    ports = Ports(dut, width, idle=0.3, stall=0.3)
+    headers, sas, jobs = ports.source("header"), ports.source("sa"), ports.sink("o")
+    cases = [Case(chance, width) for _ in range(500)]
+    assert {case.expected_status() for case in cases} == set(RxStatus) - {RxStatus.OVERSIZE}
+    headers.send(*(case.header() for case in cases))
+    sas.send(*(case.looked_up(width, chance) for case in cases))
+    for case, word in zip(cases, await jobs.receive(len(cases)), strict=True):
+        case.check(word, width)
+
+
+@cocotb.test()
+@cocotb.parametrize(width=bench_widths())
+async def a_frame_goes_every_clock(dut, width):
+    await start_clock_and_reset(dut)
+    chance = random.Random(cocotb.RANDOM_SEED)
+    ports = Ports(dut, width)
+    headers, sas, jobs = ports.source("header"), ports.source("sa"), ports.sink("o")
+    cases = [Case(chance, width) for _ in range(100)]
+    start = ports.clock
+    headers.send(*(case.header() for case in cases))
+    sas.send(*(case.looked_up(width, chance) for case in cases))
+    await jobs.receive(len(cases))
+    assert ports.clock - start <= len(cases) + 3
+
+
+def test_jobs_follow_the_rules():
+    simulate_widths(RxDispatch, name="rx_dispatch", module=__name__, seed=1)

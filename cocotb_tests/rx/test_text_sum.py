@@ -1,0 +1,100 @@
+"""The sum of a text without its trailer, for all ends of text and payload, against RFC 1071."""
+
+import random
+
+import cocotb
+from cocotb.triggers import ClockCycles
+
+from espnic.hdl.rx.text_sum import TextSum
+from espnic.sim.agents.beats import to_beats
+from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
+from espnic.sim.agents.stream import start_clock_and_reset
+from tests.support.opened_texts import (
+    WithTextEnd,
+    ones_sum,
+    payloads_and_texts,
+    text_of,
+    too_short_texts,
+)
+
+STARTS = (0, 0, 1, 0xFFFE, 0xFFFF)
+
+
+async def sums_of(dut, width, texts, starts, *, idle=0.0):
+    """The block's sum of each text, and the clocks that they took beyond their beats."""
+    noise = random.Random(cocotb.RANDOM_SEED)
+    sink = Ports(dut, width).sink("o")
+    beats = [word for text in texts for word in to_beats(width, text, noise)]
+    Ports(dut, width).source("start").send(*starts)
+    source = Ports(dut, width, idle=idle).source("i")
+    begin = Ports(dut, width).clock
+    source.send(*beats)
+    sums = await sink.receive(len(texts))
+    clocks = Ports(dut, width).clock - begin
+    await ClockCycles(dut.clk, TextSum.latency + 1)
+    assert not sink.items, "more sums than texts"
+    return sums, clocks - len(beats)
+
+
+def starts_for(chance, texts):
+    return [chance.choice((*STARTS, chance.getrandbits(16))) for _ in texts]
+
+
+@cocotb.test()
+@cocotb.parametrize(width=bench_widths(), idle=[0.0, 0.3])
+async def payload_is_summed_whatever_text_and_trailer(dut, width, idle):
+    await start_clock_and_reset(dut)
+    chance = random.Random(cocotb.RANDOM_SEED)
+    payloads, texts = payloads_and_texts(chance, width)
+    starts = starts_for(chance, texts)
+    sums, late = await sums_of(dut, width, texts, starts, idle=idle)
+    assert sums == [ones_sum(*case) for case in zip(payloads, starts, strict=True)]
+    assert idle or late <= TextSum.latency + 2
+
+
+@cocotb.test()
+@cocotb.parametrize(width=bench_widths())
+async def a_text_goes_every_clock(dut, width):
+    await start_clock_and_reset(dut)
+    chance = random.Random(cocotb.RANDOM_SEED)
+    payloads = [chance.randbytes(chance.randrange(1, 12)) for _ in range(200)]
+    texts = [text_of(chance, payload, chance.randrange(3)) for payload in payloads]
+    starts = starts_for(chance, texts)
+    sums, late = await sums_of(dut, width, texts, starts)
+    assert sums == [ones_sum(*case) for case in zip(payloads, starts, strict=True)]
+    assert late <= TextSum.latency + 2
+
+
+@cocotb.test()
+@cocotb.parametrize(width=bench_widths())
+async def a_long_text_is_summed(dut, width):
+    await start_clock_and_reset(dut)
+    chance = random.Random(cocotb.RANDOM_SEED)
+    payloads = [b"\xff" * 9501, chance.randbytes(9500), chance.randbytes(9215), bytes(9301)]
+    texts = [text_of(chance, payload, pad)
+             for payload, pad in zip(payloads, (3, 2, 255, 254), strict=True)]
+    sums, _ = await sums_of(dut, width, texts, [0] * len(texts))
+    assert sums == [ones_sum(payload) for payload in payloads]
+
+
+@cocotb.test()
+@cocotb.parametrize(width=bench_widths())
+async def a_pad_length_beyond_the_text_spares_the_next(dut, width):
+    await start_clock_and_reset(dut)
+    chance = random.Random(cocotb.RANDOM_SEED)
+    bad = too_short_texts(chance, width)
+    payloads = [chance.randbytes(chance.randrange(1, 100)) for _ in bad]
+    good = [text_of(chance, payload, chance.randrange(40)) for payload in payloads]
+    texts = [text for pair in zip(bad, good, strict=True) for text in pair]
+    sums, _ = await sums_of(dut, width, texts, [0] * len(texts))
+    assert sums[1::2] == [ones_sum(payload) for payload in payloads]
+
+
+def test_payloads_are_summed():
+    simulate_widths(lambda width: WithTextEnd(TextSum(width), "i"), name="text_sum",
+                    module=__name__, seed=1)
+
+
+def test_payloads_are_summed_in_icarus():
+    simulate_widths(lambda width: WithTextEnd(TextSum(width), "i"), name="text_sum_icarus",
+                    module=__name__, widths=(128,), simulator="icarus", seed=2)

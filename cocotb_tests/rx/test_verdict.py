@@ -1,0 +1,262 @@
+"""The verdict over received frames against the device's rules, in their order."""
+
+import random
+from collections import deque
+
+import cocotb
+from cocotb import start_soon
+from cocotb.triggers import ClockCycles, RisingEdge
+
+from cocotb_tests.sa.test_usage import COMMIT
+from espnic.hdl.flow.frame_ingress import frame_end
+from espnic.hdl.rx.dispatch import rx_record
+from espnic.hdl.rx.icv_split import received_icv
+from espnic.hdl.rx.verdict import RxVerdict, opened_text, rx_verdict
+from espnic.hdl.sa.replay_windows import WindowAnswer
+from espnic.model.esp import esp
+from espnic.model.interface.codes import (
+    ESP_TRAILER_MIN_BYTES,
+    FRAME_BYTES_MAX,
+    IcvSize,
+    RxChecksum,
+    RxStatus,
+)
+from espnic.sim.agents.beats import pack, unpack
+from espnic.sim.agents.stream import StreamSink, StreamSource, start_clock_and_reset
+from espnic.sim.build.builds import simulate
+
+LATENCY = 3
+REJECTED = [status for status in RxStatus
+            if status not in (RxStatus.OK, RxStatus.OVERSIZE, RxStatus.AUTH_FAILED)]
+
+
+class Case:
+    """What is known of a frame in the end, and the verdict that must come of it."""
+
+    def __init__(self, chance):
+        self.status = chance.choice(REJECTED) if chance.random() < 0.2 else RxStatus.OK
+        self.handle = chance.getrandbits(16)
+        self.esp_offset = chance.randrange(34, 80, 4)
+        self.text_bytes = chance.choice((2, 3, 4, 257, 258, chance.randrange(2, 9000)))
+        self.icv = chance.choice(list(IcvSize))
+        self.esp_end = (self.esp_offset + esp.TEXT_OFFSET + self.text_bytes + self.icv.bytes)
+        self.frame_bytes = self.esp_end + chance.choice((0, 0, 0, 1, 6, -1))
+        self.oversize = chance.random() < 0.1
+        if self.oversize:
+            self.frame_bytes = FRAME_BYTES_MAX
+        self.pad_length = chance.choice((
+            0, 255, min(255, self.text_bytes - 2), min(255, max(0, self.text_bytes - 3)),
+            chance.randrange(256)))
+        self.next_header = chance.randrange(256)
+        self.beats = -(-self.text_bytes // 16)
+        self.tag = chance.randbytes(16)
+        self.rotation = chance.randrange(16)
+        self.received = bytearray(self.tag)
+        self.frame_sum = chance.getrandbits(16)
+        self.packet_sum = chance.getrandbits(16)
+        self.l4 = chance.choice(list(RxChecksum))
+        self.windowed = self.opened and chance.random() < 0.5
+        self.late, self.seen = chance.choice(((0, 0), (0, 0), (0, 1), (1, 0), (1, 1)))
+        self.sequence = chance.getrandbits(64)
+        self.expired = chance.random() < 0.2
+        self.flipped = chance.choice((None, None, None, chance.randrange(128)))
+        if self.flipped is not None:
+            self.received[self.flipped // 8] ^= 1 << self.flipped % 8
+
+    @property
+    def opened(self):
+        return self.status == RxStatus.OK
+
+    def record(self):
+        return pack(rx_record(), {
+            "status": self.status, "sa": self.handle, "esp_offset": self.esp_offset,
+            "esp_end": self.esp_end, "text_bytes": self.text_bytes, "icv_size": self.icv,
+            "windowed": self.windowed, "sequence": self.sequence})
+
+    def end(self):
+        return pack(frame_end(), {"bytes": self.frame_bytes, "oversize": self.oversize})
+
+    def received_icv(self):
+        rotated = bytearray(16)
+        for index, octet in enumerate(self.received):
+            rotated[(self.rotation + index) % 16] = octet
+        return pack(received_icv(), {
+            "rotated": int.from_bytes(rotated, "little"), "rotation": self.rotation})
+
+    def text(self):
+        return pack(opened_text(), {
+            "beats": self.beats, "pad_length": self.pad_length, "next_header": self.next_header})
+
+    @property
+    def authentic(self):
+        """Of an SA that has not expired too."""
+        return (not self.oversize and self.frame_bytes >= self.esp_end and not self.expired
+                and self.received[:self.icv.bytes] == self.tag[:self.icv.bytes])
+
+    def expected_status(self):
+        if self.oversize:
+            return RxStatus.OVERSIZE
+        if not self.opened:
+            return self.status
+        if self.frame_bytes < self.esp_end:
+            return RxStatus.TRUNCATED
+        if self.windowed and self.late:
+            return RxStatus.LATE
+        if self.windowed and self.seen:
+            return RxStatus.REPLAYED
+        if self.expired:
+            return RxStatus.EXPIRED
+        if self.received[:self.icv.bytes] != self.tag[:self.icv.bytes]:
+            return RxStatus.AUTH_FAILED
+        if self.pad_length + ESP_TRAILER_MIN_BYTES >= self.text_bytes:
+            return RxStatus.BAD_TRAILER
+        return RxStatus.OK
+
+    def served(self):
+        """What counts for the lifetime of the SA: a frame with the right ICV, mostly."""
+        if self.expected_status() not in (RxStatus.OK, RxStatus.BAD_TRAILER):
+            return None
+        return {"count": 1, "packets": 1, "bytes": self.text_bytes, "sequence": self.sequence}
+
+    def check(self, word):
+        verdict = unpack(rx_verdict(), word)
+        status = self.expected_status()
+        good = status == RxStatus.OK
+        completion = {"status": status, "sa": 0 if self.oversize else self.handle,
+                      "esp_offset": 0, "next_header": 0, "trailer_bytes": 0,
+                      "checksum": 0 if self.oversize else self.frame_sum,
+                      "checksum_status": RxChecksum.NONE if self.oversize else self.l4}
+        if good:
+            completion |= {
+                "esp_offset": self.esp_offset, "next_header": self.next_header,
+                "trailer_bytes": self.pad_length + ESP_TRAILER_MIN_BYTES + self.icv.bytes,
+                "checksum": self.packet_sum, "checksum_status": RxChecksum.NONE}
+            assert verdict["text_offset"] == self.esp_offset + esp.TEXT_OFFSET
+        assert verdict["completion"] == completion
+        assert verdict["bytes"] == self.frame_bytes
+        assert verdict["text_beats"] == (self.beats if self.opened else 0)
+        assert verdict["restore"] == good
+        assert verdict["drop"] == self.oversize
+
+
+class Bench:
+    """The agents of the block's ports."""
+
+    def __init__(self, dut, *, idle=0.0, stall=0.0):
+        self.inputs = {name: StreamSource(dut, name, seed=cocotb.RANDOM_SEED, idle=idle)
+                       for name in ("record", "end", "icv", "tag", "text", "window",
+                                    "frame_sum", "packet_sum", "l4", "usage__answer")}
+        self.queries = StreamSink(dut, "usage__query", seed=cocotb.RANDOM_SEED, stall=stall)
+        self.commits = []
+        """Of each frame that was opened, what it served."""
+        self.authentic = []
+        """Of each windowed frame, what was said with its answer."""
+        self._dut = dut
+        start_soon(self._listen())
+        self.verdicts = StreamSink(dut, "o", seed=cocotb.RANDOM_SEED, stall=stall)
+
+    def send(self, case):
+        self.inputs["record"].send(case.record())
+        self.inputs["end"].send(case.end())
+        self.inputs["frame_sum"].send(case.frame_sum)
+        self.inputs["l4"].send(case.l4)
+        if case.opened:
+            self.inputs["icv"].send(case.received_icv())
+            self.inputs["tag"].send(int.from_bytes(case.tag, "little"))
+            self.inputs["text"].send(case.text())
+            self.inputs["packet_sum"].send(case.packet_sum)
+            self.inputs["usage__answer"].send(case.expired)
+        if case.windowed:
+            self.inputs["window"].send(pack(WindowAnswer, {"late": case.late, "seen": case.seen}))
+
+    async def _listen(self):
+        while True:
+            await RisingEdge(self._dut.clk)
+            if int(self._dut.window__valid.value) and int(self._dut.window__ready.value):
+                self.authentic.append(int(self._dut.received.value))
+            if all(int(getattr(self._dut, f"usage__answer__{name}").value)
+                   for name in ("valid", "ready")):
+                commit = COMMIT.unpack(int(self._dut.usage__commit.value))
+                self.commits.append(commit if commit["count"] else None)
+
+
+def random_cases(count):
+    chance = random.Random(cocotb.RANDOM_SEED)
+    return [Case(chance) for _ in range(count)]
+
+
+@cocotb.test()
+async def verdicts_follow_the_rules(dut):
+    await start_clock_and_reset(dut)
+    cases = random_cases(2000)
+    assert {case.expected_status() for case in cases} == set(RxStatus)
+    bench = Bench(dut, idle=0.2, stall=0.2)
+    for case in cases:
+        bench.send(case)
+    for case in cases:
+        word, = await bench.verdicts.receive(1)
+        case.check(word)
+    opened = [case for case in cases if case.opened]
+    assert bench.queries.items == deque(case.handle for case in opened)
+    assert bench.commits == [case.served() for case in opened]
+    assert bench.authentic == [case.authentic for case in cases if case.windowed]
+
+
+@cocotb.test()
+async def any_flipped_bit_of_the_icv_is_found(dut):
+    await start_clock_and_reset(dut)
+    bench = Bench(dut)
+    cases = random_cases(3 * 128 * 2)
+    for number, case in enumerate(cases):
+        case.icv = list(IcvSize)[number % 3]
+        case.status, case.oversize, case.pad_length = RxStatus.OK, False, 0
+        case.windowed = case.expired = False
+        case.text_bytes, case.frame_bytes = 16, case.esp_end
+        case.received = bytearray(case.tag)
+        bit = number // 6
+        case.received[bit // 8] ^= 1 << bit % 8
+        bench.send(case)
+    for number, word in enumerate(await bench.verdicts.receive(len(cases))):
+        in_icv = number // 6 < 8 * cases[number].icv.bytes
+        status = RxStatus.AUTH_FAILED if in_icv else RxStatus.OK
+        assert unpack(rx_verdict(), word)["completion"]["status"] == status
+        cases[number].check(word)
+
+
+@cocotb.test()
+async def a_frame_goes_every_clock_and_one_that_was_opened_every_other(dut):
+    await start_clock_and_reset(dut)
+    cases = random_cases(200)
+    bench = Bench(dut)
+    for case in cases:
+        bench.send(case)
+    opened = sum(case.opened for case in cases)
+    assert 0 < opened < len(cases)
+    await ClockCycles(dut.clk, len(cases) + opened + LATENCY + 1)
+    assert len(bench.verdicts.items) == len(cases)
+
+
+@cocotb.test()
+async def the_verdict_comes_2_clocks_after_the_tag(dut):
+    await start_clock_and_reset(dut)
+    bench = Bench(dut)
+    case = next(case for case in random_cases(100) if case.windowed)
+    for name, word in (("record", case.record()), ("end", case.end()),
+                       ("icv", case.received_icv()), ("text", case.text()),
+                       ("frame_sum", case.frame_sum), ("packet_sum", case.packet_sum),
+                       ("window", case.late), ("l4", case.l4),
+                       ("usage__answer", case.expired)):
+        bench.inputs[name].send(word)
+    await ClockCycles(dut.clk, 10)
+    assert not int(dut.o__valid.value)
+    bench.inputs["tag"].send(int.from_bytes(case.tag, "little"))
+    while not int(dut.tag__valid.value):
+        await RisingEdge(dut.clk)
+    await RisingEdge(dut.clk)
+    assert not int(dut.o__valid.value)
+    await RisingEdge(dut.clk)
+    assert int(dut.o__valid.value)
+
+
+def test_verdicts_follow_the_rules():
+    simulate(RxVerdict(), name="rx_verdict", module=__name__, seed=1)

@@ -1,0 +1,615 @@
+"""The SA table: every command against the model, with look-ups each clock on both sides."""
+
+import os
+import random
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+
+import cocotb
+import pytest
+from cocotb.triggers import ClockCycles, RisingEdge
+
+from cocotb_tests.sa.test_usage import COMMIT
+from espnic.hdl.gcm.hash_subkey import HashKey
+from espnic.hdl.layouts import struct
+from espnic.hdl.sa.commands import FENCE_CLOCKS
+from espnic.hdl.sa.contexts import SaContexts, found_sa
+from espnic.hdl.sa.lookup import SaLookup
+from espnic.hdl.sa.lookup_control import OVERFLOW_ENTRIES, WAYS, hash_bits
+from espnic.hdl.sa.store import SaStore, ram_bits_per_sa
+from espnic.hdl.sa.usage import SaUsage
+from espnic.model.device.device import Device
+from espnic.model.interface.codes import (
+    IcvSize,
+    KeySize,
+    SaDirection,
+    SaOperation,
+    SaResult,
+    SaSelect,
+)
+from espnic.model.interface.features import Features
+from espnic.model.interface.layouts import LOOKUP_KEY, SA_COMMAND, SA_RESPONSE
+from espnic.sim.agents.stream import StreamSink, StreamSource, start_clock_and_reset
+from espnic.sim.build.builds import simulate
+from tests.support.lookup_places import COLLIDING
+from tests.support.sa_bench import (
+    ExpectedAnswers,
+    context_layout,
+    found_layout,
+    memories_of,
+    random_command,
+    random_lookup_keys,
+)
+
+LANES = int(os.environ.get("LANES", "1"))
+SAS = int(os.environ.get("SAS", "16"))
+HANDLES = [0, 1, 2, 3, SAS - 2, SAS - 1, SAS, SAS + 1, 0xFFFF]
+COMMAND_HANDLES = [*HANDLES, *4 * [1, 2, SAS - 1]]
+"""Drawn from: those that exist more often, so that commands succeed."""
+FOUND = found_layout(LANES)
+CONTEXT = context_layout(LANES)
+SOME_KEY = LOOKUP_KEY.pack({"spi": 1})
+FEATURES = Features(sas=SAS, replay_window=64)
+
+Answer = tuple[int, int] | None
+
+
+class Commands:
+    """The command port, and the model that gets the same commands.
+
+    ``watchers`` see each command: while it runs, the tables may be as before or after it.
+    """
+
+    def __init__(self, dut) -> None:
+        self.device = Device(FEATURES)
+        self.watchers: list[LookupEachClock] = []
+        self._source = StreamSource(dut, "command", seed=cocotb.RANDOM_SEED, idle=0.2)
+        self._sink = StreamSink(dut, "response", seed=cocotb.RANDOM_SEED, stall=0.2)
+
+    def watch(self, dut, keys: list[int]) -> None:
+        """Look up ``keys``, and the handles on the transmit side, each clock from now on."""
+        expected = ExpectedAnswers(self.device, LANES)
+        self.watchers = [
+            LookupEachClock(dut, "rx", SaStore.rx_latency, keys, expected.receive),
+            LookupEachClock(dut, "tx", SaStore.tx_latency, HANDLES, expected.transmit),
+        ]
+
+    def unwatch(self) -> None:
+        for watcher in self.watchers:
+            watcher.stop()
+        self.watchers = []
+
+    async def run(self, **values: int) -> SaResult:
+        """Do one command; its response must be the model's."""
+        expected = self._model(values)
+        for watcher in self.watchers:
+            watcher.begin_change()
+        self._source.send(SA_COMMAND.pack(values))
+        response = SA_RESPONSE.unpack((await self._sink.receive(1))[0])
+        for watcher in self.watchers:
+            watcher.end_change()
+        assert response == expected, f"{values}: {response}, expected {expected}"
+        return SaResult(response["result"])
+
+    async def add(self, direction: SaDirection, handle: int, key: int, secret: int) -> SaResult:
+        """Add an AES-256 SA with ESN."""
+        return await self.run(
+            operation=SaOperation.ADD, direction=direction, sa=handle, key_size=KeySize.AES256,
+            icv_size=IcvSize.ICV16, esn=1, key=secret, **LOOKUP_KEY.unpack(key))
+
+    async def refused(self, key: int, handle: int) -> SaResult:
+        """Try to add a receive SA that the model, whose table never fills, would take."""
+        self._source.send(SA_COMMAND.pack({
+            "operation": SaOperation.ADD, "sa": handle, **LOOKUP_KEY.unpack(key)}))
+        return SaResult(SA_RESPONSE.unpack((await self._sink.receive(1))[0])["result"])
+
+    async def refuses(
+        self, operation: SaOperation, direction: SaDirection, handle: int, **values: int,
+    ) -> SaResult:
+        """Do a command that the model, in which no frame is in flight, would not refuse."""
+        self._source.send(SA_COMMAND.pack(
+            {"operation": operation, "direction": direction, "sa": handle, **values}))
+        return SaResult(SA_RESPONSE.unpack((await self._sink.receive(1))[0])["result"])
+
+    async def do(self, operation: SaOperation, direction: SaDirection, handle: int) -> SaResult:
+        return await self.run(operation=operation, direction=direction, sa=handle)
+
+    async def remove(self, direction: SaDirection, handle: int) -> None:
+        """Delete and free an SA."""
+        for operation in (SaOperation.DELETE, SaOperation.FREE):
+            assert await self.do(operation, direction, handle) == SaResult.OK
+
+    def _model(self, values: dict[str, int]) -> dict[str, int]:
+        result = self.device.command(values)
+        if values["operation"] == SaOperation.READ and result == SaResult.OK:
+            return self.device.read_sa(SaDirection(values["direction"]), values["sa"])
+        return SA_RESPONSE.unpack(SA_RESPONSE.pack({"result": result}))
+
+
+class Served:
+    """A path that asks of one SA after the other, and counts."""
+
+    def __init__(self, dut, side: str) -> None:
+        self._dut = dut
+        self._ports = {name: getattr(dut, f"{side}_usage__{name}") for name in (
+            "query__payload", "query__valid", "answer__ready", "answer__payload", "commit")}
+
+    async def one(self, handle: int, packets: int, count: int) -> bool:
+        """Serve one packet; whether its SA had expired."""
+        ports, clk = self._ports, self._dut.clk
+        ports["query__payload"].value = handle
+        ports["query__valid"].value = 1
+        ports["answer__ready"].value = 1
+        ports["commit"].value = COMMIT.pack({"count": 1, "packets": packets, "bytes": count})
+        await RisingEdge(clk)
+        ports["query__valid"].value = 0
+        await RisingEdge(clk)
+        expired = bool(int(ports["answer__payload"].value))
+        await RisingEdge(clk)
+        return expired
+
+
+class LookupEachClock:
+    """Asks one stream a random question each clock.
+
+    An answer must be what the model gives at some moment between question and answer: an
+    SA wholly as it was, or wholly as it is.
+    """
+
+    def __init__(
+        self, dut, side: str, latency: int, questions: list[int],
+        expected: Callable[[int], Answer],
+    ) -> None:
+        self.hits = self.misses = 0
+        self._dut = dut
+        self._side = side
+        self._latency = latency
+        self._questions = questions
+        self._expected = expected
+        self._chance = random.Random(f"{cocotb.RANDOM_SEED} {side}")
+        self._states: list[dict[int, Answer]] = [self._state()]
+        self._waiting: deque[tuple[int, set[Answer]]] = deque()
+        self._task = cocotb.start_soon(self._run())
+
+    def stop(self) -> None:
+        self._task.cancel()
+        getattr(self._dut, f"{self._side}_i__valid").value = 0
+
+    def begin_change(self) -> None:
+        state = self._state()
+        self._states.append(state)
+        for question, allowed in self._waiting:
+            allowed.add(state[question])
+
+    def end_change(self) -> None:
+        del self._states[:-1]
+
+    def _state(self) -> dict[int, Answer]:
+        return {question: self._expected(question) for question in self._questions}
+
+    async def _run(self) -> None:
+        payload = getattr(self._dut, f"{self._side}_i__payload")
+        valid = getattr(self._dut, f"{self._side}_o__valid")
+        answer = getattr(self._dut, f"{self._side}_o__payload")
+        getattr(self._dut, f"{self._side}_i__valid").value = 1
+        while True:
+            question = self._chance.choice(self._questions)
+            payload.value = question
+            self._waiting.append((question, {state[question] for state in self._states}))
+            await RisingEdge(self._dut.clk)
+            if int(valid.value):
+                # A receive answer has the begin of its replay window above.
+                self._check(FOUND.unpack(int(answer.value) % (1 << FOUND.bits)))
+
+    def _check(self, found: dict[str, int]) -> None:
+        question, allowed = self._waiting.popleft()
+        assert len(self._waiting) == self._latency, f"{self._side} latency"
+        got = (found["sa"], found["context"]) if found["hit"] else None
+        assert got in allowed, f"{self._side} {question:#x}: {CONTEXT.unpack(found['context'])}"
+        assert found["hit"] or found["sa"] == 0
+        self.hits += found["hit"]
+        self.misses += not found["hit"]
+
+
+@cocotb.test()
+async def any_command_under_a_look_up_each_clock(dut):
+    chance = random.Random(cocotb.RANDOM_SEED)
+    await start_clock_and_reset(dut)
+    dut.hash_key.value = chance.getrandbits(len(dut.hash_key))
+    commands = Commands(dut)
+    keys = random_lookup_keys(chance, 8)
+    commands.watch(dut, keys)
+    results = set()
+    for _ in range(int(os.environ["COMMANDS"])):
+        values = random_command(chance, keys, COMMAND_HANDLES)
+        result = await commands.run(**values)
+        results.add((values["operation"], values["direction"], result))
+        await ClockCycles(dut.clk, chance.randrange(20))
+    good = {(operation, direction) for operation, direction, result in results
+            if result == SaResult.OK}
+    everything = {(operation, direction) for operation in SaOperation for direction in SaDirection}
+    assert not everything - good
+    assert {result for *_, result in results} == set(SaResult) - {SaResult.ENOSPC}
+    assert all(watcher.hits > 100 and watcher.misses > 100 for watcher in commands.watchers)
+
+
+@cocotb.test()
+async def a_slot_given_to_another_sa_never_mixes_their_keys(dut):
+    chance = random.Random(cocotb.RANDOM_SEED)
+    await start_clock_and_reset(dut)
+    dut.hash_key.value = chance.getrandbits(len(dut.hash_key))
+    commands = Commands(dut)
+    keys = random_lookup_keys(chance, 2)
+    commands.watch(dut, keys)
+    for turn in range(16):
+        for direction in SaDirection:
+            added = await commands.add(direction, 1, keys[turn % 2], chance.getrandbits(256))
+            assert added == SaResult.OK
+        await ClockCycles(dut.clk, chance.randrange(10))
+        for direction in SaDirection:
+            await commands.remove(direction, 1)
+    assert all(watcher.hits > 100 for watcher in commands.watchers)
+
+
+@cocotb.test()
+async def every_handle_but_0_holds_an_sa(dut):
+    chance = random.Random(cocotb.RANDOM_SEED)
+    await start_clock_and_reset(dut)
+    dut.hash_key.value = chance.getrandbits(len(dut.hash_key))
+    commands = Commands(dut)
+    keys = random_lookup_keys(chance, SAS + 1)
+    commands.watch(dut, keys)
+    for direction in SaDirection:
+        for handle in range(SAS + 1):
+            added = await commands.add(direction, handle, keys[handle], chance.getrandbits(256))
+            assert added == (SaResult.OK if 0 < handle < SAS else SaResult.EINVAL)
+    assert not int(dut.rx_empty.value)
+    await ClockCycles(dut.clk, 100)
+    for direction in SaDirection:
+        for handle in range(SAS + 1):
+            read = await commands.do(SaOperation.READ, direction, handle)
+            assert read == (SaResult.OK if 0 < handle < SAS else SaResult.EINVAL)
+    for handle in range(1, SAS):
+        assert not int(dut.rx_empty.value)
+        assert await commands.do(SaOperation.DELETE, SaDirection.RX, handle) == SaResult.OK
+    assert int(dut.rx_empty.value)
+    for handle in range(1, SAS):
+        again = await commands.add(SaDirection.RX, handle, keys[0], 1)
+        assert again == SaResult.EEXIST
+        assert await commands.do(SaOperation.FREE, SaDirection.RX, handle) == SaResult.OK
+    for handle in range(1, SAS):
+        assert await commands.add(SaDirection.RX, handle, keys[-handle], 1) == SaResult.OK
+
+
+@cocotb.test()
+async def a_deleted_sa_is_found_no_more_and_its_look_up_key_is_free_at_once(dut):
+    chance = random.Random(cocotb.RANDOM_SEED)
+    await start_clock_and_reset(dut)
+    commands = Commands(dut)
+    keys = random_lookup_keys(chance, 2)
+    commands.watch(dut, keys)
+    for direction in SaDirection:
+        await commands.add(direction, 1, keys[0], chance.getrandbits(256))
+        assert await commands.do(SaOperation.FREE, direction, 1) == SaResult.EBUSY
+        assert await commands.do(SaOperation.DELETE, direction, 1) == SaResult.OK
+        assert await commands.do(SaOperation.READ, direction, 1) == SaResult.OK
+        assert await commands.add(direction, 1, keys[1], 1) == SaResult.EEXIST
+        assert await commands.add(direction, 2, keys[0], chance.getrandbits(256)) == SaResult.OK
+        await ClockCycles(dut.clk, 50)
+        assert await commands.do(SaOperation.FREE, direction, 1) == SaResult.OK
+        assert await commands.do(SaOperation.READ, direction, 1) == SaResult.ENOENT
+
+
+@cocotb.test()
+async def free_waits_for_the_frames_of_its_direction_that_were_in_flight(dut):
+    await start_clock_and_reset(dut)
+    commands = Commands(dut)
+    for direction, side, other in (
+        (SaDirection.RX, "rx", "tx"), (SaDirection.TX, "tx", "rx"),
+    ):
+        in_flight = getattr(dut, f"{side}_in_flight")
+        judged = getattr(dut, f"{side}_judged")
+        assert await commands.add(direction, 1, SOME_KEY, 7) == SaResult.OK
+        assert await commands.do(SaOperation.DELETE, direction, 1) == SaResult.OK
+        in_flight.value = 2
+        getattr(dut, f"{other}_in_flight").value = 9
+        too_late = cocotb.start_soon(commands.refuses(SaOperation.FREE, direction, 1))
+        await ClockCycles(dut.clk, 100)
+        judged.value = 1
+        await RisingEdge(dut.clk)
+        judged.value = 0
+        await ClockCycles(dut.clk, FENCE_CLOCKS - 200)
+        assert not too_late.done()
+        assert await too_late == SaResult.EBUSY
+        assert await commands.do(SaOperation.READ, direction, 1) == SaResult.OK
+        freeing = cocotb.start_soon(commands.do(SaOperation.FREE, direction, 1))
+        await ClockCycles(dut.clk, 100)
+        # Frames that came later do not count.
+        in_flight.value = 30
+        judged.value = 1
+        await ClockCycles(dut.clk, 1)
+        judged.value = 0
+        await ClockCycles(dut.clk, 100)
+        assert not freeing.done()
+        judged.value = 1
+        await ClockCycles(dut.clk, 1)
+        judged.value = 0
+        await ClockCycles(dut.clk, 20)
+        assert freeing.done()
+        in_flight.value = getattr(dut, f"{other}_in_flight").value = 0
+
+
+@cocotb.test()
+async def flush_misses_at_once_and_leaves_no_sa_and_no_key(dut):
+    chance = random.Random(cocotb.RANDOM_SEED)
+    await start_clock_and_reset(dut)
+    dut.hash_key.value = COLLIDING
+    commands = Commands(dut)
+    keys = random_lookup_keys(chance, WAYS + OVERFLOW_ENTRIES)
+    commands.watch(dut, keys)
+    for _ in range(2):
+        for handle, key in enumerate(keys, 1):
+            for direction in SaDirection:
+                added = await commands.add(direction, handle, key, chance.getrandbits(256))
+                assert added == SaResult.OK
+        hits = [watcher.hits for watcher in commands.watchers]
+        await ClockCycles(dut.clk, 50)
+        assert all(watcher.hits > before
+                   for watcher, before in zip(commands.watchers, hits, strict=True))
+        flush = cocotb.start_soon(commands.run(operation=SaOperation.FLUSH, sa=0xFFFF))
+        while not int(dut.command__valid.value):
+            await RisingEdge(dut.clk)
+        await ClockCycles(dut.clk, 5 + SaStore.rx_latency)
+        hits = [watcher.hits for watcher in commands.watchers]
+        assert not flush.done()
+        assert await flush == SaResult.OK
+        await ClockCycles(dut.clk, 50)
+        assert hits == [watcher.hits for watcher in commands.watchers]
+        assert int(dut.rx_empty.value)
+    commands.unwatch()
+    assert not any([await row(dut, handle) for handle in range(SAS)])
+
+
+@cocotb.test()
+async def after_a_flush_with_frames_in_flight_no_sa_is_added_before_another(dut):
+    await start_clock_and_reset(dut)
+    commands = Commands(dut)
+    for side in ("rx", "tx"):
+        for direction in SaDirection:
+            assert await commands.add(direction, 1, SOME_KEY, 7) == SaResult.OK
+        getattr(dut, f"{side}_in_flight").value = 1
+        assert await commands.refuses(SaOperation.FLUSH, SaDirection.RX, 0) == SaResult.EBUSY
+        commands.device = Device(FEATURES)
+        for direction in SaDirection:
+            assert await row(dut, 1) == 0
+            assert await commands.do(SaOperation.READ, direction, 1) == SaResult.ENOENT
+            assert await commands.refuses(SaOperation.ADD, direction, 1, spi=1) == SaResult.EBUSY
+        getattr(dut, f"{side}_in_flight").value = 0
+        assert await commands.do(SaOperation.FLUSH, SaDirection.RX, 0) == SaResult.OK
+
+
+@cocotb.test()
+async def usage_and_limits_of_an_sa_are_its_own_and_read_back(dut):
+    """Packets of both directions count while commands run."""
+    chance = random.Random(cocotb.RANDOM_SEED)
+    await start_clock_and_reset(dut)
+    commands = Commands(dut)
+    serve = {SaDirection.RX: Served(dut, "rx"), SaDirection.TX: Served(dut, "tx")}
+    limits = {"soft_packets": 2, "soft_bytes": 1 << 40, "hard_packets": 3, "hard_bytes": 0}
+    for direction in SaDirection:
+        for handle in (1, 2):
+            await commands.run(operation=SaOperation.ADD, direction=direction, sa=handle,
+                               spi=handle, **limits)
+    for _ in range(30):
+        direction, handle = chance.choice(list(SaDirection)), chance.choice((1, 2))
+        lifetime = commands.device.sas[direction].lifetime(handle)
+        expired = await serve[direction].one(handle, 1, 100)
+        assert expired == lifetime.expired
+        lifetime.count(1, 100)
+        assert await commands.do(SaOperation.READ, direction, handle) == SaResult.OK
+        if chance.random() < 0.3:
+            await commands.run(
+                operation=SaOperation.MODIFY, direction=direction, sa=handle,
+                select=SaSelect.HARD, hard_packets=lifetime.packets + chance.randrange(4))
+        if chance.random() < 0.1:
+            await commands.remove(direction, handle)
+            await commands.run(operation=SaOperation.ADD, direction=direction, sa=handle,
+                               spi=handle, **limits)
+
+
+@cocotb.test()
+async def an_add_of_what_is_no_sa_is_refused(dut):
+    await start_clock_and_reset(dut)
+    commands = Commands(dut)
+    good = {"operation": SaOperation.ADD, "sa": 1, "spi": 1}
+    wrong = [{"spi": 0}, {"ipv6": 1, "spi": 0}, {"key_size": 3}, {"icv_size": 3}]
+    wrong += [{"destination": 1 << bit} for bit in range(32, 128)]
+    right = [{"destination": 0xFFFFFFFF}, {"ipv6": 1, "destination": (1 << 128) - 1}]
+    for direction in SaDirection:
+        for change in wrong:
+            values = good | change | {"direction": direction}
+            assert await commands.run(**values) == SaResult.EINVAL, values
+        for change in right:
+            assert await commands.run(**good | change | {"direction": direction}) == SaResult.OK
+            await commands.remove(direction, 1)
+
+
+@cocotb.test()
+async def without_a_place_an_add_is_refused_with_enospc_and_no_sa_is_lost(dut):
+    chance = random.Random(cocotb.RANDOM_SEED)
+    await start_clock_and_reset(dut)
+    dut.hash_key.value = COLLIDING
+    commands = Commands(dut)
+    fitting = WAYS + OVERFLOW_ENTRIES
+    keys = random_lookup_keys(chance, fitting + 2)
+    commands.watch(dut, keys)
+    for handle, key in enumerate(keys[:fitting], 1):
+        assert await commands.add(SaDirection.RX, handle, key, chance.getrandbits(256)) == 0
+    for key in keys[fitting:]:
+        assert await commands.refused(key, fitting + 1) == SaResult.ENOSPC
+    victim = chance.randrange(1, fitting + 1)
+    await commands.remove(SaDirection.RX, victim)
+    again = await commands.add(SaDirection.RX, fitting + 1, keys[-1], chance.getrandbits(256))
+    assert again == SaResult.OK
+    assert await commands.refused(keys[-2], victim) == SaResult.ENOSPC
+    await ClockCycles(dut.clk, 1000)
+    for handle in range(1, fitting + 2):
+        read = await commands.do(SaOperation.READ, SaDirection.RX, handle)
+        assert read == (SaResult.ENOENT if handle == victim else SaResult.OK)
+
+
+@cocotb.test()
+async def free_and_reset_overwrite_keys_with_zeros(dut):
+    """The row of a transmit handle comes out even when the answer is a miss."""
+    chance = random.Random(cocotb.RANDOM_SEED)
+    await start_clock_and_reset(dut)
+    commands = Commands(dut)
+    keys = random_lookup_keys(chance, SAS)
+    for handle in range(1, SAS):
+        await commands.add(SaDirection.TX, handle, keys[handle], chance.getrandbits(256))
+    assert all([await row(dut, handle) for handle in range(1, SAS)])
+    await commands.do(SaOperation.DELETE, SaDirection.TX, 3)
+    assert await row(dut, 3)
+    await commands.do(SaOperation.FREE, SaDirection.TX, 3)
+    assert await row(dut, 3) == 0
+    assert await row(dut, 4)
+    await pulse_reset(dut)
+    await ClockCycles(dut.clk, SAS + 1)
+    assert not any([await row(dut, handle) for handle in range(SAS)])
+
+
+@cocotb.test()
+async def reset_forgets_every_sa_and_commands_wait_for_the_sweep(dut):
+    chance = random.Random(cocotb.RANDOM_SEED)
+    await start_clock_and_reset(dut)
+    dut.hash_key.value = chance.getrandbits(len(dut.hash_key))
+    keys = random_lookup_keys(chance, SAS)
+    commands = Commands(dut)
+    for moment in (None, *(chance.randrange(250) for _ in range(4))):
+        for handle in range(1, SAS - 1):
+            for direction in SaDirection:
+                await commands.add(direction, handle, keys[handle], chance.getrandbits(256))
+        if moment is not None:
+            await break_off_add(dut, keys[0], moment)
+        await pulse_reset(dut)
+        commands.device = Device(FEATURES)
+        commands.watch(dut, keys)
+        for handle in range(1, SAS):
+            for direction in SaDirection:
+                read = await commands.do(SaOperation.READ, direction, handle)
+                assert read == SaResult.ENOENT
+        assert all(not watcher.hits for watcher in commands.watchers)
+        for key in keys:
+            added = await commands.add(SaDirection.RX, 1, key, chance.getrandbits(256))
+            assert added == SaResult.OK
+            await commands.remove(SaDirection.RX, 1)
+        commands.unwatch()
+
+
+async def break_off_add(dut, key: int, clocks: int) -> None:
+    """Start an ADD and return in the midst of it."""
+    dut.command__payload.value = SA_COMMAND.pack({
+        "operation": SaOperation.ADD, "sa": SAS - 1, **LOOKUP_KEY.unpack(key)})
+    dut.command__valid.value = 1
+    await RisingEdge(dut.clk)
+    dut.command__valid.value = 0
+    await ClockCycles(dut.clk, clocks)
+
+
+@cocotb.test()
+async def commands_take_the_clocks_of_the_docstrings(dut):
+    await start_clock_and_reset(dut)
+    dut.response__ready.value = 1
+    await ClockCycles(dut.clk, 2 * SAS)
+    search = 169 + hash_bits(SAS)
+    for size in KeySize:
+        add = 4 + HashKey(LANES).latency(size)
+        for direction, looked_up in ((SaDirection.RX, search), (SaDirection.TX, 0)):
+            common = {"direction": direction, "sa": 1, "key_size": size, "esn": 1, "spi": 1}
+            for operation, select, clocks in (
+                (SaOperation.ADD, 0, add + looked_up), (SaOperation.ADD, 0, 3),
+                (SaOperation.READ, 0, 6), (SaOperation.FREE, 0, 3),
+                (SaOperation.MODIFY, SaSelect.NOTHING, 3),
+                (SaOperation.MODIFY, SaSelect.ESN, 4 if direction == SaDirection.RX else 3),
+                (SaOperation.MODIFY, SaSelect.SOFT, 6),
+                (SaOperation.MODIFY, SaSelect.SOFT | SaSelect.ESN,
+                 7 if direction == SaDirection.RX else 3),
+                (SaOperation.DELETE, 0, 4 + looked_up), (SaOperation.DELETE, 0, 3),
+                (SaOperation.FREE, 0, 5),
+            ):
+                values = common | {"operation": operation, "select": select}
+                assert await clocks_of(dut, **values) == clocks
+    assert await clocks_of(dut, operation=SaOperation.FLUSH) == 6 + 3 * SAS // 2
+
+
+async def clocks_of(dut, **values: int) -> int:
+    """Clocks from a command taken to its response."""
+    dut.command__payload.value = SA_COMMAND.pack(values)
+    dut.command__valid.value = 1
+    await RisingEdge(dut.clk)
+    assert int(dut.command__ready.value)
+    dut.command__valid.value = 0
+    clocks = 0
+    while not int(dut.response__valid.value):
+        await RisingEdge(dut.clk)
+        clocks += 1
+    await RisingEdge(dut.clk)
+    return clocks
+
+
+async def row(dut, handle: int) -> int:
+    """The packed context that the datapath reads at a transmit handle, hit or not."""
+    dut.tx_i__payload.value = handle
+    dut.tx_i__valid.value = 1
+    await ClockCycles(dut.clk, SaStore.tx_latency + 1)
+    return FOUND.unpack(int(dut.tx_o__payload.value))["context"]
+
+
+async def pulse_reset(dut) -> None:
+    dut.rst.value = 1
+    await ClockCycles(dut.clk, 1)
+    dut.rst.value = 0
+
+
+@pytest.mark.parametrize("width", [128, 512])
+def test_commands_and_look_ups_of_a_small_table(width):
+    bench(width, 16, commands=300)
+
+
+def test_commands_and_look_ups_of_1024_sas():
+    bench(128, 1024, commands=300, testcase="any_command_under_a_look_up_each_clock")
+
+
+def bench(width: int, sas: int, *, commands: int, testcase: str | None = None) -> None:
+    simulate(
+        SaStore(replace(FEATURES, width=width, sas=sas)), name="sa_store", module=__name__,
+        testcase=testcase,
+        environment={"LANES": str(width // 128), "SAS": str(sas), "COMMANDS": str(commands)},
+    )
+
+
+@pytest.mark.parametrize("width", [128, 256, 512])
+def test_ram_bits_of_an_sa_are_those_of_the_memories(width):
+    sas, lanes = 16, width // 128
+    share = sum(bits * rows for bits, rows in memories_of(SaLookup(sas))) / sas
+    for direction, table in ((SaDirection.RX, share), (SaDirection.TX, 0)):
+        memories = memories_of(SaContexts(lanes, sas, direction))
+        memories += memories_of(SaUsage(sas, direction))
+        assert {rows for _, rows in memories} == {sas}
+        assert sum(bits for bits, _ in memories) + table == ram_bits_per_sa(width, sas, direction)
+
+
+def test_ram_bits_of_an_sa_are_those_of_the_docstring():
+    for width, powers in ((128, 384), (256, 768), (512, 1664)):
+        assert ram_bits_per_sa(width, 1024, SaDirection.RX) == 957 + powers + 1.5 * 175
+        assert ram_bits_per_sa(width, 1024, SaDirection.TX) == 983 + powers
+
+
+def test_layouts_of_the_bench_are_those_of_the_block():
+    assert struct(CONTEXT).size == found_sa(LANES)["context"].width
+    for name, field in struct(CONTEXT):
+        assert (field.offset, field.width) == (
+            found_sa(LANES)["context"].shape[name].offset,
+            found_sa(LANES)["context"].shape[name].width)
+    assert FOUND.bits == found_sa(LANES).size

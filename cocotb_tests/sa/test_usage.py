@@ -1,0 +1,266 @@
+"""Usage of SAs: each answer, row and event is that of the model's lifetimes."""
+
+import random
+from collections import deque
+
+import cocotb
+import pytest
+from cocotb.triggers import RisingEdge
+
+from espnic.hdl.layouts import struct
+from espnic.hdl.sa.usage import COUNT_BITS, SaUsage, Usage, UsageCommit, UsageWrite, usage_bits
+from espnic.model.interface.codes import EventKind, SaDirection
+from espnic.model.interface.layouts import (
+    EVENT,
+    HANDLE_BITS,
+    LIMITS,
+    SUPER_LENGTH_BITS,
+    Field,
+    Layout,
+)
+from espnic.model.sa.lifetime import HARD_FIELDS, SOFT_FIELDS, Lifetime
+from espnic.model.sa.lifetime import Limits as LimitsOfModel
+from espnic.sim.agents.stream import start_clock_and_reset
+from espnic.sim.build.builds import simulate
+from tests.support.sa_bench import memories_of
+
+SAS = 16
+DIRECTION = SaDirection.TX
+COMMIT = Layout("commit", (
+    Field("count", 1, ""), Field("packets", SUPER_LENGTH_BITS, ""),
+    Field("bytes", SUPER_LENGTH_BITS, ""), Field("sequence", 64, ""),
+))
+WRITE = Layout("write", (
+    Field("sa", HANDLE_BITS, ""), Field("fresh", 1, ""), Field("soft", 1, ""),
+    Field("hard", 1, ""), *LIMITS,
+))
+USAGE = Layout("usage", (
+    Field("packets", COUNT_BITS, ""), Field("bytes", COUNT_BITS, ""),
+    Field("warned", 1, ""), Field("expired", 1, ""), *LIMITS,
+))
+
+
+class Usages:
+    """Drives every port of the block, clock by clock, and holds it against the model."""
+
+    def __init__(self, dut) -> None:
+        self.chance = random.Random(cocotb.RANDOM_SEED)
+        self.lifetimes = [Lifetime(LimitsOfModel()) for _ in range(SAS)]
+        self.answers = self.refused = 0
+        self.told: list[EventKind] = []
+        self.commits: deque[dict[str, int]] = deque()
+        """What the next answers make of their SAs; drawn at random when there is none."""
+        self.written = 0
+        self.read: list[dict[str, int]] = []
+        self._dut = dut
+        self._asked: int | None = None
+        self._events: deque[dict[str, int]] = deque()
+        self._reads: deque[dict[str, int]] = deque()
+        self._draw()
+
+    async def clocks(self, count: int, sas=(), ready: float = 1.0, asks: float = 1.0) -> None:
+        """Let packets of ``sas`` ask for so many clocks, and take answers when ``ready``."""
+        dut = self._dut
+        for _ in range(count):
+            dut.answer__ready.value = self.chance.random() < ready
+            dut.commit.value = COMMIT.pack(self.commits[0])
+            if not int(dut.query__valid.value) or self._query_taken:
+                dut.query__valid.value = bool(sas) and self.chance.random() < asks
+                dut.query__payload.value = self.chance.choice(sas or [0])
+            await RisingEdge(dut.clk)
+            self._check()
+
+    async def write(self, sas=(), **values: int) -> None:
+        """Write while packets of ``sas`` ask."""
+        before = self.written
+        self._dut.write__payload.value = WRITE.pack(values)
+        self._dut.write__valid.value = 1
+        while self.written == before:
+            await self.clocks(1, sas, asks=0.7, ready=0.7)
+            if self.written != before:
+                self._dut.write__valid.value = 0
+
+    async def read_back(self, sa: int, sas=()) -> dict[str, int]:
+        """Read a row while packets of ``sas`` ask."""
+        before = len(self.read)
+        self._dut.read__payload.value = sa
+        self._dut.read__valid.value = 1
+        while len(self.read) == before:
+            await self.clocks(1, sas, asks=0.7, ready=0.7)
+            if self._read_taken:
+                self._dut.read__valid.value = 0
+        return self.read[-1]
+
+    def _draw(self) -> None:
+        self.commits.append({
+            "count": self.chance.random() < 0.9, "packets": self.chance.randrange(1, 4),
+            "bytes": self.chance.choice([0, 1, 64, (1 << SUPER_LENGTH_BITS) - 1]),
+            "sequence": self.chance.getrandbits(64)})
+
+    def _check(self) -> None:
+        """One clock: what the ports show just before its edge."""
+        dut = self._dut
+        if int(dut.event__valid.value):
+            assert EVENT.unpack(int(dut.event__payload.value)) == self._events.popleft()
+        if int(dut.read_o__valid.value):
+            self.read.append(USAGE.unpack(int(dut.read_o__payload.value)))
+            assert self.read[-1] == self._reads.popleft()
+        assert int(dut.answer__valid.value) == (self._asked is not None)
+        answered = int(dut.answer__valid.value) and int(dut.answer__ready.value)
+        if answered:
+            self._judge()
+        if int(dut.write__valid.value) and int(dut.write__ready.value):
+            self._change(WRITE.unpack(int(dut.write__payload.value)))
+        if answered:
+            self._count()
+        self._query_taken = int(dut.query__valid.value) and int(dut.query__ready.value)
+        if self._query_taken:
+            self._asked = int(dut.query__payload.value)
+        self._read_taken = int(dut.read__valid.value) and int(dut.read__ready.value)
+        if self._read_taken:
+            self._reads.append(self._row(int(dut.read__payload.value)))
+
+    _query_taken = _read_taken = 0
+
+    def _judge(self) -> None:
+        assert self._asked is not None
+        lifetime = self.lifetimes[self._asked]
+        assert int(self._dut.answer__payload.value) == lifetime.expired
+        self.answers += 1
+        self.refused += lifetime.expired
+
+    def _count(self) -> None:
+        assert self._asked is not None
+        lifetime = self.lifetimes[self._asked]
+        commit = self.commits.popleft()
+        if not self.commits:
+            self._draw()
+        if commit["count"]:
+            kinds = lifetime.count(commit["packets"], commit["bytes"])
+            self.told += kinds
+            self._events.extend({
+                "kind": kind, "direction": DIRECTION, "sa": self._asked,
+                "sequence": commit["sequence"]} for kind in kinds)
+        self._asked = None
+
+    def _change(self, write: dict[str, int]) -> None:
+        self.written += 1
+        lifetime = self.lifetimes[write["sa"]]
+        limits = lifetime.limits.fields()
+        for kind, names in (("soft", SOFT_FIELDS), ("hard", HARD_FIELDS)):
+            if write[kind]:
+                limits |= {name: write[name] for name in names}
+        lifetime.limits = LimitsOfModel(**limits)
+        if write["fresh"]:
+            lifetime.packets = lifetime.bytes = 0
+
+    def _row(self, sa: int) -> dict[str, int]:
+        lifetime = self.lifetimes[sa]
+        return {"packets": lifetime.packets, "bytes": lifetime.bytes, "warned": lifetime.warned,
+                "expired": lifetime.expired, **lifetime.limits.fields()}
+
+    def all_told(self) -> bool:
+        """Whether every event of the model has come."""
+        return not self._events
+
+
+async def started(dut) -> Usages:
+    """All rows fresh, without limits."""
+    await start_clock_and_reset(dut)
+    usages = Usages(dut)
+    for sa in range(SAS):
+        await usages.write(sa=sa, fresh=1, soft=1, hard=1)
+    return usages
+
+
+def random_limits(chance: random.Random) -> dict[str, int]:
+    """Limits near what a few hundred packets count, some of them none."""
+    return {
+        **{name: chance.choice([0, chance.randrange(1, 200)])
+           for name in ("soft_packets", "hard_packets")},
+        **{name: chance.choice([0, chance.randrange(1, 1 << 22), 1 << 63])
+           for name in ("soft_bytes", "hard_bytes")},
+    }
+
+
+@cocotb.test()
+async def packets_of_any_sas_between_writes_and_reads(dut):
+    usages = await started(dut)
+    chance = usages.chance
+    for _ in range(150):
+        sas = [chance.randrange(SAS) for _ in range(chance.choice([1, 2, 5]))]
+        sa = chance.choice([*sas, chance.randrange(SAS)])
+        await usages.write(sas, sa=sa, fresh=chance.random() < 0.3, soft=chance.randrange(2),
+                           hard=chance.randrange(2), **random_limits(chance))
+        await usages.clocks(chance.randrange(60), sas, ready=chance.choice([0.3, 1]),
+                            asks=chance.choice([0.5, 1]))
+        await usages.read_back(chance.choice([*sas, chance.randrange(SAS)]), sas)
+    await usages.clocks(5)
+    assert usages.all_told()
+    assert set(usages.told) == {EventKind.SOFT_LIMIT, EventKind.HARD_LIMIT}
+    assert 100 < usages.refused < usages.answers
+
+
+@cocotb.test()
+async def packets_of_the_same_sa_every_other_clock_count_to_the_very_limit(dut):
+    usages = await started(dut)
+    await usages.write(sa=1, fresh=1, soft=1, hard=1, soft_packets=10, hard_packets=20)
+    usages.commits = deque({"count": number < 20, "packets": 1, "bytes": 100,
+                            "sequence": number} for number in range(60))
+    await usages.clocks(80, [1])
+    assert usages.answers == 40
+    assert usages.told == [EventKind.SOFT_LIMIT, EventKind.HARD_LIMIT]
+    assert usages.refused == 20
+    row = await usages.read_back(1)
+    assert (row["packets"], row["bytes"]) == (20, 2000)
+
+
+@cocotb.test()
+async def a_packet_that_reaches_both_limits_tells_the_soft_one_first(dut):
+    usages = await started(dut)
+    await usages.write(sa=3, fresh=1, soft=1, hard=1, soft_packets=45, hard_bytes=65536)
+    usages.commits = deque([{"count": 1, "packets": 45, "bytes": 65536, "sequence": 1 << 63}])
+    await usages.clocks(10, [3])
+    assert usages.told == [EventKind.SOFT_LIMIT, EventKind.HARD_LIMIT]
+    assert usages.all_told()
+
+
+@cocotb.test()
+async def a_command_gets_its_clocks_however_dense_packets_are(dut):
+    usages = await started(dut)
+    for sas in ([2], [2, 3], [3]):
+        for ready in (1.0, 0.5, 0.0):
+            for lead in range(4):
+                await usages.clocks(lead, sas)
+                dut.write__payload.value = WRITE.pack({"sa": 2, "hard": 1, "hard_packets": lead})
+                dut.write__valid.value = 1
+                written = usages.written
+                for _ in range(6):
+                    await usages.clocks(1, sas, ready=ready)
+                    if usages.written > written:
+                        break
+                assert usages.written > written
+                dut.write__valid.value = 0
+    await usages.clocks(20, [2])
+
+
+def test_usage_of_16_sas():
+    simulate(SaUsage(SAS, DIRECTION), name="sa_usage", module=__name__)
+
+
+def test_usage_on_icarus():
+    simulate(
+        SaUsage(SAS, DIRECTION), name="sa_usage", module=__name__, simulator="icarus",
+        testcase="packets_of_the_same_sa_every_other_clock_count_to_the_very_limit")
+
+
+def test_ram_bits_are_those_of_the_docstring():
+    memories = memories_of(SaUsage(SAS, DIRECTION))
+    assert {rows for _, rows in memories} == {SAS}
+    assert sum(bits for bits, _ in memories) == usage_bits() == 386
+
+
+@pytest.mark.parametrize(("layout", "shape"), [
+    (COMMIT, UsageCommit), (WRITE, UsageWrite), (USAGE, Usage)])
+def test_layouts_of_the_bench_are_those_of_the_block(layout, shape):
+    assert struct(layout).size == shape.size

@@ -1,0 +1,297 @@
+"""The checks of requests to send against the model of the device: every status, and the plan."""
+
+import random
+from dataclasses import replace
+
+import cocotb
+from cocotb.triggers import ClockCycles, RisingEdge
+
+from cocotb_tests.sa.test_usage import COMMIT
+from espnic.hdl.rx.dispatch import looked_up
+from espnic.hdl.tx.check import DIVISION_STEPS, TxCheck, tx_frame, tx_request
+from espnic.model.device.device import Device
+from espnic.model.esp import esp
+from espnic.model.interface.codes import (
+    FRAME_BYTES_MAX,
+    IPPROTO_TCP,
+    IPPROTO_UDP,
+    SUPER_FRAME_BYTES_MAX,
+    IcvSize,
+    SaDirection,
+    TxOperation,
+    TxStatus,
+)
+from espnic.model.interface.features import Features
+from espnic.model.interface.layouts import TX_DESCRIPTOR
+from espnic.model.sa.lifetime import Limits
+from espnic.sim.agents.beats import pack, unpack
+from espnic.sim.agents.side_by_side import Ports, bench_features, bench_widths, simulate_widths
+from espnic.sim.agents.stream import start_clock_and_reset
+from tests.support.sa_contexts import context, power_bits, random_sa
+from tests.support.super_frames import random_super_frame
+
+HANDLES = 16
+CASES = 1200
+SEGMENTS_MAX = 6
+
+
+class Case:
+    """A frame with its descriptor and SA, and what the model does with them."""
+
+    def __init__(self, chance, width, near_end=True):
+        self.sa = random_sa(chance)
+        self.powers = chance.getrandbits(power_bits(width))
+        self.hit = chance.random() < 0.95
+        self.descriptor = dict.fromkeys((field.name for field in TX_DESCRIPTOR.fields), 0)
+        make = chance.choice((self.single, self.super_frame))
+        fields, self.frame = make(chance)
+        self.descriptor |= fields
+        self.descriptor["sa"] = chance.randrange(1, HANDLES)
+        self.descriptor["sequence"] = self.random_sequence(chance, near_end)
+        self.descriptor["next_header"] = chance.randrange(256)
+        if chance.random() < 0.95:
+            self.write_spi()
+        self.noise = chance.getrandbits(looked_up(width // 128).size - 1) << 1
+        device = Device(replace(bench_features(), sas=HANDLES))
+        self.asks = bool(self.descriptor["operation"])
+        self.expired = chance.random() < 0.1
+        self.served = None
+        if self.hit:
+            self.serve(device)
+        self.status = device.transmit(self.descriptor, self.frame).status
+        if self.status == TxStatus.SEALED:
+            after = device.sas[SaDirection.TX].lifetime(self.descriptor["sa"])
+            self.served = {
+                "count": 1, "packets": after.packets, "bytes": after.bytes,
+                "sequence": device.events.pop()["sequence"]}
+
+    def serve(self, device):
+        """Add the SA so that the first packet tells an event, expired or not."""
+        limits = Limits(soft_packets=1, hard_packets=int(self.expired))
+        handle, table = self.descriptor["sa"], device.sas[SaDirection.TX]
+        table.add(handle, replace(self.sa, limits=limits))
+        if self.expired:
+            table.lifetime(handle).count(1, 0)
+
+    def random_sequence(self, chance, near_end):
+        values = [1, 5, chance.randrange(1, 1 << 32), 2**32, 2**64 - 1 - (1 << 20)]
+        if near_end:
+            end = chance.choice((2**32, 2**64))
+            values += [0, end - 1, end - chance.randrange(1, 2 * SEGMENTS_MAX)] * 2
+        return chance.choice(values)
+
+    def single(self, chance):
+        """A frame that is not to be cut, with or without trailer and checksum to put in."""
+        if chance.random() < 0.02:
+            return {"operation": chance.randrange(2)}, bytes(FRAME_BYTES_MAX + 1)
+        offset = chance.choice((
+            *range(34, 82, 4), 254, chance.choice((30, 33, 35, 36, chance.randrange(256)))))
+        trailer = chance.random() < 0.5
+        behind = esp.TEXT_OFFSET + chance.choice((
+            0, 1, 3, 4, 8, 4 * chance.randrange(300), chance.randrange(200),
+            chance.randrange(-esp.TEXT_OFFSET, 0)))
+        frame = bytearray(chance.randbytes(offset + behind))
+        if trailer:
+            frame += self.random_trailer(chance)
+        fields = {"operation": chance.random() < 0.9, "trailer": trailer, "esp_offset": offset}
+        if chance.random() < 0.5:
+            fields |= self.random_checksum(chance, offset, len(frame))
+        return fields, bytes(frame)
+
+    def random_trailer(self, chance):
+        """Pad, pad length and next header, and room for the ICV: mostly right."""
+        pad = chance.choice((0, 0, 4, 252, chance.randrange(256)))
+        return (bytes(pad) + bytes((chance.choice((pad, chance.randrange(256))), 4))
+                + bytes(2 * chance.randrange(2)) + bytes(self.sa.icv.bytes))
+
+    def random_checksum(self, chance, esp_offset, frame_bytes):
+        at = esp_offset + esp.TEXT_OFFSET + chance.choice((0, 20, 40, -4, -20, 1))
+        room = frame_bytes - at - chance.choice((0, 0, 18, 22, 30, self.sa.icv.bytes + 2, -1))
+        return {
+            "checksum": 1, "l4_offset": at % 256,
+            "l4_protocol": chance.choice((IPPROTO_TCP, IPPROTO_UDP, chance.randrange(256))),
+            "l4_bytes": chance.choice((max(0, room), max(0, room), 8, 7, 20, 19)),
+        }
+
+    def super_frame(self, chance):
+        """A frame to be cut, with a mistake in every second."""
+        if chance.random() < 0.03:
+            return {"lso": 1}, bytes(SUPER_FRAME_BYTES_MAX + 1)
+        fields, frame = random_super_frame(chance, SEGMENTS_MAX)
+        header_bytes = fields["header_bytes"]
+        if chance.random() < 0.5:
+            return fields, frame
+        mistake = chance.choice((
+            {"l4_protocol": chance.randrange(256)}, {"trailer": 1},
+            {"mss": chance.choice((0, FRAME_BYTES_MAX - header_bytes + 1, 2**14 - 1))},
+            *({name: (fields[name] + chance.choice((-4, 4, 1, -8, 40))) % 256} for name in (
+                "outer_offset", "esp_offset", "l3_offset", "l4_offset", "header_bytes")),
+            *({name: 1 - fields[name]} for name in ("outer_ipv6", "ipv6", "encapsulation")),
+        ))
+        short = chance.choice((len(frame), len(frame), header_bytes, header_bytes - 1))
+        return fields | mistake, frame[:short]
+
+    def write_spi(self):
+        at = self.descriptor["esp_offset"]
+        frame = bytearray(self.frame)
+        if len(frame) >= at + 4:
+            frame[at:at + 4] = self.sa.spi.to_bytes(4, "big")
+        self.frame = bytes(frame)
+
+    @property
+    def limit(self):
+        lso = self.descriptor["lso"] and bench_features().lso
+        return SUPER_FRAME_BYTES_MAX if lso else FRAME_BYTES_MAX
+
+    def input(self):
+        at = self.descriptor["esp_offset"]
+        pads = [self.frame[-size.bytes - 2] if len(self.frame) > 18 else 0 for size in IcvSize]
+        return pack(tx_frame(), {
+            "descriptor": self.descriptor,
+            "end": {"bytes": min(len(self.frame), self.limit),
+                    "oversize": len(self.frame) > self.limit},
+            "spi": int.from_bytes(self.frame[at:at + 4], "big"),
+            "pads": int.from_bytes(bytes(pads), "little"),
+        })
+
+    def looked_up(self, width):
+        if not self.hit:
+            return self.noise
+        return pack(looked_up(width // 128), {
+            "hit": 1, "sa": self.descriptor["sa"], "context": context(self.sa, self.powers)})
+
+    def check(self, word, width):
+        request = unpack(tx_request(width // 128), word)
+        plan, wanted = request["plan"], self.expected_plan()
+        assert {name: plan[name] for name in wanted} == wanted, (self.descriptor, len(self.frame))
+        if self.status == TxStatus.SEALED:
+            assert request["context"] == context(self.sa, self.powers)
+            assert request["next_header"] == self.descriptor["next_header"]
+
+    def expected_plan(self):
+        """All of the plan that counts."""
+        fields, status = self.descriptor, self.status
+        keep, seal = status <= TxStatus.BYPASSED, status == TxStatus.SEALED
+        lso = keep and fields["lso"]
+        summed = fields["checksum"] and fields["l4_protocol"] in (IPPROTO_TCP, IPPROTO_UDP)
+        wanted = {
+            "status": status, "sa": fields["sa"], "keep": keep, "seal": seal, "lso": lso,
+            "checksum": keep and (fields["lso"] or summed),
+            "edited": keep and (fields["lso"] or fields["checksum"]),
+            "bytes": min(len(self.frame), self.limit),
+        }
+        if seal:
+            wanted |= {
+                "trailer": fields["trailer"], "sequence": fields["sequence"],
+                "esp_offset": fields["esp_offset"], "icv_bytes": self.sa.icv.bytes,
+                "text_offset": fields["esp_offset"] + esp.TEXT_OFFSET}
+        if wanted["checksum"]:
+            wanted |= {"udp": fields["l4_protocol"] == IPPROTO_UDP,
+                       "l4_offset": fields["l4_offset"]}
+        if lso:
+            same = ("mss", "outer_ipv6", "ipv6", "encapsulation", "outer_id_fixed",
+                    "outer_offset", "l3_offset", "header_bytes")
+            wanted |= {name: fields[name] for name in same} | {
+                "payload_bytes": len(self.frame) - fields["header_bytes"],
+                "tunnel": seal and fields["l3_offset"] != fields["outer_offset"]}
+        return wanted
+
+
+class Lifetimes:
+    """Answers for the lifetimes of the SAs, with random pauses, and takes what is committed."""
+
+    def __init__(self, dut, width, cases, pause):
+        self.commits = []
+        self._ports = {name: getattr(dut, f"w{width}__usage__{name}") for name in (
+            "query__valid", "query__payload", "query__ready", "answer__valid", "answer__payload",
+            "answer__ready", "commit")}
+        self._cases = [case for case in cases if case.asks]
+        self._pause = pause
+        cocotb.start_soon(self._run(RisingEdge(dut.clk), random.Random(cocotb.RANDOM_SEED)))
+
+    async def _run(self, edge, chance):
+        ports = self._ports
+        pending = None
+        ports["query__ready"].value = 1
+        waiting = iter(self._cases)
+        while True:
+            offers = pending is not None and (
+                int(ports["answer__valid"].value) or chance.random() >= self._pause)
+            ports["answer__valid"].value = offers
+            ports["answer__payload"].value = bool(offers and pending.expired)
+            await edge
+            if offers and int(ports["answer__ready"].value):
+                commit = COMMIT.unpack(int(ports["commit"].value))
+                self.commits.append(commit if commit["count"] else None)
+                pending = None
+            if int(ports["query__valid"].value):
+                assert pending is None, "a query before the answer to the last one was taken"
+                pending = next(waiting)
+                assert int(ports["query__payload"].value) == pending.descriptor["sa"]
+
+
+async def check_all(dut, width, cases, *, idle=0.0, stall=0.0):
+    lifetimes = Lifetimes(dut, width, cases, pause=stall)
+    ports = Ports(dut, width, idle=idle, stall=stall)
+    frames, sas, requests = ports.source("frame"), ports.source("sa"), ports.sink("o")
+    frames.send(*(case.input() for case in cases))
+    sas.send(*(case.looked_up(width) for case in cases))
+    words = await requests.receive(len(cases))
+    await ClockCycles(dut.clk, 4 * DIVISION_STEPS)
+    assert lifetimes.commits == [case.served for case in cases if case.asks]
+    return words
+
+
+@cocotb.test()
+@cocotb.parametrize(width=bench_widths())
+async def statuses_and_plans_are_those_of_the_model(dut, width):
+    await start_clock_and_reset(dut)
+    chance = random.Random(cocotb.RANDOM_SEED)
+    cases = [Case(chance, width) for _ in range(CASES)]
+    missing = set(TxStatus) - {case.status for case in cases}
+    never = ({TxStatus.DROP_UNSUPPORTED} if bench_features().lso else
+             {status for status in TxStatus if status.name.startswith("DROP_LSO")})
+    assert missing == never, "the statuses that the bench has no request with"
+    for case, word in zip(cases, await check_all(dut, width, cases, idle=0.3, stall=0.3),
+                          strict=True):
+        case.check(word, width)
+
+
+@cocotb.test()
+@cocotb.parametrize(width=bench_widths())
+async def a_frame_goes_every_clock_and_one_to_be_encrypted_every_other(dut, width):
+    await start_clock_and_reset(dut)
+    chance = random.Random(cocotb.RANDOM_SEED)
+    cases = [Case(chance, width, near_end=False) for _ in range(100)]
+    cases = [case for case in cases if not case.descriptor["lso"]]
+    start = Ports(dut, width).clock
+    await check_all(dut, width, cases)
+    encrypted = sum(case.descriptor["operation"] == TxOperation.ENCRYPT for case in cases)
+    assert 0 < encrypted < len(cases)
+    clocks = len(cases) + encrypted + 4 + 4 * DIVISION_STEPS
+    assert Ports(dut, width).clock - start <= clocks
+
+
+@cocotb.test()
+@cocotb.parametrize(width=bench_widths())
+async def only_the_next_request_waits_for_the_segments_to_be_counted(dut, width):
+    await start_clock_and_reset(dut)
+    chance = random.Random(cocotb.RANDOM_SEED)
+    bursts = []
+    while bench_features().lso and len(bursts) < 20:
+        case = Case(chance, width, near_end=False)
+        if case.descriptor["lso"] and case.status == TxStatus.SEALED:
+            bursts.append(case)
+    start = Ports(dut, width).clock
+    await check_all(dut, width, bursts)
+    assert Ports(dut, width).clock - start <= (
+        len(bursts) * (DIVISION_STEPS + 3) + 4 + 4 * DIVISION_STEPS)
+
+
+def test_requests_are_checked():
+    simulate_widths(TxCheck, name="tx_check", module=__name__, seed=1)
+
+
+def test_without_segmentation_a_request_for_it_is_refused():
+    simulate_widths(lambda width: TxCheck(width, lso=False), name="tx_check_single",
+                    module=__name__, widths=[128], seed=1, features=Features(lso=False))

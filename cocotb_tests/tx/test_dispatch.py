@@ -1,0 +1,133 @@
+"""The orders of the transmit dispatcher against what the model seals."""
+
+import random
+
+import cocotb
+
+from espnic.hdl.lso.segmenter import segment
+from espnic.hdl.tx.dispatch import TxDispatch, tx_context, tx_job
+from espnic.model.esp import esp, seqiv
+from espnic.model.interface.codes import TxStatus
+from espnic.sim.agents.beats import pack, unpack
+from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
+from espnic.sim.agents.stream import start_clock_and_reset
+from tests.support.sa_contexts import context, power_bits, random_sa
+
+REQUESTS = 150
+SEGMENTS_MAX = 5
+
+
+class Request:
+    """A request of one or more frames: refused, passed or sealed."""
+
+    def __init__(self, chance, width):
+        self.sa = random_sa(chance)
+        self.powers = chance.getrandbits(power_bits(width))
+        self.status = chance.choice((*[TxStatus.SEALED] * 4, TxStatus.BYPASSED, TxStatus.DROP_SPI))
+        self.keep = self.status <= TxStatus.BYPASSED
+        self.seal = self.status == TxStatus.SEALED
+        self.lso = self.keep and chance.random() < 0.5
+        self.next_header = chance.randrange(256)
+        count = chance.randrange(1, SEGMENTS_MAX + 1) if self.lso else 1
+        sequence = chance.choice((2**32 - 2, chance.getrandbits(63))) if self.sa.esn else (
+            chance.randrange(1, 2**31))
+        self.frames = [{
+            "first": index == 0, "last": index == count - 1, "status": self.status,
+            "sa": chance.getrandbits(16), "keep": self.keep, "seal": self.seal, "lso": self.lso,
+            "edited": chance.randrange(2), "trailer": chance.randrange(2),
+            "esp_offset": chance.randrange(256), "header_bytes": chance.randrange(256),
+            "text_offset": chance.randrange(512), "sequence": sequence + index,
+            "bytes_in": chance.getrandbits(17), "payload_bytes": chance.getrandbits(16),
+            "text_bytes": chance.getrandbits(16), "bytes_out": chance.getrandbits(16),
+            "patches": chance.getrandbits(segment()["patches"].width),
+        } for index in range(count)]
+
+    def shared(self, width):
+        return pack(tx_context(width // 128), {
+            "context": context(self.sa, self.powers), "next_header": self.next_header})
+
+    def check(self, frame, job):
+        place = {"enable": self.seal, "offset": frame["text_offset"]}
+        wanted = {
+            "verdict": {"status": self.status, "sa": frame["sa"], "last": frame["last"]},
+            "event": {"status": self.status, "first": frame["first"],
+                      "last": frame["last"],
+                      "bytes_in": frame["bytes_in"],
+                      "bytes_out": frame["bytes_out"] if self.keep else 0},
+            "keep": self.keep, "seal": self.seal, "again": not frame["first"],
+            "edited": frame["edited"], "patches": frame["patches"], "place": place,
+            "payload": {"enable": self.lso, "offset": frame["header_bytes"]},
+        }
+        if self.seal:
+            wanted |= self.expected_orders(frame)
+        else:
+            assert not job["header"]["enable"] and not job["span"]["enable"]
+        assert {name: job[name] for name in wanted} == wanted
+
+    def expected_orders(self, frame):
+        """All that counts when the frame is sealed."""
+        sa, sequence = self.sa, frame["sequence"]
+        iv = seqiv.iv(sequence, sa.seqiv_salt)
+        aad = esp.aad(sa, sequence)
+        return {
+            "header": {"enable": 1, "esp_offset": frame["esp_offset"],
+                       "sequence": sequence & 0xFFFFFFFF, "iv": int.from_bytes(iv, "big")},
+            "span": {"enable": 1, "offset": frame["text_offset"],
+                     "bytes": frame["payload_bytes"]},
+            "trailer": {"generate": not frame["trailer"], "next_header": self.next_header},
+            "packet": {
+                "parameters": {
+                    "key": int.from_bytes(sa.key, "little"),
+                    "key_size": sa.key_size,
+                    "nonce": int.from_bytes(esp.nonce(sa, iv), "little"),
+                    "aad_bytes": len(aad),
+                    "text_bytes": frame["text_bytes"],
+                    "decrypt": 0,
+                    "powers": self.powers,
+                },
+                "aad": int.from_bytes(aad, "little"),
+            },
+            "icv_size": sa.icv,
+            "seqiv": {"spi": sa.spi, "sequence": sequence, "iv": int.from_bytes(iv, "big")},
+        }
+
+
+ONLY_SEALED = ("header", "trailer", "packet", "icv_size", "seqiv")
+
+
+def relevant(width):
+    """Takes out of a job what does not count when its frame is not sealed."""
+    layout = tx_job(width // 128)
+    sealed_bits = sum(((1 << layout[name].width) - 1) << layout[name].offset
+                      for name in ONLY_SEALED)
+
+    def part(word):
+        return word if word >> layout["seal"].offset & 1 else word & ~sealed_bits
+
+    return part
+
+
+@cocotb.test()
+@cocotb.parametrize(width=bench_widths(), gaps=[(0.0, 0.0), (0.3, 0.3)])
+async def orders_are_those_that_seal_as_the_model_does(dut, width, gaps):
+    await start_clock_and_reset(dut)
+    chance = random.Random(cocotb.RANDOM_SEED)
+    idle, stall = gaps
+    ports = Ports(dut, width, idle=idle, stall=stall)
+    frames, contexts = ports.source("segment"), ports.source("context")
+    jobs = ports.sink("o", relevant(width))
+    requests = [Request(chance, width) for _ in range(REQUESTS)]
+    given = [(request, frame) for request in requests for frame in request.frames]
+    start = ports.clock
+    frames.send(*(pack(segment(), frame) for _, frame in given))
+    contexts.send(*(request.shared(width) for request in requests if request.seal))
+    words = await jobs.receive(len(given))
+    for (request, frame), word in zip(given, words, strict=True):
+        request.check(frame, unpack(tx_job(width // 128), word))
+    if not idle:
+        assert ports.clock - start <= len(given) + 3
+    await contexts.drained()
+
+
+def test_orders_follow_the_model():
+    simulate_widths(TxDispatch, name="tx_dispatch", module=__name__, seed=1)
