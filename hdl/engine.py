@@ -126,7 +126,7 @@ class Engine(wiring.Component):
         wiring.connect(m, registers.command, sas.command)
         wiring.connect(m, sas.response, registers.response)
         m.d.comb += [
-            sas.hash_key.eq(registers.hash_key),
+            sas.table_key.eq(registers.table_key),
             registers.rx_empty.eq(sas.rx_empty),
             self.irq.eq(registers.irq),
             registers.rx_stopped.eq(registers.quiesce),

@@ -3,9 +3,11 @@
 A byte stream lies in a word with its first byte in bits 7:0, as on AXI4-Stream.
 """
 
+from amaranth.hdl import Value
 from amaranth.lib import data
 from amaranth.utils import ceil_log2
 
+from espnic.model.interface.codes import STATUS_BITS, IcvSize
 from espnic.model.interface.layouts import (
     EVENT,
     HANDLE_BITS,
@@ -89,12 +91,12 @@ def has_spare_lane(lanes: int) -> bool:
 
 
 def hash_power_count(lanes: int) -> int:
-    """Powers of the hash key that GHASH needs: as many as blocks share its last slots."""
+    """Powers of the hash subkey that GHASH needs: as many as blocks share its last slots."""
     return GHASH_STAGES * lanes + ghash_lanes(lanes) - lanes
 
 
 def hash_powers(lanes: int) -> data.ArrayLayout:
-    """Powers H^1, H^2 ... of the hash key, H^1 at index 0.
+    """Powers H^1, H^2 ... of the hash subkey, H^1 at index 0.
 
     A field element lies as its block does: first byte in bits 7:0, so the
     coefficient of x^0 is bit 7 (NIST SP 800-38D, 6.3).
@@ -118,6 +120,23 @@ def sa_context(lanes: int) -> data.StructLayout:
         "key": 256,
         "powers": hash_powers(lanes),
     })
+
+
+def found_sa(lanes: int) -> data.StructLayout:
+    """What a packet learns of its SA. ``context`` means nothing without ``hit``."""
+    return data.StructLayout({"hit": 1, "sa": HANDLE_BITS, "context": sa_context(lanes)})
+
+
+def received_sa(lanes: int) -> data.StructLayout:
+    """What a received packet learns of its SA: also where its replay window begins, modulo 2^64,
+    which means nothing without a window."""
+    return data.StructLayout({**found_sa(lanes).members, "bottom": 64})
+
+
+def icv_bytes(size: Value) -> Value:
+    """Length in bytes of an ICV of an ``IcvSize``."""
+    step = IcvSize.ICV12.bytes - IcvSize.ICV8.bytes
+    return IcvSize.ICV8.bytes + size * step
 
 
 def gcm_parameters(lanes: int) -> data.StructLayout:
@@ -155,11 +174,23 @@ def gcm_beat(width: int) -> data.StructLayout:
     })
 
 
+RxEvent = data.StructLayout({"status": STATUS_BITS, "bytes": LENGTH_BITS})
+"""A frame received: ``RxStatus`` and its length. An oversize frame is counted as not leaving."""
+
+TxEvent = data.StructLayout({
+    "status": STATUS_BITS, "first": 1, "last": 1, "bytes_in": SUPER_LENGTH_BITS,
+    "bytes_out": LENGTH_BITS})
+"""A frame of a request to send, or a refused request: ``TxStatus``, and its length as it leaves.
+
+``first`` and ``last`` of its request; with ``first`` ``bytes_in`` is the request's length, else 0.
+"""
+
+
 __all__ = [
     "GHASH_STAGES", "HANDLE_BITS", "HEADER_OFFSET_BITS", "IN_FLIGHT_BITS", "IPV4_BITS",
     "LENGTH_BITS", "MSS_BITS", "SUPER_LENGTH_BITS", "Event", "LookupKey", "RxCompletion",
-    "RxLookedUp",
-    "RxParsed", "SaCommand", "SaResponse", "TxDescriptor", "TxSeqiv", "TxVerdict", "beat",
-    "gcm_beat", "gcm_parameters", "ghash_lanes", "has_spare_lane", "hash_power_count",
-    "hash_powers", "lookup_key", "sa_context", "struct",
+    "RxEvent", "RxLookedUp", "RxParsed", "SaCommand", "SaResponse", "TxDescriptor", "TxEvent",
+    "TxSeqiv", "TxVerdict", "beat", "found_sa", "gcm_beat", "gcm_parameters", "ghash_lanes",
+    "has_spare_lane", "hash_power_count", "hash_powers", "icv_bytes", "lookup_key",
+    "received_sa", "sa_context", "struct",
 ]

@@ -107,22 +107,22 @@
 #define ESPNIC_BURST_CLOCKS 0x034u
 
 /* W: secret key of the look-up hash; SLVERR unless the receive table is empty and no command runs. */
-#define ESPNIC_HASH_KEY0 0x040u
+#define ESPNIC_TABLE_KEY0 0x040u
 
 /* W: secret key of the look-up hash; SLVERR unless the receive table is empty and no command runs. */
-#define ESPNIC_HASH_KEY1 0x044u
+#define ESPNIC_TABLE_KEY1 0x044u
 
 /* W: secret key of the look-up hash; SLVERR unless the receive table is empty and no command runs. */
-#define ESPNIC_HASH_KEY2 0x048u
+#define ESPNIC_TABLE_KEY2 0x048u
 
 /* W: secret key of the look-up hash; SLVERR unless the receive table is empty and no command runs. */
-#define ESPNIC_HASH_KEY3 0x04cu
+#define ESPNIC_TABLE_KEY3 0x04cu
 
 /* W: secret key of the look-up hash; SLVERR unless the receive table is empty and no command runs. */
-#define ESPNIC_HASH_KEY4 0x050u
+#define ESPNIC_TABLE_KEY4 0x050u
 
 /* W: secret key of the look-up hash; SLVERR unless the receive table is empty and no command runs. */
-#define ESPNIC_HASH_KEY5 0x054u
+#define ESPNIC_TABLE_KEY5 0x054u
 
 /* R: The oldest event; 0 when there is none. */
 #define ESPNIC_EVENT 0x060u

@@ -15,6 +15,7 @@ from cocotbext.axi import AxiLiteBus, AxiLiteMaster
 
 from espnic.model.esp import esp, trailer
 from espnic.model.interface.codes import (
+    ESP_TEXT_OFFSET,
     FRAME_BYTES_MAX,
     EventKind,
     RxStatus,
@@ -95,7 +96,7 @@ def request(sa, sequence, payload):
 
 def wire_frame(sa, step):
     """What the request must leave as under this SA."""
-    payload = step.data[ESP_OFFSET + esp.TEXT_OFFSET:]
+    payload = step.data[ESP_OFFSET + ESP_TEXT_OFFSET:]
     text = payload + trailer.build(len(payload), step.descriptor["next_header"])
     return step.data[:ESP_OFFSET] + esp.seal(sa, step.descriptor["sequence"], text).packet
 

@@ -17,7 +17,7 @@ from tests.support.gcm_packets import number, packed, powers_of
 
 
 class Hashing:
-    """One packet: its hash key and its blocks, slot by slot."""
+    """One packet: its hash subkey and its blocks, slot by slot."""
 
     def __init__(self, chance, lanes, slots):
         self.lanes = lanes
@@ -35,7 +35,7 @@ class Hashing:
     def result(self):
         blocks = [self.ahead] * bool(self.ahead)
         blocks += [block for slot in self.slots for block in slot]
-        return number(gcm.ghash_values(gcm.hash_key(self._key), blocks)[-1])
+        return number(gcm.ghash_values(gcm.hash_subkey(self._key), blocks)[-1])
 
     def stimulus(self, wrong=lambda exponent, tail: (exponent, tail)):
         """Packed slots; ``wrong`` may spoil exponent and tail."""

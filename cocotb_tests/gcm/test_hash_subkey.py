@@ -1,4 +1,4 @@
-"""The hash key unit against the model: powers, latency, and nothing left behind."""
+"""The hash subkey unit against the model: powers, latency, and nothing left behind."""
 
 import os
 import random
@@ -6,7 +6,7 @@ import random
 import cocotb
 import pytest
 
-from espnic.hdl.gcm.hash_subkey import CipherKey, HashKey
+from espnic.hdl.gcm.hash_subkey import CipherKey, HashSubkey
 from espnic.hdl.layouts import hash_power_count
 from espnic.model.interface.codes import KeySize
 from espnic.sim.agents.stream import CLOCK_NS, StreamSink, StreamSource, start_clock_and_reset
@@ -45,7 +45,7 @@ async def latency_is_as_stated(dut):
         taken = cocotb.simtime.get_sim_time("ns")
         assert await sink.receive(1) == [powers_of(key, hash_power_count(lanes))]
         clocks = (cocotb.simtime.get_sim_time("ns") - taken) / CLOCK_NS
-        assert clocks == HashKey(lanes).latency(size)
+        assert clocks == HashSubkey(lanes).latency(size)
 
 
 @cocotb.test()
@@ -63,8 +63,8 @@ async def nothing_of_the_key_stays_on_the_output(dut):
 @pytest.mark.parametrize("lanes, simulator", [
     (1, "icarus"), (1, "verilator"), (2, "verilator"), (4, "verilator"),
 ])
-def test_hash_key(lanes, simulator):
+def test_hash_subkey(lanes, simulator):
     simulate(
-        HashKey(lanes), name=f"hash_key_l{lanes}", module=__name__, simulator=simulator,
+        HashSubkey(lanes), name=f"hash_subkey_l{lanes}", module=__name__, simulator=simulator,
         seed=lanes, environment={"LANES": str(lanes)},
     )

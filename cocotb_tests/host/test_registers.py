@@ -12,9 +12,8 @@ from cocotb.utils import get_sim_time
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiResp
 
 from espnic.hdl.host.axi_lite import axi_lite
-from espnic.hdl.host.registers import Registers, RxEvent, TxEvent
-from espnic.hdl.layouts import HANDLE_BITS, Event
-from espnic.hdl.sa.contexts import found_sa
+from espnic.hdl.host.registers import Registers
+from espnic.hdl.layouts import HANDLE_BITS, Event, RxEvent, TxEvent, found_sa
 from espnic.hdl.sa.store import SaStore
 from espnic.model.device.device import Device
 from espnic.model.device.register_file import RegisterFile, SlaveError
@@ -94,7 +93,7 @@ class Device16(wiring.Component):
         wiring.connect(m, block.command, store.command)
         wiring.connect(m, block.response, store.response)
         m.d.comb += [
-            store.hash_key.eq(block.hash_key),
+            store.table_key.eq(block.table_key),
             block.rx_empty.eq(store.rx_empty),
             self.irq.eq(block.irq),
             self.quiesce.eq(block.quiesce),
@@ -273,7 +272,7 @@ async def commands_give_what_the_model_gives(dut):
     chance, axil = await start(dut)
     stall(axil, chance)
     driver, device = Driver(axil), Device(FEATURES)
-    await driver.set_hash_key(chance.getrandbits(32 * registers.HASH_KEY_WORDS))
+    await driver.set_table_key(chance.getrandbits(32 * registers.TABLE_KEY_WORDS))
     keys = random_lookup_keys(chance, 4)
     handles = [0, 1, 2, SAS - 1, SAS]
     for _ in range(60):
@@ -301,7 +300,7 @@ async def a_running_command_and_its_parameters_cannot_be_disturbed(dut):
     driver = Driver(axil)
     await driver.write(BY_NAME["SA_SPI"], 77)
     await driver.write(registers.SA_DOORBELL, SaOperation.ADD | 1 << 16)
-    refused = [registers.SA_DOORBELL, *registers.SA_PARAMETERS, *registers.HASH_KEY]
+    refused = [registers.SA_DOORBELL, *registers.SA_PARAMETERS, *registers.TABLE_KEY]
     chance.shuffle(refused)
     for register in refused[:12]:
         assert await write_word(axil, register.offset, 0xFFFFFFFF) == AxiResp.SLVERR, register.name
@@ -311,16 +310,16 @@ async def a_running_command_and_its_parameters_cannot_be_disturbed(dut):
 
 
 @cocotb.test()
-async def the_hash_key_changes_only_while_no_receive_sa_is_there(dut):
+async def the_table_key_changes_only_while_no_receive_sa_is_there(dut):
     chance, axil = await start(dut)
     driver = Driver(axil)
     key = LOOKUP_KEY.unpack(random_lookup_keys(chance, 1)[0])
     for _ in range(3):
-        await driver.set_hash_key(chance.getrandbits(32 * registers.HASH_KEY_WORDS))
+        await driver.set_table_key(chance.getrandbits(32 * registers.TABLE_KEY_WORDS))
         added = await driver.sa_command(operation=SaOperation.ADD, sa=1, **key)
         assert added == SaResult.OK
-        with pytest.raises(RegisterError, match="HASH_KEY0: SLVERR"):
-            await driver.set_hash_key(0)
+        with pytest.raises(RegisterError, match="TABLE_KEY0: SLVERR"):
+            await driver.set_table_key(0)
         # The key still finds what it placed.
         again = await driver.sa_command(operation=SaOperation.ADD, sa=2, **key)
         assert again == SaResult.EEXIST
@@ -455,7 +454,7 @@ class Twins:
 
 
 QUIESCE_AND_HASH = {BY_NAME["CONTROL"].offset,
-                    *(register.offset for register in registers.HASH_KEY)}
+                    *(register.offset for register in registers.TABLE_KEY)}
 """What the twins leave alone: the bench has no datapath, the model no hash."""
 
 

@@ -9,7 +9,13 @@ from espnic.hdl.lso.header_probe import probe_record
 from espnic.hdl.lso.segmenter import Segmenter, segment, segment_plan
 from espnic.model.device import segment as golden
 from espnic.model.esp import trailer
-from espnic.model.interface.codes import IPPROTO_UDP, IcvSize, TxOperation, TxStatus
+from espnic.model.interface.codes import (
+    ESP_TEXT_OFFSET,
+    IPPROTO_UDP,
+    IcvSize,
+    TxOperation,
+    TxStatus,
+)
 from espnic.model.net import checksum
 from espnic.sim.agents.beats import pack, unpack
 from espnic.sim.agents.stream import StreamSink, StreamSource, start_clock_and_reset
@@ -18,7 +24,6 @@ from tests.support.super_frames import random_super_frame
 
 CASES = 100
 SEGMENTS_MAX = 8
-ESP_BYTES = 16
 LSO = os.environ.get("LSO", "1") == "1"
 """Whether the segmenter of this simulation takes super-frames."""
 
@@ -73,7 +78,7 @@ class SuperFrame:
             "sa": chance.getrandbits(16), "keep": 1, "seal": self.seal, "lso": 1, "checksum": 1,
             "edited": 1, "udp": values["l4_protocol"] == IPPROTO_UDP,
             "tunnel": self.seal and values["l3_offset"] != values["outer_offset"],
-            "text_offset": values["esp_offset"] + ESP_BYTES, "icv_bytes": self.icv,
+            "text_offset": values["esp_offset"] + ESP_TEXT_OFFSET, "icv_bytes": self.icv,
             "bytes": len(self.frame), "payload_bytes": len(self.frame) - header_bytes,
             "sequence": self.sequence,
         }
@@ -90,7 +95,7 @@ class SuperFrame:
                 "bytes_in": 0 if index else len(self.frame), "bytes_out": len(clear),
             }
             if self.seal:
-                payload_bytes = len(clear) - self.values["esp_offset"] - ESP_BYTES
+                payload_bytes = len(clear) - self.values["esp_offset"] - ESP_TEXT_OFFSET
                 text_bytes = payload_bytes + len(trailer.build(payload_bytes, 0))
                 expected |= {
                     "payload_bytes": payload_bytes, "text_bytes": text_bytes,

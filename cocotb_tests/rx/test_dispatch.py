@@ -4,12 +4,12 @@ import random
 
 import cocotb
 
+from espnic.hdl.layouts import received_sa
 from espnic.hdl.rx.dispatch import RxDispatch, rx_job
 from espnic.hdl.rx.parser import rx_header
-from espnic.hdl.sa.contexts import received_sa
 from espnic.model.esp import esn, esp
 from espnic.model.esp.replay import Window
-from espnic.model.interface.codes import ESP_TRAILER_MIN_BYTES, IcvSize, RxStatus
+from espnic.model.interface.codes import ESP_TEXT_OFFSET, ESP_TRAILER_MIN_BYTES, IcvSize, RxStatus
 from espnic.model.sa.sa import DEVICE_WINDOWS
 from espnic.sim.agents.beats import pack, unpack
 from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
@@ -29,7 +29,7 @@ class Case:
         self.powers = chance.getrandbits(power_bits(width))
         self.status = chance.choice(REJECTED) if chance.random() < 0.2 else RxStatus.OK
         self.esp_offset = chance.randrange(34, 80, 4)
-        self.least = esp.TEXT_OFFSET + ESP_TRAILER_MIN_BYTES + self.sa.icv.bytes
+        self.least = ESP_TEXT_OFFSET + ESP_TRAILER_MIN_BYTES + self.sa.icv.bytes
         self.esp_bytes = chance.choice((
             8, self.least - 1, self.least, self.least + 1, chance.randrange(8, 1 << 16), 65535))
         self.sequence = chance.choice((
@@ -53,7 +53,7 @@ class Case:
             "parsed": parsed, "iv": int.from_bytes(self.iv, "big"), "short": self.short,
             "room": room})
 
-    def looked_up(self, width, chance):
+    def found_sa(self, width, chance):
         layout = received_sa(width // 128)
         if self.status != RxStatus.OK:
             return chance.getrandbits(layout.size)
@@ -91,10 +91,10 @@ class Case:
         if sa.esn and not sa.device_window:
             high = esn.device_high(self.sequence, sa.esn_high, sa.esn_overlap)
         aad = esp.aad(sa, high << 32 | self.sequence)
-        text_bytes = self.esp_bytes - esp.TEXT_OFFSET - sa.icv.bytes
+        text_bytes = self.esp_bytes - ESP_TEXT_OFFSET - sa.icv.bytes
         return {
             "open": 1,
-            "span": {"enable": 1, "offset": offset + esp.TEXT_OFFSET,
+            "span": {"enable": 1, "offset": offset + ESP_TEXT_OFFSET,
                      "bytes": text_bytes + sa.icv.bytes},
             "text_bytes": text_bytes,
             "packet": {
@@ -139,7 +139,7 @@ async def jobs_follow_the_rules(dut, width):
     cases = [Case(chance, width) for _ in range(500)]
     assert {case.expected_status() for case in cases} == set(RxStatus) - {RxStatus.OVERSIZE}
     headers.send(*(case.header() for case in cases))
-    sas.send(*(case.looked_up(width, chance) for case in cases))
+    sas.send(*(case.found_sa(width, chance) for case in cases))
     for case, word in zip(cases, await jobs.receive(len(cases)), strict=True):
         case.check(word, width)
 
@@ -154,7 +154,7 @@ async def a_frame_goes_every_clock(dut, width):
     cases = [Case(chance, width) for _ in range(100)]
     start = ports.clock
     headers.send(*(case.header() for case in cases))
-    sas.send(*(case.looked_up(width, chance) for case in cases))
+    sas.send(*(case.found_sa(width, chance) for case in cases))
     await jobs.receive(len(cases))
     assert ports.clock - start <= len(cases) + 3
 

@@ -9,6 +9,7 @@ from cocotb.triggers import ClockCycles
 from espnic.hdl.rx.parser import RxParser, rx_header
 from espnic.model.interface.codes import (
     ESP_HEADER_BYTES,
+    ESP_TEXT_OFFSET,
     ESP_TRAILER_MIN_BYTES,
     ETHERTYPE_IPV4,
     ETHERTYPE_IPV6,
@@ -31,7 +32,6 @@ from espnic.sim.agents.side_by_side import Ports, bench_features, bench_widths, 
 from espnic.sim.agents.stream import start_clock_and_reset
 from espnic.sim.traffic.frames import OF_FRAMES
 
-IV_END = ESP_HEADER_BYTES + 8
 ESP = bytes.fromhex("11223344 00000007 0102030405060708") + bytes(range(40))
 LATENCY = 3
 
@@ -125,12 +125,12 @@ def expected(frame):
     status, parsed = parse(frame)
     if parsed is None:
         return {"parsed": {"status": status}, "iv": 0, "short": 0, "room": 0}
-    iv = frame[parsed.esp_offset + ESP_HEADER_BYTES:parsed.esp_offset + IV_END]
-    short = len(frame) < parsed.esp_offset + IV_END
+    iv = frame[parsed.esp_offset + ESP_HEADER_BYTES:parsed.esp_offset + ESP_TEXT_OFFSET]
+    short = len(frame) < parsed.esp_offset + ESP_TEXT_OFFSET
     return {"parsed": parsed.fields(), "iv": 0 if short else int.from_bytes(iv, "big"),
             "short": short,
             "room": sum(1 << size for size in IcvSize if parsed.esp_bytes
-                        >= IV_END + ESP_TRAILER_MIN_BYTES + size.bytes)}
+                        >= ESP_TEXT_OFFSET + ESP_TRAILER_MIN_BYTES + size.bytes)}
 
 
 def without_unspecified(word):
@@ -209,7 +209,7 @@ async def the_header_comes_3_clocks_after_the_iv(dut, width):
     for frame in (frame for frame in good_frames() if parse(frame)[1]):
         frame += bytes(10 * width // 8)
         source.send(*to_beats(width, frame))
-        iv_end = parse(frame)[1].esp_offset + IV_END
+        iv_end = parse(frame)[1].esp_offset + ESP_TEXT_OFFSET
         clocks = 0
         while not int(valid.value):
             await ClockCycles(dut.clk, 1)

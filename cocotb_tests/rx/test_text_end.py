@@ -5,8 +5,7 @@ import random
 import cocotb
 from cocotb.triggers import ClockCycles
 
-from espnic.hdl.rx.text_end import TextEnd
-from espnic.hdl.rx.verdict import opened_text
+from espnic.hdl.rx.text_end import TextEnd, opened_text
 from espnic.sim.agents.beats import pack, to_beats
 from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
 from espnic.sim.agents.stream import start_clock_and_reset

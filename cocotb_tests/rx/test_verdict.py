@@ -11,10 +11,11 @@ from cocotb_tests.sa.test_usage import COMMIT
 from espnic.hdl.flow.frame_ingress import frame_end
 from espnic.hdl.rx.dispatch import rx_record
 from espnic.hdl.rx.icv_split import received_icv
-from espnic.hdl.rx.verdict import RxVerdict, opened_text, rx_verdict
+from espnic.hdl.rx.text_end import opened_text
+from espnic.hdl.rx.verdict import RxVerdict, rx_verdict
 from espnic.hdl.sa.replay_windows import WindowAnswer
-from espnic.model.esp import esp
 from espnic.model.interface.codes import (
+    ESP_TEXT_OFFSET,
     ESP_TRAILER_MIN_BYTES,
     FRAME_BYTES_MAX,
     IcvSize,
@@ -39,7 +40,7 @@ class Case:
         self.esp_offset = chance.randrange(34, 80, 4)
         self.text_bytes = chance.choice((2, 3, 4, 257, 258, chance.randrange(2, 9000)))
         self.icv = chance.choice(list(IcvSize))
-        self.esp_end = (self.esp_offset + esp.TEXT_OFFSET + self.text_bytes + self.icv.bytes)
+        self.esp_end = (self.esp_offset + ESP_TEXT_OFFSET + self.text_bytes + self.icv.bytes)
         self.frame_bytes = self.esp_end + chance.choice((0, 0, 0, 1, 6, -1))
         self.oversize = chance.random() < 0.1
         if self.oversize:
@@ -131,7 +132,7 @@ class Case:
                 "esp_offset": self.esp_offset, "next_header": self.next_header,
                 "trailer_bytes": self.pad_length + ESP_TRAILER_MIN_BYTES + self.icv.bytes,
                 "checksum": self.packet_sum, "checksum_status": RxChecksum.NONE}
-            assert verdict["text_offset"] == self.esp_offset + esp.TEXT_OFFSET
+            assert verdict["text_offset"] == self.esp_offset + ESP_TEXT_OFFSET
         assert verdict["completion"] == completion
         assert verdict["bytes"] == self.frame_bytes
         assert verdict["text_beats"] == (self.beats if self.opened else 0)

@@ -11,7 +11,6 @@ from cocotb.utils import get_sim_time
 from espnic.hdl.layouts import struct
 from espnic.hdl.sa.lookup import SaLookup
 from espnic.hdl.sa.lookup_control import (
-    HASH_KEY_DEFAULT,
     MOVES_MAX,
     OVERFLOW_ENTRIES,
     SERIAL_BITS,
@@ -23,14 +22,15 @@ from espnic.hdl.sa.lookup_control import (
     table_bits,
 )
 from espnic.model.interface.layouts import HANDLE_BITS, LOOKUP_KEY, Field, Layout
+from espnic.model.interface.registers import TABLE_KEY_DEFAULT
 from espnic.sim.agents.stream import CLOCK_NS, StreamSink, StreamSource, start_clock_and_reset
 from espnic.sim.build.builds import simulate
 from tests.support.lookup_places import (
     COLLIDING,
     Places,
     colliding_keys,
-    random_hash_key,
     random_keys,
+    random_table_key,
     run_of_spis,
 )
 from tests.support.sa_bench import memories_of
@@ -51,15 +51,15 @@ MOVES_SEEN_MIN = 5
 class Table:
     """Drives the request port of the block, and the algorithm beside it."""
 
-    def __init__(self, dut, hash_key: int, *, seed: int | None = None) -> None:
+    def __init__(self, dut, table_key: int, *, seed: int | None = None) -> None:
         """``seed``: of random gaps and stalls, else there are none."""
         self.sas = int(os.environ["SAS"])
-        self.places = Places(self.sas, hash_key)
+        self.places = Places(self.sas, table_key)
         self.answers: dict[int, int] = {}
         """Packed answer for each key in the table."""
         self.walking: list[int] = []
         """The keys that the last insertion moved."""
-        dut.hash_key.value = hash_key
+        dut.table_key.value = table_key
         noise = 0.0 if seed is None else 0.2
         self._source = StreamSource(dut, "request", seed=seed or 0, idle=noise)
         self._sink = StreamSink(dut, "reply", seed=seed or 0, stall=noise)
@@ -166,7 +166,7 @@ class Lookups:
 async def entries_move_until_every_handle_is_used_and_a_look_up_never_misses_one(dut):
     chance = random.Random(cocotb.RANDOM_SEED)
     await start_clock_and_reset(dut)
-    table = Table(dut, random_hash_key(chance))
+    table = Table(dut, random_table_key(chance))
     keys = random_keys(chance, 2 * table.sas, ipv6=os.environ["IPV6"] == "1")
     lookups = Lookups(dut, table, chance, keys)
     fresh = list(keys)
@@ -188,7 +188,7 @@ async def entries_move_until_every_handle_is_used_and_a_look_up_never_misses_one
 async def a_table_filled_beyond_its_handles_refuses_keys_and_loses_none(dut):
     chance = random.Random(cocotb.RANDOM_SEED)
     await start_clock_and_reset(dut)
-    table = Table(dut, random_hash_key(chance), seed=cocotb.RANDOM_SEED)
+    table = Table(dut, random_table_key(chance), seed=cocotb.RANDOM_SEED)
     keys = random_keys(chance, 2 * table.sas)
     lookups = Lookups(dut, table, chance, keys)
     for turn in range(3 * table.sas):
@@ -206,11 +206,11 @@ async def a_table_filled_beyond_its_handles_refuses_keys_and_loses_none(dut):
 
 
 @cocotb.test()
-async def keys_that_collide_under_the_default_hash_key_fit_under_a_secret_one(dut):
+async def keys_that_collide_under_the_default_table_key_fit_under_a_secret_one(dut):
     chance = random.Random(cocotb.RANDOM_SEED)
     await start_clock_and_reset(dut)
-    table = Table(dut, random_hash_key(chance))
-    keys = colliding_keys(chance, table.sas, HASH_KEY_DEFAULT, table.sas - 1)
+    table = Table(dut, random_table_key(chance))
+    keys = colliding_keys(chance, table.sas, TABLE_KEY_DEFAULT, table.sas - 1)
     lookups = Lookups(dut, table, chance, keys)
     for key in keys:
         assert await table.add(key, lookups)
@@ -221,9 +221,9 @@ async def keys_that_collide_under_the_default_hash_key_fit_under_a_secret_one(du
 async def keys_that_collide_are_refused_and_push_none_out(dut):
     chance = random.Random(cocotb.RANDOM_SEED)
     await start_clock_and_reset(dut)
-    table = Table(dut, HASH_KEY_DEFAULT)
+    table = Table(dut, TABLE_KEY_DEFAULT)
     others = run_of_spis(chance, table.sas // 4)
-    colliding = colliding_keys(chance, table.sas, HASH_KEY_DEFAULT, COLLIDING_MAX + 4)
+    colliding = colliding_keys(chance, table.sas, TABLE_KEY_DEFAULT, COLLIDING_MAX + 4)
     lookups = Lookups(dut, table, chance, [*others, *colliding])
     for key in [*others, *colliding]:
         await table.add(key, lookups)

@@ -11,10 +11,10 @@ import pytest
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from cocotb_tests.sa.test_usage import COMMIT
-from espnic.hdl.gcm.hash_subkey import HashKey
-from espnic.hdl.layouts import struct
+from espnic.hdl.gcm.hash_subkey import HashSubkey
+from espnic.hdl.layouts import found_sa, struct
 from espnic.hdl.sa.commands import FENCE_CLOCKS
-from espnic.hdl.sa.contexts import SaContexts, found_sa
+from espnic.hdl.sa.contexts import SaContexts
 from espnic.hdl.sa.lookup import SaLookup
 from espnic.hdl.sa.lookup_control import OVERFLOW_ENTRIES, WAYS, hash_bits
 from espnic.hdl.sa.store import SaStore, ram_bits_per_sa
@@ -216,7 +216,7 @@ class LookupEachClock:
 async def any_command_under_a_look_up_each_clock(dut):
     chance = random.Random(cocotb.RANDOM_SEED)
     await start_clock_and_reset(dut)
-    dut.hash_key.value = chance.getrandbits(len(dut.hash_key))
+    dut.table_key.value = chance.getrandbits(len(dut.table_key))
     commands = Commands(dut)
     keys = random_lookup_keys(chance, 8)
     commands.watch(dut, keys)
@@ -238,7 +238,7 @@ async def any_command_under_a_look_up_each_clock(dut):
 async def a_slot_given_to_another_sa_never_mixes_their_keys(dut):
     chance = random.Random(cocotb.RANDOM_SEED)
     await start_clock_and_reset(dut)
-    dut.hash_key.value = chance.getrandbits(len(dut.hash_key))
+    dut.table_key.value = chance.getrandbits(len(dut.table_key))
     commands = Commands(dut)
     keys = random_lookup_keys(chance, 2)
     commands.watch(dut, keys)
@@ -256,7 +256,7 @@ async def a_slot_given_to_another_sa_never_mixes_their_keys(dut):
 async def every_handle_but_0_holds_an_sa(dut):
     chance = random.Random(cocotb.RANDOM_SEED)
     await start_clock_and_reset(dut)
-    dut.hash_key.value = chance.getrandbits(len(dut.hash_key))
+    dut.table_key.value = chance.getrandbits(len(dut.table_key))
     commands = Commands(dut)
     keys = random_lookup_keys(chance, SAS + 1)
     commands.watch(dut, keys)
@@ -344,7 +344,7 @@ async def free_waits_for_the_frames_of_its_direction_that_were_in_flight(dut):
 async def flush_misses_at_once_and_leaves_no_sa_and_no_key(dut):
     chance = random.Random(cocotb.RANDOM_SEED)
     await start_clock_and_reset(dut)
-    dut.hash_key.value = COLLIDING
+    dut.table_key.value = COLLIDING
     commands = Commands(dut)
     keys = random_lookup_keys(chance, WAYS + OVERFLOW_ENTRIES)
     commands.watch(dut, keys)
@@ -439,7 +439,7 @@ async def an_add_of_what_is_no_sa_is_refused(dut):
 async def without_a_place_an_add_is_refused_with_enospc_and_no_sa_is_lost(dut):
     chance = random.Random(cocotb.RANDOM_SEED)
     await start_clock_and_reset(dut)
-    dut.hash_key.value = COLLIDING
+    dut.table_key.value = COLLIDING
     commands = Commands(dut)
     fitting = WAYS + OVERFLOW_ENTRIES
     keys = random_lookup_keys(chance, fitting + 2)
@@ -483,7 +483,7 @@ async def free_and_reset_overwrite_keys_with_zeros(dut):
 async def reset_forgets_every_sa_and_commands_wait_for_the_sweep(dut):
     chance = random.Random(cocotb.RANDOM_SEED)
     await start_clock_and_reset(dut)
-    dut.hash_key.value = chance.getrandbits(len(dut.hash_key))
+    dut.table_key.value = chance.getrandbits(len(dut.table_key))
     keys = random_lookup_keys(chance, SAS)
     commands = Commands(dut)
     for moment in (None, *(chance.randrange(250) for _ in range(4))):
@@ -524,7 +524,7 @@ async def commands_take_the_clocks_of_the_docstrings(dut):
     await ClockCycles(dut.clk, 2 * SAS)
     search = 169 + hash_bits(SAS)
     for size in KeySize:
-        add = 4 + HashKey(LANES).latency(size)
+        add = 4 + HashSubkey(LANES).latency(size)
         for direction, looked_up in ((SaDirection.RX, search), (SaDirection.TX, 0)):
             common = {"direction": direction, "sa": 1, "key_size": size, "esn": 1, "spi": 1}
             for operation, select, clocks in (

@@ -7,11 +7,11 @@ import cocotb
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from cocotb_tests.sa.test_usage import COMMIT
-from espnic.hdl.rx.dispatch import looked_up
+from espnic.hdl.layouts import found_sa
 from espnic.hdl.tx.check import DIVISION_STEPS, TxCheck, tx_frame, tx_request
 from espnic.model.device.device import Device
-from espnic.model.esp import esp
 from espnic.model.interface.codes import (
+    ESP_TEXT_OFFSET,
     FRAME_BYTES_MAX,
     IPPROTO_TCP,
     IPPROTO_UDP,
@@ -51,7 +51,7 @@ class Case:
         self.descriptor["next_header"] = chance.randrange(256)
         if chance.random() < 0.95:
             self.write_spi()
-        self.noise = chance.getrandbits(looked_up(width // 128).size - 1) << 1
+        self.noise = chance.getrandbits(found_sa(width // 128).size - 1) << 1
         device = Device(replace(bench_features(), sas=HANDLES))
         self.asks = bool(self.descriptor["operation"])
         self.expired = chance.random() < 0.1
@@ -87,9 +87,9 @@ class Case:
         offset = chance.choice((
             *range(34, 82, 4), 254, chance.choice((30, 33, 35, 36, chance.randrange(256)))))
         trailer = chance.random() < 0.5
-        behind = esp.TEXT_OFFSET + chance.choice((
+        behind = ESP_TEXT_OFFSET + chance.choice((
             0, 1, 3, 4, 8, 4 * chance.randrange(300), chance.randrange(200),
-            chance.randrange(-esp.TEXT_OFFSET, 0)))
+            chance.randrange(-ESP_TEXT_OFFSET, 0)))
         frame = bytearray(chance.randbytes(offset + behind))
         if trailer:
             frame += self.random_trailer(chance)
@@ -105,7 +105,7 @@ class Case:
                 + bytes(2 * chance.randrange(2)) + bytes(self.sa.icv.bytes))
 
     def random_checksum(self, chance, esp_offset, frame_bytes):
-        at = esp_offset + esp.TEXT_OFFSET + chance.choice((0, 20, 40, -4, -20, 1))
+        at = esp_offset + ESP_TEXT_OFFSET + chance.choice((0, 20, 40, -4, -20, 1))
         room = frame_bytes - at - chance.choice((0, 0, 18, 22, 30, self.sa.icv.bytes + 2, -1))
         return {
             "checksum": 1, "l4_offset": at % 256,
@@ -154,10 +154,10 @@ class Case:
             "pads": int.from_bytes(bytes(pads), "little"),
         })
 
-    def looked_up(self, width):
+    def found_sa(self, width):
         if not self.hit:
             return self.noise
-        return pack(looked_up(width // 128), {
+        return pack(found_sa(width // 128), {
             "hit": 1, "sa": self.descriptor["sa"], "context": context(self.sa, self.powers)})
 
     def check(self, word, width):
@@ -184,7 +184,7 @@ class Case:
             wanted |= {
                 "trailer": fields["trailer"], "sequence": fields["sequence"],
                 "esp_offset": fields["esp_offset"], "icv_bytes": self.sa.icv.bytes,
-                "text_offset": fields["esp_offset"] + esp.TEXT_OFFSET}
+                "text_offset": fields["esp_offset"] + ESP_TEXT_OFFSET}
         if wanted["checksum"]:
             wanted |= {"udp": fields["l4_protocol"] == IPPROTO_UDP,
                        "l4_offset": fields["l4_offset"]}
@@ -235,7 +235,7 @@ async def check_all(dut, width, cases, *, idle=0.0, stall=0.0):
     ports = Ports(dut, width, idle=idle, stall=stall)
     frames, sas, requests = ports.source("frame"), ports.source("sa"), ports.sink("o")
     frames.send(*(case.input() for case in cases))
-    sas.send(*(case.looked_up(width) for case in cases))
+    sas.send(*(case.found_sa(width) for case in cases))
     words = await requests.receive(len(cases))
     await ClockCycles(dut.clk, 4 * DIVISION_STEPS)
     assert lifetimes.commits == [case.served for case in cases if case.asks]

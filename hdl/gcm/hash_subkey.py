@@ -1,4 +1,4 @@
-"""The hash key of GCM and its powers, from the cipher key."""
+"""The hash subkey of GCM and its powers, from the cipher key."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
@@ -40,7 +40,7 @@ class _Phase:
         self.clear = Signal(name="clear")
 
 
-class HashKey(wiring.Component):
+class HashSubkey(wiring.Component):
     """H = E(K, 0) and its powers (NIST SP 800-38D, 7.1, step 1), for an SA that is added.
 
     Small rather than fast: a column of AES or 8 bits of a product each clock. Everything
@@ -81,15 +81,15 @@ class HashKey(wiring.Component):
         made = Signal(range(len(powers)))
         phase = _Phase()
         key_word, last_round = self._expand_key(m, phase)
-        hash_key, encrypted = self._encrypt_zero(m, phase, key_word, last_round)
+        hash_subkey, encrypted = self._encrypt_zero(m, phase, key_word, last_round)
         newest = Signal(FIELD_BITS)
-        product, multiplied = self._multiply(m, phase, hash_key, newest)
+        product, multiplied = self._multiply(m, phase, hash_subkey, newest)
 
         m.d.comb += [
             self.o.payload.eq(powers),
             phase.start.eq(self.i.valid & self.i.ready),
             phase.clear.eq(self.o.valid & self.o.ready),
-            newest.eq(Mux(made == 0, hash_key, product)),
+            newest.eq(Mux(made == 0, hash_subkey, product)),
         ]
         with m.If(phase.clear):
             m.d.sync += [powers.eq(0), made.eq(0)]
@@ -208,11 +208,11 @@ class HashKey(wiring.Component):
         ends = (column == BLOCK_BITS // WORD_BITS - 1) & (round_ == last_round)
         return state, ends
 
-    def _multiply(self, m, phase, hash_key, newest):
+    def _multiply(self, m, phase, hash_subkey, newest):
         """The newest power times H, from the highest coefficients down."""
         factor, product = Signal(FIELD_BITS), Signal(FIELD_BITS)
         digit = Signal(range(_DIGITS))
-        h = polynomial(hash_key)
+        h = polynomial(hash_subkey)
         bits = factor[FIELD_BITS - DIGIT_BITS:]
         partial = Signal(FIELD_BITS + DIGIT_BITS)
         m.d.comb += partial.eq(tree(partial_products(bits, h)) ^ (product << DIGIT_BITS))

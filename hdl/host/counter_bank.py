@@ -1,24 +1,13 @@
 """All counters of the register block."""
 
 from amaranth.hdl import Module, Signal, Value
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from espnic.hdl.host.counters import COUNTER_BITS, Counters
-from espnic.hdl.layouts import LENGTH_BITS, SUPER_LENGTH_BITS
+from espnic.hdl.layouts import RxEvent, TxEvent
 from espnic.model.interface import registers as table
-from espnic.model.interface.codes import STATUS_BITS, RxStatus, TxStatus
-
-RxEvent = data.StructLayout({"status": STATUS_BITS, "bytes": LENGTH_BITS})
-"""A frame received: ``RxStatus`` and its length. An oversize frame is counted as not leaving."""
-
-TxEvent = data.StructLayout({
-    "status": STATUS_BITS, "first": 1, "last": 1, "bytes_in": SUPER_LENGTH_BITS,
-    "bytes_out": LENGTH_BITS})
-"""A frame of a request to send, or a refused request: ``TxStatus``, and its length as it leaves.
-
-``first`` and ``last`` of its request; with ``first`` ``bytes_in`` is the request's length, else 0.
-"""
+from espnic.model.interface.codes import RxStatus, TxStatus
 
 COUNTER_INDEX_BITS = table.ADDRESS_BITS - 3
 """Of a counter's byte offset in counters."""

@@ -10,15 +10,20 @@ from amaranth.lib.wiring import In, Out
 
 from espnic.hdl.host.axi_lite import AxiLite, axi_lite
 from espnic.hdl.host.burst_detector import BurstDetector
-from espnic.hdl.host.counter_bank import CounterBank, RxEvent, TxEvent
+from espnic.hdl.host.counter_bank import CounterBank
 from espnic.hdl.host.counters import COUNTER_BITS
 from espnic.hdl.host.event_queue import EventQueue
-from espnic.hdl.layouts import Event, SaCommand, SaResponse
-from espnic.hdl.sa.lookup_control import HASH_KEY_BITS, HASH_KEY_DEFAULT
+from espnic.hdl.layouts import Event, RxEvent, SaCommand, SaResponse, TxEvent
 from espnic.model.interface import registers as table
 from espnic.model.interface.codes import RxStatus, SaOperation, SaResult
 from espnic.model.interface.features import Features
-from espnic.model.interface.registers import Access, Register, RegisterField
+from espnic.model.interface.registers import (
+    TABLE_KEY_BITS,
+    TABLE_KEY_DEFAULT,
+    Access,
+    Register,
+    RegisterField,
+)
 
 EVENT_SOURCES = 4
 """Usage of each direction, replay, bursts."""
@@ -40,7 +45,7 @@ class Registers(wiring.Component):
     been taken the write-only parameters are cleared, so that no key stays here.
 
     Errors: SLVERR, and nothing happens, for an access that the table does not grant, for a
-    write to the doorbell or a parameter while a command runs, and for a write to the hash key
+    write to the doorbell or a parameter while a command runs, and for a write to the table key
     while a command runs or a receive SA is there. Bytes without strobe keep their value; a
     write to the doorbell starts a command if it has any strobe.
 
@@ -62,7 +67,7 @@ class Registers(wiring.Component):
         SA commands.
     response : In(stream.Signature(SaResponse))
         Their responses; always taken.
-    hash_key : Out(HASH_KEY_BITS)
+    table_key : Out(TABLE_KEY_BITS)
         Key of the look-up hash.
     rx_empty : In(1)
         There is no receive SA.
@@ -88,7 +93,7 @@ class Registers(wiring.Component):
             "axil": In(axi_lite()),
             "command": Out(stream.Signature(SaCommand)),
             "response": In(stream.Signature(SaResponse)),
-            "hash_key": Out(HASH_KEY_BITS, init=HASH_KEY_DEFAULT),
+            "table_key": Out(TABLE_KEY_BITS, init=TABLE_KEY_DEFAULT),
             "rx_empty": In(1),
             "rx_event": In(stream.Signature(RxEvent, always_ready=True)),
             "tx_event": In(stream.Signature(TxEvent, always_ready=True)),
@@ -134,7 +139,7 @@ class Registers(wiring.Component):
             (table.INTERRUPTS, interrupts),
             (table.CONTROLS, {**controls, **{name: getattr(self, name) for name in (
                 "rx_stopped", "tx_stopped", "rx_idle", "tx_idle")}}),
-            (table.HASH_KEY, {}),
+            (table.TABLE_KEY, {}),
             (table.EVENT_HEAD, head),
             ([table.EVENT_POP, table.SA_DOORBELL], {}),
             ([table.SA_STATUS], {
@@ -148,7 +153,7 @@ class Registers(wiring.Component):
         self._write(m, axil, [
             (table.INTERRUPTS, interrupts, Const(1)),
             (table.CONTROLS, controls, Const(1)),
-            (table.HASH_KEY, {"hash_key": self.hash_key}, ~busy & self.rx_empty),
+            (table.TABLE_KEY, {"table_key": self.table_key}, ~busy & self.rx_empty),
             ([table.EVENT_POP], {"event_pop": pop}, events.o.valid),
             ([table.SA_DOORBELL, *table.SA_PARAMETERS], _members(parameters), ~busy),
         ])

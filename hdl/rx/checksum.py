@@ -8,8 +8,8 @@ from espnic.hdl.flow.ones_sum import WORD_BITS, OnesSum
 from espnic.hdl.flow.queue import Queue
 from espnic.hdl.frame.align import OFFSET_BITS, PHASE_BYTES, WORD_BYTES, position
 from espnic.hdl.layouts import beat
+from espnic.hdl.rx.text_end import opened_text
 from espnic.hdl.rx.text_sum import TextSum
-from espnic.hdl.rx.verdict import opened_text
 from espnic.model.interface.codes import ETHERNET_HEADER_BYTES
 
 TEXTS = 32

@@ -7,22 +7,15 @@ from amaranth.lib.wiring import In, Out
 from espnic.hdl.frame.align import bytes_of
 from espnic.hdl.frame.text_extract import text_span
 from espnic.hdl.gcm.feed import gcm_packet
-from espnic.hdl.layouts import HANDLE_BITS, LENGTH_BITS, sa_context
+from espnic.hdl.layouts import HANDLE_BITS, LENGTH_BITS, icv_bytes, received_sa
 from espnic.hdl.rx.parser import rx_header
-from espnic.hdl.sa.contexts import received_sa
 from espnic.hdl.sa.replay_windows import WindowQuery
 from espnic.model.interface.codes import (
-    ESP_HEADER_BYTES,
-    ESP_IV_BYTES,
+    ESP_TEXT_OFFSET,
     IcvSize,
     ReplayWindow,
     RxStatus,
 )
-
-
-def looked_up(lanes: int) -> data.StructLayout:
-    """An SA as the SA store gives it; ``context`` means nothing without ``hit``."""
-    return data.StructLayout({"hit": 1, "sa": HANDLE_BITS, "context": sa_context(lanes)})
 
 
 def rx_record() -> data.StructLayout:
@@ -55,12 +48,6 @@ def rx_job(lanes: int) -> data.StructLayout:
         "record": rx_record(),
         "query": WindowQuery,
     })
-
-
-def icv_bytes(size: Value) -> Value:
-    """Length of an ICV in bytes, of an ``IcvSize``."""
-    step = IcvSize.ICV12.bytes - IcvSize.ICV8.bytes
-    return IcvSize.ICV8.bytes + size * step
 
 
 class RxDispatch(wiring.Component):
@@ -103,7 +90,6 @@ class RxDispatch(wiring.Component):
         sa, context = self.sa.payload, self.sa.payload.context
         job = self.o.payload
 
-        frame_bytes = ESP_HEADER_BYTES + ESP_IV_BYTES
         esp = Signal()
         icv = Signal(range(IcvSize.ICV16.bytes + 1))
         text_bytes = Signal(LENGTH_BITS)
@@ -113,7 +99,7 @@ class RxDispatch(wiring.Component):
             self.sa.ready.eq(self.o.valid & self.o.ready),
             esp.eq(parsed.status == RxStatus.OK),
             icv.eq(icv_bytes(context.icv_size)),
-            text_bytes.eq(parsed.esp_bytes - frame_bytes - icv),
+            text_bytes.eq(parsed.esp_bytes - ESP_TEXT_OFFSET - icv),
         ]
 
         record = job.record
@@ -136,7 +122,7 @@ class RxDispatch(wiring.Component):
             record.icv_size.eq(context.icv_size),
             job.text_bytes.eq(text_bytes),
             job.span.enable.eq(job.open),
-            job.span.offset.eq(parsed.esp_offset + frame_bytes),
+            job.span.offset.eq(parsed.esp_offset + ESP_TEXT_OFFSET),
             job.span.bytes.eq(text_bytes + icv),
         ]
 

@@ -8,7 +8,7 @@ from amaranth.utils import ceil_log2, exact_log2
 from espnic.hdl.flow.delay_line import DelayLine
 from espnic.hdl.flow.ones_sum import WORD_BITS, OnesSum
 from espnic.hdl.layouts import LENGTH_BITS, beat
-from espnic.hdl.rx.parser import ETHERTYPE_OFFSET, Places
+from espnic.hdl.rx.header_fields import ETHERTYPE_OFFSET, Places
 from espnic.model.interface.codes import (
     ETHERNET_HEADER_BYTES,
     ETHERTYPE_IPV4,

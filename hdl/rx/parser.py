@@ -5,9 +5,10 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from espnic.hdl.layouts import RxParsed, beat
+from espnic.hdl.rx.header_fields import ETHERTYPE_OFFSET, Places, number_at
 from espnic.model.interface.codes import (
     ESP_HEADER_BYTES,
-    ESP_IV_BYTES,
+    ESP_TEXT_OFFSET,
     ESP_TRAILER_MIN_BYTES,
     ETHERNET_HEADER_BYTES,
     ETHERTYPE_IPV4,
@@ -28,9 +29,7 @@ from espnic.model.interface.codes import (
 )
 
 HEADER_BYTES_MAX = (ETHERNET_HEADER_BYTES + VLAN_TAG_BYTES + IPV6_HEADER_BYTES
-                    + UDP_HEADER_BYTES + ESP_HEADER_BYTES + ESP_IV_BYTES)
-IV_END = ESP_HEADER_BYTES + ESP_IV_BYTES
-ETHERTYPE_OFFSET = ETHERNET_HEADER_BYTES - 2
+                    + UDP_HEADER_BYTES + ESP_TEXT_OFFSET)
 IHL_WITHOUT_OPTIONS = 5
 KEEPALIVE_BYTE = 0xFF
 
@@ -140,8 +139,8 @@ class RxParser(wiring.Component):
             # what it takes to have them.
             enough.eq(Mux(
                 udp,
-                places.behind_ip(lambda l4: have >= l4 + UDP_HEADER_BYTES + IV_END),
-                places.behind_ip(lambda l4: have >= l4 + IV_END))),
+                places.behind_ip(lambda l4: have >= l4 + UDP_HEADER_BYTES + ESP_TEXT_OFFSET),
+                places.behind_ip(lambda l4: have >= l4 + ESP_TEXT_OFFSET))),
             complete.eq(fresh & ~done & (ended | enough)),
         ]
         with m.If(self.i.valid & self.i.payload.first):
@@ -214,7 +213,7 @@ class RxParser(wiring.Component):
         ip_fails, ip_status = first_failure(m, "ip", self.ip_checks(f))
         udp_fails, udp_status = first_failure(m, "udp", self.udp_checks(f))
         esp_fails, esp_status = first_failure(m, "esp", self.esp_checks(f))
-        least = [IV_END + ESP_TRAILER_MIN_BYTES + size.bytes for size in IcvSize]
+        least = [ESP_TEXT_OFFSET + ESP_TRAILER_MIN_BYTES + size.bytes for size in IcvSize]
         good = Signal()
         m.d.comb += good.eq(~ip_fails & ~Mux(f["udp"], udp_fails, esp_fails))
 
@@ -285,42 +284,6 @@ class RxParser(wiring.Component):
         ]
 
 
-class Places:
-    """Fields of a header whose place depends on VLAN tag and IP version.
-
-    What is to be known of a field is worked out for each of its places, so that
-    the choice between them, which takes longest to know, comes last.
-    """
-
-    def __init__(self, octets, vlan, ipv6):
-        self.octets = octets
-        self.vlan = vlan
-        self.ipv6 = ipv6
-
-    def number(self, offset: int, count: int) -> Value:
-        """The big-endian number of ``count`` bytes at ``offset``."""
-        return number_at(self.octets, offset, count)
-
-    def behind_ethernet(self, function) -> Value:
-        """``function`` of the offset of the IP header."""
-        return Mux(self.vlan, function(ETHERNET_HEADER_BYTES + VLAN_TAG_BYTES),
-                   function(ETHERNET_HEADER_BYTES))
-
-    def behind_ip(self, function) -> Value:
-        """``function`` of the offset of what follows the IP header."""
-        return Mux(
-            self.ipv6,
-            self.behind_ethernet(lambda l3: function(l3 + IPV6_HEADER_BYTES)),
-            self.behind_ethernet(lambda l3: function(l3 + IPV4_HEADER_BYTES)))
-
-    def protocol(self, function) -> Value:
-        """``function`` of the protocol of IPv4 or the next header of IPv6."""
-        return Mux(
-            self.ipv6,
-            self.behind_ethernet(lambda l3: function(self.octets[l3 + 6])),
-            self.behind_ethernet(lambda l3: function(self.octets[l3 + 9])))
-
-
 def first_failure(m, name: str, checks):
     """Whether any (condition, status) holds, and the status of the first that does, else OK."""
     conditions = Signal(len(checks), name=f"{name}_conditions")
@@ -330,8 +293,3 @@ def first_failure(m, name: str, checks):
         with m.If(conditions[number]):
             m.d.comb += status.eq(given)
     return conditions.any(), status
-
-
-def number_at(octets, offset: int, count: int) -> Value:
-    """The big-endian number of ``count`` header bytes at ``offset``."""
-    return Cat(*(octets[offset + index] for index in reversed(range(count))))

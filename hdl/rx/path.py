@@ -15,24 +15,24 @@ from espnic.hdl.frame.text_extract import TextExtract, text_span
 from espnic.hdl.frame.text_restore import TextRestore, text_place
 from espnic.hdl.gcm.core import GcmCore
 from espnic.hdl.gcm.feed import GcmFeed, gcm_packet
-from espnic.hdl.host.registers import RxEvent
 from espnic.hdl.layouts import (
     IN_FLIGHT_BITS,
     LENGTH_BITS,
     LookupKey,
     RxCompletion,
+    RxEvent,
     RxLookedUp,
     RxParsed,
     beat,
+    received_sa,
 )
 from espnic.hdl.rx.checksum import RxChecksum
 from espnic.hdl.rx.dispatch import RxDispatch, rx_record
 from espnic.hdl.rx.icv_split import IcvSplit, received_icv
 from espnic.hdl.rx.l4_check import L4Check
 from espnic.hdl.rx.parser import RxParser, rx_header
-from espnic.hdl.rx.text_end import TextEnd
-from espnic.hdl.rx.verdict import RxVerdict, opened_text
-from espnic.hdl.sa.contexts import received_sa
+from espnic.hdl.rx.text_end import TextEnd, opened_text
+from espnic.hdl.rx.verdict import RxVerdict
 from espnic.hdl.sa.replay_windows import WindowAnswer, WindowQuery
 from espnic.hdl.sa.usage import usage_port
 from espnic.model.interface.codes import RxStatus

@@ -1,11 +1,15 @@
 """Read the end of the ESP trailer from the plaintext as it passes."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from espnic.hdl.layouts import beat
-from espnic.hdl.rx.verdict import opened_text
+from espnic.hdl.layouts import LENGTH_BITS, beat
+
+
+def opened_text() -> data.StructLayout:
+    """What is known when the core has given a packet's last beat of plaintext."""
+    return data.StructLayout({"beats": LENGTH_BITS, "pad_length": 8, "next_header": 8})
 
 
 class TextEnd(wiring.Component):

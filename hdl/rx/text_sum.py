@@ -8,7 +8,7 @@ from amaranth.utils import exact_log2
 
 from espnic.hdl.flow.ones_sum import WORD_BITS, OnesSum
 from espnic.hdl.layouts import beat
-from espnic.hdl.rx.verdict import opened_text
+from espnic.hdl.rx.text_end import opened_text
 from espnic.model.interface.codes import ESP_TRAILER_MIN_BYTES
 
 RING_BYTES = 512

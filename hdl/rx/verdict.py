@@ -7,24 +7,19 @@ from amaranth.lib.wiring import In, Out
 from espnic.hdl.flow.frame_ingress import frame_end
 from espnic.hdl.flow.ones_sum import WORD_BITS
 from espnic.hdl.frame.align import OFFSET_BITS
-from espnic.hdl.layouts import LENGTH_BITS, RxCompletion
-from espnic.hdl.rx.dispatch import icv_bytes, rx_record
+from espnic.hdl.layouts import LENGTH_BITS, RxCompletion, icv_bytes
+from espnic.hdl.rx.dispatch import rx_record
 from espnic.hdl.rx.icv_split import received_icv
+from espnic.hdl.rx.text_end import opened_text
 from espnic.hdl.sa.replay_windows import WindowAnswer
 from espnic.hdl.sa.usage import usage_port
 from espnic.model.interface.codes import (
-    ESP_HEADER_BYTES,
-    ESP_IV_BYTES,
+    ESP_TEXT_OFFSET,
     ESP_TRAILER_MIN_BYTES,
     IcvSize,
     RxChecksum,
     RxStatus,
 )
-
-
-def opened_text() -> data.StructLayout:
-    """What is known when the core has given a packet's last beat of plaintext."""
-    return data.StructLayout({"beats": LENGTH_BITS, "pad_length": 8, "next_header": 8})
 
 
 def rx_verdict() -> data.StructLayout:
@@ -227,7 +222,7 @@ class RxVerdict(wiring.Component):
                     good | frame.end.oversize, RxChecksum.NONE, self.l4.payload)),
                 o.bytes.eq(frame.end.bytes),
                 o.text_beats.eq(Mux(frame.opened, frame.text.beats, 0)),
-                o.text_offset.eq(frame.record.esp_offset + ESP_HEADER_BYTES + ESP_IV_BYTES),
+                o.text_offset.eq(frame.record.esp_offset + ESP_TEXT_OFFSET),
                 o.restore.eq(good),
                 o.drop.eq(frame.end.oversize),
             ]

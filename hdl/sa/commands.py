@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from espnic.hdl.gcm.hash_subkey import HashKey
+from espnic.hdl.gcm.hash_subkey import HashSubkey
 from espnic.hdl.layouts import HANDLE_BITS, IN_FLIGHT_BITS, LookupKey, SaCommand, SaResponse
 from espnic.hdl.sa.contexts import Record, row_write
 from espnic.hdl.sa.lookup_control import LookupOperation, LookupReply, LookupRequest
@@ -36,7 +36,7 @@ class SaCommands(wiring.Component):
 
     The order of the steps is what keeps packets right:
 
-    - ADD checks, computes the powers of the hash key, sets the limits and the usage to zero,
+    - ADD checks, computes the powers of the hash subkey, sets the limits and the usage to zero,
       writes the whole context in one clock, makes the replay window, and only then inserts the
       look-up entry (receive).
     - DELETE removes the look-up entry (receive), then marks the context as not valid. From then
@@ -67,7 +67,7 @@ class SaCommands(wiring.Component):
 
     Clocks from a command to its response: 3 for refusals of the command or the handle, 4 for
     DELETE and MODIFY of the ESN, 5 for FREE, 6 for READ and MODIFY of limits, 7 for MODIFY of
-    both, 4 and the latency of ``HashKey`` for ADD, ``1.5 * sas + 6`` for FLUSH; an ADD or DELETE
+    both, 4 and the latency of ``HashSubkey`` for ADD, ``1.5 * sas + 6`` for FLUSH; an ADD or DELETE
     of a receive SA takes ``169 + hash_bits(sas)`` more, an ADD with a replay window as many as
     that has rows (``ReplayState``). Packets for which ``SaUsage`` waits a clock or that leave
     none for ``ReplayState`` to write, and those that FREE and FLUSH wait for, make it longer.
@@ -149,7 +149,7 @@ class SaCommands(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.hash_key = hash_key = HashKey(self.lanes)
+        m.submodules.hash_subkey = hash_subkey = HashSubkey(self.lanes)
         command = Signal(SaCommand)
         record = Signal(Record)
         result = Signal(SaResult)
@@ -172,8 +172,8 @@ class SaCommands(wiring.Component):
             record.eq(self.records[command.direction]),
             self.rx_empty.eq(receive_sas == 0),
             self.response.payload.eq(0),
-            hash_key.i.payload.key.eq(command.key),
-            hash_key.i.payload.key_size.eq(command.key_size),
+            hash_subkey.i.payload.key.eq(command.key),
+            hash_subkey.i.payload.key_size.eq(command.key_size),
             self.request.payload.sa.eq(command.sa),
             self.request.payload.serial.eq(serial),
         ]
@@ -228,8 +228,8 @@ class SaCommands(wiring.Component):
                     with m.Else():
                         m.next = "Hash"
             with m.State("Hash"):
-                m.d.comb += hash_key.i.valid.eq(1)
-                with m.If(hash_key.i.ready):
+                m.d.comb += hash_subkey.i.valid.eq(1)
+                with m.If(hash_subkey.i.ready):
                     m.next = "Limits"
             with m.State("Limits"):
                 m.d.comb += writes.eq(1)
@@ -238,8 +238,8 @@ class SaCommands(wiring.Component):
                     with m.If(fresh):
                         m.next = "Write"
             with m.State("Write"):
-                m.d.comb += hash_key.o.ready.eq(1)
-                with m.If(hash_key.o.valid):
+                m.d.comb += hash_subkey.o.ready.eq(1)
+                with m.If(hash_subkey.o.valid):
                     write_row(
                         self.row.secret.eq(1),
                         self.row.record.valid.eq(1),
@@ -250,7 +250,7 @@ class SaCommands(wiring.Component):
                           for name in LookupKey.members),
                         *(self.row.secrets[name].eq(command[name])
                           for name in ("salt", "seqiv_salt", "key")),
-                        self.row.secrets.powers.eq(hash_key.o.payload),
+                        self.row.secrets.powers.eq(hash_subkey.o.payload),
                     )
                     end(SaResult.OK)
                     with m.If(receive):

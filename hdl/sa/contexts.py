@@ -4,7 +4,7 @@ from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from espnic.hdl.layouts import HANDLE_BITS, LookupKey, hash_powers, lookup_key, sa_context
+from espnic.hdl.layouts import HANDLE_BITS, LookupKey, found_sa, hash_powers, lookup_key
 from espnic.hdl.sa.lookup import LookedUp
 from espnic.hdl.sa.lookup_control import SERIAL_BITS
 from espnic.model.interface.codes import SaDirection
@@ -45,17 +45,6 @@ def secrets(lanes: int) -> data.StructLayout:
         "key": 256,
         "powers": hash_powers(lanes),
     })
-
-
-def found_sa(lanes: int) -> data.StructLayout:
-    """What a packet learns of its SA. ``context`` means nothing without ``hit``."""
-    return data.StructLayout({"hit": 1, "sa": HANDLE_BITS, "context": sa_context(lanes)})
-
-
-def received_sa(lanes: int) -> data.StructLayout:
-    """What a received packet learns of its SA: also where its replay window begins, modulo 2^64,
-    which means nothing without a window."""
-    return data.StructLayout({**found_sa(lanes).members, "bottom": 64})
 
 
 def row_layouts(

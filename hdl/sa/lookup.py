@@ -7,8 +7,6 @@ from amaranth.utils import ceil_log2
 
 from espnic.hdl.layouts import HANDLE_BITS, LookupKey, lookup_key
 from espnic.hdl.sa.lookup_control import (
-    HASH_KEY_BITS,
-    HASH_KEY_DEFAULT,
     OVERFLOW_ENTRIES,
     SERIAL_BITS,
     WAYS,
@@ -21,6 +19,7 @@ from espnic.hdl.sa.lookup_control import (
     way_indexes,
 )
 from espnic.hdl.sa.toeplitz import Toeplitz
+from espnic.model.interface.registers import TABLE_KEY_BITS, TABLE_KEY_DEFAULT
 
 LookedUp = data.StructLayout({"hit": 1, "sa": HANDLE_BITS, "serial": SERIAL_BITS})
 """Answer of the table: ``sa`` and ``serial`` are 0 for a miss."""
@@ -36,7 +35,7 @@ class SaLookup(wiring.Component):
     With every handle in use the ways are two thirds full. Entries that are moved to their other
     rows (``LookupControl``) make this fill as good as certain: with random keys no table
     of 64 SAs or more was seen to refuse one; with runs of SPIs or addresses, which the
-    hash key may map badly, one table of 1,024 in some thousand did.
+    table key may map badly, one table of 1,024 in some thousand did.
 
     Requests never disturb look-ups: each way has a port of its own for them
     (``LookupControl``: timing and rules). Every entry appears and disappears in one clock, and
@@ -55,7 +54,7 @@ class SaLookup(wiring.Component):
 
     Members
     -------
-    hash_key : In(HASH_KEY_BITS)
+    table_key : In(TABLE_KEY_BITS)
         Key of the hash. May change only while the table is empty and no request is under way.
     i : In(stream.Signature(LookupKey, always_ready=True))
         Keys to look up.
@@ -81,7 +80,7 @@ class SaLookup(wiring.Component):
         self.sas = sas
         self.ipv6 = ipv6
         super().__init__({
-            "hash_key": In(HASH_KEY_BITS, init=HASH_KEY_DEFAULT),
+            "table_key": In(TABLE_KEY_BITS, init=TABLE_KEY_DEFAULT),
             "i": In(stream.Signature(LookupKey, always_ready=True)),
             "o": Out(stream.Signature(LookedUp, always_ready=True)),
             "request": In(stream.Signature(LookupRequest)),
@@ -97,9 +96,9 @@ class SaLookup(wiring.Component):
         wiring.connect(m, wiring.flipped(self.request), control.request)
         wiring.connect(m, wiring.flipped(self.reply), control.reply)
         m.d.comb += [
-            control.hash_key.eq(self.hash_key),
+            control.table_key.eq(self.table_key),
             self.swept.eq(control.swept),
-            hasher.key.eq(self.hash_key),
+            hasher.key.eq(self.table_key),
             hasher.i.valid.eq(self.i.valid),
             hasher.i.payload.eq(whole_key),
         ]

@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from espnic.hdl.layouts import HANDLE_BITS, LookupKey, lookup_key
 from espnic.hdl.sa.toeplitz import SerialToeplitz
+from espnic.model.interface.registers import TABLE_KEY_BITS
 
 WAYS = 3
 OVERFLOW_ENTRIES = 4
@@ -19,12 +20,6 @@ _LFSR_TAP = 13
 """x^15 + x^14 + 1 is primitive, so the victims repeat after 32,767 moves only."""
 
 SERIAL_BITS = 2
-
-HASH_KEY_BITS = 192
-"""Width of the hash key of every table size; a table uses it from bit 0 up."""
-
-HASH_KEY_DEFAULT = 0x9F2B61C8D7034EA5_B86E1D97F4C20A3B_5D81E6294BF37CD0
-"""Arbitrary bits for a table whose driver sets no secret key."""
 
 
 class LookupOperation(IntEnum):
@@ -64,10 +59,10 @@ def hash_bits(sas: int) -> int:
     """Width of the hash for a table of ``sas`` SAs: two indexes and at least 4 bits to mix them.
 
     22 for 1,024. Smaller tables have more bits to mix, up to 2 for each bit of an index; tables
-    above 16,384 fewer, as the hash key gives 31 at most.
+    above 16,384 fewer, as the table key gives 31 at most.
     """
     bits = index_bits(sas)
-    return min(max(2 * bits + 4, 22), 4 * bits, HASH_KEY_BITS - LookupKey.size + 1)
+    return min(max(2 * bits + 4, 22), 4 * bits, TABLE_KEY_BITS - LookupKey.size + 1)
 
 
 def entry(sas: int, ipv6: bool = True) -> data.StructLayout:
@@ -89,7 +84,7 @@ def way_indexes(hashed: Value, sas: int) -> list[Value]:
     """One index per way from a hash of three numbers, (a, b, mix) from bit 0 up: p, q, p + q.
 
     The hash alone will not do: it is linear, so that a run of 1,024 SPIs fills whole rows many
-    times and leaves others empty under one hash key of ten. Two rounds of a Feistel network
+    times and leaves others empty under one table key of ten. Two rounds of a Feistel network
     with an AND as its function bend it: p = a + (b' + mix) b'', q = b + (p' + mix) p'', each
     prime a rotation by a bit, each round with mix bits of its own as far as there are. They
     are a permutation of (a, b), so any two of the three indexes determine it: keys that share
@@ -142,7 +137,7 @@ class LookupControl(wiring.Component):
 
     Members
     -------
-    hash_key : In(HASH_KEY_BITS)
+    table_key : In(TABLE_KEY_BITS)
         Key of the hash.
     request : In(stream.Signature(LookupRequest))
         What to do.
@@ -169,7 +164,7 @@ class LookupControl(wiring.Component):
         self.ipv6 = ipv6
         place = entry(sas, ipv6)
         super().__init__({
-            "hash_key": In(HASH_KEY_BITS),
+            "table_key": In(TABLE_KEY_BITS),
             "request": In(stream.Signature(LookupRequest)),
             "reply": Out(stream.Signature(LookupReply)),
             "swept": Out(1),
@@ -200,7 +195,7 @@ class LookupControl(wiring.Component):
 
         m.d.comb += [
             self.address.eq(row),
-            hasher.key.eq(self.hash_key),
+            hasher.key.eq(self.table_key),
             # A key without IPv6 has the hash that it has in a table with IPv6.
             *(whole_key[name].eq(part) for name, part in key.items()),
             hasher.i.payload.eq(whole_key),

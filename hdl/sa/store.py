@@ -11,15 +11,18 @@ from espnic.hdl.layouts import (
     LookupKey,
     SaCommand,
     SaResponse,
+    found_sa,
+    received_sa,
 )
 from espnic.hdl.sa.commands import SaCommands
-from espnic.hdl.sa.contexts import SaContexts, found_sa, received_sa, row_layouts
+from espnic.hdl.sa.contexts import SaContexts, row_layouts
 from espnic.hdl.sa.lookup import SaLookup
-from espnic.hdl.sa.lookup_control import HASH_KEY_BITS, HASH_KEY_DEFAULT, table_bits
+from espnic.hdl.sa.lookup_control import table_bits
 from espnic.hdl.sa.replay_windows import ReplayState, WindowAnswer, WindowQuery
 from espnic.hdl.sa.usage import SaUsage, usage_bits, usage_port
 from espnic.model.interface.codes import SaDirection
 from espnic.model.interface.features import Features
+from espnic.model.interface.registers import TABLE_KEY_BITS, TABLE_KEY_DEFAULT
 
 
 def ram_bits_per_sa(width: int, sas: int, direction: SaDirection) -> float:
@@ -88,7 +91,7 @@ class SaStore(wiring.Component):
         Commands, executed one by one.
     response : Out(stream.Signature(SaResponse))
         One for each command.
-    hash_key : In(HASH_KEY_BITS)
+    table_key : In(TABLE_KEY_BITS)
         Key of the look-up hash; has a default. May change only while ``rx_empty`` is high and
         no command is under way.
     rx_empty : Out(1)
@@ -134,7 +137,7 @@ class SaStore(wiring.Component):
             }.items()},
             "command": In(stream.Signature(SaCommand)),
             "response": Out(stream.Signature(SaResponse)),
-            "hash_key": In(HASH_KEY_BITS, init=HASH_KEY_DEFAULT),
+            "table_key": In(TABLE_KEY_BITS, init=TABLE_KEY_DEFAULT),
             "rx_empty": Out(1),
             **(windows if features.replay_window else {}),
         })
@@ -172,7 +175,7 @@ class SaStore(wiring.Component):
         wiring.connect(m, commands.reply, lookup.reply)
         wiring.connect(m, lookup.o, contexts.i)
         m.d.comb += [
-            lookup.hash_key.eq(self.hash_key),
+            lookup.table_key.eq(self.table_key),
             commands.lookup_swept.eq(lookup.swept),
             lookup.i.valid.eq(self.rx_i.valid),
             lookup.i.payload.eq(self.rx_i.payload),

@@ -6,15 +6,13 @@ from amaranth.lib.wiring import In, Out
 
 from espnic.hdl.flow.frame_ingress import frame_end
 from espnic.hdl.frame.align import PHASE_BYTES, WORD_BYTES
-from espnic.hdl.layouts import SUPER_LENGTH_BITS, TxDescriptor, sa_context
+from espnic.hdl.layouts import SUPER_LENGTH_BITS, TxDescriptor, found_sa, icv_bytes, sa_context
 from espnic.hdl.lso.segmenter import segment_plan
-from espnic.hdl.rx.dispatch import icv_bytes, looked_up
 from espnic.hdl.sa.usage import usage_port
 from espnic.hdl.tx.pad_capture import pad_lengths
 from espnic.model.interface.codes import (
     ESP_ALIGNMENT_BYTES,
-    ESP_HEADER_BYTES,
-    ESP_IV_BYTES,
+    ESP_TEXT_OFFSET,
     ESP_TRAILER_MIN_BYTES,
     ETHERNET_HEADER_BYTES,
     FRAME_BYTES_MAX,
@@ -31,7 +29,6 @@ from espnic.model.interface.codes import (
 )
 
 ESP_OFFSET_MIN = ETHERNET_HEADER_BYTES + IPV4_HEADER_BYTES
-TEXT_OFFSET = ESP_HEADER_BYTES + ESP_IV_BYTES
 TCP_HEADER_BYTES_MAX = 60
 
 DIVISION_STEP_BITS = 2
@@ -84,7 +81,7 @@ class TxCheck(wiring.Component):
     Members
     -------
     frame : In(stream.Signature(tx_frame()))
-    sa : In(stream.Signature(looked_up(width // 128)))
+    sa : In(stream.Signature(found_sa(width // 128)))
         The SA that the frame's descriptor names.
     usage : Out(usage_port())
         Its lifetime, asked for when the frame is to be encrypted. What a request serves is
@@ -99,7 +96,7 @@ class TxCheck(wiring.Component):
         lanes = width // 128
         super().__init__({
             "frame": In(stream.Signature(tx_frame())),
-            "sa": In(stream.Signature(looked_up(lanes))),
+            "sa": In(stream.Signature(found_sa(lanes))),
             "usage": Out(usage_port()),
             "o": Out(stream.Signature(tx_request(lanes))),
         })
@@ -176,14 +173,14 @@ class TxCheck(wiring.Component):
             behind_l4.eq(frame_bytes - (descriptor.l4_offset + descriptor.l4_bytes)),
         ]
         l4_min = Mux(descriptor.operation == TxOperation.BYPASS,
-                     ESP_OFFSET_MIN, descriptor.esp_offset + TEXT_OFFSET)
+                     ESP_OFFSET_MIN, descriptor.esp_offset + ESP_TEXT_OFFSET)
         m.d.sync += [
             measured.frame.eq(frame),
             measured.udp.eq(udp),
             measured.summed.eq(summed),
             measured.payload_bytes.eq(frame_bytes - descriptor.header_bytes),
             *(measured.text_bytes[size].eq(
-                esp_bytes - TEXT_OFFSET - Mux(descriptor.trailer, size.bytes, 0))
+                esp_bytes - ESP_TEXT_OFFSET - Mux(descriptor.trailer, size.bytes, 0))
               for size in IcvSize),
             measured.other_protocol.eq(~tcp & ~udp),
             measured.scattered.eq(self.scattered(descriptor, tcp, udp)),
@@ -204,13 +201,13 @@ class TxCheck(wiring.Component):
             measured.last_epoch.eq(descriptor.sequence[32:].all()),
             measured.misplaced.eq(
                 (descriptor.esp_offset < ESP_OFFSET_MIN) | unaligned(descriptor.esp_offset)),
-            measured.headless.eq(esp_bytes < TEXT_OFFSET),
+            measured.headless.eq(esp_bytes < ESP_TEXT_OFFSET),
             measured.unaligned.eq(esp_bytes % ESP_ALIGNMENT_BYTES != 0),
             measured.too_short.eq(Cat(
-                esp_bytes < TEXT_OFFSET + ESP_ALIGNMENT_BYTES + size.bytes
+                esp_bytes < ESP_TEXT_OFFSET + ESP_ALIGNMENT_BYTES + size.bytes
                 for size in IcvSize)),
             measured.bad_trailer.eq(Cat(
-                (esp_bytes - (TEXT_OFFSET + ESP_TRAILER_MIN_BYTES + size.bytes) < pad)
+                (esp_bytes - (ESP_TEXT_OFFSET + ESP_TRAILER_MIN_BYTES + size.bytes) < pad)
                 | (summed & (behind_l4 - (ESP_TRAILER_MIN_BYTES + size.bytes) < pad))
                 for size, pad in zip(IcvSize, frame.pads, strict=True))),
         ]
@@ -228,7 +225,7 @@ class TxCheck(wiring.Component):
         inner_bad = l4 < l3 + ip_header_bytes(descriptor.ipv6)
         udp_bytes = Mux(descriptor.encapsulation == Encapsulation.UDP, UDP_HEADER_BYTES, 0)
         outer_bad = esp < outer + (ip_header_bytes(descriptor.outer_ipv6) + udp_bytes)
-        text = esp + TEXT_OFFSET
+        text = esp + ESP_TEXT_OFFSET
         return (
             Cat(unaligned(offset) for offset in (outer, l3, l4, end)).any()
             | (outer < ETHERNET_HEADER_BYTES) | l4_bad
@@ -336,7 +333,7 @@ class TxCheck(wiring.Component):
                 plan.edited.eq(keep & (lso | descriptor.checksum)),
                 plan.udp.eq(measured.udp),
                 plan.tunnel.eq(seal & (descriptor.l3_offset != descriptor.outer_offset)),
-                plan.text_offset.eq(descriptor.esp_offset + TEXT_OFFSET),
+                plan.text_offset.eq(descriptor.esp_offset + ESP_TEXT_OFFSET),
                 plan.icv_bytes.eq(icv_bytes(context.icv_size)),
                 plan.bytes.eq(frame.end.bytes),
                 plan.payload_bytes.eq(measured.payload_bytes),

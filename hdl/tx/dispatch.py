@@ -8,8 +8,7 @@ from espnic.hdl.frame.align import bytes_of
 from espnic.hdl.frame.text_extract import text_span
 from espnic.hdl.frame.text_restore import text_place
 from espnic.hdl.gcm.feed import gcm_packet
-from espnic.hdl.host.registers import TxEvent
-from espnic.hdl.layouts import TxSeqiv, TxVerdict, sa_context
+from espnic.hdl.layouts import TxEvent, TxSeqiv, TxVerdict, sa_context
 from espnic.hdl.lso.header_patch import header_patches
 from espnic.hdl.lso.segmenter import patches, segment
 from espnic.hdl.tx.esp_header import esp_header_request

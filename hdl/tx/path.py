@@ -16,23 +16,23 @@ from espnic.hdl.frame.text_restore import text_place
 from espnic.hdl.gcm.core import GcmCore
 from espnic.hdl.gcm.feed import GcmFeed, gcm_packet
 from espnic.hdl.gcm.stallable_core import GcmStream
-from espnic.hdl.host.registers import TxEvent
 from espnic.hdl.layouts import (
     HANDLE_BITS,
     IN_FLIGHT_BITS,
     TxDescriptor,
+    TxEvent,
     TxSeqiv,
     TxVerdict,
     beat,
+    found_sa,
     ghash_lanes,
 )
 from espnic.hdl.lso.header_probe import HeaderProbe, probe_record
 from espnic.hdl.lso.patch_path import PatchPath
 from espnic.hdl.lso.segment_path import SegmentPath, segment_cut
 from espnic.hdl.lso.segmenter import Segmenter, segment_plan
-from espnic.hdl.rx.dispatch import looked_up
 from espnic.hdl.sa.usage import usage_port
-from espnic.hdl.tx.check import ESP_OFFSET_MIN, TEXT_OFFSET, TxCheck, tx_frame
+from espnic.hdl.tx.check import ESP_OFFSET_MIN, TxCheck, tx_frame
 from espnic.hdl.tx.dispatch import TxDispatch, tx_context
 from espnic.hdl.tx.esp_header import EspHeader, esp_header_request
 from espnic.hdl.tx.frame_hold import FrameHold
@@ -41,6 +41,7 @@ from espnic.hdl.tx.pad_capture import PadCapture
 from espnic.hdl.tx.spi_capture import SpiCapture
 from espnic.hdl.tx.trailer import TrailerGenerator, trailer_request
 from espnic.model.interface.codes import (
+    ESP_TEXT_OFFSET,
     IPPROTO_UDP,
     UDP_HEADER_BYTES,
     Encapsulation,
@@ -82,7 +83,7 @@ def hold_clocks(width: int) -> int:
     lanes = width // 128
     lengths_slot = ghash_lanes(lanes) == lanes
     icv_clocks = GcmCore.tag_latency + lengths_slot + 2
-    return icv_clocks - (ESP_OFFSET_MIN + TEXT_OFFSET) // (width // 8)
+    return icv_clocks - (ESP_OFFSET_MIN + ESP_TEXT_OFFSET) // (width // 8)
 
 
 def tx_points(width: int) -> dict:
@@ -135,7 +136,7 @@ class TxPath(wiring.Component):
     i : In(stream.Signature(axi_beat(width, TxDescriptor)))
         Frames from the host; the descriptor counts on a frame's first beat.
     read : Out(stream.Signature(HANDLE_BITS, always_ready=True))
-    sa : In(stream.Signature(looked_up(width // 128), always_ready=True))
+    sa : In(stream.Signature(found_sa(width // 128), always_ready=True))
         Answers of the SA table, one for each read, in order.
     usage : Out(usage_port())
         Lifetimes of the SAs, asked when a request is checked.
@@ -158,7 +159,7 @@ class TxPath(wiring.Component):
         super().__init__({
             "i": In(stream.Signature(axi_beat(width, TxDescriptor.size))),
             "read": Out(stream.Signature(HANDLE_BITS, always_ready=True)),
-            "sa": In(stream.Signature(looked_up(lanes), always_ready=True)),
+            "sa": In(stream.Signature(found_sa(lanes), always_ready=True)),
             "usage": Out(usage_port()),
             "in_flight": Out(IN_FLIGHT_BITS),
             "judged": Out(1),
@@ -180,7 +181,7 @@ class TxPath(wiring.Component):
         m.submodules.frames = frames = BeatStore(
             beat(width), (SUPER_STORE_BYTES if self.lso else STORE_BYTES) // beat_bytes)
         m.submodules.ended = ended = Queue(tx_frame(), FRAMES)
-        m.submodules.sas = sas = Queue(looked_up(lanes), FRAMES)
+        m.submodules.sas = sas = Queue(found_sa(lanes), FRAMES)
         m.submodules.probes = probes = Queue(probe_record(), FRAMES + PLANS + 1)
         m.submodules.check = check = TxCheck(width, self.lso)
         m.submodules.plans = plans = Queue(segment_plan(), PLANS)

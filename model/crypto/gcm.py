@@ -40,14 +40,14 @@ def encrypt_block(key: bytes, block: bytes) -> bytes:
     return encryptor.update(block) + encryptor.finalize()
 
 
-def hash_key(key: bytes) -> bytes:
+def hash_subkey(key: bytes) -> bytes:
     """H = E(K, 0^128), the hash subkey (SP 800-38D, 7.1, step 1)."""
     return encrypt_block(key, bytes(AES_BLOCK_BYTES))
 
 
 def hash_powers(key: bytes, count: int) -> list[bytes]:
     """H^1 to H^count of the hash subkey, H^1 at index 0."""
-    h = hash_key(key)
+    h = hash_subkey(key)
     powers = [h]
     while len(powers) < count:
         powers.append(gf_multiply(powers[-1], h))
@@ -129,7 +129,7 @@ def open_steps(key: bytes, iv: bytes, aad: bytes, ciphertext: bytes) -> GcmSteps
 
 
 def _steps(key: bytes, iv: bytes, aad: bytes, text: bytes, decrypt: bool) -> GcmSteps:
-    h = hash_key(key)
+    h = hash_subkey(key)
     j0 = first_counter_block(iv)
     counter_blocks = []
     counter = j0

@@ -19,6 +19,7 @@ from espnic.model.esp.replay import Window, high_above
 from espnic.model.interface import registers
 from espnic.model.interface.codes import (
     ESP_ALIGNMENT_BYTES,
+    ESP_TEXT_OFFSET,
     ESP_TRAILER_MIN_BYTES,
     ETHERNET_HEADER_BYTES,
     FRAME_BYTES_MAX,
@@ -37,14 +38,9 @@ from espnic.model.interface.codes import (
 from espnic.model.interface.features import ALL, Features
 from espnic.model.interface.layouts import RX_COMPLETION, SA_RESPONSE, TX_DESCRIPTOR, Layout
 from espnic.model.net import checksum, packet
+from espnic.model.net.addresses import lookup_key
 from espnic.model.net.packet import Parsed
-from espnic.model.sa.sa import (
-    DEVICE_WINDOWS,
-    SaTable,
-    SecurityAssociation,
-    from_command,
-    lookup_key,
-)
+from espnic.model.sa.sa import DEVICE_WINDOWS, SaTable, SecurityAssociation, from_command
 
 Trace = list[tuple[str, dict[str, Any]]]
 
@@ -306,7 +302,7 @@ class Device:
             icv_bytes = sa.icv.bytes if values["trailer"] else 0
             self._use(
                 SaDirection.TX, values["sa"], len(out),
-                len(frame) - icv_bytes - values["esp_offset"] - esp.TEXT_OFFSET,
+                len(frame) - icv_bytes - values["esp_offset"] - ESP_TEXT_OFFSET,
                 values["sequence"] + len(out) - 1)
         limit = (SUPER_FRAME_BYTES_MAX if values["lso"] and self.features.lso
                  else FRAME_BYTES_MAX)
@@ -350,7 +346,7 @@ def _open(
     whether the SA has expired.
     """
     window, expired = state
-    if parsed.esp_bytes < esp.TEXT_OFFSET + ESP_TRAILER_MIN_BYTES + sa.icv.bytes:
+    if parsed.esp_bytes < ESP_TEXT_OFFSET + ESP_TRAILER_MIN_BYTES + sa.icv.bytes:
         return _Opened(RxStatus.SYNTAX)
     end = parsed.esp_offset + parsed.esp_bytes
     if len(frame) < end:
@@ -371,7 +367,7 @@ def _open(
     trailer_bytes = trailer.length(opened.text)
     if trailer_bytes is None:
         return used
-    text_offset = parsed.esp_offset + esp.TEXT_OFFSET
+    text_offset = parsed.esp_offset + ESP_TEXT_OFFSET
     plain = frame[:text_offset] + opened.text + frame[text_offset + len(opened.text):]
     return replace(used, status=RxStatus.OK, plain=plain, fields={
         "esp_offset": parsed.esp_offset,
@@ -420,7 +416,7 @@ def _check_esp(
 ) -> TxStatus | None:
     """The checks of ESP header, text and trailer."""
     offset = values["esp_offset"]
-    text_offset = offset + esp.TEXT_OFFSET
+    text_offset = offset + ESP_TEXT_OFFSET
     if offset < ESP_OFFSET_MIN or offset % OFFSET_ALIGNMENT != OFFSET_PHASE:
         return TxStatus.DROP_SYNTAX
     if len(frame) < text_offset:
@@ -440,7 +436,7 @@ def _trailer_fits(values: Mapping[str, int], frame: bytes, sa: SecurityAssociati
     """Whether the pad of the trailer in a frame begins behind ESP IV and what is summed."""
     pad_length = frame[-sa.icv.bytes - ESP_TRAILER_MIN_BYTES]
     pad_at = len(frame) - sa.icv.bytes - ESP_TRAILER_MIN_BYTES - pad_length
-    payload_end = values["esp_offset"] + esp.TEXT_OFFSET
+    payload_end = values["esp_offset"] + ESP_TEXT_OFFSET
     if values["checksum"] and values["l4_protocol"] in checksum.FIELD_AT:
         payload_end = values["l4_offset"] + values["l4_bytes"]
     return payload_end <= pad_at
@@ -460,7 +456,7 @@ def _seal(
 ) -> bytes:
     """The wire frame of a good request; adds the trace points of the encryption."""
     offset, sequence = values["esp_offset"], values["sequence"]
-    text_offset = offset + esp.TEXT_OFFSET
+    text_offset = offset + ESP_TEXT_OFFSET
     if values["trailer"]:
         text = frame[text_offset:-sa.icv.bytes]
     else:

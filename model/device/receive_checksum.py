@@ -15,7 +15,7 @@ from espnic.model.interface.codes import (
     RxChecksum,
 )
 from espnic.model.net import checksum
-from espnic.model.sa.sa import Address
+from espnic.model.net.addresses import Address
 
 _IPV4_START = 0x45
 """Version 4 and a header of 5 words: no options."""

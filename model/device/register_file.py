@@ -13,12 +13,12 @@ from espnic.model.interface.registers import (
     COUNTERS,
     EVENT_HEAD,
     EVENT_POP,
-    HASH_KEY,
     IDENTIFICATION,
     REGISTERS,
     SA_DOORBELL,
     SA_PARAMETERS,
     SA_STATUS,
+    TABLE_KEY,
     WORD_BITS,
     WORD_BYTES,
     Access,
@@ -101,7 +101,7 @@ class RegisterFile:
             self._burst.clocks = self._kept["BURST_CLOCKS"]
 
     def _allows(self, register: Register) -> bool:
-        if register in HASH_KEY:
+        if register in TABLE_KEY:
             return self.device.sas[SaDirection.RX].empty
         return register is not EVENT_POP or len(self.device.events) > 0
 

@@ -9,8 +9,7 @@ from collections.abc import Mapping
 
 from espnic.model.esp import trailer
 from espnic.model.interface.codes import (
-    ESP_HEADER_BYTES,
-    ESP_IV_BYTES,
+    ESP_TEXT_OFFSET,
     ETHERNET_HEADER_BYTES,
     FRAME_BYTES_MAX,
     IPPROTO_UDP,
@@ -104,7 +103,7 @@ def _segment(values: Mapping[str, int], frame: bytes, index: int, icv_bytes: int
     layer4 = _layer4(values, headers[l4:] + payload, len(frame) - l4, index, last)
     if values["operation"] == TxOperation.BYPASS:
         return headers[:l3] + _ip(headers[l3:l4], len(layer4), index, bool(values["ipv6"])) + layer4
-    text_at = values["esp_offset"] + ESP_HEADER_BYTES + ESP_IV_BYTES
+    text_at = values["esp_offset"] + ESP_TEXT_OFFSET
     if l3 == values["outer_offset"]:
         text = headers[text_at:l4] + layer4
     else:
@@ -206,7 +205,7 @@ def _headers_fit(values: Mapping[str, int]) -> bool:
     one_header = l3 == outer and values["outer_ipv6"] == values["ipv6"]
     if values["operation"] == TxOperation.BYPASS:
         return one_header and l4 - l3 >= ip_bytes
-    text_at = esp_at + ESP_HEADER_BYTES + ESP_IV_BYTES
+    text_at = esp_at + ESP_TEXT_OFFSET
     udp_bytes = UDP_HEADER_BYTES if values["encapsulation"] == Encapsulation.UDP else 0
     if not _aligned(esp_at):
         return False
@@ -221,7 +220,7 @@ def _layer4_offset_min(values: Mapping[str, int]) -> int:
     """Where a TCP or UDP header can be at the earliest: behind IPv4, or behind the ESP IV."""
     if values["operation"] == TxOperation.BYPASS:
         return ETHERNET_HEADER_BYTES + IPV4_HEADER_BYTES
-    return values["esp_offset"] + ESP_HEADER_BYTES + ESP_IV_BYTES
+    return values["esp_offset"] + ESP_TEXT_OFFSET
 
 
 def _ip_header_bytes(ipv6: int) -> int:

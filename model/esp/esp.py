@@ -5,10 +5,9 @@ from dataclasses import dataclass
 
 from espnic.model.crypto import gcm
 from espnic.model.esp import seqiv
-from espnic.model.interface.codes import ESP_HEADER_BYTES, ESP_IV_BYTES
+from espnic.model.interface.codes import ESP_HEADER_BYTES, ESP_TEXT_OFFSET
 from espnic.model.sa.sa import SecurityAssociation
 
-TEXT_OFFSET = ESP_HEADER_BYTES + ESP_IV_BYTES
 """Bytes from the start of the ESP header to the ciphertext."""
 
 
@@ -84,7 +83,7 @@ def open(sa: SecurityAssociation, sequence_high: int, packet: bytes) -> Opened:
     """
     sequence = sequence_high << 32 | int.from_bytes(packet[4:8], "big")
     icv = packet[-sa.icv.bytes:]
-    iv = packet[ESP_HEADER_BYTES:TEXT_OFFSET]
-    ciphertext = packet[TEXT_OFFSET:-sa.icv.bytes]
+    iv = packet[ESP_HEADER_BYTES:ESP_TEXT_OFFSET]
+    ciphertext = packet[ESP_TEXT_OFFSET:-sa.icv.bytes]
     text, tag = gcm.open(sa.key, nonce(sa, iv), aad(sa, sequence), ciphertext)
     return Opened(text, tag, hmac.compare_digest(tag[:sa.icv.bytes], icv))

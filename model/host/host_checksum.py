@@ -6,9 +6,9 @@ what the stack takes off it takes out of the sum. What is left is compared with 
 
 from collections.abc import Mapping
 
-from espnic.model.esp import esp
 from espnic.model.host.stack import strip_link
 from espnic.model.interface.codes import (
+    ESP_TEXT_OFFSET,
     ETHERNET_HEADER_BYTES,
     IPPROTO_UDP,
     Encapsulation,
@@ -52,7 +52,7 @@ def _verify_opened(
     frame: bytes, completion: Mapping[str, int], sa: SecurityAssociation, carrier: IpPacket,
     carrier_at: int,
 ) -> RxChecksum:
-    text_at = completion["esp_offset"] + esp.TEXT_OFFSET
+    text_at = completion["esp_offset"] + ESP_TEXT_OFFSET
     payload_end = carrier_at + len(carrier.whole()) - completion["trailer_bytes"]
     payload = frame[text_at:payload_end]
     left = checksum.subtract(

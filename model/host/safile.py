@@ -14,7 +14,8 @@ from typing import Any
 
 from espnic.model.esp import esn
 from espnic.model.interface.codes import UDP_PORT_ESP, Encapsulation, IcvSize, KeySize
-from espnic.model.sa.sa import SALT_BYTES, SEQIV_SALT_BYTES, Address, SecurityAssociation, Selector
+from espnic.model.net.addresses import Address
+from espnic.model.sa.sa import SALT_BYTES, SEQIV_SALT_BYTES, SecurityAssociation, Selector
 
 SCHEMA = "kpeer-1"
 ALGORITHM = "rfc4106(gcm(aes))"

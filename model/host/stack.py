@@ -13,6 +13,7 @@ from random import Random
 from espnic.model.esp import esn, esp, trailer
 from espnic.model.interface.codes import (
     ESP_HEADER_BYTES,
+    ESP_TEXT_OFFSET,
     ESP_TRAILER_MIN_BYTES,
     ETHERNET_HEADER_BYTES,
     ETHERTYPE_IPV4,
@@ -153,7 +154,7 @@ def device_request(outgoing: Outgoing, handle: int, with_trailer: bool = True) -
     if sa.tfcpad and not with_trailer:
         raise ValueError(f"SA {sa.name}: tfcpad {sa.tfcpad}, expected a trailer from software")
     framing = _frame(outgoing)
-    start = esp.header(sa, outgoing.sequence) + bytes(esp.TEXT_OFFSET - ESP_HEADER_BYTES)
+    start = esp.header(sa, outgoing.sequence) + bytes(ESP_TEXT_OFFSET - ESP_HEADER_BYTES)
     esp_packet = start + framing.payload + framing.trailer + bytes(sa.icv.bytes)
     frame = _link(outgoing) + _finish(framing, esp_packet)
     if not with_trailer:
@@ -194,7 +195,7 @@ def _offload_fields(outgoing: Outgoing, esp_offset: int) -> dict[str, int]:
     if not outgoing.checksum and not outgoing.mss:
         return {}
     sa, clear = outgoing.sa, ip.split(outgoing.clear)
-    outer_offset, text_offset = len(_link(outgoing)), esp_offset + esp.TEXT_OFFSET
+    outer_offset, text_offset = len(_link(outgoing)), esp_offset + ESP_TEXT_OFFSET
     tunnel = sa.mode == "tunnel"
     return {
         "outer_offset": outer_offset,
@@ -235,7 +236,7 @@ def replay_request(frame: bytes, sa: SecurityAssociation, handle: int, sequence:
     iv_at = offset + ESP_HEADER_BYTES
     return Request(
         _descriptor(outgoing, handle, offset) | {"trailer": 1},
-        frame[:iv_at] + random.randbytes(esp.TEXT_OFFSET - ESP_HEADER_BYTES)
+        frame[:iv_at] + random.randbytes(ESP_TEXT_OFFSET - ESP_HEADER_BYTES)
         + opened.text + random.randbytes(sa.icv.bytes),
     )
 
@@ -405,7 +406,7 @@ class Receiver:
     ) -> bytes | None:
         """What the device has decrypted and checked: cut ESP header, IV, trailer and ICV."""
         inbound.top = max(inbound.top, _sequence(inbound, found))
-        payload = found.data[esp.TEXT_OFFSET:-completion["trailer_bytes"]]
+        payload = found.data[ESP_TEXT_OFFSET:-completion["trailer_bytes"]]
         return decapsulate(inbound.sa, found.carrier, completion["next_header"], payload)
 
     def _open_in_software(self, inbound: _Inbound, found: EspPacket) -> bytes | None:
@@ -445,7 +446,7 @@ def _sequence(inbound: _Inbound, found: EspPacket) -> int:
 
 def open_authentic(sa: SecurityAssociation, high: int, data: bytes) -> esp.Opened | None:
     """Open an ESP packet; None when it is too short or not authentic."""
-    if len(data) < esp.TEXT_OFFSET + ESP_TRAILER_MIN_BYTES + sa.icv.bytes:
+    if len(data) < ESP_TEXT_OFFSET + ESP_TRAILER_MIN_BYTES + sa.icv.bytes:
         return None
     opened = esp.open(sa, high, data)
     return opened if opened.authentic else None

@@ -27,7 +27,12 @@ VERSION = 2
 WORD_BITS = 32
 WORD_BYTES = 4
 ADDRESS_BITS = 12
-HASH_KEY_WORDS = 6
+TABLE_KEY_WORDS = 6
+TABLE_KEY_BITS = TABLE_KEY_WORDS * WORD_BITS
+"""Width of the secret key of the SA table's hash, the same for every size of the table, which uses
+it from bit 0 up."""
+TABLE_KEY_DEFAULT = 0x9F2B61C8D7034EA5_B86E1D97F4C20A3B_5D81E6294BF37CD0
+"""Arbitrary bits for a table whose driver sets no secret key."""
 
 
 class Access(StrEnum):
@@ -294,8 +299,8 @@ EVENT_POP = Register(0x070, "EVENT_POP", Access.WRITE, (
     RegisterField("event_pop", 0, 1, "1: take the oldest event off"),
 ), "Takes an event off the queue; SLVERR when there is none")
 
-HASH_KEY = tuple(_words(
-    0x040, "HASH_KEY", Access.WRITE, "hash_key", WORD_BITS * HASH_KEY_WORDS,
+TABLE_KEY = tuple(_words(
+    0x040, "TABLE_KEY", Access.WRITE, "table_key", TABLE_KEY_BITS,
     "secret key of the look-up hash; SLVERR unless the receive table is empty and no command runs",
 ))
 
@@ -332,7 +337,7 @@ READ_BACK = (
 COUNTERS = tuple(_counter_registers())
 
 REGISTERS = (
-    *IDENTIFICATION, *CAPABILITIES, *INTERRUPTS, *CONTROLS, *HASH_KEY, *EVENT_HEAD, EVENT_POP,
+    *IDENTIFICATION, *CAPABILITIES, *INTERRUPTS, *CONTROLS, *TABLE_KEY, *EVENT_HEAD, EVENT_POP,
     SA_DOORBELL, SA_STATUS, *SA_PARAMETERS, *READ_BACK,
     *COUNTERS,
 )

@@ -464,8 +464,8 @@ class EspnicDriver:
 
     async def _set_up(self) -> None:
         """Key the hash, and let events raise the interrupt."""
-        await self.hardware.set_hash_key(
-            self._secrets.getrandbits(registers.WORD_BITS * registers.HASH_KEY_WORDS))
+        await self.hardware.set_table_key(
+            self._secrets.getrandbits(registers.WORD_BITS * registers.TABLE_KEY_WORDS))
         await self.hardware.enable_events()
 
     async def _add(self, x: XfrmState, handle: int) -> None:

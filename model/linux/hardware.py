@@ -121,10 +121,10 @@ class Hardware:
             replay_window=ReplayWindow(can["replay_window_max"]).packets,
         )
 
-    async def set_hash_key(self, key: int) -> None:
+    async def set_table_key(self, key: int) -> None:
         """Set the key of the look-up hash; refused while a receive SA is there."""
-        for register in registers.HASH_KEY:
-            await self._write_fields(register, {"hash_key": key})
+        for register in registers.TABLE_KEY:
+            await self._write_fields(register, {"table_key": key})
 
     async def command(self, values: dict[str, int]) -> SaResult:
         """Do one SA command; ``values`` are fields of SA_COMMAND, those not given are 0.

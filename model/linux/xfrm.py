@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from espnic.model.esp.replay import Window
 from espnic.model.interface.codes import IPPROTO_ESP, UDP_PORT_ESP, Encapsulation, IcvSize
-from espnic.model.sa.sa import SALT_BYTES, Address, SecurityAssociation
+from espnic.model.net.addresses import Address
+from espnic.model.sa.sa import SALT_BYTES, SecurityAssociation
 
 if TYPE_CHECKING:
     from espnic.model.linux.netdev import NetDevice

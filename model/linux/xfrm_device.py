@@ -7,9 +7,9 @@ other error fails the SA. Packet offload never falls back.
 import errno
 from collections.abc import Iterable
 
-from espnic.model.esp.esp import TEXT_OFFSET
 from espnic.model.interface.codes import (
     ESP_ALIGNMENT_BYTES,
+    ESP_TEXT_OFFSET,
     ESP_TRAILER_MIN_BYTES,
     IPPROTO_ESP,
     IPV4_HEADER_BYTES,
@@ -121,7 +121,7 @@ def offload_ok(x: XfrmState, clear: bytes, device: NetDevice) -> bool:
 def state_mtu(x: XfrmState, mtu: int) -> int:
     """Longest clear packet whose frame fits the MTU (xfrm_state_mtu)."""
     sa = x.association
-    around = TEXT_OFFSET + sa.icv.bytes + (UDP_HEADER_BYTES if x.encap else 0)
+    around = ESP_TEXT_OFFSET + sa.icv.bytes + (UDP_HEADER_BYTES if x.encap else 0)
     around += IPV4_HEADER_BYTES if sa.outer_family == 4 else IPV6_HEADER_BYTES
     text = (mtu - around) // ESP_ALIGNMENT_BYTES * ESP_ALIGNMENT_BYTES
     within = text - ESP_TRAILER_MIN_BYTES

@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from espnic.model.esp import esp, trailer
+from espnic.model.esp import trailer
 from espnic.model.host import stack
 from espnic.model.host.stack import EspPacket
-from espnic.model.interface.codes import RxStatus
+from espnic.model.interface.codes import ESP_TEXT_OFFSET, RxStatus
 from espnic.model.linux.skb import SkBuff, XfrmStatus
 from espnic.model.linux.xfrm import Direction, ExpireUpcall, KmState, XfrmState, check_expire
 from espnic.model.net import ip
@@ -120,7 +120,7 @@ def _text(x: XfrmState, found: EspPacket, sequence: int, done: bool) -> bytes:
     """Payload and trailer: decrypted by the device, or here."""
     sa = x.association
     if done:
-        return found.data[esp.TEXT_OFFSET:-sa.icv.bytes]
+        return found.data[ESP_TEXT_OFFSET:-sa.icv.bytes]
     opened = stack.open_authentic(sa, sequence >> 32, found.data)
     if opened is None:
         x.integrity_failures += 1

@@ -11,7 +11,7 @@ from espnic.model.interface.codes import (
     TCP_HEADER_BYTES,
     UDP_HEADER_BYTES,
 )
-from espnic.model.sa.sa import Address
+from espnic.model.net.addresses import Address
 
 MODULUS = 0xFFFF
 """One's complement addition of 16-bit words is addition modulo 2^16 - 1."""

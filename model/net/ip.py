@@ -16,7 +16,7 @@ from espnic.model.interface.codes import (
     IPV6_HEADER_BYTES,
 )
 from espnic.model.net import checksum
-from espnic.model.sa.sa import Address
+from espnic.model.net.addresses import Address
 
 MORE_FRAGMENTS = 0x2000
 DONT_FRAGMENT = 0x4000

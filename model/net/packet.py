@@ -25,7 +25,7 @@ from espnic.model.interface.codes import (
     Encapsulation,
     RxStatus,
 )
-from espnic.model.sa.sa import Address, lookup_key
+from espnic.model.net.addresses import Address, lookup_key
 
 _ETHERTYPE_BYTES = 2
 _IPV4_IHL_WORDS = IPV4_HEADER_BYTES // 4

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from espnic.model.interface.codes import (
     UDP_PORT_ESP,
@@ -15,10 +14,8 @@ from espnic.model.interface.codes import (
     SaResult,
     SaSelect,
 )
+from espnic.model.net.addresses import Address, Network, address_of, lookup_key
 from espnic.model.sa.lifetime import HARD_FIELDS, SOFT_FIELDS, Lifetime, Limits, limits_of
-
-Address = IPv4Address | IPv6Address
-Network = IPv4Network | IPv6Network
 
 MODES = ("tunnel", "transport")
 SALT_BYTES = 4
@@ -134,16 +131,6 @@ class SecurityAssociation:
         return next(size for size in KeySize if size.bytes == len(self.key))
 
 
-def lookup_key(destination: Address, encapsulation: Encapsulation, spi: int) -> dict[str, int]:
-    """The fields of LOOKUP_KEY."""
-    return {
-        "destination": int(destination),
-        "ipv6": int(destination.version == 6),
-        "encapsulation": int(encapsulation),
-        "spi": spi,
-    }
-
-
 def command_values(
     operation: SaOperation, direction: SaDirection, handle: int,
     sa: SecurityAssociation | None = None, select: SaSelect = SaSelect.NOTHING,
@@ -202,11 +189,6 @@ def from_command(values: Mapping[str, int]) -> SecurityAssociation:
         initial_seq=values.get("sequence", 0) + 1 if window else 1,
         limits=limits_of(values),
     )
-
-
-def address_of(number: int, ipv6: int) -> Address:
-    """The address of the fields ``destination`` and ``ipv6`` of LOOKUP_KEY."""
-    return IPv6Address(number) if ipv6 else IPv4Address(number)
 
 
 class SaTable:

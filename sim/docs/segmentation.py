@@ -5,7 +5,12 @@ from collections.abc import Callable
 
 from espnic.model.esp import esp
 from espnic.model.host.stack import device_request
-from espnic.model.interface.codes import ESP_HEADER_BYTES, IPPROTO_TCP, TCP_HEADER_BYTES
+from espnic.model.interface.codes import (
+    ESP_HEADER_BYTES,
+    ESP_TEXT_OFFSET,
+    IPPROTO_TCP,
+    TCP_HEADER_BYTES,
+)
 from espnic.model.net import checksum
 from espnic.sim.docs import segmentation_picture
 from espnic.sim.docs.segmentation_example import Example, device_for, example, load
@@ -64,7 +69,7 @@ def wrap_rows() -> str:
              "| --- | --- | --- | --- | --- |"]
     for index in range(first, first + _WRAP_ROWS):
         sequence = outgoing.sequence + index
-        start = result.frames[index][esp_at:esp_at + esp.TEXT_OFFSET]
+        start = result.frames[index][esp_at:esp_at + ESP_TEXT_OFFSET]
         low, iv = start[4:ESP_HEADER_BYTES], start[ESP_HEADER_BYTES:]
         aad = esp.aad(outgoing.sa, sequence).hex(" ", 4)
         lines.append(f"| {index} | {sequence:,} | `{low.hex()}` | `{aad}` | `{iv.hex()}` |")

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from enum import Enum
 
 from espnic.model.device.device import Device, TxResult
-from espnic.model.esp import esp
 from espnic.model.interface.codes import (
     ESP_HEADER_BYTES,
     ESP_IV_BYTES,
+    ESP_TEXT_OFFSET,
     ESP_TRAILER_MIN_BYTES,
     SaDirection,
     SaOperation,
@@ -85,7 +85,7 @@ def example() -> Example:
     descriptor, frame = row.request.descriptor, row.request.frame
     result = device_for(capture).transmit(descriptor, frame)
     sa = capture.sas[descriptor["sa"] - 1]
-    text_at = descriptor["esp_offset"] + esp.TEXT_OFFSET
+    text_at = descriptor["esp_offset"] + ESP_TEXT_OFFSET
     return Example(
         superframe=frame,
         segments=tuple(

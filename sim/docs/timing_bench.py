@@ -14,9 +14,15 @@ from cocotb import start_soon
 from cocotb.triggers import ClockCycles, RisingEdge
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster
 
-from espnic.model.esp import esp, trailer
+from espnic.model.esp import trailer
 from espnic.model.interface import registers
-from espnic.model.interface.codes import IPPROTO_IPIP, SaDirection, SaOperation, TxOperation
+from espnic.model.interface.codes import (
+    ESP_TEXT_OFFSET,
+    IPPROTO_IPIP,
+    SaDirection,
+    SaOperation,
+    TxOperation,
+)
 from espnic.model.interface.layouts import TX_DESCRIPTOR
 from espnic.model.sa.sa import SecurityAssociation, command_values
 from espnic.sim.agents.axi_lite import Driver
@@ -45,7 +51,7 @@ def request(sequence: int) -> tuple[dict[str, int], bytes]:
     """Descriptor and frame of a packet to seal under handle 1; the engine adds the trailer."""
     frame = sealed(sequence)
     behind_payload = len(TRAILER) + SA.icv.bytes
-    esp_bytes = esp.TEXT_OFFSET + len(PAYLOAD) + behind_payload
+    esp_bytes = ESP_TEXT_OFFSET + len(PAYLOAD) + behind_payload
     return {"operation": int(TxOperation.ENCRYPT), "sa": 1, "sequence": sequence,
             "esp_offset": len(frame) - esp_bytes, "next_header": TRAILER[-1],
             }, frame[:-behind_payload]

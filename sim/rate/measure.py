@@ -11,9 +11,9 @@ from ipaddress import ip_address
 from pathlib import Path
 from random import Random
 
-from espnic.model.esp import esp
 from espnic.model.host import stack
 from espnic.model.interface.codes import (
+    ESP_TEXT_OFFSET,
     IPPROTO_TCP,
     IPPROTO_UDP,
     IPV4_HEADER_BYTES,
@@ -221,7 +221,7 @@ def _on_the_wire(outgoing: stack.Outgoing) -> tuple[bytes, bytes]:
     """The sealed frame of a packet, all made in software, and the same opened in its place."""
     sealed = stack.software_frame(outgoing)
     request = stack.device_request(outgoing, 1)
-    start = request.descriptor["esp_offset"] + esp.TEXT_OFFSET
+    start = request.descriptor["esp_offset"] + ESP_TEXT_OFFSET
     icv_at = len(sealed) - outgoing.sa.icv.bytes
     return sealed, sealed[:start] + request.frame[start:icv_at] + sealed[icv_at:]
 

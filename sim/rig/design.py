@@ -8,9 +8,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from espnic.hdl.sa.lookup_control import HASH_KEY_BITS, HASH_KEY_DEFAULT
 from espnic.model.interface.codes import RxStatus, TxStatus
 from espnic.model.interface.layouts import RX_COMPLETION, SA_COMMAND, SA_RESPONSE, TX_VERDICT
+from espnic.model.interface.registers import TABLE_KEY_BITS, TABLE_KEY_DEFAULT
 from espnic.sim.build.netlist import Netlist
 from espnic.sim.rig.taps import tap_names
 
@@ -19,7 +19,7 @@ DESIGN = "inner"
 """Instance name of what the rig is around."""
 
 _IDLE = {
-    "hash_key": f" = {HASH_KEY_BITS}'h{HASH_KEY_DEFAULT:x}",
+    "table_key": f" = {TABLE_KEY_BITS}'h{TABLE_KEY_DEFAULT:x}",
     "rx_i__payload": " = 0", "rx_i__valid": " = 0",
     "tx_i__payload": " = 0", "tx_i__valid": " = 0",
     "window_query__payload": " = 0", "window_query__valid": " = 0",
@@ -253,7 +253,7 @@ def _memories(netlist: Netlist, instance: str) -> dict[str, str]:
     """Hierarchical path of each memory of the SA table, by a file name that goes for both rigs.
 
     The table's own memories lie in its ``lookup``, ``rx``, ``tx`` and ``windows``; those of the
-    hash key circuit are constants.
+    table key circuit are constants.
     """
     bodies = {match[1].removeprefix("\\"): match[2] for match in _MODULE.finditer(netlist.text)}
 

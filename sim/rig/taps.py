@@ -11,8 +11,8 @@ from typing import Any
 
 from espnic.model.device.device import IN_FLIGHT_MAX
 from espnic.model.interface.codes import (
-    ESP_HEADER_BYTES,
     ESP_IV_BYTES,
+    ESP_TEXT_OFFSET,
     ESP_TRAILER_MIN_BYTES,
     IcvSize,
     RxStatus,
@@ -30,7 +30,7 @@ from espnic.model.interface.layouts import (
     TX_VERDICT,
     Layout,
 )
-from espnic.model.sa.sa import address_of
+from espnic.model.net.addresses import address_of
 from espnic.model.trace import TraceRecord
 from espnic.sim.traffic.steps import Command, Outcome, Received, RxFrame, Step, TxFrame
 
@@ -47,7 +47,6 @@ def tap_names(sides: Iterable[str]) -> list[str]:
 
 _VERDICTS = 2 * IN_FLIGHT_MAX
 """``rx_window`` counts verdicts modulo this."""
-IV_OFFSET_END = ESP_HEADER_BYTES + ESP_IV_BYTES
 TAG_BYTES = 16
 
 
@@ -196,8 +195,8 @@ class _Reader:
         icv = self._icv_sizes.get(found["sa"])
         if parsed is None or icv is None or not found["hit"]:
             return False
-        fits = parsed["esp_bytes"] >= IV_OFFSET_END + ESP_TRAILER_MIN_BYTES + icv.bytes
-        return fits and len(frame) >= parsed["esp_offset"] + IV_OFFSET_END
+        fits = parsed["esp_bytes"] >= ESP_TEXT_OFFSET + ESP_TRAILER_MIN_BYTES + icv.bytes
+        return fits and len(frame) >= parsed["esp_offset"] + ESP_TEXT_OFFSET
 
     def _next(self, tap: str, layout: Layout) -> dict[str, int] | None:
         word = next(self._taps[tap], None)

@@ -25,7 +25,7 @@ from espnic.hdl.gcm.core import GcmCore
 from espnic.hdl.gcm.feed import GcmFeed
 from espnic.hdl.gcm.gf_multiplier import GfMultiplier
 from espnic.hdl.gcm.ghash import Ghash
-from espnic.hdl.gcm.hash_subkey import HashKey
+from espnic.hdl.gcm.hash_subkey import HashSubkey
 from espnic.hdl.gcm.stallable_core import GcmStream
 from espnic.hdl.host.axi_lite import AxiLite
 from espnic.hdl.host.burst_detector import BurstDetector
@@ -154,7 +154,7 @@ BLOCKS = (
     Block("aes_round", lambda _: AesRound(), scales=False),
     Block("aes_key_step", lambda _: AesKeyStep(AES_ROUNDS_MAX), scales=False),
     Block("gf_multiplier", lambda width: GfMultiplier(_lanes(width))),
-    Block("hash_key", lambda width: HashKey(_lanes(width))),
+    Block("hash_subkey", lambda width: HashSubkey(_lanes(width))),
     Block("sa_commands", lambda width: SaCommands(Features(width=width, sas=SAS))),
     Block("counter_bank", lambda _: CounterBank(), scales=False),
     Block("burst_detector", lambda _: BurstDetector(), scales=False),

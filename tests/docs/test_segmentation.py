@@ -5,8 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from espnic.model.esp import esp
-from espnic.model.interface.codes import IPPROTO_TCP, TCP_HEADER_BYTES, TxStatus
+from espnic.model.interface.codes import ESP_TEXT_OFFSET, IPPROTO_TCP, TCP_HEADER_BYTES, TxStatus
 from espnic.model.net import checksum
 from espnic.sim.docs import segmentation_picture
 from espnic.sim.docs.segmentation import BLOCKS, DOCUMENT, PICTURE, with_blocks, worked_checksum
@@ -78,7 +77,7 @@ def test_the_segments_are_the_kernel_s_but_for_the_encryption():
     [row] = [row for row in capture.handed_off if row.number == 5]
     [clear] = [clear for clear in capture.superframes if clear.number == row.superframe]
     assert row.request.frame == burst.superframe
-    text_at = row.request.descriptor["esp_offset"] + esp.TEXT_OFFSET
+    text_at = row.request.descriptor["esp_offset"] + ESP_TEXT_OFFSET
     for made, wire, plain in zip(burst.segments, row.wire, clear.plain, strict=True):
         assert len(made) == len(wire)
         assert made[:text_at] == wire[:text_at]

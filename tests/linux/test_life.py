@@ -382,11 +382,11 @@ def test_p26_until_an_sa_is_left_to_software_for_good_nothing_goes_up_in_clear_w
     assert here.receive(there.send(tx, clear_packet(4))[0]) and rx.current.packets == 1
 
 
-def test_p26_a_reset_whose_hash_key_cannot_be_set_can_be_made_up_for_later():
+def test_p26_a_reset_whose_table_key_cannot_be_set_can_be_made_up_for_later():
     bench = Bench()
     x = bench.add(inbound())
     reset(bench)
-    bench.registers.broken.add(registers.HASH_KEY[0].offset)
+    bench.registers.broken.add(registers.TABLE_KEY[0].offset)
     assert refused(lambda: run(bench.driver.restore())).name == "EIO"
     bench.registers.broken.clear()
     run(bench.driver.restore())

@@ -3,8 +3,8 @@
 import pytest
 
 from espnic.model.device.device import Device
-from espnic.model.esp import esp
 from espnic.model.interface.codes import (
+    ESP_TEXT_OFFSET,
     EventKind,
     RxStatus,
     SaDirection,
@@ -112,7 +112,7 @@ def test_a_burst_counts_its_segments_and_its_last_sequence_number_and_leaves_who
     burst = {"lso": 1, "outer_offset": 14, "l3_offset": 50, "l4_offset": 70, "l4_protocol": 6,
              "header_bytes": 90, "mss": 100}
     descriptor, frame = seal(sa, (1 << 32) - 2, headers + bytes(401), **burst)
-    assert len(frame) == 14 + 20 + esp.TEXT_OFFSET + 40 + 401
+    assert len(frame) == 14 + 20 + ESP_TEXT_OFFSET + 40 + 401
     assert len(device.transmit(descriptor, frame).frames) == 5
     assert used(device, TX) == (5, 441)
     assert events(device) == [

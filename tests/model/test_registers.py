@@ -42,7 +42,7 @@ def test_every_bit_of_a_command_and_its_response_has_a_place(layout, group):
 def test_keys_and_salts_are_write_only():
     secret = {register.name for register in REGISTERS
               for field in register.fields
-              if field.name in ("key", "salt", "seqiv_salt", "hash_key")}
+              if field.name in ("key", "salt", "seqiv_salt", "table_key")}
     assert len(secret) == 8 + 1 + 2 + 6
     assert {registers.BY_NAME[name].access for name in secret} == {Access.WRITE}
 

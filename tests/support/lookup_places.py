@@ -4,42 +4,36 @@ import random
 from collections.abc import Sequence
 
 from espnic.hdl.layouts import IPV4_BITS
-from espnic.hdl.sa.lookup_control import (
-    HASH_KEY_BITS,
-    MOVES_MAX,
-    OVERFLOW_ENTRIES,
-    WAYS,
-    hash_bits,
-    index_bits,
-)
+from espnic.hdl.sa.lookup_control import MOVES_MAX, OVERFLOW_ENTRIES, WAYS, hash_bits, index_bits
 from espnic.model.crypto.toeplitz import toeplitz
 from espnic.model.interface.layouts import LOOKUP_KEY
+from espnic.model.interface.registers import TABLE_KEY_BITS
 
 COLLIDING = 0
-"""The hash key under which every key has row 0 of every way."""
+"""The table key under which every key has row 0 of every way."""
 
 
 class Places:
-    """A table of ``sas`` SAs under a hash key.
+    """A table of ``sas`` SAs under a table key.
 
     A key goes to the first free one of its rows, or puts the key of a random row out, which
     then seeks a place in the same way; after ``MOVES_MAX`` moves to the overflow.
     """
 
-    def __init__(self, sas: int, hash_key: int) -> None:
+    def __init__(self, sas: int, table_key: int) -> None:
         self.rows: list[dict[int, int]] = [{} for _ in range(WAYS)]
         self.overflow: set[int] = set()
         self.keys: set[int] = set()
         self._bits = index_bits(sas)
         self._hash_bits = hash_bits(sas)
-        self._hash_key = hash_key
+        self._table_key = table_key
         self._noise = 1
         self._indexes: dict[int, list[int]] = {}
 
     def indexes(self, key: int) -> list[int]:
         """Row of the key in each way."""
         if key not in self._indexes:
-            self._indexes[key] = self._mixed(toeplitz(self._hash_key, key, self._hash_bits))
+            self._indexes[key] = self._mixed(toeplitz(self._table_key, key, self._hash_bits))
         return self._indexes[key]
 
     def full(self, key: int) -> bool:
@@ -104,9 +98,9 @@ class Places:
 
 
 def colliding_keys(
-    chance: random.Random, sas: int, hash_key: int, count: int,
+    chance: random.Random, sas: int, table_key: int, count: int,
 ) -> list[int]:
-    """Different look-up keys with one hash under ``hash_key``.
+    """Different look-up keys with one hash under ``table_key``.
 
     The hash is linear over GF(2): they differ by elements of its kernel. Gaussian
     elimination, of the hashes of single bits, finds a kernel vector for each dependent bit.
@@ -114,7 +108,7 @@ def colliding_keys(
     pivots: dict[int, tuple[int, int]] = {}
     kernel: list[int] = []
     for bit in range(LOOKUP_KEY.bits):
-        key, hashed = 1 << bit, toeplitz(hash_key, 1 << bit, hash_bits(sas))
+        key, hashed = 1 << bit, toeplitz(table_key, 1 << bit, hash_bits(sas))
         while hashed and hashed.bit_length() in pivots:
             pivot_key, pivot_hash = pivots[hashed.bit_length()]
             key, hashed = key ^ pivot_key, hashed ^ pivot_hash
@@ -142,8 +136,8 @@ def run_of_spis(chance: random.Random, count: int) -> list[int]:
     return [LOOKUP_KEY.pack({"destination": destination, "spi": first + n}) for n in range(count)]
 
 
-def random_hash_key(chance: random.Random) -> int:
-    return chance.getrandbits(HASH_KEY_BITS)
+def random_table_key(chance: random.Random) -> int:
+    return chance.getrandbits(TABLE_KEY_BITS)
 
 
 def fill(places: Places, keys: Sequence[int]) -> tuple[int, list[int]]:

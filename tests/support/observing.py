@@ -2,7 +2,7 @@
 
 from ipaddress import ip_address
 
-from espnic.model.interface.codes import RxStatus, TxStatus
+from espnic.model.interface.codes import ESP_TEXT_OFFSET, RxStatus, TxStatus
 from espnic.model.interface.layouts import (
     RX_COMPLETION,
     RX_LOOKED_UP,
@@ -10,7 +10,7 @@ from espnic.model.interface.layouts import (
     TX_SEQIV,
     TX_VERDICT,
 )
-from espnic.sim.rig.taps import IV_OFFSET_END, TAP_NAMES, Observed
+from espnic.sim.rig.taps import TAP_NAMES, Observed
 from espnic.sim.traffic.steps import Outcome
 
 
@@ -30,7 +30,7 @@ def observe(outcome: Outcome, width: int = 128) -> Observed:
             last = record is last_verdicts.get(record.packet)
             taps[name] += _payloads(name, record.fields, width, last)
         if name == "rx_verdict" and record.fields["status"] == "TRUNCATED" and (
-                record.fields["sa"] and frame_bytes >= esp_offset + IV_OFFSET_END):
+                record.fields["sa"] and frame_bytes >= esp_offset + ESP_TEXT_OFFSET):
             # The RTL has opened what there was before the end came.
             taps["rx_open"] += _beats(b"rubbish", width)
             taps["rx_icv"].append(0)

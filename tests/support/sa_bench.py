@@ -21,7 +21,8 @@ from espnic.model.interface.codes import (
     SaSelect,
 )
 from espnic.model.interface.layouts import HANDLE_BITS, LIMITS, LOOKUP_KEY, Field, Layout
-from espnic.model.sa.sa import DEVICE_WINDOWS, SaTable, SecurityAssociation, address_of, lookup_key
+from espnic.model.net.addresses import address_of, lookup_key
+from espnic.model.sa.sa import DEVICE_WINDOWS, SaTable, SecurityAssociation
 
 
 def context_layout(lanes: int) -> Layout:

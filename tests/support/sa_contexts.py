@@ -5,7 +5,7 @@ from ipaddress import IPv4Address
 
 from amaranth.lib import data
 
-from espnic.hdl.rx.dispatch import looked_up
+from espnic.hdl.layouts import found_sa
 from espnic.model.interface.codes import IcvSize, KeySize
 from espnic.model.sa.sa import DEVICE_WINDOWS, SecurityAssociation
 from tests.support.sa_bench import window_code
@@ -30,7 +30,7 @@ def random_sa(chance: random.Random) -> SecurityAssociation:
 
 
 def context(sa: SecurityAssociation, powers: int) -> dict[str, int]:
-    """The fields of ``sa_context``; ``powers`` stand for the powers of the hash key."""
+    """The fields of ``sa_context``; ``powers`` stand for the powers of the hash subkey."""
     assert sa.seqiv_salt is not None
     return {
         "valid": 1,
@@ -49,6 +49,6 @@ def context(sa: SecurityAssociation, powers: int) -> dict[str, int]:
 
 
 def power_bits(width: int) -> int:
-    """Bits of the powers of the hash key at a datapath width."""
-    fields: data.StructLayout = looked_up(width // 128)["context"].shape
+    """Bits of the powers of the hash subkey at a datapath width."""
+    fields: data.StructLayout = found_sa(width // 128)["context"].shape
     return fields["powers"].width

@@ -1,0 +1,23 @@
+"""IP addresses, and the key by which the device finds an SA."""
+
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+from espnic.model.interface.codes import Encapsulation
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+
+def lookup_key(destination: Address, encapsulation: Encapsulation, spi: int) -> dict[str, int]:
+    """The fields of LOOKUP_KEY."""
+    return {
+        "destination": int(destination),
+        "ipv6": int(destination.version == 6),
+        "encapsulation": int(encapsulation),
+        "spi": spi,
+    }
+
+
+def address_of(number: int, ipv6: int) -> Address:
+    """The address of the fields ``destination`` and ``ipv6`` of LOOKUP_KEY."""
+    return IPv6Address(number) if ipv6 else IPv4Address(number)
