@@ -2,7 +2,7 @@
 BIN := .venv/bin
 CAPTURE := captures/tun4_gcm128
 
-.PHONY: setup run life docs test clean
+.PHONY: setup run life docs lint test clean
 
 setup:
 	@sh .ci/setup
@@ -24,9 +24,13 @@ docs: setup
 	$(BIN)/python -m espnic.sim.docs.segmentation
 	$(BIN)/python -m espnic.sim.docs.timing
 
-test: setup
+# Style, types, and which room may import from which.
+lint: setup
 	$(BIN)/ruff check
 	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint
 	$(BIN)/pytest -n auto --dist worksteal
 
 clean:
