@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from espnic.hdl.flow.frame_gate import FrameGate
 from espnic.hdl.flow.frames_inside import FramesInside
-from espnic.hdl.host.axi_lite import axi_lite
+from espnic.hdl.host.axi_lite import AxiLitePort
 from espnic.hdl.host.counter_bank import rx_leaves, tx_leaves
 from espnic.hdl.host.registers import Registers
 from espnic.hdl.layouts import RxCompletion, TxDescriptor
@@ -35,7 +35,7 @@ def axi_lite_ports(prefix: str) -> dict:
     """The signals of an AXI4-Lite slave port."""
     return {
         f"{prefix}_{name}": member.flip()
-        for name, member in axi_lite().members.items()
+        for name, member in AxiLitePort.members.items()
     }
 
 
@@ -218,6 +218,6 @@ class Engine(wiring.Component):
 
     def connect_axil(self, m, bus):
         """Wire the flat ports of the AXI4-Lite slave to its bus."""
-        for name, member in axi_lite().members.items():
+        for name, member in AxiLitePort.members.items():
             port, signal = getattr(self, f"s_axil_{name}"), getattr(bus, name)
             m.d.comb += signal.eq(port) if member.flow is Out else port.eq(signal)

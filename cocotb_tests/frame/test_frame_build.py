@@ -6,7 +6,7 @@ import cocotb
 
 from cocotb_tests.frame.test_text_extract import lengths_and_offsets
 from espnic.hdl.frame.frame_build import FrameBuild
-from espnic.hdl.frame.text_restore import text_place
+from espnic.hdl.frame.text_restore import TextPlace
 from espnic.sim.agents.beats import pack, receive_packets, to_beats
 from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
 from espnic.sim.agents.stream import start_clock_and_reset
@@ -30,7 +30,7 @@ async def build(dut, width, frames, *, idle=0.0, stall=0.0):
     for header, text in frames:
         headers.send(*to_beats(width, header, chance))
         offset = chance.randrange(50, 270, 4) if text is None else len(header)
-        places.send(pack(text_place(), {"enable": text is not None, "offset": offset}))
+        places.send(pack(TextPlace, {"enable": text is not None, "offset": offset}))
         if text is not None:
             texts.send(*to_beats(width, text, chance))
     return await receive_packets(sink, width, len(frames))

@@ -6,7 +6,7 @@ import cocotb
 from cocotb.triggers import ClockCycles
 
 from espnic.hdl.frame.header_split import HeaderSplit
-from espnic.hdl.frame.text_restore import text_place
+from espnic.hdl.frame.text_restore import TextPlace
 from espnic.model.interface.codes import FRAME_BYTES_MAX
 from espnic.sim.agents.beats import pack, receive_packets, to_beats
 from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
@@ -43,7 +43,7 @@ async def split(dut, width, frames, *, idle=0.0, stall=0.0):
     headers, texts = ports.sink("headers"), ports.sink("text")
     for frame, offset in frames:
         source.send(*to_beats(width, frame, noise))
-        places.send(pack(text_place(), {"enable": offset is not None, "offset": offset or 0}))
+        places.send(pack(TextPlace, {"enable": offset is not None, "offset": offset or 0}))
     with_text = sum(offset is not None for _, offset in frames)
     return (await receive_packets(headers, width, len(frames)),
             await receive_packets(texts, width, with_text))
@@ -81,7 +81,7 @@ async def no_output_waits_for_ready(dut, width):
     await start_clock_and_reset(dut)
     ports = Ports(dut, width)
     ports.source("i").send(*to_beats(width, bytes(64)))
-    ports.source("place").send(pack(text_place(), {"enable": 1, "offset": 50}))
+    ports.source("place").send(pack(TextPlace, {"enable": 1, "offset": 50}))
     await ClockCycles(dut.clk, 4)
     assert int(ports.handle("headers__valid").value)
     assert int(ports.handle("text__valid").value)

@@ -4,7 +4,7 @@ import random
 
 import cocotb
 
-from espnic.hdl.frame.text_extract import TextExtract, text_span
+from espnic.hdl.frame.text_extract import TextExtract, TextSpan
 from espnic.sim.agents.beats import pack, receive_packets, to_beats
 from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
 from espnic.sim.agents.stream import start_clock_and_reset
@@ -52,7 +52,7 @@ async def extract(dut, width, frames, *, idle=0.0, stall=0.0):
     source, spans, sink = ports.source("i"), ports.source("span"), ports.sink("o")
     for frame, (enable, offset, length) in frames:
         source.send(*to_beats(width, frame, noise))
-        spans.send(pack(text_span(), {"enable": enable, "offset": offset, "bytes": length}))
+        spans.send(pack(TextSpan, {"enable": enable, "offset": offset, "bytes": length}))
     texts = await receive_packets(sink, width, sum(enable for _, (enable, _, _) in frames))
     await source.drained()
     assert not sink.items, "more texts than frames with text"

@@ -5,7 +5,7 @@ import random
 import cocotb
 
 from cocotb_tests.frame.test_text_extract import lengths_and_offsets
-from espnic.hdl.frame.text_restore import TextRestore, text_place
+from espnic.hdl.frame.text_restore import TextPlace, TextRestore
 from espnic.model.interface.codes import FRAME_BYTES_MAX
 from espnic.sim.agents.beats import pack, receive_packets, to_beats
 from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
@@ -34,7 +34,7 @@ async def restore(dut, width, frames, *, idle=0.0, stall=0.0):
     sink = ports.sink("o")
     for frame, offset, text in frames:
         source.send(*to_beats(width, frame, noise))
-        places.send(pack(text_place(), {"enable": text is not None, "offset": offset}))
+        places.send(pack(TextPlace, {"enable": text is not None, "offset": offset}))
         if text is not None:
             texts.send(*to_beats(width, text, noise))
     restored = await receive_packets(sink, width, len(frames))

@@ -11,7 +11,7 @@ from cocotb.triggers import ClockCycles, RisingEdge
 from cocotb.utils import get_sim_time
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiResp
 
-from espnic.hdl.host.axi_lite import axi_lite
+from espnic.hdl.host.axi_lite import AxiLitePort
 from espnic.hdl.host.registers import Registers
 from espnic.hdl.layouts import HANDLE_BITS, Event, RxEvent, TxEvent, found_sa
 from espnic.hdl.sa.store import SaStore
@@ -71,7 +71,7 @@ class Device16(wiring.Component):
 
     def __init__(self):
         super().__init__({
-            "axil": In(axi_lite()),
+            "axil": In(AxiLitePort),
             **{port: In(stream.Signature(Event, always_ready=True)) for port in EVENT_PORTS},
             **{port: In(1) for port in STATUS_PORTS},
             "quiesce": Out(1),

@@ -6,13 +6,13 @@ import cocotb
 from cocotb.triggers import RisingEdge
 
 from cocotb_tests.flow.test_ones_sum import ones_sum
-from espnic.hdl.lso.header_probe import HeaderProbe, probe_offsets, probe_record
+from espnic.hdl.lso.header_probe import HeaderProbe, ProbeOffsets, ProbeRecord
 from espnic.model.interface.features import Features
 from espnic.sim.agents.beats import pack, to_beats, unpack
 from espnic.sim.agents.side_by_side import Ports, bench_features, bench_widths, simulate_widths
 from espnic.sim.agents.stream import start_clock_and_reset
 
-OFFSETS = probe_offsets()
+OFFSETS = ProbeOffsets
 TCP_OMITTED = (4, 6, 12)
 UDP_OMITTED = (4,)
 IPV4_OMITTED = (2, 4, 10)
@@ -116,7 +116,7 @@ async def probe(dut, width, cases, idle):
     valid.value = 0
     records = await sink.receive(len(cases), limit=100)
     assert not sink.items, "more records than frames"
-    return [unpack(probe_record(), record) for record in records]
+    return [unpack(ProbeRecord, record) for record in records]
 
 
 def check(cases, records):

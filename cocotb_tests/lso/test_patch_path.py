@@ -4,7 +4,7 @@ import random
 
 import cocotb
 
-from espnic.hdl.lso.patch_path import PATCHES, PatchPath, patch_order
+from espnic.hdl.lso.patch_path import PATCHES, PatchOrder, PatchPath
 from espnic.sim.agents.beats import pack, receive_packets, to_beats, to_packets
 from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
 from espnic.sim.agents.stream import start_clock_and_reset
@@ -19,7 +19,7 @@ def random_frame(chance):
     edited, word = chance.randrange(2), chance.randrange(150)
     value, enable = chance.getrandbits(16), chance.random() < 0.8
     order = {"enable": enable, "word": word, "value": value}
-    layout = patch_order()
+    layout = PatchOrder
     patch = pack(layout["patches"].shape.elem_shape, order)
     changed = bytearray(frame.ljust(2 * word + 2, b"\0"))
     if enable:

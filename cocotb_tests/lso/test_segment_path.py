@@ -5,7 +5,7 @@ import random
 import cocotb
 from cocotb.triggers import ClockCycles
 
-from espnic.hdl.lso.segment_path import SLICES, SegmentPath, segment_cut, segment_order
+from espnic.hdl.lso.segment_path import SLICES, SegmentCut, SegmentOrder, SegmentPath
 from espnic.hdl.lso.segmenter import PATCHES
 from espnic.model.net import checksum
 from espnic.sim.agents.beats import pack, receive_packets, to_beats, to_packets
@@ -13,7 +13,7 @@ from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
 from espnic.sim.agents.stream import start_clock_and_reset
 
 WIDTHS = (128, 512)
-PATCH_BITS = segment_order()["patches"].width // PATCHES
+PATCH_BITS = SegmentOrder["patches"].width // PATCHES
 
 
 class Frame:
@@ -36,8 +36,8 @@ class Frame:
 
     def cut(self):
         if self.mss is None:
-            return pack(segment_cut(), {"enable": 0})
-        return pack(segment_cut(), {"enable": 1, "slicer": {
+            return pack(SegmentCut, {"enable": 0})
+        return pack(SegmentCut, {"enable": 1, "slicer": {
             "header_bytes": len(self.header), "mss": self.mss,
             "bytes": len(self.data) - len(self.header)}})
 
@@ -49,9 +49,9 @@ class Frame:
             value = chance.getrandbits(16)
             changed = bytearray(frame)
             changed[2 * word:2 * word + 2] = value.to_bytes(2, "big")
-            patch = pack(segment_order()["patches"].shape.elem_shape,
+            patch = pack(SegmentOrder["patches"].shape.elem_shape,
                          {"enable": 1, "word": word, "value": value})
-            yield bytes(changed), pack(segment_order(), {
+            yield bytes(changed), pack(SegmentOrder, {
                 "again": index > 0, "edited": self.edited,
                 "payload": {"enable": self.mss is not None,
                             "offset": len(self.header) if self.mss else 0},

@@ -5,8 +5,8 @@ import random
 
 import cocotb
 
-from espnic.hdl.lso.header_probe import probe_record
-from espnic.hdl.lso.segmenter import Segmenter, segment, segment_plan
+from espnic.hdl.lso.header_probe import ProbeRecord
+from espnic.hdl.lso.segmenter import Segmenter, SegmentPlan, segment
 from espnic.model.device import segment as golden
 from espnic.model.esp import trailer
 from espnic.model.interface.codes import (
@@ -151,8 +151,8 @@ async def run(dut, cases, idle, stall):
     sums = StreamSource(dut, "slice_sum", seed=cocotb.RANDOM_SEED, idle=idle) if LSO else None
     sink = StreamSink(dut, "o", seed=cocotb.RANDOM_SEED, stall=stall)
     for case in cases:
-        plans.send(pack(segment_plan(), case.plan))
-        probes.send(pack(probe_record(), case.probe))
+        plans.send(pack(SegmentPlan, case.plan))
+        probes.send(pack(ProbeRecord, case.probe))
         if sums:
             sums.send(*case.slice_sums)
     return [[unpack(segment(LSO), word)

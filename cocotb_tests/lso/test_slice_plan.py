@@ -4,7 +4,7 @@ import random
 
 import cocotb
 
-from espnic.hdl.lso.slice_plan import SlicePlan, slice_piece, slicer_request
+from espnic.hdl.lso.slice_plan import SlicePlan, SlicerRequest, slice_piece
 from espnic.sim.agents.beats import pack, unpack
 from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
 from espnic.sim.agents.stream import start_clock_and_reset
@@ -51,7 +51,7 @@ async def check(dut, width, idle, stall):
     wanted = [piece for request in requests for piece in pieces(width, request)]
     start = ports.clock
     for header, mss, size in requests:
-        source.send(pack(slicer_request(), {"header_bytes": header, "mss": mss, "bytes": size}))
+        source.send(pack(SlicerRequest, {"header_bytes": header, "mss": mss, "bytes": size}))
     words = await sink.receive(len(wanted))
     clocks = ports.clock - start
     for word, piece in zip(words, wanted, strict=True):

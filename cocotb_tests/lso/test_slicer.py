@@ -4,7 +4,7 @@ import random
 
 import cocotb
 
-from espnic.hdl.lso.slice_plan import slicer_request
+from espnic.hdl.lso.slice_plan import SlicerRequest
 from espnic.hdl.lso.slicer import Slicer
 from espnic.sim.agents.beats import pack, receive_packets, to_beats
 from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
@@ -53,7 +53,7 @@ async def cut(dut, width, cases, *, idle=0.0, stall=0.0):
     start = ports.clock
     for frame, (header, mss, size) in cases:
         source.send(*to_beats(width, frame, noise))
-        requests.send(pack(slicer_request(), {"header_bytes": header, "mss": mss, "bytes": size}))
+        requests.send(pack(SlicerRequest, {"header_bytes": header, "mss": mss, "bytes": size}))
     slices = await receive_packets(
         sink, width, sum(len(expected(*case)) for case in cases))
     clocks = ports.clock - start

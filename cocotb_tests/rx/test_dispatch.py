@@ -6,7 +6,7 @@ import cocotb
 
 from espnic.hdl.layouts import received_sa
 from espnic.hdl.rx.dispatch import RxDispatch, rx_job
-from espnic.hdl.rx.parser import rx_header
+from espnic.hdl.rx.parser import RxHeader
 from espnic.model.esp import esn, esp
 from espnic.model.esp.replay import Window
 from espnic.model.interface.codes import ESP_TEXT_OFFSET, ESP_TRAILER_MIN_BYTES, IcvSize, RxStatus
@@ -49,7 +49,7 @@ class Case:
                        "sequence": self.sequence, "spi": self.sa.spi}
         room = sum(1 << size for size in IcvSize
                    if self.esp_bytes >= self.least - self.sa.icv.bytes + size.bytes)
-        return pack(rx_header(), {
+        return pack(RxHeader, {
             "parsed": parsed, "iv": int.from_bytes(self.iv, "big"), "short": self.short,
             "room": room})
 

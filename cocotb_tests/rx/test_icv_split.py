@@ -5,7 +5,7 @@ from itertools import product
 
 import cocotb
 
-from espnic.hdl.rx.icv_split import IcvSplit, received_icv
+from espnic.hdl.rx.icv_split import IcvSplit, ReceivedIcv
 from espnic.model.interface.codes import IcvSize
 from espnic.sim.agents.beats import receive_packets, to_beats, unpack
 from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
@@ -24,7 +24,7 @@ def sealed_texts(chance, width):
 
 def unrotated(word, count):
     """The ICV in its order: byte i lies at byte ``rotation + i``, modulo a block."""
-    fields = unpack(received_icv(), word)
+    fields = unpack(ReceivedIcv, word)
     octets = fields["rotated"].to_bytes(16, "little")
     return bytes(octets[(fields["rotation"] + index) % 16] for index in range(count))
 

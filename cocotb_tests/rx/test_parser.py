@@ -6,7 +6,7 @@ from collections import Counter
 import cocotb
 from cocotb.triggers import ClockCycles
 
-from espnic.hdl.rx.parser import RxParser, rx_header
+from espnic.hdl.rx.parser import RxHeader, RxParser
 from espnic.model.interface.codes import (
     ESP_HEADER_BYTES,
     ESP_TEXT_OFFSET,
@@ -135,8 +135,8 @@ def expected(frame):
 
 def without_unspecified(word):
     """The IV of a frame that ends before it does is unspecified."""
-    fields = unpack(rx_header(), word)
-    return pack(rx_header(), fields | {"iv": 0} if fields["short"] else fields)
+    fields = unpack(RxHeader, word)
+    return pack(RxHeader, fields | {"iv": 0} if fields["short"] else fields)
 
 
 async def check(dut, width, frames, *, idle=0.0):
@@ -148,8 +148,8 @@ async def check(dut, width, frames, *, idle=0.0):
         source.send(*to_beats(width, frame, noise))
     for number, frame in enumerate(frames):
         word, = await sink.receive(1)
-        assert without_unspecified(word) == pack(rx_header(), expected(frame)), (
-            f"frame {number}: {frame.hex()}: {unpack(rx_header(), word)}, "
+        assert without_unspecified(word) == pack(RxHeader, expected(frame)), (
+            f"frame {number}: {frame.hex()}: {unpack(RxHeader, word)}, "
             f"expected {expected(frame)}")
     await ClockCycles(dut.clk, 2 * LATENCY)
     assert not sink.items, "more headers than frames"

@@ -5,7 +5,7 @@ import random
 import cocotb
 from cocotb.triggers import ClockCycles
 
-from espnic.hdl.rx.text_end import TextEnd, opened_text
+from espnic.hdl.rx.text_end import OpenedText, TextEnd
 from espnic.sim.agents.beats import pack, to_beats
 from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
 from espnic.sim.agents.stream import start_clock_and_reset
@@ -22,7 +22,7 @@ async def check(dut, width, *, idle=0.0):
     for words in beats:
         source.send(*words)
     assert await ends.receive(len(texts)) == [
-        pack(opened_text(), {"beats": len(words), "pad_length": text[-2], "next_header": text[-1]})
+        pack(OpenedText, {"beats": len(words), "pad_length": text[-2], "next_header": text[-1]})
         for text, words in zip(texts, beats, strict=True)]
     clocks = ports.clock - start
     await ClockCycles(dut.clk, 3)

@@ -9,10 +9,10 @@ from cocotb.triggers import ClockCycles, RisingEdge
 
 from cocotb_tests.sa.test_usage import COMMIT
 from espnic.hdl.flow.frame_ingress import frame_end
-from espnic.hdl.rx.dispatch import rx_record
-from espnic.hdl.rx.icv_split import received_icv
-from espnic.hdl.rx.text_end import opened_text
-from espnic.hdl.rx.verdict import RxVerdict, rx_verdict
+from espnic.hdl.rx.dispatch import RxRecord
+from espnic.hdl.rx.icv_split import ReceivedIcv
+from espnic.hdl.rx.text_end import OpenedText
+from espnic.hdl.rx.verdict import RxVerdict, VerdictOrder
 from espnic.hdl.sa.replay_windows import WindowAnswer
 from espnic.model.interface.codes import (
     ESP_TEXT_OFFSET,
@@ -69,7 +69,7 @@ class Case:
         return self.status == RxStatus.OK
 
     def record(self):
-        return pack(rx_record(), {
+        return pack(RxRecord, {
             "status": self.status, "sa": self.handle, "esp_offset": self.esp_offset,
             "esp_end": self.esp_end, "text_bytes": self.text_bytes, "icv_size": self.icv,
             "windowed": self.windowed, "sequence": self.sequence})
@@ -81,11 +81,11 @@ class Case:
         rotated = bytearray(16)
         for index, octet in enumerate(self.received):
             rotated[(self.rotation + index) % 16] = octet
-        return pack(received_icv(), {
+        return pack(ReceivedIcv, {
             "rotated": int.from_bytes(rotated, "little"), "rotation": self.rotation})
 
     def text(self):
-        return pack(opened_text(), {
+        return pack(OpenedText, {
             "beats": self.beats, "pad_length": self.pad_length, "next_header": self.next_header})
 
     @property
@@ -120,7 +120,7 @@ class Case:
         return {"count": 1, "packets": 1, "bytes": self.text_bytes, "sequence": self.sequence}
 
     def check(self, word):
-        verdict = unpack(rx_verdict(), word)
+        verdict = unpack(VerdictOrder, word)
         status = self.expected_status()
         good = status == RxStatus.OK
         completion = {"status": status, "sa": 0 if self.oversize else self.handle,
@@ -220,7 +220,7 @@ async def any_flipped_bit_of_the_icv_is_found(dut):
     for number, word in enumerate(await bench.verdicts.receive(len(cases))):
         in_icv = number // 6 < 8 * cases[number].icv.bytes
         status = RxStatus.AUTH_FAILED if in_icv else RxStatus.OK
-        assert unpack(rx_verdict(), word)["completion"]["status"] == status
+        assert unpack(VerdictOrder, word)["completion"]["status"] == status
         cases[number].check(word)
 
 

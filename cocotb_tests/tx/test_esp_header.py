@@ -4,7 +4,7 @@ import random
 
 import cocotb
 
-from espnic.hdl.tx.esp_header import EspHeader, esp_header_request
+from espnic.hdl.tx.esp_header import EspHeader, EspHeaderRequest
 from espnic.model.esp import seqiv
 from espnic.model.esp.esp import TEXT_OFFSET
 from espnic.model.interface.codes import ESP_HEADER_BYTES
@@ -26,7 +26,7 @@ class Case:
             self.frame = self.frame[:chance.randrange(1, len(self.frame) + 1)]
 
     def request(self):
-        return pack(esp_header_request(), {
+        return pack(EspHeaderRequest, {
             "enable": self.enable, "esp_offset": self.offset,
             "sequence": self.sequence & 0xFFFFFFFF, "iv": int.from_bytes(self.iv, "big")})
 

@@ -6,7 +6,7 @@ import cocotb
 import pytest
 from cocotb.triggers import RisingEdge
 
-from espnic.hdl.frame.text_restore import text_place
+from espnic.hdl.frame.text_restore import TextPlace
 from espnic.hdl.tx.frame_hold import FrameHold
 from espnic.sim.agents.beats import pack, unpack
 from espnic.sim.agents.stream import StreamSink, StreamSource, start_clock_and_reset
@@ -36,7 +36,7 @@ class Bench:
         if begin:
             self.begun.append(self.clock)
         if int(dut.o__valid.value) and int(dut.o__ready.value):
-            self.left.append((self.clock, unpack(text_place(), int(dut.o__payload.value))))
+            self.left.append((self.clock, unpack(TextPlace, int(dut.o__payload.value))))
 
 
 def frames(chance, count):
@@ -50,7 +50,7 @@ async def frames_leave_in_order_and_none_before_its_time(dut):
     chance = random.Random(cocotb.RANDOM_SEED)
     bench = Bench(dut, idle=0.2, stall=0.3)
     sent = frames(chance, 300)
-    bench.source.send(*(pack(text_place(), place) for place in sent))
+    bench.source.send(*(pack(TextPlace, place) for place in sent))
     texts = sum(place["enable"] for place in sent)
     while len(bench.left) < len(sent):
         under_way = len(bench.begun) - sum(place["enable"] for _, place in bench.left)
@@ -66,7 +66,7 @@ async def a_frame_leaves_in_the_first_clock_it_may(dut):
     await start_clock_and_reset(dut)
     bench = Bench(dut)
     for enable in (0, 1, 1, 0):
-        bench.source.send(pack(text_place(), {"enable": enable, "offset": 50}))
+        bench.source.send(pack(TextPlace, {"enable": enable, "offset": 50}))
     while not bench.left:
         await bench.tick()
     for begin in (1, 1, *[0] * (CLOCKS + 3)):

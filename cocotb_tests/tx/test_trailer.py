@@ -4,7 +4,7 @@ import random
 
 import cocotb
 
-from espnic.hdl.tx.trailer import TrailerGenerator, trailer_request
+from espnic.hdl.tx.trailer import TrailerGenerator, TrailerRequest
 from espnic.model.esp import trailer
 from espnic.sim.agents.beats import pack, receive_packets, to_beats
 from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
@@ -26,7 +26,7 @@ async def append(dut, width, cases, *, idle=0.0, stall=0.0):
     source, requests, sink = ports.source("i"), ports.source("request"), ports.sink("o")
     for payload, next_header, generate in cases:
         source.send(*to_beats(width, payload, noise))
-        requests.send(pack(trailer_request(), {"generate": generate, "next_header": next_header}))
+        requests.send(pack(TrailerRequest, {"generate": generate, "next_header": next_header}))
     return await receive_packets(sink, width, len(cases))
 
 

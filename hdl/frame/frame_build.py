@@ -5,7 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from espnic.hdl.frame.align import byte_mask, position, shift_words
-from espnic.hdl.frame.text_restore import text_place
+from espnic.hdl.frame.text_restore import TextPlace
 from espnic.hdl.layouts import beat
 
 
@@ -26,7 +26,7 @@ class FrameBuild(wiring.Component):
     -------
     headers : In(stream.Signature(beat(width)))
         Headers of frames with text; whole frames without.
-    place : In(stream.Signature(text_place()))
+    place : In(stream.Signature(TextPlace))
         One a frame, taken with its last beat. ``offset`` is 2 mod 4.
     text : In(stream.Signature(beat(width)))
         One packet of text for each frame with ``enable``, at least 1 byte.
@@ -38,7 +38,7 @@ class FrameBuild(wiring.Component):
         self.width = width
         super().__init__({
             "headers": In(stream.Signature(beat(width))),
-            "place": In(stream.Signature(text_place())),
+            "place": In(stream.Signature(TextPlace)),
             "text": In(stream.Signature(beat(width))),
             "o": Out(stream.Signature(beat(width))),
         })

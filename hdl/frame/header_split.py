@@ -5,7 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from espnic.hdl.frame.align import position
-from espnic.hdl.frame.text_restore import text_place
+from espnic.hdl.frame.text_restore import TextPlace
 from espnic.hdl.layouts import beat
 
 
@@ -24,7 +24,7 @@ class HeaderSplit(wiring.Component):
     -------
     i : In(stream.Signature(beat(width)))
         Frames.
-    place : In(stream.Signature(text_place()))
+    place : In(stream.Signature(TextPlace))
         One a frame, taken with its last beat. ``offset`` is 2 mod 4, and the
         frame has as many bytes at least.
     headers : Out(stream.Signature(beat(width)))
@@ -37,7 +37,7 @@ class HeaderSplit(wiring.Component):
         self.width = width
         super().__init__({
             "i": In(stream.Signature(beat(width))),
-            "place": In(stream.Signature(text_place())),
+            "place": In(stream.Signature(TextPlace)),
             "headers": Out(stream.Signature(beat(width))),
             "text": Out(stream.Signature(beat(width))),
         })

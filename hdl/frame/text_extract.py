@@ -7,10 +7,8 @@ from amaranth.lib.wiring import In, Out
 from espnic.hdl.frame.align import OFFSET_BITS, position, unshift_words
 from espnic.hdl.layouts import LENGTH_BITS, beat
 
-
-def text_span() -> data.StructLayout:
-    """Where the text of a frame lies; a frame with ``enable`` 0 has none to extract."""
-    return data.StructLayout({"enable": 1, "offset": OFFSET_BITS, "bytes": LENGTH_BITS})
+TextSpan = data.StructLayout({"enable": 1, "offset": OFFSET_BITS, "bytes": LENGTH_BITS})
+"""Where the text of a frame lies; a frame with ``enable`` 0 has none to extract."""
 
 
 class TextExtract(wiring.Component):
@@ -35,7 +33,7 @@ class TextExtract(wiring.Component):
     -------
     i : In(stream.Signature(beat(width)))
         Frames.
-    span : In(stream.Signature(text_span()))
+    span : In(stream.Signature(TextSpan))
         One a frame, taken with the frame's first beat. ``offset`` is 2 mod 4.
     o : Out(stream.Signature(beat(width)))
         Text of the frames with ``enable``.
@@ -45,7 +43,7 @@ class TextExtract(wiring.Component):
         self.width = width
         super().__init__({
             "i": In(stream.Signature(beat(width))),
-            "span": In(stream.Signature(text_span())),
+            "span": In(stream.Signature(TextSpan)),
             "o": Out(stream.Signature(beat(width))),
         })
 

@@ -7,10 +7,8 @@ from amaranth.lib.wiring import In, Out
 from espnic.hdl.frame.align import OFFSET_BITS, byte_mask, position, shift_words
 from espnic.hdl.layouts import beat
 
-
-def text_place() -> data.StructLayout:
-    """Where text goes back into a frame; with ``enable`` 0 the frame passes as it is."""
-    return data.StructLayout({"enable": 1, "offset": OFFSET_BITS})
+TextPlace = data.StructLayout({"enable": 1, "offset": OFFSET_BITS})
+"""Where text goes back into a frame; with ``enable`` 0 the frame passes as it is."""
 
 
 class TextRestore(wiring.Component):
@@ -29,7 +27,7 @@ class TextRestore(wiring.Component):
     -------
     i : In(stream.Signature(beat(width)))
         Frames.
-    place : In(stream.Signature(text_place()))
+    place : In(stream.Signature(TextPlace))
         One a frame, taken with its last beat. ``offset`` is 2 mod 4.
     text : In(stream.Signature(beat(width)))
         One packet of text for each frame with ``enable``.
@@ -41,7 +39,7 @@ class TextRestore(wiring.Component):
         self.width = width
         super().__init__({
             "i": In(stream.Signature(beat(width))),
-            "place": In(stream.Signature(text_place())),
+            "place": In(stream.Signature(TextPlace)),
             "text": In(stream.Signature(beat(width))),
             "o": Out(stream.Signature(beat(width))),
         })

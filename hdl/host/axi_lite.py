@@ -27,15 +27,14 @@ class Response(IntEnum):
     SLVERR = 2
 
 
-def axi_lite() -> wiring.Signature:
-    """AXI4-Lite with 32-bit data and 12-bit byte addresses, as its manager sees it."""
-    return wiring.Signature({
-        "awaddr": Out(ADDRESS_BITS), "awprot": Out(3), "awvalid": Out(1), "awready": In(1),
-        "wdata": Out(WORD_BITS), "wstrb": Out(WORD_BYTES), "wvalid": Out(1), "wready": In(1),
-        "bresp": In(2), "bvalid": In(1), "bready": Out(1),
-        "araddr": Out(ADDRESS_BITS), "arprot": Out(3), "arvalid": Out(1), "arready": In(1),
-        "rdata": In(WORD_BITS), "rresp": In(2), "rvalid": In(1), "rready": Out(1),
-    })
+AxiLitePort = wiring.Signature({
+    "awaddr": Out(ADDRESS_BITS), "awprot": Out(3), "awvalid": Out(1), "awready": In(1),
+    "wdata": Out(WORD_BITS), "wstrb": Out(WORD_BYTES), "wvalid": Out(1), "wready": In(1),
+    "bresp": In(2), "bvalid": In(1), "bready": Out(1),
+    "araddr": Out(ADDRESS_BITS), "arprot": Out(3), "arvalid": Out(1), "arready": In(1),
+    "rdata": In(WORD_BITS), "rresp": In(2), "rvalid": In(1), "rready": Out(1),
+})
+"""AXI4-Lite with 32-bit data and 12-bit byte addresses, as its manager sees it."""
 
 
 class AxiLite(wiring.Component):
@@ -48,7 +47,7 @@ class AxiLite(wiring.Component):
 
     Members
     -------
-    bus : In(axi_lite())
+    bus : In(AxiLitePort)
         The bus.
     write : Out(stream.Signature(WriteAccess, always_ready=True))
         Writes.
@@ -63,7 +62,7 @@ class AxiLite(wiring.Component):
 
     def __init__(self):
         super().__init__({
-            "bus": In(axi_lite()),
+            "bus": In(AxiLitePort),
             "write": Out(stream.Signature(WriteAccess, always_ready=True)),
             "write_error": In(1),
             "read": Out(stream.Signature(WORD_ADDRESS_BITS, always_ready=True)),

@@ -8,7 +8,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from espnic.hdl.host.axi_lite import AxiLite, axi_lite
+from espnic.hdl.host.axi_lite import AxiLite, AxiLitePort
 from espnic.hdl.host.burst_detector import BurstDetector
 from espnic.hdl.host.counter_bank import CounterBank
 from espnic.hdl.host.counters import COUNTER_BITS
@@ -61,7 +61,7 @@ class Registers(wiring.Component):
 
     Members
     -------
-    axil : In(axi_lite())
+    axil : In(AxiLitePort)
         The bus (timing: ``AxiLite``).
     command : Out(stream.Signature(SaCommand))
         SA commands.
@@ -90,7 +90,7 @@ class Registers(wiring.Component):
     def __init__(self, features: Features):
         self.features = features
         super().__init__({
-            "axil": In(axi_lite()),
+            "axil": In(AxiLitePort),
             "command": Out(stream.Signature(SaCommand)),
             "response": In(stream.Signature(SaResponse)),
             "table_key": Out(TABLE_KEY_BITS, init=TABLE_KEY_DEFAULT),

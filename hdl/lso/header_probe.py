@@ -26,47 +26,45 @@ TCP_FLAGS = 12
 UDP_LENGTH = 4
 
 
-def probe_offsets() -> data.StructLayout:
-    """Where a frame's headers lie, in bytes from its start; all but ``l4_end`` are even.
+ProbeOffsets = data.StructLayout({
+    "outer_l3": OFFSET_BITS, "outer_end": OFFSET_BITS,
+    "inner_l3": OFFSET_BITS, "l4": OFFSET_BITS, "l4_end": FRAME_BITS, "lso": 1, "udp": 1,
+})
+"""Where a frame's headers lie, in bytes from its start; all but ``l4_end`` are even.
 
-    Members
-    -------
-    outer_l3, outer_end
-        Start of the outer IP header, and the byte behind it.
-    inner_l3, l4
-        Start of the inner IP header, and of the TCP or UDP header right behind it.
-    l4_end
-        The byte behind the payload; 0 when it goes to the frame's end.
-    lso
-        The frame is to be segmented: sum no header field that differs between segments.
-    udp
-        The L4 header is UDP, else TCP.
-    """
-    return data.StructLayout({
-        "outer_l3": OFFSET_BITS, "outer_end": OFFSET_BITS,
-        "inner_l3": OFFSET_BITS, "l4": OFFSET_BITS, "l4_end": FRAME_BITS, "lso": 1, "udp": 1,
-    })
+Members
+-------
+outer_l3, outer_end
+    Start of the outer IP header, and the byte behind it.
+inner_l3, l4
+    Start of the inner IP header, and of the TCP or UDP header right behind it.
+l4_end
+    The byte behind the payload; 0 when it goes to the frame's end.
+lso
+    The frame is to be segmented: sum no header field that differs between segments.
+udp
+    The L4 header is UDP, else TCP.
+"""
 
 
-def probe_record() -> data.StructLayout:
-    """Fields of a frame's headers as numbers, and sums as ``OnesSum`` has them.
+ProbeRecord = data.StructLayout({
+    "outer_id": WORD_BITS, "inner_id": WORD_BITS, "tcp_seq": 2 * WORD_BITS,
+    "tcp_flags": WORD_BITS, "outer": WORD_BITS, "inner": WORD_BITS, "l4": WORD_BITS,
+})
+"""Fields of a frame's headers as numbers, and sums as ``OnesSum`` has them.
 
-    Members
-    -------
-    outer_id, inner_id
-        Identification of the IPv4 headers (RFC 791, 3.1).
-    tcp_seq, tcp_flags
-        Sequence number; data offset and flags (RFC 9293, 3.1).
-    outer, inner
-        Sums of the IP headers without total length, identification and checksum.
-    l4
-        Sum of L4 header and payload; with ``lso`` without TCP's sequence number, data
-        offset and flags, or without UDP's length.
-    """
-    return data.StructLayout({
-        "outer_id": WORD_BITS, "inner_id": WORD_BITS, "tcp_seq": 2 * WORD_BITS,
-        "tcp_flags": WORD_BITS, "outer": WORD_BITS, "inner": WORD_BITS, "l4": WORD_BITS,
-    })
+Members
+-------
+outer_id, inner_id
+    Identification of the IPv4 headers (RFC 791, 3.1).
+tcp_seq, tcp_flags
+    Sequence number; data offset and flags (RFC 9293, 3.1).
+outer, inner
+    Sums of the IP headers without total length, identification and checksum.
+l4
+    Sum of L4 header and payload; with ``lso`` without TCP's sequence number, data
+    offset and flags, or without UDP's length.
+"""
 
 
 class HeaderProbe(wiring.Component):
@@ -91,9 +89,9 @@ class HeaderProbe(wiring.Component):
     -------
     i : In(stream.Signature(beat(width), always_ready=True))
         Frames.
-    offsets : In(probe_offsets())
+    offsets : In(ProbeOffsets)
         Of the frame that passes, with each of its beats.
-    o : Out(stream.Signature(probe_record(), always_ready=True))
+    o : Out(stream.Signature(ProbeRecord, always_ready=True))
         One a frame, in order.
     """
 
@@ -104,8 +102,8 @@ class HeaderProbe(wiring.Component):
         self.lso = lso
         super().__init__({
             "i": In(stream.Signature(beat(width), always_ready=True)),
-            "offsets": In(probe_offsets()),
-            "o": Out(stream.Signature(probe_record(), always_ready=True)),
+            "offsets": In(ProbeOffsets),
+            "o": Out(stream.Signature(ProbeRecord, always_ready=True)),
         })
 
     def elaborate(self, platform):

@@ -19,9 +19,8 @@ ORDERS = 16
 PATCHES = patches(lso=False)
 
 
-def patch_order() -> data.StructLayout:
-    """What becomes of a frame: ``edited`` when the host wanted it changed."""
-    return data.StructLayout({"patches": header_patches(PATCHES), "edited": 1})
+PatchOrder = data.StructLayout({"patches": header_patches(PATCHES), "edited": 1})
+"""What becomes of a frame: ``edited`` when the host wanted it changed."""
 
 
 class PatchPath(wiring.Component):
@@ -38,7 +37,7 @@ class PatchPath(wiring.Component):
     -------
     i : In(stream.Signature(beat(width)))
         Frames.
-    order : In(stream.Signature(patch_order()))
+    order : In(stream.Signature(PatchOrder))
         One a frame.
     o : Out(stream.Signature(beat(width)))
         Frames.
@@ -50,7 +49,7 @@ class PatchPath(wiring.Component):
         self.width = width
         super().__init__({
             "i": In(stream.Signature(beat(width))),
-            "order": In(stream.Signature(patch_order())),
+            "order": In(stream.Signature(PatchOrder)),
             "o": Out(stream.Signature(beat(width))),
             "edited": Out(stream.Signature(beat(width), always_ready=True)),
         })

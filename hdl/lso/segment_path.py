@@ -10,12 +10,12 @@ from espnic.hdl.flow.queue import Queue
 from espnic.hdl.flow.skid import Skid
 from espnic.hdl.frame.frame_build import FrameBuild
 from espnic.hdl.frame.header_split import HeaderSplit
-from espnic.hdl.frame.text_restore import text_place
+from espnic.hdl.frame.text_restore import TextPlace
 from espnic.hdl.layouts import beat
 from espnic.hdl.lso.header_patch import HeaderPatch, header_patches
 from espnic.hdl.lso.header_replay import HeaderReplay
 from espnic.hdl.lso.segmenter import PATCHES, SUM_BITS
-from espnic.hdl.lso.slicer import Slicer, slicer_request
+from espnic.hdl.lso.slicer import Slicer, SlicerRequest
 
 SLICE_BYTES = 16384
 """Of payload that has been cut: a slice that leaves, and the next, which is summed as it comes."""
@@ -33,19 +33,17 @@ SUM_BEATS = 16
 """That leave in the latency of the sum and its order."""
 
 
-def segment_cut() -> data.StructLayout:
-    """Whether a frame is cut, and how."""
-    return data.StructLayout({"enable": 1, "slicer": slicer_request()})
+SegmentCut = data.StructLayout({"enable": 1, "slicer": SlicerRequest})
+"""Whether a frame is cut, and how."""
 
 
-def segment_order() -> data.StructLayout:
-    """What becomes of a frame that leaves.
+SegmentOrder = data.StructLayout({
+    "again": 1, "payload": TextPlace, "patches": header_patches(PATCHES), "edited": 1})
+"""What becomes of a frame that leaves.
 
-    ``again`` when it has the headers of the frame before. Its slice joins the headers at
-    ``payload``; ``edited`` when the host wanted it changed.
-    """
-    return data.StructLayout({
-        "again": 1, "payload": text_place(), "patches": header_patches(PATCHES), "edited": 1})
+``again`` when it has the headers of the frame before. Its slice joins the headers at
+``payload``; ``edited`` when the host wanted it changed.
+"""
 
 
 class SegmentPath(wiring.Component):
@@ -71,11 +69,11 @@ class SegmentPath(wiring.Component):
     -------
     i : In(stream.Signature(beat(width)))
         Frames.
-    cut : In(stream.Signature(segment_cut()))
+    cut : In(stream.Signature(SegmentCut))
         One a frame of ``i``.
     slice_sum : Out(stream.Signature(16))
         Ones' complement sum of the payload of each segment.
-    order : In(stream.Signature(segment_order()))
+    order : In(stream.Signature(SegmentOrder))
         One a frame of ``o``.
     o : Out(stream.Signature(beat(width)))
         Frames.
@@ -87,9 +85,9 @@ class SegmentPath(wiring.Component):
         self.width = width
         super().__init__({
             "i": In(stream.Signature(beat(width))),
-            "cut": In(stream.Signature(segment_cut())),
+            "cut": In(stream.Signature(SegmentCut)),
             "slice_sum": Out(stream.Signature(SUM_BITS)),
-            "order": In(stream.Signature(segment_order())),
+            "order": In(stream.Signature(SegmentOrder)),
             "o": Out(stream.Signature(beat(width))),
             "edited": Out(stream.Signature(beat(width), always_ready=True)),
         })
@@ -97,8 +95,8 @@ class SegmentPath(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         width = self.width
-        m.submodules.splits = splits = Queue(text_place(), ORDERS)
-        m.submodules.cuts = cuts = Queue(slicer_request(), ORDERS)
+        m.submodules.splits = splits = Queue(TextPlace, ORDERS)
+        m.submodules.cuts = cuts = Queue(SlicerRequest, ORDERS)
         m.submodules.split = split = HeaderSplit(width)
         m.submodules.headers = headers = Queue(
             beat(width), 8 * HEADER_BYTES // width + SUM_BEATS)
@@ -113,12 +111,12 @@ class SegmentPath(wiring.Component):
         m.submodules.patch = patch = HeaderPatch(width, PATCHES)
         m.submodules.leaving = leaving = Skid(beat(width))
         m.submodules.agains = agains = Queue(1, ORDERS)
-        m.submodules.payloads = payloads = Queue(text_place(), ORDERS)
+        m.submodules.payloads = payloads = Queue(TextPlace, ORDERS)
         m.submodules.patches = patches = Queue(header_patches(PATCHES), ORDERS)
         m.submodules.marks = marks = Queue(1, ORDERS)
 
         cut = self.cut.payload
-        place = Signal(text_place())
+        place = Signal(TextPlace)
         m.d.comb += [place.enable.eq(cut.enable), place.offset.eq(cut.slicer.header_bytes)]
         fan_out(m, self.cut, [(splits.i, place, 1), (cuts.i, cut.slicer, cut.enable)])
         order = self.order.payload

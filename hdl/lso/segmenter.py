@@ -15,7 +15,7 @@ from espnic.hdl.layouts import (
     SUPER_LENGTH_BITS,
 )
 from espnic.hdl.lso.header_patch import header_patches
-from espnic.hdl.lso.header_probe import probe_record
+from espnic.hdl.lso.header_probe import ProbeRecord
 from espnic.model.interface.codes import (
     ESP_ALIGNMENT_BYTES,
     ESP_TRAILER_MIN_BYTES,
@@ -44,41 +44,40 @@ CHECKSUM_PATCHES = 1
 PIPELINE_STAGES = 5
 
 
-def segment_plan() -> data.StructLayout:
-    """What is to be done with a request; one that is refused is not to be kept.
+SegmentPlan = data.StructLayout({
+    "status": TxStatus,
+    "sa": HANDLE_BITS,
+    "keep": 1,
+    "seal": 1,
+    "lso": 1,
+    "checksum": 1,
+    "edited": 1,
+    "trailer": 1,
+    "udp": 1,
+    "tunnel": 1,
+    "outer_ipv6": 1,
+    "ipv6": 1,
+    "encapsulation": 1,
+    "outer_id_fixed": 1,
+    "outer_offset": HEADER_OFFSET_BITS,
+    "esp_offset": HEADER_OFFSET_BITS,
+    "l3_offset": HEADER_OFFSET_BITS,
+    "l4_offset": HEADER_OFFSET_BITS,
+    "header_bytes": HEADER_OFFSET_BITS,
+    "text_offset": TEXT_OFFSET_BITS,
+    "icv_bytes": range(IcvSize.ICV16.bytes + 1),
+    "mss": MSS_BITS,
+    "bytes": SUPER_LENGTH_BITS,
+    "payload_bytes": SUPER_LENGTH_BITS,
+    "sequence": 64,
+})
+"""What is to be done with a request; one that is refused is not to be kept.
 
-    ``seal``, ``lso`` and ``checksum`` (of UDP with ``udp``) are set in requests that are
-    kept only; ``edited`` when the descriptor asks for either of the last two.
-    ``payload_bytes`` is the L4 payload of a super-frame, ``text_offset`` of the first
-    byte behind the ESP IV; the rest is as in the descriptor.
-    """
-    return data.StructLayout({
-        "status": TxStatus,
-        "sa": HANDLE_BITS,
-        "keep": 1,
-        "seal": 1,
-        "lso": 1,
-        "checksum": 1,
-        "edited": 1,
-        "trailer": 1,
-        "udp": 1,
-        "tunnel": 1,
-        "outer_ipv6": 1,
-        "ipv6": 1,
-        "encapsulation": 1,
-        "outer_id_fixed": 1,
-        "outer_offset": HEADER_OFFSET_BITS,
-        "esp_offset": HEADER_OFFSET_BITS,
-        "l3_offset": HEADER_OFFSET_BITS,
-        "l4_offset": HEADER_OFFSET_BITS,
-        "header_bytes": HEADER_OFFSET_BITS,
-        "text_offset": TEXT_OFFSET_BITS,
-        "icv_bytes": range(IcvSize.ICV16.bytes + 1),
-        "mss": MSS_BITS,
-        "bytes": SUPER_LENGTH_BITS,
-        "payload_bytes": SUPER_LENGTH_BITS,
-        "sequence": 64,
-    })
+``seal``, ``lso`` and ``checksum`` (of UDP with ``udp``) are set in requests that are
+kept only; ``edited`` when the descriptor asks for either of the last two.
+``payload_bytes`` is the L4 payload of a super-frame, ``text_offset`` of the first
+byte behind the ESP IV; the rest is as in the descriptor.
+"""
 
 
 def patches(lso: bool) -> int:
@@ -95,7 +94,7 @@ def segment(lso: bool = True) -> data.StructLayout:
     return data.StructLayout({
         "first": 1,
         "last": 1,
-        **{name: segment_plan().members[name] for name in _PASSED},
+        **{name: SegmentPlan.members[name] for name in _PASSED},
         "bytes_in": SUPER_LENGTH_BITS,
         "payload_bytes": LENGTH_BITS,
         "text_bytes": LENGTH_BITS,
@@ -131,7 +130,7 @@ class Segmenter(wiring.Component):
 
     Members
     -------
-    plan, probe : In(stream.Signature(segment_plan())), In(stream.Signature(probe_record()))
+    plan, probe : In(stream.Signature(SegmentPlan)), In(stream.Signature(ProbeRecord))
         One a request each; taken with its last segment.
     slice_sum : In(stream.Signature(16))
         Ones' complement sum of the payload of each segment of super-frames; only with ``lso``.
@@ -142,8 +141,8 @@ class Segmenter(wiring.Component):
         self.lso = lso
         sums = {"slice_sum": In(stream.Signature(SUM_BITS))} if lso else {}
         super().__init__({
-            "plan": In(stream.Signature(segment_plan())),
-            "probe": In(stream.Signature(probe_record())),
+            "plan": In(stream.Signature(SegmentPlan)),
+            "probe": In(stream.Signature(ProbeRecord)),
             **sums,
             "o": Out(stream.Signature(segment(lso))),
         })
@@ -205,9 +204,9 @@ class Segmenter(wiring.Component):
                              for name, value in {**vars(before), **made}.items()]
             return SimpleNamespace(**held)
 
-        fields = {name: plan[name] for name in segment_plan().members} | {"lso": lso}
+        fields = {name: plan[name] for name in SegmentPlan.members} | {"lso": lso}
         request = SimpleNamespace(**fields, **{f"probe_{name}": probe[name]
-                                               for name in probe_record().members})
+                                               for name in ProbeRecord.members})
         one = stage(
             request,
             first=~inside, last=last, sequence=sequence, tcp=tcp,

@@ -11,10 +11,9 @@ from espnic.model.interface.layouts import MSS_BITS, OFFSET_BITS
 PAYLOAD_BITS = bits_for(SUPER_FRAME_BYTES_MAX)
 
 
-def slicer_request() -> data.StructLayout:
-    """How to cut a frame: bytes before its payload, of a slice, and of the payload."""
-    return data.StructLayout({
-        "header_bytes": OFFSET_BITS, "mss": MSS_BITS, "bytes": PAYLOAD_BITS})
+SlicerRequest = data.StructLayout({
+    "header_bytes": OFFSET_BITS, "mss": MSS_BITS, "bytes": PAYLOAD_BITS})
+"""How to cut a frame: bytes before its payload, of a slice, and of the payload."""
 
 
 def slice_piece(width: int) -> data.StructLayout:
@@ -62,7 +61,7 @@ class SlicePlan(wiring.Component):
 
     Members
     -------
-    request : In(stream.Signature(slicer_request()))
+    request : In(stream.Signature(SlicerRequest))
         One a frame; ``mss`` and ``bytes`` are at least 1.
     o : Out(stream.Signature(slice_piece(width)))
         What becomes of its beats, in order.
@@ -71,7 +70,7 @@ class SlicePlan(wiring.Component):
     def __init__(self, width: int):
         self.width = width
         super().__init__({
-            "request": In(stream.Signature(slicer_request())),
+            "request": In(stream.Signature(SlicerRequest)),
             "o": Out(stream.Signature(slice_piece(width))),
         })
 

@@ -5,7 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from espnic.hdl.layouts import beat
-from espnic.hdl.lso.slice_plan import SlicePlan, slicer_request
+from espnic.hdl.lso.slice_plan import SlicePlan, SlicerRequest
 
 FINE_BITS = 4
 """Bits of a byte position that are left to the second clock of the funnel shifter."""
@@ -35,7 +35,7 @@ class Slicer(wiring.Component):
     -------
     i : In(stream.Signature(beat(width)))
         Frames.
-    request : In(stream.Signature(slicer_request()))
+    request : In(stream.Signature(SlicerRequest))
         One a frame, taken before the frame is or with it. ``mss`` and ``bytes`` are
         at least 1.
     o : Out(stream.Signature(beat(width)))
@@ -46,7 +46,7 @@ class Slicer(wiring.Component):
         self.width = width
         super().__init__({
             "i": In(stream.Signature(beat(width))),
-            "request": In(stream.Signature(slicer_request())),
+            "request": In(stream.Signature(SlicerRequest)),
             "o": Out(stream.Signature(beat(width))),
         })
 

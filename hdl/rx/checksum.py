@@ -8,7 +8,7 @@ from espnic.hdl.flow.ones_sum import WORD_BITS, OnesSum
 from espnic.hdl.flow.queue import Queue
 from espnic.hdl.frame.align import OFFSET_BITS, PHASE_BYTES, WORD_BYTES, position
 from espnic.hdl.layouts import beat
-from espnic.hdl.rx.text_end import opened_text
+from espnic.hdl.rx.text_end import OpenedText
 from espnic.hdl.rx.text_sum import TextSum
 from espnic.model.interface.codes import ETHERNET_HEADER_BYTES
 
@@ -49,7 +49,7 @@ class RxChecksum(wiring.Component):
     text : In(stream.Signature(beat(width), always_ready=True))
         The plaintext of each frame with ``open``, in order. Its last beat comes after
         the beat of its frame in which the text begins, and at most `TEXTS` frames later.
-    end : In(stream.Signature(opened_text(), always_ready=True))
+    end : In(stream.Signature(OpenedText, always_ready=True))
         The pad length of each text, in the clock after its last beat.
     frame : Out(stream.Signature(16, always_ready=True))
         The sum of each frame to its end.
@@ -65,7 +65,7 @@ class RxChecksum(wiring.Component):
         super().__init__({
             "i": In(stream.Signature(placed_beat(width), always_ready=True)),
             "text": In(stream.Signature(beat(width), always_ready=True)),
-            "end": In(stream.Signature(opened_text(), always_ready=True)),
+            "end": In(stream.Signature(OpenedText, always_ready=True)),
             "frame": Out(stream.Signature(WORD_BITS, always_ready=True)),
             "packet": Out(stream.Signature(WORD_BITS, always_ready=True)),
         })

@@ -5,10 +5,10 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from espnic.hdl.frame.align import bytes_of
-from espnic.hdl.frame.text_extract import text_span
+from espnic.hdl.frame.text_extract import TextSpan
 from espnic.hdl.gcm.feed import gcm_packet
 from espnic.hdl.layouts import HANDLE_BITS, LENGTH_BITS, icv_bytes, received_sa
-from espnic.hdl.rx.parser import rx_header
+from espnic.hdl.rx.parser import RxHeader
 from espnic.hdl.sa.replay_windows import WindowQuery
 from espnic.model.interface.codes import (
     ESP_TEXT_OFFSET,
@@ -17,24 +17,22 @@ from espnic.model.interface.codes import (
     RxStatus,
 )
 
+RxRecord = data.StructLayout({
+    "status": RxStatus,
+    "sa": HANDLE_BITS,
+    "esp_offset": 8,
+    "esp_end": LENGTH_BITS + 1,
+    "text_bytes": LENGTH_BITS,
+    "icv_size": IcvSize,
+    "sequence": 64,
+    "windowed": 1,
+})
+"""What the verdict needs to know of a frame.
 
-def rx_record() -> data.StructLayout:
-    """What the verdict needs to know of a frame.
-
-    ``status`` is OK when the frame is to be opened; ``esp_end`` is where ESP ends,
-    in bytes from the start of the frame. ``windowed``: its SA has a replay window, which
-    has been asked about ``sequence``, the number that the frame is opened with.
-    """
-    return data.StructLayout({
-        "status": RxStatus,
-        "sa": HANDLE_BITS,
-        "esp_offset": 8,
-        "esp_end": LENGTH_BITS + 1,
-        "text_bytes": LENGTH_BITS,
-        "icv_size": IcvSize,
-        "sequence": 64,
-        "windowed": 1,
-    })
+``status`` is OK when the frame is to be opened; ``esp_end`` is where ESP ends,
+in bytes from the start of the frame. ``windowed``: its SA has a replay window, which
+has been asked about ``sequence``, the number that the frame is opened with.
+"""
 
 
 def rx_job(lanes: int) -> data.StructLayout:
@@ -42,10 +40,10 @@ def rx_job(lanes: int) -> data.StructLayout:
     ``query`` when its record is ``windowed``."""
     return data.StructLayout({
         "open": 1,
-        "span": text_span(),
+        "span": TextSpan,
         "text_bytes": LENGTH_BITS,
         "packet": gcm_packet(lanes),
-        "record": rx_record(),
+        "record": RxRecord,
         "query": WindowQuery,
     })
 
@@ -69,7 +67,7 @@ class RxDispatch(wiring.Component):
 
     Members
     -------
-    header : In(stream.Signature(rx_header()))
+    header : In(stream.Signature(RxHeader))
         From the parser, one a frame.
     sa : In(stream.Signature(received_sa(width // 128)))
         From the SA table, one a frame, unspecified when the parser found no ESP.
@@ -79,7 +77,7 @@ class RxDispatch(wiring.Component):
     def __init__(self, width: int):
         lanes = width // 128
         super().__init__({
-            "header": In(stream.Signature(rx_header())),
+            "header": In(stream.Signature(RxHeader)),
             "sa": In(stream.Signature(received_sa(lanes))),
             "o": Out(stream.Signature(rx_job(lanes))),
         })

@@ -9,9 +9,8 @@ from espnic.hdl.layouts import LENGTH_BITS, beat
 BLOCK_BYTES = 16
 
 
-def received_icv() -> data.StructLayout:
-    """An ICV whose first byte lies at byte ``rotation`` and that wraps round behind byte 15."""
-    return data.StructLayout({"rotated": 128, "rotation": 4})
+ReceivedIcv = data.StructLayout({"rotated": 128, "rotation": 4})
+"""An ICV whose first byte lies at byte ``rotation`` and that wraps round behind byte 15."""
 
 
 class IcvSplit(wiring.Component):
@@ -37,7 +36,7 @@ class IcvSplit(wiring.Component):
         Bytes of ciphertext, at least 1; one a packet, taken with its last beat.
     o : Out(stream.Signature(beat(width)))
         Ciphertext.
-    icv : Out(stream.Signature(received_icv(), always_ready=True))
+    icv : Out(stream.Signature(ReceivedIcv, always_ready=True))
         One a packet, in the clock after its last beat.
     """
 
@@ -47,7 +46,7 @@ class IcvSplit(wiring.Component):
             "i": In(stream.Signature(beat(width))),
             "text_bytes": In(stream.Signature(LENGTH_BITS)),
             "o": Out(stream.Signature(beat(width))),
-            "icv": Out(stream.Signature(received_icv(), always_ready=True)),
+            "icv": Out(stream.Signature(ReceivedIcv, always_ready=True)),
         })
 
     def elaborate(self, platform):

@@ -34,15 +34,14 @@ IHL_WITHOUT_OPTIONS = 5
 KEEPALIVE_BYTE = 0xFF
 
 
-def rx_header() -> data.StructLayout:
-    """What the parser says of a frame.
+RxHeader = data.StructLayout({
+    "parsed": RxParsed, "iv": 64, "short": 1, "room": len(IcvSize)})
+"""What the parser says of a frame.
 
-    ``iv`` has its first byte in bits 63:56; ``short`` frames end before the IV does.
-    ``room`` has a bit for each ``IcvSize``: the ESP packet is long enough for header, IV,
-    the end of a trailer and an ICV of that size.
-    """
-    return data.StructLayout({
-        "parsed": RxParsed, "iv": 64, "short": 1, "room": len(IcvSize)})
+``iv`` has its first byte in bits 63:56; ``short`` frames end before the IV does.
+``room`` has a bit for each ``IcvSize``: the ESP packet is long enough for header, IV,
+the end of a trailer and an ICV of that size.
+"""
 
 
 class RxParser(wiring.Component):
@@ -69,7 +68,7 @@ class RxParser(wiring.Component):
     -------
     i : In(stream.Signature(beat(width), always_ready=True))
         Frames.
-    o : Out(stream.Signature(rx_header(), always_ready=True))
+    o : Out(stream.Signature(RxHeader, always_ready=True))
         One a frame, in order.
     """
 
@@ -78,7 +77,7 @@ class RxParser(wiring.Component):
         self.ipv6 = ipv6
         super().__init__({
             "i": In(stream.Signature(beat(width), always_ready=True)),
-            "o": Out(stream.Signature(rx_header(), always_ready=True)),
+            "o": Out(stream.Signature(RxHeader, always_ready=True)),
         })
 
     def elaborate(self, platform):

@@ -11,8 +11,8 @@ from espnic.hdl.flow.frame_ingress import FrameIngress, axi_beat, frame_end
 from espnic.hdl.flow.ones_sum import WORD_BITS
 from espnic.hdl.flow.queue import Queue
 from espnic.hdl.flow.skid import Skid
-from espnic.hdl.frame.text_extract import TextExtract, text_span
-from espnic.hdl.frame.text_restore import TextRestore, text_place
+from espnic.hdl.frame.text_extract import TextExtract, TextSpan
+from espnic.hdl.frame.text_restore import TextPlace, TextRestore
 from espnic.hdl.gcm.core import GcmCore
 from espnic.hdl.gcm.feed import GcmFeed, gcm_packet
 from espnic.hdl.layouts import (
@@ -27,14 +27,14 @@ from espnic.hdl.layouts import (
     received_sa,
 )
 from espnic.hdl.rx.checksum import RxChecksum
-from espnic.hdl.rx.dispatch import RxDispatch, rx_record
-from espnic.hdl.rx.icv_split import IcvSplit, received_icv
+from espnic.hdl.rx.dispatch import RxDispatch, RxRecord
+from espnic.hdl.rx.icv_split import IcvSplit, ReceivedIcv
 from espnic.hdl.rx.l4_check import L4Check
-from espnic.hdl.rx.parser import RxParser, rx_header
-from espnic.hdl.rx.text_end import TextEnd, opened_text
+from espnic.hdl.rx.parser import RxHeader, RxParser
+from espnic.hdl.rx.text_end import OpenedText, TextEnd
 from espnic.hdl.rx.verdict import RxVerdict
 from espnic.hdl.sa.replay_windows import WindowAnswer, WindowQuery
-from espnic.hdl.sa.usage import usage_port
+from espnic.hdl.sa.usage import UsagePort
 from espnic.model.interface.codes import RxStatus
 
 STORE_BYTES = 16384
@@ -123,7 +123,7 @@ class RxPath(wiring.Component):
         Frames to the host; the completion is on every beat of its frame.
     event : Out(stream.Signature(RxEvent, always_ready=True))
         One a frame, with its verdict.
-    usage : Out(usage_port())
+    usage : Out(UsagePort)
         To the lifetimes of the SAs (``SaUsage``), asked with the verdict.
     in_flight : Out(IN_FLIGHT_BITS)
         Frames that have begun to come and have no verdict yet.
@@ -149,7 +149,7 @@ class RxPath(wiring.Component):
             "sa": In(stream.Signature(received_sa(lanes), always_ready=True)),
             "o": Out(stream.Signature(axi_beat(width, RxCompletion.size))),
             "event": Out(stream.Signature(RxEvent, always_ready=True)),
-            "usage": Out(usage_port()),
+            "usage": Out(UsagePort),
             "in_flight": Out(IN_FLIGHT_BITS),
             "judged": Out(1),
             "taps": Out(rx_taps(width)),
@@ -166,13 +166,13 @@ class RxPath(wiring.Component):
             beat(width), store_beats, margin=STORE_MARGIN)
         m.submodules.waiting = waiting = Queue(beat(width), LOOKUP_BEATS)
         m.submodules.ends = ends = Queue(frame_end(), FRAMES)
-        m.submodules.headers = headers = Queue(rx_header(), LOOKUPS)
+        m.submodules.headers = headers = Queue(RxHeader, LOOKUPS)
         m.submodules.sas = sas = Queue(received_sa(lanes), LOOKUPS)
         m.submodules.dispatch = dispatch = RxDispatch(width)
-        m.submodules.spans = spans = Queue(text_span(), 2)
+        m.submodules.spans = spans = Queue(TextSpan, 2)
         m.submodules.lengths = lengths = Queue(LENGTH_BITS, ORDERS)
         m.submodules.packets = packets = Queue(gcm_packet(lanes), ORDERS)
-        m.submodules.records = records = Queue(rx_record(), FRAMES)
+        m.submodules.records = records = Queue(RxRecord, FRAMES)
         m.submodules.extract = extract = TextExtract(width)
         m.submodules.split = split = IcvSplit(width)
         m.submodules.texts = texts = Queue(beat(width), 2)
@@ -180,9 +180,9 @@ class RxPath(wiring.Component):
         m.submodules.core = core = GcmCore(width)
         m.submodules.plain = plain = BeatStore(beat(width), store_beats)
         m.submodules.text_end = text_end = TextEnd(width)
-        m.submodules.icvs = icvs = Queue(received_icv(), FRAMES)
+        m.submodules.icvs = icvs = Queue(ReceivedIcv, FRAMES)
         m.submodules.tags = tags = Queue(128, FRAMES, through=True)
-        m.submodules.text_ends = text_ends = Queue(opened_text(), FRAMES)
+        m.submodules.text_ends = text_ends = Queue(OpenedText, FRAMES)
         m.submodules.checksum = checksum = RxChecksum(width)
         m.submodules.frame_sums = frame_sums = Queue(WORD_BITS, FRAMES)
         m.submodules.packet_sums = packet_sums = Queue(WORD_BITS, FRAMES)
@@ -190,7 +190,7 @@ class RxPath(wiring.Component):
         m.submodules.l4_checks = l4_checks = Queue(l4_check.o.payload.shape(), FRAMES)
         m.submodules.verdict = verdict = RxVerdict()
         m.submodules.judgements = judgements = Skid(verdict.o.payload.shape())
-        m.submodules.places = places = Queue(text_place(), 4)
+        m.submodules.places = places = Queue(TextPlace, 4)
         m.submodules.completions = completions = Queue(RxCompletion, 4)
         m.submodules.restore = restore = TextRestore(width)
 

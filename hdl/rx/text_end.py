@@ -6,10 +6,8 @@ from amaranth.lib.wiring import In, Out
 
 from espnic.hdl.layouts import LENGTH_BITS, beat
 
-
-def opened_text() -> data.StructLayout:
-    """What is known when the core has given a packet's last beat of plaintext."""
-    return data.StructLayout({"beats": LENGTH_BITS, "pad_length": 8, "next_header": 8})
+OpenedText = data.StructLayout({"beats": LENGTH_BITS, "pad_length": 8, "next_header": 8})
+"""What is known when the core has given a packet's last beat of plaintext."""
 
 
 class TextEnd(wiring.Component):
@@ -26,7 +24,7 @@ class TextEnd(wiring.Component):
     -------
     i : In(stream.Signature(beat(width), always_ready=True))
         Plaintexts of 2 bytes at least; for a shorter one the bytes are unspecified.
-    o : Out(stream.Signature(opened_text(), always_ready=True))
+    o : Out(stream.Signature(OpenedText, always_ready=True))
         One a text, in the clock after its last beat.
     """
 
@@ -34,7 +32,7 @@ class TextEnd(wiring.Component):
         self.width = width
         super().__init__({
             "i": In(stream.Signature(beat(width), always_ready=True)),
-            "o": Out(stream.Signature(opened_text(), always_ready=True)),
+            "o": Out(stream.Signature(OpenedText, always_ready=True)),
         })
 
     def elaborate(self, platform):

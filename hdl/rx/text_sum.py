@@ -8,7 +8,7 @@ from amaranth.utils import exact_log2
 
 from espnic.hdl.flow.ones_sum import WORD_BITS, OnesSum
 from espnic.hdl.layouts import beat
-from espnic.hdl.rx.text_end import opened_text
+from espnic.hdl.rx.text_end import OpenedText
 from espnic.model.interface.codes import ESP_TRAILER_MIN_BYTES
 
 RING_BYTES = 512
@@ -47,7 +47,7 @@ class TextSum(wiring.Component):
     -------
     i : In(stream.Signature(beat(width), always_ready=True))
         Plaintexts.
-    end : In(stream.Signature(opened_text(), always_ready=True))
+    end : In(stream.Signature(OpenedText, always_ready=True))
         The pad length of each text, in the clock after its last beat, as `TextEnd` gives it.
     start : In(stream.Signature(16))
         The sum to add to, one a text; there ``latency - 1`` clocks after the last beat
@@ -62,7 +62,7 @@ class TextSum(wiring.Component):
         self.width = width
         super().__init__({
             "i": In(stream.Signature(beat(width), always_ready=True)),
-            "end": In(stream.Signature(opened_text(), always_ready=True)),
+            "end": In(stream.Signature(OpenedText, always_ready=True)),
             "start": In(stream.Signature(WORD_BITS)),
             "o": Out(stream.Signature(WORD_BITS, always_ready=True)),
         })

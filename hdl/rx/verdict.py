@@ -8,11 +8,11 @@ from espnic.hdl.flow.frame_ingress import frame_end
 from espnic.hdl.flow.ones_sum import WORD_BITS
 from espnic.hdl.frame.align import OFFSET_BITS
 from espnic.hdl.layouts import LENGTH_BITS, RxCompletion, icv_bytes
-from espnic.hdl.rx.dispatch import rx_record
-from espnic.hdl.rx.icv_split import received_icv
-from espnic.hdl.rx.text_end import opened_text
+from espnic.hdl.rx.dispatch import RxRecord
+from espnic.hdl.rx.icv_split import ReceivedIcv
+from espnic.hdl.rx.text_end import OpenedText
 from espnic.hdl.sa.replay_windows import WindowAnswer
-from espnic.hdl.sa.usage import usage_port
+from espnic.hdl.sa.usage import UsagePort
 from espnic.model.interface.codes import (
     ESP_TEXT_OFFSET,
     ESP_TRAILER_MIN_BYTES,
@@ -21,20 +21,18 @@ from espnic.model.interface.codes import (
     RxStatus,
 )
 
+VerdictOrder = data.StructLayout({
+    "completion": RxCompletion,
+    "bytes": LENGTH_BITS,
+    "text_beats": LENGTH_BITS,
+    "text_offset": OFFSET_BITS,
+    "restore": 1,
+    "drop": 1,
+})
+"""What leaves: the frame with plaintext if ``restore``, nothing if ``drop``.
 
-def rx_verdict() -> data.StructLayout:
-    """What leaves: the frame with plaintext if ``restore``, nothing if ``drop``.
-
-    ``text_beats`` beats of plaintext wait, to be restored or forgotten.
-    """
-    return data.StructLayout({
-        "completion": RxCompletion,
-        "bytes": LENGTH_BITS,
-        "text_beats": LENGTH_BITS,
-        "text_offset": OFFSET_BITS,
-        "restore": 1,
-        "drop": 1,
-    })
+``text_beats`` beats of plaintext wait, to be restored or forgotten.
+"""
 
 
 class RxVerdict(wiring.Component):
@@ -61,7 +59,7 @@ class RxVerdict(wiring.Component):
 
     Members
     -------
-    record : In(stream.Signature(rx_record()))
+    record : In(stream.Signature(RxRecord))
         One a frame.
     end : In(stream.Signature(frame_end()))
         One a frame.
@@ -73,7 +71,7 @@ class RxVerdict(wiring.Component):
     received : Out(1)
         In the clock in which ``window`` is taken: the frame is authentic, and of an SA that
         has not expired.
-    usage : Out(usage_port())
+    usage : Out(UsagePort)
         The lifetime of its SA, asked of for each frame that was opened.
     frame_sum : In(stream.Signature(16))
         One a frame: its checksum as it came.
@@ -81,23 +79,23 @@ class RxVerdict(wiring.Component):
         One for each frame that was opened: the checksum of the decrypted packet.
     l4 : In(stream.Signature(RxChecksum))
         One a frame: whether the TCP or UDP checksum in it, as it came, is right.
-    o : Out(stream.Signature(rx_verdict()))
+    o : Out(stream.Signature(VerdictOrder))
     """
 
     def __init__(self):
         super().__init__({
-            "record": In(stream.Signature(rx_record())),
+            "record": In(stream.Signature(RxRecord)),
             "end": In(stream.Signature(frame_end())),
-            "icv": In(stream.Signature(received_icv())),
+            "icv": In(stream.Signature(ReceivedIcv)),
             "tag": In(stream.Signature(128)),
-            "text": In(stream.Signature(opened_text())),
+            "text": In(stream.Signature(OpenedText)),
             "window": In(stream.Signature(WindowAnswer)),
             "received": Out(1),
-            "usage": Out(usage_port()),
+            "usage": Out(UsagePort),
             "frame_sum": In(stream.Signature(WORD_BITS)),
             "packet_sum": In(stream.Signature(WORD_BITS)),
             "l4": In(stream.Signature(RxChecksum)),
-            "o": Out(stream.Signature(rx_verdict())),
+            "o": Out(stream.Signature(VerdictOrder)),
         })
 
     def elaborate(self, platform):
@@ -107,10 +105,10 @@ class RxVerdict(wiring.Component):
         opened = Signal()
         complete = Signal()
         prepares = Signal()
-        prepared = Signal(prepared_frame())
+        prepared = Signal(PreparedFrame)
         prepared_valid = Signal()
         compares = Signal()
-        compared = Signal(compared_frame())
+        compared = Signal(ComparedFrame)
         compared_valid = Signal()
         ready = Signal()
         taken = Signal()
@@ -229,25 +227,22 @@ class RxVerdict(wiring.Component):
         return m
 
 
-def compared_frame() -> data.StructLayout:
-    """A frame whose verdict is next; ``differs`` when the ICV is not the tag."""
-    return data.StructLayout({"frame": prepared_frame(), "differs": 1})
+PreparedFrame = data.StructLayout({
+    "opened": 1,
+    "status": RxStatus,
+    "record": RxRecord,
+    "end": frame_end(),
+    "text": OpenedText,
+    "icv": 128,
+    "mask": 128,
+    "trailer_bytes": RxCompletion["trailer_bytes"].shape,
+    "bad_trailer": 1,
+})
+"""A frame behind the first clock of the verdict.
 
+``status`` is OK when it is the tag that decides; ``icv`` has its first byte in bits
+7:0 and, like ``mask``, zeros behind its bytes.
+"""
 
-def prepared_frame() -> data.StructLayout:
-    """A frame behind the first clock of the verdict.
-
-    ``status`` is OK when it is the tag that decides; ``icv`` has its first byte in bits
-    7:0 and, like ``mask``, zeros behind its bytes.
-    """
-    return data.StructLayout({
-        "opened": 1,
-        "status": RxStatus,
-        "record": rx_record(),
-        "end": frame_end(),
-        "text": opened_text(),
-        "icv": 128,
-        "mask": 128,
-        "trailer_bytes": RxCompletion["trailer_bytes"].shape,
-        "bad_trailer": 1,
-    })
+ComparedFrame = data.StructLayout({"frame": PreparedFrame, "differs": 1})
+"""A frame whose verdict is next; ``differs`` when the ICV is not the tag."""

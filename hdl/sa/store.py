@@ -19,7 +19,7 @@ from espnic.hdl.sa.contexts import SaContexts, row_layouts
 from espnic.hdl.sa.lookup import SaLookup
 from espnic.hdl.sa.lookup_control import table_bits
 from espnic.hdl.sa.replay_windows import ReplayState, WindowAnswer, WindowQuery
-from espnic.hdl.sa.usage import SaUsage, usage_bits, usage_port
+from espnic.hdl.sa.usage import SaUsage, UsagePort, usage_bits
 from espnic.model.interface.codes import SaDirection
 from espnic.model.interface.features import Features
 from espnic.model.interface.registers import TABLE_KEY_BITS, TABLE_KEY_DEFAULT
@@ -77,7 +77,7 @@ class SaStore(wiring.Component):
         Handles of packets to send.
     tx_o : Out(stream.Signature(found_sa(lanes), always_ready=True))
         Their SAs, in order, ``tx_latency`` clocks later; ``sa`` is 0 for a miss.
-    rx_usage, tx_usage : In(usage_port())
+    rx_usage, tx_usage : In(UsagePort)
         Lifetimes (``SaUsage``).
     rx_limit, tx_limit : Out(stream.Signature(Event, always_ready=True))
         Limits reached.
@@ -130,7 +130,7 @@ class SaStore(wiring.Component):
             **(transmit if features.transmit else {}),
             **{f"{direction.name.lower()}_{name}": member
                for direction in self.directions for name, member in {
-                "usage": In(usage_port()),
+                "usage": In(UsagePort),
                 "limit": Out(stream.Signature(Event, always_ready=True)),
                 "in_flight": In(IN_FLIGHT_BITS),
                 "judged": In(1),

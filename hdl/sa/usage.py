@@ -41,18 +41,16 @@ UsageWrite = data.StructLayout({
 """Limits to set, those of a kind that is selected; ``fresh`` sets the counts to 0."""
 
 
-def usage_answer() -> data.StructLayout:
-    """Whether an SA has reached a hard limit."""
-    return data.StructLayout({"expired": 1})
+UsageAnswer = data.StructLayout({"expired": 1})
+"""Whether an SA has reached a hard limit."""
 
 
-def usage_port() -> wiring.Signature:
-    """How a path asks of the SA of a frame and tells what it served (``SaUsage``)."""
-    return wiring.Signature({
-        "query": Out(stream.Signature(HANDLE_BITS)),
-        "answer": In(stream.Signature(usage_answer())),
-        "commit": Out(UsageCommit),
-    })
+UsagePort = wiring.Signature({
+    "query": Out(stream.Signature(HANDLE_BITS)),
+    "answer": In(stream.Signature(UsageAnswer)),
+    "commit": Out(UsageCommit),
+})
+"""How a path asks of the SA of a frame and tells what it served (``SaUsage``)."""
 
 
 def usage_bits() -> int:
@@ -94,7 +92,7 @@ class SaUsage(wiring.Component):
     -------
     query : In(stream.Signature(HANDLE_BITS))
         The SA of a packet.
-    answer : Out(stream.Signature(usage_answer()))
+    answer : Out(stream.Signature(UsageAnswer))
     commit : In(UsageCommit)
         Taken with the answer.
     event : Out(stream.Signature(Event, always_ready=True))
@@ -112,7 +110,7 @@ class SaUsage(wiring.Component):
         self.direction = direction
         super().__init__({
             "query": In(stream.Signature(HANDLE_BITS)),
-            "answer": Out(stream.Signature(usage_answer())),
+            "answer": Out(stream.Signature(UsageAnswer)),
             "commit": In(UsageCommit),
             "event": Out(stream.Signature(Event, always_ready=True)),
             "write": In(stream.Signature(UsageWrite)),

@@ -7,9 +7,9 @@ from amaranth.lib.wiring import In, Out
 from espnic.hdl.flow.frame_ingress import frame_end
 from espnic.hdl.frame.align import PHASE_BYTES, WORD_BYTES
 from espnic.hdl.layouts import SUPER_LENGTH_BITS, TxDescriptor, found_sa, icv_bytes, sa_context
-from espnic.hdl.lso.segmenter import segment_plan
-from espnic.hdl.sa.usage import usage_port
-from espnic.hdl.tx.pad_capture import pad_lengths
+from espnic.hdl.lso.segmenter import SegmentPlan
+from espnic.hdl.sa.usage import UsagePort
+from espnic.hdl.tx.pad_capture import PadLengths
 from espnic.model.interface.codes import (
     ESP_ALIGNMENT_BYTES,
     ESP_TEXT_OFFSET,
@@ -38,20 +38,19 @@ DIVISION_STEPS = -(-SUPER_LENGTH_BITS // DIVISION_STEP_BITS)
 DIVISION_BITS = DIVISION_STEPS * DIVISION_STEP_BITS
 
 
-def tx_frame() -> data.StructLayout:
-    """What is known of a frame to send when its last beat has come."""
-    return data.StructLayout({
-        "descriptor": TxDescriptor,
-        "end": frame_end(SUPER_LENGTH_BITS),
-        "spi": 32,
-        "pads": pad_lengths(),
-    })
+TxRequest = data.StructLayout({
+    "descriptor": TxDescriptor,
+    "end": frame_end(SUPER_LENGTH_BITS),
+    "spi": 32,
+    "pads": PadLengths,
+})
+"""What is known of a frame to send when its last beat has come."""
 
 
 def tx_request(lanes: int) -> data.StructLayout:
     """A checked request: its status and SA, and what is needed to do it when it is kept."""
     return data.StructLayout({
-        "plan": segment_plan(),
+        "plan": SegmentPlan,
         "context": sa_context(lanes),
         "next_header": 8,
     })
@@ -80,10 +79,10 @@ class TxCheck(wiring.Component):
 
     Members
     -------
-    frame : In(stream.Signature(tx_frame()))
+    frame : In(stream.Signature(TxRequest))
     sa : In(stream.Signature(found_sa(width // 128)))
         The SA that the frame's descriptor names.
-    usage : Out(usage_port())
+    usage : Out(UsagePort)
         Its lifetime, asked for when the frame is to be encrypted. What a request serves is
         committed when it is sealed: its segments, and the bytes of its text without those that
         segments repeat and the engine adds.
@@ -95,15 +94,15 @@ class TxCheck(wiring.Component):
         self.lso = lso
         lanes = width // 128
         super().__init__({
-            "frame": In(stream.Signature(tx_frame())),
+            "frame": In(stream.Signature(TxRequest)),
             "sa": In(stream.Signature(found_sa(lanes))),
-            "usage": Out(usage_port()),
+            "usage": Out(UsagePort),
             "o": Out(stream.Signature(tx_request(lanes))),
         })
 
     def elaborate(self, platform):
         m = Module()
-        measured = Signal(measured_frame())
+        measured = Signal(MeasuredFrame)
         measured_valid = Signal()
         empty = Signal()
         ready = Signal()
@@ -343,39 +342,38 @@ class TxCheck(wiring.Component):
         return seal, context.icv_size
 
 
-def measured_frame() -> data.StructLayout:
-    """A frame between the two clocks, with the findings that need no SA.
+MeasuredFrame = data.StructLayout({
+    "frame": TxRequest,
+    "udp": 1,
+    "summed": 1,
+    "payload_bytes": SUPER_LENGTH_BITS,
+    "text_bytes": data.ArrayLayout(SUPER_LENGTH_BITS, len(IcvSize)),
+    "other_protocol": 1,
+    "scattered": 1,
+    "no_header": 1,
+    "no_payload": 1,
+    "bad_mss": 1,
+    "outside": 1,
+    "near": 1,
+    "no_sequence": 1,
+    "extended": 1,
+    "last_epoch": 1,
+    "misplaced": 1,
+    "headless": 1,
+    "unaligned": 1,
+    "too_short": len(IcvSize),
+    "bad_trailer": len(IcvSize),
+})
+"""A frame between the two clocks, with the findings that need no SA.
 
-    ``summed`` when a checksum is to be put in, without segmentation: it is ``outside``
-    when what it covers is not in the frame. ``near``: a super-frame so near to the end of the low
-    sequence numbers that they may not suffice. The headers of a super-frame are
-    ``scattered`` when they do not follow each other. An ESP header is ``misplaced``,
-    or ``headless`` when it does not fit the frame with its IV. ``text_bytes`` are those
-    behind the IV, without the ICV's room; they, and ``too_short`` and ``bad_trailer``, of a
-    trailer in the frame, are there for each ``IcvSize``.
-    """
-    return data.StructLayout({
-        "frame": tx_frame(),
-        "udp": 1,
-        "summed": 1,
-        "payload_bytes": SUPER_LENGTH_BITS,
-        "text_bytes": data.ArrayLayout(SUPER_LENGTH_BITS, len(IcvSize)),
-        "other_protocol": 1,
-        "scattered": 1,
-        "no_header": 1,
-        "no_payload": 1,
-        "bad_mss": 1,
-        "outside": 1,
-        "near": 1,
-        "no_sequence": 1,
-        "extended": 1,
-        "last_epoch": 1,
-        "misplaced": 1,
-        "headless": 1,
-        "unaligned": 1,
-        "too_short": len(IcvSize),
-        "bad_trailer": len(IcvSize),
-    })
+``summed`` when a checksum is to be put in, without segmentation: it is ``outside``
+when what it covers is not in the frame. ``near``: a super-frame so near to the end of the low
+sequence numbers that they may not suffice. The headers of a super-frame are
+``scattered`` when they do not follow each other. An ESP header is ``misplaced``,
+or ``headless`` when it does not fit the frame with its IV. ``text_bytes`` are those
+behind the IV, without the ICV's room; they, and ``too_short`` and ``bad_trailer``, of a
+trailer in the frame, are there for each ``IcvSize``.
+"""
 
 
 def first_of(m, checks):

@@ -5,15 +5,15 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from espnic.hdl.frame.align import bytes_of
-from espnic.hdl.frame.text_extract import text_span
-from espnic.hdl.frame.text_restore import text_place
+from espnic.hdl.frame.text_extract import TextSpan
+from espnic.hdl.frame.text_restore import TextPlace
 from espnic.hdl.gcm.feed import gcm_packet
 from espnic.hdl.layouts import TxEvent, TxSeqiv, TxVerdict, sa_context
 from espnic.hdl.lso.header_patch import header_patches
 from espnic.hdl.lso.segmenter import patches, segment
-from espnic.hdl.tx.esp_header import esp_header_request
+from espnic.hdl.tx.esp_header import EspHeaderRequest
 from espnic.hdl.tx.seqiv import SeqIv
-from espnic.hdl.tx.trailer import trailer_request
+from espnic.hdl.tx.trailer import TrailerRequest
 from espnic.model.interface.codes import IcvSize
 
 
@@ -35,12 +35,12 @@ def tx_job(lanes: int, lso: bool = True) -> data.StructLayout:
         "seal": 1,
         "again": 1,
         "edited": 1,
-        "payload": text_place(),
+        "payload": TextPlace,
         "patches": header_patches(patches(lso)),
-        "place": text_place(),
-        "header": esp_header_request(),
-        "span": text_span(),
-        "trailer": trailer_request(),
+        "place": TextPlace,
+        "header": EspHeaderRequest,
+        "span": TextSpan,
+        "trailer": TrailerRequest,
         "packet": gcm_packet(lanes),
         "icv_size": IcvSize,
         "seqiv": TxSeqiv,

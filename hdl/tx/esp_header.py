@@ -11,9 +11,8 @@ SEQUENCE_OFFSET = 4
 """Bytes from the ESP header to its sequence number (RFC 4303, figure 1)."""
 
 
-def esp_header_request() -> data.StructLayout:
-    """What to write into a frame, as numbers; with ``enable`` 0 it passes as it is."""
-    return data.StructLayout({"enable": 1, "esp_offset": 8, "sequence": 32, "iv": 64})
+EspHeaderRequest = data.StructLayout({"enable": 1, "esp_offset": 8, "sequence": 32, "iv": 64})
+"""What to write into a frame, as numbers; with ``enable`` 0 it passes as it is."""
 
 
 class EspHeader(wiring.Component):
@@ -30,7 +29,7 @@ class EspHeader(wiring.Component):
     -------
     i : In(stream.Signature(beat(width)))
         Headers of frames, or whole frames.
-    request : In(stream.Signature(esp_header_request()))
+    request : In(stream.Signature(EspHeaderRequest))
         One a frame, taken with its last beat. ``esp_offset`` is 2 mod 4.
     o : Out(stream.Signature(beat(width)))
     """
@@ -39,7 +38,7 @@ class EspHeader(wiring.Component):
         self.width = width
         super().__init__({
             "i": In(stream.Signature(beat(width))),
-            "request": In(stream.Signature(esp_header_request())),
+            "request": In(stream.Signature(EspHeaderRequest)),
             "o": Out(stream.Signature(beat(width))),
         })
 

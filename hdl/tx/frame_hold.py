@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from espnic.hdl.frame.text_restore import text_place
+from espnic.hdl.frame.text_restore import TextPlace
 
 
 class FrameHold(wiring.Component):
@@ -29,9 +29,9 @@ class FrameHold(wiring.Component):
     -------
     begun : In(1)
         The text of the next frame with text has begun.
-    i : In(stream.Signature(text_place()))
+    i : In(stream.Signature(TextPlace))
         One a frame.
-    o : Out(stream.Signature(text_place()))
+    o : Out(stream.Signature(TextPlace))
         The same; the frame may leave when it is valid.
     """
 
@@ -42,8 +42,8 @@ class FrameHold(wiring.Component):
         self.depth = depth
         super().__init__({
             "begun": In(1),
-            "i": In(stream.Signature(text_place())),
-            "o": Out(stream.Signature(text_place())),
+            "i": In(stream.Signature(TextPlace)),
+            "o": Out(stream.Signature(TextPlace)),
         })
 
     def elaborate(self, platform):

@@ -9,10 +9,8 @@ from espnic.hdl.frame.align import WORD_BYTES
 from espnic.hdl.layouts import beat
 from espnic.model.interface.codes import ESP_TRAILER_MIN_BYTES, IcvSize
 
-
-def pad_lengths() -> data.ArrayLayout:
-    """The byte that is the pad length, by ``IcvSize``."""
-    return data.ArrayLayout(8, len(IcvSize))
+PadLengths = data.ArrayLayout(8, len(IcvSize))
+"""The byte that is the pad length, by ``IcvSize``."""
 
 
 class PadCapture(wiring.Component):
@@ -32,14 +30,14 @@ class PadCapture(wiring.Component):
     -------
     i : In(stream.Signature(beat(width), always_ready=True))
         Frames.
-    o : Out(pad_lengths())
+    o : Out(PadLengths)
     """
 
     def __init__(self, width: int):
         self.width = width
         super().__init__({
             "i": In(stream.Signature(beat(width), always_ready=True)),
-            "o": Out(pad_lengths()),
+            "o": Out(PadLengths),
         })
 
     def elaborate(self, platform):

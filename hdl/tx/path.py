@@ -11,8 +11,8 @@ from espnic.hdl.flow.queue import Queue
 from espnic.hdl.flow.skid import Skid
 from espnic.hdl.frame.frame_build import FrameBuild
 from espnic.hdl.frame.header_split import HeaderSplit
-from espnic.hdl.frame.text_extract import TextExtract, text_span
-from espnic.hdl.frame.text_restore import text_place
+from espnic.hdl.frame.text_extract import TextExtract, TextSpan
+from espnic.hdl.frame.text_restore import TextPlace
 from espnic.hdl.gcm.core import GcmCore
 from espnic.hdl.gcm.feed import GcmFeed, gcm_packet
 from espnic.hdl.gcm.stallable_core import GcmStream
@@ -27,19 +27,19 @@ from espnic.hdl.layouts import (
     found_sa,
     ghash_lanes,
 )
-from espnic.hdl.lso.header_probe import HeaderProbe, probe_record
+from espnic.hdl.lso.header_probe import HeaderProbe, ProbeRecord
 from espnic.hdl.lso.patch_path import PatchPath
-from espnic.hdl.lso.segment_path import SegmentPath, segment_cut
-from espnic.hdl.lso.segmenter import Segmenter, segment_plan
-from espnic.hdl.sa.usage import usage_port
-from espnic.hdl.tx.check import ESP_OFFSET_MIN, TxCheck, tx_frame
+from espnic.hdl.lso.segment_path import SegmentCut, SegmentPath
+from espnic.hdl.lso.segmenter import Segmenter, SegmentPlan
+from espnic.hdl.sa.usage import UsagePort
+from espnic.hdl.tx.check import ESP_OFFSET_MIN, TxCheck, TxRequest
 from espnic.hdl.tx.dispatch import TxDispatch, tx_context
-from espnic.hdl.tx.esp_header import EspHeader, esp_header_request
+from espnic.hdl.tx.esp_header import EspHeader, EspHeaderRequest
 from espnic.hdl.tx.frame_hold import FrameHold
 from espnic.hdl.tx.icv_append import IcvAppend
 from espnic.hdl.tx.pad_capture import PadCapture
 from espnic.hdl.tx.spi_capture import SpiCapture
-from espnic.hdl.tx.trailer import TrailerGenerator, trailer_request
+from espnic.hdl.tx.trailer import TrailerGenerator, TrailerRequest
 from espnic.model.interface.codes import (
     ESP_TEXT_OFFSET,
     IPPROTO_UDP,
@@ -138,7 +138,7 @@ class TxPath(wiring.Component):
     read : Out(stream.Signature(HANDLE_BITS, always_ready=True))
     sa : In(stream.Signature(found_sa(width // 128), always_ready=True))
         Answers of the SA table, one for each read, in order.
-    usage : Out(usage_port())
+    usage : Out(UsagePort)
         Lifetimes of the SAs, asked when a request is checked.
     in_flight : Out(IN_FLIGHT_BITS)
         Requests that have begun to come and have not been checked.
@@ -160,7 +160,7 @@ class TxPath(wiring.Component):
             "i": In(stream.Signature(axi_beat(width, TxDescriptor.size))),
             "read": Out(stream.Signature(HANDLE_BITS, always_ready=True)),
             "sa": In(stream.Signature(found_sa(lanes), always_ready=True)),
-            "usage": Out(usage_port()),
+            "usage": Out(UsagePort),
             "in_flight": Out(IN_FLIGHT_BITS),
             "judged": Out(1),
             "o": Out(stream.Signature(axi_beat(width, 0))),
@@ -180,22 +180,22 @@ class TxPath(wiring.Component):
         m.submodules.probe = probe = HeaderProbe(width, self.lso)
         m.submodules.frames = frames = BeatStore(
             beat(width), (SUPER_STORE_BYTES if self.lso else STORE_BYTES) // beat_bytes)
-        m.submodules.ended = ended = Queue(tx_frame(), FRAMES)
+        m.submodules.ended = ended = Queue(TxRequest, FRAMES)
         m.submodules.sas = sas = Queue(found_sa(lanes), FRAMES)
-        m.submodules.probes = probes = Queue(probe_record(), FRAMES + PLANS + 1)
+        m.submodules.probes = probes = Queue(ProbeRecord, FRAMES + PLANS + 1)
         m.submodules.check = check = TxCheck(width, self.lso)
-        m.submodules.plans = plans = Queue(segment_plan(), PLANS)
+        m.submodules.plans = plans = Queue(SegmentPlan, PLANS)
         m.submodules.contexts = contexts = Queue(tx_context(lanes), REQUESTS)
         m.submodules.segmenter = segmenter = Segmenter(self.lso)
         m.submodules.dispatch = dispatch = TxDispatch(width, self.lso)
         m.submodules.segments = segments = (
             SegmentPath(width) if self.lso else PatchPath(width))
-        m.submodules.splits = splits = Queue(text_place(), ORDERS)
-        m.submodules.spans = spans = Queue(text_span(), ORDERS)
-        m.submodules.trailers = trailers = Queue(trailer_request(), ORDERS)
+        m.submodules.splits = splits = Queue(TextPlace, ORDERS)
+        m.submodules.spans = spans = Queue(TextSpan, ORDERS)
+        m.submodules.trailers = trailers = Queue(TrailerRequest, ORDERS)
         m.submodules.packets = packets = Queue(gcm_packet(lanes), ORDERS)
-        m.submodules.esp_headers = esp_headers = Queue(esp_header_request(), CRYPTO_DEPTH)
-        m.submodules.places = places = Queue(text_place(), CRYPTO_DEPTH)
+        m.submodules.esp_headers = esp_headers = Queue(EspHeaderRequest, CRYPTO_DEPTH)
+        m.submodules.places = places = Queue(TextPlace, CRYPTO_DEPTH)
         m.submodules.sizes = sizes = Queue(IcvSize, CRYPTO_DEPTH)
         m.submodules.split = split = HeaderSplit(width)
         m.submodules.headers = headers = Queue(beat(width), CRYPTO_DEPTH)
@@ -358,7 +358,7 @@ class TxPath(wiring.Component):
 
     def cuts(self, m, segments, plan):
         """The segment path's part of a checked request, as ``fan_out`` takes it."""
-        cut = Signal(segment_cut())
+        cut = Signal(SegmentCut)
         m.d.comb += [
             cut.enable.eq(plan.lso),
             cut.slicer.header_bytes.eq(plan.header_bytes),

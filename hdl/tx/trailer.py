@@ -11,9 +11,8 @@ from espnic.model.interface.codes import ESP_ALIGNMENT_BYTES, ESP_TRAILER_MIN_BY
 TRAILER_BYTES_MAX = ESP_TRAILER_MIN_BYTES + ESP_ALIGNMENT_BYTES - 1
 
 
-def trailer_request() -> data.StructLayout:
-    """Whether a payload gets a trailer, and its next header."""
-    return data.StructLayout({"generate": 1, "next_header": 8})
+TrailerRequest = data.StructLayout({"generate": 1, "next_header": 8})
+"""Whether a payload gets a trailer, and its next header."""
 
 
 class TrailerGenerator(wiring.Component):
@@ -32,7 +31,7 @@ class TrailerGenerator(wiring.Component):
     -------
     i : In(stream.Signature(beat(width)))
         Payloads, maybe of 0 bytes; full beats but for the last.
-    request : In(stream.Signature(trailer_request()))
+    request : In(stream.Signature(TrailerRequest))
         One a payload, taken with its last beat.
     o : Out(stream.Signature(beat(width)))
         Texts. Without ``generate`` the payload passes as it is.
@@ -42,7 +41,7 @@ class TrailerGenerator(wiring.Component):
         self.width = width
         super().__init__({
             "i": In(stream.Signature(beat(width))),
-            "request": In(stream.Signature(trailer_request())),
+            "request": In(stream.Signature(TrailerRequest)),
             "o": Out(stream.Signature(beat(width))),
         })
 
