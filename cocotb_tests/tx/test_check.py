@@ -8,7 +8,7 @@ from cocotb.triggers import ClockCycles, RisingEdge
 
 from cocotb_tests.sa.test_usage import COMMIT
 from espnic.hdl.layouts import found_sa
-from espnic.hdl.tx.check import DIVISION_STEPS, TxCheck, TxRequest, tx_request
+from espnic.hdl.tx.check import DIVISION_STEPS, TxCheck, TxFrameRecord, tx_request
 from espnic.model.device.device import Device
 from espnic.model.interface.codes import (
     ESP_TEXT_OFFSET,
@@ -146,7 +146,7 @@ class Case:
     def input(self):
         at = self.descriptor["esp_offset"]
         pads = [self.frame[-size.bytes - 2] if len(self.frame) > 18 else 0 for size in IcvSize]
-        return pack(TxRequest, {
+        return pack(TxFrameRecord, {
             "descriptor": self.descriptor,
             "end": {"bytes": min(len(self.frame), self.limit),
                     "oversize": len(self.frame) > self.limit},

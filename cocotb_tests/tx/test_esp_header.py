@@ -6,8 +6,7 @@ import cocotb
 
 from espnic.hdl.tx.esp_header import EspHeader, EspHeaderRequest
 from espnic.model.esp import seqiv
-from espnic.model.esp.esp import TEXT_OFFSET
-from espnic.model.interface.codes import ESP_HEADER_BYTES
+from espnic.model.interface.codes import ESP_HEADER_BYTES, ESP_TEXT_OFFSET
 from espnic.sim.agents.beats import pack, receive_packets, to_beats
 from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
 from espnic.sim.agents.stream import start_clock_and_reset
@@ -21,7 +20,7 @@ class Case:
         self.enable = chance.random() < 0.85
         self.sequence = chance.getrandbits(64)
         self.iv = seqiv.iv(self.sequence, chance.randbytes(8))
-        self.frame = chance.randbytes(offset + TEXT_OFFSET + behind)
+        self.frame = chance.randbytes(offset + ESP_TEXT_OFFSET + behind)
         if not self.enable:
             self.frame = self.frame[:chance.randrange(1, len(self.frame) + 1)]
 
@@ -35,7 +34,7 @@ class Case:
             return self.frame
         low = self.sequence.to_bytes(8, "big")[4:]
         spi_end = self.offset + ESP_HEADER_BYTES - len(low)
-        return self.frame[:spi_end] + low + self.iv + self.frame[self.offset + TEXT_OFFSET:]
+        return self.frame[:spi_end] + low + self.iv + self.frame[self.offset + ESP_TEXT_OFFSET:]
 
 
 def cases_at_every_offset(chance):

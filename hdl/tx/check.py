@@ -38,7 +38,7 @@ DIVISION_STEPS = -(-SUPER_LENGTH_BITS // DIVISION_STEP_BITS)
 DIVISION_BITS = DIVISION_STEPS * DIVISION_STEP_BITS
 
 
-TxRequest = data.StructLayout({
+TxFrameRecord = data.StructLayout({
     "descriptor": TxDescriptor,
     "end": frame_end(SUPER_LENGTH_BITS),
     "spi": 32,
@@ -79,7 +79,7 @@ class TxCheck(wiring.Component):
 
     Members
     -------
-    frame : In(stream.Signature(TxRequest))
+    frame : In(stream.Signature(TxFrameRecord))
     sa : In(stream.Signature(found_sa(width // 128)))
         The SA that the frame's descriptor names.
     usage : Out(UsagePort)
@@ -94,7 +94,7 @@ class TxCheck(wiring.Component):
         self.lso = lso
         lanes = width // 128
         super().__init__({
-            "frame": In(stream.Signature(TxRequest)),
+            "frame": In(stream.Signature(TxFrameRecord)),
             "sa": In(stream.Signature(found_sa(lanes))),
             "usage": Out(UsagePort),
             "o": Out(stream.Signature(tx_request(lanes))),
@@ -343,7 +343,7 @@ class TxCheck(wiring.Component):
 
 
 MeasuredFrame = data.StructLayout({
-    "frame": TxRequest,
+    "frame": TxFrameRecord,
     "udp": 1,
     "summed": 1,
     "payload_bytes": SUPER_LENGTH_BITS,

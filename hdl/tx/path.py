@@ -32,7 +32,7 @@ from espnic.hdl.lso.patch_path import PatchPath
 from espnic.hdl.lso.segment_path import SegmentCut, SegmentPath
 from espnic.hdl.lso.segmenter import Segmenter, SegmentPlan
 from espnic.hdl.sa.usage import UsagePort
-from espnic.hdl.tx.check import ESP_OFFSET_MIN, TxCheck, TxRequest
+from espnic.hdl.tx.check import ESP_OFFSET_MIN, TxCheck, TxFrameRecord
 from espnic.hdl.tx.dispatch import TxDispatch, tx_context
 from espnic.hdl.tx.esp_header import EspHeader, EspHeaderRequest
 from espnic.hdl.tx.frame_hold import FrameHold
@@ -180,7 +180,7 @@ class TxPath(wiring.Component):
         m.submodules.probe = probe = HeaderProbe(width, self.lso)
         m.submodules.frames = frames = BeatStore(
             beat(width), (SUPER_STORE_BYTES if self.lso else STORE_BYTES) // beat_bytes)
-        m.submodules.ended = ended = Queue(TxRequest, FRAMES)
+        m.submodules.ended = ended = Queue(TxFrameRecord, FRAMES)
         m.submodules.sas = sas = Queue(found_sa(lanes), FRAMES)
         m.submodules.probes = probes = Queue(ProbeRecord, FRAMES + PLANS + 1)
         m.submodules.check = check = TxCheck(width, self.lso)
