@@ -48,6 +48,7 @@ def run(coroutine: Coroutine[Any, Any, Result]) -> Result:
     try:
         coroutine.send(None)
     except StopIteration as done:
-        return done.value
+        result: Result = done.value
+        return result
     coroutine.close()
     raise RuntimeError("the coroutine waits, expected one that does not")

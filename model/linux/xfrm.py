@@ -6,15 +6,12 @@ algorithms, wrong key lengths, compression. So the fields here are the kernel's.
 
 from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 from espnic.model.esp.replay import Window
 from espnic.model.interface.codes import IPPROTO_ESP, UDP_PORT_ESP, Encapsulation, IcvSize
 from espnic.model.net.addresses import Address
 from espnic.model.sa.sa import SALT_BYTES, SecurityAssociation
-
-if TYPE_CHECKING:
-    from espnic.model.linux.netdev import NetDevice
 
 RFC4106 = "rfc4106(gcm(aes))"
 SEQIV = "seqiv"
@@ -88,11 +85,44 @@ class Usage:
     bytes: int = 0
 
 
+class XfrmDevOps(Protocol):
+    """struct xfrmdev_ops: what a driver gives for IPsec. Errors are ``LinuxError``s."""
+
+    async def state_add(self, x: "XfrmState") -> None:
+        """Make the device ready for the SA, and set ``x.offload.handle``."""
+
+    async def state_delete(self, x: "XfrmState") -> None:
+        """Let no look-up find the SA any more; frames may still be in flight."""
+
+    async def state_free(self, x: "XfrmState") -> None:
+        """Release the SA's keys: the last reference to it is gone."""
+
+    def offload_ok(self, x: "XfrmState", clear: bytes) -> bool:
+        """Whether the device can do this IP packet."""
+
+    def advance_esn(self, x: "XfrmState") -> None:
+        """Note that the window or counter has moved.
+
+        Called in atomic context: what takes time is put off.
+        """
+
+    async def update_stats(self, x: "XfrmState") -> None:
+        """Bring the SA's statistics up to date."""
+
+
+class OffloadDevice(Protocol):
+    """The part of struct net_device that an SA needs of the device it is offloaded to."""
+
+    name: str
+    ops: XfrmDevOps | None
+    """None: a device without IPsec offload."""
+
+
 @dataclass
 class Offload:
     """struct xfrm_dev_offload: the device that an SA is offloaded to, as it knows the SA."""
 
-    device: "NetDevice"
+    device: OffloadDevice
     packet: bool = False
     """Packet offload was asked for; else crypto offload."""
     handle: int = 0
@@ -192,7 +222,7 @@ def state_of(sa: SecurityAssociation, direction: Direction, **more: object) -> X
     encap = None
     if sa.encapsulation == Encapsulation.UDP:
         encap = UdpEncap(sa.encap_source_port, sa.encap_destination_port)
-    fields: dict = {
+    fields: dict[str, Any] = {
         "source": sa.source, "destination": sa.destination, "spi": sa.spi,
         "direction": direction, "aead": Aead(sa.key + sa.salt, icv_bits=8 * sa.icv.bytes),
         "family": FAMILIES[sa.outer_family], "mode": sa.mode, "inner_family": sa.inner_family,

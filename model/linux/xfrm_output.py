@@ -69,7 +69,7 @@ class Output:
         outgoing = Outgoing(x.association, sequence, clear, checksum=checksum, mss=mss)
         way = choose(x, packets, outgoing, device)
         try:
-            requests = _requests(x, way, outgoing, packets)
+            requests = _requests(x, way, outgoing, packets, device)
         except ValueError as problem:
             raise self._drop("XfrmOutError", errno.EINVAL, str(problem)) from None
         x.current.packets += len(packets)
@@ -117,14 +117,15 @@ def gso_ok(outgoing: Outgoing, segments: int, device: NetDevice) -> bool:
 
 
 def _requests(
-    x: XfrmState, way: Way, outgoing: Outgoing, packets: list[bytes],
+    x: XfrmState, way: Way, outgoing: Outgoing, packets: list[bytes], device: NetDevice,
 ) -> list[Request]:
+    """What the device is given; ``device`` is the SA's unless software does it all."""
     if way == Way.SOFTWARE:
         return [Request({}, frame) for frame in stack.software_frames(outgoing)]
     assert x.offload is not None
     handle = x.offload.handle
-    features = x.offload.device.features
-    if way == Way.DEVICE and (Feature.HW_ESP_TX_CSUM in features or not outgoing.checksum):
+    sums = Feature.HW_ESP_TX_CSUM in device.features
+    if way == Way.DEVICE and (sums or not outgoing.checksum):
         return [stack.device_request(outgoing, handle)]
     singles = (
         replace(outgoing, clear=packet, sequence=outgoing.sequence + index, checksum=False, mss=0,
