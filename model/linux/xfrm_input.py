@@ -3,13 +3,14 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from espnic.model.esp import trailer
-from espnic.model.host import stack
-from espnic.model.host.stack import EspPacket
+from espnic.model.esp import esp, trailer
+from espnic.model.host.receiver import EspPacket, decapsulate, find_esp
 from espnic.model.interface.codes import ESP_TEXT_OFFSET, RxStatus
 from espnic.model.linux.skb import SkBuff, XfrmStatus
 from espnic.model.linux.xfrm import Direction, ExpireUpcall, KmState, XfrmState, check_expire
 from espnic.model.net import ip
+from espnic.model.net.ethernet import strip_link
+from espnic.model.net.headers import ESP_SEQUENCE, ESP_SPI
 
 _AUTH_FAILED = (
     XfrmStatus.CRYPTO_TRANSPORT_AH_AUTH_FAILED | XfrmStatus.CRYPTO_TRANSPORT_ESP_AUTH_FAILED
@@ -45,12 +46,12 @@ class Input:
         if skb is None:
             return None
         try:
-            whole = self._reassembler.add(ip.split(stack.strip_link(skb.data)[1]))
+            whole = self._reassembler.add(ip.split(strip_link(skb.data)[1]))
         except ValueError:
             return None
         if whole is None:
             return None
-        found = stack.find_esp(whole)
+        found = find_esp(whole)
         if found is None:
             return whole.whole()
         try:
@@ -65,7 +66,7 @@ class Input:
             raise _Dropped("XfrmInStateInvalid")
         if x.encapsulation != found.encapsulation:
             raise _Dropped("XfrmInStateMismatch")
-        low = int.from_bytes(found.data[4:8], "big")
+        low = ESP_SEQUENCE.read(found.data)
         sequence = x.window.high(low) << 32 | low
         _check_window(x, sequence)
         if not check_expire(x, self._expired):
@@ -79,10 +80,10 @@ class Input:
         self._advance(x, sequence)
         x.current.packets += 1
         x.current.bytes += len(text)
-        return stack.decapsulate(x.association, found.carrier, text[-1], text[:-trailer_bytes])
+        return decapsulate(x.association, found.carrier, text[-1], text[:-trailer_bytes])
 
     def _look_up(self, found: EspPacket) -> XfrmState:
-        spi = int.from_bytes(found.data[:4], "big")
+        spi = ESP_SPI.read(found.data)
         for x in self._states:
             if (x.direction == Direction.IN and x.state != KmState.DEAD and x.spi == spi
                     and x.destination == found.carrier.destination):
@@ -121,7 +122,7 @@ def _text(x: XfrmState, found: EspPacket, sequence: int, done: bool) -> bytes:
     sa = x.association
     if done:
         return found.data[ESP_TEXT_OFFSET:-sa.icv.bytes]
-    opened = stack.open_authentic(sa, sequence >> 32, found.data)
+    opened = esp.open_authentic(sa, sequence >> 32, found.data)
     if opened is None:
         x.integrity_failures += 1
         raise _Dropped("XfrmInStateProtoError")
