@@ -6,9 +6,8 @@ A block or a round key is 16 bytes in the order of FIPS 197, 3.4: byte ``r + 4 c
 is row ``r`` of column ``c``.
 """
 
-from espnic.model.interface.codes import AES_BLOCK_BYTES
+from espnic.model.interface.codes import AES_BLOCK_BYTES, KEY_BYTES
 
-KEY_BYTES = (16, 24, 32)
 _WORD_BYTES = 4
 _BLOCK_WORDS = AES_BLOCK_BYTES // _WORD_BYTES
 _REDUCTION = 0x11B

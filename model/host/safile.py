@@ -13,16 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from espnic.model.esp import esn
-from espnic.model.interface.codes import UDP_PORT_ESP, Encapsulation, IcvSize, KeySize
+from espnic.model.interface.codes import ICV_SIZES, KEY_BYTES, UDP_PORT_ESP, Encapsulation
 from espnic.model.net.addresses import Address
-from espnic.model.sa.sa import SALT_BYTES, SEQIV_SALT_BYTES, SecurityAssociation, Selector
+from espnic.model.sa.sa import (
+    ALGORITHM,
+    SALT_BYTES,
+    SEQIV_SALT_BYTES,
+    SecurityAssociation,
+    Selector,
+)
 
 SCHEMA = "kpeer-1"
-ALGORITHM = "rfc4106(gcm(aes))"
 ENCAPSULATION = "espinudp"
-KEY_BYTES = tuple(size.bytes for size in KeySize)
-_ICV_SIZES = {8 * size.bytes: size for size in IcvSize}
-_REPLAY_WINDOW = 32
 
 
 class SaFileError(ValueError):
@@ -150,10 +152,10 @@ def _security_association(name: str, fields: _Fields) -> SecurityAssociation:
     outer_family = fields.integer("outer_family", destination.version, "4 or 6")
     if outer_family != destination.version:
         raise fields.error("outer_family", f"{destination.version} as of src and dst")
-    icv = _ICV_SIZES.get(fields.integer("icv_bits", 0, "64, 96 or 128"))
+    icv = ICV_SIZES.get(fields.integer("icv_bits", 0, "64, 96 or 128"))
     if icv is None:
         raise fields.error("icv_bits", "64, 96 or 128")
-    window = fields.integer("replay_window", _REPLAY_WINDOW, "packets")
+    window = fields.integer("replay_window", SecurityAssociation.replay_window, "packets")
     initial_seq = fields.integer("initial_seq", 1, "a sequence number")
     extended = fields.boolean("esn")
     state = esn.driver_state(initial_seq - 1, window) if extended else esn.EsnState(0, False)

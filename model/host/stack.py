@@ -90,7 +90,7 @@ def sequence_numbers(sa: SecurityAssociation) -> Iterator[int]:
 
     Source: RFC 4303, 3.3.3.
     """
-    return iter(range(sa.initial_seq, 1 << (64 if sa.esn else 32)))
+    return iter(range(sa.initial_seq, 1 << sa.sequence_bits))
 
 
 def software_frames(outgoing: Outgoing) -> list[bytes]:

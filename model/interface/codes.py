@@ -116,6 +116,10 @@ class KeySize(IntEnum):
         return 16 + 8 * self
 
 
+KEY_BYTES = tuple(size.bytes for size in KeySize)
+"""Lengths that an AES key can have, in bytes."""
+
+
 class IcvSize(IntEnum):
     ICV8 = 0
     ICV12 = 1
@@ -127,9 +131,21 @@ class IcvSize(IntEnum):
         return 8 + 4 * self
 
 
+ICV_SIZES = {8 * size.bytes: size for size in IcvSize}
+"""ICV sizes by their length in bits, as users give it: 64, 96 or 128."""
+
+
 class SaDirection(IntEnum):
+    """The side of the device that an SA serves."""
+
     RX = 0
+    """It opens received frames."""
     TX = 1
+    """It seals frames to send."""
+
+
+SIDES = tuple(direction.name.lower() for direction in SaDirection)
+"""The device's sides as the names of counters, trace points and files begin: "rx" and "tx"."""
 
 
 class SaOperation(IntEnum):

@@ -2,10 +2,15 @@
 
 from dataclasses import dataclass
 
+from espnic.model.interface.codes import ReplayWindow
+from espnic.model.interface.layouts import HANDLE_BITS
+
 WIDTHS = (128, 256, 512)
-WINDOWS = (0, 32, 64, 128, 256, 512, 1024)
+"""Widths that a build's datapath can have, in bits."""
+WINDOWS = tuple(size.packets for size in ReplayWindow)
+"""Sizes that the largest replay window of a build can have, in packets; 0: the build has none."""
 SAS_MIN = 2
-SAS_MAX = 1 << 16
+SAS_MAX = 1 << HANDLE_BITS
 
 
 @dataclass(frozen=True)

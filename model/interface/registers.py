@@ -11,6 +11,7 @@ from enum import StrEnum
 from espnic.model.interface.codes import (
     EVENT_QUEUE_DEPTH,
     FRAME_BYTES_MAX,
+    SIDES,
     SUPER_FRAME_BYTES_MAX,
     IcvSize,
     KeySize,
@@ -143,7 +144,7 @@ COUNTER_BYTES = 8
 
 FLOWS = tuple(
     f"{side}_{unit}_{way}"
-    for side in ("rx", "tx") for unit in ("packets", "bytes") for way in ("in", "out")
+    for side in SIDES for unit in ("packets", "bytes") for way in ("in", "out")
 )
 """Counters over all statuses. Out: frames that left, with the bytes they left with."""
 

@@ -9,25 +9,26 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from espnic.model.host.stack import device_can_send
-from espnic.model.interface.codes import IPPROTO_ESP, UDP_PORT_ESP
+from espnic.model.interface.codes import ICV_SIZES, IPPROTO_ESP, KEY_BYTES, UDP_PORT_ESP
 from espnic.model.linux.errors import LinuxError
 from espnic.model.linux.hardware import Identity
 from espnic.model.linux.xfrm import (
     AF_INET,
     AF_INET6,
     FAMILIES,
-    MOST_WINDOW,
-    RFC4106,
     SEQIV,
     UDP_ENCAP_ESPINUDP,
     XFRM_INF,
     Direction,
     XfrmState,
 )
-from espnic.model.sa.sa import MODES, SALT_BYTES, SEQIV_SALT_BYTES
-
-ICV_BITS = (64, 96, 128)
-KEY_BYTES = (16, 24, 32)
+from espnic.model.sa.sa import (
+    ALGORITHM,
+    MODES,
+    REPLAY_WINDOW_MAX,
+    SALT_BYTES,
+    SEQIV_SALT_BYTES,
+)
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ CHECKS = (
           lambda x, _: x.aead and x.authentication),
     Check(errno.EINVAL, "key without its salt", lambda x, _: x.aead and _key_bytes(x) <= 0),
     Check(errno.EINVAL, "ICV length other than 64, 96 and 128 bits",
-          lambda x, _: x.aead and x.aead.icv_bits not in ICV_BITS),
+          lambda x, _: x.aead and x.aead.icv_bits not in ICV_SIZES),
     Check(errno.EINVAL, "family other than that of the addresses",
           lambda x, _: {FAMILIES[x.source.version], FAMILIES[x.destination.version]}
           != {x.family}),
@@ -84,8 +85,8 @@ CHECKS = (
     Check(errno.EINVAL, "TFC padding", lambda x, _: x.tfcpad),
     Check(errno.EINVAL, "first sequence number 0, or too long for the SA",
           lambda x, _: x.initial_seq == 0 or not _fits(64 if x.esn else 32, x.initial_seq)),
-    Check(errno.EINVAL, f"replay window above {MOST_WINDOW:,} packets",
-          lambda x, _: not 0 <= x.replay_window <= MOST_WINDOW),
+    Check(errno.EINVAL, f"replay window above {REPLAY_WINDOW_MAX:,} packets",
+          lambda x, _: not 0 <= x.replay_window <= REPLAY_WINDOW_MAX),
     Check(errno.EINVAL, "salt of the IV that has not 8 bytes",
           lambda x, _: _sends(x) and x.seqiv_salt is not None
           and len(x.seqiv_salt) != SEQIV_SALT_BYTES),
@@ -102,8 +103,8 @@ CHECKS = (
           lambda x, _: x.mode not in MODES),
     Check(errno.EOPNOTSUPP, "cipher and authentication that are no AEAD",
           lambda x, _: x.aead is None or x.encryption),
-    Check(errno.EOPNOTSUPP, f"AEAD other than {RFC4106}",
-          lambda x, _: x.aead and x.aead.name != RFC4106),
+    Check(errno.EOPNOTSUPP, f"AEAD other than {ALGORITHM}",
+          lambda x, _: x.aead and x.aead.name != ALGORITHM),
     Check(errno.EOPNOTSUPP, "key length other than 128, 192 and 256 bits and the salt",
           lambda x, _: _key_bytes(x) not in KEY_BYTES),
     Check(errno.EOPNOTSUPP, f"IV generator other than {SEQIV}, to send",

@@ -44,7 +44,7 @@ from espnic.model.linux.xfrm_device import api_check, has_options
 from espnic.model.net import packet
 from espnic.model.sa.sa import command_values
 
-SIDES = {Direction.IN: SaDirection.RX, Direction.OUT: SaDirection.TX}
+_SIDES = {Direction.IN: SaDirection.RX, Direction.OUT: SaDirection.TX}
 STATUS = {
     RxStatus.OK: XfrmStatus.CRYPTO_SUCCESS,
     RxStatus.AUTH_FAILED: XfrmStatus.CRYPTO_TUNNEL_ESP_AUTH_FAILED,
@@ -139,7 +139,7 @@ class EspnicDriver:
         check(x, self.identity)
         if self._flush_again:
             await self._flush()
-        side = SIDES[x.direction]
+        side = _SIDES[x.direction]
         with suppress(LinuxError):  # They wait on; another handle will do.
             await self._retry_frees()
         if not self._free[side]:
@@ -470,7 +470,7 @@ class EspnicDriver:
 
     async def _add(self, x: XfrmState, handle: int) -> None:
         """ADD, with the window as it is now and what is left of the limits."""
-        side = SIDES[x.direction]
+        side = _SIDES[x.direction]
         used = x.used
         window = self._window_of(x)
         state = EsnState(high=0, overlap=False)
@@ -500,7 +500,7 @@ class EspnicDriver:
         assert x.offload is not None
         if x.offload.device is not self.device:
             raise LinuxError(errno.EINVAL, f"SA {x.name} is on {x.offload.device.name}")
-        return SIDES[x.direction], x.offload.handle
+        return _SIDES[x.direction], x.offload.handle
 
     async def _command(
         self, values: dict[str, int], what: str, gone_is_good: bool = False,

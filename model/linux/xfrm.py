@@ -9,11 +9,10 @@ from enum import IntEnum, IntFlag
 from typing import Any, Protocol
 
 from espnic.model.esp.replay import Window
-from espnic.model.interface.codes import IPPROTO_ESP, UDP_PORT_ESP, Encapsulation, IcvSize
+from espnic.model.interface.codes import ICV_SIZES, IPPROTO_ESP, UDP_PORT_ESP, Encapsulation
 from espnic.model.net.addresses import Address
-from espnic.model.sa.sa import SALT_BYTES, SecurityAssociation
+from espnic.model.sa.sa import ALGORITHM, SALT_BYTES, SecurityAssociation
 
-RFC4106 = "rfc4106(gcm(aes))"
 SEQIV = "seqiv"
 UDP_ENCAP_ESPINUDP = 2
 XFRM_INF = (1 << 64) - 1
@@ -21,8 +20,6 @@ XFRM_INF = (1 << 64) - 1
 AF_INET, AF_INET6 = 2, 10
 FAMILIES = {4: AF_INET, 6: AF_INET6}
 """By IP version."""
-MOST_WINDOW = 4096
-"""Packets of the largest replay window (XFRMA_REPLAY_ESN_MAX)."""
 
 
 class Direction(IntEnum):
@@ -54,7 +51,7 @@ class Aead:
 
     key: bytes
     """AES key with the 4 bytes of salt behind it."""
-    name: str = RFC4106
+    name: str = ALGORITHM
     icv_bits: int = 128
 
 
@@ -154,7 +151,7 @@ class XfrmState:
     tfcpad: int = 0
     if_id: int = 0
     esn: bool = False
-    replay_window: int = 32
+    replay_window: int = SecurityAssociation.replay_window
     """Packets; 0: no replay protection."""
     nested: bool = False
     """Its packets go through another SA after it (a bundle)."""
@@ -204,13 +201,13 @@ class XfrmState:
     def association(self) -> SecurityAssociation:
         """The same for the cryptography and the framing. ``ValueError`` for what is no AES-GCM."""
         if self.aead is None:
-            raise ValueError(f"SA {self.name}: no AEAD, expected {RFC4106}")
+            raise ValueError(f"SA {self.name}: no AEAD, expected {ALGORITHM}")
         key = self.aead.key
         return SecurityAssociation(
             spi=self.spi, source=self.source, destination=self.destination,
             key=key[:-SALT_BYTES], salt=key[-SALT_BYTES:], name=self.name, mode=self.mode,
             inner_family=self.inner_family,
-            icv=next(size for size in IcvSize if 8 * size.bytes == self.aead.icv_bits),
+            icv=ICV_SIZES[self.aead.icv_bits],
             esn=self.esn, seqiv_salt=self.seqiv_salt, encapsulation=self.encapsulation,
             encap_source_port=self.encap.source_port if self.encap else UDP_PORT_ESP,
             encap_destination_port=self.encap.destination_port if self.encap else UDP_PORT_ESP,
