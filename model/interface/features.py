@@ -1,4 +1,4 @@
-"""What parts a build of the engine has."""
+"""The parts that a build of the engine has."""
 
 from dataclasses import dataclass
 
@@ -15,16 +15,16 @@ SAS_MAX = 1 << HANDLE_BITS
 
 @dataclass(frozen=True)
 class Features:
-    """Width, size and parts of an engine. ``ValueError`` for what cannot be built."""
+    """Width, size and parts of an engine. Raises ``ValueError`` for what cannot be built."""
 
     width: int = 128
-    """Bits of a beat: 128, 256 or 512."""
+    """Width of the datapath in bits: 128, 256 or 512."""
     sas: int = 1024
     """Size of each SA table, a power of two from 2 to 65,536; handles are 1 to ``sas`` - 1."""
     lso: bool = True
     """Cut super-frames into segments."""
     ipv6: bool = True
-    """IPv6 outside."""
+    """IPv6 as the outer protocol."""
     receive: bool = True
     """The receive path."""
     transmit: bool = True

@@ -33,23 +33,23 @@ DEVICE_WINDOWS = {size.packets: size for size in ReplayWindow if size}
 
 @dataclass(frozen=True)
 class Selector:
-    """Which clear packets an SA is for, by their source and destination (RFC 4301, 4.4.1.1)."""
+    """The clear packets that an SA is for, by source and destination (RFC 4301, 4.4.1.1)."""
 
     source: Network
     destination: Network
 
     def matches(self, source: Address, destination: Address) -> bool:
-        """Whether a packet between these addresses is one of them."""
+        """Whether the SA is for packets between these addresses."""
         return source in self.source and destination in self.destination
 
 
 @dataclass(frozen=True)
 class SecurityAssociation:
-    """One AES-GCM SA (RFC 4106), with what the device and what the software beside it needs.
+    """One AES-GCM SA (RFC 4106), with all that the device and the software beside it need.
 
-    It has no direction: the same object makes a transmit SA of the sender and a
-    receive SA of its peer. Raises ``ValueError`` with one line that names the
-    field for a value that is no SA's.
+    It has no direction: the same object gives the sender's transmit SA and its peer's
+    receive SA. Raises ``ValueError``, one line that names the field, for a value that
+    no SA can have.
     """
 
     spi: int
@@ -63,34 +63,36 @@ class SecurityAssociation:
     salt: bytes
     """First 4 bytes of the nonce."""
     name: str = ""
+    """Name in messages and files."""
     mode: str = "tunnel"
     """"tunnel" or "transport"."""
     inner_family: int = 4
-    """IP version of the packets inside, 4 or 6; the outer one in transport mode."""
+    """IP version of the inner packets, 4 or 6; in transport mode that of the outer addresses."""
     icv: IcvSize = IcvSize.ICV16
     esn: bool = False
     """Extended (64-bit) sequence numbers."""
     esn_high: int = 0
-    """Receive: high half of the sequence number, see ``model.esp.esn``."""
+    """Receive: high half of the sequence number; see ``model.esp.esn``."""
     esn_overlap: bool = False
     """Receive: a sequence number below 2^31 belongs to ``esn_high + 1``."""
     seqiv_salt: bytes | None = None
-    """Transmit: 8 bytes that are XORed to the sequence number to give the IV."""
+    """Transmit: 8 bytes whose XOR with the sequence number is the IV; None: the SA cannot send."""
     encapsulation: Encapsulation = Encapsulation.NONE
     encap_source_port: int = UDP_PORT_ESP
     encap_destination_port: int = UDP_PORT_ESP
     initial_seq: int = 1
     """Sequence number of the first packet."""
     replay_window: int = 32
-    """Packets."""
+    """Size of the replay window in packets."""
     device_window: bool = False
-    """Receive: the device keeps the replay window; then ``initial_seq`` - 1 and all numbers below
-    count as received, and ``esn_high`` and ``esn_overlap`` do not matter."""
+    """Receive: whether the device keeps the replay window. Then ``initial_seq`` - 1 and all numbers
+    below count as received, and ``esn_high`` and ``esn_overlap`` do not matter."""
     limits: Limits = Limits()
-    """Lifetime that the device holds it to."""
+    """Limits that the device enforces."""
     tfcpad: int = 0
-    """Tunnel packets are padded to this many bytes before encryption; 0: not at all."""
+    """Bytes to which tunnel packets are padded before encryption; 0: no padding."""
     selector: Selector | None = None
+    """Clear packets that the SA is for; None: not restricted."""
 
     def __post_init__(self) -> None:
         self._expect("spi", self.spi, 1 <= self.spi < 1 << 32, "1 to 0xffffffff")
@@ -150,8 +152,8 @@ def command_values(
 ) -> dict[str, int]:
     """The fields of SA_COMMAND, as a driver fills them.
 
-    ADD needs the SA, MODIFY the SA as it shall be and what to change of it, the others the
-    handle only.
+    ADD needs the SA. MODIFY needs the SA as it is to be, and ``select``, what to change of it. The
+    others need the handle only.
     """
     values = {"operation": int(operation), "direction": int(direction), "sa": handle,
               "select": int(select)}
@@ -176,10 +178,11 @@ def command_values(
 
 
 def from_command(values: Mapping[str, int]) -> SecurityAssociation:
-    """The SA of an ADD command's fields; what only software knows has its default.
+    """The SA in the fields of an ADD command; fields that only software knows have their defaults.
 
-    Raises ``ValueError`` for fields that are no SA's, such as an IPv4
-    destination above 32 bits, or with a replay window a ``sequence`` that none can follow.
+    ``values`` are fields of SA_COMMAND; those not given are 0. Raises ``ValueError`` for fields
+    that no SA can have, such as an IPv4 destination above 32 bits or, with a replay window, a
+    ``sequence`` that no number can follow.
     """
     window = ReplayWindow(values.get("replay_window", 0))
     key_size = KeySize(values.get("key_size", 0))

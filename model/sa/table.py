@@ -10,25 +10,25 @@ from espnic.model.sa.sa import SecurityAssociation
 
 
 class SaTable:
-    """The device's SAs of one direction, by handle and, when receiving, by look-up key.
+    """The device's SAs of one direction, by handle and, in a receive table, by look-up key.
 
     Handles are 1 to ``size - 1``; 0 means none. Only a receive table looks SAs
-    up, so only there two SAs of one destination, SPI and protocol are refused.
+    up, so only there a second SA of the same destination, protocol and SPI is refused.
 
-    A deleted SA is found by no packet and its look-up key is free, but its handle stays taken
+    No packet finds a deleted SA, and its look-up key is free. But its handle stays taken
     until it is freed, so that packets in flight never meet another SA under their handle.
 
-    The commands return a ``SaResult``, with the first of these that applies:
+    The commands return a ``SaResult``, the first of these that applies:
 
-    - EINVAL: handle 0 or not below ``size``; modify of nothing, or of ESN on a transmit table;
+    - EINVAL: handle 0 or not below ``size``; modify of nothing, or of ESN in a transmit table;
     - ENOENT: the handle is not taken, or (delete, modify) its SA is deleted;
     - EBUSY (free): the SA is not deleted;
     - EINVAL (modify ESN): the SA has no ESN, or the device keeps its replay window;
     - EEXIST (add): the handle is taken, or the look-up key is.
 
-    ENOSPC never comes: the hardware's look-up table may have no place for a look-up
-    key before the handles are used up, this one always has. Nor does EBUSY because of
-    packets in flight: here none is.
+    Two results of the hardware never come here. ENOSPC: the hardware's look-up table may have no
+    place for a look-up key although handles are free; this one always has a place. EBUSY because
+    of packets in flight: here no packet is in flight.
     """
 
     def __init__(self, size: int, direction: SaDirection = SaDirection.RX) -> None:
@@ -41,11 +41,11 @@ class SaTable:
 
     @property
     def empty(self) -> bool:
-        """Whether no look-up finds an SA, of a receive table."""
+        """Whether a receive table has no SA that a look-up can find."""
         return not self._handles
 
     def add(self, handle: int, sa: SecurityAssociation) -> SaResult:
-        """Take ``sa`` under a free handle; it has served nothing yet."""
+        """Take ``sa`` under a free handle; its lifetime begins."""
         if not self._in_range(handle):
             return SaResult.EINVAL
         if handle in self._sas:
@@ -82,7 +82,10 @@ class SaTable:
             kept.clear()
 
     def modify(self, handle: int, select: SaSelect, values: Mapping[str, int]) -> SaResult:
-        """Change the selected fields of an SA, all at once; ``values`` are those of SA_COMMAND."""
+        """Change the selected fields of an SA, all at once or none.
+
+        ``values`` are fields of SA_COMMAND; those not given are 0.
+        """
         if not select or SaSelect.ESN in select and self.direction == SaDirection.TX:
             return SaResult.EINVAL
         result = self._check_in_use(handle)
@@ -107,11 +110,11 @@ class SaTable:
         return result, self._sas.get(handle) if result == SaResult.OK else None
 
     def get(self, handle: int) -> SecurityAssociation | None:
-        """The SA of a handle as the datapath reads it: None for any handle not in use."""
+        """The SA of a handle as the datapath reads it; None for a handle that is not in use."""
         return None if handle in self._deleted else self._sas.get(handle)
 
     def lifetime(self, handle: int) -> Lifetime:
-        """What the SA of a taken handle has served. Raises ``KeyError`` for any other."""
+        """The lifetime of the SA of a taken handle. Raises ``KeyError`` for any other handle."""
         return self._lifetimes[handle]
 
     def look_up(self, destination: Address, encapsulation: Encapsulation, spi: int) -> int:
