@@ -1,6 +1,6 @@
-"""What makes ``state_add`` refuse an SA before the device is asked.
+"""The checks by which ``state_add`` refuses an SA before the device is asked.
 
--EINVAL: the SA contradicts itself, and fails. -EOPNOTSUPP: the device cannot do it, so that
+-EINVAL: the SA contradicts itself, and fails. -EOPNOTSUPP: the device cannot do it, so
 software does. The first check that applies gives the error.
 """
 
@@ -33,11 +33,13 @@ from espnic.model.sa.sa import (
 
 @dataclass(frozen=True)
 class Check:
-    """An errno, the words that go with it, and when they do."""
+    """A check of an SA: its errno, the words that go with it, and the test itself."""
 
     number: int
+    """The errno, positive."""
     reason: str
     wrong: Callable[[XfrmState, Identity], object]
+    """True in a boolean sense when the check applies to an SA on a device of this identity."""
 
 
 def _sends(x: XfrmState) -> bool:
@@ -45,17 +47,17 @@ def _sends(x: XfrmState) -> bool:
 
 
 def _fits(bits: int, *numbers: int) -> bool:
-    """Whether the kernel's field of so many bits can hold the numbers."""
+    """Whether a kernel's field of so many bits can hold the numbers."""
     return all(0 <= number < 1 << bits for number in numbers)
 
 
 def _not_above(soft: int, hard: int) -> bool:
-    """Whether a hard limit leaves no room behind a soft one."""
+    """Whether there are both limits and the hard one is not above the soft one."""
     return XFRM_INF not in (soft, hard) and soft >= hard
 
 
 def _key_bytes(x: XfrmState) -> int:
-    """Of the AES key, without the salt behind it."""
+    """Length of the AES key in bytes, without the salt behind it."""
     return len(x.aead.key) - SALT_BYTES if x.aead else 0
 
 
@@ -87,7 +89,7 @@ CHECKS = (
           lambda x, _: x.initial_seq == 0 or not _fits(64 if x.esn else 32, x.initial_seq)),
     Check(errno.EINVAL, f"replay window above {REPLAY_WINDOW_MAX:,} packets",
           lambda x, _: not 0 <= x.replay_window <= REPLAY_WINDOW_MAX),
-    Check(errno.EINVAL, "salt of the IV that has not 8 bytes",
+    Check(errno.EINVAL, "salt of the IV other than 8 bytes",
           lambda x, _: _sends(x) and x.seqiv_salt is not None
           and len(x.seqiv_salt) != SEQIV_SALT_BYTES),
     Check(errno.EINVAL, "limit above 64 bits",

@@ -1,4 +1,4 @@
-"""A network device as the stack sees it: features, MTU, and its IPsec callbacks, if any."""
+"""A network device as the stack sees it: its features, its MTU and its IPsec callbacks."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -8,7 +8,7 @@ from espnic.model.linux.xfrm import XfrmDevOps
 
 
 class Feature(StrEnum):
-    """NETIF_F_*, by the names that ``ethtool -k`` prints."""
+    """Features of a device (NETIF_F_*), by the names that ``ethtool -k`` prints."""
 
     HW_ESP = capabilities.ESP
     HW_ESP_TX_CSUM = capabilities.ESP_CHECKSUM
@@ -21,9 +21,11 @@ class NetDevice:
 
     name: str
     mtu: int = 1500
+    """Longest IP packet in bytes."""
     features: set[Feature] = field(default_factory=set)
     ops: XfrmDevOps | None = None
     """None: a device without IPsec offload."""
     has_advance_esn: bool = True
-    """Whether ``ops`` does ESN: it may leave ``advance_esn`` out."""
+    """Whether ``ops`` does ESN: a driver may leave ``advance_esn`` out."""
     up: bool = True
+    """Whether the device is running."""

@@ -1,7 +1,7 @@
 """An SA as the kernel's xfrm has it: struct xfrm_state, with all that a user may ask for.
 
-What the model's ``SecurityAssociation`` cannot even say, a driver must still refuse: other
-algorithms, wrong key lengths, compression. So the fields here are the kernel's.
+The fields are the kernel's, because a driver must also refuse what the model's
+``SecurityAssociation`` cannot express: other algorithms, wrong key lengths, compression.
 """
 
 from dataclasses import dataclass, field
@@ -16,21 +16,21 @@ from espnic.model.sa.sa import ALGORITHM, SALT_BYTES, SecurityAssociation
 SEQIV = "seqiv"
 UDP_ENCAP_ESPINUDP = 2
 XFRM_INF = (1 << 64) - 1
-"""A limit that is none."""
+"""The value of a limit that is not set."""
 AF_INET, AF_INET6 = 2, 10
 FAMILIES = {4: AF_INET, 6: AF_INET6}
-"""By IP version."""
+"""Address family by IP version."""
 
 
 class Direction(IntEnum):
-    """XFRM_DEV_OFFLOAD_IN and _OUT: of an SA and of what a user asks for."""
+    """Direction of an SA, and of the offload that a user asks for (XFRM_DEV_OFFLOAD_IN, _OUT)."""
 
     IN = 1
     OUT = 2
 
 
 class OffloadFlags(IntFlag):
-    """XFRM_OFFLOAD_*: how a user asks for offload."""
+    """How a user asks for offload (XFRM_OFFLOAD_*)."""
 
     IPV6 = 1
     INBOUND = 2
@@ -38,7 +38,7 @@ class OffloadFlags(IntFlag):
 
 
 class KmState(IntEnum):
-    """XFRM_STATE_*: whether an SA serves."""
+    """Whether an SA serves (XFRM_STATE_*)."""
 
     VALID = 1
     EXPIRED = 4
@@ -66,7 +66,10 @@ class UdpEncap:
 
 @dataclass(frozen=True)
 class Limits:
-    """struct xfrm_lifetime_cfg: packets and bytes after which an SA is soon or at once to end."""
+    """struct xfrm_lifetime_cfg: the packets and bytes after which an SA is to end.
+
+    At a soft limit it is to end soon, at a hard limit at once.
+    """
 
     soft_packets: int = XFRM_INF
     soft_bytes: int = XFRM_INF
@@ -121,12 +124,13 @@ class Offload:
 
     device: OffloadDevice
     packet: bool = False
-    """Packet offload was asked for; else crypto offload."""
+    """Whether packet offload was asked for; else crypto offload."""
     handle: int = 0
-    """The device's handle; handles are per device. 0: the device does not have the SA (any more),
-    and software does its work."""
+    """The device's handle of the SA. 0: the device does not have the SA (any more), and software
+    does its work."""
     usage: Usage = field(default_factory=Usage)
-    """What the device has counted, when it was asked last, and what was known before it began."""
+    """The use that was known before the device began to count, and what it had counted when it was
+    asked last."""
 
 
 @dataclass(eq=False)
@@ -152,22 +156,23 @@ class XfrmState:
     if_id: int = 0
     esn: bool = False
     replay_window: int = SecurityAssociation.replay_window
-    """Packets; 0: no replay protection."""
+    """Size of the window in packets; 0: no replay protection."""
     nested: bool = False
-    """Its packets go through another SA after it (a bundle)."""
+    """Whether its packets go through another SA after it (a bundle)."""
     limits: Limits = Limits()
     initial_seq: int = 1
     name: str = ""
 
     state: KmState = KmState.VALID
     dying: bool = False
-    """The soft limit has been told."""
+    """Whether the key manager has been told of the soft limit."""
     offload: Offload | None = None
     oseq: int = 0
-    """Outbound: last sequence number given away."""
+    """Outbound: the last sequence number that was taken."""
     window: Window = field(init=False)
-    """Inbound: what software has seen come."""
+    """Inbound: the window of the sequence numbers that the stack has received."""
     current: Usage = field(default_factory=Usage)
+    """What the stack has counted."""
     replay_failures: int = 0
     integrity_failures: int = 0
 
@@ -177,14 +182,17 @@ class XfrmState:
 
     @property
     def used(self) -> Usage:
-        """What is known of its use. The device counts what it opens and seals, the stack what it
-        hands down and gets; the one may know of more than the other."""
+        """The use that is known of it.
+
+        The device counts what it opens and seals, the stack what it hands down and gets. Either
+        may know of more than the other; the higher count is taken.
+        """
         counts = [self.current, self.offload.usage if self.offload else Usage()]
         return Usage(max(count.packets for count in counts), max(count.bytes for count in counts))
 
     @property
     def left(self) -> Limits:
-        """What is left of its limits, 0 for one that is reached."""
+        """What is left of its limits; 0 for a limit that is reached."""
         used = self.used
 
         def less(limit: int, count: int) -> int:
@@ -195,11 +203,16 @@ class XfrmState:
 
     @property
     def encapsulation(self) -> Encapsulation:
+        """The protocol that carries its ESP."""
         return Encapsulation.UDP if self.encap else Encapsulation.NONE
 
     @property
     def association(self) -> SecurityAssociation:
-        """The same for the cryptography and the framing. ``ValueError`` for what is no AES-GCM."""
+        """The same SA for the cryptography and the framing.
+
+        Raises ``ValueError`` for an SA without AEAD, and ``KeyError`` for an ICV of a length that
+        AES-GCM does not have here.
+        """
         if self.aead is None:
             raise ValueError(f"SA {self.name}: no AEAD, expected {ALGORITHM}")
         key = self.aead.key
@@ -215,7 +228,7 @@ class XfrmState:
 
 
 def state_of(sa: SecurityAssociation, direction: Direction, **more: object) -> XfrmState:
-    """The xfrm state of an SA; ``more`` are fields that only xfrm has."""
+    """The xfrm state of an SA; ``more`` are fields of ``XfrmState`` that only xfrm has."""
     encap = None
     if sa.encapsulation == Encapsulation.UDP:
         encap = UdpEncap(sa.encap_source_port, sa.encap_destination_port)
@@ -232,7 +245,7 @@ def state_of(sa: SecurityAssociation, direction: Direction, **more: object) -> X
 def check_expire(x: XfrmState, expired: "ExpireUpcall") -> bool:
     """Whether an SA may serve one more packet (xfrm_state_check_expire).
 
-    Tells a soft limit once, and a hard one, which ends the SA.
+    Tells the key manager of a soft limit once, and of a hard one, which ends the SA.
     """
     if x.current.packets >= x.limits.hard_packets or x.current.bytes >= x.limits.hard_bytes:
         expire(x, True, expired)
@@ -253,10 +266,11 @@ def expire(x: XfrmState, hard: bool, expired: "ExpireUpcall") -> None:
 
 
 class ExpireUpcall:
-    """Collects what the key manager is told: SAs, and whether their hard limit is reached."""
+    """The call by which the key manager is told of limits; keeps what it was told."""
 
     def __init__(self) -> None:
         self.told: list[tuple[XfrmState, bool]] = []
+        """SAs, each with whether the limit reached is a hard one."""
 
     def __call__(self, x: XfrmState, hard: bool) -> None:
         self.told.append((x, hard))

@@ -1,4 +1,4 @@
-"""Receiving: what becomes of a frame that a driver has handed up (net/xfrm/xfrm_input.c)."""
+"""Receiving: the way of a frame that a driver has handed up (net/xfrm/xfrm_input.c)."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -19,14 +19,14 @@ _AUTH_FAILED = (
 
 
 class _Dropped(Exception):
-    """``args[0]`` is the name of the counter."""
+    """A frame is dropped; ``args[0]`` is the name of the counter."""
 
 
 class Input:
     """The receiving half of a host's xfrm; ``mib`` are the names of /proc/net/xfrm_stat.
 
-    ``states`` are all SAs that the host knows, whether a device has them or not; whoever
-    adds or removes one changes that collection.
+    ``states`` are all SAs that the host knows, whether a device has them or not. The collection is
+    the host's own: an SA that the host adds or removes later is there or gone here too.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Input:
     def receive(self, skb: SkBuff | None) -> bytes | None:
         """The clear IP packet that a frame ends as; None when it is dropped or is no IP packet.
 
-        The checks are made in the kernel's order: what the device says, the SA, the replay
+        The checks are made in the kernel's order: the device's verdict, the SA, the replay
         window, the limits, then the packet itself, and the window again before it moves.
         """
         if skb is None:
@@ -100,7 +100,7 @@ class Input:
 
 
 def _judged(skb: SkBuff) -> XfrmState:
-    """The SA that the device has found, when it has opened the frame."""
+    """The SA that the device has found, if it has opened the frame. Else the frame is dropped."""
     assert skb.sec_path is not None
     x, status = skb.sec_path.state, skb.sec_path.status
     if status == XfrmStatus.CRYPTO_SUCCESS:
@@ -118,7 +118,7 @@ def _check_window(x: XfrmState, sequence: int) -> None:
 
 
 def _text(x: XfrmState, found: EspPacket, sequence: int, done: bool) -> bytes:
-    """Payload and trailer: decrypted by the device, or here."""
+    """Payload and trailer, decrypted by the device (``done``) or here."""
     sa = x.association
     if done:
         return found.data[ESP_TEXT_OFFSET:-sa.icv.bytes]
