@@ -47,12 +47,12 @@ _COUNTED_COMMANDS: dict[int, str] = {SaOperation.ADD: "sa_add", SaOperation.DELE
 
 @dataclass(frozen=True)
 class RxResult:
-    """What the host gets for a received frame."""
+    """Outcome of a received frame, as the host gets it."""
 
     completion: dict[str, int]
     """The fields of RX_COMPLETION."""
     frame: bytes | None
-    """None when the frame was OVERSIZE: then neither it nor the completion leaves."""
+    """The frame as it leaves; None when OVERSIZE: then neither it nor the completion leaves."""
     trace: Trace
 
     @property
@@ -63,7 +63,7 @@ class RxResult:
 
 @dataclass(frozen=True)
 class TxResult:
-    """What leaves on the wire for a request to send."""
+    """Outcome of a request to send, as it leaves on the wire."""
 
     status: TxStatus
     frames: tuple[bytes, ...]

@@ -32,7 +32,7 @@ class Opened:
 
 @dataclass(frozen=True)
 class SaState:
-    """What the device keeps of a receive SA beside its parameters, as a frame finds it."""
+    """State of a receive SA when a frame finds it."""
 
     window: Window | None
     """The device's replay window, if it keeps one. An authentic frame moves it."""

@@ -12,12 +12,12 @@ from espnic.model.interface.codes import (
     IPV6_HEADER_BYTES,
     RxChecksum,
 )
+from espnic.model.interface.headers import IPV4_FRAGMENT_MASK
 from espnic.model.net import checksum, ethernet, ip
 from espnic.model.net.addresses import Address
-from espnic.model.net.headers import (
+from espnic.model.net.header_fields import (
     IPV4_DESTINATION,
     IPV4_FRAGMENT,
-    IPV4_IS_FRAGMENT,
     IPV4_LENGTH,
     IPV4_PROTOCOL,
     IPV4_SOURCE,
@@ -94,7 +94,7 @@ def _layer4(frame: bytes) -> _Layer4 | None:
 
 def _ipv4_layer4(packet: bytes) -> _Layer4 | None:
     end = IPV4_LENGTH.read(packet)
-    if (packet[0] != IPV4_START or IPV4_FRAGMENT.read(packet) & IPV4_IS_FRAGMENT
+    if (packet[0] != IPV4_START or IPV4_FRAGMENT.read(packet) & IPV4_FRAGMENT_MASK
             or end > len(packet)):
         return None
     return _Layer4(

@@ -13,19 +13,15 @@ from espnic.model.interface.codes import (
     ESP_ALIGNMENT_BYTES,
     ESP_TEXT_OFFSET,
     ESP_TRAILER_MIN_BYTES,
-    ETHERNET_HEADER_BYTES,
     FRAME_BYTES_MAX,
-    IPV4_HEADER_BYTES,
     SUPER_FRAME_BYTES_MAX,
     TxOperation,
     TxStatus,
 )
+from espnic.model.interface.headers import ESP_OFFSET_MIN
 from espnic.model.net import checksum
-from espnic.model.net.headers import ESP_SPI
+from espnic.model.net.header_fields import ESP_SPI
 from espnic.model.sa.sa import SecurityAssociation
-
-ESP_OFFSET_MIN = ETHERNET_HEADER_BYTES + IPV4_HEADER_BYTES
-"""Lowest offset of an ESP header in a frame: behind IPv4 without options."""
 
 
 def check_request(

@@ -21,32 +21,29 @@ from espnic.model.interface.codes import (
     TxOperation,
     TxStatus,
 )
+from espnic.model.interface.headers import (
+    HEADER_ALIGNMENT_BYTES,
+    HEADER_PHASE_BYTES,
+    TCP_CWR,
+    TCP_FIN,
+    TCP_HEADER_BYTES_MAX,
+    TCP_PSH,
+)
 from espnic.model.net import checksum, ip
-from espnic.model.net.headers import (
+from espnic.model.net.header_fields import (
     IPV4_ID,
     IPV4_LENGTH,
     IPV6_LENGTH,
-    TCP_CWR,
-    TCP_FIN,
     TCP_FLAGS,
-    TCP_PSH,
     TCP_SEQUENCE,
     UDP_LENGTH,
 )
 
-OFFSET_ALIGNMENT = 4
-OFFSET_PHASE = 2
-"""Header offsets modulo ``OFFSET_ALIGNMENT``: an Ethernet header is 2 modulo 4 bytes long, all
-headers behind it are multiples of 4."""
-
-TCP_HEADER_BYTES_MAX = 60
-"""Length of a TCP header with all options that it can have."""
-
-_WORD = 0xFFFF
+_WORD_MASK = 0xFFFF
 
 
 def check_lso(values: Mapping[str, int], frame_bytes: int) -> TxStatus | None:
-    """Why a super-frame cannot be cut as its TX_DESCRIPTOR asks; None if it can.
+    """The reason why a super-frame cannot be cut as its TX_DESCRIPTOR asks; None if it can.
 
     ``values`` are the fields of the descriptor, ``frame_bytes`` is the length of the super-frame.
     The first check that fails gives the status.
@@ -67,7 +64,7 @@ def check_lso(values: Mapping[str, int], frame_bytes: int) -> TxStatus | None:
 
 
 def check_checksum(values: Mapping[str, int], frame_bytes: int) -> TxStatus | None:
-    """Why the checksum of a frame cannot be put in as its TX_DESCRIPTOR asks; None if it can.
+    """The reason why a frame's checksum cannot be put in as its TX_DESCRIPTOR asks; None if it can.
 
     A protocol other than TCP and UDP is no error: its frame leaves as it is.
     """
@@ -177,7 +174,7 @@ def _with_tcp_place(segment: bytes, offset: int, first: bool, last: bool) -> byt
 
 
 def _with_udp_length(datagram: bytes, length: int) -> bytes:
-    return UDP_LENGTH.replace(datagram, length & _WORD)
+    return UDP_LENGTH.replace(datagram, length & _WORD_MASK)
 
 
 def _ip(header: bytes, payload_bytes: int, step: int, ipv6: bool) -> bytes:
@@ -189,9 +186,9 @@ def _ip(header: bytes, payload_bytes: int, step: int, ipv6: bool) -> bytes:
     """
     length = payload_bytes + len(header)
     if ipv6:
-        return IPV6_LENGTH.replace(header, length - IPV6_HEADER_BYTES & _WORD)
-    header = IPV4_LENGTH.replace(header, length & _WORD)
-    header = IPV4_ID.replace(header, IPV4_ID.read(header) + step & _WORD)
+        return IPV6_LENGTH.replace(header, length - IPV6_HEADER_BYTES & _WORD_MASK)
+    header = IPV4_LENGTH.replace(header, length & _WORD_MASK)
+    header = IPV4_ID.replace(header, IPV4_ID.read(header) + step & _WORD_MASK)
     return ip.with_ipv4_checksum(header)
 
 
@@ -236,4 +233,4 @@ def _ip_header_bytes(ipv6: int) -> int:
 
 def aligned(offset: int) -> bool:
     """Whether a header can be at this offset of a frame, 2 modulo 4."""
-    return offset % OFFSET_ALIGNMENT == OFFSET_PHASE
+    return offset % HEADER_ALIGNMENT_BYTES == HEADER_PHASE_BYTES

@@ -10,7 +10,7 @@ from espnic.model.interface.codes import (
     ESP_TEXT_OFFSET,
     ESP_TRAILER_MIN_BYTES,
 )
-from espnic.model.net.headers import ESP_SEQUENCE
+from espnic.model.net.header_fields import ESP_SEQUENCE
 from espnic.model.sa.sa import SecurityAssociation
 
 
@@ -43,7 +43,7 @@ class Sealed:
     iv: bytes
     """Explicit IV, 8 bytes."""
     ciphertext: bytes
-    """As long as the text."""
+    """Encrypted payload and trailer."""
     tag: bytes
     """The whole GCM tag, 16 bytes."""
     icv_bytes: int

@@ -16,7 +16,7 @@ from espnic.model.interface.codes import (
 )
 from espnic.model.net import checksum, ip
 from espnic.model.net.ethernet import header_bytes, strip_link
-from espnic.model.net.headers import UDP_CHECKSUM, UDP_LENGTH
+from espnic.model.net.header_fields import UDP_CHECKSUM, UDP_LENGTH
 from espnic.model.net.ip import IpPacket
 from espnic.model.sa.sa import SecurityAssociation
 

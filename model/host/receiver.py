@@ -22,7 +22,7 @@ from espnic.model.interface.codes import (
 )
 from espnic.model.net import ip
 from espnic.model.net.ethernet import strip_link
-from espnic.model.net.headers import (
+from espnic.model.net.header_fields import (
     ESP_SEQUENCE,
     ESP_SPI,
     IPV4_TOS,

@@ -22,7 +22,7 @@ from espnic.model.interface.codes import (
 )
 from espnic.model.net import checksum, gso, ip, packet
 from espnic.model.net.ethernet import ETHERTYPE_BYTES, ETHERTYPES
-from espnic.model.net.headers import (
+from espnic.model.net.header_fields import (
     IPV4_DONT_FRAGMENT,
     IPV4_FRAGMENT,
     IPV4_START,

@@ -93,7 +93,7 @@ class TxStatus(IntEnum):
 
 
 class TxOperation(IntEnum):
-    """What a descriptor asks for."""
+    """Operation that a transmit descriptor asks for."""
 
     BYPASS = 0
     """Send the frame without encryption."""
@@ -158,7 +158,7 @@ SIDES = tuple(direction.name.lower() for direction in SaDirection)
 
 
 class SaOperation(IntEnum):
-    """What an SA command does."""
+    """Operation of an SA command."""
 
     ADD = 1
     """Take an SA under a free handle."""
@@ -207,7 +207,7 @@ class SaResult(IntEnum):
 
 
 class EventKind(IntEnum):
-    """What an event in the device's queue tells."""
+    """Kind of an event in the device's queue."""
 
     SOFT_LIMIT = 0
     """The packets or bytes of an SA have reached a soft limit."""

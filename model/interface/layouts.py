@@ -202,7 +202,7 @@ RX_PARSED = Layout(
         *LOOKUP_KEY.fields,
     ),
 )
-"""What the parser finds in a received frame. All fields but ``status`` are 0 unless it is OK."""
+"""Result of the receive parser. All fields but ``status`` are 0 unless it is OK."""
 
 RX_LOOKED_UP = Layout(
     "rx_looked_up",

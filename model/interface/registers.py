@@ -37,7 +37,7 @@ TABLE_KEY_DEFAULT = 0x9F2B61C8D7034EA5_B86E1D97F4C20A3B_5D81E6294BF37CD0
 
 
 class Access(StrEnum):
-    """How software may use a register."""
+    """Ways in which software may use a register."""
 
     READ = "R"
     """Read only."""

@@ -56,7 +56,7 @@ STATUS = {
 up without a mark and the stack does the work: it also judges replays, before it decrypts."""
 
 Place = tuple[SaDirection, int]
-"""Where an SA is in the device: its direction and its handle."""
+"""Place of an SA in the device: its direction and its handle."""
 
 _NOTICED = {EventKind.AUTH_BURST: "auth_bursts", EventKind.ESN_HALF: "esn_halves"}
 """Events that the driver only counts. ESN_HALF needs no more: the stack's own window has seen the
@@ -494,7 +494,7 @@ class EspnicDriver:
         return ReplayWindow.NONE
 
     def _place(self, x: XfrmState) -> Place:
-        """Where an SA is in this device. Raises EINVAL for an SA of another device."""
+        """The place of an SA in this device. Raises EINVAL for an SA of another device."""
         assert x.offload is not None
         if x.offload.device is not self.device:
             raise LinuxError(errno.EINVAL, f"SA {x.name} is on {x.offload.device.name}")

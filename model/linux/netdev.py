@@ -24,7 +24,7 @@ class NetDevice:
     """Longest IP packet in bytes."""
     features: set[Feature] = field(default_factory=set)
     ops: XfrmDevOps | None = None
-    """None: a device without IPsec offload."""
+    """The driver's IPsec callbacks; None for a device without IPsec offload."""
     has_advance_esn: bool = True
     """Whether ``ops`` does ESN: a driver may leave ``advance_esn`` out."""
     up: bool = True

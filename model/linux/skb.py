@@ -21,7 +21,7 @@ class XfrmStatus(IntFlag):
 
 @dataclass(frozen=True)
 class SecPath:
-    """What a driver says of a frame's cryptography; with it the flag CRYPTO_DONE is set."""
+    """A driver's word on a frame's cryptography; with it the flag CRYPTO_DONE is set."""
 
     state: XfrmState
     """The SA that the device has found."""
@@ -34,6 +34,6 @@ class SkBuff:
 
     data: bytes
     sec_path: SecPath | None = None
-    """None: the device has done nothing, the bytes are as they came."""
+    """The device's verdict; None if it has given none: then the bytes are as they came."""
     checksum: int | None = None
     """CHECKSUM_COMPLETE of a frame that the device has opened, without its trailer; else None."""

@@ -30,7 +30,7 @@ class Direction(IntEnum):
 
 
 class OffloadFlags(IntFlag):
-    """How a user asks for offload (XFRM_OFFLOAD_*)."""
+    """Flags with which a user asks for offload (XFRM_OFFLOAD_*)."""
 
     IPV6 = 1
     INBOUND = 2
@@ -115,7 +115,7 @@ class OffloadDevice(Protocol):
 
     name: str
     ops: XfrmDevOps | None
-    """None: a device without IPsec offload."""
+    """The driver's callbacks; None for a device without IPsec offload."""
 
 
 @dataclass
@@ -172,7 +172,7 @@ class XfrmState:
     window: Window = field(init=False)
     """Inbound: the window of the sequence numbers that the stack has received."""
     current: Usage = field(default_factory=Usage)
-    """What the stack has counted."""
+    """Use as the stack has counted it."""
     replay_failures: int = 0
     integrity_failures: int = 0
 
@@ -192,7 +192,7 @@ class XfrmState:
 
     @property
     def left(self) -> Limits:
-        """What is left of its limits; 0 for a limit that is reached."""
+        """The rest of its limits; 0 for a limit that is reached."""
         used = self.used
 
         def less(limit: int, count: int) -> int:

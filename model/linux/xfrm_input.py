@@ -10,7 +10,7 @@ from espnic.model.linux.skb import SkBuff, XfrmStatus
 from espnic.model.linux.xfrm import Direction, ExpireUpcall, KmState, XfrmState, check_expire
 from espnic.model.net import ip
 from espnic.model.net.ethernet import strip_link
-from espnic.model.net.headers import ESP_SEQUENCE, ESP_SPI
+from espnic.model.net.header_fields import ESP_SEQUENCE, ESP_SPI
 
 _AUTH_FAILED = (
     XfrmStatus.CRYPTO_TRANSPORT_AH_AUTH_FAILED | XfrmStatus.CRYPTO_TRANSPORT_ESP_AUTH_FAILED

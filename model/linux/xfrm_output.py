@@ -21,7 +21,7 @@ _LOW = 1 << 32
 
 
 class Way(Enum):
-    """Who does which part of the work on a packet."""
+    """The division of the work on a packet between device and software."""
 
     DEVICE = "the device segments, sums and seals"
     SEGMENTS = "software segments, the device seals"
@@ -30,13 +30,13 @@ class Way(Enum):
 
 @dataclass(frozen=True)
 class Sent:
-    """What goes to the device's transmit port for a packet."""
+    """The frames that go to the device's transmit port for a packet."""
 
     way: Way
     sequence: int
     """Sequence number of the first frame."""
     requests: list[Request]
-    """The frames, and their descriptors where the device has work to do."""
+    """Frames with their descriptors, which are empty where software has done it all."""
 
 
 class Output:
@@ -99,7 +99,7 @@ class Output:
 def choose(
     x: XfrmState, packets: list[bytes], outgoing: Outgoing, device: NetDevice,
 ) -> Way:
-    """Who does the work on ``outgoing``, whose finished clear packets ``packets`` are."""
+    """Choose who does the work on ``outgoing``; ``packets`` are its finished clear packets."""
     if not all(offload_ok(x, packet, device) for packet in packets):
         return Way.SOFTWARE
     if not outgoing.mss:

@@ -12,7 +12,7 @@ from espnic.model.interface.codes import (
     UDP_HEADER_BYTES,
 )
 from espnic.model.net.addresses import Address
-from espnic.model.net.headers import TCP_CHECKSUM, UDP_CHECKSUM
+from espnic.model.net.header_fields import TCP_CHECKSUM, UDP_CHECKSUM
 
 MODULUS = 0xFFFF
 """One's complement addition of 16-bit words is addition modulo 2^16 - 1."""

@@ -7,7 +7,7 @@ from espnic.model.interface.codes import (
     ETHERTYPE_VLAN,
     VLAN_TAG_BYTES,
 )
-from espnic.model.net.headers import HeaderField
+from espnic.model.net.header_fields import HeaderField
 
 ETHERTYPE_BYTES = 2
 ETHERTYPES = {4: ETHERTYPE_IPV4, 6: ETHERTYPE_IPV6}

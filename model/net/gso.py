@@ -8,14 +8,12 @@ offload (GSO); its result is the packets that the sender would have made itself.
 from dataclasses import dataclass
 
 from espnic.model.interface.codes import IPPROTO_TCP, IPPROTO_UDP, UDP_HEADER_BYTES
+from espnic.model.interface.headers import TCP_CWR, TCP_FIN, TCP_PSH
 from espnic.model.net import checksum, ip
-from espnic.model.net.headers import (
+from espnic.model.net.header_fields import (
     IPV4_ID,
-    TCP_CWR,
     TCP_DATA_OFFSET,
-    TCP_FIN,
     TCP_FLAGS,
-    TCP_PSH,
     TCP_SEQUENCE,
     UDP_LENGTH,
 )

@@ -19,7 +19,7 @@ from espnic.model.interface.codes import (
 )
 from espnic.model.net import checksum
 from espnic.model.net.addresses import Address
-from espnic.model.net.headers import (
+from espnic.model.net.header_fields import (
     IPV4_CHECKSUM,
     IPV4_DESTINATION,
     IPV4_DONT_FRAGMENT,
@@ -59,7 +59,7 @@ _WALKED_EXTENSIONS = (IPPROTO_HOPOPTS, IPPROTO_ROUTING, IPPROTO_DSTOPTS)
 
 @dataclass(frozen=True)
 class Fragment:
-    """Where a fragment belongs in its datagram."""
+    """Place of a fragment in its datagram."""
 
     identification: int
     offset: int
@@ -80,7 +80,7 @@ class IpPacket:
     """Offset in ``header`` of the byte that gives the protocol."""
     payload: bytes
     fragment: Fragment | None
-    """None for a packet that is no fragment."""
+    """Its place in a datagram; None for a packet that is no fragment."""
 
     @property
     def version(self) -> int:

@@ -22,14 +22,14 @@ from espnic.model.interface.codes import (
     Encapsulation,
     RxStatus,
 )
+from espnic.model.interface.headers import IPV4_FRAGMENT_MASK, IPV4_WORDS
 from espnic.model.net import ethernet
 from espnic.model.net.addresses import Address, lookup_key
-from espnic.model.net.headers import (
+from espnic.model.net.header_fields import (
     ESP_SEQUENCE,
     ESP_SPI,
     IPV4_DESTINATION,
     IPV4_FRAGMENT,
-    IPV4_IS_FRAGMENT,
     IPV4_LENGTH,
     IPV4_PROTOCOL,
     IPV6_DESTINATION,
@@ -40,7 +40,6 @@ from espnic.model.net.headers import (
     UDP_LENGTH,
 )
 
-_IPV4_IHL_WORDS = IPV4_HEADER_BYTES // 4
 _KEEPALIVE = b"\xff"
 
 
@@ -75,7 +74,7 @@ class _Rejected(Exception):
 
 @dataclass(frozen=True)
 class _Layer4:
-    """What an IP or UDP header says of the data that it carries."""
+    """The data that an IP or UDP header carries, as the header describes them."""
 
     protocol: int
     offset: int
@@ -115,13 +114,13 @@ def _parse_ipv4(frame: bytes, offset: int) -> _Layer4:
     version, ihl = header[0] >> 4, header[0] & 0xF
     total_bytes = IPV4_LENGTH.read(header)
     protocol = IPV4_PROTOCOL.read(header)
-    if version != 4 or ihl < _IPV4_IHL_WORDS:
+    if version != 4 or ihl < IPV4_WORDS:
         raise _Rejected(RxStatus.BAD_HEADER)
-    if ihl > _IPV4_IHL_WORDS:
+    if ihl > IPV4_WORDS:
         raise _Rejected(RxStatus.IP_OPTIONS)
     if total_bytes < IPV4_HEADER_BYTES:
         raise _Rejected(RxStatus.BAD_HEADER)
-    if IPV4_FRAGMENT.read(header) & IPV4_IS_FRAGMENT:
+    if IPV4_FRAGMENT.read(header) & IPV4_FRAGMENT_MASK:
         raise _Rejected(RxStatus.FRAGMENT)
     if protocol not in (IPPROTO_ESP, IPPROTO_UDP):
         raise _Rejected(RxStatus.NOT_ESP)

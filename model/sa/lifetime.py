@@ -8,7 +8,7 @@ from espnic.model.interface.codes import EventKind
 
 @dataclass(frozen=True)
 class Limits:
-    """How much an SA may serve: each limit is 64 bits wide, 0 for no limit.
+    """Limits of what an SA may serve, each 64 bits wide, 0 for no limit.
 
     Bytes are those of the text: all behind the IV, without the ICV.
     """

@@ -15,7 +15,7 @@ from espnic.model.host.stack import Outgoing, Request
 from espnic.model.interface.codes import TxOperation
 from espnic.model.net import ip
 from espnic.model.net.ethernet import strip_link
-from espnic.model.net.headers import IPV4_DONT_FRAGMENT
+from espnic.model.net.header_fields import IPV4_DONT_FRAGMENT
 from espnic.model.sa.sa import SecurityAssociation
 from espnic.sim.capture.archive import archived_capture
 from espnic.sim.capture.checked_json import Row, descriptor_max

@@ -1,10 +1,12 @@
-"""Fields of the headers that the model reads and writes, each by its place in its header.
+"""The fields of headers that the model reads and writes.
 
 Sources: RFC 791, 3.1 (IPv4); RFC 8200, 3 (IPv6); RFC 768 (UDP); RFC 9293, 3.1 (TCP); RFC 4303, 2
-(ESP).
+(ESP). Places that the RTL knows too are those of ``model.interface.headers``.
 """
 
 from dataclasses import dataclass
+
+from espnic.model.interface import headers
 
 
 @dataclass(frozen=True)
@@ -33,50 +35,45 @@ class HeaderField:
 
 
 IPV4_TOS = HeaderField(1, 1)
-IPV4_LENGTH = HeaderField(2)
+IPV4_LENGTH = HeaderField(headers.IPV4_LENGTH_AT)
 """Length of header and payload in bytes."""
-IPV4_ID = HeaderField(4)
-IPV4_FRAGMENT = HeaderField(6)
+IPV4_ID = HeaderField(headers.IPV4_ID_AT)
+IPV4_FRAGMENT = HeaderField(headers.IPV4_FRAGMENT_AT)
 """Three flags and the fragment offset."""
-IPV4_PROTOCOL = HeaderField(9, 1)
-IPV4_CHECKSUM = HeaderField(10)
-IPV4_SOURCE = HeaderField(12, 4)
-IPV4_DESTINATION = HeaderField(16, 4)
+IPV4_PROTOCOL = HeaderField(headers.IPV4_PROTOCOL_AT, 1)
+IPV4_CHECKSUM = HeaderField(headers.IPV4_CHECKSUM_AT)
+IPV4_SOURCE = HeaderField(headers.IPV4_SOURCE_AT, 4)
+IPV4_DESTINATION = HeaderField(headers.IPV4_DESTINATION_AT, 4)
 
-IPV4_START = 0x45
+IPV4_START = 4 << 4 | headers.IPV4_WORDS
 """First byte of an IPv4 header without options: version 4, 5 words of header."""
 IPV4_DONT_FRAGMENT = 0x4000
 IPV4_MORE_FRAGMENTS = 0x2000
 IPV4_FRAGMENT_OFFSET = 0x1FFF
 """Mask of the offset in ``IPV4_FRAGMENT``, in units of 8 bytes."""
-IPV4_IS_FRAGMENT = IPV4_MORE_FRAGMENTS | IPV4_FRAGMENT_OFFSET
-"""Mask of ``IPV4_FRAGMENT`` that is 0 only in a packet that is no fragment."""
 
 IPV6_FLOW = HeaderField(0, 4)
 """Version (bits 31:28), traffic class (27:20) and flow label (19:0)."""
-IPV6_LENGTH = HeaderField(4)
+IPV6_LENGTH = HeaderField(headers.IPV6_LENGTH_AT)
 """Length of all behind the header in bytes."""
-IPV6_NEXT_HEADER = HeaderField(6, 1)
-IPV6_SOURCE = HeaderField(8, 16)
-IPV6_DESTINATION = HeaderField(24, 16)
+IPV6_NEXT_HEADER = HeaderField(headers.IPV6_NEXT_HEADER_AT, 1)
+IPV6_SOURCE = HeaderField(headers.IPV6_SOURCE_AT, 16)
+IPV6_DESTINATION = HeaderField(headers.IPV6_DESTINATION_AT, 16)
 
 UDP_SOURCE_PORT = HeaderField(0)
-UDP_DESTINATION_PORT = HeaderField(2)
-UDP_LENGTH = HeaderField(4)
+UDP_DESTINATION_PORT = HeaderField(headers.UDP_DESTINATION_PORT_AT)
+UDP_LENGTH = HeaderField(headers.UDP_LENGTH_AT)
 """Length of header and payload in bytes."""
-UDP_CHECKSUM = HeaderField(6)
+UDP_CHECKSUM = HeaderField(headers.UDP_CHECKSUM_AT)
 
-TCP_SEQUENCE = HeaderField(4, 4)
-TCP_DATA_OFFSET = HeaderField(12, 1)
+TCP_SEQUENCE = HeaderField(headers.TCP_SEQUENCE_AT, 4)
+TCP_DATA_OFFSET = HeaderField(headers.TCP_DATA_OFFSET_AT, 1)
 """Length of the header in words of 4 bytes, in bits 7:4."""
-TCP_FLAGS = HeaderField(13, 1)
-TCP_CHECKSUM = HeaderField(16)
-
-TCP_FIN, TCP_PSH, TCP_CWR = 0x01, 0x08, 0x80
-"""Bits of ``TCP_FLAGS`` (RFC 9293, 3.1)."""
+TCP_FLAGS = HeaderField(headers.TCP_FLAGS_AT, 1)
+TCP_CHECKSUM = HeaderField(headers.TCP_CHECKSUM_AT)
 
 ESP_SPI = HeaderField(0, 4)
-ESP_SEQUENCE = HeaderField(4, 4)
+ESP_SEQUENCE = HeaderField(headers.ESP_SEQUENCE_AT, 4)
 """Low half of the sequence number."""
 
 NON_ESP_MARKER = bytes(4)
