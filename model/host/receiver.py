@@ -90,10 +90,7 @@ class Receiver:
         status = RxStatus(completion["status"])
         if status in _GIVEN_UP:
             return None
-        try:
-            whole = self._reassembler.add(ip.split(strip_link(frame)[1]))
-        except ValueError:
-            return None
+        whole = whole_packet(self._reassembler, frame)
         if whole is None:
             return None
         found = find_esp(whole)
@@ -128,6 +125,14 @@ class Receiver:
         inbound.top = max(inbound.top, sequence)
         payload = opened.text[:-trailer_bytes]
         return decapsulate(inbound.sa, found.carrier, opened.text[-1], payload)
+
+
+def whole_packet(reassembler: ip.Reassembler, frame: bytes) -> IpPacket | None:
+    """The IP packet that a frame has or completes; None when it is not IP or pieces are missing."""
+    try:
+        return reassembler.add(ip.split(strip_link(frame)[1]))
+    except ValueError:
+        return None
 
 
 def _sequence(inbound: _Inbound, found: EspPacket) -> int:

@@ -4,12 +4,11 @@ from collections import Counter
 from collections.abc import Iterable
 
 from espnic.model.esp import esp, trailer
-from espnic.model.host.receiver import EspPacket, decapsulate, find_esp
+from espnic.model.host.receiver import EspPacket, decapsulate, find_esp, whole_packet
 from espnic.model.interface.codes import ESP_TEXT_OFFSET, RxStatus
 from espnic.model.linux.skb import SkBuff, XfrmStatus
 from espnic.model.linux.xfrm import Direction, ExpireUpcall, KmState, XfrmState, check_expire
 from espnic.model.net import ip
-from espnic.model.net.ethernet import strip_link
 from espnic.model.net.header_fields import ESP_SEQUENCE, ESP_SPI
 
 _AUTH_FAILED = (
@@ -45,10 +44,7 @@ class Input:
         """
         if skb is None:
             return None
-        try:
-            whole = self._reassembler.add(ip.split(strip_link(skb.data)[1]))
-        except ValueError:
-            return None
+        whole = whole_packet(self._reassembler, skb.data)
         if whole is None:
             return None
         found = find_esp(whole)
