@@ -462,8 +462,7 @@ class EspnicDriver:
 
     async def _set_up(self) -> None:
         """Key the hash, and let events raise the interrupt."""
-        await self.hardware.set_table_key(
-            self._secrets.getrandbits(registers.WORD_BITS * registers.TABLE_KEY_WORDS))
+        await self.hardware.set_table_key(self._secrets.getrandbits(registers.TABLE_KEY_BITS))
         await self.hardware.enable_events()
 
     async def _add(self, x: XfrmState, handle: int) -> None:

@@ -86,7 +86,7 @@ class Usage:
 
 
 class XfrmDevOps(Protocol):
-    """struct xfrmdev_ops: what a driver gives for IPsec. Errors are ``LinuxError``s."""
+    """struct xfrmdev_ops: the IPsec callbacks of a driver. Errors are ``LinuxError``s."""
 
     async def state_add(self, x: "XfrmState") -> None:
         """Make the device ready for the SA, and set ``x.offload.handle``."""
