@@ -32,7 +32,7 @@ STROBES = (1 << WORD_BYTES) - 1
 _AT = {register.offset: register for register in REGISTERS}
 
 
-class SlaveError(Exception):
+class AccessError(Exception):
     """An access that is answered with SLVERR and has changed nothing."""
 
 
@@ -70,19 +70,19 @@ class RegisterFile:
     def read(self, offset: int) -> int:
         """The word at a byte offset, whose two low bits are ignored.
 
-        Raises ``SlaveError`` where there is no register.
+        Raises ``AccessError`` where there is no register.
         """
         return self._read(_register(offset))
 
     def write(self, offset: int, value: int, strobe: int = STROBES) -> None:
         """Write the bytes of a word that ``strobe`` selects: its bit 0 is for bits 7:0, and so on.
 
-        The two low bits of ``offset`` are ignored. Raises ``SlaveError`` where there is no
+        The two low bits of ``offset`` are ignored. Raises ``AccessError`` where there is no
         register, or none that may be written now.
         """
         register = _register(offset)
         if register.access == Access.READ or not self._allows(register):
-            raise SlaveError(f"write to {register.name}: SLVERR")
+            raise AccessError(f"write to {register.name}: SLVERR")
         self._find_bursts()
         mask = _bits(strobe)
         if register.access == Access.CLEAR:
@@ -178,7 +178,7 @@ class RegisterFile:
 def _register(offset: int) -> Register:
     register = _AT.get(offset // WORD_BYTES * WORD_BYTES)
     if register is None:
-        raise SlaveError(f"offset {offset:#x}: SLVERR, expected one of a register")
+        raise AccessError(f"offset {offset:#x}: SLVERR, expected one of a register")
     return register
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Coroutine
 from typing import Any, Protocol, TypeVar
 
-from espnic.model.device.register_file import RegisterFile, SlaveError
+from espnic.model.device.register_file import AccessError, RegisterFile
 
 Result = TypeVar("Result")
 
@@ -34,14 +34,14 @@ class ModelRegisters:
         """The word of the register at ``offset``."""
         try:
             return self._file.read(offset)
-        except SlaveError as refused:
+        except AccessError as refused:
             raise RegisterError(str(refused)) from None
 
     async def write(self, offset: int, value: int) -> None:
         """Write the whole register at ``offset``."""
         try:
             self._file.write(offset, value)
-        except SlaveError as refused:
+        except AccessError as refused:
             raise RegisterError(str(refused)) from None
 
 
