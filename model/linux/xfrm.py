@@ -194,12 +194,11 @@ class XfrmState:
     def left(self) -> Limits:
         """The rest of its limits; 0 for a limit that is reached."""
         used = self.used
-
-        def less(limit: int, count: int) -> int:
-            return limit if limit == XFRM_INF else max(limit - count, 0)
         return Limits(
-            less(self.limits.soft_packets, used.packets), less(self.limits.soft_bytes, used.bytes),
-            less(self.limits.hard_packets, used.packets), less(self.limits.hard_bytes, used.bytes))
+            soft_packets=_rest(self.limits.soft_packets, used.packets),
+            soft_bytes=_rest(self.limits.soft_bytes, used.bytes),
+            hard_packets=_rest(self.limits.hard_packets, used.packets),
+            hard_bytes=_rest(self.limits.hard_bytes, used.bytes))
 
     @property
     def encapsulation(self) -> Encapsulation:
@@ -210,21 +209,29 @@ class XfrmState:
     def association(self) -> SecurityAssociation:
         """The same SA for the cryptography and the framing.
 
-        Raises ``ValueError`` for an SA without AEAD, and ``KeyError`` for an ICV of a length that
-        AES-GCM does not have here.
+        Raises ``ValueError`` for an SA without AEAD, or with values that a
+        ``SecurityAssociation`` cannot have.
         """
         if self.aead is None:
             raise ValueError(f"SA {self.name}: no AEAD, expected {ALGORITHM}")
+        icv = ICV_SIZES.get(self.aead.icv_bits)
+        if icv is None:
+            raise ValueError(
+                f"SA {self.name}: ICV of {self.aead.icv_bits} bits, expected 64, 96 or 128")
         key = self.aead.key
         return SecurityAssociation(
             spi=self.spi, source=self.source, destination=self.destination,
             key=key[:-SALT_BYTES], salt=key[-SALT_BYTES:], name=self.name, mode=self.mode,
-            inner_family=self.inner_family,
-            icv=ICV_SIZES[self.aead.icv_bits],
+            inner_family=self.inner_family, icv=icv,
             esn=self.esn, seqiv_salt=self.seqiv_salt, encapsulation=self.encapsulation,
             encap_source_port=self.encap.source_port if self.encap else UDP_PORT_ESP,
             encap_destination_port=self.encap.destination_port if self.encap else UDP_PORT_ESP,
             initial_seq=self.initial_seq, replay_window=self.replay_window, tfcpad=self.tfcpad)
+
+
+def _rest(limit: int, used: int) -> int:
+    """What is left of a limit; one that is not set stays so."""
+    return limit if limit == XFRM_INF else max(limit - used, 0)
 
 
 def state_of(sa: SecurityAssociation, direction: Direction, **more: object) -> XfrmState:
