@@ -16,7 +16,7 @@ from espnic.hdl.host.registers import Registers
 from espnic.hdl.layouts import HANDLE_BITS, Event, RxEvent, TxEvent, found_sa
 from espnic.hdl.sa.store import SaStore
 from espnic.model.device.device import Device
-from espnic.model.device.register_file import RegisterFile, SlaveError
+from espnic.model.device.register_file import AccessError, RegisterFile
 from espnic.model.interface import registers
 from espnic.model.interface.codes import (
     STATUS_BITS,
@@ -366,7 +366,7 @@ class Twins:
         wanted = AxiResp.OKAY
         try:
             self.model.write(offset, value, strobe)
-        except SlaveError:
+        except AccessError:
             wanted = AxiResp.SLVERR
         answer = await self._axil.write(offset, data)
         assert answer.resp == wanted, (hex(offset), data.hex())
@@ -378,7 +378,7 @@ class Twins:
         wanted = AxiResp.OKAY, 0
         try:
             wanted = AxiResp.OKAY, self.model.read(offset)
-        except SlaveError:
+        except AccessError:
             wanted = AxiResp.SLVERR, 0
         assert await read_word(self._axil, offset) == wanted, (hex(offset), wanted)
 

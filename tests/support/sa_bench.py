@@ -22,7 +22,8 @@ from espnic.model.interface.codes import (
 )
 from espnic.model.interface.layouts import HANDLE_BITS, LIMITS, LOOKUP_KEY, Field, Layout
 from espnic.model.net.addresses import address_of, lookup_key
-from espnic.model.sa.sa import DEVICE_WINDOWS, SaTable, SecurityAssociation
+from espnic.model.sa.sa import DEVICE_WINDOWS, SecurityAssociation
+from espnic.model.sa.table import SaTable
 
 
 def context_layout(lanes: int) -> Layout:
