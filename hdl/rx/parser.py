@@ -50,7 +50,7 @@ class RxParser(wiring.Component):
     Looks at Ethernet with at most one VLAN tag, IPv4 without options, IPv6
     without extension headers, UDP port 4500 (RFC 3948) and ESP (RFC 4303, 2).
     The first check that fails, in the order of ``RxStatus``'s description in
-    docs/architecture.md, gives the status; a header byte that a check needs and
+    docs/behaviour.md, gives the status; a header byte that a check needs and
     the frame does not have gives TRUNCATED.
 
     Latency 3 clocks from the beat that completes the headers up to the IV, or

@@ -60,7 +60,7 @@ class TxCheck(wiring.Component):
     """Check a frame against its descriptor, its SA and the SA's lifetime.
 
     A request that cannot be done as it asks is refused, with the status that says why: it
-    never leaves in clear. The checks are made in the order of docs/architecture.md.
+    never leaves in clear. The checks are made in the order of docs/behaviour.md.
 
     One frame each clock, of those to be encrypted one every other clock. Latency 2 clocks from
     the frame, 1 from its SA: in the first the frame is measured, which takes no SA, so that it

@@ -14,7 +14,7 @@ from espnic.sim.export.presets import PRESETS
 from espnic.sim.files import PROJECT
 from espnic.sim.problem import InputError
 
-DOCUMENTS = (PROJECT / "docs" / "integration.md", PROJECT / "README.md")
+DOCUMENTS = (PROJECT / "docs" / "integration.md",)
 BRAM_BITS = 36 * 1024
 """Of a block RAM of UltraScale+."""
 _BLOCK = re.compile(

@@ -208,9 +208,9 @@ def test_summary_takes_the_place_of_the_one_before():
     assert report.with_summary(new, "old") == text
 
 
-def test_readme_shows_the_measured_rates():
+def test_the_page_of_rates_shows_what_was_measured():
     rows = json.loads((PROJECT / "docs" / "bench.json").read_text())
-    text = (PROJECT / "README.md").read_text()
+    text = (PROJECT / "docs" / "rates.md").read_text()
     assert report.SUMMARY_BEGIN in text
     assert report.with_summary(text, report.summary(rows)) == text
 
