@@ -175,11 +175,10 @@ def bench_command(
 ) -> None:
     """Rates and latency of the RTL, frames back to back in both directions."""
     from espnic.model.interface.features import WIDTHS
-    from espnic.sim.rate import measure as rate
-    from espnic.sim.rate import report
+    from espnic.sim.rate.command import QUICK_SA_COUNTS, SA_COUNTS, Request, measure
 
-    counts = sas or (report.QUICK_SA_COUNTS if quick else rate.SA_COUNTS)
-    report.bench(report.Request(
+    counts = sas or (QUICK_SA_COUNTS if quick else SA_COUNTS)
+    measure(Request(
         tuple(width or WIDTHS), tuple(counts), quick, clock_mhz, seed, json_file, plot, doc),
         Console())
 
