@@ -147,12 +147,13 @@ def synth_command(
 ) -> None:
     """Area and longest paths of the blocks, by open synthesis."""
     from espnic.model.interface.features import WIDTHS
-    from espnic.sim.synth import jobs as synth
-    from espnic.sim.synth import report
+    from espnic.sim.synth.command import Request, measure
+    from espnic.sim.synth.job import select
+    from espnic.sim.synth.synthesis import require_tools
 
-    chosen = synth.select(blocks or [], width or WIDTHS, target or ["xcup"], place)
-    synth.require_tools(chosen)
-    report.measure(chosen, report.Request(cached, jobs, json_file, doc), Console())
+    chosen = select(blocks or [], width or WIDTHS, target or ["xcup"], place)
+    require_tools(chosen)
+    measure(chosen, Request(cached, jobs, json_file, doc), Console())
 
 
 @app.command("bench")
