@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from espnic.model.device.device import Device
 from espnic.model.device.register_file import RegisterFile
-from espnic.model.interface.features import WIDTHS, Features
+from espnic.model.interface.features import Features
 from espnic.model.linux.bus import ModelRegisters
 from espnic.model.linux.bus import run as run_coroutine
 from espnic.sim.build.builds import cache_directory, run
@@ -20,7 +20,7 @@ from espnic.sim.build.simulators import require_tools
 from espnic.sim.life.ports import ModelPorts
 from espnic.sim.life.recording import Entry
 from espnic.sim.life.story import Story
-from espnic.sim.problem import InputError, Mismatch, SimulationError
+from espnic.sim.problem import Mismatch, SimulationError, check_width
 from espnic.sim.rig.engine import SIMULATED_SAS, Options, build_engine
 
 MODULE = "espnic.sim.life.story_cocotb"
@@ -77,9 +77,7 @@ def difference(rtl: Sequence[Entry], model: Sequence[Entry]) -> str | None:
 
 def play(options: Options, console: Console, *, model_only: bool) -> None:
     """Play the story, print it, and compare. Raises ``Mismatch`` when anything differs."""
-    if options.width not in WIDTHS:
-        raise InputError(f"--width {options.width}: expected one of "
-                         f"{', '.join(map(str, WIDTHS))}")
+    check_width(options.width)
     if model_only:
         alone = on_model(options.width, options.seed)
         show(alone.entries, console)

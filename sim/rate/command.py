@@ -7,11 +7,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from espnic.model.interface.features import WIDTHS
 from espnic.sim.build.simulators import require_tools
 from espnic.sim.files import replacing
 from espnic.sim.markdown import END
-from espnic.sim.problem import InputError
+from espnic.sim.problem import InputError, check_width
 from espnic.sim.rate.lso import BurstRow, burst_workloads, measure_bursts
 from espnic.sim.rate.measure import (
     CLOCKS_MHZ,
@@ -108,8 +107,7 @@ def measure(request: Request, console: Console) -> None:
 
 def _check(request: Request) -> None:
     for width in request.widths:
-        if width not in WIDTHS:
-            raise InputError(f"--width {width}: expected one of {', '.join(map(str, WIDTHS))}")
+        check_width(width)
     for sas in request.sas:
         if not 1 <= sas <= SAS_MAX:
             raise InputError(f"--sas {sas}: expected 1 to {SAS_MAX}")

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from espnic.model.interface.features import WIDTHS
-from espnic.sim.problem import InputError
+from espnic.sim.problem import InputError, check_width
 from espnic.sim.synth.blocks import BLOCKS, Block
 
 COMMANDS = {
@@ -84,8 +83,7 @@ def select(
         if name not in known:
             raise InputError(f"block {name}: expected one of {', '.join(sorted(known))}")
     for width in widths:
-        if width not in WIDTHS:
-            raise InputError(f"--width {width}: expected one of {', '.join(map(str, WIDTHS))}")
+        check_width(width)
     for target in targets:
         if target not in COMMANDS:
             raise InputError(f"--target {target}: expected one of {', '.join(COMMANDS)}")
