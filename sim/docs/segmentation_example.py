@@ -76,7 +76,7 @@ class Example:
         end = len(self.superframe) - self.header_bytes
         return range(index * self.mss, min(end, (index + 1) * self.mss))
 
-    def behind(self, index: int) -> bytes:
+    def appended(self, index: int) -> bytes:
         """Trailer and ICV of a segment."""
         return self.segments[index][self.header_bytes + len(self.payload(index)):]
 
@@ -134,7 +134,7 @@ def _ipv4(length_rule: str, identification: Field) -> tuple[Field, ...]:
 
 def trailer_fields(example: Example) -> Header:
     """The fields that the engine appends to the payload of each segment."""
-    [size] = {len(example.behind(index)) for index in range(len(example.segments))}
+    [size] = {len(example.appended(index)) for index in range(len(example.segments))}
     pad = size - ESP_TRAILER_MIN_BYTES - example.icv_bytes
     return Header("ESP trailer and ICV", (
         Field("padding", pad, Change.APPENDED), Field("len", 1, Change.APPENDED),

@@ -198,7 +198,7 @@ def _trailer(canvas: _Canvas, example: Example, y: float) -> float:
     y = _field_names(canvas, header, y)
     for index in range(len(example.segments)):
         _label(canvas, f"segment {index}", y + _CELL / 2)
-        _cells(canvas, header, example.behind(index), y, True)
+        _cells(canvas, header, example.appended(index), y, True)
         y += _ROW
     return y + _GROUP_GAP
 

@@ -50,11 +50,11 @@ SA = SecurityAssociation(
 def request(sequence: int) -> tuple[dict[str, int], bytes]:
     """Descriptor and frame of a packet to seal under handle 1; the engine adds the trailer."""
     frame = sealed(sequence)
-    behind_payload = len(TRAILER) + SA.icv.bytes
-    esp_bytes = ESP_TEXT_OFFSET + len(PAYLOAD) + behind_payload
+    appended_bytes = len(TRAILER) + SA.icv.bytes
+    esp_bytes = ESP_TEXT_OFFSET + len(PAYLOAD) + appended_bytes
     return {"operation": int(TxOperation.ENCRYPT), "sa": 1, "sequence": sequence,
             "esp_offset": len(frame) - esp_bytes, "next_header": TRAILER[-1],
-            }, frame[:-behind_payload]
+            }, frame[:-appended_bytes]
 
 
 def sealed(sequence: int) -> bytes:
@@ -139,7 +139,7 @@ class Scenes:
         await self._take("rx", 2)
 
     async def _take(self, side: str, count: int) -> None:
-        """Wait until so many frames have left; the first may not leave in clocks ``STALLED``."""
+        """Wait until ``count`` frames have left; the first may not leave in clocks ``STALLED``."""
         valid, last = (getattr(self._dut, f"m_axis_{side}_{name}") for name in ("tvalid", "tlast"))
         clock = 0
         while count:

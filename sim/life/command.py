@@ -13,8 +13,8 @@ from rich.markup import escape
 from espnic.model.device.device import Device
 from espnic.model.device.register_file import RegisterFile
 from espnic.model.interface.features import Features
+from espnic.model.linux import bus
 from espnic.model.linux.bus import ModelRegisters
-from espnic.model.linux.bus import run as run_coroutine
 from espnic.sim.build.builds import cache_directory, run
 from espnic.sim.build.simulators import require_tools
 from espnic.sim.life.ports import ModelPorts
@@ -44,7 +44,7 @@ def on_model(width: int, seed: int, turns: Sequence[int] = MODEL_TURNS) -> Life:
     """Play the story on the golden model."""
     device = Device(Features(width=width, sas=SIMULATED_SAS))
     story = Story(ModelRegisters(RegisterFile(device)), ModelPorts(device, turns), seed)
-    run_coroutine(story.play())
+    bus.run(story.play())
     return Life(story.entries, turns)
 
 

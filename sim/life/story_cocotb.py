@@ -109,7 +109,7 @@ class RtlPorts:
         return frames
 
     async def _came(self, count: int) -> list[Received]:
-        """Wait until so many more frames have come to the host; give them."""
+        """Wait until ``count`` more frames have come to the host; give them."""
         start, self._received = self._received, self._received + count
         await self._sinks["rx"].reach(self._received)
         return [Received(RX_COMPLETION.unpack(frame.user), frame.data)

@@ -17,7 +17,7 @@ from espnic.sim.rig.runs import EngineRig, Load, Passage, Played, play
 CLOCKS_MHZ = {128: 312.5, 256: 312.5, 512: 250.0}
 ETHERNET_GBPS = (10, 25, 40, 100)
 ETHERNET_OVERHEAD_BYTES = 24
-"""Length of preamble, FCS and gap of a frame on the wire."""
+"""Length of the preamble, FCS and gap around a frame on the wire."""
 
 _SPEED_ROUNDS = 3
 @dataclass(frozen=True)
@@ -86,12 +86,12 @@ class Row:
 
 
 def build_rig(width: int, sas: int) -> EngineRig:
-    """The engine in its rig, with tables for so many SAs. The build is kept and made only once."""
+    """The engine in its rig, with tables for ``sas`` SAs. The build is kept and made only once."""
     return build_engine(Options(width=width), table_size(sas))
 
 
 def table_size(sas: int) -> int:
-    """Least power of two with so many handles besides 0, but at least ``SIMULATED_SAS``."""
+    """Least power of two that has ``sas`` handles besides 0, but at least ``SIMULATED_SAS``."""
     return max(SIMULATED_SAS, 1 << sas.bit_length())
 
 
@@ -183,7 +183,7 @@ class Speed:
 
     @property
     def ratio(self) -> float:
-        """Time that a clock takes under cocotb, in times of the time without."""
+        """Time of a clock under cocotb, divided by the time without."""
         return self.bare / self.cosimulated
 
 

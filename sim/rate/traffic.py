@@ -37,7 +37,7 @@ FIRST_SPI = 0x1000
 _TCP_HEADER = bytes.fromhex("c350 0050 00010000 00020000 5018 ffff 0000 0000")
 """A TCP header with ACK and PSH, without options."""
 _WARM_UP_SHARE = 4
-"""Number of packets of which one is warm-up."""
+"""One packet in this number is warm-up."""
 _PACKETS_MIN = 12
 _BEAT_BUDGET = {True: 800, False: 6000}
 """Number of beats of one workload in one direction, by ``quick``."""
@@ -45,7 +45,7 @@ _BEAT_BUDGET = {True: 800, False: 6000}
 
 @dataclass(frozen=True)
 class Workload:
-    """Sizes of clear packets, in order; the first is the greatest."""
+    """Sizes of clear packets, in order; the greatest is in the warm-up."""
 
     name: str
     sizes: tuple[int, ...]
@@ -67,9 +67,9 @@ def workloads(width: int, quick: bool, seed: int) -> list[Workload]:
 
 
 def warmed_up(sizes: Sequence[int]) -> tuple[int, ...]:
-    """The sizes after just so many others that exactly these sizes are measured.
+    """The sizes with a warm-up before them, so that exactly the given sizes are measured.
 
-    The others are the warm-up. The first of them is the greatest size, whose latency is measured.
+    The warm-up begins with the greatest size, whose latency is measured.
     """
     before = max(1, len(sizes) // (_WARM_UP_SHARE - 1))
     return (max(sizes), *(sizes[index % len(sizes)] for index in range(before - 1)), *sizes)
@@ -164,7 +164,7 @@ class Population:
 def populate(
     rig: EngineRig, count: int, seed: int, icv: IcvSize = IcvSize.ICV16,
 ) -> Population:
-    """Add so many SAs to the tables of a rig. The tables are kept and made only once."""
+    """Add ``count`` SAs to the tables of a rig. The tables are kept and made only once."""
     sas = tuple(make_sas(count, seed, icv))
     return Population(sas, table_files(rig.width, rig.size, sas))
 

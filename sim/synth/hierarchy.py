@@ -56,7 +56,7 @@ def _part(module: re.Match[str], within: Mapping[str, Part]) -> Part:
         child = within.get(match[1])
         return match[0] if child is None else f"  {child.name}{match[2]}"
 
-    # The space behind each name ends it when it is an escaped one.
+    # The space after each name ends it if it is an escaped one.
     ports = ", ".join(sorted(f"{port.strip()} " for port in module[2].split(",")))
     body = _renumbered(_INSTANCE.sub(renamed, module[3]))
     contents = f"({ports});\n{body}endmodule\n"
