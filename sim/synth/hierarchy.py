@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from espnic.sim.synth.yosys_json import Bit, Cell, Module, Net, Port
+from espnic.sim.synth.yosys_json import Bit, Cell, MappedModule, Net, Port
 
 _MODULE = re.compile(r"^module (\S+) *\((.*?)\);\n(.*?)^endmodule\n", re.DOTALL | re.MULTILINE)
 _INSTANCE = re.compile(r"^  (\\\S+|[A-Za-z_]\w*)( +\S+ +\($)", re.MULTILINE)
@@ -76,7 +76,7 @@ def _renumbered(body: str) -> str:
         lambda name: names.setdefault(name[0], f"\\$auto${len(names)}"), body)
 
 
-def linked(modules: Mapping[str, Module], top: str) -> Module:
+def linked(modules: Mapping[str, MappedModule], top: str) -> MappedModule:
     """One module without hierarchy, from modules as Yosys writes them with ``write_json``.
 
     Cells from which nothing reaches an output are left out.
@@ -87,14 +87,14 @@ def linked(modules: Mapping[str, Module], top: str) -> Module:
 class _Linker:
     """The netlist that is being linked from modules."""
 
-    def __init__(self, modules: Mapping[str, Module]) -> None:
+    def __init__(self, modules: Mapping[str, MappedModule]) -> None:
         self._modules = modules
         self._numbers = itertools.count(_FIRST_NET)
         self._same: dict[Bit, Bit] = {}
         self._cells: dict[str, Cell] = {}
         self._names: dict[str, Net] = {}
 
-    def link(self, top: str) -> Module:
+    def link(self, top: str) -> MappedModule:
         ports = self._place(top, "")
         for cell in self._cells.values():
             cell["connections"] = {

