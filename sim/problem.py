@@ -1,6 +1,7 @@
 """What stops the command. Each message is for the user."""
 
 from espnic.model.host.safile import SaFileError
+from espnic.model.interface.features import WIDTHS
 from espnic.model.trace import TraceError
 
 
@@ -25,3 +26,9 @@ class Mismatch(Exception):
 
 
 BAD_INPUT = (InputError, SaFileError, TraceError, MissingTool)
+
+
+def check_width(width: int) -> None:
+    """Raise ``InputError`` unless the engine can have so many bits a beat."""
+    if width not in WIDTHS:
+        raise InputError(f"--width {width}: expected one of {', '.join(map(str, WIDTHS))}")

@@ -1,4 +1,4 @@
-"""Writes all that is made of the register map: documentation, SystemRDL and C header."""
+"""All that is made of the register map: documentation, SystemRDL and C header."""
 
 from collections.abc import Iterator
 
@@ -89,10 +89,3 @@ def _row(cells: tuple[str, ...]) -> str:
 
 FILES = {DOCUMENT: markdown, DESCRIPTION: systemrdl, HEADER: cheader}
 """Each file made of the map, and what gives its text."""
-
-
-if __name__ == "__main__":
-    for path, text in FILES.items():
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text())
-        print(path)
