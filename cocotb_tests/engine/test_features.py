@@ -8,7 +8,6 @@ from random import Random
 
 import pytest
 
-from cocotb_tests.engine.test_traffic import compared, statuses
 from espnic.model.interface.codes import (
     FRAME_BYTES_MAX,
     RxStatus,
@@ -22,6 +21,7 @@ from espnic.model.sa.sa import command_values
 from espnic.sim.rig.engine import Options, build_engine, replay
 from espnic.sim.traffic import frames
 from espnic.sim.traffic.steps import Command, RxFrame, TxFrame
+from tests.support.engine_runs import compared, statuses
 from tests.support.engine_steps import Traffic, add_commands, alternate, bypass, flip
 from tests.support.sas import all_kinds_of_sa, make_sa
 from tests.support.super_frames import SuperTraffic, to_be_sealed

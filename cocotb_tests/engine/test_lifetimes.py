@@ -7,7 +7,6 @@ import cocotb
 import pytest
 from cocotb.triggers import ClockCycles
 
-from cocotb_tests.engine.test_live import BOTH, Live, request, wire_frame
 from espnic.model.device.device import Device
 from espnic.model.interface.codes import (
     EventKind,
@@ -27,7 +26,8 @@ from espnic.sim.rig.engine import SIMULATED_SAS as SAS
 from espnic.sim.rig.engine import Options, build_engine
 from espnic.sim.traffic import frames
 from espnic.sim.traffic.steps import RxFrame
-from tests.support.engine_steps import Traffic, add_commands
+from tests.support.engine_steps import BOTH, Traffic, add_commands
+from tests.support.live_engine import Live, request, wire_frame
 from tests.support.sas import all_kinds_of_sa, device_with, make_sa
 from tests.support.super_frames import SuperTraffic, to_be_sealed
 

@@ -6,7 +6,6 @@ from random import Random
 
 import pytest
 
-from cocotb_tests.engine.test_traffic import compared, hold, statuses
 from espnic.model.host import safile, stack
 from espnic.model.interface.codes import Encapsulation, RxStatus, SaDirection
 from espnic.model.net.packet import parse
@@ -17,6 +16,7 @@ from espnic.sim.rig.engine import Options, build_engine, replay
 from espnic.sim.traffic import frames
 from espnic.sim.traffic.plan import plan_receive
 from espnic.sim.traffic.steps import Command, RxFrame
+from tests.support.engine_runs import compared, hold, statuses
 from tests.support.engine_steps import add_commands, flip
 from tests.support.paths import CAPTURES
 from tests.support.sas import make_sa

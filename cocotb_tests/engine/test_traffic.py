@@ -17,55 +17,29 @@ from espnic.model.interface.codes import (
     SaResult,
     TxStatus,
 )
-from espnic.model.interface.features import ALL, WIDTHS
+from espnic.model.interface.features import WIDTHS
 from espnic.model.net.packet import parse
 from espnic.model.sa.sa import command_values
 from espnic.sim.capture.archive import plain_packets
 from espnic.sim.capture.pcap import read_capture
 from espnic.sim.rig.engine import SIMULATED_SAS as SAS
 from espnic.sim.rig.engine import Options, build_engine, replay
-from espnic.sim.run.compare import compare_outcomes
 from espnic.sim.traffic import frames
-from espnic.sim.traffic.golden import run_model
 from espnic.sim.traffic.plan import plan_receive
 from espnic.sim.traffic.steps import Command, RxFrame, TxFrame
-from tests.support.engine_steps import Traffic, add_commands, alternate, bypass, flip
+from tests.support.engine_runs import compared, hold, statuses
+from tests.support.engine_steps import BOTH, Traffic, add_commands, alternate, bypass, flip
 from tests.support.paths import CAPTURES
 from tests.support.plain_frames import frames_not_looked_at, good_frame, headers, l4_bit_wrong
 from tests.support.sas import all_kinds_of_sa, make_sa
 
 NAMES = sorted(path.stem for path in CAPTURES.glob("*.json"))
-BOTH = (SaDirection.RX, SaDirection.TX)
 
 
 @pytest.fixture(params=WIDTHS)
 def width(request):
     """Bits of a beat."""
     return request.param
-
-
-def hold(steps, width, *, seed=1, stall=0.15):
-    """Let RTL and model take the steps; return what both made of them."""
-    __tracebackhide__ = True
-    print(f"W={width}, seed {seed}")
-    options = Options(width=width, seed=seed, stall=stall)
-    return compared(replay(build_engine(options), steps, options), steps, SAS, seed)
-
-
-def compared(replayed, steps, sas, seed, parts=ALL):
-    """The outcome of both, builds with these parts; fails where they differ."""
-    __tracebackhide__ = True
-    assert replayed.problem is None, f"seed {seed}: {replayed.problem}, log {replayed.log}"
-    model = run_model(steps, replace(parts, sas=sas), replayed.outcome.in_flight)
-    difference = compare_outcomes(replayed.outcome, model)
-    assert difference is None, f"seed {seed}: {difference}"
-    return replayed.outcome
-
-
-def statuses(outcome, point):
-    """How often each status was given at ``rx.verdict`` or ``tx.verdict``."""
-    return Counter(
-        record.fields["status"] for record in outcome.trace if record.point == point)
 
 
 @cache

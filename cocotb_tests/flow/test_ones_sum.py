@@ -9,15 +9,7 @@ from espnic.hdl.flow.ones_sum import OnesSum, chosen_bytes
 from espnic.sim.agents.beats import pack
 from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
 from espnic.sim.agents.stream import start_clock_and_reset
-
-
-def ones_sum(octets):
-    """RFC 1071: 16-bit numbers, carries added back; an even number of bytes."""
-    total = sum(int.from_bytes(octets[start:start + 2], "big")
-                for start in range(0, len(octets), 2))
-    while total > 0xFFFF:
-        total = (total & 0xFFFF) + (total >> 16)
-    return total
+from tests.support.rfc1071 import ones_sum
 
 
 def random_packets(chance, width):

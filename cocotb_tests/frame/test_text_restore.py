@@ -4,12 +4,12 @@ import random
 
 import cocotb
 
-from cocotb_tests.frame.test_text_extract import lengths_and_offsets
 from espnic.hdl.frame.text_restore import TextPlace, TextRestore
 from espnic.model.interface.codes import FRAME_BYTES_MAX
 from espnic.sim.agents.beats import pack, receive_packets, to_beats
 from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
 from espnic.sim.agents.stream import start_clock_and_reset
+from tests.support.text_places import lengths_and_offsets
 
 
 def frames_and_texts(chance, width):

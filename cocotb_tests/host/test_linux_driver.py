@@ -5,7 +5,6 @@ from itertools import zip_longest
 import cocotb
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from cocotb_tests.host.test_registers import FEATURES, Device16, start
 from espnic.model.device.device import Device
 from espnic.model.device.register_file import RegisterFile
 from espnic.model.interface.layouts import EVENT
@@ -15,6 +14,7 @@ from espnic.sim.agents.stream import StreamSource
 from espnic.sim.build.builds import simulate
 from tests.support import linux_scenarios
 from tests.support.linux_scenarios import SCENARIOS
+from tests.support.register_device import FEATURES, Device16, start
 
 EVENT_CLOCKS = 4
 """More than an event takes from a port of the register block into its queue."""

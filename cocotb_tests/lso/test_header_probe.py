@@ -5,12 +5,12 @@ import random
 import cocotb
 from cocotb.triggers import RisingEdge
 
-from cocotb_tests.flow.test_ones_sum import ones_sum
 from espnic.hdl.lso.header_probe import HeaderProbe, ProbeOffsets, ProbeRecord
 from espnic.model.interface.features import Features
 from espnic.sim.agents.beats import pack, to_beats, unpack
 from espnic.sim.agents.side_by_side import Ports, bench_features, bench_widths, simulate_widths
 from espnic.sim.agents.stream import start_clock_and_reset
+from tests.support.rfc1071 import ones_sum
 
 OFFSETS = ProbeOffsets
 TCP_OMITTED = (4, 6, 12)

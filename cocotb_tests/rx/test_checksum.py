@@ -12,7 +12,8 @@ from espnic.model.interface.codes import ETHERNET_HEADER_BYTES, FRAME_BYTES_MAX
 from espnic.sim.agents.beats import pack, to_beats, unpack
 from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
 from espnic.sim.agents.stream import start_clock_and_reset
-from tests.support.opened_texts import WithTextEnd, ones_sum, payload_of, payloads_and_texts
+from tests.support.opened_texts import WithTextEnd, payload_of, payloads_and_texts
+from tests.support.rfc1071 import ones_sum
 
 TEXT_OFFSETS = range(50, 84, 4)
 """Of texts behind Ethernet, IPv4 or IPv6, UDP and ESP headers, with or without a VLAN tag."""

@@ -11,11 +11,11 @@ from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
 from espnic.sim.agents.stream import start_clock_and_reset
 from tests.support.opened_texts import (
     WithTextEnd,
-    ones_sum,
     payloads_and_texts,
     text_of,
     too_short_texts,
 )
+from tests.support.rfc1071 import ones_sum
 
 STARTS = (0, 0, 1, 0xFFFE, 0xFFFF)
 

@@ -7,7 +7,6 @@ import cocotb
 from cocotb import start_soon
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from cocotb_tests.sa.test_usage import COMMIT
 from espnic.hdl.flow.frame_ingress import frame_end
 from espnic.hdl.rx.dispatch import RxRecord
 from espnic.hdl.rx.icv_split import ReceivedIcv
@@ -25,6 +24,7 @@ from espnic.model.interface.codes import (
 from espnic.sim.agents.beats import pack, unpack
 from espnic.sim.agents.stream import StreamSink, StreamSource, start_clock_and_reset
 from espnic.sim.build.builds import simulate
+from tests.support.sa_table import COMMIT
 
 LATENCY = 3
 REJECTED = [status for status in RxStatus

@@ -5,7 +5,6 @@ import random
 import cocotb
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from cocotb_tests.sa.test_lookup import LOOKED_UP
 from espnic.hdl.layouts import hash_power_count
 from espnic.hdl.sa.contexts import Record, SaContexts, row_write
 from espnic.hdl.sa.lookup_control import SERIAL_BITS
@@ -13,7 +12,7 @@ from espnic.model.interface.codes import SaDirection
 from espnic.model.interface.layouts import LOOKUP_KEY, Field, Layout
 from espnic.sim.agents.stream import start_clock_and_reset
 from espnic.sim.build.builds import simulate
-from tests.support.sa_bench import context_layout, found_layout
+from tests.support.sa_table import LOOKED_UP, context_layout, found_layout
 
 LANES = 1
 RECORD = Layout("record", (

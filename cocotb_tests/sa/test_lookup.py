@@ -33,14 +33,13 @@ from tests.support.lookup_places import (
     random_table_key,
     run_of_spis,
 )
-from tests.support.sa_bench import memories_of
+from tests.support.sa_table import LOOKED_UP, memories_of
 
 KEY = Field("key", LOOKUP_KEY.bits, "look-up key")
 SA = Field("sa", HANDLE_BITS, "handle")
 SERIAL = Field("serial", SERIAL_BITS, "serial of the SA")
 REQUEST = Layout("lookup_request", (Field("operation", 2, "LookupOperation"), KEY, SA, SERIAL))
 REPLY = Layout("lookup_reply", (Field("found", 1, ""), Field("full", 1, "")))
-LOOKED_UP = Layout("looked_up", (Field("hit", 1, ""), SA, SERIAL))
 
 MISS = 0
 COLLIDING_MAX = WAYS + OVERFLOW_ENTRIES

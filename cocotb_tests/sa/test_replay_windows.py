@@ -23,7 +23,7 @@ from espnic.sim.agents.beats import pack, unpack
 from espnic.sim.agents.side_by_side import SideBySide
 from espnic.sim.agents.stream import StreamSink, StreamSource, start_clock_and_reset
 from espnic.sim.build.builds import simulate
-from tests.support.sa_bench import memories_of
+from tests.support.sa_table import memories_of
 
 SAS = 16
 LARGEST = (32, 128, 1024)

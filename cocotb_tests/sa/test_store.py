@@ -10,7 +10,6 @@ import cocotb
 import pytest
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from cocotb_tests.sa.test_usage import COMMIT
 from espnic.hdl.gcm.hash_subkey import HashSubkey
 from espnic.hdl.layouts import found_sa, struct
 from espnic.hdl.sa.commands import FENCE_CLOCKS
@@ -33,7 +32,8 @@ from espnic.model.interface.layouts import LOOKUP_KEY, SA_COMMAND, SA_RESPONSE
 from espnic.sim.agents.stream import StreamSink, StreamSource, start_clock_and_reset
 from espnic.sim.build.builds import simulate
 from tests.support.lookup_places import COLLIDING
-from tests.support.sa_bench import (
+from tests.support.sa_table import (
+    COMMIT,
     ExpectedAnswers,
     context_layout,
     found_layout,

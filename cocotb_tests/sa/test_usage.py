@@ -22,14 +22,10 @@ from espnic.model.sa.lifetime import HARD_FIELDS, SOFT_FIELDS, Lifetime
 from espnic.model.sa.lifetime import Limits as LimitsOfModel
 from espnic.sim.agents.stream import start_clock_and_reset
 from espnic.sim.build.builds import simulate
-from tests.support.sa_bench import memories_of
+from tests.support.sa_table import COMMIT, memories_of
 
 SAS = 16
 DIRECTION = SaDirection.TX
-COMMIT = Layout("commit", (
-    Field("count", 1, ""), Field("packets", SUPER_LENGTH_BITS, ""),
-    Field("bytes", SUPER_LENGTH_BITS, ""), Field("sequence", 64, ""),
-))
 WRITE = Layout("write", (
     Field("sa", HANDLE_BITS, ""), Field("fresh", 1, ""), Field("soft", 1, ""),
     Field("hard", 1, ""), *LIMITS,

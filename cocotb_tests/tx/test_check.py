@@ -6,7 +6,6 @@ from dataclasses import replace
 import cocotb
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from cocotb_tests.sa.test_usage import COMMIT
 from espnic.hdl.layouts import found_sa
 from espnic.hdl.tx.check import DIVISION_STEPS, TxCheck, TxFrameRecord, tx_request
 from espnic.model.device.device import Device
@@ -28,6 +27,7 @@ from espnic.sim.agents.beats import pack, unpack
 from espnic.sim.agents.side_by_side import Ports, bench_features, bench_widths, simulate_widths
 from espnic.sim.agents.stream import start_clock_and_reset
 from tests.support.sa_contexts import context, power_bits, random_sa
+from tests.support.sa_table import COMMIT
 from tests.support.super_frames import random_super_frame
 
 HANDLES = 16
