@@ -31,7 +31,7 @@ WIDTH = 128
 RECEIVE = Features(WIDTH, SAS, lso=False, ipv6=False, transmit=False, replay_window=32)
 TRANSMIT = Features(WIDTH, SAS, lso=False, receive=False, replay_window=0)
 BEATS_64 = 9
-"""Of a 64-byte packet in an IPv4 tunnel, at 128 bits: the clocks that it takes at the limit."""
+"""Beats of a 64-byte packet in an IPv4 tunnel, at 128 bits: the clocks it takes at the limit."""
 LATENCY_MAX = 40
 
 

@@ -4,7 +4,6 @@ from dataclasses import replace
 from random import Random
 
 import cocotb
-import pytest
 from cocotb.triggers import ClockCycles
 
 from espnic.model.device.device import Device
@@ -16,7 +15,7 @@ from espnic.model.interface.codes import (
     SaResult,
     SaSelect,
 )
-from espnic.model.interface.features import WIDTHS, Features
+from espnic.model.interface.features import Features
 from espnic.model.interface.layouts import RX_COMPLETION
 from espnic.model.sa.lifetime import Limits
 from espnic.model.sa.sa import command_values
@@ -256,7 +255,6 @@ async def flush_under_traffic_leaves_each_frame_one_sa_or_none(dut):
     assert not left, "frames that no SA seals so"
 
 
-@pytest.mark.parametrize("width", WIDTHS)
 def test_engine_keeps_the_life_of_sas(width):
     options = Options(width=width, seed=1)
     done = run(build_engine(options).built, module=__name__, seed=options.seed)

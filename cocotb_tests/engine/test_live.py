@@ -1,6 +1,6 @@
 """The engine while things change: commands among frames in flight, outputs that wait, reset.
 
-The replays of ``test_engine.py`` give a command when every earlier frame has left. Here
+The replays of ``test_traffic.py`` give a command when every earlier frame has left. Here
 nobody waits, so what a frame meets is not known beforehand, but what may become of it is.
 """
 
@@ -8,7 +8,6 @@ from dataclasses import replace
 from random import Random
 
 import cocotb
-import pytest
 from cocotb import start_soon
 from cocotb.triggers import ClockCycles
 
@@ -20,7 +19,7 @@ from espnic.model.interface.codes import (
     SaOperation,
     SaResult,
 )
-from espnic.model.interface.features import WIDTHS, Features
+from espnic.model.interface.features import Features
 from espnic.model.interface.layouts import RX_COMPLETION
 from espnic.model.interface.registers import BY_NAME
 from espnic.model.sa.sa import command_values
@@ -37,7 +36,7 @@ from tests.support.sas import all_kinds_of_sa, device_with, make_sa
 from tests.support.super_frames import SuperTraffic, to_be_sealed
 
 EVENT_PRESENT = 2
-"""Of IRQ_STATUS and IRQ_ENABLE."""
+"""Bit of IRQ_STATUS and IRQ_ENABLE that says that an event waits."""
 
 
 @cocotb.test()
@@ -388,7 +387,6 @@ async def a_reset_leaves_nothing_of_the_burst_that_it_broke_off(dut, clocks):
     await ClockCycles(dut.clk, clocks)
 
 
-@pytest.mark.parametrize("width", WIDTHS)
 def test_engine_holds_while_things_change(width):
     options = Options(width=width, seed=1)
     done = run(build_engine(options).built, module=__name__, seed=options.seed)

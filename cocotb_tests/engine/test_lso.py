@@ -25,12 +25,11 @@ from espnic.sim.traffic.steps import TxFrame
 from tests.support import offload_cases as cases
 from tests.support.engine_runs import compared, hold, statuses
 from tests.support.engine_steps import Traffic, add_commands, alternate, bypass
-from tests.support.paths import CAPTURES
+from tests.support.paths import HANDOFFS
 from tests.support.sas import all_kinds_of_sa, device_with, make_sa
 from tests.support.scapy_views import layers, scapy_sa, sums
 from tests.support.super_frames import SEQUENCES_A_REQUEST, SuperTraffic, to_be_sealed
 
-HANDOFFS = sorted((CAPTURES / "handoff").glob("*.json"))
 WIDTHS = (128, 512)
 ICMP = 1
 

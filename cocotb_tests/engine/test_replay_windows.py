@@ -152,7 +152,7 @@ def test_random_order_copies_and_losses_on_many_sas(width, seed):
 
 
 def test_windows_work_on_icarus_too():
-    """Which shows what was never written as unknown."""
+    """Run on a simulator that shows as unknown what was never written."""
     small = 16
     numbers = [TWO_32 - 1, TWO_32, TWO_32, TWO_32 - 1, TWO_32 + 500]
     steps = given(make_sa(esn=True, initial_seq=TWO_32 - 1), numbers)

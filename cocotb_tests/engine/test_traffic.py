@@ -17,7 +17,6 @@ from espnic.model.interface.codes import (
     SaResult,
     TxStatus,
 )
-from espnic.model.interface.features import WIDTHS
 from espnic.model.net.packet import parse
 from espnic.model.sa.sa import command_values
 from espnic.sim.capture.archive import plain_packets
@@ -29,17 +28,9 @@ from espnic.sim.traffic.plan import plan_receive
 from espnic.sim.traffic.steps import Command, RxFrame, TxFrame
 from tests.support.engine_runs import compared, hold, statuses
 from tests.support.engine_steps import BOTH, Traffic, add_commands, alternate, bypass, flip
-from tests.support.paths import CAPTURES
+from tests.support.paths import CAPTURE_NAMES, CAPTURES
 from tests.support.plain_frames import frames_not_looked_at, good_frame, headers, l4_bit_wrong
 from tests.support.sas import all_kinds_of_sa, make_sa
-
-NAMES = sorted(path.stem for path in CAPTURES.glob("*.json"))
-
-
-@pytest.fixture(params=WIDTHS)
-def width(request):
-    """Bits of a beat."""
-    return request.param
 
 
 @cache
@@ -48,8 +39,8 @@ def sa_file(name):
 
 
 def wire_rows(name, sas):
-    """Of each captured ESP frame: the SA's place, the whole sequence number and the frame
-    without what lies behind the ESP packet."""
+    """Place of the SA, whole sequence number and bytes up to the end of the ESP packet of each
+    captured ESP frame."""
     tops = [sa.initial_seq for sa in sas]
     for frame in read_capture(CAPTURES / f"{name}.pcap").packets:
         status, found = parse(frame)
@@ -68,7 +59,7 @@ def wire_rows(name, sas):
         yield index, high << 32 | low, frame[:found.esp_offset + found.esp_bytes]
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if sa_file(name).sas])
+@pytest.mark.parametrize("name", [name for name in CAPTURE_NAMES if sa_file(name).sas])
 def test_kernel_capture_is_opened_and_sealed_again(width, name):
     sas = sa_file(name).sas
     captured = read_capture(CAPTURES / f"{name}.pcap").packets
@@ -91,7 +82,7 @@ def test_kernel_capture_is_opened_and_sealed_again(width, name):
         plain_packets(CAPTURES / f"{name}.pcap"))
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if not sa_file(name).sas])
+@pytest.mark.parametrize("name", [name for name in CAPTURE_NAMES if not sa_file(name).sas])
 def test_capture_of_another_suite_passes_unmodified(width, name):
     captured = read_capture(CAPTURES / f"{name}.pcap").packets
     outcome = hold([RxFrame(frame) for frame in captured], width)

@@ -3,11 +3,14 @@
 import random
 
 import cocotb
+import pytest
 
 from espnic.hdl.frame.text_extract import TextExtract, TextSpan
 from espnic.sim.agents.beats import pack, receive_packets, to_beats
 from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
 from espnic.sim.agents.stream import start_clock_and_reset
+from tests.support.differences import check_items
+from tests.support.quick import simulate_quick
 from tests.support.text_places import FIRST_OFFSET, lengths_and_offsets
 
 
@@ -53,7 +56,8 @@ def expected(frames):
 async def texts_of_all_lengths_leave_from_every_offset(dut, width):
     await start_clock_and_reset(dut)
     frames = frames_with_text(random.Random(cocotb.RANDOM_SEED), width)
-    assert await extract(dut, width, frames, idle=0.3, stall=0.3) == expected(frames)
+    texts = await extract(dut, width, frames, idle=0.3, stall=0.3)
+    check_items(texts, expected(frames), width=width)
 
 
 @cocotb.test()
@@ -62,7 +66,7 @@ async def a_frame_beat_goes_in_every_clock(dut, width):
     await start_clock_and_reset(dut)
     frames = frames_with_text(random.Random(cocotb.RANDOM_SEED), width)
     start = Ports(dut, width).clock
-    assert await extract(dut, width, frames) == expected(frames)
+    check_items(await extract(dut, width, frames), expected(frames), width=width)
     beats = sum(len(to_beats(width, frame)) for frame, _ in frames)
     assert Ports(dut, width).clock - start <= beats + 4
 
@@ -77,6 +81,13 @@ async def a_truncated_frame_gives_what_there_is_and_spares_the_next(dut, width):
         assert text.startswith(wanted)
         assert len(text) <= length
         assert len(text) < len(wanted) + 2 * width // 8
+
+
+@pytest.mark.quick
+def test_text_is_extracted_in_short():
+    simulate_quick(
+        TextExtract(128), "texts_of_all_lengths_leave_from_every_offset",
+        name="text_extract", module=__name__, width=128)
 
 
 def test_text_is_extracted():

@@ -17,7 +17,7 @@ from tests.support.linux_scenarios import SCENARIOS
 from tests.support.register_device import FEATURES, Device16, start
 
 EVENT_CLOCKS = 4
-"""More than an event takes from a port of the register block into its queue."""
+"""Clocks in which an event gets from a port of the register block into its queue, and more."""
 
 
 class RtlTarget:
@@ -47,7 +47,7 @@ class ModelTarget:
 
 
 async def stop_when_told(dut):
-    """What the datapath does that this device has not."""
+    """Stop at once when told to, in place of the datapath that this device does not have."""
     while True:
         await RisingEdge(dut.clk)
         dut.rx_stopped.value = dut.tx_stopped.value = int(dut.quiesce.value)

@@ -84,7 +84,7 @@ def lose_answers(bench, monkeypatch, *operations, does=True) -> list[bool]:
 
 
 def free_handles(bench) -> int:
-    """How many more receive SAs the device takes."""
+    """Number of receive SAs that the device still takes."""
     for number in range(SAS):
         try:
             bench.add(inbound(make_sa(seed=5000 + number)))

@@ -246,7 +246,7 @@ def test_p34_whatever_register_fails_the_driver_says_eio(broken):
 
 
 def test_p34_a_result_that_the_map_does_not_know_gives_eio(monkeypatch):
-    """As when the device is pulled out: then every register reads all ones."""
+    """Every register reads all ones, as when the device is pulled out."""
     bench = Bench()
 
     async def ones(_offset):

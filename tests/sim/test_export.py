@@ -28,7 +28,7 @@ BUILDS = {
     "rx": Request(sas=SAS, only="rx", ipv6=False, replay_window=0),
     "tx": Request(sas=SAS, only="tx", lso=False),
 }
-"""Between them they have every part, and lack every part that a build may lack."""
+"""Builds that between them have every part, and lack every part that a build may lack."""
 
 
 @pytest.fixture(scope="module", params=BUILDS)

@@ -5,27 +5,22 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.benched import BENCHED_ELSEWHERE, bench_of, benches, blocks, relative
+from tests.support.mutants import MUTANTS, mutated
 from tests.support.paths import PROJECT
 
 TEST_FOLDERS = ("tests", "cocotb_tests")
 TEST_FILES = sorted(
     path for folder in TEST_FOLDERS for path in (PROJECT / folder).rglob("test_*.py"))
-BENCHED_ELSEWHERE = {
-    "engine.py": ("engine/test_traffic.py", "the engine's benches fill a room of their own"),
-    "flow/frames_inside.py": ("flow/test_frame_gate.py", "it counts the frames behind the gate"),
-    "host/axi_lite.py": ("host/test_registers.py", "its accesses end in the registers"),
-    "host/counter_bank.py": ("host/test_registers.py", "counters are read through registers"),
-    "host/counters.py": ("host/test_registers.py", "counters are read through registers"),
-    "rx/path.py": ("engine/test_traffic.py", "the engine is little more than its two paths"),
-    "sa/commands.py": ("sa/test_store.py", "commands act on the memories of the store"),
-    "sa/lookup_control.py": ("sa/test_lookup.py", "it is the control of that table"),
-    "tx/path.py": ("engine/test_traffic.py", "the engine is little more than its two paths"),
+
+WITHOUT_MUTANT = {
+    "engine.py": "its builds take minutes",
+    "host/counter_bank.py": "the quick bench of the registers does not count",
+    "host/counters.py": "the quick bench of the registers does not count",
+    "rx/path.py": "the engine alone shows what it does",
+    "tx/path.py": "the engine alone shows what it does",
 }
-"""Blocks without a bench of their own: the bench that covers each, and why."""
-
-
-def relative(path: Path) -> str:
-    return str(path.relative_to(PROJECT))
+"""Blocks without a mutant, and why."""
 
 
 def imported_modules(path: Path) -> set[str]:
@@ -38,19 +33,6 @@ def imported_modules(path: Path) -> set[str]:
             assert not node.level, f"{relative(path)}:{node.lineno} imports relatively"
             names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
     return names
-
-
-def has_component(path: Path) -> bool:
-    """Whether a file describes a block."""
-    return any(isinstance(node, ast.ClassDef)
-               and any(ast.unparse(base) == "wiring.Component" for base in node.bases)
-               for node in ast.parse(path.read_text()).body)
-
-
-def blocks() -> list[str]:
-    """Files of ``hdl`` that describe a block."""
-    hdl = PROJECT / "hdl"
-    return sorted(str(path.relative_to(hdl)) for path in hdl.rglob("*.py") if has_component(path))
 
 
 def test_no_test_file_is_imported():
@@ -67,14 +49,34 @@ def test_every_folder_of_python_files_is_a_package():
     assert not [relative(folder) for folder in folders if not (folder / "__init__.py").is_file()]
 
 
-@pytest.mark.parametrize("block", blocks())
-def test_a_block_has_its_bench_in_the_room_of_the_same_name(block):
-    room, name = block.rsplit("/", 1) if "/" in block else ("engine", block)
-    bench, _ = BENCHED_ELSEWHERE.get(block, (f"{room}/test_{name}", ""))
-    assert (PROJECT / "cocotb_tests" / bench).is_file()
-    if block in BENCHED_ELSEWHERE:
-        assert not (PROJECT / "cocotb_tests" / room / f"test_{name}").is_file()
+def test_every_block_has_its_bench_in_the_room_of_the_same_name():
+    wanted = {block: bench_of(block) for block in blocks()}
+    assert not {block: bench for block, bench in wanted.items()
+                if not (PROJECT / "cocotb_tests" / bench).is_file()}
 
 
 def test_only_blocks_are_benched_elsewhere():
     assert BENCHED_ELSEWHERE.keys() <= set(blocks())
+
+
+def quick_tests(bench: str) -> int:
+    """Number of the quick tests of a file in ``cocotb_tests``."""
+    tree = ast.parse((PROJECT / "cocotb_tests" / bench).read_text())
+    return [ast.unparse(mark) for node in tree.body if isinstance(node, ast.FunctionDef)
+            for mark in node.decorator_list].count("pytest.mark.quick")
+
+
+def test_every_bench_of_a_block_has_one_quick_test():
+    counts = {bench: quick_tests(bench) for bench in benches()}
+    assert not {bench: count for bench, count in counts.items() if count != 1}
+
+
+@pytest.mark.parametrize("block", sorted(set(blocks()) - WITHOUT_MUTANT.keys()))
+def test_a_block_has_a_mutant_that_is_a_change_of_its_source(block):
+    name = block.removesuffix(".py")
+    assert mutated(name) != (PROJECT / "hdl" / block).read_text()
+    compile(mutated(name), block, "exec")
+
+
+def test_only_blocks_have_mutants():
+    assert {f"{name}.py" for name in MUTANTS} == set(blocks()) - WITHOUT_MUTANT.keys()

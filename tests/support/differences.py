@@ -126,4 +126,4 @@ def _shown(value: Any) -> str:
         return f"{value:#x}"
     if isinstance(value, int):
         return str(int(value))
-    return str(value)
+    return "none" if value is None else str(value)

@@ -29,6 +29,6 @@ def compared(replayed, steps, sas, seed, parts=ALL):
 
 
 def statuses(outcome, point):
-    """How often each status was given at ``rx.verdict`` or ``tx.verdict``."""
+    """Number of frames with each status at ``rx.verdict`` or ``tx.verdict``."""
     return Counter(
         record.fields["status"] for record in outcome.trace if record.point == point)

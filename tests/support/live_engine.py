@@ -14,7 +14,7 @@ from espnic.sim.traffic.steps import RxFrame, TxFrame
 SIDES = ("rx", "tx")
 ESP_OFFSET = 14 + 20
 SEGMENT_CLOCKS = 2000
-"""More than from one segment to the next, in spite of stalls."""
+"""Clocks from one segment to the next, stalls included, and more."""
 
 
 class Live:
@@ -63,7 +63,7 @@ def request(sa, sequence, payload):
 
 
 def wire_frame(sa, step):
-    """What the request must leave as under this SA."""
+    """Frame on the wire that the request must become under this SA."""
     payload = step.data[ESP_OFFSET + ESP_TEXT_OFFSET:]
     text = payload + trailer.build(len(payload), step.descriptor["next_header"])
     return step.data[:ESP_OFFSET] + esp.seal(sa, step.descriptor["sequence"], text).packet
