@@ -10,7 +10,7 @@ from tests.support.benched import bench_of
 from tests.support.mutants import MUTANTS, project_with
 from tests.support.quick import DIFFERS
 
-LIMIT_SECONDS = 600
+LIMIT_SECONDS = 300
 STALL = re.compile(r"for \d+ clocks$")
 """Ends the line of a bench in which nothing moves any more."""
 

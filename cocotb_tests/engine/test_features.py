@@ -21,6 +21,7 @@ from espnic.model.sa.sa import command_values
 from espnic.sim.rig.engine import Options, build_engine, replay
 from espnic.sim.traffic import frames
 from espnic.sim.traffic.steps import Command, RxFrame, TxFrame
+from tests.support.differences import check_items
 from tests.support.engine_runs import compared, statuses
 from tests.support.engine_steps import Traffic, add_commands, alternate, bypass, flip
 from tests.support.sas import all_kinds_of_sa, make_sa
@@ -125,7 +126,8 @@ def test_short_packets_go_back_to_back_as_in_the_whole_engine(features):
             clear) for number in range(count))]
     outcome, clocks = hold(steps, features, stall=0.0)
     if features.receive:
-        assert [got.completion["status"] for got in outcome.received] == count * [RxStatus.OK]
+        check_items([got.completion["status"] for got in outcome.received],
+                    count * [RxStatus.OK], port="status", width=WIDTH)
     else:
-        assert outcome.sent == wire
+        check_items(outcome.sent, wire, port="tx", width=WIDTH)
     assert clocks <= (count + 1) * BEATS_64 + LATENCY_MAX

@@ -26,6 +26,7 @@ from espnic.sim.rig.engine import Options, build_engine, replay
 from espnic.sim.traffic import frames
 from espnic.sim.traffic.plan import plan_receive
 from espnic.sim.traffic.steps import Command, RxFrame, TxFrame
+from tests.support.differences import check_items
 from tests.support.engine_runs import compared, hold, statuses
 from tests.support.engine_steps import BOTH, Traffic, add_commands, alternate, bypass, flip
 from tests.support.paths import CAPTURE_NAMES, CAPTURES
@@ -75,11 +76,11 @@ def test_kernel_capture_is_opened_and_sealed_again(width, name):
             expected.append(wire)
     outcome = hold(steps, width)
     assert set(statuses(outcome, "rx.verdict")) <= {"OK", "FRAGMENT"}
-    assert outcome.sent == expected
+    check_items(outcome.sent, expected, port="tx", width=width)
     receiver = stack.Receiver(sas)
     delivered = [receiver.deliver(got.frame, got.completion) for got in outcome.received]
-    assert [packet for packet in delivered if packet is not None] == list(
-        plain_packets(CAPTURES / f"{name}.pcap"))
+    check_items([packet for packet in delivered if packet is not None],
+                plain_packets(CAPTURES / f"{name}.pcap"), port="delivered", width=width)
 
 
 @pytest.mark.parametrize("name", [name for name in CAPTURE_NAMES if not sa_file(name).sas])
@@ -87,7 +88,7 @@ def test_capture_of_another_suite_passes_unmodified(width, name):
     captured = read_capture(CAPTURES / f"{name}.pcap").packets
     outcome = hold([RxFrame(frame) for frame in captured], width)
     assert set(statuses(outcome, "rx.verdict")) <= {"NO_SA", "FRAGMENT"}
-    assert tuple(got.frame for got in outcome.received) == captured
+    check_items([got.frame for got in outcome.received], captured, port="rx", width=width)
 
 
 def test_each_kind_of_frame_gets_its_status_and_the_next_is_right(width):
@@ -98,8 +99,8 @@ def test_each_kind_of_frame_gets_its_status_and_the_next_is_right(width):
     good = [RxFrame(traffic.wire_frame(i % len(sas), 1 + i % 90)) for i in range(len(bad) + 1)]
     outcome = hold([*add_commands(sas, SaDirection.RX), *alternate(good, bad)], width)
     given = [record.fields["status"] for record in outcome.trace if record.point == "rx.verdict"]
-    assert given[::2] == ["OK"] * len(good)
-    assert given[1::2] == [kind.status.name for kind in kinds]
+    check_items(given[::2], ["OK"] * len(good), port="good status", width=width)
+    check_items(given[1::2], [kind.status.name for kind in kinds], port="bad status", width=width)
     assert {kind.status for kind in kinds} == frames.OF_FRAMES
 
 
@@ -201,8 +202,8 @@ def test_each_refused_request_is_dropped_and_the_next_is_right(width):
     outcome = hold([*add_commands(sas, SaDirection.TX), *alternate(right, wrong),
                     bypass(bytes(FRAME_BYTES_MAX))], width)
     given = [record.fields["status"] for record in outcome.trace if record.point == "tx.verdict"]
-    assert given[:-1:2] == ["SEALED"] * len(right)
-    assert given[1:-1:2] == expected
+    check_items(given[:-1:2], ["SEALED"] * len(right), port="good status", width=width)
+    check_items(given[1:-1:2], expected, port="bad status", width=width)
     assert len(outcome.sent) == len(right) + 1
 
 

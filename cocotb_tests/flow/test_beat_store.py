@@ -150,7 +150,7 @@ async def a_packet_is_forgotten_in_one_clock(dut, margin):
 @pytest.mark.quick
 def test_packets_are_stored_in_short():
     simulate_quick(
-        SideBySide(STORES), "kept_packets_leave_whole_and_in_order/margin=1",
+        SideBySide(STORES), "kept_packets_leave_whole_and_in_order/margin=1/gaps=0",
         name="beat_store", module=__name__)
 
 

@@ -54,7 +54,7 @@ async def an_entry_passes_in_its_clock_and_one_waits(dut):
 def test_entries_leave_the_skid_in_short():
     simulate_quick(
         Skid(WIDTH),
-        "entries_leave_in_order",
+        "entries_leave_in_order/idle=0.3/stall=0.3",
         "an_entry_passes_in_its_clock_and_one_waits",
         name="skid", module=__name__)
 

@@ -85,7 +85,7 @@ async def latency_is_that_of_the_layouts(dut):
 def test_products_in_short():
     simulate_quick(
         GfMultiplier(1), "sums_of_random_products",
-        name="gf_multiplier_l1", module=__name__)
+        name="gf_multiplier_l1", module=__name__, simulator="verilator")
 
 
 @pytest.mark.parametrize("lanes, simulator", [

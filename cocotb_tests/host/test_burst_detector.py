@@ -78,7 +78,7 @@ def test_bursts_in_short():
     simulate_quick(
         BurstDetector(),
         "a_window_tells_one_event_and_the_next_window_another",
-        "events_are_those_of_the_model",
+        "events_are_those_of_the_model/share=0.4",
         name="burst_detector", module=__name__)
 
 

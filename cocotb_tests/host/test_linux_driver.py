@@ -1,6 +1,5 @@
 """The Linux driver on the RTL's registers and SA table, access by access as on the model's."""
 
-from itertools import zip_longest
 
 import cocotb
 from cocotb.triggers import ClockCycles, RisingEdge
@@ -13,6 +12,7 @@ from espnic.sim.agents.axi_lite import AxiLiteRegisters
 from espnic.sim.agents.stream import StreamSource
 from espnic.sim.build.builds import simulate
 from tests.support import linux_scenarios
+from tests.support.differences import check_items
 from tests.support.linux_scenarios import SCENARIOS
 from tests.support.register_device import FEATURES, Device16, start
 
@@ -61,8 +61,7 @@ async def the_device_answers_the_driver_as_the_model_does(dut, name):
     cocotb.start_soon(stop_when_told(dut))
     expected = run(scenario(ModelTarget()))
     found = await scenario(RtlTarget(dut, axil))
-    for number, (ours, theirs) in enumerate(zip_longest(found, expected), start=1):
-        assert ours == theirs, f"entry {number}: RTL {ours}, model {theirs}"
+    check_items(found, expected, port="access")
     assert len(expected) > 50
 
 

@@ -57,7 +57,7 @@ async def frames_leave_in_order_with_their_words(dut, width, gaps):
 @pytest.mark.quick
 def test_frames_are_patched_in_short():
     simulate_quick(
-        PatchPath(128), "frames_leave_in_order_with_their_words",
+        PatchPath(128), "frames_leave_in_order_with_their_words/width=128/gaps=1",
         name="patch_path", module=__name__, width=128)
 
 

@@ -105,7 +105,7 @@ async def no_sum_is_lost_of_more_slices_than_may_wait(dut, width):
 @pytest.mark.quick
 def test_frames_are_cut_in_short():
     simulate_quick(
-        SegmentPath(128), "segments_and_whole_frames_leave_in_order",
+        SegmentPath(128), "segments_and_whole_frames_leave_in_order/width=128/gaps=1",
         name="segment_path", module=__name__, width=128)
 
 

@@ -186,7 +186,7 @@ async def segments_are_those_of_the_model(dut, gaps):
 @pytest.mark.quick
 def test_segments_in_short():
     simulate_quick(
-        Segmenter(), "segments_are_those_of_the_model",
+        Segmenter(), "segments_are_those_of_the_model/gaps=1",
         name="segmenter", module=__name__)
 
 

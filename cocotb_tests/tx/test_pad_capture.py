@@ -59,7 +59,7 @@ async def pad_length_is_the_byte_before_next_header_and_icv(dut, width, idle):
 @pytest.mark.quick
 def test_pad_length_is_caught_in_short():
     simulate_quick(
-        PadCapture(128), "pad_length_is_the_byte_before_next_header_and_icv",
+        PadCapture(128), "pad_length_is_the_byte_before_next_header_and_icv/width=128/idle=0",
         name="pad_capture", module=__name__, width=128)
 
 

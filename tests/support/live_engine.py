@@ -5,11 +5,12 @@ from cocotbext.axi import AxiLiteBus, AxiLiteMaster
 
 from espnic.model.esp import esp, trailer
 from espnic.model.interface.codes import ESP_TEXT_OFFSET
-from espnic.model.interface.layouts import TX_DESCRIPTOR
+from espnic.model.interface.layouts import RX_COMPLETION, TX_DESCRIPTOR
 from espnic.sim.agents.axi_lite import Driver
 from espnic.sim.agents.axi_stream import AxisSink, AxisSource
 from espnic.sim.traffic import frames
 from espnic.sim.traffic.steps import RxFrame, TxFrame
+from tests.support.differences import check_items
 
 SIDES = ("rx", "tx")
 ESP_OFFSET = 14 + 20
@@ -53,6 +54,22 @@ class Live:
             await ClockCycles(self._dut.clk, SEGMENT_CLOCKS)
             counters = await self.driver.counters()
         await self.sinks["tx"].reach(counters["tx_packets_out"])
+
+    def check_sent(self, frames):
+        """Compare the frames that have left on the wire with those of the model."""
+        self._check("tx", [got.data for got in self.sinks["tx"].frames], frames)
+
+    def check_received(self, results):
+        """Compare what the host got, completions too, with the model's results."""
+        self._check(
+            "rx",
+            [{"frame": got.data, **RX_COMPLETION.unpack(got.user)}
+             for got in self.sinks["rx"].frames],
+            [{"frame": result.frame, **result.completion} for result in results])
+
+    def _check(self, side, got, expected):
+        width = len(getattr(self._dut, f"m_axis_{side}_tdata"))
+        check_items(got, expected, port=side, width=width)
 
 
 def request(sa, sequence, payload):

@@ -66,7 +66,8 @@ MUTANTS = {
     "lso/header_probe": Mutant(
         "sums the words that are to be left out", "& ~hits", ""),
     "lso/header_replay": Mutant(
-        "overwrites what it repeats", "step & ~again & ~full", "step & ~full"),
+        "gives the input while it repeats", "self.o.payload.eq(source)",
+        "self.o.payload.eq(self.i.payload)"),
     "lso/patch_path": Mutant(
         "shows the frames that were not edited too", "leaves & marks.o.payload", "leaves"),
     "lso/segment_path": Mutant(
