@@ -17,6 +17,7 @@ from espnic.model.interface.codes import (
     SaResult,
     TxStatus,
 )
+from espnic.model.interface.features import Features
 from espnic.model.net.packet import parse
 from espnic.model.sa.sa import command_values
 from espnic.sim.capture.archive import plain_packets
@@ -27,7 +28,7 @@ from espnic.sim.traffic import frames
 from espnic.sim.traffic.plan import plan_receive
 from espnic.sim.traffic.steps import Command, RxFrame, TxFrame
 from tests.support.differences import check_items
-from tests.support.engine_runs import compared, hold, statuses
+from tests.support.engine_runs import compared, hold, hold_small, statuses
 from tests.support.engine_steps import BOTH, Traffic, add_commands, alternate, bypass, flip
 from tests.support.paths import CAPTURE_NAMES, CAPTURES
 from tests.support.plain_frames import frames_not_looked_at, good_frame, headers, l4_bit_wrong
@@ -248,6 +249,18 @@ def test_deleted_sa_is_forgotten_and_its_handle_takes_another_key(width):
     given = [got.completion["status"] for got in outcome.received]
     assert given == [RxStatus.OK, RxStatus.AUTH_FAILED, RxStatus.NO_SA, RxStatus.NO_SA,
                      RxStatus.AUTH_FAILED, RxStatus.OK]
+
+
+@pytest.mark.quick
+def test_both_directions_in_short():
+    sas = all_kinds_of_sa()[1:2]
+    traffic = Traffic(sas, Random(8))
+    steps = [*add_commands(sas, *BOTH), RxFrame(traffic.wire_frame(0, 40)),
+             traffic.request(0, 37, False), RxFrame(flip(traffic.wire_frame(0, 20), 500)),
+             bypass(bytes(70))]
+    outcome = hold_small(steps, Features(128, 16, lso=False, ipv6=False, replay_window=0))
+    assert statuses(outcome, "rx.verdict") == {"OK": 1, "AUTH_FAILED": 1}
+    assert statuses(outcome, "tx.verdict") == {"SEALED": 1, "BYPASSED": 1}
 
 
 def test_engine_runs_on_icarus_too():

@@ -18,6 +18,15 @@ def hold(steps, width, *, seed=1, stall=0.15):
     return compared(replay(build_engine(options), steps, options), steps, SAS, seed)
 
 
+def hold_small(steps, features, *, seed=1):
+    """The same on a build of a few parts and on Icarus, which takes seconds to build."""
+    __tracebackhide__ = True
+    print(f"{features}, seed {seed}")
+    options = Options(width=features.width, simulator="icarus", seed=seed, stall=0.1)
+    rig = build_engine(options, features.sas, features)
+    return compared(replay(rig, steps, options), steps, features.sas, seed, features)
+
+
 def compared(replayed, steps, sas, seed, parts=ALL):
     """The outcome of both, builds with these parts; fails where they differ."""
     __tracebackhide__ = True

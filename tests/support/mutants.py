@@ -25,6 +25,8 @@ class Mutant:
 
 
 MUTANTS = {
+    "engine": Mutant(
+        "counts no frame that is sent", "wiring.connect(m, tx.event, registers.tx_event)", "pass"),
     # flow
     "flow/beat_store": Mutant(
         "leaves a beat of a packet that is to be forgotten",
@@ -137,6 +139,11 @@ MUTANTS = {
         "for place in reversed(range(self.inputs)):", "for place in range(self.inputs):"),
     "host/registers": Mutant(
         "takes no event off its queue", "events.o.ready.eq(pop)", "events.o.ready.eq(0)"),
+    "host/counter_bank": Mutant(
+        "counts each received frame twice",
+        '"rx_packets_in": (1, received)', '"rx_packets_in": (2, received)'),
+    "host/counters": Mutant(
+        "counts by twos", "old.data, 0) + 1", "old.data, 0) + 2"),
     # rx
     "rx/checksum": Mutant(
         "sums what lies behind a frame in its last beat", "(item.count > byte) & counts", "counts"),
@@ -152,6 +159,8 @@ MUTANTS = {
         "takes extension headers for options",
         '(ipv6 & f["extension"], RxStatus.EXT_HEADER)',
         '(ipv6 & f["extension"], RxStatus.IP_OPTIONS)'),
+    "rx/path": Mutant(
+        "marks a byte behind each frame as kept", "out.count > index", "out.count >= index"),
     "rx/text_end": Mutant(
         "counts the beats of all texts together",
         "beats.eq(Mux(i.last, 0, beats + 1))", "beats.eq(beats + 1)"),
@@ -179,6 +188,8 @@ MUTANTS = {
     "tx/pad_capture": Mutant(
         "forgets the beat before",
         "before.eq(Cat(starts[beat_words - max(back):]))", "before.eq(0)"),
+    "tx/path": Mutant(
+        "marks a byte behind each frame as kept", "out.count > index", "out.count >= index"),
     "tx/seqiv": Mutant(
         "sets every bit that number or salt has",
         "self.sequence ^ self.salt", "self.sequence | self.salt"),
