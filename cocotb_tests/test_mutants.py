@@ -1,6 +1,5 @@
 """The quick bench of each block finds the fault of its mutant."""
 
-import re
 import subprocess
 import sys
 
@@ -11,8 +10,8 @@ from tests.support.mutants import MUTANTS, project_with
 from tests.support.quick import DIFFERS
 
 LIMIT_SECONDS = 300
-STALL = re.compile(r"for \d+ clocks$")
-"""Ends the line of a bench in which nothing moves any more."""
+UNKNOWN = "it contains non-0/1 values"
+"""Message of cocotb for a value that is unknown, whatever the bench compares it with."""
 
 
 @pytest.mark.mutants
@@ -26,5 +25,4 @@ def test_the_quick_bench_finds_the_fault_of_the_mutant(block, tmp_path):
     print(done.stdout)
     assert done.returncode == DIFFERS, (
         f"a {block} that {MUTANTS[block].fault} passes or cannot be built: {done.stderr}")
-    differences = [line for line in done.stdout.splitlines() if ": " in line]
-    assert any(not STALL.search(line) for line in differences), "it stalls, and differs nowhere"
+    assert UNKNOWN not in done.stdout, "the mutant gives unknown values: choose another"

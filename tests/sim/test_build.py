@@ -18,6 +18,8 @@ from espnic.sim.build.netlist import elaborate, merge_equal_modules, shorten_con
 from espnic.sim.problem import SimulationError
 from tests.support.rom_checks import ROM
 
+pytestmark = pytest.mark.slow
+
 MODULE = "tests.support.adder_checks"
 
 

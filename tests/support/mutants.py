@@ -92,7 +92,7 @@ MUTANTS = {
     "gcm/core": Mutant(
         "gives the hash unmasked as the tag", "ghash.o.payload ^ mask", "ghash.o.payload"),
     "gcm/feed": Mutant(
-        "does not mark the AAD", "o.aad.eq(~text & ~joined)", "o.aad.eq(0)"),
+        "marks the text in place of the AAD", "o.aad.eq(~text & ~joined)", "o.aad.eq(text)"),
     "gcm/gf_multiplier": Mutant(
         "leaves a product out of the middle", "both ^ low ^ high", "both ^ low"),
     "gcm/ghash": Mutant(
