@@ -81,12 +81,13 @@ async def a_packet_that_ends_early_spares_the_next(dut, width):
         packets += [chance.randbytes(end), chance.randbytes(end + 16)]
         lengths += [chance.randrange(end, 3 * width // 8), end]
     texts, icvs = await split(dut, width, packets, lengths, idle=0.2, stall=0.2)
-    for number, (text, icv) in enumerate(zip(texts, icvs, strict=True)):
-        packet, length = packets[number], lengths[number]
-        assert text.startswith(packet[:length])
-        assert len(text) <= length
-        if number % 2:
-            assert unrotated(icv, 16) == packet[length:]
+    ends = [packet[:length] for packet, length in zip(packets, lengths, strict=True)]
+    check_items([text[:len(end)] for text, end in zip(texts, ends, strict=True)], ends,
+                port="o", width=width)
+    assert all(len(text) <= length for text, length in zip(texts, lengths, strict=True))
+    check_items([unrotated(icv, 16) for icv in icvs[1::2]],
+                [packet[length:] for packet, length in zip(packets, lengths, strict=True)][1::2],
+                port="icv", width=width)
 
 
 @pytest.mark.quick

@@ -137,7 +137,7 @@ async def orders_are_those_that_seal_as_the_model_does(dut, width, gaps):
 def test_orders_in_short():
     simulate_quick(
         TxDispatch(128), "orders_are_those_that_seal_as_the_model_does/width=128/gaps=1",
-        name="tx_dispatch", module=__name__, width=128)
+        name="tx_dispatch", module=__name__, width=128, simulator="verilator")
 
 
 def test_orders_follow_the_model():
