@@ -29,9 +29,8 @@ MUTANTS = {
         "counts no frame that is sent", "wiring.connect(m, tx.event, registers.tx_event)", "pass"),
     # flow
     "flow/beat_store": Mutant(
-        "leaves a beat of a packet that is to be forgotten",
-        "self.wrapped(head + command.payload.beats)",
-        "self.wrapped(head + command.payload.beats - 1)"),
+        "reads the beat behind the one that is next", "read.addr.eq(head)",
+        "read.addr.eq(head + 1)"),
     "flow/delay_line": Mutant(
         "gives values a clock too late", "now - (self.clocks - 1)", "now - self.clocks"),
     "flow/frame_gate": Mutant(
@@ -53,9 +52,7 @@ MUTANTS = {
         "carries the wrong half of the text into the next beat",
         "carry.eq(shifted[self.width:])", "carry.eq(shifted[:self.width])"),
     "frame/header_split": Mutant(
-        "gives a byte of the text to the headers",
-        "self.headers.payload.count.eq(Cat(where.byte, where.word))",
-        "self.headers.payload.count.eq(Cat(where.byte, where.word) + 1)"),
+        "takes a frame without text for one", "here & enable & ~text_taken", "here & ~text_taken"),
     "frame/text_extract": Mutant(
         "loses the text that lies in the next beat",
         "Mux(held.last, 0, self.i.payload.data)", "0"),
@@ -73,7 +70,7 @@ MUTANTS = {
     "lso/patch_path": Mutant(
         "shows the frames that were not edited too", "leaves & marks.o.payload", "leaves"),
     "lso/segment_path": Mutant(
-        "sums a byte behind each slice", "piece.count > byte", "piece.count >= byte"),
+        "shows the frames that were not edited too", "leaves & marks.o.payload", "leaves"),
     "lso/segmenter": Mutant(
         "skips every second sequence number",
         "next_sequence.eq(sequence + 1)", "next_sequence.eq(sequence + 2)"),
@@ -109,8 +106,7 @@ MUTANTS = {
         "writes no powers of the hash subkey",
         "powers.eq(hash_subkey.o.payload)", "powers.eq(0)"),
     "sa/contexts": Mutant(
-        "hits with the serial of another SA",
-        "candidate & context.valid & same", "candidate & context.valid"),
+        "hits with the serial of another SA", "serial == read_serial", "serial == serial"),
     "sa/lookup": Mutant(
         "gives half the handle", "chosen[SERIAL_BITS:]", "chosen[SERIAL_BITS + 1:]"),
     "sa/lookup_control": Mutant(
@@ -126,7 +122,8 @@ MUTANTS = {
         "leaves all but the first products out of the hash",
         "self.o.payload[bit].eq(partial.xor())", "self.o.payload[bit].eq(partial[0])"),
     "sa/usage": Mutant(
-        "tells every event of SA 0", "event.sa.eq(sa)", "event.sa.eq(0)"),
+        "tells the events of the other direction", "event.direction.eq(self.direction)",
+        "event.direction.eq(1 - self.direction)"),
     # host
     "host/axi_lite": Mutant(
         "writes all bytes of a word, whatever the strobes say",
@@ -138,7 +135,8 @@ MUTANTS = {
         "serves the highest input first",
         "for place in reversed(range(self.inputs)):", "for place in range(self.inputs):"),
     "host/registers": Mutant(
-        "takes no event off its queue", "events.o.ready.eq(pop)", "events.o.ready.eq(0)"),
+        "never says that an event waits", 'interrupts["event_present"].eq(events.o.valid)',
+        'interrupts["event_present"].eq(0)'),
     "host/counter_bank": Mutant(
         "counts each received frame twice",
         '"rx_packets_in": (1, received)', '"rx_packets_in": (2, received)'),
@@ -148,8 +146,8 @@ MUTANTS = {
     "rx/checksum": Mutant(
         "sums what lies behind a frame in its last beat", "(item.count > byte) & counts", "counts"),
     "rx/dispatch": Mutant(
-        "forgets the high half of an extended number in the length of the AAD",
-        "Mux(context.esn, 12, 8)", "8"),
+        "goes on to the next high half too soon", "context.esn_overlap & ~low[-1]",
+        "context.esn_overlap"),
     "rx/icv_split": Mutant(
         "forgets where in a block the ICV begins",
         "caught.rotation.eq(rotation)", "caught.rotation.eq(0)"),
@@ -160,7 +158,8 @@ MUTANTS = {
         '(ipv6 & f["extension"], RxStatus.EXT_HEADER)',
         '(ipv6 & f["extension"], RxStatus.IP_OPTIONS)'),
     "rx/path": Mutant(
-        "marks a byte behind each frame as kept", "out.count > index", "out.count >= index"),
+        "counts a byte too many of each frame", "self.event.payload.bytes.eq(final.bytes)",
+        "self.event.payload.bytes.eq(final.bytes + 1)"),
     "rx/text_end": Mutant(
         "counts the beats of all texts together",
         "beats.eq(Mux(i.last, 0, beats + 1))", "beats.eq(beats + 1)"),
@@ -183,13 +182,13 @@ MUTANTS = {
     "tx/frame_hold": Mutant(
         "lets a frame go a clock early", "Signal(self.clocks - 1)", "Signal(self.clocks - 2)"),
     "tx/icv_append": Mutant(
-        "appends 8 bytes of any ICV",
-        "IcvSize.ICV8.bytes + self.size.payload * ESP_ALIGNMENT_BYTES", "IcvSize.ICV8.bytes"),
+        "puts the ICV half as far", "<< Cat(Const(0, 5), words)", "<< Cat(Const(0, 4), words)"),
     "tx/pad_capture": Mutant(
         "forgets the beat before",
         "before.eq(Cat(starts[beat_words - max(back):]))", "before.eq(0)"),
     "tx/path": Mutant(
-        "marks a byte behind each frame as kept", "out.count > index", "out.count >= index"),
+        "takes the first bytes of a frame for its SPI", "spi.esp_offset.eq(descriptor.esp_offset)",
+        "spi.esp_offset.eq(0)"),
     "tx/seqiv": Mutant(
         "sets every bit that number or salt has",
         "self.sequence ^ self.salt", "self.sequence | self.salt"),
