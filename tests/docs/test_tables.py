@@ -20,6 +20,7 @@ def test_tables_are_those_of_layouts_presets_and_figures():
     assert text.count(": make docs -->") == 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("build, request_", [
     ("all parts", Request()), ("`--only tx`", Request(only="tx"))])
 def test_block_ram_of_a_build_is_that_of_its_netlist(build, request_):
