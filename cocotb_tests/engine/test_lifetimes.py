@@ -23,9 +23,9 @@ from espnic.model.sa.lifetime import Limits
 from espnic.model.sa.sa import command_values
 from espnic.sim.agents.stream import start_clock_and_reset
 from espnic.sim.build.builds import run
-from espnic.sim.rig.engine import SIMULATED_SAS as SAS
 from espnic.sim.rig.engine import Options, build_engine
 from espnic.sim.traffic import frames
+from espnic.sim.traffic.steps import SIMULATED_SAS as SAS
 from espnic.sim.traffic.steps import RxFrame
 from tests.support.engine_steps import Traffic, add_commands
 from tests.support.sas import all_kinds_of_sa, device_with, make_sa

@@ -31,10 +31,10 @@ from espnic.sim.agents.axi_lite import Driver
 from espnic.sim.agents.axi_stream import AxisSink, AxisSource
 from espnic.sim.agents.stream import start_clock_and_reset
 from espnic.sim.build.builds import run
-from espnic.sim.rig.engine import SIMULATED_SAS as SAS
 from espnic.sim.rig.engine import Options, build_engine
 from espnic.sim.traffic import frames
 from espnic.sim.traffic.golden import run_model
+from espnic.sim.traffic.steps import SIMULATED_SAS as SAS
 from espnic.sim.traffic.steps import Command, RxFrame, TxFrame
 from tests.support.engine_steps import Traffic, add_commands, bypass
 from tests.support.sas import all_kinds_of_sa, device_with, make_sa

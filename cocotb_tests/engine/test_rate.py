@@ -9,6 +9,7 @@ from random import Random
 import pytest
 
 from espnic.model.interface.codes import ESP_TRAILER_MIN_BYTES, IcvSize, TxOperation
+from espnic.sim.clocks import CLOCKS_MHZ
 from espnic.sim.rate import lso
 from espnic.sim.rate import measure as rate
 from espnic.sim.rate.lso import Bursts
@@ -40,14 +41,14 @@ def test_no_clock_is_lost_between_packets_of_changing_sas(width):
     rig = rate.build_rig(width, SAS)
     population = rate.populate(rig, SAS, SEED)
     jobs = [rate.make_job(workload, population, SEED) for workload in WORKLOADS]
-    check_rows(rate.measure(rig, jobs, rate.CLOCKS_MHZ[width]))
+    check_rows(rate.measure(rig, jobs, CLOCKS_MHZ[width]))
 
 
 @pytest.mark.parametrize("width", [128, 256, 512])
 def test_no_clock_is_lost_between_segments_and_bursts_of_changing_sas(width):
     print(f"seed {SEED}")
     rig = rate.build_rig(width, SAS)
-    rows = lso.measure(rig, BURSTS, rate.populate(rig, SAS, SEED), rate.CLOCKS_MHZ[width],
+    rows = lso.measure(rig, BURSTS, rate.populate(rig, SAS, SEED), CLOCKS_MHZ[width],
                             SEED)
     assert [(row.mss, row.segments) for row in rows] == SHAPES
     check_limits(rows)
@@ -96,7 +97,7 @@ def test_no_clock_is_lost_at_any_length_of_text_and_icv(width, icv):
     population = rate.populate(rig, SAS, SEED, icv)
     jobs = [rate.make_job(Workload(str(size), (size,) * 24), population, SEED)
             for size in (text - ESP_TRAILER_MIN_BYTES for text in range(68, 129, 4))]
-    check_rows(rate.measure(rig, jobs, rate.CLOCKS_MHZ[width]))
+    check_rows(rate.measure(rig, jobs, CLOCKS_MHZ[width]))
 
 
 @pytest.mark.parametrize("sas", [1, 5])

@@ -22,12 +22,12 @@ from espnic.model.net.packet import parse
 from espnic.model.sa.sa import command_values
 from espnic.sim.capture.archive import plain_packets
 from espnic.sim.capture.pcap import read_capture
-from espnic.sim.rig.engine import SIMULATED_SAS as SAS
 from espnic.sim.rig.engine import Options, build_engine, replay
 from espnic.sim.run.compare import compare_outcomes
 from espnic.sim.traffic import frames
 from espnic.sim.traffic.golden import run_model
 from espnic.sim.traffic.plan import plan_receive
+from espnic.sim.traffic.steps import SIMULATED_SAS as SAS
 from espnic.sim.traffic.steps import Command, RxFrame, TxFrame
 from tests.support.engine_steps import Traffic, add_commands, alternate, bypass, flip
 from tests.support.paths import CAPTURES

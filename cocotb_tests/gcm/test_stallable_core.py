@@ -6,8 +6,9 @@ from dataclasses import replace
 import cocotb
 
 from espnic.hdl.gcm.stallable_core import GcmStream
-from espnic.sim.agents.stream import CLOCK_NS, StreamSink, StreamSource, start_clock_and_reset
+from espnic.sim.agents.stream import StreamSink, StreamSource, start_clock_and_reset
 from espnic.sim.build.builds import simulate
+from espnic.sim.clocks import CLOCK_NS
 from tests.support.gcm_packets import GcmPort, number, random_packet
 
 WIDTH = 128

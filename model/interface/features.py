@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 WIDTHS = (128, 256, 512)
 WINDOWS = (0, 32, 64, 128, 256, 512, 1024)
+SAS = 1024
+"""Size of each SA table, unless said otherwise."""
 SAS_MIN = 2
 SAS_MAX = 1 << 16
 
@@ -14,7 +16,7 @@ class Features:
 
     width: int = 128
     """Bits of a beat: 128, 256 or 512."""
-    sas: int = 1024
+    sas: int = SAS
     """Size of each SA table, a power of two from 2 to 65,536; handles are 1 to ``sas`` - 1."""
     lso: bool = True
     """Cut super-frames into segments."""

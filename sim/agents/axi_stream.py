@@ -14,7 +14,8 @@ from cocotb import start_soon
 from cocotb.simtime import get_sim_time
 from cocotb.triggers import Event, RisingEdge
 
-from espnic.sim.agents.stream import CLOCK_NS, LIMIT_CLOCKS, Pin, optional, progress
+from espnic.sim.agents.stream import LIMIT_CLOCKS, Pin, optional, progress
+from espnic.sim.clocks import CLOCK_NS
 
 
 @dataclass(frozen=True)

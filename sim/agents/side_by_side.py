@@ -11,11 +11,9 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
 
-from espnic.model.interface.features import ALL, Features
+from espnic.model.interface.features import ALL, WIDTHS, Features
 from espnic.sim.agents.stream import StreamSink, StreamSource
 from espnic.sim.build.builds import simulate
-
-WIDTHS = (128, 256, 512)
 
 
 def bench_widths() -> list[int]:
@@ -24,7 +22,7 @@ def bench_widths() -> list[int]:
     return [int(width) for width in given.split(",")] if given else list(WIDTHS)
 
 
-class SideBySide(wiring.Component):
+class SideBySide(wiring.Component):  # type: ignore[misc]
     """Several blocks, each with its name in front of its ports: ``name__port``.
 
     Parameters
@@ -38,14 +36,14 @@ class SideBySide(wiring.Component):
         Clocks since the start. It also gives a combinational block a clock.
     """
 
-    def __init__(self, blocks: Mapping[str, wiring.Component]):
+    def __init__(self, blocks: Mapping[str, wiring.Component]) -> None:
         self.blocks = blocks
         super().__init__({
             "clocks": Out(32),
             **{name: Out(block.signature) for name, block in blocks.items()},
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         clocks = Signal(32)
         m.d.sync += clocks.eq(clocks + 1)

@@ -14,7 +14,8 @@ from cocotb import start_soon
 from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, Event, RisingEdge, SimTimeoutError, with_timeout
 
-CLOCK_NS = 4
+from espnic.sim.clocks import CLOCK_NS
+
 RESET_CLOCKS = 4
 LIMIT_CLOCKS = 20_000
 """A wait fails when nothing has moved for this many clocks."""

@@ -1,6 +1,5 @@
 """Verilator and Icarus: how each is built and run, on cocotb-test's classes."""
 
-import contextlib
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -19,6 +18,7 @@ from typing import Any
 import cocotb_test.simulator
 
 from espnic.sim.build.netlist import Netlist
+from espnic.sim.build.processes import SIMULATIONS
 from espnic.sim.problem import MissingTool, SimulationError
 
 TIMESCALE = "1ns/1ns"
@@ -83,39 +83,10 @@ def digest(parts: Iterable[str]) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
-_running: set[subprocess.Popen] = set()
-
-
-def end_running() -> None:
-    """End all that ``execute_logged`` has running, in any thread, and what that has started."""
-    for process in tuple(_running):
-        _end(process)
-
-
-def _end(process: subprocess.Popen) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
-
-def _call(command: list[str], **settings: Any) -> int | str:
-    """Exit code of a command, or what else became of it; it ends whatever happens here."""
-    process = subprocess.Popen(command, start_new_session=True, **settings)
-    _running.add(process)
-    try:
-        return process.wait(RUN_LIMIT_SECONDS)
-    except subprocess.TimeoutExpired:
-        return f"no end after {RUN_LIMIT_SECONDS} s"
-    finally:
-        _running.discard(process)
-        if process.poll() is None:
-            _end(process)
-
-
-class Logged(cocotb_test.simulator.Simulator):
+class Logged(cocotb_test.simulator.Simulator):  # type: ignore[misc]
     """Sends a command's output to a file, and leaves the signal handlers as they were."""
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, self.old_sigint_h)
@@ -128,10 +99,10 @@ class Logged(cocotb_test.simulator.Simulator):
         with log.open("ab") as output:
             output.write((" ".join(command) + "\n").encode())
             output.flush()
-            failure = _call(command, cwd=self.work_dir, env=environment,
-                            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
-        if failure:
-            raise SimulationError(f"{Path(command[0]).name} failed ({failure})\n{tail(log)}")
+            ended = SIMULATIONS.run(command, RUN_LIMIT_SECONDS, cwd=self.work_dir, env=environment,
+                                    stdout=output, stderr=subprocess.STDOUT)
+        if ended.failure:
+            raise SimulationError(f"{Path(command[0]).name} failed ({ended.failure})\n{tail(log)}")
 
     def build_commands(self) -> list[list[str]]:
         """The commands that build the simulation, in order."""
@@ -142,13 +113,13 @@ class Logged(cocotb_test.simulator.Simulator):
         raise NotImplementedError
 
 
-class Verilator(Logged, cocotb_test.simulator.Verilator):
+class Verilator(Logged, cocotb_test.simulator.Verilator):  # type: ignore[misc]
     def build_commands(self) -> list[list[str]]:
         # The class looks for the driver on the PATH of this process.
         path = os.environ["PATH"]
         os.environ["PATH"] = f"{_verilator_package() / 'bin'}{os.pathsep}{path}"
         try:
-            commands = super().build_command()
+            commands: list[list[str]] = super().build_command()
         finally:
             os.environ["PATH"] = path
         # With every signal public the simulation runs at a third of its speed.
@@ -159,12 +130,13 @@ class Verilator(Logged, cocotb_test.simulator.Verilator):
         return [str(Path(self.sim_dir) / self.toplevel_module)]
 
 
-class Icarus(Logged, cocotb_test.simulator.Icarus):
+class Icarus(Logged, cocotb_test.simulator.Icarus):  # type: ignore[misc]
     def build_commands(self) -> list[list[str]]:
         return [super().compile_command()]
 
     def simulation_command(self) -> list[str]:
-        return super().run_command()
+        command: list[str] = super().run_command()
+        return command
 
 
 SIMULATORS = {"verilator": Verilator, "icarus": Icarus}
@@ -203,13 +175,12 @@ def link_verilated(directory: Path, source: Path, program: Path) -> None:
     """Link the model of a Verilator build with a C++ main of its own, without cocotb."""
     package = _verilator_package()
     objects = [str(directory / "Vtop__ALL.a"), *map(str, sorted(directory.glob("verilated*.o")))]
-    result = subprocess.run(
+    ended = SIMULATIONS.run(
         ["g++", "-O1", "-std=gnu++17", f"-I{directory}", f"-I{package}/include",
          f"-I{package}/include/vltstd", str(source), *objects, "-pthread", "-latomic",
-         "-o", str(program)],
-        capture_output=True, text=True, check=False)
-    if result.returncode:
-        raise SimulationError(f"g++ failed on {source.name}\n{result.stderr}")
+         "-o", str(program)], RUN_LIMIT_SECONDS)
+    if ended.failure:
+        raise SimulationError(f"g++ failed on {source.name} ({ended.failure})\n{ended.errors}")
 
 
 def _build_icarus(netlist: Netlist, directory: Path) -> None:
@@ -259,7 +230,7 @@ def _versions() -> tuple[str, ...]:
         for package in ("cocotb", "cocotb-test", "verilator")
     ]
     tools = [
-        subprocess.run([tool, option], capture_output=True, text=True, check=False).stdout
+        SIMULATIONS.run([tool, option]).output
         for tool, option in (("g++", "--version"), ("iverilog", "-V"))
         if shutil.which(tool)
     ]

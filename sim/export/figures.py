@@ -86,9 +86,9 @@ class Area:
 def area(block: str, width: int | None) -> Area | None:
     """What a block takes; ``width`` None for one that does not depend on it.
 
-    The engine has all parts and ``sim.rig.engine.SAS`` SAs: other numbers change its block RAM
-    and little else. Where a block was synthesised both ways it is the larger area. None: not
-    measured.
+    The engine has all parts and ``model.interface.features.SAS`` SAs: other numbers change its
+    block RAM and little else. Where a block was synthesised both ways it is the larger area.
+    None: not measured.
     """
     wanted = block, "–" if width is None else str(width), AREA_TARGET
     found = [_cells(line) for line in AREA.read_text().splitlines()] if AREA.is_file() else []

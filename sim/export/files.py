@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
 
-from espnic.model.interface.features import Features
+from espnic.model.interface.features import SAS, Features
 from espnic.model.interface.layouts import RX_COMPLETION, TX_DESCRIPTOR
 from espnic.sim.build.netlist import Netlist
 from espnic.sim.export import figures
@@ -15,7 +15,6 @@ from espnic.sim.export.presets import PRESETS
 from espnic.sim.export.ram_bits import ram_bits
 from espnic.sim.files import PROJECT
 from espnic.sim.registers import documents
-from espnic.sim.rig.engine import SAS
 
 TOP = "engine"
 EXAMPLE = "engine_example"

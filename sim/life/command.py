@@ -20,7 +20,8 @@ from espnic.sim.build.simulators import require_tools
 from espnic.sim.life.model_ports import ModelPorts
 from espnic.sim.life.story import Entry, Story
 from espnic.sim.problem import InputError, Mismatch, SimulationError
-from espnic.sim.rig.engine import SIMULATED_SAS, Options, build_engine
+from espnic.sim.rig.engine import Options, build_engine
+from espnic.sim.traffic.steps import SIMULATED_SAS
 
 MODULE = "espnic.sim.life.story_bench"
 MODEL_TURNS = (8, 17)

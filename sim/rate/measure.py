@@ -24,10 +24,10 @@ from espnic.model.net import gso, ip
 from espnic.model.sa.sa import SecurityAssociation
 from espnic.sim.problem import SimulationError
 from espnic.sim.rig.bare import play_bare
-from espnic.sim.rig.engine import SIMULATED_SAS, Options, build_engine
+from espnic.sim.rig.engine import Options, build_engine
 from espnic.sim.rig.runs import EngineRig, Load, Passage, Played, play
 from espnic.sim.rig.sa_tables import table_files
-from espnic.sim.traffic.steps import RxFrame, TxFrame
+from espnic.sim.traffic.steps import SIMULATED_SAS, RxFrame, TxFrame
 
 SIZES = (64, 128, 256, 512, 1024, 1500, 4096, 9000)
 IMIX_NAME = "IMIX"
@@ -36,7 +36,6 @@ IMIX = (64,) * 7 + (570,) * 4 + (1500,)
 RANDOM_SIZES = (64, 1500)
 """Least and greatest of the random sizes."""
 SA_COUNTS = (1, 1024, 16384)
-CLOCKS_MHZ = {128: 312.5, 256: 312.5, 512: 250.0}
 ETHERNET_GBPS = (10, 25, 40, 100)
 ETHERNET_OVERHEAD_BYTES = 24
 """Preamble, FCS and gap of a frame on the wire."""

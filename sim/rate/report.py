@@ -12,6 +12,7 @@ from rich.table import Table
 
 from espnic.model.interface.features import WIDTHS
 from espnic.sim.build.simulators import require_tools
+from espnic.sim.clocks import CLOCKS_MHZ
 from espnic.sim.files import replacing
 from espnic.sim.problem import InputError
 from espnic.sim.rate import lso as rate_lso
@@ -74,7 +75,7 @@ def bench(request: Request, console: Console) -> None:
     packets: list[Row] = []
     bursts: list[BurstRow] = []
     for width in request.widths:
-        mhz = request.clock_mhz or rate.CLOCKS_MHZ[width]
+        mhz = request.clock_mhz or CLOCKS_MHZ[width]
         found = _measure_width(request, width, mhz, console)
         console.print(_table(width, mhz, found.packets), highlight=False)
         console.print(_burst_table(width, mhz, found.bursts), highlight=False)

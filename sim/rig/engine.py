@@ -1,32 +1,26 @@
 """The RTL taking steps: build the engine, replay the steps in a simulator, gather the outcome."""
 
-import hashlib
-import importlib.metadata
-import json
 import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from amaranth.lib import wiring
 
 from espnic.model.interface.features import ALL, Features
 from espnic.model.interface.layouts import RX_COMPLETION
-from espnic.sim.build.builds import build, cache_directory, locked
-from espnic.sim.build.netlist import Netlist, elaborate
-from espnic.sim.build.simulators import end_running
-from espnic.sim.files import PROJECT, replacing
+from espnic.sim.build.builds import build, cache_directory
+from espnic.sim.build.kept_netlists import kept_netlist
+from espnic.sim.build.netlist import Netlist
+from espnic.sim.build.processes import SIMULATIONS
 from espnic.sim.rig.design import engine_rig, sides_of
-from espnic.sim.rig.runs import PROBABILITIES, SIDES, EngineRig, Load, Session, run_loads
-from espnic.sim.rig.taps import TAP_NAMES, Observed, outcome_of
-from espnic.sim.traffic.steps import Command, Outcome, RxFrame, Step, TxFrame
+from espnic.sim.rig.runs import PROBABILITIES, EngineRig, Load, Session, run_loads
+from espnic.sim.rig.taps import SIDES, TAP_NAMES, Observed, outcome_of
+from espnic.sim.traffic.steps import SIMULATED_SAS, Command, Outcome, RxFrame, Step, TxFrame
 
-SAS = 1024
-"""Places in each SA table of an engine, unless said otherwise."""
-SIMULATED_SAS = 2 * SAS
-"""Those of the engine in most simulations: room for 1,024 SAs, for handle 0 has none."""
 PROGRESS_SECONDS = 0.2
 
 
@@ -68,22 +62,6 @@ def engine_netlist(features: Features, taps: bool) -> Netlist:
     return kept_netlist("engine", f"{features} {taps}", make)
 
 
-def kept_netlist(name: str, parameters: str, make: Callable[[], wiring.Component]) -> Netlist:
-    """Netlist of the component that ``make`` gives, its top module called ``name``.
-
-    It is kept under a hash of the sources and of ``parameters``, on which ``make`` depends.
-    """
-    kept = cache_directory() / f"{name}-{_source_hash(parameters)}.json"
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    with locked(kept.with_suffix(".lock")):
-        if not kept.is_file():
-            netlist = elaborate(make(), name)
-            with replacing(kept) as partial:
-                partial.write_text(json.dumps(asdict(netlist)))
-    parts = json.loads(kept.read_text())
-    return Netlist(parts["top"], parts["text"], tuple(parts["inputs"]), tuple(parts["outputs"]))
-
-
 def build_engine(options: Options, sas: int = SIMULATED_SAS, parts: Features = ALL) -> EngineRig:
     """Build the engine in its rig, or take a build made before.
 
@@ -112,7 +90,7 @@ def replay(
                 simulation.join(PROGRESS_SECONDS)
                 progress(_done(folder / "progress"))
         except BaseException:
-            end_running()
+            SIMULATIONS.end()
             simulation.join()
             raise
         session = simulation.result()
@@ -129,7 +107,7 @@ def loads_of(steps: Sequence[Step], stall: float) -> list[Load]:
     loads: list[Load] = []
     parts = round(stall * PROBABILITIES)
     commands: list[dict[str, int]] = []
-    frames: dict[str, list] = {side: [] for side in SIDES}
+    frames: dict[str, list[Any]] = {side: [] for side in SIDES}
 
     def end_load() -> None:
         loads.append(Load(tuple(frames["tx"]), tuple(frames["rx"]), None, tuple(commands),
@@ -197,21 +175,3 @@ def _done(path: Path) -> int:
         return int(path.read_text())
     except (OSError, ValueError):  # not yet there, or just being written
         return 0
-
-
-def _sources() -> bytes:
-    digest = hashlib.sha256(importlib.metadata.version("amaranth").encode())
-    sources = [path for folder in ("hdl", "model") for path in (PROJECT / folder).rglob("*.py")]
-    for source in (*sorted(sources), PROJECT / "sim" / "build" / "netlist.py"):
-        # The whole path, and lengths: files that change names or places are other sources.
-        for part in (str(source.relative_to(PROJECT)).encode(), source.read_bytes()):
-            digest.update(len(part).to_bytes(8, "big") + part)
-    return digest.digest()
-
-
-_SOURCES = _sources()
-"""As they are when they are loaded: later changes must not be taken for what was elaborated."""
-
-
-def _source_hash(parameters: str) -> str:
-    return hashlib.sha256(_SOURCES + parameters.encode()).hexdigest()[:16]

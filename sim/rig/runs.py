@@ -12,11 +12,10 @@ from espnic.model.interface.layouts import RX_COMPLETION, TX_DESCRIPTOR
 from espnic.sim.build.builds import Build, Run, cache_directory, run
 from espnic.sim.problem import SimulationError
 from espnic.sim.rig.design import sweep_clocks
-from espnic.sim.rig.taps import tap_names
+from espnic.sim.rig.taps import SIDES, tap_names
 from espnic.sim.traffic.steps import Received, RxFrame, TxFrame
 
-MODULE = "espnic.sim.rig.run_bench"
-SIDES = ("tx", "rx")
+MODULE = "espnic.sim.rig.runs_cocotb"
 PROBABILITIES = 256
 """``Load.gap`` and ``Load.stall`` are counted in parts of this."""
 _NULL = b"\xA5"

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cocotb
 from amaranth.lib import wiring
@@ -21,11 +22,11 @@ from espnic.model.interface.layouts import SA_COMMAND
 from espnic.model.sa.sa import SecurityAssociation, command_values
 from espnic.sim.agents.stream import start_clock_and_reset
 from espnic.sim.build.builds import build, cache_directory, locked, run
+from espnic.sim.build.kept_netlists import kept_netlist
 from espnic.sim.build.netlist import Netlist
 from espnic.sim.build.simulators import digest
 from espnic.sim.problem import SimulationError
 from espnic.sim.rig.design import sweep_clocks, table_rig
-from espnic.sim.rig.engine import kept_netlist
 
 MODULE = "espnic.sim.rig.sa_tables"
 
@@ -59,7 +60,7 @@ def table_files(width: int, size: int, sas: Sequence[SecurityAssociation]) -> Pa
 
 
 @cocotb.test()
-async def fill(dut):
+async def fill(dut: Any) -> None:
     """Give the commands of the folder, wait for the files."""
     os.chdir(os.environ["ESPNIC_TABLE"])
     commands = int(os.environ["ESPNIC_COMMANDS"])

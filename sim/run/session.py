@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -17,19 +18,20 @@ from espnic.model.host.stack import Receiver
 from espnic.model.interface.codes import SaDirection, SaOperation, SaResult
 from espnic.model.interface.features import WIDTHS, Features
 from espnic.model.sa.sa import SecurityAssociation, command_values
-from espnic.sim.build.simulators import require_tools
 from espnic.sim.capture import archive, handoff
 from espnic.sim.capture.handoff import HandedOff
 from espnic.sim.capture.pcap import read_capture
+from espnic.sim.files import make_folder
 from espnic.sim.problem import CaptureError, InputError, Mismatch
-from espnic.sim.rig import engine as rtl
-from espnic.sim.rig.engine import Options, Replay
 from espnic.sim.run import report
 from espnic.sim.run.compare import compare_outcomes
 from espnic.sim.traffic import golden
 from espnic.sim.traffic import plan as traffic
 from espnic.sim.traffic.plan import Plan
-from espnic.sim.traffic.steps import Outcome, Received
+from espnic.sim.traffic.steps import SIMULATED_SAS, Outcome, Received
+
+if TYPE_CHECKING:
+    from espnic.sim.rig.engine import Options, Replay
 
 Lines = list[tuple[str, str]]
 STALL_MAX = 0.9
@@ -73,12 +75,15 @@ class Job:
         ]
 
 
-def run(request: Request, options: Options, console: Console) -> None:
+def run(request: Request, options: "Options", console: Console) -> None:
     """Replay through RTL and model, write all results, print a summary.
 
     Raises ``Mismatch`` when anything differs, and what ``sim.problem`` lists for
     input that cannot be used.
     """
+    # Imported here: the model alone needs no simulator, nor what drives one.
+    from espnic.sim.rig import engine as rtl
+
     _check_options(options)
     job = _prepare(request)
     with console.status(f"Building the engine for {options.simulator}, {options.width} bits"):
@@ -115,7 +120,9 @@ def run_model(request: Request, console: Console) -> None:
     ])
 
 
-def _check_options(options: Options) -> None:
+def _check_options(options: "Options") -> None:
+    from espnic.sim.build.simulators import require_tools
+
     if options.width not in WIDTHS:
         widths = ", ".join(map(str, WIDTHS))
         raise InputError(f"--width {options.width}: expected one of {widths}")
@@ -133,15 +140,15 @@ def _prepare(request: Request) -> Job:
     if request.sa is None:
         return _prepare_handoff(path, request.output)
     file = safile.load(request.sa)
-    if len(file.sas) >= rtl.SIMULATED_SAS:
-        raise InputError(f"{request.sa}: {len(file.sas)} SAs, "
-                         f"expected {rtl.SIMULATED_SAS - 1} at most")
+    if len(file.sas) >= SIMULATED_SAS:
+        raise InputError(
+            f"{request.sa}: {len(file.sas)} SAs, expected {SIMULATED_SAS - 1} at most")
     capture = read_capture(path)
     sas, salts = file.sas, []
     if request.rx:
         if not capture.ethernet:
             raise CaptureError(f"{path}: link type raw IP, expected Ethernet for --rx")
-        plan = traffic.plan_receive(capture.packets, sas, rtl.SIMULATED_SAS)
+        plan = traffic.plan_receive(capture.packets, sas, SIMULATED_SAS)
     else:
         sas = traffic.with_seqiv_salts(sas, request.seed)
         salts = [
@@ -152,7 +159,7 @@ def _prepare(request: Request) -> Job:
         if not sas:
             refused = file.unsupported[0]
             raise InputError(f"{request.sa}: no SA to send with; {refused.name}: {refused.reason}")
-        plan = traffic.plan_transmit(capture, sas, rtl.SIMULATED_SAS)
+        plan = traffic.plan_transmit(capture, sas, SIMULATED_SAS)
         if len(plan.kept_back) == len(capture.packets):
             raise InputError(f"{path}: {plan.kept_back[0]}, expected packets for {request.sa}")
     make_folder(request.output)
@@ -164,24 +171,13 @@ def _prepare_handoff(path: Path, output: Path) -> Job:
     if not capture.handed_off:
         raise CaptureError(f"{path}: no rows handoff, expected a capture of what Linux hands down")
     plan = traffic.plan_handoff(
-        capture.sas, [row.request for row in capture.handed_off], rtl.SIMULATED_SAS)
+        capture.sas, [row.request for row in capture.handed_off], SIMULATED_SAS)
     make_folder(output)
     return Job(False, path, output, capture.sas, (), [], plan, capture.handed_off)
 
 
-def make_folder(path: Path) -> None:
-    """Make the folder, and see that it can be written to; else raise ``InputError``."""
-    probe = path / ".espnic"
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}, expected a folder to write to") from None
-
-
 @contextmanager
-def _progress(console: Console, frames: int) -> Iterator:
+def _progress(console: Console, frames: int) -> Iterator[Any]:
     columns = (TextColumn("Simulating"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("", total=frames)
@@ -195,7 +191,7 @@ def _with_frames_in_flight(job: Job, in_flight: list[int]) -> Job:
     """
     if not any(sa.esn and sa.device_window for sa in job.sas):
         return job
-    outcome = golden.run_model(job.plan.steps, Features(sas=rtl.SIMULATED_SAS), in_flight)
+    outcome = golden.run_model(job.plan.steps, Features(sas=SIMULATED_SAS), in_flight)
     return replace(job, plan=replace(job.plan, outcome=outcome))
 
 
@@ -213,7 +209,7 @@ def _write_results(job: Job, outcomes: dict[str, Outcome]) -> None:
         report.write_trace(job.output, name, outcome.trace)
 
 
-def _judge(job: Job, replay: Replay) -> None:
+def _judge(job: Job, replay: "Replay") -> None:
     difference = compare_outcomes(replay.outcome, job.plan.outcome)
     files = f"see rtl.trace.jsonl and model.trace.jsonl (.pcapng for Wireshark) in {job.output}"
     if replay.problem is not None:
@@ -242,7 +238,7 @@ def _sa_lines(job: Job) -> Lines:
     return lines
 
 
-def _speed_lines(job: Job, replay: Replay, seconds: float) -> Lines:
+def _speed_lines(job: Job, replay: "Replay", seconds: float) -> Lines:
     if not replay.clocks:
         return []
     packets = len(job.frames)
@@ -284,7 +280,7 @@ def _delivered_lines(job: Job, outcome: Outcome) -> Lines:
 
 def _opened_lines(job: Job, outcome: Outcome) -> Lines:
     """A peer receives the wire frames with the same SAs."""
-    peer = Device(Features(sas=rtl.SIMULATED_SAS))
+    peer = Device(Features(sas=SIMULATED_SAS))
     for handle, sa in enumerate(job.sas, start=1):
         peer.command(command_values(SaOperation.ADD, SaDirection.RX, handle, sa))
     received = [peer.receive(frame) for frame in outcome.sent]

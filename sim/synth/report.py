@@ -216,8 +216,7 @@ def memory(width: int) -> tuple[float, float, int, int]:
     from espnic.hdl.sa.replay_windows import window_bits
     from espnic.hdl.sa.store import ram_bits_per_sa
     from espnic.hdl.tx.path import SUPER_STORE_BYTES
-    from espnic.model.interface.features import Features
-    from espnic.sim.rig.engine import SAS
+    from espnic.model.interface.features import SAS, Features
 
     beat_bits = beat(width).size
     return (
@@ -320,8 +319,7 @@ they came and one for their plaintext; on transmit one for frames as they came, 
 
 def markdown(rows: Sequence[Row]) -> str:
     """The text of docs/area.md."""
-    from espnic.model.interface.features import WIDTHS
-    from espnic.sim.rig.engine import SAS
+    from espnic.model.interface.features import SAS, WIDTHS
 
     commands = synth.COMMANDS | {
         f"{target}_kept": command for target, command in synth.KEPT_COMMANDS.items()}

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from espnic.model.device.device import Device, RxResult, TxResult
+from espnic.model.device.device import Device, RxResult, Trace, TxResult
 from espnic.model.interface.codes import SaResult
 from espnic.model.interface.features import Features
 from espnic.model.trace import TraceRecord
@@ -44,7 +44,7 @@ class Golden:
         self.outcome.sent += result.frames
         return result
 
-    def _record(self, side: str, trace: list) -> None:
+    def _record(self, side: str, trace: Trace) -> None:
         self._packets[side] += 1
         number = self._packets[side]
         self.outcome.trace += [TraceRecord(number, point, fields) for point, fields in trace]

@@ -6,7 +6,12 @@ The golden model and the RTL take the same steps and give outcomes of the same f
 from dataclasses import dataclass, field
 
 from espnic.model.interface.codes import SaResult
+from espnic.model.interface.features import SAS
 from espnic.model.trace import TraceRecord
+
+SIMULATED_SAS = 2 * SAS
+"""Size of each SA table of the engine in most simulations: room for 1,024 SAs, for handle 0 has
+none."""
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,14 @@ from cocotbext.axi import AxiLiteBus, AxiLiteMaster
 
 from espnic.model.linux.bus import RegisterError
 from espnic.sim.agents.axi_lite import Driver
-from espnic.sim.agents.stream import CLOCK_NS, LIMIT_CLOCKS, start_clock_and_reset
+from espnic.sim.agents.stream import LIMIT_CLOCKS, start_clock_and_reset
+from espnic.sim.clocks import CLOCK_NS
 
 PROGRESS_NS = 20_000
 
 
 @cocotb.test()
-async def play_loads(dut):
+async def play_loads(dut: Any) -> None:
     """Run the loads of the job. Judges nothing: that is for whoever reads what came of them."""
     job = json.loads(os.environ["ESPNIC_JOB"])
     await start_clock_and_reset(dut)
