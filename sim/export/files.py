@@ -1,10 +1,9 @@
 """The files beside the Verilog of the engine: for tools, for software, for people."""
 
+import importlib.metadata
 import json
-import tomllib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
 from typing import Any
 
 from espnic.model.interface.features import SAS, Features
@@ -13,7 +12,6 @@ from espnic.sim.build.netlist import Netlist
 from espnic.sim.export import figures
 from espnic.sim.export.presets import PRESETS
 from espnic.sim.export.ram_bits import ram_bits
-from espnic.sim.files import PROJECT
 from espnic.sim.registers import documents
 
 TOP = "engine"
@@ -46,7 +44,7 @@ class Chosen:
 
 
 def package(netlist: Netlist, ports: Sequence[dict[str, Any]], chosen: Chosen) -> dict[str, str]:
-    """Text of each file by its name; it depends on the arguments and docs/ alone."""
+    """Text of each file by its name; it depends on the arguments and the measured figures alone."""
     summary = _summary(netlist, ports, chosen)
     return {
         f"{TOP}.v": f"// espnic {_version()}: {_in_words(chosen.features)}\n{netlist.text}",
@@ -60,9 +58,8 @@ def package(netlist: Netlist, ports: Sequence[dict[str, Any]], chosen: Chosen) -
     }
 
 
-@cache
 def _version() -> str:
-    return tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["version"]
+    return importlib.metadata.version("espnic")
 
 
 def _in_words(features: Features) -> str:

@@ -15,7 +15,8 @@ from espnic.model.device.register_file import RegisterFile
 from espnic.model.interface.features import WIDTHS, Features
 from espnic.model.linux.bus import ModelRegisters
 from espnic.model.linux.bus import run as run_coroutine
-from espnic.sim.build.builds import cache_directory, run
+from espnic.sim.build.builds import run
+from espnic.sim.build.cache import cache_directory
 from espnic.sim.build.simulators import require_tools
 from espnic.sim.life.model_ports import ModelPorts
 from espnic.sim.life.story import Entry, Story

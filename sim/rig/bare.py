@@ -3,7 +3,7 @@
 import tempfile
 from pathlib import Path
 
-from espnic.sim.build.builds import cache_directory, locked
+from espnic.sim.build.cache import cache_directory, locked
 from espnic.sim.build.processes import SIMULATIONS
 from espnic.sim.build.simulators import RUN_LIMIT_SECONDS, link_verilated
 from espnic.sim.problem import SimulationError

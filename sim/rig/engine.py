@@ -12,7 +12,8 @@ from amaranth.lib import wiring
 
 from espnic.model.interface.features import ALL, Features
 from espnic.model.interface.layouts import RX_COMPLETION
-from espnic.sim.build.builds import build, cache_directory
+from espnic.sim.build.builds import build
+from espnic.sim.build.cache import cache_directory
 from espnic.sim.build.kept_netlists import kept_netlist
 from espnic.sim.build.netlist import Netlist
 from espnic.sim.build.processes import SIMULATIONS

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from espnic.model.device import segment
 from espnic.model.interface.layouts import RX_COMPLETION, TX_DESCRIPTOR
-from espnic.sim.build.builds import Build, Run, cache_directory, run
+from espnic.sim.build.builds import Build, Run, run
+from espnic.sim.build.cache import cache_directory
 from espnic.sim.problem import SimulationError
 from espnic.sim.rig.design import sweep_clocks
 from espnic.sim.rig.taps import SIDES, tap_names

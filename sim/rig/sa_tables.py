@@ -21,7 +21,8 @@ from espnic.model.interface.features import ALL
 from espnic.model.interface.layouts import SA_COMMAND
 from espnic.model.sa.sa import SecurityAssociation, command_values
 from espnic.sim.agents.stream import start_clock_and_reset
-from espnic.sim.build.builds import build, cache_directory, locked, run
+from espnic.sim.build.builds import build, run
+from espnic.sim.build.cache import cache_directory, locked
 from espnic.sim.build.kept_netlists import kept_netlist
 from espnic.sim.build.netlist import Netlist
 from espnic.sim.build.simulators import digest

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from espnic.model.interface.features import WIDTHS
-from espnic.sim.build.builds import cache_directory, locked
+from espnic.sim.build.cache import cache_directory, locked
 from espnic.sim.build.kept_netlists import kept_netlist
 from espnic.sim.build.netlist import Netlist
 from espnic.sim.build.processes import Children

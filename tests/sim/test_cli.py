@@ -446,7 +446,7 @@ def test_missing_simulator(refused, tmp_path, monkeypatch):
     def missing(simulator):
         raise MissingTool(f"simulator {simulator}: g++ not found; run make setup")
 
-    monkeypatch.setattr("espnic.sim.run.session.require_tools", missing)
+    monkeypatch.setattr("espnic.sim.build.simulators.require_tools", missing)
     options = ("--rx", CAPTURE, "--sa", SA_FILE, "-o", tmp_path)
     assert "g++ not found" in refused("run", *options)
 
