@@ -1,4 +1,4 @@
-"""Where the project lies; folders to write to; files of which a reader never sees a half."""
+"""Place of the project; folders to write to; files of which a reader never sees a half."""
 
 import contextlib
 from collections.abc import Iterator

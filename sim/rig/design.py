@@ -16,7 +16,7 @@ from espnic.sim.rig.taps import SIDES, tap_names
 
 SOURCE = Path(__file__).with_name("rig.v")
 DESIGN = "inner"
-"""Instance name of what the rig is around."""
+"""Instance name of the design in its rig."""
 
 _IDLE = {
     "table_key": f" = {TABLE_KEY_BITS}'h{TABLE_KEY_DEFAULT:x}",
@@ -25,7 +25,7 @@ _IDLE = {
     "window_query__payload": " = 0", "window_query__valid": " = 0",
     "window_answer__ready": " = 0", "received": " = 0",
 }
-"""What drives those inputs of the SA table that no command comes through."""
+"""Values of the inputs of the SA table that carry no command."""
 
 _LEAVES = {
     "tx": (TX_VERDICT, f"<= {int(TxStatus.BYPASSED)}"),
@@ -37,7 +37,7 @@ _SWEEP_MARGIN = 16
 
 @dataclass(frozen=True)
 class Rig:
-    """A netlist to build, and the memories of the SA table that ``load`` or ``done`` moves."""
+    """A netlist to build, and the memories of the SA table that it reads from files or writes."""
 
     netlist: Netlist
     memories: tuple[str, ...]
@@ -57,12 +57,12 @@ def sweep_clocks(size: int) -> int:
 def engine_rig(engine: Netlist) -> Rig:
     """The engine, built with taps, with players and recorders beside the ports of its streams.
 
-    All ports of the engine but the taps stay. Ports besides: ``played`` takes the streams
-    from the ports and gives them to the players and recorders. ``start`` begins a run, when
+    All ports of the engine but the taps stay. Further ports: ``played`` connects the streams
+    to the players and recorders instead of the ports. ``start`` begins a run, when
     ``tx.play`` and ``rx.play`` are in the folder, with ``tx_frames`` and ``rx_frames`` frames;
     ``judged`` counts how many of them have a verdict; ``done`` rises when all have one and
     those that leave have left, or, with ``stuck``, when nothing moves any more. ``gap`` and
-    ``stall``: probabilities in 1/256. ``load`` reads the memories of the SA table from files.
+    ``stall`` are probabilities in 1/256. ``load`` reads the memories of the SA table from files.
     ``tx_gaps`` and ``rx_gaps`` count the clocks in which an output had no beat within a frame.
     A direction that the engine lacks has no files; its counts are 0.
     """
@@ -96,8 +96,8 @@ def engine_rig(engine: Netlist) -> Rig:
 def table_rig(table: Netlist) -> Rig:
     """The SA table, with a player of commands from ``commands.play``.
 
-    Ports besides: ``start``; ``commands`` says how many there are; ``done`` rises when
-    all have been answered, and the memories of the table are in their files two clocks later.
+    Further ports: ``start``; ``commands``, the number of commands; ``done`` rises when all
+    have been answered, and the memories of the table are in their files two clocks later.
     ``refused`` counts the answers other than OK.
     """
     paths = _memories(table, "")
@@ -199,7 +199,7 @@ def _tap(engine: Netlist, name: str) -> str:
 
 
 def _played_streams(engine: Netlist) -> dict[str, str]:
-    """What drives the engine's stream inputs."""
+    """Expression that drives each stream input of the engine."""
     drivers = {}
     for side in sides_of(engine):
         for name in _signals(engine, f"s_axis_{side}"):
@@ -211,7 +211,7 @@ def _played_streams(engine: Netlist) -> dict[str, str]:
 
 
 def _signals(engine: Netlist, port: str) -> list[str]:
-    """Signals of a stream that go with it, without ``tready``."""
+    """Signals of a stream that run in its direction: all that it has but ``tready``."""
     return [name for name in ("tdata", "tkeep", "tlast", "tvalid", "tuser")
             if f"{port}_{name}" in engine.ports]
 
@@ -226,7 +226,7 @@ def _connections(pins: dict[str, str]) -> str:
 
 
 def _instance(design: Netlist, drivers: dict[str, str] | None = None) -> str:
-    """The design; what ``drivers`` does not name is wired by its name."""
+    """Instance of the design; a port that ``drivers`` lacks is wired to its own name."""
     pins = {name: name for name in design.ports} | (drivers or {})
     ports = ",\n    ".join(f".{name}({wire})" for name, wire in pins.items())
     return f"  {design.top} {DESIGN} (\n    {ports});\n"
@@ -238,7 +238,7 @@ def _move(signal: str, task: str, paths: dict[str, str]) -> str:
 
 
 def _memories(netlist: Netlist, instance: str) -> dict[str, str]:
-    """Hierarchical path of each memory of the SA table, by a file name that goes for both rigs.
+    """Hierarchical path of each memory of the SA table, by a file name that both rigs share.
 
     The table's own memories lie in its ``lookup``, ``rx``, ``tx`` and ``windows``; those of the
     table key circuit are constants.

@@ -1,4 +1,4 @@
-"""The RTL taking steps: build the engine, replay the steps in a simulator, gather the outcome."""
+"""The RTL run on steps: build the engine, replay the steps in a simulator, gather the outcome."""
 
 import shutil
 import tempfile
@@ -27,28 +27,28 @@ PROGRESS_SECONDS = 0.2
 
 @dataclass(frozen=True)
 class Options:
-    """How to simulate the engine."""
+    """Options of a simulation of the engine."""
 
     width: int = 128
     """Bits of a beat, one of ``WIDTHS``."""
     simulator: str = "verilator"
     seed: int = 1
-    """Of the gaps and stalls."""
+    """Seed of gaps and stalls."""
     stall: float = 0.0
     """Probability of a stall, and of a gap, in each clock of each stream."""
 
 
 @dataclass(frozen=True)
 class Replay:
-    """What a replay gave."""
+    """Result of a replay."""
 
     outcome: Outcome
     clocks: int
-    """From the first beat in to the last beat out."""
+    """Clocks from the first beat in to the last beat out."""
     seconds: float
-    """Of processor time that the simulation took while frames moved."""
+    """Processor time of the simulation while frames moved."""
     problem: str | None
-    """Why the replay was given up, None when every frame came through."""
+    """Reason why the replay was given up; None when every frame came through."""
     log: Path
 
 
@@ -66,8 +66,8 @@ def engine_netlist(features: Features, taps: bool) -> Netlist:
 def build_engine(options: Options, sas: int = SIMULATED_SAS, parts: Features = ALL) -> EngineRig:
     """Build the engine in its rig, or take a build made before.
 
-    ``parts`` says what it has but for width and size. One such build does for everything
-    that is done with engines of its size.
+    ``parts`` are its features but for width and size. One such build serves all uses of an
+    engine of its size.
     """
     features = replace(parts, width=options.width, sas=sas)
     engine = engine_netlist(features, taps=True)
@@ -81,7 +81,7 @@ def replay(
     options: Options,
     progress: Callable[[int], None] = lambda _done: None,
 ) -> Replay:
-    """Let the RTL take the steps. ``progress`` is called with the frames judged so far."""
+    """Run the steps on the RTL; ``progress`` is called with the number of frames judged so far."""
     with tempfile.TemporaryDirectory(dir=cache_directory()) as name:
         folder = Path(name)
         simulation = _Simulation(rig, loads_of(steps, options.stall), folder, options.seed)
@@ -104,7 +104,7 @@ def replay(
 
 
 def loads_of(steps: Sequence[Step], stall: float) -> list[Load]:
-    """The steps as loads: a command behind a frame begins another."""
+    """The steps as loads; a command after a frame begins another load."""
     loads: list[Load] = []
     parts = round(stall * PROBABILITIES)
     commands: list[dict[str, int]] = []
@@ -131,7 +131,7 @@ def loads_of(steps: Sequence[Step], stall: float) -> list[Load]:
 
 
 class _Simulation(threading.Thread):
-    """A run in a thread, so that the main one can show how far it is."""
+    """A run in a thread of its own, so that the main thread can show its progress."""
 
     def __init__(self, rig: EngineRig, loads: Sequence[Load], folder: Path, seed: int) -> None:
         super().__init__(daemon=True)
@@ -145,14 +145,14 @@ class _Simulation(threading.Thread):
             self._error = error
 
     def result(self) -> Session:
-        """The finished run; raises whatever ended it early."""
+        """Result of the finished run; raises whatever ended it early."""
         if self._error is not None:
             raise self._error
         return self._session
 
 
 def observed(session: Session) -> Observed:
-    """What was seen in all loads together."""
+    """Observations of all loads together."""
     seen = Observed(taps={name: [] for name in TAP_NAMES}, counters=session.counters)
     for played in session.played:
         seen.results += played.results

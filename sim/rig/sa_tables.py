@@ -1,8 +1,8 @@
 """Contents of full SA tables, for simulations that have no time to add thousands of SAs.
 
-The commands go through the RTL of the table alone, which is a small part of the engine and
-runs a hundred times faster; then its memories are written to files that the rig of the whole
-engine reads.
+The commands go through the RTL of the table alone, which is a small part of the engine and runs
+a hundred times faster. Then its memories are written to files, which the rig of the whole engine
+reads.
 """
 
 import os
@@ -35,8 +35,8 @@ MODULE = "espnic.sim.rig.sa_tables"
 def table_files(width: int, size: int, sas: Sequence[SecurityAssociation]) -> Path:
     """Folder with the memories of an engine's SA table after the SAs were added.
 
-    They have the handles 1 and up, in both directions. ``width`` and ``size`` are those
-    of the engine. The folder is kept and made only once.
+    The SAs have handles 1 and up, in both directions. ``width`` and ``size`` are those of the
+    engine. The folder is kept, and made only once.
     """
     rig = table_rig(_table_netlist(width, size))
     lines = [_line(direction, handle, sa)
@@ -62,7 +62,7 @@ def table_files(width: int, size: int, sas: Sequence[SecurityAssociation]) -> Pa
 
 @cocotb.test()
 async def fill(dut: Any) -> None:
-    """Give the commands of the folder, wait for the files."""
+    """Give the commands of the folder, and wait for the files."""
     os.chdir(os.environ["ESPNIC_TABLE"])
     commands = int(os.environ["ESPNIC_COMMANDS"])
     await start_clock_and_reset(dut)
