@@ -15,9 +15,11 @@ from amaranth.lib.wiring import In, Out
 
 from espnic.sim.build import simulators
 from espnic.sim.build.builds import build, run, simulate
+from espnic.sim.build.cache import cache_directory
 from espnic.sim.build.netlist import elaborate, merge_equal_modules, shorten_contents
-from espnic.sim.problem import SimulationError
+from espnic.sim.problem import MissingTool, SimulationError
 from tests.support.bench_rom import ROM
+from tests.support.paths import PROJECT
 
 MODULE = "tests.support.bench_adder"
 
@@ -227,6 +229,24 @@ def test_missing_simulator_is_named(cache, monkeypatch):
     monkeypatch.setenv("PATH", str(cache))
     with pytest.raises(SimulationError, match="icarus: iverilog, vvp not found"):
         build(netlist(1), "icarus")
+
+
+def test_folder_with_a_blank_is_refused_for_verilator_alone(tmp_path, monkeypatch):
+    folder = tmp_path / "a blank"
+    monkeypatch.setenv("ESPNIC_BUILD", str(folder))
+    simulators.require_tools("icarus")
+    with pytest.raises(MissingTool) as caught:
+        simulators.require_tools("verilator")
+    assert str(caught.value) == (
+        f"simulator verilator: {folder}: expected a folder without blanks; set ESPNIC_BUILD to one")
+
+
+def test_cache_is_in_the_checkout_or_where_the_user_says(monkeypatch, tmp_path):
+    monkeypatch.delenv("ESPNIC_BUILD", raising=False)
+    assert cache_directory() == PROJECT / "build" / "sim"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ESPNIC_BUILD", "here")
+    assert cache_directory() == tmp_path / "here"
 
 
 def test_same_seed_repeats_and_another_differs(cache):
