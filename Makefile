@@ -18,11 +18,7 @@ life: setup
 
 # All documents and parts of documents that are made from the code.
 docs: setup
-	$(BIN)/python -m espnic.sim.registers.documents
-	$(BIN)/python -m espnic.sim.docs.tables
-	$(BIN)/python -m espnic.sim.docs.driver_steps
-	$(BIN)/python -m espnic.sim.docs.segmentation
-	$(BIN)/python -m espnic.sim.docs.timing
+	$(BIN)/python -m espnic.sim.docs
 
 # Style, types, and which room may import from which.
 lint: setup

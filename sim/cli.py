@@ -10,7 +10,7 @@ from rich.console import Console
 
 from espnic.model import trace
 from espnic.sim.problem import BAD_INPUT, Mismatch, SimulationError
-from espnic.sim.run import compare as check
+from espnic.sim.run.compare import describe
 
 app = typer.Typer(
     help="Inline IPsec ESP offload engine: RTL, golden model and cosimulation.",
@@ -18,24 +18,30 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-# The base of every complaint about arguments, whichever click it comes from.
 _ArgumentError: type[Exception] = typer.BadParameter.__mro__[2]
+"""Base class of every complaint about arguments, whichever click typer brings."""
 
 EXIT_MISMATCH = 1
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
 
 RxOption = Annotated[Path | None, typer.Option(
-    "--rx", help="Capture of Ethernet frames with ESP, as they come from the wire.")]
+    "--rx", help="Capture of Ethernet frames as they come from the wire; needs --sa.")]
 TxOption = Annotated[Path | None, typer.Option(
-    "--tx", help="Capture of clear packets, raw IP or Ethernet, as they come from the stack.")]
+    "--tx", help="Capture of clear packets, raw IP or Ethernet, to be sealed; needs --sa.")]
 SaOption = Annotated[Path | None, typer.Option(
-    "--sa", help="SA file, JSON; captures/README.md has its fields.")]
+    "--sa", help="JSON file with the SAs; captures/README.md describes it.")]
 HandoffOption = Annotated[Path | None, typer.Option(
-    "--handoff", help="JSON of frames that Linux handed an offload device; has its own SAs.")]
-OutputOption = Annotated[Path, typer.Option("-o", "--output", help="Folder for all results.")]
+    "--handoff", help="JSON file of what Linux handed an offload device; it has the SAs.")]
+OutputOption = Annotated[Path, typer.Option(
+    "-o", "--output", help="Folder for the results; it is made if it is not there.")]
 WidthOption = Annotated[int, typer.Option(help="Bits of a beat: 128, 256 or 512.")]
-SeedOption = Annotated[int, typer.Option(help="Seed of stalls and of random salts.")]
+WidthsOption = Annotated[list[int] | None, typer.Option(
+    "--width",
+    help="Bits of a beat: 128, 256 or 512; may be given more than once. Default: all three.")]
+SimulatorOption = Annotated[str, typer.Option(help="Simulator: verilator or icarus.")]
+StallOption = Annotated[float, typer.Option(
+    help="Probability of a stall in each clock of each stream, 0 to 0.9.")]
 
 
 @app.command("run", short_help="Replay a capture through RTL and model, and compare.")
@@ -46,12 +52,16 @@ def run_command(
     sa: SaOption = None,
     handoff: HandoffOption = None,
     width: WidthOption = 128,
-    simulator: Annotated[str, typer.Option(help="verilator or icarus.")] = "verilator",
-    seed: SeedOption = 1,
-    stall: Annotated[float, typer.Option(
-        help="Probability of a stall in each clock of each stream, 0 to 0.9.")] = 0.0,
+    simulator: SimulatorOption = "verilator",
+    seed: Annotated[int, typer.Option(
+        help="Seed of stalls and of salts that the SA file leaves out.")] = 1,
+    stall: StallOption = 0.0,
 ) -> None:
-    """Replay a capture through the RTL and through the golden model, and compare."""
+    """Replay a capture through the RTL and the golden model, and compare them.
+
+    Compares every trace point, frame, completion and counter, and leaves captures, verdicts and
+    traces in the output folder. Needs one of --rx, --tx and --handoff.
+    """
     from espnic.sim.rig.engine import Options
     from espnic.sim.run import session
 
@@ -59,46 +69,55 @@ def run_command(
     session.run(session.Request(rx, tx, sa, output, seed, handoff), options, Console())
 
 
-@app.command("model", short_help="The same on the model alone.")
+@app.command("model", short_help="Replay a capture through the model alone.")
 def model_command(
-    output: OutputOption, rx: RxOption = None, tx: TxOption = None, sa: SaOption = None,
-    handoff: HandoffOption = None, seed: SeedOption = 1,
+    output: OutputOption,
+    rx: RxOption = None,
+    tx: TxOption = None,
+    sa: SaOption = None,
+    handoff: HandoffOption = None,
+    seed: Annotated[int, typer.Option(
+        help="Seed of salts that the SA file leaves out.")] = 1,
 ) -> None:
-    """Replay a capture through the golden model alone."""
+    """Replay a capture through the golden model alone.
+
+    Leaves captures, verdicts and a trace in the output folder. Needs one of --rx, --tx and
+    --handoff.
+    """
     from espnic.sim.run import session
 
     session.run_model(session.Request(rx, tx, sa, output, seed, handoff), Console())
 
 
-@app.command("compare")
-def compare_command(
-    a: Annotated[Path, typer.Argument(help="Trace, NAME.trace.jsonl.")],
-    b: Annotated[Path, typer.Argument(help="Trace to compare it with.")],
-) -> None:
-    """Show the first difference of two traces."""
-    records = trace.read(a)
-    difference = trace.compare(records, trace.read(b))
-    if difference is not None:
-        raise Mismatch(check.describe(difference, str(a), str(b)))
-    print(f"equal: {len(records)} records")
-
-
-@app.command("life", short_help="Play the life of an SA pair on the RTL, and compare.")
+@app.command("life", short_help="Play the life of an SA pair on RTL and model, and compare.")
 def life_command(
     width: WidthOption = 128,
     seed: Annotated[int, typer.Option(help="Seed of keys, packets and stalls.")] = 1,
     model_only: Annotated[bool, typer.Option(
-        "--model", help="On the golden model alone.")] = False,
+        "--model", help="Play it on the golden model alone.")] = False,
 ) -> None:
-    """Play the life of an SA pair through the driver on the RTL, and on the golden model.
+    """Play the life of an SA pair through the Linux driver, on the RTL and on the golden model.
 
-    Shows every step with its register accesses; compares them, all frames, completions,
-    events and counters.
+    Shows every step with its register accesses. Compares these accesses, and all frames,
+    completions, events and counters.
     """
-    from espnic.sim.life import command as life
+    from espnic.sim.life.command import play
     from espnic.sim.rig.engine import Options
 
-    life.play(Options(width=width, seed=seed), Console(), model_only=model_only)
+    play(Options(width=width, seed=seed), Console(), model_only=model_only)
+
+
+@app.command("compare", short_help="Show the first difference of two traces.")
+def compare_command(
+    a: Annotated[Path, typer.Argument(help="Trace, NAME.trace.jsonl.")],
+    b: Annotated[Path, typer.Argument(help="Trace to compare it with.")],
+) -> None:
+    """Show the first difference of two traces, by packet, trace point and field."""
+    records = trace.read(a)
+    difference = trace.compare(records, trace.read(b))
+    if difference is not None:
+        raise Mismatch(describe(difference, str(a), str(b)))
+    print(f"equal: {len(records)} records")
 
 
 @app.command("verilog", short_help="Write the Verilog of the engine.")
@@ -107,79 +126,94 @@ def verilog_command(
     preset: Annotated[str | None, typer.Option(
         help="Width, SAs and clock for a line rate: 10g, 40g or 100g.")] = None,
     width: Annotated[int | None, typer.Option(
-        help="Bits of a beat: 128, 256 or 512. Without, that of the preset or 128.")] = None,
+        help="Bits of a beat: 128, 256 or 512. Default: that of the preset, or 128.")] = None,
     sas: Annotated[int | None, typer.Option(
-        help="Places in each SA table. Without, those of the preset or 1024.")] = None,
+        help="Places in each SA table. Default: those of the preset, or 1024.")] = None,
     clock_mhz: Annotated[float | None, typer.Option(
-        help="Clock that the rates in the summary are for.")] = None,
-    no_lso: Annotated[bool, typer.Option("--no-lso", help="Leave out segmentation.")] = False,
-    no_ipv6: Annotated[bool, typer.Option("--no-ipv6", help="Leave out IPv6 outside.")] = False,
+        help="Clock that the rates in the summary are for. "
+             "Default: that of the preset, or 312.5, or 250 at 512 bits.")] = None,
+    no_lso: Annotated[bool, typer.Option(
+        "--no-lso", help="Leave out segmentation of super-frames.")] = False,
+    no_ipv6: Annotated[bool, typer.Option(
+        "--no-ipv6", help="Leave out IPv6 as the outer header.")] = False,
     only: Annotated[str | None, typer.Option(
-        help="One direction alone: rx (receive) or tx (transmit).")] = None,
+        help="Build one direction alone: rx (receive) or tx (transmit).")] = None,
     replay_window: Annotated[int | None, typer.Option(
-        help="Largest replay window in packets, 32 to 1024, or 0 for none. Without, 128.")] = None,
+        help="Largest replay window in packets: 32 to 1024, or 0 for none. "
+             "Default: 128, or 0 with --only tx.")] = None,
 ) -> None:
-    """Write the Verilog of the engine, with file list, lint waivers, summary and example."""
-    from espnic.sim.export import command as export
+    """Write the Verilog of the engine.
 
-    export.write_engine(output, export.Request(
+    Beside it are a file list, a FuseSoC core, lint waivers, the register map, a summary and an
+    example of its use.
+    """
+    from espnic.sim.export.command import Request, write_engine
+
+    write_engine(output, Request(
         preset=preset, width=width, sas=sas, clock_mhz=clock_mhz, lso=not no_lso,
         ipv6=not no_ipv6, only=only, replay_window=replay_window), Console())
 
 
-@app.command("synth")
+@app.command("synth", short_help="Measure area and longest paths by open synthesis.")
 def synth_command(
     blocks: Annotated[list[str] | None, typer.Argument(
-        metavar="[BLOCK]...", help="Names such as gcm_core or engine; without, all.")] = None,
-    width: Annotated[list[int] | None, typer.Option(
-        help="Bits of a beat: 128, 256 or 512; may be given again. Without, all three.")] = None,
+        metavar="BLOCK", help="Blocks such as gcm_core or engine. Default: all.")] = None,
+    width: WidthsOption = None,
     target: Annotated[list[str] | None, typer.Option(
-        help="xcup (Xilinx UltraScale+) or ecp5; may be given again. Without, xcup.")] = None,
+        help="xcup (Xilinx UltraScale+) or ecp5 (Lattice ECP5); may be given more than once. "
+             "Default: xcup.")] = None,
     place: Annotated[bool, typer.Option(
         "--place", help="Place and route too, for the highest clock; ecp5 only.")] = False,
     cached: Annotated[bool, typer.Option(
-        "--cached", help="Run no tool: show what earlier runs have measured.")] = False,
-    jobs: Annotated[int, typer.Option(min=1, help="Tools to run at once.")] = 1,
+        "--cached", help="Run no tool; show what earlier runs have measured.")] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="Number of tools to run at once.")] = 1,
     json_file: Annotated[Path | None, typer.Option(
-        "--json", help="Write the figures to this file.")] = None,
+        "--json", help="Write the figures to this file, as JSON.")] = None,
     doc: Annotated[Path | None, typer.Option(
         help="Write the figures to this file, in Markdown.")] = None,
 ) -> None:
-    """Area and longest paths of the blocks, by open synthesis."""
+    """Measure area and longest paths of the blocks by open synthesis.
+
+    Needs the tools of pip install -e '.[synth]'. What has not changed since an earlier run is not
+    measured again.
+    """
     from espnic.model.interface.features import WIDTHS
-    from espnic.sim.synth import jobs as synth
-    from espnic.sim.synth import report
+    from espnic.sim.synth.command import Request, measure
+    from espnic.sim.synth.job import select
+    from espnic.sim.synth.synthesis import require_tools
 
-    chosen = synth.select(blocks or [], width or WIDTHS, target or ["xcup"], place)
-    synth.require_tools(chosen)
-    report.measure(chosen, report.Request(cached, jobs, json_file, doc), Console())
+    chosen = select(blocks or [], width or WIDTHS, target or ["xcup"], place)
+    require_tools(chosen)
+    measure(chosen, Request(cached, jobs, json_file, doc), Console())
 
 
-@app.command("bench")
+@app.command("bench", short_help="Measure rates and latency of the RTL.")
 def bench_command(
-    width: Annotated[list[int] | None, typer.Option(
-        help="Bits of a beat: 128, 256 or 512; may be given again. Without, all three.")] = None,
+    width: WidthsOption = None,
     sas: Annotated[list[int] | None, typer.Option(
-        help="SAs in the table; may be given again. Without, 1, 1024 and 16384.")] = None,
+        help="SAs in each table; may be given more than once. "
+             "Default: 1, 1024 and 16384.")] = None,
     quick: Annotated[bool, typer.Option(
-        "--quick", help="Fewer packets; without --sas, 1 and 1024 SAs.")] = False,
+        "--quick", help="Measure fewer packets and, without --sas, 1 and 1024 SAs.")] = False,
     clock_mhz: Annotated[float | None, typer.Option(
-        help="Clock that the rates are for. Without, 312.5, and 250 at 512 bits.")] = None,
+        help="Clock that the rates are for. Default: 312.5, or 250 at 512 bits.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of keys, packets and random sizes.")] = 1,
     json_file: Annotated[Path | None, typer.Option(
-        "--json", help="Write the figures to this file.")] = None,
+        "--json", help="Write the figures to this file, as JSON.")] = None,
     plot: Annotated[Path | None, typer.Option(
         help="Draw the rates into this file, .png or .svg.")] = None,
     doc: Annotated[Path | None, typer.Option(
-        help="Put a summary into its place in this Markdown file.")] = None,
+        help="Put a summary into its marked place in this Markdown file.")] = None,
 ) -> None:
-    """Rates and latency of the RTL, frames back to back in both directions."""
-    from espnic.model.interface.features import WIDTHS
-    from espnic.sim.rate import measure as rate
-    from espnic.sim.rate import report
+    """Measure rates and latency of the RTL.
 
-    counts = sas or (report.QUICK_SA_COUNTS if quick else rate.SA_COUNTS)
-    report.bench(report.Request(
+    Frames go back to back in both directions at once; super-frames are cut into segments too.
+    """
+    from espnic.model.interface.features import WIDTHS
+    from espnic.sim.rate.command import QUICK_SA_COUNTS, SA_COUNTS, Request, measure
+
+    counts = sas or (QUICK_SA_COUNTS if quick else SA_COUNTS)
+    measure(Request(
         tuple(width or WIDTHS), tuple(counts), quick, clock_mhz, seed, json_file, plot, doc),
         Console())
 
@@ -201,6 +235,7 @@ def main() -> None:
     except (Mismatch, SimulationError) as problem:
         _stop(str(problem), EXIT_MISMATCH)
     except _ArgumentError as problem:
+        # The method is click's, and typer does not name its class.
         _stop(problem.format_message(), EXIT_BAD_INPUT)  # type: ignore[attr-defined]
     except (KeyboardInterrupt, typer.Abort):
         _stop("interrupted", EXIT_INTERRUPTED)

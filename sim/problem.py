@@ -1,6 +1,7 @@
 """Errors that stop the command. Each message is for the user."""
 
 from espnic.model.host.safile import SaFileError
+from espnic.model.interface.features import WIDTHS
 from espnic.model.trace import TraceError
 
 
@@ -26,3 +27,9 @@ class Mismatch(Exception):
 
 BAD_INPUT = (InputError, SaFileError, TraceError, MissingTool)
 """Errors that the user can mend: other arguments, files or tools."""
+
+
+def check_width(width: int) -> None:
+    """Raise ``InputError`` unless the engine can have so many bits a beat."""
+    if width not in WIDTHS:
+        raise InputError(f"--width {width}: expected one of {', '.join(map(str, WIDTHS))}")

@@ -1,6 +1,6 @@
 """The engine's rate to the clock: one beat each clock on the busier side, both directions at once.
 
-Sizes are those of clear packets, see ``sim.rate.measure``.
+Sizes are those of clear packets, see ``sim.rate.traffic``.
 """
 
 from dataclasses import replace
@@ -10,10 +10,23 @@ import pytest
 
 from espnic.model.interface.codes import ESP_TRAILER_MIN_BYTES, IcvSize, TxOperation
 from espnic.sim.clocks import CLOCKS_MHZ
-from espnic.sim.rate import lso
-from espnic.sim.rate import measure as rate
-from espnic.sim.rate.lso import Bursts
-from espnic.sim.rate.measure import Workload
+from espnic.sim.rate.lso import Bursts, measure_bursts
+from espnic.sim.rate.measure import (
+    beat_count,
+    build_rig,
+    check_frames,
+    measure_packets,
+    steady,
+)
+from espnic.sim.rate.traffic import (
+    Population,
+    Traffic,
+    Workload,
+    make_job,
+    make_sas,
+    populate,
+    warm_up,
+)
 from espnic.sim.rig.runs import Load, play
 from espnic.sim.rig.sa_tables import table_files
 from espnic.sim.traffic.steps import TxFrame
@@ -38,18 +51,17 @@ BURSTS = [Bursts(mss, mss * segments, max(3, 40 // segments)) for mss, segments 
 @pytest.mark.parametrize("width", [128, 256, 512])
 def test_no_clock_is_lost_between_packets_of_changing_sas(width):
     print(f"seed {SEED}")
-    rig = rate.build_rig(width, SAS)
-    population = rate.populate(rig, SAS, SEED)
-    jobs = [rate.make_job(workload, population, SEED) for workload in WORKLOADS]
-    check_rows(rate.measure(rig, jobs, CLOCKS_MHZ[width]))
+    rig = build_rig(width, SAS)
+    population = populate(rig, SAS, SEED)
+    jobs = [make_job(workload, population, SEED) for workload in WORKLOADS]
+    check_rows(measure_packets(rig, jobs, CLOCKS_MHZ[width]))
 
 
 @pytest.mark.parametrize("width", [128, 256, 512])
 def test_no_clock_is_lost_between_segments_and_bursts_of_changing_sas(width):
     print(f"seed {SEED}")
-    rig = rate.build_rig(width, SAS)
-    rows = lso.measure(rig, BURSTS, rate.populate(rig, SAS, SEED), CLOCKS_MHZ[width],
-                            SEED)
+    rig = build_rig(width, SAS)
+    rows = measure_bursts(rig, BURSTS, populate(rig, SAS, SEED), CLOCKS_MHZ[width], SEED)
     assert [(row.mss, row.segments) for row in rows] == SHAPES
     check_limits(rows)
 
@@ -62,22 +74,22 @@ def test_no_clock_is_lost_where_packets_and_bursts_take_turns(width, sizes):
     At 512 bits a packet of 3 beats is too short for the burst behind it to get ready to be cut.
     """
     print(f"seed {SEED}")
-    rig = rate.build_rig(width, SAS)
-    population = rate.populate(rig, SAS, SEED)
-    traffic = rate.Traffic(population.sas, SEED)
+    rig = build_rig(width, SAS)
+    population = populate(rig, SAS, SEED)
+    traffic = Traffic(population.sas, SEED)
     rounds = [[*(packet(traffic, size) for size in sizes), traffic.burst(1460, 2 * 1460)[:2]]
               for _ in range(12)]
     requests, sealed = zip(*(one for each in rounds for one in each), strict=True)
     played, = play(rig, [Load(requests, (), population.table)])
     frames = [frame for burst in sealed for frame in burst]
     assert played.sent == frames
-    start = len(frames) // len(rounds) * rate.warm_up(len(rounds))
+    start = len(frames) // len(rounds) * warm_up(len(rounds))
     left = played.left["tx"]
     clocks = left[-1][1] - left[start - 1][1]
-    given = sum(rate.beats(step.data, width) for step in requests)
-    limit = sum(rate.beats(frame, width) for frame in frames[start:])
-    assert given < sum(rate.beats(frame, width) for frame in frames)
-    turns = len(rounds) - rate.warm_up(len(rounds))
+    given = sum(beat_count(step.data, width) for step in requests)
+    limit = sum(beat_count(frame, width) for frame in frames[start:])
+    assert given < sum(beat_count(frame, width) for frame in frames)
+    turns = len(rounds) - warm_up(len(rounds))
     lost = TURN_CLOCKS if (width, sizes[-1]) == (512, 64) else 0
     assert clocks == limit + lost * turns
 
@@ -93,11 +105,11 @@ def packet(traffic, size):
 def test_no_clock_is_lost_at_any_length_of_text_and_icv(width, icv):
     """Texts of all lengths in the last of two beats, or of the beats that make as many bytes."""
     print(f"seed {SEED}")
-    rig = rate.build_rig(width, SAS)
-    population = rate.populate(rig, SAS, SEED, icv)
-    jobs = [rate.make_job(Workload(str(size), (size,) * 24), population, SEED)
+    rig = build_rig(width, SAS)
+    population = populate(rig, SAS, SEED, icv)
+    jobs = [make_job(Workload(str(size), (size,) * 24), population, SEED)
             for size in (text - ESP_TRAILER_MIN_BYTES for text in range(68, 129, 4))]
-    check_rows(rate.measure(rig, jobs, CLOCKS_MHZ[width]))
+    check_rows(measure_packets(rig, jobs, CLOCKS_MHZ[width]))
 
 
 @pytest.mark.parametrize("sas", [1, 5])
@@ -105,17 +117,17 @@ def test_no_clock_is_lost_at_any_length_of_text_and_icv(width, icv):
 def test_a_replay_window_costs_no_clock(width, sas):
     """Packets back to back, also all of one SA: each is judged by what the one before left."""
     print(f"seed {SEED}")
-    rig = rate.build_rig(width, SAS)
+    rig = build_rig(width, SAS)
     kept = tuple(replace(sa, esn=True, device_window=True, replay_window=128)
-                 for sa in rate.make_sas(sas, SEED, IcvSize.ICV8))
-    population = rate.Population(kept, table_files(rig.width, rig.size, kept))
+                 for sa in make_sas(sas, SEED, IcvSize.ICV8))
+    population = Population(kept, table_files(rig.width, rig.size, kept))
     for size in (64, 250):
-        job = rate.make_job(Workload(str(size), (size,) * 40), population, SEED)
+        job = make_job(Workload(str(size), (size,) * 40), population, SEED)
         played, = play(rig, [job.load])
-        rate.check_frames(job, played)
-        beats = [rate.beats(frame, width) for frame in job.sent]
+        check_frames(job, played)
+        beats = [beat_count(frame, width) for frame in job.sent]
         passages = played.passages("rx")
-        clocks, limit = rate.steady(passages, beats, beats)
+        clocks, limit = steady(passages, beats, beats)
         assert clocks == limit
         first = passages[0]
         assert first.last_out - beats[0] - first.last_in <= LATENCY_MAX
@@ -140,10 +152,10 @@ def check_limits(rows):
 def test_frames_leave_without_gaps(width):
     """Lone ones, frames back to back, and between gaps and stalls: tvalid never falls inside."""
     print(f"seed {SEED}")
-    rig = rate.build_rig(width, SAS)
-    population = rate.populate(rig, SAS, SEED)
+    rig = build_rig(width, SAS)
+    population = populate(rig, SAS, SEED)
     sizes = tuple(range(21, 400, 9))
-    load = rate.make_job(Workload("mix", sizes), population, SEED).load
+    load = make_job(Workload("mix", sizes), population, SEED).load
     mixed = Load(with_bypass(load.tx), load.rx, load.table)
     loads = [Load([tx], [rx], load.table) for tx, rx in zip(load.tx, load.rx, strict=True)]
     loads += [load, mixed]
@@ -169,11 +181,11 @@ def with_bypass(requests):
 @pytest.mark.parametrize("seed", [1, 2])
 def test_played_frames_are_right_with_gaps_and_stalls(seed):
     print(f"seed {seed}")
-    rig = rate.build_rig(128, SAS)
-    job = rate.make_job(
-        Workload("mix", tuple(range(21, 400, 3))), rate.populate(rig, SAS, SEED), seed)
+    rig = build_rig(128, SAS)
+    job = make_job(
+        Workload("mix", tuple(range(21, 400, 3))), populate(rig, SAS, SEED), seed)
     slowed = replace(job.load, gap=60 * seed, stall=70 * seed)
     played, = play(rig, [slowed], seed)
-    rate.check_frames(job, played)
+    check_frames(job, played)
     beats = sum(-(-len(frame) // 16) for frame in job.sent)
     assert played.clocks > 1.2 * beats

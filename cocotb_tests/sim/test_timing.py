@@ -1,10 +1,10 @@
 """The timing diagrams of the documentation against a simulation of the engine."""
 
-from espnic.sim.docs.timing import FOLDER, pictures
+from espnic.sim.docs.timing import documents
 
 
 def test_diagrams_are_those_of_a_simulation():
-    drawn = pictures()
+    drawn = documents()
     assert len(drawn) == 4
-    for name, svg in drawn.items():
-        assert (FOLDER / name).read_text() == svg, f"{name} is stale: run make docs"
+    for path, svg in drawn.items():
+        assert path.read_text() == svg, f"{path.name} is stale: run make docs"

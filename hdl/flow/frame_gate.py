@@ -27,7 +27,7 @@ class FrameGate(wiring.Component):
         The first beat of a frame passes.
     """
 
-    def __init__(self, beat):
+    def __init__(self, beat) -> None:
         super().__init__({
             "i": In(stream.Signature(beat)),
             "o": Out(stream.Signature(beat)),

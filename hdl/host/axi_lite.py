@@ -60,7 +60,7 @@ class AxiLite(wiring.Component):
         Answer to the read of this clock; ``data`` is 0 with ``error``.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__({
             "bus": In(AxiLitePort),
             "write": Out(stream.Signature(WriteAccess, always_ready=True)),

@@ -82,7 +82,7 @@ class RxVerdict(wiring.Component):
     o : Out(stream.Signature(VerdictOrder))
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__({
             "record": In(stream.Signature(RxRecord)),
             "end": In(stream.Signature(frame_end())),

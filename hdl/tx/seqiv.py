@@ -21,7 +21,7 @@ class SeqIv(wiring.Component):
         First byte on the wire in bits 63:56.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__({"sequence": In(64), "salt": In(64), "iv": Out(64)})
 
     def elaborate(self, platform):

@@ -1,45 +1,38 @@
-"""Puts register accesses of the story and the table of errors into docs/driver.md."""
+"""Register accesses of the story, and tables of errors and statuses, for docs/driver.md."""
 
 import errno
-import re
+from pathlib import Path
 
 from espnic.model.linux.checks import CHECKS
 from espnic.model.linux.driver import STATUS
 from espnic.model.linux.errors import name_of
 from espnic.sim.files import PROJECT
 from espnic.sim.life.command import brief, on_model
-from espnic.sim.life.story import Entry
+from espnic.sim.life.recording import Entry
+from espnic.sim.markdown import table, with_parts
 
 DOCUMENT = PROJECT / "docs" / "driver.md"
 
-_BLOCK = re.compile(
-    r"(<!-- (\w+)(?: \"([^\"]+)\")?: make docs -->\n).*?(<!-- end -->)", re.DOTALL)
 _SEED = 1
 
 
-def updated(text: str) -> str:
-    """The document with all its blocks as they are now.
+def documents() -> dict[Path, str]:
+    """The driver guide with its parts as they are now."""
+    return {DOCUMENT: with_steps(DOCUMENT.read_text())}
 
-    Raises ``ValueError`` for a step that the story has not, and for a block of no such kind.
+
+def with_steps(text: str) -> str:
+    """The text with its marked parts as they are now.
+
+    Raises ``ValueError`` for a step that the story does not have, and for a part that is no step,
+    errors or statuses.
     """
     entries = on_model(width=128, seed=_SEED).entries
-
-    def fill(found: re.Match[str]) -> str:
-        begin, kind, argument, end = found.groups()
-        return begin + _contents(kind, argument, entries) + end
-    return _BLOCK.sub(fill, text)
-
-
-def _contents(kind: str, argument: str, entries: list[Entry]) -> str:
-    match kind:
-        case "step":
-            return _step(argument, entries)
-        case "errors":
-            return _errors(getattr(errno, argument))
-        case "statuses":
-            return _table(("status", "mark"), [
-                (status.name, str(mark.name)) for status, mark in STATUS.items()])
-    raise ValueError(f"{DOCUMENT.name}: block {kind!r}, expected step, errors or statuses")
+    return with_parts(text, {
+        "step": lambda title: _step(title, entries),
+        "errors": lambda name: _errors(getattr(errno, name)),
+        "statuses": _statuses,
+    })
 
 
 def _step(title: str, entries: list[Entry]) -> str:
@@ -50,15 +43,10 @@ def _step(title: str, entries: list[Entry]) -> str:
 
 
 def _errors(number: int) -> str:
-    return _table((f"-{name_of(number)}",), [
+    return table((f"-{name_of(number)}",), [
         (check.reason,) for check in CHECKS if check.number == number])
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    lines = [head, ("---",) * len(head), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
-if __name__ == "__main__":
-    DOCUMENT.write_text(updated(DOCUMENT.read_text()))
-    print(DOCUMENT)
+def _statuses() -> str:
+    return table(("status", "mark"), [
+        (status.name, mark.name) for status, mark in STATUS.items()])

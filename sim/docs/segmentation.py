@@ -1,7 +1,7 @@
-"""Makes the picture and the computed parts of docs/segmentation.md from what the model does."""
+"""The picture and the computed parts of docs/segmentation.md, from what the model does."""
 
-import re
 from collections.abc import Callable
+from pathlib import Path
 
 from espnic.model.esp import esp
 from espnic.model.host.stack import device_request
@@ -12,9 +12,10 @@ from espnic.model.interface.codes import (
     TCP_HEADER_BYTES,
 )
 from espnic.model.net import checksum
-from espnic.sim.docs import segmentation_picture
 from espnic.sim.docs.segmentation_example import Example, device_for, example, load
+from espnic.sim.docs.segmentation_picture import picture
 from espnic.sim.files import PROJECT
+from espnic.sim.markdown import table, with_parts
 
 DOCUMENT = PROJECT / "docs" / "segmentation.md"
 PICTURE = DOCUMENT.with_suffix(".svg")
@@ -27,7 +28,7 @@ _WORKED = 1
 
 
 def worked_checksum(example: Example) -> str:
-    """How the TCP checksum of one segment is made, in Markdown."""
+    """The sum that gives the TCP checksum of one segment, line by line, in Markdown."""
     at = example.header_bytes - TCP_HEADER_BYTES
     field = slice(checksum.FIELD_AT[IPPROTO_TCP], checksum.FIELD_AT[IPPROTO_TCP] + 2)
     payload_bytes = len(example.payload(_WORKED))
@@ -65,32 +66,30 @@ def wrap_rows() -> str:
     result = device_for(capture).transmit(request.descriptor, request.frame)
     esp_at = request.descriptor["esp_offset"]
     first = (1 << 32) - outgoing.sequence - _WRAP_ROWS_BEFORE
-    lines = ["| *k* | sequence number | in the ESP header | AAD: SPI, high half, low half | IV |",
-             "| --- | --- | --- | --- | --- |"]
+    rows = []
     for index in range(first, first + _WRAP_ROWS):
         sequence = outgoing.sequence + index
         start = result.frames[index][esp_at:esp_at + ESP_TEXT_OFFSET]
         low, iv = start[4:ESP_HEADER_BYTES], start[ESP_HEADER_BYTES:]
         aad = esp.aad(outgoing.sa, sequence).hex(" ", 4)
-        lines.append(f"| {index} | {sequence:,} | `{low.hex()}` | `{aad}` | `{iv.hex()}` |")
-    return "\n".join(lines)
+        rows.append((
+            index, f"{sequence:,}", f"`{low.hex()}`", f"`{aad}`", f"`{iv.hex()}`"))
+    return table(("*k*", "sequence number", "in the ESP header", "AAD: SPI, high half, low half",
+                  "IV"), rows)
 
 
-BLOCKS: dict[str, Callable[[], str]] = {
+EXAMPLES: dict[str, Callable[[], str]] = {
     "checksum": lambda: worked_checksum(example()),
     "wrap": wrap_rows,
 }
 """The parts of the document that are computed, by the name in their marks."""
 
-_BLOCK = re.compile(r"(<!-- (\w+): make docs -->\n).*?(<!-- end -->)", re.DOTALL)
+
+def documents() -> dict[Path, str]:
+    """The picture, and the document with its computed parts made anew."""
+    return {PICTURE: picture(example()), DOCUMENT: with_examples(DOCUMENT.read_text())}
 
 
-def with_blocks(text: str) -> str:
-    """The document with its computed parts made anew."""
-    return _BLOCK.sub(lambda match: f"{match[1]}{BLOCKS[match[2]]()}\n{match[3]}", text)
-
-
-if __name__ == "__main__":
-    segmentation_picture.draw(example(), PICTURE)
-    DOCUMENT.write_text(with_blocks(DOCUMENT.read_text()))
-    print(PICTURE, DOCUMENT, sep="\n")
+def with_examples(text: str) -> str:
+    """The text of the document with its computed parts made anew."""
+    return with_parts(text, EXAMPLES)

@@ -41,16 +41,19 @@ class Field:
     size: int
     change: Change = Change.COPIED
     rule: str = ""
-    """How its value is made, or why it stays."""
+    """Rule that gives its value, or the reason why it stays."""
 
 
 @dataclass(frozen=True)
 class Header:
+    """A header and its fields, in the order of their bytes."""
+
     name: str
     fields: tuple[Field, ...]
 
     @property
     def size(self) -> int:
+        """Length in bytes."""
         return sum(field.size for field in self.fields)
 
 
@@ -69,11 +72,11 @@ class Example:
     icv_bytes: int
 
     def payload(self, index: int) -> range:
-        """Which bytes of the payload are in a segment."""
+        """Bytes of the payload that are in a segment."""
         end = len(self.superframe) - self.header_bytes
         return range(index * self.mss, min(end, (index + 1) * self.mss))
 
-    def behind(self, index: int) -> bytes:
+    def appended(self, index: int) -> bytes:
         """Trailer and ICV of a segment."""
         return self.segments[index][self.header_bytes + len(self.payload(index)):]
 
@@ -130,8 +133,8 @@ def _ipv4(length_rule: str, identification: Field) -> tuple[Field, ...]:
 
 
 def trailer_fields(example: Example) -> Header:
-    """What the engine puts behind the payload of each segment."""
-    [size] = {len(example.behind(index)) for index in range(len(example.segments))}
+    """The fields that the engine appends to the payload of each segment."""
+    [size] = {len(example.appended(index)) for index in range(len(example.segments))}
     pad = size - ESP_TRAILER_MIN_BYTES - example.icv_bytes
     return Header("ESP trailer and ICV", (
         Field("padding", pad, Change.APPENDED), Field("len", 1, Change.APPENDED),
@@ -141,7 +144,7 @@ def trailer_fields(example: Example) -> Header:
 
 
 def load(name: str) -> OffloadCapture:
-    """A capture of what Linux hands an offload device, by name."""
+    """The capture of this name, of what Linux hands an offload device."""
     return handoff.load(_HANDOFFS / f"{name}.json")
 
 

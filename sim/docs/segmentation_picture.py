@@ -1,7 +1,7 @@
-"""Draws the picture of docs/segmentation.md: a super-frame and its segments, byte by byte."""
+"""The picture of docs/segmentation.md: a super-frame and its segments, byte by byte."""
 
 from collections.abc import Iterable
-from pathlib import Path
+from io import StringIO
 from typing import Any
 
 import matplotlib
@@ -16,7 +16,6 @@ from espnic.sim.docs.segmentation_example import (
     headers,
     trailer_fields,
 )
-from espnic.sim.files import replacing
 
 # All lengths are in points, all places from the upper left corner.
 _POINTS_AN_INCH = 72
@@ -54,39 +53,42 @@ _INK, _FAINT, _EDGE = "#000000", "#5a5a5a", "#8c8c8c"
 
 
 class _Canvas:
+    """A figure to draw on, in points from the upper left corner."""
+
     def __init__(self) -> None:
         self._figure = Figure(facecolor="white")
         self._axes = self._figure.add_axes((0, 0, 1, 1))
         self._axes.set_axis_off()
 
-    def save(self, path: Path, height: float) -> None:
+    def svg(self, height: float) -> str:
+        """All that was drawn, on a canvas of this height."""
         self._figure.set_size_inches(_WIDTH / _POINTS_AN_INCH, height / _POINTS_AN_INCH)
         self._axes.set(xlim=(0, _WIDTH), ylim=(height, 0))
-        with replacing(path) as partial:
-            self._figure.savefig(
-                partial, format=path.suffix[1:], metadata={"Date": None, "Creator": None})
+        drawn = StringIO()
+        self._figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": None})
+        return drawn.getvalue()
 
     def text(self, x: float, y: float, text: str, **style: Any) -> None:
-        """Text whose middle is at height ``y``."""
+        """Write text with its middle at height ``y``."""
         look: dict[str, Any] = {"size": _TEXT_SIZE, "va": "center_baseline", "color": _INK}
         self._axes.text(x, y, text, **look | style)
 
     def box(self, x: float, y: float, width: float, text: str = "", fill: str = "#ffffff",
             height: float = _CELL, **style: Any) -> None:
-        """A box with text in its middle."""
+        """Draw a box with text in its middle."""
         self._axes.add_patch(Rectangle(
             (x, y), width, height, facecolor=fill, edgecolor=_EDGE, linewidth=0.6))
         if text:
             self.text(x + width / 2, y + height / 2, text, **{"ha": "center"} | style)
 
     def span(self, x: float, end: float, y: float, text: str) -> None:
-        """A line with ends from ``x`` to ``end``, its text below."""
+        """Draw a line with ends from ``x`` to ``end``, its text below."""
         self._axes.plot([x, x, end, end], [y - 3, y, y, y - 3], color=_FAINT, linewidth=0.8)
         self.text((x + end) / 2, y + 6, text, size=_SMALL_SIZE, ha="center", color=_FAINT)
 
 
-def draw(example: Example, path: Path) -> None:
-    """Draw a super-frame of three segments in an IPv4 tunnel, TCP without options, as SVG."""
+def picture(example: Example) -> str:
+    """SVG of a super-frame of three segments in an IPv4 tunnel, TCP without options."""
     # Text stays text, and the same values give the same file.
     with matplotlib.rc_context({
             "svg.fonttype": "none", "svg.hashsalt": "espnic", "font.sans-serif": ["DejaVu Sans"],
@@ -100,11 +102,11 @@ def draw(example: Example, path: Path) -> None:
             start += header.size
         y = _payload(canvas, example, y)
         y = _trailer(canvas, example, y)
-        canvas.save(path, y - _GROUP_GAP + _MARGIN)
+        return canvas.svg(y - _GROUP_GAP + _MARGIN)
 
 
 def _overview(canvas: _Canvas, example: Example, y: float) -> float:
-    """The super-frame as a bar, and the bars of its segments below."""
+    """Draw the super-frame as a bar, and the bars of its segments below."""
     segments = range(len(example.segments))
     _bar(canvas, example, "super-frame", segments, y)
     y += _BAR + 12
@@ -129,7 +131,7 @@ def _overview(canvas: _Canvas, example: Example, y: float) -> float:
 def _bar(
     canvas: _Canvas, example: Example, label: str, segments: Iterable[int], y: float,
 ) -> float:
-    """The headers, and the payload of some segments; gives where that ends."""
+    """Draw the headers, and the payload of some segments; give where that ends."""
     _label(canvas, label, y + _BAR / 2)
     x = float(_LEFT)
     for name, width in _OVERVIEW:
@@ -148,6 +150,7 @@ def _range(part: range) -> str:
 
 
 def _legend(canvas: _Canvas, y: float) -> float:
+    """Draw what each colour says."""
     entries = {change.value: colour for change, colour in _COLOURS.items()}
     entries["from the host, to be replaced"] = _REPLACED
     for place, (text, colour) in enumerate(entries.items()):
@@ -159,7 +162,7 @@ def _legend(canvas: _Canvas, y: float) -> float:
 
 
 def _group(canvas: _Canvas, example: Example, header: Header, start: int, y: float) -> float:
-    """One header of the super-frame and all segments, field below field."""
+    """Draw one header of the super-frame and of all segments, field below field."""
     _title(canvas, f"{header.name}, bytes {start} to {start + header.size - 1}", y)
     y = _field_names(canvas, header, y)
     rows = [("super-frame", example.superframe),
@@ -174,6 +177,7 @@ def _group(canvas: _Canvas, example: Example, header: Header, start: int, y: flo
 
 
 def _payload(canvas: _Canvas, example: Example, y: float) -> float:
+    """Draw the first and last bytes of each segment's payload."""
     _title(canvas, f"Payload, from byte {example.header_bytes} on", y)
     y += _NAME_AT
     for index, frame in enumerate(example.segments):
@@ -188,12 +192,13 @@ def _payload(canvas: _Canvas, example: Example, y: float) -> float:
 
 
 def _trailer(canvas: _Canvas, example: Example, y: float) -> float:
+    """Draw what the engine appends to each segment."""
     header = trailer_fields(example)
     _title(canvas, f"{header.name}, behind the payload; the super-frame has none", y)
     y = _field_names(canvas, header, y)
     for index in range(len(example.segments)):
         _label(canvas, f"segment {index}", y + _CELL / 2)
-        _cells(canvas, header, example.behind(index), y, True)
+        _cells(canvas, header, example.appended(index), y, True)
         y += _ROW
     return y + _GROUP_GAP
 
@@ -207,7 +212,7 @@ def _label(canvas: _Canvas, label: str, y: float) -> None:
 
 
 def _field_names(canvas: _Canvas, header: Header, y: float) -> float:
-    """Name of each field and how it is made; gives where the first row begins."""
+    """Draw the name and the rule of each field; give where the first row begins."""
     x = _LEFT
     ruled = any(field.rule for field in header.fields)
     for field in header.fields:
@@ -221,7 +226,7 @@ def _field_names(canvas: _Canvas, header: Header, y: float) -> float:
 
 
 def _cells(canvas: _Canvas, header: Header, data: bytes, y: float, made: bool) -> None:
-    """The fields of a header; ``made`` by the engine, else as they came from the host."""
+    """Draw the fields of a header, ``made`` by the engine or else as they came from the host."""
     x = at = 0
     for field in header.fields:
         canvas.box(_LEFT + x, y, field.size * _BYTE, data[at:at + field.size].hex(" "),

@@ -1,33 +1,34 @@
-"""Makes tables of the documents from layouts, presets and measured figures."""
+"""Tables of the documents, from layouts, presets and measured figures."""
 
-import re
-from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
 
 from espnic.hdl.sa.store import ram_bits_per_sa
 from espnic.model.interface.codes import SaDirection
 from espnic.model.interface.features import WIDTHS, Features
 from espnic.model.interface.layouts import RX_COMPLETION, TX_DESCRIPTOR, Layout
 from espnic.sim.export import figures
-from espnic.sim.export.files import table
 from espnic.sim.export.presets import PRESETS
 from espnic.sim.files import PROJECT
+from espnic.sim.markdown import table, with_parts
 from espnic.sim.problem import InputError
 
 DOCUMENTS = (PROJECT / "docs" / "integration.md", PROJECT / "README.md")
 BRAM_BITS = 36 * 1024
-"""Of a block RAM of UltraScale+."""
-_BLOCK = re.compile(
-    r"(<!-- (\w+): make docs -->\n).*?(<!-- end -->)", re.DOTALL)
+"""Size of a block RAM of UltraScale+."""
+
+
+def documents() -> dict[Path, str]:
+    """The documents with their tables as they are now."""
+    return {path: with_tables(path.read_text()) for path in DOCUMENTS}
 
 
 def with_tables(text: str) -> str:
-    """A document with its tables as they are now."""
-    return _BLOCK.sub(lambda block: block[1] + _TABLES[block[2]]() + block[3], text)
+    """The text of a document with its tables as they are now."""
+    return with_parts(text, _TABLES)
 
 
 def _fields(layout: Layout) -> str:
-    rows: list[Sequence[Any]] = []
+    rows = []
     low = 0
     for field in layout.fields:
         high = low + field.bits - 1
@@ -92,8 +93,8 @@ _PARTS = (
     ("rx_parser", "rx_parser_no_ipv6", "IPv6", 128),
 )
 """Blocks of a build with all parts, what is in their place without one, and the width measured."""
-_LARGEST = {"gcm_core": "AES-GCM", "rx_path": "receive", "tx_path": "transmit",
-            "engine": "all"}
+_LARGEST = {"gcm_core": "AES-GCM", "rx_path": "receive", "tx_path": "transmit", "engine": "all"}
+"""Blocks of the table of areas, and what each does."""
 _TABLES = {
     "descriptor": lambda: _fields(TX_DESCRIPTOR),
     "completion": lambda: _fields(RX_COMPLETION),
@@ -101,9 +102,3 @@ _TABLES = {
     "parts": _parts,
     "area": _area,
 }
-
-
-if __name__ == "__main__":
-    for document in DOCUMENTS:
-        document.write_text(with_tables(document.read_text()))
-        print(document)

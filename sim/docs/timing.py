@@ -1,9 +1,10 @@
-"""Draws the timing diagrams of docs/integration.md from a simulation of the engine."""
+"""The timing diagrams of docs/integration.md, from a simulation of the engine."""
 
 import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import wavedrom
 
@@ -11,36 +12,37 @@ from espnic.model.interface.codes import RxStatus
 from espnic.model.interface.layouts import RX_COMPLETION
 from espnic.model.interface.registers import REGISTERS
 from espnic.sim.build.builds import run
-from espnic.sim.docs.timing_bench import FILE, Clocks
+from espnic.sim.docs.timing_cocotb import FILE, Clocks
 from espnic.sim.files import PROJECT
 from espnic.sim.problem import SimulationError
 from espnic.sim.rig.engine import Options, build_engine
 
 FOLDER = PROJECT / "docs"
-MODULE = "espnic.sim.docs.timing_bench"
+MODULE = "espnic.sim.docs.timing_cocotb"
 CLOCK_WIDTHS = {"reset": 3, "command": 3, "tx": 1, "rx": 1}
-"""Of each diagram, in units of 40 pixels: what is written in a clock has to fit."""
-STILL = 5
-"""That many clocks in which nothing changes are drawn as a gap."""
+"""Width of a clock in each diagram, in units of 40 pixels: what is written in it has to fit."""
+STILL_MAX = 5
+"""Most clocks without a change that are drawn one by one; more are drawn as a gap."""
 
 Show = Callable[[Clocks, int], str | None]
-"""What to write for a value at a clock; None where it means nothing."""
+"""Gives what to write at a clock; None where the signal means nothing."""
 
 
 @dataclass(frozen=True)
 class Lane:
-    """A signal of a diagram. Without ``show`` it is a single bit, which means something
-    while ``valid`` is 1."""
+    """A signal of a diagram."""
 
     name: str
     show: Show | None = None
+    """Gives what to write at each clock; None for a single bit, which is drawn as a line."""
     valid: str | None = None
+    """Port that is 1 while the single bit means something; None if it always does."""
 
 
-def pictures() -> dict[str, str]:
-    """File name and SVG of each diagram."""
+def documents() -> dict[Path, str]:
+    """The SVG of each diagram."""
     scenes = _simulate()
-    return {f"timing-{name}.svg": _drawn(scenes[name], lanes, CLOCK_WIDTHS[name])
+    return {FOLDER / f"timing-{name}.svg": _drawn(scenes[name], lanes, CLOCK_WIDTHS[name])
             for name, lanes in _diagrams().items()}
 
 
@@ -48,7 +50,7 @@ def _simulate() -> dict[str, Clocks]:
     done = run(build_engine(Options()).built, module=MODULE, seed=1)
     if done.failures:
         raise SimulationError(f"{done.failures[0][1]}, log: {done.log}")
-    scenes = json.loads((done.directory / FILE).read_text())
+    scenes: dict[str, Clocks] = json.loads((done.directory / FILE).read_text())
     shutil.rmtree(done.directory)
     return scenes
 
@@ -98,7 +100,7 @@ def _moved(clocks: Clocks, port: str, at: int) -> bool:
 
 
 def _beat(clocks: Clocks, port: str, at: int) -> str:
-    """Frame and number of the beat, as A0."""
+    """The letter of the frame and the number of the beat in it, such as ``A0``."""
     frame = beat = 0
     for before in range(at):
         if _moved(clocks, port, before):
@@ -130,8 +132,9 @@ def _drawn(clocks: Clocks, lanes: Sequence[Lane], clock_width: int) -> str:
     for number, lane in enumerate(lanes):
         shown = [values[at][number] for at in columns if at is not None]
         signals.append(_signal(lane, shown, columns))
-    return wavedrom.render(json.dumps({
+    svg: str = wavedrom.render(json.dumps({
         "signal": signals, "config": {"hscale": clock_width}})).tostring()
+    return svg
 
 
 def _value(lane: Lane, clocks: Clocks, at: int) -> str | None:
@@ -142,13 +145,13 @@ def _value(lane: Lane, clocks: Clocks, at: int) -> str | None:
 
 
 def _columns(values: list[list[str | None]]) -> Iterator[int | None]:
-    """The clocks to draw; None for a gap."""
+    """The clocks to draw, with None for a gap."""
     at = 0
     while at < len(values):
         end = at
         while end < len(values) and values[end] == values[at]:
             end += 1
-        if end - at > STILL:
+        if end - at > STILL_MAX:
             yield from (at, None, end - 1)
         else:
             yield from range(at, end)
@@ -161,7 +164,7 @@ def _gapped(wave: str, columns: Sequence[int | None]) -> str:
 
 
 def _numbers(columns: Sequence[int | None]) -> dict[str, object]:
-    """The number of each clock."""
+    """The row with the number of each clock."""
     return {
         "name": "clock",
         "wave": _gapped("=" * len(columns), columns),
@@ -172,6 +175,7 @@ def _numbers(columns: Sequence[int | None]) -> dict[str, object]:
 def _signal(
     lane: Lane, shown: Sequence[str | None], columns: Sequence[int | None],
 ) -> dict[str, object]:
+    """The row of a lane: a mark for each column, and what is written in it."""
     marks, data = [], []
     values = iter(shown)
     before: tuple[str | None] | None = None
@@ -191,9 +195,3 @@ def _signal(
             data.append(value)
         before = (value,)
     return {"name": lane.name, "wave": "".join(marks), "data": data}
-
-
-if __name__ == "__main__":
-    for name, svg in pictures().items():
-        (FOLDER / name).write_text(svg)
-        print(FOLDER / name)

@@ -8,6 +8,7 @@ from typing import Any
 
 from espnic.model.interface.features import SAS, Features
 from espnic.model.interface.layouts import RX_COMPLETION, TX_DESCRIPTOR
+from espnic.sim import markdown
 from espnic.sim.build.netlist import Netlist
 from espnic.sim.export import figures
 from espnic.sim.export.presets import PRESETS
@@ -140,8 +141,7 @@ targets:
 
 def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """A table in Markdown, and an empty line after it."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join("| " + " | ".join(map(str, line)) + " |\n" for line in lines) + "\n"
+    return markdown.table(head, rows) + "\n"
 
 
 def _markdown(summary: dict[str, Any], chosen: Chosen) -> str:

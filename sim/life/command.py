@@ -1,4 +1,4 @@
-"""``espnic life``: the story of ``sim.life.story`` on the RTL, held against the model's."""
+"""``espnic life``: play ``sim.life.story`` on the RTL, and compare it with the model's."""
 
 import json
 import tempfile
@@ -12,21 +12,22 @@ from rich.markup import escape
 
 from espnic.model.device.device import Device
 from espnic.model.device.register_file import RegisterFile
-from espnic.model.interface.features import WIDTHS, Features
+from espnic.model.interface.features import Features
+from espnic.model.linux import bus
 from espnic.model.linux.bus import ModelRegisters
-from espnic.model.linux.bus import run as run_coroutine
 from espnic.sim.build.builds import run
 from espnic.sim.build.cache import cache_directory
 from espnic.sim.build.simulators import require_tools
-from espnic.sim.life.model_ports import ModelPorts
-from espnic.sim.life.story import Entry, Story
-from espnic.sim.problem import InputError, Mismatch, SimulationError
+from espnic.sim.life.ports import ModelPorts
+from espnic.sim.life.recording import Entry
+from espnic.sim.life.story import Story
+from espnic.sim.problem import Mismatch, SimulationError, check_width
 from espnic.sim.rig.engine import Options, build_engine
 from espnic.sim.traffic.steps import SIMULATED_SAS
 
-MODULE = "espnic.sim.life.story_bench"
+MODULE = "espnic.sim.life.story_cocotb"
 MODEL_TURNS = (8, 17)
-"""Where the two deletes under traffic fall when no RTL says where."""
+"""Frames judged before each of the two deletes under traffic, when no RTL gives them."""
 _PARTS = ("accesses", "facts", "frames", "problems")
 _IN_RUNS = ("0", "(secret)")
 _SHOWN = 100
@@ -34,23 +35,23 @@ _SHOWN = 100
 
 @dataclass(frozen=True)
 class Life:
-    """What a device made of the story."""
+    """The story on a device."""
 
     entries: list[Entry]
     turns: Sequence[int]
-    """Frames judged before each action that was done among frames."""
+    """For each action that was done among frames, the number that was judged before it."""
 
 
 def on_model(width: int, seed: int, turns: Sequence[int] = MODEL_TURNS) -> Life:
-    """The story on the golden model."""
+    """Play the story on the golden model."""
     device = Device(Features(width=width, sas=SIMULATED_SAS))
     story = Story(ModelRegisters(RegisterFile(device)), ModelPorts(device, turns), seed)
-    run_coroutine(story.play())
+    bus.run(story.play())
     return Life(story.entries, turns)
 
 
 def on_rtl(options: Options) -> Life:
-    """The story on the RTL. Raises ``SimulationError`` when it breaks off."""
+    """Play the story on the RTL. Raises ``SimulationError`` when it breaks off."""
     rig = build_engine(options)
     with tempfile.TemporaryDirectory(dir=cache_directory()) as folder:
         file = Path(folder) / "life.json"
@@ -63,7 +64,7 @@ def on_rtl(options: Options) -> Life:
 
 
 def difference(rtl: Sequence[Entry], model: Sequence[Entry]) -> str | None:
-    """The first thing in which two stories differ, in one line; None when they are equal."""
+    """The first difference of two stories, in one line; None when they are equal."""
     for number, (ours, theirs) in enumerate(zip_longest(rtl, model), start=1):
         if ours is None or theirs is None:
             return f"step {number}: only one of RTL and model has it"
@@ -78,9 +79,7 @@ def difference(rtl: Sequence[Entry], model: Sequence[Entry]) -> str | None:
 
 def play(options: Options, console: Console, *, model_only: bool) -> None:
     """Play the story, print it, and compare. Raises ``Mismatch`` when anything differs."""
-    if options.width not in WIDTHS:
-        raise InputError(f"--width {options.width}: expected one of "
-                         f"{', '.join(map(str, WIDTHS))}")
+    check_width(options.width)
     if model_only:
         alone = on_model(options.width, options.seed)
         show(alone.entries, console)
@@ -103,7 +102,7 @@ def play(options: Options, console: Console, *, model_only: bool) -> None:
 
 
 def _judge(entries: Sequence[Entry]) -> None:
-    """Raise ``Mismatch`` for the first thing that has not come out as it must."""
+    """Raise ``Mismatch`` for the first outcome that is wrong."""
     for number, entry in enumerate(entries, start=1):
         for problem in entry.problems:
             raise Mismatch(f"step {number}, {entry.title}: {problem}")
@@ -120,7 +119,7 @@ def show(entries: Sequence[Entry], console: Console) -> None:
 
 
 def brief(accesses: Sequence[str]) -> list[str]:
-    """The accesses, with each run of writes, or reads, of 0 or of secrets in one line."""
+    """The accesses, with one line for a run of writes, or of reads, of 0 or of secrets."""
     lines: list[str] = []
     for (number, kind, value), run_of in groupby(enumerate(accesses), _run_key):
         group = [access for _, access in run_of]
@@ -133,7 +132,7 @@ def brief(accesses: Sequence[str]) -> list[str]:
 
 
 def _run_key(numbered: tuple[int, str]) -> tuple[int | None, str, str]:
-    """The same for accesses that go into one line."""
+    """A key that accesses have in common if they go into one line."""
     number, access = numbered
     kind, _, value = access.split(maxsplit=2)
     return None if value in _IN_RUNS else number, kind, value

@@ -1,28 +1,16 @@
 """The life of an SA pair, from probe to flush: one story for the RTL and for the model.
 
 The host's driver and stack are those of ``model.linux``; the device is whatever answers at its
-registers and packet ports. The peer is a host that does all in software. What the story gives
-is a list of entries that can be held against those of another device.
+registers and packet ports. The peer is a host that does all in software. The story gives a list
+of entries, which can be compared with those of another device.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 from random import Random
-from typing import Protocol
 
 from espnic.model.host.stack import Request
-from espnic.model.interface.codes import (
-    Encapsulation,
-    EventKind,
-    IcvSize,
-    KeySize,
-    RxStatus,
-    SaDirection,
-    SaOperation,
-    SaResult,
-)
-from espnic.model.interface.registers import REGISTERS, Access
+from espnic.model.interface.codes import Encapsulation, KeySize, RxStatus
 from espnic.model.linux import xfrm_device
 from espnic.model.linux.bus import RegisterBus
 from espnic.model.linux.driver import EspnicDriver
@@ -34,94 +22,45 @@ from espnic.model.linux.skb import SkBuff
 from espnic.model.linux.xfrm import Direction, KmState, Limits, Usage, XfrmState, state_of
 from espnic.model.net import gso, ip
 from espnic.model.sa.sa import SALT_BYTES, SEQIV_SALT_BYTES, SecurityAssociation
+from espnic.sim.life.ports import Ports
+from espnic.sim.life.recording import Entry, RecordedRegisters
 from espnic.sim.traffic.steps import Received
-
-Action = Callable[[], Awaitable[None]]
 
 SENT_AMONG_DELETE = 24
 RECEIVED_AMONG_DELETE = 60
-"""So long a row of frames that a delete among them comes before the last, at any width."""
+"""Number of frames, so great that a delete among them comes before the last at any width."""
 NO_LIMITS = Limits()
 BURST_THRESHOLD = 3
 BURST_CLOCKS = 0xFFFFFFFF
-_AT = {register.offset: register for register in REGISTERS}
-_POLLED = ("SA_STATUS", "STATUS")
-_ENUMS = {"operation": SaOperation, "direction": SaDirection, "result": SaResult,
-          "kind": EventKind, "key_size": KeySize, "icv_size": IcvSize}
 
 
-class Ports(Protocol):
-    """The packet ports of a device. All that goes in has its verdict before the calls end."""
+@dataclass(frozen=True)
+class _Kind:
+    """Parameters that the SAs of a pair have in common."""
 
-    async def transmit(self, requests: Sequence[Request]) -> list[bytes]:
-        """Give requests; the frames that leave for the wire."""
-        ...
+    window: int
+    first: int = 1
+    """First sequence number."""
+    esn: bool = True
+    encapsulation: Encapsulation = Encapsulation.NONE
 
-    async def receive(self, frames: Sequence[bytes]) -> list[Received]:
-        """Give frames from the wire; what the host gets."""
-        ...
-
-    async def transmit_during(self, requests: Sequence[Request], action: Action) -> list[bytes]:
-        """The same; the action, which lets requests be dropped, is done among them."""
-        ...
-
-    async def receive_during(self, frames: Sequence[bytes], action: Action) -> list[Received]:
-        """The same; the action, which lets frames miss their SA, is done among them."""
-        ...
-
-
-@dataclass
-class Entry:
-    """One step of the story."""
-
-    title: str
-    accesses: list[str] = field(default_factory=list)
-    """Of registers, in order; of polling only the last read."""
-    facts: list[str] = field(default_factory=list)
-    """What was seen."""
-    frames: list[str] = field(default_factory=list)
-    """All frames that left the device, in hexadecimal digits, with their completions."""
-    problems: list[str] = field(default_factory=list)
-    """What did not come out as it must, whatever the device."""
+    def association(
+        self, name: str, source: IPv4Address, destination: IPv4Address, random: Random,
+    ) -> SecurityAssociation:
+        """An SA of this kind with random secrets and SPI."""
+        return SecurityAssociation(
+            spi=random.randrange(256, 1 << 32), source=source, destination=destination,
+            key=random.randbytes(KeySize.AES256.bytes), salt=random.randbytes(SALT_BYTES),
+            seqiv_salt=random.randbytes(SEQIV_SALT_BYTES), name=name, esn=self.esn,
+            initial_seq=self.first, replay_window=self.window, encapsulation=self.encapsulation)
 
 
-class RecordedRegisters:
-    """A ``RegisterBus`` that writes every access down."""
+@dataclass(frozen=True)
+class _Pair:
+    """The host's SAs with the peer, one in each direction."""
 
-    def __init__(self, bus: RegisterBus) -> None:
-        self._bus = bus
-        self.accesses: list[str] = []
-        self._last = ""
-
-    async def read(self, offset: int) -> int:
-        value = await self._bus.read(offset)
-        name = _AT[offset].name
-        if name in _POLLED and self._last == name:
-            self.accesses.pop()
-        self._note("read", name, offset, value)
-        return value
-
-    async def write(self, offset: int, value: int) -> None:
-        await self._bus.write(offset, value)
-        self._note("write", _AT[offset].name, offset, value)
-
-    def _note(self, kind: str, name: str, offset: int, value: int) -> None:
-        self._last = name if kind == "read" else ""
-        self.accesses.append(f"{kind:5} {name:16} {_shown(offset, value)}")
-
-
-def _shown(offset: int, value: int) -> str:
-    """A register's fields by name, but for numbers that are 0."""
-    register = _AT[offset]
-    if register.access == Access.WRITE and len(register.fields) == 1 and value > 1:
-        return "(secret)"
-    parts = []
-    for each in register.fields:
-        part = (value & each.mask) >> each.low
-        enum = _ENUMS.get(each.name)
-        if part or (enum and value):
-            parts.append(f"{each.name}={enum(part).name if enum else f'{part:#x}'}")
-    return " ".join(parts) or "0"
+    outbound: XfrmState
+    inbound: XfrmState
 
 
 class Story:
@@ -130,14 +69,20 @@ class Story:
     Parameters
     ----------
     bus, ports
-        The device.
+        Registers and packet ports of the device.
     seed
-        Of keys and packets.
+        Seed of keys and packets.
 
     Members
     -------
     entries
-        What has happened so far.
+        The steps that have been played so far.
+    host
+        The Linux host of the device.
+    peer
+        The host at the other end, which does all in software.
+    driver
+        The driver of the device.
     """
 
     def __init__(self, bus: RegisterBus, ports: Ports, seed: int) -> None:
@@ -151,7 +96,7 @@ class Story:
         self._told = 0
 
     async def play(self) -> None:
-        """All of it."""
+        """Play all steps, in order."""
         await self._probe()
         old = await self._add_pair(
             "first", _Kind(first=(1 << 32) - 24, window=32),
@@ -196,12 +141,11 @@ class Story:
             f"{identity.width} bits, {identity.sas - 1} handles each way, "
             f"replay windows to {identity.replay_window}",
             "features " + ", ".join(sorted(self.driver.device.features))]
-        self._end()
 
     async def _add_pair(
-        self, name: str, kind: "_Kind", limits_out: Limits = NO_LIMITS,
+        self, name: str, kind: _Kind, limits_out: Limits = NO_LIMITS,
         limits_in: Limits = NO_LIMITS,
-    ) -> "_Pair":
+    ) -> _Pair:
         here, there = IPv4Address("192.0.2.1"), IPv4Address("192.0.2.2")
         out = kind.association(f"{name} out", here, there, self._random)
         back = kind.association(f"{name} in", there, here, self._random)
@@ -213,13 +157,12 @@ class Story:
             assert x.offload is not None
             entry.facts.append(f"SPI {x.spi:#010x}, handle {x.offload.handle}, "
                                f"next sequence number {x.initial_seq:#x}")
-            self._end()
             mirror = Direction.IN if x.direction == Direction.OUT else Direction.OUT
             await self.peer.add(state_of(x.association, mirror))
         return pair
 
     async def _send(
-        self, pair: "_Pair", title: str, singles: int = 0, mss: int = 0, segments: int = 0,
+        self, pair: _Pair, title: str, singles: int = 0, mss: int = 0, segments: int = 0,
     ) -> None:
         entry = self._begin(title)
         clear = [self._packet(self._random.randrange(1, 1300)) for _ in range(singles)]
@@ -235,9 +178,8 @@ class Story:
         self._arrive(entry, await self._ports.transmit(requests), [
             whole for packet in clear for whole in (
                 gso.segments(packet, mss) if mss else [gso.with_checksum(packet)])])
-        self._end()
 
-    async def _receive(self, pair: "_Pair", title: str, count: int) -> list[bytes]:
+    async def _receive(self, pair: _Pair, title: str, count: int) -> list[bytes]:
         entry = self._begin(title)
         clear = [gso.with_checksum(self._packet(self._random.randrange(1, 600)))
                  for _ in range(count)]
@@ -245,34 +187,29 @@ class Story:
         delivered = await self._take(entry, wires)
         if delivered != clear:
             entry.problems.append("the packets that go up are not those that the peer has sent")
-        self._end()
         return wires
 
     async def _repeat(self, wires: list[bytes], title: str) -> None:
         entry = self._begin(title)
         await self._take(entry, [wires[-1], wires[-9], wires[0]])
-        self._end()
 
-    async def _forge(self, pair: "_Pair") -> None:
+    async def _forge(self, pair: _Pair) -> None:
         entry = self._begin("forged: a bit of the text, of the ICV, of the sequence number")
         wire = self._from_peer(pair, gso.with_checksum(self._packet(100)))
         forged = [_flip(wire, byte, bit) for byte, bit in ((60, 3), (-1, 0), (39, 7))]
         await self._take(entry, [*forged, wire])
-        self._end()
 
-    async def _receive_past_the_limit(self, pair: "_Pair") -> None:
+    async def _receive_past_the_limit(self, pair: _Pair) -> None:
         entry = self._begin("packets in, more than the hard limit allows")
         await self._take(entry, [
             self._from_peer(pair, gso.with_checksum(self._packet(40))) for _ in range(8)])
-        self._end()
 
     async def _interrupt(self, title: str) -> None:
         entry = self._begin(f"{title}: events off the queue")
         await self.driver.handle_interrupt()
         self._tell(entry)
-        self._end()
 
-    async def _delete_while_sending(self, pair: "_Pair") -> None:
+    async def _delete_while_sending(self, pair: _Pair) -> None:
         entry = self._begin("delete the first SA out while frames of it are sent")
         clear = [self._packet(800) for _ in range(SENT_AMONG_DELETE)]
         requests = [
@@ -282,29 +219,26 @@ class Story:
             requests, lambda: self._stop(pair.outbound))
         entry.facts.append(f"{len(requests)} requests, {len(wires)} left sealed, none in clear")
         self._arrive(entry, wires, [gso.with_checksum(packet) for packet in clear[:len(wires)]])
-        self._end()
 
-    async def _delete_while_receiving(self, old: "_Pair", new: "_Pair") -> None:
+    async def _delete_while_receiving(self, old: _Pair, new: _Pair) -> None:
         entry = self._begin("delete the first SA in while frames of both SAs come")
         clear = [gso.with_checksum(self._packet(1000)) for _ in range(RECEIVED_AMONG_DELETE)]
         wires = [self._from_peer(pair, packet) for pair, packet in zip(
             [old, new] * (len(clear) // 2), clear, strict=True)]
         received = await self._ports.receive_during(wires, lambda: self._stop(old.inbound))
         self._hand_up(entry, received)
-        self._end()
 
     async def _stop(self, x: XfrmState) -> None:
         self.host.states.remove(x)
         await xfrm_device.state_delete(x)
 
-    async def _free(self, pair: "_Pair") -> None:
+    async def _free(self, pair: _Pair) -> None:
         entry = self._begin("free both: their keys are erased, their handles may be used again")
         for x in (pair.outbound, pair.inbound):
             await xfrm_device.state_free(x)
         entry.facts.append("freed")
-        self._end()
 
-    async def _refused(self, pair: "_Pair") -> None:
+    async def _refused(self, pair: _Pair) -> None:
         entry = self._begin("one packet more than the hard limit allows")
         try:
             self.host.output.send(pair.outbound, self._packet(10), self.driver.device)
@@ -313,15 +247,14 @@ class Story:
         request = self._past_the_stack(pair.outbound)
         self._arrive(entry, await self._ports.transmit([request]), [])
         entry.facts.append("asked directly, the device drops it")
-        self._end()
 
     def _past_the_stack(self, x: XfrmState) -> Request:
-        """A request for an SA that has ended, as a stack would make it that does not count."""
+        """A request for an SA that has ended, from a stack that does not count its packets."""
         other = replace(x, limits=Limits(), state=KmState.VALID, current=Usage())
         other.oseq = x.oseq
         return self.host.output.send(other, self._packet(10), self.driver.device).requests[0]
 
-    async def _statistics(self, pair: "_Pair") -> None:
+    async def _statistics(self, pair: _Pair) -> None:
         entry = self._begin("statistics of the SAs, as the device has counted")
         for x in (pair.outbound, pair.inbound):
             await self.driver.update_stats(x)
@@ -329,7 +262,6 @@ class Story:
             entry.facts.append(f"{x.name}: {x.offload.usage.packets} packets, "
                                f"{x.offload.usage.bytes} bytes; the stack has "
                                f"{x.current.packets} packets")
-        self._end()
 
     async def _down(self) -> None:
         entry = self._begin("the device goes down: every SA is deleted and freed, then a flush")
@@ -339,9 +271,8 @@ class Story:
         for x in states:
             self.host.states.remove(x)
         entry.facts.append(f"{len(states)} SAs gone")
-        self._end()
 
-    async def _after(self, pair: "_Pair") -> None:
+    async def _after(self, pair: _Pair) -> None:
         entry = self._begin("up again: a frame of the SA that is gone, and all counters")
         await self.driver.up()
         await self._take(entry, [self._from_peer(pair, gso.with_checksum(self._packet(50)))])
@@ -351,17 +282,15 @@ class Story:
             entry.facts.append(f"xfrm_stat of the {name}: " + (", ".join(
                 f"{counter} {count}" for counter, count in sorted(host.mib.items())) or "none"))
         self._bus.accesses.clear()
-        self._end()
 
     # Inside
 
     def _begin(self, title: str) -> Entry:
-        self.entries.append(Entry(title))
-        self._bus.accesses = []
-        return self.entries[-1]
-
-    def _end(self) -> None:
-        self.entries[-1].accesses = self._bus.accesses
+        """The entry of the next step; accesses go into it from now on."""
+        entry = Entry(title)
+        self.entries.append(entry)
+        self._bus.accesses = entry.accesses
+        return entry
 
     def _packet(self, payload_bytes: int) -> bytes:
         """A TCP packet whose checksum is not finished."""
@@ -372,12 +301,12 @@ class Story:
         data = header + random.randbytes(payload_bytes)
         return gso.unfinished(ip.fix_lengths(start, len(data)) + data)
 
-    def _from_peer(self, pair: "_Pair", clear: bytes) -> bytes:
+    def _from_peer(self, pair: _Pair, clear: bytes) -> bytes:
         x = next(x for x in self.peer.states if x.spi == pair.inbound.spi)
         return self.peer.output.send(x, clear, self._peer_device).requests[0].frame
 
     def _arrive(self, entry: Entry, wires: list[bytes], clear: list[bytes]) -> None:
-        """Frames from the device's wire come to the peer, who must get the clear packets."""
+        """Give frames that left for the wire to the peer, which must get the clear packets."""
         entry.frames += [wire.hex() for wire in wires]
         opened = [self.peer.input.receive(SkBuff(wire)) for wire in wires]
         entry.facts.append(f"{len(wires)} frames on the wire; the peer opens {len(opened)}")
@@ -385,12 +314,13 @@ class Story:
             entry.problems.append("the packets that the peer gets are not those that were sent")
 
     async def _take(self, entry: Entry, wires: list[bytes]) -> list[bytes | None]:
-        """Frames come to the device, its driver and its stack."""
+        """Give frames from the wire to the device; return what its driver and stack hand up."""
         delivered = self._hand_up(entry, await self._ports.receive(wires))
         await self.driver.run_work()
         return delivered
 
     def _hand_up(self, entry: Entry, received: list[Received]) -> list[bytes | None]:
+        """Give frames with their completions to driver and stack; return what these hand up."""
         delivered = []
         counts: dict[str, int] = {}
         before = dict(self.host.mib)
@@ -414,32 +344,6 @@ class Story:
         self._told = len(self.host.expired.told)
         entry.facts += [f"{name} {count}" for name, count in sorted(
             self.driver.noticed.items())]
-
-
-@dataclass(frozen=True)
-class _Kind:
-    """What the SAs of a pair have in common."""
-
-    window: int
-    first: int = 1
-    esn: bool = True
-    encapsulation: Encapsulation = Encapsulation.NONE
-
-    def association(
-        self, name: str, source: IPv4Address, destination: IPv4Address, random: Random,
-    ) -> SecurityAssociation:
-        """An SA of this kind with random secrets and SPI."""
-        return SecurityAssociation(
-            spi=random.randrange(256, 1 << 32), source=source, destination=destination,
-            key=random.randbytes(KeySize.AES256.bytes), salt=random.randbytes(SALT_BYTES),
-            seqiv_salt=random.randbytes(SEQIV_SALT_BYTES), name=name, esn=self.esn,
-            initial_seq=self.first, replay_window=self.window, encapsulation=self.encapsulation)
-
-
-@dataclass(frozen=True)
-class _Pair:
-    outbound: XfrmState
-    inbound: XfrmState
 
 
 def _flip(frame: bytes, byte: int, bit: int) -> bytes:

@@ -1,24 +1,17 @@
 """Rates of segmentation: clocks a burst, measured on super-frames back to back.
 
-A burst is the segments of one TCP super-packet, in an IPv4 tunnel as ``sim.rate.measure`` has it:
-the frames on the wire have 40 bytes of TCP/IP headers, 54 of tunnel, and a trailer of 2 to 5. The
-segments go into the other direction meanwhile. Each burst is on another SA than the one before.
+A burst is the segments of one TCP super-packet, in an IPv4 tunnel as ``sim.rate.traffic`` has it:
+the frames on the wire have 40 bytes of TCP/IP headers, 54 bytes of tunnel, and a trailer of 2 to 5
+bytes. The engine receives the segments at the same time. Each burst is on another SA than the one
+before it.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from espnic.sim.rate.measure import (
-    Job,
-    Population,
-    Row,
-    Traffic,
-    beats,
-    check_frames,
-    first_alone,
-    steady,
-    warm_up,
-)
+from espnic.sim.rate.measure import Row, beat_count, check_frames, first_alone, steady
+from espnic.sim.rate.traffic import Job, Population, Traffic, warm_up
 from espnic.sim.rig.runs import EngineRig, Load, Played, play
 from espnic.sim.traffic.steps import RxFrame
 
@@ -26,29 +19,29 @@ DIRECTION = "lso"
 MSS = (536, 1460, 8960)
 SEGMENTS = (2, 8, 45)
 SMALL_MSS = (1, 64, 256)
-"""Of which a segment's headers are a great part: these are measured with the most segments."""
+"""MSS of segments that are headers for a great part; measured with the most segments only."""
 QUICK = ((536, 8), (1460, 2), (1460, 45), (64, 45))
 """MSS and segments of the short set."""
 PAYLOAD_BYTES_MAX = 65400
-"""Of a super-packet: its tunnel header counts to 65,535, headers and trailer included."""
+"""Most payload of a super-packet: its tunnel header counts to 65,535 with headers and trailer."""
 _HEADER_BYTES = 40
 _BURSTS_MIN = {True: 3, False: 5}
 _BEAT_BUDGET = {True: 600, False: 3000}
-"""Beats of payload of one workload, by ``quick``."""
+"""Number of beats of payload of one workload, by ``quick``."""
 
 
 @dataclass(frozen=True)
 class Bursts:
-    """Super-packets, all alike."""
+    """A workload of super-packets that are all alike."""
 
     mss: int
     payload_bytes: int
-    """Of one."""
+    """Bytes of TCP payload in each."""
     count: int
 
     @property
     def segments(self) -> int:
-        """Of one; the last may be short."""
+        """Segments of each; the last may be short."""
         return -(-self.payload_bytes // self.mss)
 
     @property
@@ -58,13 +51,16 @@ class Bursts:
 
 @dataclass(frozen=True)
 class BurstRow(Row):
-    """What one workload of bursts did; a packet is a segment, and its size the super-packet's."""
+    """The figures of one workload of bursts.
+
+    A packet, in the figures of ``Row``, is a segment, but ``size`` is that of the super-packet.
+    """
 
     mss: int
     segments: int
-    """Of a burst."""
+    """Segments of a burst."""
     payload_bytes: int
-    """Of a burst."""
+    """Bytes of TCP payload in a burst."""
 
     @property
     def clocks_per_burst(self) -> float:
@@ -72,15 +68,15 @@ class BurstRow(Row):
 
     @property
     def limit_per_burst(self) -> float:
-        """Beats of the frames that leave."""
+        """Least clocks that a burst can take: the beats of the frames that leave."""
         return self.limit_clocks * self.segments
 
     @property
     def payload_gbps(self) -> float:
-        """Of TCP payload, at ``clock_mhz``."""
+        """Rate of TCP payload in Gb/s, at ``clock_mhz``."""
         return 8 * self.payload_bytes / self.clocks_per_burst * self.clock_mhz / 1000
 
-    def as_json(self) -> dict:
+    def as_json(self) -> dict[str, Any]:
         return super().as_json() | {
             "mss": self.mss, "segments": self.segments,
             "clocks_per_burst": round(self.clocks_per_burst, 4),
@@ -89,8 +85,8 @@ class BurstRow(Row):
         }
 
 
-def workloads(width: int, quick: bool) -> list[Bursts]:
-    """All of them; ``quick`` takes fewer, and fewer bursts of each."""
+def burst_workloads(width: int, quick: bool) -> list[Bursts]:
+    """All workloads for a width; with ``quick`` fewer, and fewer bursts in each."""
     shapes = QUICK if quick else (
         *((mss, segments) for mss in MSS for segments in SEGMENTS),
         *((mss, max(SEGMENTS)) for mss in SMALL_MSS))
@@ -101,8 +97,8 @@ def workloads(width: int, quick: bool) -> list[Bursts]:
             for mss, payload in sizes]
 
 
-def make_job(bursts: Bursts, population: Population, seed: int) -> Job:
-    """Super-frames to send, and their segments to receive."""
+def burst_job(bursts: Bursts, population: Population, seed: int) -> Job:
+    """A job with super-frames to send, and their segments to receive."""
     traffic = Traffic(population.sas, seed)
     requests, sealed, opened = zip(
         *(traffic.burst(bursts.mss, bursts.payload_bytes) for _ in range(bursts.count)),
@@ -113,16 +109,16 @@ def make_job(bursts: Bursts, population: Population, seed: int) -> Job:
                tuple(frame for burst in opened for frame in burst))
 
 
-def measure(
+def measure_bursts(
     rig: EngineRig, workloads: Sequence[Bursts], population: Population, clock_mhz: float,
     seed: int,
 ) -> list[BurstRow]:
-    """Run the workloads; every frame that comes out is compared with what it must be.
+    """Run the workloads, and give the figures of each.
 
-    Before each runs its first burst alone, for the latency. Raises
-    ``SimulationError`` when a frame is wrong.
+    The first burst of each workload runs alone before it, for the latency. Raises
+    ``SimulationError`` when a frame that comes out is not what it must be.
     """
-    jobs = [make_job(bursts, population, seed) for bursts in workloads]
+    jobs = [burst_job(bursts, population, seed) for bursts in workloads]
     played = play(rig, [load for job in jobs for load in (first_alone(job.load), job.load)])
     rows = []
     for number, (bursts, job) in enumerate(zip(workloads, jobs, strict=True)):
@@ -136,8 +132,8 @@ def _row(
     width: int, bursts: Bursts, job: Job, alone: Played, whole: Played, clock_mhz: float,
 ) -> BurstRow:
     segments = bursts.segments
-    given = [beats(step.data, width) for step in job.load.tx]
-    came = [sum(beats(frame, width) for frame in job.sent[start:start + segments])
+    given = [beat_count(step.data, width) for step in job.load.tx]
+    came = [sum(beat_count(frame, width) for frame in job.sent[start:start + segments])
             for start in range(0, len(job.sent), segments)]
     clocks, limit = steady(whole.passages("tx", segments), given, came)
     frames = job.sent[warm_up(bursts.count) * segments:]

@@ -1,4 +1,4 @@
-"""Documents made of the register map: Markdown, SystemRDL and C header. Run, it writes them."""
+"""Documents made of the register map: Markdown, SystemRDL and C header."""
 
 from collections.abc import Iterator
 
@@ -91,10 +91,3 @@ def _row(cells: tuple[str, ...]) -> str:
 
 FILES = {DOCUMENT: markdown, DESCRIPTION: systemrdl, HEADER: cheader}
 """Each file made of the map, with the function that makes its text."""
-
-
-if __name__ == "__main__":
-    for path, text in FILES.items():
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text())
-        print(path)

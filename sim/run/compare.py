@@ -1,4 +1,4 @@
-"""Hold the outcome of the RTL against the model's."""
+"""Compare the outcome of the RTL with the model's."""
 
 from itertools import zip_longest
 from typing import Any
@@ -11,10 +11,10 @@ _SHOWN_BYTES = 8
 
 
 def compare_outcomes(rtl: Outcome, model: Outcome) -> str | None:
-    """The first thing in which they differ, in one line; None when they are equal.
+    """The first difference of two outcomes, in one line; None when they are equal.
 
-    Everything is compared: each trace point of each packet, the frames and
-    completions at the ports, the results of the commands, the counters.
+    All of them is compared: each trace point of each packet, the frames and completions at the
+    ports, the results of the commands, and the counters.
     """
     found = trace.compare(rtl.trace, model.trace)
     if found is not None:
@@ -35,9 +35,9 @@ def compare_outcomes(rtl: Outcome, model: Outcome) -> str | None:
 
 
 def describe(difference: Difference, a: str, b: str) -> str:
-    """One line: trace point, packet, field, and the values that ``a`` and ``b`` have.
+    """The difference in one line: packet, trace point, field, and the values of ``a`` and ``b``.
 
-    Of byte strings the first byte that differs is shown with a few behind it.
+    Byte strings are shown from the first byte that differs, with a few bytes after it.
     """
     where = f"packet {difference.packet}, {difference.point}"
     if difference.field is None:

@@ -16,7 +16,7 @@ from espnic.sim.clocks import CLOCK_NS
 from espnic.sim.files import replacing
 
 CLOCK_MHZ = 312.5
-"""The clock at which 128 bits make 40 Gb/s; rates in the summary are for it."""
+"""Clock that the rates in the summary are for: 128 bits a clock are 40 Gb/s at it."""
 
 _NAME_WIDTH = 12
 _PACKET_POINTS = ("rx.in", "rx.out", "tx.in", "tx.out")
@@ -24,7 +24,7 @@ _VERDICT_POINTS = ("rx.verdict", "tx.verdict")
 
 
 def write_frames(path: Path, frames: Iterable[bytes]) -> None:
-    """Write frames as a pcap, in order, a microsecond apart."""
+    """Write frames as a pcap, in order and a microsecond apart."""
     write_pcap(path, ((1000 * number, frame) for number, frame in enumerate(frames)))
 
 
@@ -36,7 +36,7 @@ def write_trace(folder: Path, name: str, records: Sequence[TraceRecord]) -> None
 
 
 def write_verdicts(path: Path, records: Iterable[TraceRecord]) -> None:
-    """Write what became of each packet, a line of JSON each: the verdict's fields."""
+    """Write what became of each packet: the fields of its verdict, a line of JSON each."""
     with replacing(path) as partial, partial.open("w") as file:
         for record in records:
             if record.point in _VERDICT_POINTS:
@@ -44,7 +44,7 @@ def write_verdicts(path: Path, records: Iterable[TraceRecord]) -> None:
 
 
 def status_table(records: Iterable[TraceRecord]) -> Table:
-    """Frames and the bytes that came, by status."""
+    """Number of frames, and of bytes that came in them, by status."""
     lengths: dict[int, int] = {}
     frames: Counter[str] = Counter()
     octets: Counter[str] = Counter()
@@ -54,7 +54,7 @@ def status_table(records: Iterable[TraceRecord]) -> Table:
         elif record.point in _VERDICT_POINTS:
             status = record.fields["status"]
             frames[status] += 1
-            # The segments of a super-frame share what came.
+            # All segments of a super-frame came as one frame, which counts once.
             octets[status] += lengths.pop(record.packet, 0)
     table = Table("status", box=None, header_style="bold", show_footer=True)
     table.columns[0].footer = "total"
@@ -75,7 +75,7 @@ def rates(clocks: int, frames: int, octets: int) -> str:
 
 
 def print_lines(console: Console, lines: Iterable[tuple[str, str]]) -> None:
-    """Print names and what there is to say of them, below each other."""
+    """Print names and the text for each, a line or more each."""
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold", no_wrap=True, min_width=_NAME_WIDTH)
     table.add_column(overflow="fold")
@@ -86,6 +86,7 @@ def print_lines(console: Console, lines: Iterable[tuple[str, str]]) -> None:
 
 
 def _notes(records: Sequence[TraceRecord]) -> list[Note]:
+    """The frames of a trace, each with its trace point and verdict as a comment."""
     verdicts = {
         (record.point[:2], record.packet): record.fields
         for record in records if record.point in _VERDICT_POINTS

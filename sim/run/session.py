@@ -1,33 +1,38 @@
 """One call of ``espnic run`` or ``espnic model``, from its files to its files."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from espnic.model.device.device import Device
 from espnic.model.host import safile
-from espnic.model.host.safile import UnsupportedSa
+from espnic.model.host.safile import SaFile, UnsupportedSa
 from espnic.model.host.stack import Receiver
 from espnic.model.interface.codes import SaDirection, SaOperation, SaResult
-from espnic.model.interface.features import WIDTHS, Features
+from espnic.model.interface.features import Features
 from espnic.model.sa.sa import SecurityAssociation, command_values
 from espnic.sim.capture import archive, handoff
 from espnic.sim.capture.handoff import HandedOff
 from espnic.sim.capture.pcap import read_capture
 from espnic.sim.files import make_folder
-from espnic.sim.problem import CaptureError, InputError, Mismatch
+from espnic.sim.problem import CaptureError, InputError, Mismatch, check_width
 from espnic.sim.run import report
 from espnic.sim.run.compare import compare_outcomes
 from espnic.sim.traffic import golden
-from espnic.sim.traffic import plan as traffic
-from espnic.sim.traffic.plan import Plan
+from espnic.sim.traffic.plan import (
+    Plan,
+    plan_handoff,
+    plan_receive,
+    plan_transmit,
+    with_seqiv_salts,
+)
 from espnic.sim.traffic.steps import SIMULATED_SAS, Outcome, Received
 
 if TYPE_CHECKING:
@@ -45,10 +50,10 @@ class Request:
     rx: Path | None
     tx: Path | None
     sa: Path | None
-    """None with ``handoff``, which has its own."""
+    """SA file; None with ``handoff``, which has its own SAs."""
     output: Path
     seed: int
-    """Of the salts that the SA file does not give."""
+    """Seed of the salts that the SA file does not give."""
     handoff: Path | None = None
 
 
@@ -64,7 +69,7 @@ class Job:
     drawn_salts: Lines
     plan: Plan
     handed_off: tuple[HandedOff, ...] = ()
-    """With the wire frames to compare with; none unless that was asked for."""
+    """What Linux handed down, with the wire frames to compare with; empty without ``handoff``."""
 
     @property
     def frames(self) -> list[int]:
@@ -76,23 +81,23 @@ class Job:
 
 
 def run(request: Request, options: "Options", console: Console) -> None:
-    """Replay through RTL and model, write all results, print a summary.
+    """Replay through RTL and model, write all results, and print a summary.
 
-    Raises ``Mismatch`` when anything differs, and what ``sim.problem`` lists for
-    input that cannot be used.
+    Raises ``Mismatch`` when anything differs, and one of ``sim.problem.BAD_INPUT`` for input that
+    cannot be used.
     """
     # Imported here: the model alone needs no simulator, nor what drives one.
-    from espnic.sim.rig import engine as rtl
+    from espnic.sim.rig import engine
 
     _check_options(options)
     job = _prepare(request)
     with console.status(f"Building the engine for {options.simulator}, {options.width} bits"):
         start = time.monotonic()
-        rig = rtl.build_engine(options)
+        rig = engine.build_engine(options)
         build_seconds = time.monotonic() - start
     start = time.monotonic()
     with _progress(console, len(job.frames)) as show:
-        replay = rtl.replay(rig, job.plan.steps, options, show)
+        replay = engine.replay(rig, job.plan.steps, options, show)
     seconds = time.monotonic() - start
     job = _with_frames_in_flight(job, replay.outcome.in_flight)
     _write_results(job, {"rtl": replay.outcome, "model": job.plan.outcome})
@@ -110,7 +115,7 @@ def run(request: Request, options: "Options", console: Console) -> None:
 
 
 def run_model(request: Request, console: Console) -> None:
-    """Replay through the golden model alone."""
+    """Replay through the golden model alone, write its results, and print a summary."""
     job = _prepare(request)
     outcome = job.plan.outcome
     _write_results(job, {"model": outcome})
@@ -123,15 +128,14 @@ def run_model(request: Request, console: Console) -> None:
 def _check_options(options: "Options") -> None:
     from espnic.sim.build.simulators import require_tools
 
-    if options.width not in WIDTHS:
-        widths = ", ".join(map(str, WIDTHS))
-        raise InputError(f"--width {options.width}: expected one of {widths}")
+    check_width(options.width)
     if not 0 <= options.stall <= STALL_MAX:
         raise InputError(f"--stall {options.stall}: expected 0 to {STALL_MAX}")
     require_tools(options.simulator)
 
 
 def _prepare(request: Request) -> Job:
+    """Read the files, plan the steps, and make the folder of the results."""
     path = request.rx or request.tx or request.handoff
     if path is None or [request.rx, request.tx, request.handoff].count(None) != 2:
         raise InputError("expected one of --rx, --tx and --handoff")
@@ -141,43 +145,52 @@ def _prepare(request: Request) -> Job:
         return _prepare_handoff(path, request.output)
     file = safile.load(request.sa)
     if len(file.sas) >= SIMULATED_SAS:
-        raise InputError(
-            f"{request.sa}: {len(file.sas)} SAs, expected {SIMULATED_SAS - 1} at most")
-    capture = read_capture(path)
-    sas, salts = file.sas, []
-    if request.rx:
-        if not capture.ethernet:
-            raise CaptureError(f"{path}: link type raw IP, expected Ethernet for --rx")
-        plan = traffic.plan_receive(capture.packets, sas, SIMULATED_SAS)
-    else:
-        sas = traffic.with_seqiv_salts(sas, request.seed)
-        salts = [
-            ("seqiv salt", f"{sa.name} {sa.seqiv_salt.hex()}, drawn with seed {request.seed}")
-            for sa, given in zip(sas, file.sas, strict=True)
-            if sa.seqiv_salt and not given.seqiv_salt
-        ]
-        if not sas:
-            refused = file.unsupported[0]
-            raise InputError(f"{request.sa}: no SA to send with; {refused.name}: {refused.reason}")
-        plan = traffic.plan_transmit(capture, sas, SIMULATED_SAS)
-        if len(plan.kept_back) == len(capture.packets):
-            raise InputError(f"{path}: {plan.kept_back[0]}, expected packets for {request.sa}")
+        raise InputError(f"{request.sa}: {len(file.sas)} SAs, "
+                         f"expected {SIMULATED_SAS - 1} at most")
+    prepare = _prepare_receive if request.rx else _prepare_transmit
+    job = prepare(request, path, file)
     make_folder(request.output)
-    return Job(bool(request.rx), path, request.output, sas, file.unsupported, salts, plan)
+    return job
+
+
+def _prepare_receive(request: Request, path: Path, file: SaFile) -> Job:
+    capture = read_capture(path)
+    if not capture.ethernet:
+        raise CaptureError(f"{path}: link type raw IP, expected Ethernet for --rx")
+    plan = plan_receive(capture.packets, file.sas, SIMULATED_SAS)
+    return Job(True, path, request.output, file.sas, file.unsupported, [], plan)
+
+
+def _prepare_transmit(request: Request, path: Path, file: SaFile) -> Job:
+    capture = read_capture(path)
+    sas = with_seqiv_salts(file.sas, request.seed)
+    salts = [
+        ("seqiv salt", f"{sa.name} {sa.seqiv_salt.hex()}, drawn with seed {request.seed}")
+        for sa, given in zip(sas, file.sas, strict=True)
+        if sa.seqiv_salt and not given.seqiv_salt
+    ]
+    if not sas:
+        refused = file.unsupported[0]
+        raise InputError(f"{request.sa}: no SA to send with; {refused.name}: {refused.reason}")
+    plan = plan_transmit(capture, sas, SIMULATED_SAS)
+    if len(plan.kept_back) == len(capture.packets):
+        raise InputError(f"{path}: {plan.kept_back[0]}, expected packets for {request.sa}")
+    return Job(False, path, request.output, sas, file.unsupported, salts, plan)
 
 
 def _prepare_handoff(path: Path, output: Path) -> Job:
     capture = handoff.load(path)
     if not capture.handed_off:
         raise CaptureError(f"{path}: no rows handoff, expected a capture of what Linux hands down")
-    plan = traffic.plan_handoff(
+    plan = plan_handoff(
         capture.sas, [row.request for row in capture.handed_off], SIMULATED_SAS)
     make_folder(output)
     return Job(False, path, output, capture.sas, (), [], plan, capture.handed_off)
 
 
 @contextmanager
-def _progress(console: Console, frames: int) -> Iterator[Any]:
+def _progress(console: Console, frames: int) -> Iterator[Callable[[int], None]]:
+    """A bar on the terminal; gives what shows the number of frames that are done."""
     columns = (TextColumn("Simulating"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("", total=frames)
@@ -185,9 +198,9 @@ def _progress(console: Console, frames: int) -> Iterator[Any]:
 
 
 def _with_frames_in_flight(job: Job, in_flight: list[int]) -> Job:
-    """The job with what the model makes of it when as many frames wait for their verdicts.
+    """The job, with the outcome of the model when as many frames wait for their verdicts.
 
-    That only counts for the high halves that the engine takes from its replay windows.
+    Frames in flight only matter to the high halves that the engine takes from replay windows.
     """
     if not any(sa.esn and sa.device_window for sa in job.sas):
         return job
@@ -196,7 +209,7 @@ def _with_frames_in_flight(job: Job, in_flight: list[int]) -> Job:
 
 
 def _write_results(job: Job, outcomes: dict[str, Outcome]) -> None:
-    """Write traces of all, the frames and verdicts of the first."""
+    """Write the traces of all outcomes, and frames and verdicts of the first."""
     first = next(iter(outcomes.values()))
     if job.receiving:
         frames = [received.frame for received in first.received]
@@ -210,6 +223,7 @@ def _write_results(job: Job, outcomes: dict[str, Outcome]) -> None:
 
 
 def _judge(job: Job, replay: "Replay") -> None:
+    """Raise ``Mismatch`` when the RTL broke off or differs from the model."""
     difference = compare_outcomes(replay.outcome, job.plan.outcome)
     files = f"see rtl.trace.jsonl and model.trace.jsonl (.pcapng for Wireshark) in {job.output}"
     if replay.problem is not None:
@@ -259,7 +273,7 @@ def _compared(outcome: Outcome) -> str:
 
 
 def _software_lines(job: Job, outcome: Outcome) -> Lines:
-    """What the software at the other end makes of the frames, against what it should be."""
+    """Compare what the software at the other end makes of the frames with what it should be."""
     if job.receiving:
         return _delivered_lines(job, outcome)
     if job.handed_off:
@@ -268,6 +282,7 @@ def _software_lines(job: Job, outcome: Outcome) -> Lines:
 
 
 def _delivered_lines(job: Job, outcome: Outcome) -> Lines:
+    """Compare what goes up the stack with the plain capture, if there is one."""
     expected = archive.plain_packets(job.path)
     if expected is None:
         return []
@@ -279,7 +294,7 @@ def _delivered_lines(job: Job, outcome: Outcome) -> Lines:
 
 
 def _opened_lines(job: Job, outcome: Outcome) -> Lines:
-    """A peer receives the wire frames with the same SAs."""
+    """Let a peer with the same SAs receive the wire frames, and compare what it opens."""
     peer = Device(Features(sas=SIMULATED_SAS))
     for handle, sa in enumerate(job.sas, start=1):
         peer.command(command_values(SaOperation.ADD, SaDirection.RX, handle, sa))
@@ -294,6 +309,7 @@ def _opened_lines(job: Job, outcome: Outcome) -> Lines:
 def _delivered(
     sas: tuple[SecurityAssociation, ...], received: list[Received],
 ) -> list[bytes]:
+    """The packets that the host's stack hands up."""
     receiver = Receiver(sas)
     packets = [receiver.deliver(item.frame, item.completion) for item in received]
     return [packet for packet in packets if packet is not None]

@@ -1,4 +1,4 @@
-"""Every block of the engine, with the parameters that the engine gives it."""
+"""Every block of the engine, with the parameters that it has there."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -77,20 +77,21 @@ BLOCK_BITS = 8 * AES_BLOCK_BYTES
 
 @dataclass(frozen=True)
 class Block:
-    """A component by the name of its class, in lower case with underscores.
+    """A component to synthesise.
 
-    What a build without a part has in its place carries the part's name behind: ``_no_lso``.
+    It is named as its class, in lower case with underscores. What a build without a part has in
+    a block's place has the name of the missing part at the end, such as ``_no_lso``.
     """
 
     name: str
     make: Callable[[int], wiring.Component]
-    """From the bits of a beat."""
+    """Makes the component for the bits of a beat."""
     scales: bool = True
-    """It depends on the bits of a beat."""
+    """Whether it depends on the bits of a beat."""
     flat: tuple[int, ...] = WIDTHS
-    """Bits of a beat at which it is synthesised as one module, which gives the smaller area."""
+    """Bits of a beat at which it is synthesised as one module, which gives a smaller area."""
     kept: tuple[int, ...] = ()
-    """Those at which each module in it is synthesised once, which is sooner where lanes repeat."""
+    """Bits of a beat at which each module in it is synthesised once: faster where lanes repeat."""
 
 
 def _lanes(width: int) -> int:

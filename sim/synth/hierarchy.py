@@ -1,7 +1,7 @@
 """A design as modules that are mapped one by one, each once, and then linked to one netlist.
 
-A module has a name that follows from its text and from the modules in it. So it is the same
-module in whatever design it is found, and what has been mapped for one serves for all.
+The name of a module follows from its text and from the modules in it. So a module has the same
+name in every design, and what has been mapped for one design serves for all.
 """
 
 import hashlib
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from espnic.sim.build.verilog_text import Module, modules, rename_instantiated, unescaped
-from espnic.sim.synth.mapped_netlist import Bit
+from espnic.sim.synth.yosys_json import Bit, Cell, MappedModule, Net, Port
 
 _AUTOMATIC = re.compile(r"\\\$auto\$\S+")
 """A name that Yosys numbers over the whole design."""
@@ -21,17 +21,18 @@ _FIRST_NET = 2  # as Yosys numbers
 
 @dataclass(frozen=True)
 class Part:
-    """A module of a design, its name and those in it replaced by what follows from their texts."""
+    """A module of a design. Its name, and those of modules in it, follow from their texts."""
 
     name: str
     verilog: str
     stub: str
-    """Verilog of a module with its ports and nothing inside."""
+    """Verilog of a module with the same ports and nothing inside."""
     children: tuple[str, ...]
+    """Names of the modules in it."""
 
 
 def parts(text: str, top: str) -> list[Part]:
-    """The modules that make ``top``, each behind all that are in it."""
+    """The modules that make ``top``, each after all modules in it."""
     known = {module.name: module for module in modules(text)}
     done: dict[str, Part] = {}
 
@@ -51,7 +52,7 @@ def _part(module: Module, within: Mapping[str, Part]) -> Part:
         child = within.get(unescaped(written_name))
         return written_name if child is None else child.name
 
-    # The space behind each name ends it when it is an escaped one.
+    # The space after each name ends it if it is an escaped one.
     ports = ", ".join(sorted(f"{port} " for port in module.ports))
     body = _renumbered(rename_instantiated(module.body, renamed))
     contents = f"({ports});\n{body}endmodule\n"
@@ -71,8 +72,8 @@ def _renumbered(body: str) -> str:
         lambda name: names.setdefault(name[0], f"\\$auto${len(names)}"), body)
 
 
-def linked(modules: Mapping[str, Mapping], top: str) -> dict:
-    """One module without hierarchy from modules as Yosys writes them with ``write_json``.
+def linked(modules: Mapping[str, MappedModule], top: str) -> MappedModule:
+    """One module without hierarchy, from modules as Yosys writes them with ``write_json``.
 
     Cells from which nothing reaches an output are left out.
     """
@@ -80,19 +81,21 @@ def linked(modules: Mapping[str, Mapping], top: str) -> dict:
 
 
 class _Linker:
-    def __init__(self, modules: Mapping[str, Mapping]) -> None:
+    """The netlist that is being linked from modules."""
+
+    def __init__(self, modules: Mapping[str, MappedModule]) -> None:
         self._modules = modules
         self._numbers = itertools.count(_FIRST_NET)
         self._same: dict[Bit, Bit] = {}
-        self._cells: dict[str, dict] = {}
-        self._names: dict[str, dict] = {}
+        self._cells: dict[str, Cell] = {}
+        self._names: dict[str, Net] = {}
 
-    def link(self, top: str) -> dict:
+    def link(self, top: str) -> MappedModule:
         ports = self._place(top, "")
         for cell in self._cells.values():
             cell["connections"] = {
                 port: self._found(bits) for port, bits in cell["connections"].items()}
-        outward = {
+        outward: dict[str, Port] = {
             name: {**port, "bits": self._found(ports[name])}
             for name, port in self._modules[top]["ports"].items()
         }
@@ -108,7 +111,7 @@ class _Linker:
         }
 
     def _place(self, name: str, prefix: str) -> dict[str, list[Bit]]:
-        """Put the cells of a module into the netlist; gives the nets of its ports."""
+        """Put the cells of a module into the netlist; give the nets of its ports."""
         module = self._modules[name]
         nets: dict[Bit, Bit] = {}
 
@@ -148,8 +151,8 @@ class _Linker:
         return [self._root(bit) for bit in bits]
 
 
-def _reaching(cells: Mapping[str, Mapping], ends: list[Bit]) -> set[str]:
-    """The cells from which a way leads to one of these nets."""
+def _reaching(cells: Mapping[str, Cell], ends: list[Bit]) -> set[str]:
+    """The cells from which a path leads to one of these nets."""
     drivers: dict[Bit, list[str]] = {}
     for name, cell in cells.items():
         for bit in _bits(cell, "output"):
@@ -164,7 +167,7 @@ def _reaching(cells: Mapping[str, Mapping], ends: list[Bit]) -> set[str]:
     return reached
 
 
-def _bits(cell: Mapping, direction: str) -> Iterator[Bit]:
+def _bits(cell: Cell, direction: str) -> Iterator[Bit]:
     for port, bits in cell["connections"].items():
         if cell["port_directions"][port] == direction:
             yield from bits

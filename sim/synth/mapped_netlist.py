@@ -1,13 +1,13 @@
-"""A mapped netlist: what it uses and its longest path, counted in levels of LUTs.
+"""A mapped netlist: the cells that it uses, and its longest paths in levels of LUTs.
 
-What counts:
+Levels are counted by these rules:
 
-- A LUT, whatever its size, is one level; so is an inverter.
+- A LUT of any size is one level, and so is an inverter.
 - MUXF7, MUXF8 and MUXF9 (ECP5: PFUMX, L6MUX21) join the LUTs of one slice over its own wires
   and add none.
 - A carry chain is one level from where a path enters it to where it leaves, however long.
 - A read of distributed RAM, or of a shift register at an address, is one level from the
-  address; what they store starts and ends a path as a register does.
+  address. What these store starts and ends a path as a register does.
 - Registers, block RAM and the ports of the block start and end paths.
 """
 
@@ -17,32 +17,30 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from espnic.sim.problem import SimulationError
-
-Bit = int | str
-"""A net of the netlist; the constants are strings."""
+from espnic.sim.synth.yosys_json import Bit, Cell, MappedModule, Net
 
 
 @dataclass(frozen=True)
 class Path:
-    """A longest path."""
+    """The longest path of some kind."""
 
     levels: int
-    """0 from register to register without logic; -1 when there is no path."""
+    """Levels of LUTs: 0 from register to register without logic, -1 when there is no path."""
     nets: tuple[str, ...]
-    """Names along it, from where it starts to what its end drives, where nets have names."""
+    """Names of nets along the path that have one, from its start to what its end drives."""
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What a block needs of the FPGA."""
+    """Cells of the FPGA that a block needs."""
 
     lut: int
-    """LUTs as logic: LUT2 to LUT6, or LUT4."""
+    """LUTs that serve as logic: LUT2 to LUT6, or LUT4 on ECP5."""
     lut_ram: int
-    """LUTs as distributed RAM or shift registers."""
+    """LUTs that serve as distributed RAM or shift registers."""
     ff: int
     bram: float
-    """RAMB36, of which a RAMB18 is a half; on ECP5 blocks of 18 kbit."""
+    """Number of RAMB36, where a RAMB18 is a half; on ECP5 of blocks of 18 kbit."""
 
 
 _LUTS = frozenset(f"LUT{size}" for size in range(2, 7))
@@ -69,17 +67,22 @@ _KNOWN = _LOGIC | _SLICE_MUXES | _CARRIES | _IGNORED | _STORING
 
 
 _INVENTED = re.compile(r"_(?:LUT4|CCU2C|PFUMX|L6MUX21|TRELLIS_FF|TRELLIS_DPR16X4)_")
-"""In names that Yosys makes for ECP5, from a near name and the cells between."""
+"""Part of the names that Yosys makes for ECP5, from a near name and the cells between."""
 
 
 class MappedNetlist:
     """The top module of a netlist that Yosys has mapped and written with ``write_json``.
 
-    ``module`` is that module's value in the file. Raises ``SimulationError`` for a cell that the
-    rules above do not cover, and for a loop of logic.
+    ``module`` is the value of that module in the file. Raises ``SimulationError`` for a cell that
+    the rules above do not cover, and for a loop of logic.
+
+    Members
+    -------
+    cells
+        Number of cells by type.
     """
 
-    def __init__(self, module: Mapping) -> None:
+    def __init__(self, module: MappedModule) -> None:
         self._cells = module["cells"]
         self._ports = module["ports"]
         self._names = _names(module["netnames"])
@@ -95,7 +98,7 @@ class MappedNetlist:
         self._order = self._sorted()
 
     def usage(self) -> Usage:
-        """Count the cells."""
+        """Cells of the FPGA that the netlist needs."""
         return usage(self.cells)
 
     def register_path(self) -> Path:
@@ -131,7 +134,7 @@ class MappedNetlist:
         return Path(most, tuple(dict.fromkeys(reversed(nets))))
 
     def _sorted(self) -> list[Bit]:
-        """The driven nets, each behind all it depends on."""
+        """The driven nets, each after all that it depends on."""
         waiting = {bit: len(arcs) for bit, arcs in self._arcs.items()}
         readers: dict[Bit, list[Bit]] = defaultdict(list)
         for bit, arcs in self._arcs.items():
@@ -152,7 +155,7 @@ class MappedNetlist:
             raise SimulationError(f"netlist: a loop of logic through {stuck[0]}")
         return order
 
-    def _storing(self) -> Iterator[tuple[str, Mapping]]:
+    def _storing(self) -> Iterator[tuple[str, Cell]]:
         return ((name, cell) for name, cell in self._cells.items() if cell["type"] in _STORING)
 
     def _register_outputs(self) -> Iterator[Bit]:
@@ -160,7 +163,7 @@ class MappedNetlist:
             yield from _bits(cell, "output")
 
     def _register_inputs(self) -> Iterator[tuple[Bit, str]]:
-        """Each input of a storing cell with the name of what the cell drives."""
+        """Each input of a storing cell, with the name of what the cell drives."""
         for name, cell in self._storing():
             end = next((self._names[bit] for bit in _bits(cell, "output") if bit in self._names),
                        name)
@@ -180,7 +183,7 @@ class MappedNetlist:
 
 
 def usage(cells: Mapping[str, int]) -> Usage:
-    """What cells, counted by type, need of the FPGA."""
+    """What the netlist needs of the FPGA, from its cells counted by type."""
     return Usage(
         lut=sum(cells.get(name, 0) for name in _LUTS),
         lut_ram=sum(cells.get(name, 0) * luts for name, luts in _LUT_RAM.items()),
@@ -189,14 +192,14 @@ def usage(cells: Mapping[str, int]) -> Usage:
     )
 
 
-def _bits(cell: Mapping, direction: str) -> Iterator[Bit]:
+def _bits(cell: Cell, direction: str) -> Iterator[Bit]:
     for port, way in cell["port_directions"].items():
         if way == direction:
             yield from cell["connections"].get(port, ())
 
 
-def _arcs(cell: Mapping) -> Iterator[tuple[Bit, Bit, int]]:
-    """Input, output and levels of every way through a cell without a clock."""
+def _arcs(cell: Cell) -> Iterator[tuple[Bit, Bit, int]]:
+    """Input, output and levels of every path through a cell that no clock interrupts."""
     kind = cell["type"]
     if kind in _CARRIES:
         yield from _CARRY_ARCS[kind](cell["connections"])
@@ -232,8 +235,8 @@ def _ecp5_carry(nets: Mapping[str, list[Bit]]) -> Iterator[tuple[Bit, Bit, int]]
 _CARRY_ARCS = {"CARRY4": _xilinx_carry, "CARRY8": _xilinx_carry, "CCU2C": _ecp5_carry}
 
 
-def _read_arcs(cell: Mapping) -> Iterator[tuple[Bit, Bit, int]]:
-    """From the read address to the data of distributed RAM and shift registers."""
+def _read_arcs(cell: Cell) -> Iterator[tuple[Bit, Bit, int]]:
+    """Paths from the read address to the data of distributed RAM and shift registers."""
     nets = cell["connections"]
     for port, way in cell["port_directions"].items():
         if way != "output" or port == "Q31":
@@ -245,7 +248,7 @@ def _read_arcs(cell: Mapping) -> Iterator[tuple[Bit, Bit, int]]:
 
 
 def _read_address(output: str) -> str:
-    """Prefix of the address ports of an output: DOB has ADDRB, DPO has DPRA, DO of ECP5 has RAD."""
+    """Prefix of the address ports of an output: ADDRB for DOB, DPRA for DPO, RAD for DO of ECP5."""
     if output == "DO":
         return "RAD"
     if output.startswith("DO"):
@@ -253,8 +256,8 @@ def _read_address(output: str) -> str:
     return "DPRA" if output == "DPO" else "A"
 
 
-def _names(netnames: Mapping) -> dict[Bit, str]:
-    """For each net the shortest of the names that the design gives it.
+def _names(netnames: Mapping[str, Net]) -> dict[Bit, str]:
+    """The shortest of the names that the design gives each net.
 
     Names that had to be numbered, ``i__payload$25``, are the last choice.
     """

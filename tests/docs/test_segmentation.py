@@ -7,17 +7,23 @@ import pytest
 
 from espnic.model.interface.codes import ESP_TEXT_OFFSET, IPPROTO_TCP, TCP_HEADER_BYTES, TxStatus
 from espnic.model.net import checksum
-from espnic.sim.docs import segmentation_picture
-from espnic.sim.docs.segmentation import BLOCKS, DOCUMENT, PICTURE, with_blocks, worked_checksum
+from espnic.sim.docs.segmentation import (
+    DOCUMENT,
+    EXAMPLES,
+    PICTURE,
+    with_examples,
+    worked_checksum,
+)
 from espnic.sim.docs.segmentation_example import Change, example, headers, load
+from espnic.sim.docs.segmentation_picture import picture
 from tests.support.paths import PROJECT
 
 STALE = "stale: run make docs"
 SVG_TEXT = "{http://www.w3.org/2000/svg}text"
 
 
-def texts(path):
-    return [element.text for element in ElementTree.parse(path).iter(SVG_TEXT)]
+def texts(svg):
+    return [element.text for element in ElementTree.fromstring(svg).iter(SVG_TEXT)]
 
 
 def values(header, frame, start):
@@ -39,25 +45,22 @@ def all_fields():
     assert start == burst.header_bytes
 
 
-def test_picture_has_the_values_of_the_model(tmp_path):
-    segmentation_picture.draw(example(), tmp_path / "new.svg")
-    drawn = texts(tmp_path / "new.svg")
+def test_picture_has_the_values_of_the_model():
+    drawn = texts(picture(example()))
     assert len(drawn) > 100
-    assert texts(PICTURE) == drawn, STALE
+    assert texts(PICTURE.read_text()) == drawn, STALE
 
 
-def test_the_same_values_give_the_same_picture(tmp_path):
-    for name in ("a.svg", "b.svg"):
-        segmentation_picture.draw(example(), tmp_path / name)
-    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
+def test_the_same_values_give_the_same_picture():
+    assert picture(example()) == picture(example())
 
 
 def test_examples_are_those_of_the_model():
     text = DOCUMENT.read_text()
-    assert re.findall(r"<!-- (\w+): make docs", text) == [*BLOCKS]
-    assert text == with_blocks(text), STALE
+    assert re.findall(r"<!-- (\w+): make docs", text) == [*EXAMPLES]
+    assert text == with_examples(text), STALE
     emptied = re.sub(r"(make docs -->\n).*?(<!-- end -->)", r"\1\2", text, flags=re.DOTALL)
-    assert emptied != text == with_blocks(emptied)
+    assert emptied != text == with_examples(emptied)
 
 
 @pytest.mark.parametrize("field, came, made", [*all_fields()])

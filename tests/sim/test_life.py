@@ -6,9 +6,9 @@ from copy import deepcopy
 import pytest
 from rich.console import Console
 
-from espnic.sim.docs.driver_steps import DOCUMENT, updated
+from espnic.sim.docs.driver_steps import DOCUMENT, with_steps
 from espnic.sim.life.command import brief, difference, on_model, play
-from espnic.sim.life.story import Entry
+from espnic.sim.life.recording import Entry
 from espnic.sim.problem import Mismatch
 from espnic.sim.rig.engine import Options
 
@@ -76,7 +76,7 @@ def test_runs_of_zeros_and_of_secrets_are_one_line_each():
 
 
 def test_the_driver_guide_is_that_of_the_story_and_the_checks():
-    assert DOCUMENT.read_text() == updated(DOCUMENT.read_text()), "stale: run make docs"
+    assert DOCUMENT.read_text() == with_steps(DOCUMENT.read_text()), "stale: run make docs"
 
 
 def test_the_driver_guide_s_example_runs(capsys):

@@ -13,12 +13,23 @@ from espnic.model.interface.codes import RxStatus
 from espnic.model.interface.features import WIDTHS
 from espnic.model.interface.layouts import RX_COMPLETION
 from espnic.sim import cli
+from espnic.sim.markdown import END
 from espnic.sim.problem import SimulationError
-from espnic.sim.rate import lso as rate_lso
-from espnic.sim.rate import measure as rate
-from espnic.sim.rate import report
-from espnic.sim.rate.lso import BurstRow
-from espnic.sim.rate.measure import Row
+from espnic.sim.rate import command, lso, report
+from espnic.sim.rate.lso import BurstRow, Bursts, burst_job, burst_workloads
+from espnic.sim.rate.measure import Row, Speed, beat_count, check_frames, steady, table_size
+from espnic.sim.rate.traffic import (
+    FIRST_SPI,
+    IMIX,
+    IMIX_NAME,
+    SIZES,
+    Job,
+    Population,
+    Traffic,
+    make_sas,
+    warm_up,
+    workloads,
+)
 from espnic.sim.rig.runs import Passage, Played
 from espnic.sim.traffic.steps import Received
 from tests.support.paths import PROJECT
@@ -45,25 +56,25 @@ def passages(count, clocks):
 @pytest.mark.parametrize("clocks", [BEATS, BEATS + 1])
 def test_clocks_a_packet_are_those_between_ends_of_frames(clocks):
     frames = [BEATS] * 8
-    assert rate.steady(passages(8, clocks), frames, frames) == (clocks, BEATS)
+    assert steady(passages(8, clocks), frames, frames) == (clocks, BEATS)
 
 
 def test_one_clock_lost_behind_the_warm_up_is_seen():
     frames = [BEATS] * 8
     late = passages(8, BEATS)
     late[5:] = [replace(passage, last_out=passage.last_out + 1) for passage in late[5:]]
-    clocks, limit = rate.steady(late, frames, frames)
+    clocks, limit = steady(late, frames, frames)
     assert clocks > limit
 
 
 def test_limit_is_that_of_the_side_with_more_beats():
     short, long = [BEATS] * 8, [BEATS + 1] * 8
     for given, came in ((short, long), (long, short)):
-        assert rate.steady(passages(8, 12), given, came)[1] == BEATS + 1
+        assert steady(passages(8, 12), given, came)[1] == BEATS + 1
 
 
 def test_a_byte_more_than_a_beat_takes_another():
-    assert [rate.beats(bytes(FRAME_BYTES + more), 128) for more in (0, 1)] == [BEATS, BEATS + 1]
+    assert [beat_count(bytes(FRAME_BYTES + more), 128) for more in (0, 1)] == [BEATS, BEATS + 1]
 
 
 def test_shortest_frames_on_ethernet_are_14_88_million_a_second():
@@ -93,29 +104,29 @@ def test_burst_row_gives_clocks_of_the_burst_and_the_rate_of_its_payload():
 
 @pytest.mark.parametrize("quick", [False, True])
 def test_bursts_are_as_long_as_an_outer_header_can_say(quick):
-    sas = rate.make_sas(2, 1)
-    for bursts in rate_lso.workloads(128, quick):
-        request, sealed, _ = rate.Traffic(sas, 1).burst(bursts.mss, bursts.payload_bytes)
+    sas = make_sas(2, 1)
+    for bursts in burst_workloads(128, quick):
+        request, sealed, _ = Traffic(sas, 1).burst(bursts.mss, bursts.payload_bytes)
         assert len(sealed) == bursts.segments
         outer_length = int.from_bytes(request.data[16:18], "big")
         assert len(request.data) - 14 < outer_length < 1 << 16
-        assert bursts.segments == max(rate_lso.SEGMENTS) or bursts.segments in (2, 8)
+        assert bursts.segments == max(lso.SEGMENTS) or bursts.segments in (2, 8)
 
 
 def test_bursts_number_their_segments_and_change_sa():
-    traffic = rate.Traffic(rate.make_sas(2, 1), 1)
+    traffic = Traffic(make_sas(2, 1), 1)
     frames = [frame for _ in range(4) for frame in traffic.burst(100, 250)[1]]
-    spis = [int.from_bytes(frame[34:38], "big") - rate.FIRST_SPI for frame in frames]
+    spis = [int.from_bytes(frame[34:38], "big") - FIRST_SPI for frame in frames]
     assert spis == [0, 0, 0, 1, 1, 1] * 2
     assert [int.from_bytes(frame[38:42], "big") for frame in frames] == [1, 2, 3, 1, 2, 3,
                                                                          4, 5, 6, 4, 5, 6]
 
 
 def test_one_clock_lost_between_segments_is_seen():
-    bursts = rate_lso.Bursts(100, 200, 4)
-    population = rate.Population(tuple(rate.make_sas(2, 1)), None)
-    job = rate_lso.make_job(bursts, population, 1)
-    beats = [rate.beats(frame, 128) for frame in job.sent]
+    bursts = Bursts(100, 200, 4)
+    population = Population(tuple(make_sas(2, 1)), None)
+    job = burst_job(bursts, population, 1)
+    beats = [beat_count(frame, 128) for frame in job.sent]
 
     def played(lost):
         """Frames that leave back to back, but for a lost clock before the last."""
@@ -125,38 +136,38 @@ def test_one_clock_lost_between_segments_is_seen():
         return Played(entered={"tx": [(0, 20)] * 4}, left={"tx": left})
 
     alone = Played(entered={"tx": [(0, 20)]}, left={"tx": played(0).left["tx"][:2]})
-    rows = [rate_lso._row(128, bursts, job, alone, played(lost), 250.0) for lost in (0, 1)]
+    rows = [lso._row(128, bursts, job, alone, played(lost), 250.0) for lost in (0, 1)]
     assert rows[0].clocks_per_burst == rows[0].limit_per_burst == sum(beats[:2])
     assert rows[1].clocks_per_burst > rows[1].limit_per_burst
     assert rows[0].latency_clocks == rows[0].first_beat_clocks == 30 - 20 - 1
 
 
 def test_sealed_and_opened_frames_are_told_from_wrong_ones():
-    traffic = rate.Traffic(rate.make_sas(3, 1), 1)
+    traffic = Traffic(make_sas(3, 1), 1)
     _, sealed, opened = zip(*(traffic.next(size) for size in (64, 65)), strict=True)
-    job = rate.Job("two", 3, None, sealed, opened)
+    job = Job("two", 3, None, sealed, opened)
     good = Received(RX_COMPLETION.unpack(RX_COMPLETION.pack({"status": RxStatus.OK})), b"")
     right = [replace(good, frame=frame) for frame in opened]
-    rate.check_frames(job, Played(right, list(sealed)))
+    check_frames(job, Played(right, list(sealed)))
     with pytest.raises(SimulationError, match="tx: frame 1 of two"):
-        rate.check_frames(job, Played(right, [sealed[0], sealed[0]]))
+        check_frames(job, Played(right, [sealed[0], sealed[0]]))
     with pytest.raises(SimulationError, match="rx: frame 0 of two is OK"):
-        rate.check_frames(job, Played([right[1], right[1]], list(sealed)))
+        check_frames(job, Played([right[1], right[1]], list(sealed)))
     bad = replace(right[1], completion=good.completion | {"status": RxStatus.AUTH_FAILED})
     with pytest.raises(SimulationError, match="rx: frame 1 of two is AUTH_FAILED"):
-        rate.check_frames(job, Played([right[0], bad], list(sealed)))
+        check_frames(job, Played([right[0], bad], list(sealed)))
 
 
 @pytest.mark.parametrize("count", [1, 1024, 16384])
 def test_every_packet_has_another_sa_than_the_one_before(count):
-    traffic = rate.Traffic(rate.make_sas(count, 1), 1)
+    traffic = Traffic(make_sas(count, 1), 1)
     handles = [traffic.next(40)[0].descriptor["sa"] for _ in range(50)]
     assert count == 1 or len(set(handles)) == len(handles)
-    assert rate.table_size(count) > max(handles)
+    assert table_size(count) > max(handles)
 
 
 def test_mixes_begin_with_their_longest_packet():
-    for workload in rate.workloads(128, True, 1):
+    for workload in workloads(128, True, 1):
         assert workload.sizes[0] == max(workload.sizes)
         assert len(workload.sizes) > 1
 
@@ -202,25 +213,26 @@ def test_summary_shows_the_worst_of_bursts():
 
 
 def test_summary_takes_the_place_of_the_one_before():
-    text = f"a\n{report.SUMMARY_BEGIN}\nold\n{report.SUMMARY_END}\nb\n"
-    new = report.with_summary(text, "new \\1")
-    assert new == text.replace("old", "new \\1")
-    assert report.with_summary(new, "old") == text
+    text = f"a\n{report.SUMMARY_BEGIN}\nold\n{END}\nb\n"
+    rows = [ROW.as_json(), replace(ROW, direction="tx").as_json(), BURST_ROW.as_json()]
+    new = report.with_summary(text, rows)
+    assert new == text.replace("old\n", report.summary(rows))
+    assert report.with_summary(new, rows) == new
 
 
 def test_readme_shows_the_measured_rates():
     rows = json.loads((PROJECT / "docs" / "bench.json").read_text())
     text = (PROJECT / "README.md").read_text()
     assert report.SUMMARY_BEGIN in text
-    assert report.with_summary(text, report.summary(rows)) == text
+    assert report.with_summary(text, rows) == text
 
 
 def test_measured_rates_are_at_the_limit_everywhere():
     rows = json.loads((PROJECT / "docs" / "bench.json").read_text())
-    packets = [row for row in rows if row["direction"] != rate_lso.DIRECTION]
+    packets = [row for row in rows if row["direction"] != lso.DIRECTION]
     bursts = rows[len(packets):]
     counts = sorted({row["sas"] for row in packets})
-    sizes = [*rate.SIZES, rate.IMIX_NAME, "random"]
+    sizes = [*SIZES, IMIX_NAME, "random"]
     assert len(counts) > 1
     assert [(row["width"], row["sas"], row["size"], row["direction"]) for row in packets] == [
         *product(WIDTHS, counts, sizes, ("tx", "rx"))]
@@ -234,7 +246,7 @@ def test_measured_rates_are_at_the_limit_everywhere():
 def test_table_fits_80_columns(capsys):
     wide = replace(ROW, size="random", sas=16384, clocks_per_packet=567.25, frame_bytes=9070)
     console = Console(width=80)
-    console.print(report._table(512, 250.0, [wide]))
+    console.print(report.packet_table(512, 250.0, [wide]))
     lines = capsys.readouterr().out.splitlines()
     assert "16,384" in lines[-1] and "567.25" in lines[-1] and "…" not in lines[-1]
 
@@ -242,7 +254,7 @@ def test_table_fits_80_columns(capsys):
 def test_table_of_bursts_fits_80_columns(capsys):
     wide = replace(BURST_ROW, mss=8960, segments=45, size="65440", sas=16384, width=512)
     console = Console(width=80)
-    console.print(report._burst_table(512, 250.0, [wide]))
+    console.print(report.burst_table(512, 250.0, [wide]))
     lines = capsys.readouterr().out.splitlines()
     assert "65440 16,384 900.00 50.0%" in lines[-1] and "…" not in lines[-1]
 
@@ -256,7 +268,7 @@ def test_table_of_bursts_fits_80_columns(capsys):
     (["--clock-mhz", "inf"], "--clock-mhz inf: expected a finite number above 0"),
     (["--plot", "rates.pdf"], "--plot rates.pdf: expected a name in .png or .svg"),
     (["--doc", "pyproject.toml"], "--doc pyproject.toml: expected a file with the lines "
-     "<!-- espnic bench --doc --> and <!-- end -->"),
+     "<!-- rates: espnic bench --doc --> and <!-- end -->"),
     (["--json", "nowhere/rates.json"], "nowhere/rates.json: expected its folder to be there"),
 ])
 def test_bad_argument_costs_one_line(monkeypatch, capsys, arguments, said):
@@ -271,10 +283,10 @@ def test_command_writes_a_row_for_each_direction_workload_and_count(monkeypatch,
     def measure_width(request, width, clock_mhz, console):
         rows = [replace(ROW, width=width, sas=sas, clock_mhz=clock_mhz) for sas in request.sas]
         bursts = [replace(BURST_ROW, width=width, clock_mhz=clock_mhz)]
-        return report.Measured(rows, bursts, rate.Speed(10_000.0, 15_000.0, 100.0))
+        return command.Measured(rows, bursts, Speed(10_000.0, 15_000.0, 100.0))
 
     path = tmp_path / "rates.json"
-    monkeypatch.setattr(report, "_measure_width", measure_width)
+    monkeypatch.setattr(command, "_measure_width", measure_width)
     monkeypatch.setattr(sys, "argv", [
         "espnic", "bench", "--quick", "--width", "512", "--json", str(path)])
     cli.main()
@@ -289,8 +301,8 @@ def test_command_writes_a_row_for_each_direction_workload_and_count(monkeypatch,
 @pytest.mark.parametrize("width", [128, 256, 512])
 @pytest.mark.parametrize("quick", [True, False])
 def test_whole_rounds_of_the_mix_are_measured(width, quick):
-    mix, = (workload for workload in rate.workloads(width, quick, 1)
-            if workload.name == rate.IMIX_NAME)
-    measured = Counter(mix.sizes[rate.warm_up(len(mix.sizes)):])
-    rounds = measured[max(rate.IMIX)]
-    assert rounds and measured == Counter(rate.IMIX * rounds)
+    mix, = (workload for workload in workloads(width, quick, 1)
+            if workload.name == IMIX_NAME)
+    measured = Counter(mix.sizes[warm_up(len(mix.sizes)):])
+    rounds = measured[max(IMIX)]
+    assert rounds and measured == Counter(IMIX * rounds)

@@ -4,7 +4,7 @@ import pytest
 
 from espnic.sim.build.builds import Run
 from espnic.sim.problem import SimulationError
-from espnic.sim.rate import measure as rate
+from espnic.sim.rate.traffic import make_sas
 from espnic.sim.rig import sa_tables
 
 
@@ -20,5 +20,5 @@ def test_table_that_was_not_filled_is_not_kept(monkeypatch, tmp_path):
     monkeypatch.setattr(sa_tables, "run", fail)
     for _ in range(2):
         with pytest.raises(SimulationError, match="SA table: 20 refused, log: "):
-            sa_tables.table_files(128, 16, rate.make_sas(20, seed=1))
+            sa_tables.table_files(128, 16, make_sas(20, seed=1))
     assert len(runs) == 2

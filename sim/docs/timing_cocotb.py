@@ -1,6 +1,6 @@
-"""Simulator's side of ``sim.docs.timing``: plays the scenes of the diagrams and writes them down.
+"""Simulator's side of ``sim.docs.timing``: play the scenes of the diagrams, and write them down.
 
-A scene is a list of clocks; a clock has the value of each watched port right before its edge.
+A scene is a list of clocks. A clock has the value of each watched port just before its edge.
 """
 
 import json
@@ -35,10 +35,10 @@ STREAM = ("tvalid", "tready", "tdata", "tkeep", "tlast", "tuser")
 AXIL_WRITE = ("awvalid", "awready", "awaddr", "wvalid", "wready", "wdata",
               "bvalid", "bready", "bresp")
 PAYLOAD = bytes(28)
-"""Of the example packets: five beats of 128 bits to seal, seven sealed."""
+"""Payload of the example packets: five beats of 128 bits to seal, seven when sealed."""
 TRAILER = trailer.build(len(PAYLOAD), IPPROTO_IPIP)
 STALLED = range(3, 5)
-"""Clocks behind an output's first beat in which it has to wait."""
+"""Clocks after an output's first beat in which the output has to wait."""
 
 Clocks = list[dict[str, int]]
 
@@ -50,20 +50,26 @@ SA = SecurityAssociation(
 def request(sequence: int) -> tuple[dict[str, int], bytes]:
     """Descriptor and frame of a packet to seal under handle 1; the engine adds the trailer."""
     frame = sealed(sequence)
-    behind_payload = len(TRAILER) + SA.icv.bytes
-    esp_bytes = ESP_TEXT_OFFSET + len(PAYLOAD) + behind_payload
+    appended_bytes = len(TRAILER) + SA.icv.bytes
+    esp_bytes = ESP_TEXT_OFFSET + len(PAYLOAD) + appended_bytes
     return {"operation": int(TxOperation.ENCRYPT), "sa": 1, "sequence": sequence,
             "esp_offset": len(frame) - esp_bytes, "next_header": TRAILER[-1],
-            }, frame[:-behind_payload]
+            }, frame[:-appended_bytes]
 
 
 def sealed(sequence: int) -> bytes:
-    """The same packet as it comes from the wire."""
+    """The packet of this sequence number as it comes from the wire."""
     return frames.sealed(SA, PAYLOAD + TRAILER, sequence)
 
 
 class Scenes:
-    """Plays scenes on the engine's rig and keeps what was seen."""
+    """Scenes on the engine's rig.
+
+    Members
+    -------
+    seen
+        The clocks of each scene that has been recorded, by name.
+    """
 
     def __init__(self, dut: Any) -> None:
         self.seen: dict[str, Clocks] = {}
@@ -77,7 +83,7 @@ class Scenes:
     async def record(
         self, name: str, ports: Sequence[str], play: Callable[[], Awaitable[None]],
     ) -> None:
-        """Watch ports while a scene plays, a clock before it and two behind it."""
+        """Watch ports while a scene plays, one clock before it and two after it."""
         handles = {port: getattr(self._dut, port) for port in ports if hasattr(self._dut, port)}
         clocks: Clocks = []
         playing = None
@@ -91,7 +97,7 @@ class Scenes:
         self.seen[name] = clocks
 
     async def reset(self) -> None:
-        """A reset, then an SA command at once: it waits for the sweep."""
+        """Play a reset and an SA command right after it, which waits for the tables' sweep."""
         self._dut.rst.value = 1
         await ClockCycles(self._dut.clk, 2)
         self._dut.rst.value = 0
@@ -105,7 +111,7 @@ class Scenes:
         await self._driver.write(registers.BY_NAME["IRQ_STATUS"], 1)
 
     async def command(self) -> None:
-        """An SA command, its interrupt, and the clearing of it."""
+        """Play an SA command, its interrupt, and the clearing of the interrupt."""
         await self._driver.write(registers.SA_DOORBELL, int(SaOperation.READ) | 1 << 16)
         while not int(self._dut.irq.value):
             await RisingEdge(self._dut.clk)
@@ -117,7 +123,7 @@ class Scenes:
             await self._driver.command(command_values(SaOperation.ADD, direction, 1, SA))
 
     async def transmit(self) -> None:
-        """Two packets to seal, back to back; the wire lets the first wait."""
+        """Send two packets to seal, back to back; the wire lets the first wait."""
         source = AxisSource(self._dut, "s_axis_tx")
         for sequence in (1, 2):
             descriptor, frame = request(sequence)
@@ -125,7 +131,7 @@ class Scenes:
         await self._take("tx", 2)
 
     async def receive(self) -> None:
-        """Two packets to open; the ICV of the second is wrong. The host lets the first wait."""
+        """Send two packets to open, the second with a wrong ICV; the host lets the first wait."""
         first, second = sealed(1), sealed(2)
         source = AxisSource(self._dut, "s_axis_rx")
         for frame in (first, second[:-1] + bytes([second[-1] ^ 1])):
@@ -133,7 +139,7 @@ class Scenes:
         await self._take("rx", 2)
 
     async def _take(self, side: str, count: int) -> None:
-        """Let so many frames leave, the first not in the clocks ``STALLED``."""
+        """Wait until ``count`` frames have left; the first may not leave in clocks ``STALLED``."""
         valid, last = (getattr(self._dut, f"m_axis_{side}_{name}") for name in ("tvalid", "tlast"))
         clock = 0
         while count:
@@ -145,8 +151,8 @@ class Scenes:
 
 
 @cocotb.test()
-async def play_scenes(dut):
-    """Write the scenes to ``FILE``; judges nothing."""
+async def play_scenes(dut: Any) -> None:
+    """Write the scenes to ``FILE``. What was seen is judged by whoever reads them."""
     await start_clock_and_reset(dut)
     scenes = Scenes(dut)
     axil = [f"s_axil_{name}" for name in AXIL_WRITE]
