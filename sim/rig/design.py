@@ -4,6 +4,7 @@ The rig (``sim/rig/rig.v``) takes beats from files and writes beats to files in 
 where the simulator is at the start of a run. Python wakes for a run, not for a beat.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,13 +69,11 @@ def engine_rig(engine: Netlist) -> Rig:
     """
     sides = sides_of(engine)
     paths = _memories(engine, "sas")
-    through = [name for name in engine.ports
-               if name not in ("clk", "rst") and not name.startswith("tap_")]
     inputs = {"played": 1, "start": 1, "load": 1, "gap": 8, "stall": 8, "seed": 32,
               "tx_frames": 32, "rx_frames": 32}
-    inputs |= {name: engine.inputs[name] for name in through if name in engine.inputs}
+    inputs |= _through(engine.inputs)
     outputs = {"done": 1, "stuck": 1, "clock": 32, "judged": 32, "tx_gaps": 32, "rx_gaps": 32}
-    outputs |= {name: engine.outputs[name] for name in through if name in engine.outputs}
+    outputs |= _through(engine.outputs)
     moved = " | ".join(
         f"(play_{side}_tvalid & s_axis_{side}_tready)"
         f" | (m_axis_{side}_tvalid & record_{side}_tready)" for side in sides)
@@ -134,6 +133,12 @@ def _netlist(
     top = f"module {name} (\n" + ",\n".join(lines) + "\n);\n" + body + "endmodule\n"
     text = design.text + SOURCE.read_text() + top
     return Netlist(name, text, dict(sorted(ports.items())), dict(sorted(outputs.items())))
+
+
+def _through(ports: Mapping[str, int]) -> dict[str, int]:
+    """The ports of the engine that the rig has too, with their bits."""
+    return {name: bits for name, bits in ports.items()
+            if name not in ("clk", "rst") and not name.startswith("tap_")}
 
 
 def _player(engine: Netlist, side: str) -> str:
