@@ -2,7 +2,7 @@
 BIN := .venv/bin
 CAPTURE := captures/tun4_gcm128
 
-.PHONY: setup run life docs lint test clean
+.PHONY: setup run life docs lint check test clean
 
 setup:
 	@sh .ci/setup
@@ -26,6 +26,11 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Lint, the plain tests that are quick, and the quick bench of each block.
+check: lint
+	$(BIN)/pytest -n auto --dist worksteal -m "not slow"
+
+# All tests.
 test: lint
 	$(BIN)/pytest -n auto --dist worksteal
 

@@ -8,7 +8,6 @@ from random import Random
 
 import pytest
 
-from cocotb_tests.engine.test_traffic import compared, statuses
 from espnic.model.interface.codes import (
     FRAME_BYTES_MAX,
     RxStatus,
@@ -22,6 +21,8 @@ from espnic.model.sa.sa import command_values
 from espnic.sim.rig.engine import Options, build_engine, replay
 from espnic.sim.traffic import frames
 from espnic.sim.traffic.steps import Command, RxFrame, TxFrame
+from tests.support.differences import check_items
+from tests.support.engine_runs import compared, statuses
 from tests.support.engine_steps import Traffic, add_commands, alternate, bypass, flip
 from tests.support.sas import all_kinds_of_sa, make_sa
 from tests.support.super_frames import SuperTraffic, to_be_sealed
@@ -31,7 +32,7 @@ WIDTH = 128
 RECEIVE = Features(WIDTH, SAS, lso=False, ipv6=False, transmit=False, replay_window=32)
 TRANSMIT = Features(WIDTH, SAS, lso=False, receive=False, replay_window=0)
 BEATS_64 = 9
-"""Of a 64-byte packet in an IPv4 tunnel, at 128 bits: the clocks that it takes at the limit."""
+"""Beats of a 64-byte packet in an IPv4 tunnel, at 128 bits: the clocks it takes at the limit."""
 LATENCY_MAX = 40
 
 
@@ -125,7 +126,8 @@ def test_short_packets_go_back_to_back_as_in_the_whole_engine(features):
             clear) for number in range(count))]
     outcome, clocks = hold(steps, features, stall=0.0)
     if features.receive:
-        assert [got.completion["status"] for got in outcome.received] == count * [RxStatus.OK]
+        check_items([got.completion["status"] for got in outcome.received],
+                    count * [RxStatus.OK], port="status", width=WIDTH)
     else:
-        assert outcome.sent == wire
+        check_items(outcome.sent, wire, port="tx", width=WIDTH)
     assert clocks <= (count + 1) * BEATS_64 + LATENCY_MAX

@@ -1,6 +1,6 @@
 """The engine while things change: commands among frames in flight, outputs that wait, reset.
 
-The replays of ``test_engine.py`` give a command when every earlier frame has left. Here
+The replays of ``test_traffic.py`` give a command when every earlier frame has left. Here
 nobody waits, so what a frame meets is not known beforehand, but what may become of it is.
 """
 
@@ -8,14 +8,10 @@ from dataclasses import replace
 from random import Random
 
 import cocotb
-import pytest
 from cocotb import start_soon
 from cocotb.triggers import ClockCycles
-from cocotbext.axi import AxiLiteBus, AxiLiteMaster
 
-from espnic.model.esp import esp, trailer
 from espnic.model.interface.codes import (
-    ESP_TEXT_OFFSET,
     FRAME_BYTES_MAX,
     EventKind,
     RxStatus,
@@ -23,12 +19,10 @@ from espnic.model.interface.codes import (
     SaOperation,
     SaResult,
 )
-from espnic.model.interface.features import WIDTHS, Features
-from espnic.model.interface.layouts import RX_COMPLETION, TX_DESCRIPTOR
+from espnic.model.interface.features import Features
+from espnic.model.interface.layouts import RX_COMPLETION
 from espnic.model.interface.registers import BY_NAME
 from espnic.model.sa.sa import command_values
-from espnic.sim.agents.axi_lite import Driver
-from espnic.sim.agents.axi_stream import AxisSink, AxisSource
 from espnic.sim.agents.stream import start_clock_and_reset
 from espnic.sim.build.builds import run
 from espnic.sim.rig.engine import Options, build_engine
@@ -36,69 +30,14 @@ from espnic.sim.traffic import frames
 from espnic.sim.traffic.golden import run_model
 from espnic.sim.traffic.steps import SIMULATED_SAS as SAS
 from espnic.sim.traffic.steps import Command, RxFrame, TxFrame
-from tests.support.engine_steps import Traffic, add_commands, bypass
+from tests.support.differences import check_items
+from tests.support.engine_steps import BOTH, Traffic, add_commands, bypass
+from tests.support.live_engine import ESP_OFFSET, SIDES, Live, request, wire_frame
 from tests.support.sas import all_kinds_of_sa, device_with, make_sa
 from tests.support.super_frames import SuperTraffic, to_be_sealed
 
-SIDES = ("rx", "tx")
-BOTH = (SaDirection.RX, SaDirection.TX)
-ESP_OFFSET = 14 + 20
-SEGMENT_CLOCKS = 2000
-"""More than from one segment to the next, in spite of stalls."""
 EVENT_PRESENT = 2
-"""Of IRQ_STATUS and IRQ_ENABLE."""
-
-
-class Live:
-    """The engine's ports after a reset; outputs are not ready before ``take``."""
-
-    def __init__(self, dut, seed, idle=0.0):
-        self._dut, self._seed = dut, seed
-        self.sources = {
-            side: AxisSource(dut, f"s_axis_{side}", seed=seed, idle=idle) for side in SIDES}
-        self.sinks = {}
-        self.driver = Driver(AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.clk, dut.rst))
-
-    def take(self, stall=0.0):
-        """Take what leaves from now on."""
-        self.sinks = {
-            side: AxisSink(self._dut, f"m_axis_{side}", seed=self._seed, stall=stall)
-            for side in SIDES}
-
-    def send(self, step):
-        """Queue a frame."""
-        if isinstance(step, RxFrame):
-            self.sources["rx"].send(step.data)
-        else:
-            self.sources["tx"].send(step.data, TX_DESCRIPTOR.pack(step.descriptor))
-
-    async def ended(self, requests):
-        """Wait until so many requests have been judged and all that leave have left.
-
-        A request is counted with its first segment: nothing may be counted any more.
-        """
-        for side in SIDES:
-            await self.sources[side].drained()
-        counters, before = {}, None
-        while counters.get("tx_packets_in") != requests or counters != before:
-            before = counters
-            await ClockCycles(self._dut.clk, SEGMENT_CLOCKS)
-            counters = await self.driver.counters()
-        await self.sinks["tx"].reach(counters["tx_packets_out"])
-
-
-def request(sa, sequence, payload):
-    """A frame to seal under handle 1, without trailer."""
-    frame = frames.carried(sa, sa.spi.to_bytes(4, "big") + bytes(12) + payload)
-    return TxFrame({"operation": 1, "sa": 1, "sequence": sequence, "esp_offset": ESP_OFFSET,
-                    "next_header": 4}, frame)
-
-
-def wire_frame(sa, step):
-    """What the request must leave as under this SA."""
-    payload = step.data[ESP_OFFSET + ESP_TEXT_OFFSET:]
-    text = payload + trailer.build(len(payload), step.descriptor["next_header"])
-    return step.data[:ESP_OFFSET] + esp.seal(sa, step.descriptor["sequence"], text).packet
+"""Bit of IRQ_STATUS and IRQ_ENABLE that says that an event waits."""
 
 
 @cocotb.test()
@@ -253,10 +192,9 @@ async def all_comes_right(live, commands, steps):
     expected = run_model([*commands, *steps], Features(sas=SAS))
     await live.sinks["rx"].reach(len(expected.received))
     await live.ended(sum(isinstance(step, TxFrame) for step in steps))
-    assert [(got.data, RX_COMPLETION.unpack(got.user)) for got in live.sinks["rx"].frames] == [
-        (item.frame, item.completion) for item in expected.received]
-    assert [got.data for got in live.sinks["tx"].frames] == expected.sent
-    assert await live.driver.counters() == expected.counters
+    live.check_received(expected.received)
+    live.check_sent(expected.sent)
+    check_items([await live.driver.counters()], [expected.counters], port="counters")
 
 
 @cocotb.test()
@@ -415,10 +353,9 @@ async def a_reset_leaves_nothing_of_what_was_before(dut, clocks):
     expected = run_model(steps, Features(sas=SAS))
     await live.sinks["rx"].reach(len(expected.received))
     await live.ended(13)
-    assert [got.data for got in live.sinks["rx"].frames] == [
-        item.frame for item in expected.received]
-    assert [got.data for got in live.sinks["tx"].frames] == expected.sent
-    assert await live.driver.counters() == expected.counters
+    live.check_received(expected.received)
+    live.check_sent(expected.sent)
+    check_items([await live.driver.counters()], [expected.counters], port="counters")
     for step in some(40):
         live.send(step)
     await ClockCycles(dut.clk, clocks)
@@ -442,14 +379,13 @@ async def a_reset_leaves_nothing_of_the_burst_that_it_broke_off(dut, clocks):
         live.send(step)
     expected = run_model([*commands, *steps], Features(sas=SAS))
     await live.ended(len(steps))
-    assert [got.data for got in live.sinks["tx"].frames] == expected.sent
-    assert await live.driver.counters() == expected.counters
+    live.check_sent(expected.sent)
+    check_items([await live.driver.counters()], [expected.counters], port="counters")
     for step in some_bursts(supers, random, 12):
         live.send(step)
     await ClockCycles(dut.clk, clocks)
 
 
-@pytest.mark.parametrize("width", WIDTHS)
 def test_engine_holds_while_things_change(width):
     options = Options(width=width, seed=1)
     done = run(build_engine(options).built, module=__name__, seed=options.seed)

@@ -17,55 +17,22 @@ from espnic.model.interface.codes import (
     SaResult,
     TxStatus,
 )
-from espnic.model.interface.features import ALL, WIDTHS
+from espnic.model.interface.features import Features
 from espnic.model.net.packet import parse
 from espnic.model.sa.sa import command_values
 from espnic.sim.capture.archive import plain_packets
 from espnic.sim.capture.pcap import read_capture
 from espnic.sim.rig.engine import Options, build_engine, replay
-from espnic.sim.run.compare import compare_outcomes
 from espnic.sim.traffic import frames
-from espnic.sim.traffic.golden import run_model
 from espnic.sim.traffic.plan import plan_receive
 from espnic.sim.traffic.steps import SIMULATED_SAS as SAS
 from espnic.sim.traffic.steps import Command, RxFrame, TxFrame
-from tests.support.engine_steps import Traffic, add_commands, alternate, bypass, flip
-from tests.support.paths import CAPTURES
+from tests.support.differences import check_items
+from tests.support.engine_runs import compared, hold, hold_small, statuses
+from tests.support.engine_steps import BOTH, Traffic, add_commands, alternate, bypass, flip
+from tests.support.paths import CAPTURE_NAMES, CAPTURES
 from tests.support.plain_frames import frames_not_looked_at, good_frame, headers, l4_bit_wrong
 from tests.support.sas import all_kinds_of_sa, make_sa
-
-NAMES = sorted(path.stem for path in CAPTURES.glob("*.json"))
-BOTH = (SaDirection.RX, SaDirection.TX)
-
-
-@pytest.fixture(params=WIDTHS)
-def width(request):
-    """Bits of a beat."""
-    return request.param
-
-
-def hold(steps, width, *, seed=1, stall=0.15):
-    """Let RTL and model take the steps; return what both made of them."""
-    __tracebackhide__ = True
-    print(f"W={width}, seed {seed}")
-    options = Options(width=width, seed=seed, stall=stall)
-    return compared(replay(build_engine(options), steps, options), steps, SAS, seed)
-
-
-def compared(replayed, steps, sas, seed, parts=ALL):
-    """The outcome of both, builds with these parts; fails where they differ."""
-    __tracebackhide__ = True
-    assert replayed.problem is None, f"seed {seed}: {replayed.problem}, log {replayed.log}"
-    model = run_model(steps, replace(parts, sas=sas), replayed.outcome.in_flight)
-    difference = compare_outcomes(replayed.outcome, model)
-    assert difference is None, f"seed {seed}: {difference}"
-    return replayed.outcome
-
-
-def statuses(outcome, point):
-    """How often each status was given at ``rx.verdict`` or ``tx.verdict``."""
-    return Counter(
-        record.fields["status"] for record in outcome.trace if record.point == point)
 
 
 @cache
@@ -74,8 +41,8 @@ def sa_file(name):
 
 
 def wire_rows(name, sas):
-    """Of each captured ESP frame: the SA's place, the whole sequence number and the frame
-    without what lies behind the ESP packet."""
+    """Place of the SA, whole sequence number and bytes up to the end of the ESP packet of each
+    captured ESP frame."""
     tops = [sa.initial_seq for sa in sas]
     for frame in read_capture(CAPTURES / f"{name}.pcap").packets:
         status, found = parse(frame)
@@ -94,7 +61,7 @@ def wire_rows(name, sas):
         yield index, high << 32 | low, frame[:found.esp_offset + found.esp_bytes]
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if sa_file(name).sas])
+@pytest.mark.parametrize("name", [name for name in CAPTURE_NAMES if sa_file(name).sas])
 def test_kernel_capture_is_opened_and_sealed_again(width, name):
     sas = sa_file(name).sas
     captured = read_capture(CAPTURES / f"{name}.pcap").packets
@@ -110,19 +77,19 @@ def test_kernel_capture_is_opened_and_sealed_again(width, name):
             expected.append(wire)
     outcome = hold(steps, width)
     assert set(statuses(outcome, "rx.verdict")) <= {"OK", "FRAGMENT"}
-    assert outcome.sent == expected
+    check_items(outcome.sent, expected, port="tx", width=width)
     receiver = stack.Receiver(sas)
     delivered = [receiver.deliver(got.frame, got.completion) for got in outcome.received]
-    assert [packet for packet in delivered if packet is not None] == list(
-        plain_packets(CAPTURES / f"{name}.pcap"))
+    check_items([packet for packet in delivered if packet is not None],
+                plain_packets(CAPTURES / f"{name}.pcap"), port="delivered", width=width)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if not sa_file(name).sas])
+@pytest.mark.parametrize("name", [name for name in CAPTURE_NAMES if not sa_file(name).sas])
 def test_capture_of_another_suite_passes_unmodified(width, name):
     captured = read_capture(CAPTURES / f"{name}.pcap").packets
     outcome = hold([RxFrame(frame) for frame in captured], width)
     assert set(statuses(outcome, "rx.verdict")) <= {"NO_SA", "FRAGMENT"}
-    assert tuple(got.frame for got in outcome.received) == captured
+    check_items([got.frame for got in outcome.received], captured, port="rx", width=width)
 
 
 def test_each_kind_of_frame_gets_its_status_and_the_next_is_right(width):
@@ -133,8 +100,8 @@ def test_each_kind_of_frame_gets_its_status_and_the_next_is_right(width):
     good = [RxFrame(traffic.wire_frame(i % len(sas), 1 + i % 90)) for i in range(len(bad) + 1)]
     outcome = hold([*add_commands(sas, SaDirection.RX), *alternate(good, bad)], width)
     given = [record.fields["status"] for record in outcome.trace if record.point == "rx.verdict"]
-    assert given[::2] == ["OK"] * len(good)
-    assert given[1::2] == [kind.status.name for kind in kinds]
+    check_items(given[::2], ["OK"] * len(good), port="good status", width=width)
+    check_items(given[1::2], [kind.status.name for kind in kinds], port="bad status", width=width)
     assert {kind.status for kind in kinds} == frames.OF_FRAMES
 
 
@@ -236,8 +203,8 @@ def test_each_refused_request_is_dropped_and_the_next_is_right(width):
     outcome = hold([*add_commands(sas, SaDirection.TX), *alternate(right, wrong),
                     bypass(bytes(FRAME_BYTES_MAX))], width)
     given = [record.fields["status"] for record in outcome.trace if record.point == "tx.verdict"]
-    assert given[:-1:2] == ["SEALED"] * len(right)
-    assert given[1:-1:2] == expected
+    check_items(given[:-1:2], ["SEALED"] * len(right), port="good status", width=width)
+    check_items(given[1:-1:2], expected, port="bad status", width=width)
     assert len(outcome.sent) == len(right) + 1
 
 
@@ -282,6 +249,18 @@ def test_deleted_sa_is_forgotten_and_its_handle_takes_another_key(width):
     given = [got.completion["status"] for got in outcome.received]
     assert given == [RxStatus.OK, RxStatus.AUTH_FAILED, RxStatus.NO_SA, RxStatus.NO_SA,
                      RxStatus.AUTH_FAILED, RxStatus.OK]
+
+
+@pytest.mark.quick
+def test_both_directions_in_short():
+    sas = all_kinds_of_sa()[1:2]
+    traffic = Traffic(sas, Random(8))
+    steps = [*add_commands(sas, *BOTH), RxFrame(traffic.wire_frame(0, 40)),
+             traffic.request(0, 37, False), RxFrame(flip(traffic.wire_frame(0, 20), 500)),
+             bypass(bytes(70))]
+    outcome = hold_small(steps, Features(128, 16, lso=False, ipv6=False, replay_window=0))
+    assert statuses(outcome, "rx.verdict") == {"OK": 1, "AUTH_FAILED": 1}
+    assert statuses(outcome, "tx.verdict") == {"SEALED": 1, "BYPASSED": 1}
 
 
 def test_engine_runs_on_icarus_too():

@@ -3,6 +3,7 @@
 import random
 
 import cocotb
+import pytest
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from espnic.hdl.flow.beat_store import BeatStore
@@ -10,6 +11,8 @@ from espnic.sim.agents.beats import pack
 from espnic.sim.agents.side_by_side import Ports, SideBySide
 from espnic.sim.agents.stream import start_clock_and_reset
 from espnic.sim.build.builds import simulate
+from tests.support.differences import check_items
+from tests.support.quick import simulate_quick
 
 WIDTH = 40
 DEPTHS = {0: 16, 1: 13, 3: 16}
@@ -71,7 +74,7 @@ async def kept_packets_leave_whole_and_in_order(dut, margin, gaps):
     bench.beats.send(*(beat for beats, _ in packets for beat in beats))
     await bench.command(packets)
     wanted = kept_beats(packets)
-    assert await bench.kept.receive(len(wanted)) == wanted
+    check_items(await bench.kept.receive(len(wanted)), wanted, port=bench.name)
     await bench.commands.drained()
     await ClockCycles(dut.clk, 2 * LATENCY)
     assert not bench.kept.items
@@ -91,7 +94,7 @@ async def it_fills_up_to_its_margin(dut, margin):
     await ClockCycles(dut.clk, 3 * depth)
     assert bench.written == 2 * room
     bench.give(range(room), keep=True)
-    assert await bench.kept.receive(room) == list(range(room, 2 * room))
+    check_items(await bench.kept.receive(room), range(room, 2 * room), port=bench.name)
 
 
 @cocotb.test()
@@ -106,7 +109,7 @@ async def a_beat_leaves_every_clock_across_packets(dut, margin):
     bench.beats.send(*wanted)
     start = bench.ports.clock
     await bench.command(packets)
-    assert await bench.kept.receive(len(wanted)) == wanted
+    check_items(await bench.kept.receive(len(wanted)), wanted, port=bench.name)
     # The last packet leaves when all of it has been written; the agents take 3 clocks.
     assert bench.ports.clock - start <= len(wanted) + longest + LATENCY + 3
 
@@ -140,8 +143,15 @@ async def a_packet_is_forgotten_in_one_clock(dut, margin):
     for _ in range(5):
         bench.give(range(2), keep=False)
     bench.give(range(2), keep=True)
-    assert await bench.kept.receive(2) == [10, 11]
+    check_items(await bench.kept.receive(2), [10, 11], port=bench.name)
     assert bench.ports.clock - start <= 6 + LATENCY + 3
+
+
+@pytest.mark.quick
+def test_packets_are_stored_in_short():
+    simulate_quick(
+        SideBySide(STORES), "kept_packets_leave_whole_and_in_order/margin=1/gaps=0",
+        name="beat_store", module=__name__)
 
 
 def test_packets_are_stored():

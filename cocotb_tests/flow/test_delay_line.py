@@ -10,6 +10,8 @@ from cocotb.triggers import RisingEdge
 from espnic.hdl.flow.delay_line import DelayLine
 from espnic.sim.agents.stream import start_clock_and_reset
 from espnic.sim.build.builds import simulate
+from tests.support.differences import check_items
+from tests.support.quick import simulate_quick
 
 BITS = 40
 
@@ -25,7 +27,14 @@ async def values_come_out_after_the_delay(dut):
         dut.i__payload.value = sent[-1]
         await RisingEdge(dut.clk)
         seen.append(dut.o__payload.value)
-    assert [int(value) for value in seen[clocks:]] == sent[:-clocks]
+    check_items([int(value) for value in seen[clocks:]], sent[:-clocks])
+
+
+@pytest.mark.quick
+def test_values_are_delayed_in_short():
+    simulate_quick(
+        DelayLine(BITS, 3), "values_come_out_after_the_delay",
+        name="delay_line_3", module=__name__, environment={"CLOCKS": "3"})
 
 
 @pytest.mark.parametrize("clocks", [2, 3, 4, 14, 15, 16, 17])

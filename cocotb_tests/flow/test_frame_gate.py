@@ -3,6 +3,7 @@
 import random
 
 import cocotb
+import pytest
 from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -14,6 +15,8 @@ from espnic.hdl.flow.frames_inside import FramesInside
 from espnic.hdl.flow.queue import Queue
 from espnic.sim.agents.stream import StreamSink, StreamSource, start_clock_and_reset
 from espnic.sim.build.builds import simulate
+from tests.support.differences import check_items
+from tests.support.quick import simulate_quick
 
 BEAT = axi_beat(8, 0)
 LAST = 1 << BEAT["tlast"].offset
@@ -87,7 +90,7 @@ async def it_stops_between_frames_and_goes_on_without_loss(dut, idle, stall):
         dut.stop.value = 0
         await ClockCycles(dut.clk, chance.randrange(1, 20))
     assert 0 < came < len(beats)
-    assert await sink.receive(len(beats)) == beats
+    check_items(await sink.receive(len(beats)), beats, layout=BEAT)
     await ClockCycles(dut.clk, 2)
     assert int(dut.idle.value)
 
@@ -102,7 +105,7 @@ async def it_is_not_idle_while_a_frame_waits_inside(dut):
     await ClockCycles(dut.clk, 10)
     assert int(dut.stopped.value) and not int(dut.idle.value)
     sink = StreamSink(dut, "o")
-    assert await sink.receive(2) == [1, 2 | LAST]
+    check_items(await sink.receive(2), [1, 2 | LAST], layout=BEAT)
     await ClockCycles(dut.clk, 2)
     assert int(dut.idle.value)
 
@@ -122,7 +125,16 @@ async def a_beat_offered_stays_when_the_stop_comes(dut):
     await ClockCycles(dut.clk, 30)
     assert len(sink.items) == 17
     dut.stop.value = 0
-    assert await sink.receive(18) == [number | LAST for number in range(18)]
+    check_items(await sink.receive(18), [number | LAST for number in range(18)], layout=BEAT)
+
+
+@pytest.mark.quick
+def test_frames_are_gated_in_short():
+    simulate_quick(
+        GatedQueue(),
+        "it_is_not_idle_while_a_frame_waits_inside",
+        "a_beat_offered_stays_when_the_stop_comes",
+        name="gated_queue", module=__name__)
 
 
 def test_frame_gate():

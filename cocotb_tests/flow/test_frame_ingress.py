@@ -3,6 +3,7 @@
 import random
 
 import cocotb
+import pytest
 
 from espnic.hdl.flow.frame_ingress import FrameIngress, axi_beat, frame_end
 from espnic.hdl.layouts import SUPER_LENGTH_BITS, beat
@@ -10,6 +11,8 @@ from espnic.model.interface.codes import FRAME_BYTES_MAX, SUPER_FRAME_BYTES_MAX
 from espnic.sim.agents.beats import pack, to_packets, unpack
 from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
 from espnic.sim.agents.stream import start_clock_and_reset
+from tests.support.differences import check_items
+from tests.support.quick import simulate_quick
 
 USER_BITS = 11
 SUPER_BIT = 3
@@ -76,9 +79,9 @@ async def check(dut, width, frames, *, idle=0.0, stall=0.0, without=0):
     passed = [unpack(layout, word) for word in await beats.receive(len(users))]
     await source.drained()
     words = [pack(beat(width), fields["beat"]) for fields in passed]
-    assert to_packets(width, words) == cut
-    assert [fields["user"] for fields in passed] == users
-    assert list(ends.items) == [pack(frame_end(SUPER_LENGTH_BITS), end) for end in ended]
+    check_items(to_packets(width, words), cut, port="o", width=width)
+    check_items([fields["user"] for fields in passed], users, port="user", width=width)
+    check_items(ends.items, ended, port="end", width=width, layout=frame_end(SUPER_LENGTH_BITS))
     assert not beats.items
     return ports.clock - start
 
@@ -116,6 +119,13 @@ async def a_beat_goes_every_clock(dut, width):
     frames = [*frames_of_all_lengths(chance, width), *frames_around_the_limit(chance, width)]
     beats = sum(-(-len(frame) // (width // 8)) for frame in frames)
     assert await check(dut, width, frames) <= beats + 3
+
+
+@pytest.mark.quick
+def test_frames_pass_in_short():
+    simulate_quick(
+        FrameIngress(128, USER_BITS, SUPER_BIT), "frames_of_all_lengths_pass",
+        name="frame_ingress", module=__name__, width=128)
 
 
 def test_frames_pass_or_are_cut():

@@ -3,12 +3,15 @@
 import random
 
 import cocotb
+import pytest
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from espnic.hdl.flow.queue import Queue
 from espnic.sim.agents.side_by_side import Ports, SideBySide
 from espnic.sim.agents.stream import start_clock_and_reset
 from espnic.sim.build.builds import simulate
+from tests.support.differences import check_items
+from tests.support.quick import simulate_quick
 
 WIDTH = 77
 QUEUES = {
@@ -27,7 +30,7 @@ async def entries_leave_in_order(dut, name):
     source, sink = ports.source("i"), ports.sink("o")
     entries = [chance.getrandbits(WIDTH) for _ in range(300)]
     source.send(*entries)
-    assert await sink.receive(len(entries)) == entries
+    check_items(await sink.receive(len(entries)), entries, port=name)
 
 
 @cocotb.test()
@@ -75,8 +78,17 @@ async def an_entry_goes_every_clock(dut, name):
     source, sink = ports.source("i"), ports.sink("o")
     start = ports.clock
     source.send(*range(100))
-    assert await sink.receive(100) == list(range(100))
+    check_items(await sink.receive(100), range(100), port=name)
     assert ports.clock - start <= 100 + 3
+
+
+@pytest.mark.quick
+def test_entries_leave_queues_in_short():
+    simulate_quick(
+        SideBySide(QUEUES),
+        "entries_leave_in_order/name=deep5",
+        "it_holds_as_many_as_its_depth/name=deep5",
+        name="queue", module=__name__)
 
 
 def test_queue():

@@ -3,13 +3,16 @@
 import random
 
 import cocotb
+import pytest
 
-from cocotb_tests.frame.test_text_extract import lengths_and_offsets
 from espnic.hdl.frame.frame_build import FrameBuild
 from espnic.hdl.frame.text_restore import TextPlace
 from espnic.sim.agents.beats import pack, receive_packets, to_beats
 from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
 from espnic.sim.agents.stream import start_clock_and_reset
+from tests.support.differences import check_items
+from tests.support.quick import simulate_quick
+from tests.support.text_places import lengths_and_offsets
 
 
 def parts(chance, width):
@@ -45,7 +48,8 @@ def expected(frames):
 async def text_of_any_length_follows_headers_of_any_length(dut, width):
     await start_clock_and_reset(dut)
     frames = parts(random.Random(cocotb.RANDOM_SEED), width)
-    assert await build(dut, width, frames, idle=0.3, stall=0.3) == expected(frames)
+    built = await build(dut, width, frames, idle=0.3, stall=0.3)
+    check_items(built, expected(frames), width=width)
 
 
 @cocotb.test()
@@ -54,9 +58,16 @@ async def a_beat_leaves_every_clock(dut, width):
     await start_clock_and_reset(dut)
     frames = parts(random.Random(cocotb.RANDOM_SEED), width)
     start = Ports(dut, width).clock
-    assert await build(dut, width, frames) == expected(frames)
+    check_items(await build(dut, width, frames), expected(frames), width=width)
     beats = sum(len(to_beats(width, frame)) for frame in expected(frames))
     assert Ports(dut, width).clock - start <= beats + 3
+
+
+@pytest.mark.quick
+def test_frames_are_built_in_short():
+    simulate_quick(
+        FrameBuild(128), "text_of_any_length_follows_headers_of_any_length",
+        name="frame_build", module=__name__, width=128)
 
 
 def test_frames_are_built():

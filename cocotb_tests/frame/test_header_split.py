@@ -3,6 +3,7 @@
 import random
 
 import cocotb
+import pytest
 from cocotb.triggers import ClockCycles
 
 from espnic.hdl.frame.header_split import HeaderSplit
@@ -11,6 +12,8 @@ from espnic.model.interface.codes import FRAME_BYTES_MAX
 from espnic.sim.agents.beats import pack, receive_packets, to_beats
 from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
 from espnic.sim.agents.stream import start_clock_and_reset
+from tests.support.differences import check_items
+from tests.support.quick import simulate_quick
 
 
 def random_frames(chance, width, count):
@@ -49,9 +52,11 @@ async def split(dut, width, frames, *, idle=0.0, stall=0.0):
             await receive_packets(texts, width, with_text))
 
 
-def expected(frames):
-    return ([frame[:offset] for frame, offset in frames],
-            [frame for frame, offset in frames if offset is not None])
+async def check(dut, width, frames, **gaps):
+    headers, texts = await split(dut, width, frames, **gaps)
+    check_items(headers, [frame[:offset] for frame, offset in frames], port="headers", width=width)
+    check_items(texts, [frame for frame, offset in frames if offset is not None],
+                port="text", width=width)
 
 
 @cocotb.test()
@@ -61,7 +66,7 @@ async def headers_and_text_part_at_every_offset(dut, width):
     chance = random.Random(cocotb.RANDOM_SEED)
     frames = [*every_boundary(chance, width), *long_frames(chance),
               *random_frames(chance, width, 150)]
-    assert await split(dut, width, frames, idle=0.3, stall=0.3) == expected(frames)
+    await check(dut, width, frames, idle=0.3, stall=0.3)
 
 
 @cocotb.test()
@@ -70,7 +75,7 @@ async def a_beat_goes_every_clock(dut, width):
     await start_clock_and_reset(dut)
     frames = random_frames(random.Random(cocotb.RANDOM_SEED), width, 100)
     start = Ports(dut, width).clock
-    assert await split(dut, width, frames) == expected(frames)
+    await check(dut, width, frames)
     beats = sum(len(to_beats(width, frame)) for frame, _ in frames)
     assert Ports(dut, width).clock - start <= beats + 3
 
@@ -85,6 +90,13 @@ async def no_output_waits_for_ready(dut, width):
     await ClockCycles(dut.clk, 4)
     assert int(ports.handle("headers__valid").value)
     assert int(ports.handle("text__valid").value)
+
+
+@pytest.mark.quick
+def test_headers_and_text_part_in_short():
+    simulate_quick(
+        HeaderSplit(128), "headers_and_text_part_at_every_offset",
+        name="header_split", module=__name__, width=128)
 
 
 def test_headers_and_text_part():

@@ -3,27 +3,15 @@
 import random
 
 import cocotb
+import pytest
 
 from espnic.hdl.frame.text_extract import TextExtract, TextSpan
 from espnic.sim.agents.beats import pack, receive_packets, to_beats
 from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
 from espnic.sim.agents.stream import start_clock_and_reset
-
-FIRST_OFFSET = 50
-"""Of a text behind Ethernet, IPv4 and ESP headers and IV."""
-
-
-def lengths_and_offsets(chance, width):
-    """Texts of 0 to 3 beats, and texts around the beats' borders at every offset."""
-    size = width // 8
-    offsets = range(FIRST_OFFSET, FIRST_OFFSET + 2 * size, 4)
-    cases = [(length, chance.choice(offsets)) for length in range(3 * size + 1)]
-    cases += [(max(0, border - extra), offset) for offset in offsets[:len(offsets) // 2]
-              for border in (0, size, -offset % size, size + -offset % size)
-              for extra in (-1, 0, 1)]
-    cases += [(length, 270) for length in (0, 1, size, 2 * size + 1)]
-    chance.shuffle(cases)
-    return cases
+from tests.support.differences import check_items
+from tests.support.quick import simulate_quick
+from tests.support.text_places import FIRST_OFFSET, lengths_and_offsets
 
 
 def frames_with_text(chance, width):
@@ -68,7 +56,8 @@ def expected(frames):
 async def texts_of_all_lengths_leave_from_every_offset(dut, width):
     await start_clock_and_reset(dut)
     frames = frames_with_text(random.Random(cocotb.RANDOM_SEED), width)
-    assert await extract(dut, width, frames, idle=0.3, stall=0.3) == expected(frames)
+    texts = await extract(dut, width, frames, idle=0.3, stall=0.3)
+    check_items(texts, expected(frames), width=width)
 
 
 @cocotb.test()
@@ -77,7 +66,7 @@ async def a_frame_beat_goes_in_every_clock(dut, width):
     await start_clock_and_reset(dut)
     frames = frames_with_text(random.Random(cocotb.RANDOM_SEED), width)
     start = Ports(dut, width).clock
-    assert await extract(dut, width, frames) == expected(frames)
+    check_items(await extract(dut, width, frames), expected(frames), width=width)
     beats = sum(len(to_beats(width, frame)) for frame, _ in frames)
     assert Ports(dut, width).clock - start <= beats + 4
 
@@ -88,10 +77,19 @@ async def a_truncated_frame_gives_what_there_is_and_spares_the_next(dut, width):
     await start_clock_and_reset(dut)
     frames = truncated_frames(random.Random(cocotb.RANDOM_SEED), width)
     texts = await extract(dut, width, frames, idle=0.2, stall=0.2)
-    for text, wanted, (_, (_, _, length)) in zip(texts, expected(frames), frames, strict=True):
-        assert text.startswith(wanted)
+    wanted = expected(frames)
+    check_items([text[:len(begin)] for text, begin in zip(texts, wanted, strict=True)], wanted,
+                width=width)
+    for text, begin, (_, (_, _, length)) in zip(texts, wanted, frames, strict=True):
         assert len(text) <= length
-        assert len(text) < len(wanted) + 2 * width // 8
+        assert len(text) < len(begin) + 2 * width // 8
+
+
+@pytest.mark.quick
+def test_text_is_extracted_in_short():
+    simulate_quick(
+        TextExtract(128), "texts_of_all_lengths_leave_from_every_offset",
+        name="text_extract", module=__name__, width=128)
 
 
 def test_text_is_extracted():

@@ -3,13 +3,16 @@
 import random
 
 import cocotb
+import pytest
 
-from cocotb_tests.frame.test_text_extract import lengths_and_offsets
 from espnic.hdl.frame.text_restore import TextPlace, TextRestore
 from espnic.model.interface.codes import FRAME_BYTES_MAX
 from espnic.sim.agents.beats import pack, receive_packets, to_beats
 from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
 from espnic.sim.agents.stream import start_clock_and_reset
+from tests.support.differences import check_items
+from tests.support.quick import simulate_quick
+from tests.support.text_places import lengths_and_offsets
 
 
 def frames_and_texts(chance, width):
@@ -52,7 +55,8 @@ def expected(frames):
 async def text_of_any_length_replaces_what_is_at_its_offset(dut, width):
     await start_clock_and_reset(dut)
     frames = frames_and_texts(random.Random(cocotb.RANDOM_SEED), width)
-    assert await restore(dut, width, frames, idle=0.3, stall=0.3) == expected(frames)
+    restored = await restore(dut, width, frames, idle=0.3, stall=0.3)
+    check_items(restored, expected(frames), width=width)
 
 
 @cocotb.test()
@@ -61,9 +65,16 @@ async def a_beat_goes_every_clock(dut, width):
     await start_clock_and_reset(dut)
     frames = frames_and_texts(random.Random(cocotb.RANDOM_SEED), width)
     start = Ports(dut, width).clock
-    assert await restore(dut, width, frames) == expected(frames)
+    check_items(await restore(dut, width, frames), expected(frames), width=width)
     beats = sum(len(to_beats(width, frame)) for frame, _, _ in frames)
     assert Ports(dut, width).clock - start <= beats + 3
+
+
+@pytest.mark.quick
+def test_text_is_restored_in_short():
+    simulate_quick(
+        TextRestore(128), "text_of_any_length_replaces_what_is_at_its_offset",
+        name="text_restore", module=__name__, width=128)
 
 
 def test_text_is_restored():

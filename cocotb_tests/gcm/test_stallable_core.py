@@ -4,12 +4,15 @@ import random
 from dataclasses import replace
 
 import cocotb
+import pytest
 
 from espnic.hdl.gcm.stallable_core import GcmStream
 from espnic.sim.agents.stream import StreamSink, StreamSource, start_clock_and_reset
 from espnic.sim.build.builds import simulate
 from espnic.sim.clocks import CLOCK_NS
+from tests.support.differences import check_items
 from tests.support.gcm_packets import GcmPort, number, random_packet
+from tests.support.quick import simulate_quick
 
 WIDTH = 128
 DEPTH = 64
@@ -37,8 +40,9 @@ async def seal_and_open(dut, idle, stall_text, stall_tag, count=40):
         stimulus = port.stimulus(packet)
         source.send(*stimulus)
         expected = port.expected_text(packet, stimulus)
-        assert await text.receive(len(expected)) == expected
-        assert await tag.receive(1) == [number(packet.result()[1])]
+        check_items(await text.receive(len(expected)), expected, port="text", width=WIDTH,
+                    layout=port.output)
+        check_items(await tag.receive(1), [number(packet.result()[1])], port="tag", width=WIDTH)
 
 
 @cocotb.test()
@@ -72,6 +76,13 @@ async def deep_enough_it_keeps_the_core_s_rate(dut):
     await tag.receive(len(packets))
     clocks = (cocotb.simtime.get_sim_time("ns") - start) // CLOCK_NS
     assert clocks <= sum(map(port.slots, packets)) + DEPTH
+
+
+@pytest.mark.quick
+def test_nothing_is_lost_in_short():
+    simulate_quick(
+        GcmStream(WIDTH, SHALLOW), "nothing_is_lost_when_texts_wait_long",
+        name="gcm_stream_shallow", module=__name__)
 
 
 def test_gcm_stream_loses_nothing_and_keeps_the_rate():

@@ -3,6 +3,7 @@
 import random
 
 import cocotb
+import pytest
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from espnic.hdl.host.burst_detector import BurstDetector
@@ -11,6 +12,7 @@ from espnic.model.interface.codes import EventKind, SaDirection
 from espnic.model.interface.layouts import EVENT
 from espnic.sim.agents.stream import start_clock_and_reset
 from espnic.sim.build.builds import simulate
+from tests.support.quick import simulate_quick
 
 BURST = EVENT.pack({"kind": EventKind.AUTH_BURST, "direction": SaDirection.RX})
 
@@ -69,6 +71,15 @@ async def a_window_tells_one_event_and_the_next_window_another(dut):
     assert await play(dut, model, [1] * 20) == 1
     await ClockCycles(dut.clk, 100)
     assert await play(dut, model, [1, 1, 1] + [0] * 20 + [1, 1, 1]) == 0
+
+
+@pytest.mark.quick
+def test_bursts_in_short():
+    simulate_quick(
+        BurstDetector(),
+        "a_window_tells_one_event_and_the_next_window_another",
+        "events_are_those_of_the_model/share=0.4",
+        name="burst_detector", module=__name__)
 
 
 def test_burst_detector():

@@ -3,6 +3,7 @@
 import random
 
 import cocotb
+import pytest
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from espnic.hdl.host.event_queue import INPUT_DEPTH, EventQueue
@@ -10,6 +11,8 @@ from espnic.model.interface.codes import EVENT_QUEUE_DEPTH
 from espnic.model.interface.layouts import EVENT
 from espnic.sim.agents.stream import StreamSink, StreamSource, start_clock_and_reset
 from espnic.sim.build.builds import simulate
+from tests.support.differences import check_items
+from tests.support.quick import simulate_quick
 
 INPUTS = 4
 SETTLED = INPUTS * INPUT_DEPTH + 4
@@ -76,9 +79,9 @@ async def it_holds_its_depth_and_drops_what_comes_then(dut):
         assert int(dut.count.value) == min(number + 1, EVENT_QUEUE_DEPTH)
     assert losses.count == 5
     sink = StreamSink(dut, "o")
-    assert await sink.receive(EVENT_QUEUE_DEPTH) == order[:EVENT_QUEUE_DEPTH]
+    check_items(await sink.receive(EVENT_QUEUE_DEPTH), order[:EVENT_QUEUE_DEPTH], layout=EVENT)
     sources[0].send(event(0, 1000))
-    assert await sink.receive(1) == [event(0, 1000)]
+    check_items(await sink.receive(1), [event(0, 1000)], layout=EVENT)
     assert losses.count == 5
 
 
@@ -90,8 +93,18 @@ async def events_of_one_clock_all_stay_lowest_input_first(dut):
     for place, source in enumerate(sources):
         source.send(event(place, 7))
     sink = StreamSink(dut, "o")
-    assert await sink.receive(INPUTS) == [event(place, 7) for place in range(INPUTS)]
+    check_items(await sink.receive(INPUTS), [event(place, 7) for place in range(INPUTS)],
+                layout=EVENT)
     assert not losses.count
+
+
+@pytest.mark.quick
+def test_events_in_short():
+    simulate_quick(
+        EventQueue(INPUTS),
+        "it_holds_its_depth_and_drops_what_comes_then",
+        "events_of_one_clock_all_stay_lowest_input_first",
+        name="event_queue", module=__name__)
 
 
 def test_event_queue():

@@ -1,11 +1,9 @@
 """The Linux driver on the RTL's registers and SA table, access by access as on the model's."""
 
-from itertools import zip_longest
 
 import cocotb
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from cocotb_tests.host.test_registers import FEATURES, Device16, start
 from espnic.model.device.device import Device
 from espnic.model.device.register_file import RegisterFile
 from espnic.model.interface.layouts import EVENT
@@ -14,10 +12,12 @@ from espnic.sim.agents.axi_lite import AxiLiteRegisters
 from espnic.sim.agents.stream import StreamSource
 from espnic.sim.build.builds import simulate
 from tests.support import linux_scenarios
+from tests.support.differences import check_items
 from tests.support.linux_scenarios import SCENARIOS
+from tests.support.register_device import FEATURES, Device16, start
 
 EVENT_CLOCKS = 4
-"""More than an event takes from a port of the register block into its queue."""
+"""Clocks in which an event gets from a port of the register block into its queue, and more."""
 
 
 class RtlTarget:
@@ -47,7 +47,7 @@ class ModelTarget:
 
 
 async def stop_when_told(dut):
-    """What the datapath does that this device has not."""
+    """Stop at once when told to, in place of the datapath that this device does not have."""
     while True:
         await RisingEdge(dut.clk)
         dut.rx_stopped.value = dut.tx_stopped.value = int(dut.quiesce.value)
@@ -61,8 +61,7 @@ async def the_device_answers_the_driver_as_the_model_does(dut, name):
     cocotb.start_soon(stop_when_told(dut))
     expected = run(scenario(ModelTarget()))
     found = await scenario(RtlTarget(dut, axil))
-    for number, (ours, theirs) in enumerate(zip_longest(found, expected), start=1):
-        assert ours == theirs, f"entry {number}: RTL {ours}, model {theirs}"
+    check_items(found, expected, port="access")
     assert len(expected) > 50
 
 

@@ -3,11 +3,14 @@
 import random
 
 import cocotb
+import pytest
 
 from espnic.hdl.lso.header_patch import HeaderPatch, header_patches
 from espnic.sim.agents.beats import receive_packets, to_beats, valid_part
 from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
 from espnic.sim.agents.stream import start_clock_and_reset
+from tests.support.differences import check_items
+from tests.support.quick import simulate_quick
 
 PATCHES = 12
 WORDS = 256
@@ -75,7 +78,7 @@ async def words_are_overwritten_wherever_they_lie(dut, width):
     await start_clock_and_reset(dut)
     cases = random_cases(random.Random(cocotb.RANDOM_SEED), width)
     frames, _ = await patch(dut, width, cases, idle=0.3, stall=0.3)
-    assert frames == [patched(*case) for case in cases]
+    check_items(frames, [patched(*case) for case in cases], width=width)
 
 
 @cocotb.test()
@@ -84,8 +87,15 @@ async def a_beat_passes_every_clock(dut, width):
     await start_clock_and_reset(dut)
     cases = random_cases(random.Random(cocotb.RANDOM_SEED), width)
     frames, clocks = await patch(dut, width, cases)
-    assert frames == [patched(*case) for case in cases]
+    check_items(frames, [patched(*case) for case in cases], width=width)
     assert clocks <= sum(len(to_beats(width, frame)) for frame in frames) + 4
+
+
+@pytest.mark.quick
+def test_words_are_patched_in_short():
+    simulate_quick(
+        HeaderPatch(128), "words_are_overwritten_wherever_they_lie",
+        name="header_patch", module=__name__, width=128)
 
 
 def test_patches():

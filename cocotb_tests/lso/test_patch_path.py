@@ -3,11 +3,14 @@
 import random
 
 import cocotb
+import pytest
 
 from espnic.hdl.lso.patch_path import PATCHES, PatchOrder, PatchPath
 from espnic.sim.agents.beats import pack, receive_packets, to_beats, to_packets
 from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
 from espnic.sim.agents.stream import start_clock_and_reset
+from tests.support.differences import check_items
+from tests.support.quick import simulate_quick
 
 WIDTHS = (128, 512)
 FRAMES = 60
@@ -42,14 +45,20 @@ async def frames_leave_in_order_with_their_words(dut, width, gaps):
     for frame, order, _, _ in frames:
         beats.send(*to_beats(width, frame, chance))
         orders.send(order)
-    for number, (_, _, _, wanted) in enumerate(frames):
-        [seen] = await receive_packets(out, width, 1)
-        assert seen == wanted, f"frame {number}"
+    left = await receive_packets(out, width, FRAMES)
+    check_items(left, [wanted for *_, wanted in frames], port="o", width=width)
     if gaps == (0.0, 0.0):
         count = sum(-(-len(frame) // (width // 8)) for frame, *_ in frames)
         assert ports.clock - start <= count + 6, "a gap between frames"
-    assert to_packets(width, edited.items) == [
-        wanted for _, _, mark, wanted in frames if mark]
+    check_items(to_packets(width, edited.items),
+                [wanted for _, _, mark, wanted in frames if mark], port="edited", width=width)
+
+
+@pytest.mark.quick
+def test_frames_are_patched_in_short():
+    simulate_quick(
+        PatchPath(128), "frames_leave_in_order_with_their_words/width=128/gaps=1",
+        name="patch_path", module=__name__, width=128)
 
 
 def test_patch_path():

@@ -3,6 +3,7 @@
 import random
 
 import cocotb
+import pytest
 from cocotb.triggers import ClockCycles
 
 from espnic.hdl.lso.segment_path import SLICES, SegmentCut, SegmentOrder, SegmentPath
@@ -11,6 +12,8 @@ from espnic.model.net import checksum
 from espnic.sim.agents.beats import pack, receive_packets, to_beats, to_packets
 from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
 from espnic.sim.agents.stream import start_clock_and_reset
+from tests.support.differences import check_items
+from tests.support.quick import simulate_quick
 
 WIDTHS = (128, 512)
 PATCH_BITS = SegmentOrder["patches"].width // PATCHES
@@ -73,15 +76,12 @@ async def check(dut, width, frames, *, idle=0.0, stall=0.0, late=0):
         await ClockCycles(dut.clk, late)
     out, sums, edited = (ports.sink(name) for name in ("o", "slice_sum", "edited"))
     orders.send(*(order for _, order in leaving))
-    for number, (data, _) in enumerate(leaving):
-        [seen] = await receive_packets(out, width, 1)
-        wrong = next((at for at in range(min(len(seen), len(data))) if seen[at] != data[at]), None)
-        assert seen == data, (
-            f"frame {number}: {len(seen)} bytes of {len(data)}, the first wrong {wrong}")
+    left = await receive_packets(out, width, len(leaving))
+    check_items(left, [data for data, _ in leaving], port="o", width=width)
     expected = [checksum.total(one) for frame in frames for one in frame.slices]
-    assert await sums.receive(len(expected)) == expected
-    assert to_packets(width, edited.items) == [
-        data for (data, _), mark in zip(leaving, marks, strict=True) if mark]
+    check_items(await sums.receive(len(expected)), expected, port="slice_sum", width=width)
+    marked = [data for (data, _), mark in zip(leaving, marks, strict=True) if mark]
+    check_items(to_packets(width, edited.items), marked, port="edited", width=width)
 
 
 @cocotb.test()
@@ -100,6 +100,13 @@ async def no_sum_is_lost_of_more_slices_than_may_wait(dut, width):
     chance = random.Random(cocotb.RANDOM_SEED)
     frames = [Frame(chance, "tiny", count) for count in (2 * SLICES, SLICES + 1)]
     await check(dut, width, frames, late=10 * SLICES)
+
+
+@pytest.mark.quick
+def test_frames_are_cut_in_short():
+    simulate_quick(
+        SegmentPath(128), "segments_and_whole_frames_leave_in_order/width=128/gaps=1",
+        name="segment_path", module=__name__, width=128)
 
 
 def test_segment_path():

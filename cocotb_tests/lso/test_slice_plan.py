@@ -3,11 +3,14 @@
 import random
 
 import cocotb
+import pytest
 
 from espnic.hdl.lso.slice_plan import SlicePlan, SlicerRequest, slice_piece
-from espnic.sim.agents.beats import pack, unpack
+from espnic.sim.agents.beats import pack
 from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
 from espnic.sim.agents.stream import start_clock_and_reset
+from tests.support.differences import check_items
+from tests.support.quick import simulate_quick
 
 
 def random_requests(chance, width):
@@ -54,9 +57,7 @@ async def check(dut, width, idle, stall):
         source.send(pack(SlicerRequest, {"header_bytes": header, "mss": mss, "bytes": size}))
     words = await sink.receive(len(wanted))
     clocks = ports.clock - start
-    for word, piece in zip(words, wanted, strict=True):
-        seen = unpack(slice_piece(width), word)
-        assert {name: seen[name] for name in piece} == piece
+    check_items(words, wanted, width=width, layout=slice_piece(width))
     return len(wanted), clocks
 
 
@@ -71,6 +72,13 @@ async def payloads_are_divided_into_slices_and_beats(dut, width):
 async def a_piece_comes_every_clock(dut, width):
     count, clocks = await check(dut, width, idle=0, stall=0)
     assert clocks <= count + 4
+
+
+@pytest.mark.quick
+def test_slices_are_planned_in_short():
+    simulate_quick(
+        SlicePlan(128), "payloads_are_divided_into_slices_and_beats",
+        name="slice_plan", module=__name__, width=128)
 
 
 def test_plan():

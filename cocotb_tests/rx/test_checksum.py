@@ -4,6 +4,7 @@ import random
 from dataclasses import dataclass
 
 import cocotb
+import pytest
 from cocotb.triggers import ClockCycles
 
 from espnic.hdl.layouts import beat
@@ -12,10 +13,13 @@ from espnic.model.interface.codes import ETHERNET_HEADER_BYTES, FRAME_BYTES_MAX
 from espnic.sim.agents.beats import pack, to_beats, unpack
 from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
 from espnic.sim.agents.stream import start_clock_and_reset
-from tests.support.opened_texts import WithTextEnd, ones_sum, payload_of, payloads_and_texts
+from tests.support.differences import check_items
+from tests.support.opened_texts import WithTextEnd, payload_of, payloads_and_texts
+from tests.support.quick import simulate_quick
+from tests.support.rfc1071 import ones_sum
 
 TEXT_OFFSETS = range(50, 84, 4)
-"""Of texts behind Ethernet, IPv4 or IPv6, UDP and ESP headers, with or without a VLAN tag."""
+"""Offsets of texts behind Ethernet, IPv4 or IPv6, UDP and ESP headers, VLAN tag or not."""
 
 
 @dataclass
@@ -67,6 +71,11 @@ def placed_beats(chance, width, case):
     return words
 
 
+def sums_of(frames):
+    """The sum of each frame behind its Ethernet header."""
+    return [ones_sum(frame[ETHERNET_HEADER_BYTES:]) for frame in frames]
+
+
 async def check(dut, width, cases, batch_max, *, idle=0.0):
     """Send batches of frames, and the texts of each batch while the next one goes in."""
     chance = random.Random(cocotb.RANDOM_SEED)
@@ -83,11 +92,11 @@ async def check(dut, width, cases, batch_max, *, idle=0.0):
         for case in batch:
             if case.text is not None:
                 texts.send(*to_beats(width, case.text, chance))
-    assert await frame_sums.receive(len(cases)) == [
-        ones_sum(case.frame[ETHERNET_HEADER_BYTES:]) for case in cases]
+    check_items(await frame_sums.receive(len(cases)), sums_of(case.frame for case in cases),
+                port="frame", width=width)
     packets = [case.packet for case in cases if case.text is not None]
-    assert await packet_sums.receive(len(packets)) == [
-        ones_sum(packet[ETHERNET_HEADER_BYTES:]) for packet in packets]
+    check_items(await packet_sums.receive(len(packets)), sums_of(packets),
+                port="packet", width=width)
     await ClockCycles(dut.clk, RxChecksum.frame_latency + RxChecksum.packet_latency)
     assert not frame_sums.items, "more sums than frames"
     assert not packet_sums.items, "more sums than texts"
@@ -121,9 +130,16 @@ async def a_frame_beat_goes_every_clock(dut, width):
     sums, source = Ports(dut, width).sink("frame"), Ports(dut, width).source("i")
     start = Ports(dut, width).clock
     source.send(*words)
-    assert await sums.receive(len(cases)) == [
-        ones_sum(case.frame[ETHERNET_HEADER_BYTES:]) for case in cases]
+    check_items(await sums.receive(len(cases)), sums_of(case.frame for case in cases),
+                port="frame", width=width)
     assert Ports(dut, width).clock - start <= len(words) + RxChecksum.frame_latency + 2
+
+
+@pytest.mark.quick
+def test_frames_are_summed_in_short():
+    simulate_quick(
+        WithTextEnd(RxChecksum(128), "text"), "texts_follow_their_frames_at_once",
+        name="rx_checksum", module=__name__, width=128)
 
 
 def test_frames_are_summed():

@@ -4,12 +4,15 @@ import random
 from itertools import product
 
 import cocotb
+import pytest
 
 from espnic.hdl.rx.icv_split import IcvSplit, ReceivedIcv
 from espnic.model.interface.codes import IcvSize
 from espnic.sim.agents.beats import receive_packets, to_beats, unpack
 from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
 from espnic.sim.agents.stream import start_clock_and_reset
+from tests.support.differences import check_items
+from tests.support.quick import simulate_quick
 
 
 def sealed_texts(chance, width):
@@ -44,9 +47,9 @@ async def split(dut, width, packets, lengths, *, idle=0.0, stall=0.0):
 async def check(dut, width, sealed, **gaps):
     texts, icvs = await split(
         dut, width, [text + icv for text, icv in sealed], [len(text) for text, _ in sealed], **gaps)
-    assert texts == [text for text, _ in sealed]
-    assert [unrotated(word, len(icv)) for word, (_, icv) in zip(icvs, sealed, strict=True)] == [
-        icv for _, icv in sealed]
+    check_items(texts, [text for text, _ in sealed], port="o", width=width)
+    check_items([unrotated(word, len(icv)) for word, (_, icv) in zip(icvs, sealed, strict=True)],
+                [icv for _, icv in sealed], port="icv", width=width)
 
 
 @cocotb.test()
@@ -78,12 +81,20 @@ async def a_packet_that_ends_early_spares_the_next(dut, width):
         packets += [chance.randbytes(end), chance.randbytes(end + 16)]
         lengths += [chance.randrange(end, 3 * width // 8), end]
     texts, icvs = await split(dut, width, packets, lengths, idle=0.2, stall=0.2)
-    for number, (text, icv) in enumerate(zip(texts, icvs, strict=True)):
-        packet, length = packets[number], lengths[number]
-        assert text.startswith(packet[:length])
-        assert len(text) <= length
-        if number % 2:
-            assert unrotated(icv, 16) == packet[length:]
+    ends = [packet[:length] for packet, length in zip(packets, lengths, strict=True)]
+    check_items([text[:len(end)] for text, end in zip(texts, ends, strict=True)], ends,
+                port="o", width=width)
+    assert all(len(text) <= length for text, length in zip(texts, lengths, strict=True))
+    check_items([unrotated(icv, 16) for icv in icvs[1::2]],
+                [packet[length:] for packet, length in zip(packets, lengths, strict=True)][1::2],
+                port="icv", width=width)
+
+
+@pytest.mark.quick
+def test_icv_is_split_in_short():
+    simulate_quick(
+        IcvSplit(128), "icv_of_each_size_is_caught_at_every_place",
+        name="icv_split", module=__name__, width=128)
 
 
 def test_icv_is_split():

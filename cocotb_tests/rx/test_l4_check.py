@@ -1,9 +1,10 @@
-"""What is said of TCP and UDP checksums against the model, over every kind of frame and mistake."""
+"""Judgements of TCP and UDP checksums against the model, for every kind of frame and mistake."""
 
 import random
 from collections import Counter
 
 import cocotb
+import pytest
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from espnic.hdl.rx.l4_check import L4Check
@@ -18,6 +19,7 @@ from espnic.model.net import checksum
 from espnic.sim.agents.beats import to_beats
 from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
 from espnic.sim.agents.stream import start_clock_and_reset
+from tests.support.differences import check_items
 from tests.support.plain_frames import (
     frame,
     frames_not_looked_at,
@@ -28,12 +30,13 @@ from tests.support.plain_frames import (
     layer4,
     one_bit_wrong,
 )
+from tests.support.quick import simulate_quick
 
 NONE, BAD = RxChecksum.NONE, RxChecksum.BAD
 
 
 def mixed_frames(chance, width):
-    """Those not looked at, good and bad frames of every length up to 3 beats, and long ones."""
+    """Frames not looked at, good and bad frames of every length up to 3 beats, and long ones."""
     found = frames_not_looked_at(chance)
     assert set(expected(found)) == {NONE}
     for kind in headers():
@@ -58,11 +61,7 @@ async def check(dut, width, frames, *, idle=0.0):
     sink, source = (Ports(dut, width).sink("o"), Ports(dut, width, idle=idle).source("i"))
     for one in frames:
         source.send(*to_beats(width, one, chance))
-    found = await sink.receive(len(frames))
-    for number, (got, status) in enumerate(zip(found, expected(frames), strict=True)):
-        assert got == status, (
-            f"frame {number}: {RxChecksum(got).name}, expected {status.name}:"
-            f" {frames[number].hex()}")
+    check_items(await sink.receive(len(frames)), expected(frames), width=width)
     await ClockCycles(dut.clk, L4Check.latency + 1)
     assert not sink.items, "more answers than frames"
 
@@ -126,8 +125,15 @@ async def an_answer_comes_in_the_stated_clocks_and_a_beat_goes_every_clock(dut, 
     while not int(Ports(dut, width).handle("i__valid").value):
         await RisingEdge(dut.clk)
     start = Ports(dut, width).clock
-    assert await sink.receive(len(frames)) == expected(frames)
+    check_items(await sink.receive(len(frames)), expected(frames), width=width)
     assert Ports(dut, width).clock - start == len(words) - 1 + L4Check.latency
+
+
+@pytest.mark.quick
+def test_checksums_are_judged_in_short():
+    simulate_quick(
+        L4Check(128), "sums_that_are_zero_are_told_from_those_that_are_not",
+        name="l4_check", module=__name__, width=128)
 
 
 def test_checksums_are_judged_as_in_the_model():

@@ -4,6 +4,7 @@ import random
 from collections import Counter
 
 import cocotb
+import pytest
 from cocotb.triggers import ClockCycles
 
 from espnic.hdl.rx.parser import RxHeader, RxParser
@@ -31,6 +32,8 @@ from espnic.sim.agents.beats import pack, to_beats, unpack
 from espnic.sim.agents.side_by_side import Ports, bench_features, bench_widths, simulate_widths
 from espnic.sim.agents.stream import start_clock_and_reset
 from espnic.sim.traffic.frames import OF_FRAMES
+from tests.support.differences import check_items
+from tests.support.quick import simulate_quick
 
 ESP = bytes.fromhex("11223344 00000007 0102030405060708") + bytes(range(40))
 LATENCY = 3
@@ -140,17 +143,16 @@ def without_unspecified(word):
 
 
 async def check(dut, width, frames, *, idle=0.0):
-    """Send the frames and compare one by one."""
+    """Send the frames and compare their headers."""
     noise = random.Random(cocotb.RANDOM_SEED)
     ports = Ports(dut, width, idle=idle)
     source, sink = ports.source("i"), ports.sink("o")
     for frame in frames:
         source.send(*to_beats(width, frame, noise))
-    for number, frame in enumerate(frames):
-        word, = await sink.receive(1)
-        assert without_unspecified(word) == pack(RxHeader, expected(frame)), (
-            f"frame {number}: {frame.hex()}: {unpack(RxHeader, word)}, "
-            f"expected {expected(frame)}")
+    words = await sink.receive(len(frames))
+    check_items(map(without_unspecified, words),
+                [pack(RxHeader, expected(frame)) for frame in frames], width=width,
+                layout=RxHeader)
     await ClockCycles(dut.clk, 2 * LATENCY)
     assert not sink.items, "more headers than frames"
 
@@ -218,6 +220,13 @@ async def the_header_comes_3_clocks_after_the_iv(dut, width):
         assert clocks == -(-iv_end // (width // 8)) + LATENCY
         await source.drained()
         await ClockCycles(dut.clk, 2)
+
+
+@pytest.mark.quick
+def test_frames_are_parsed_in_short():
+    simulate_quick(
+        RxParser(128), "every_status_comes_as_in_the_model",
+        name="rx_parser", module=__name__, width=128)
 
 
 def test_parser_finds_what_the_model_finds():

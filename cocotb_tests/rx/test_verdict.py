@@ -1,13 +1,12 @@
 """The verdict over received frames against the device's rules, in their order."""
 
 import random
-from collections import deque
 
 import cocotb
+import pytest
 from cocotb import start_soon
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from cocotb_tests.sa.test_usage import COMMIT
 from espnic.hdl.flow.frame_ingress import frame_end
 from espnic.hdl.rx.dispatch import RxRecord
 from espnic.hdl.rx.icv_split import ReceivedIcv
@@ -22,9 +21,12 @@ from espnic.model.interface.codes import (
     RxChecksum,
     RxStatus,
 )
-from espnic.sim.agents.beats import pack, unpack
+from espnic.sim.agents.beats import pack
 from espnic.sim.agents.stream import StreamSink, StreamSource, start_clock_and_reset
 from espnic.sim.build.builds import simulate
+from tests.support.differences import check_items
+from tests.support.quick import simulate_quick
+from tests.support.sa_table import COMMIT
 
 LATENCY = 3
 REJECTED = [status for status in RxStatus
@@ -90,7 +92,7 @@ class Case:
 
     @property
     def authentic(self):
-        """Of an SA that has not expired too."""
+        """Whether the ICV is right, of a whole frame of an SA that has not expired."""
         return (not self.oversize and self.frame_bytes >= self.esp_end and not self.expired
                 and self.received[:self.icv.bytes] == self.tag[:self.icv.bytes])
 
@@ -119,8 +121,8 @@ class Case:
             return None
         return {"count": 1, "packets": 1, "bytes": self.text_bytes, "sequence": self.sequence}
 
-    def check(self, word):
-        verdict = unpack(VerdictOrder, word)
+    def expected(self):
+        """All of the verdict that counts."""
         status = self.expected_status()
         good = status == RxStatus.OK
         completion = {"status": status, "sa": 0 if self.oversize else self.handle,
@@ -132,12 +134,16 @@ class Case:
                 "esp_offset": self.esp_offset, "next_header": self.next_header,
                 "trailer_bytes": self.pad_length + ESP_TRAILER_MIN_BYTES + self.icv.bytes,
                 "checksum": self.packet_sum, "checksum_status": RxChecksum.NONE}
-            assert verdict["text_offset"] == self.esp_offset + ESP_TEXT_OFFSET
-        assert verdict["completion"] == completion
-        assert verdict["bytes"] == self.frame_bytes
-        assert verdict["text_beats"] == (self.beats if self.opened else 0)
-        assert verdict["restore"] == good
-        assert verdict["drop"] == self.oversize
+        return {
+            "completion": completion, "bytes": self.frame_bytes,
+            "text_beats": self.beats if self.opened else 0,
+            "restore": good, "drop": self.oversize,
+            **({"text_offset": self.esp_offset + ESP_TEXT_OFFSET} if good else {}),
+        }
+
+
+def check_verdicts(words, cases):
+    check_items(words, [case.expected() for case in cases], port="o", layout=VerdictOrder)
 
 
 class Bench:
@@ -149,9 +155,9 @@ class Bench:
                                     "frame_sum", "packet_sum", "l4", "usage__answer")}
         self.queries = StreamSink(dut, "usage__query", seed=cocotb.RANDOM_SEED, stall=stall)
         self.commits = []
-        """Of each frame that was opened, what it served."""
+        """Commit of each frame that was opened, None for one that does not count."""
         self.authentic = []
-        """Of each windowed frame, what was said with its answer."""
+        """Value of ``received`` with the answer for each windowed frame."""
         self._dut = dut
         start_soon(self._listen())
         self.verdicts = StreamSink(dut, "o", seed=cocotb.RANDOM_SEED, stall=stall)
@@ -194,13 +200,12 @@ async def verdicts_follow_the_rules(dut):
     bench = Bench(dut, idle=0.2, stall=0.2)
     for case in cases:
         bench.send(case)
-    for case in cases:
-        word, = await bench.verdicts.receive(1)
-        case.check(word)
+    check_verdicts(await bench.verdicts.receive(len(cases)), cases)
     opened = [case for case in cases if case.opened]
-    assert bench.queries.items == deque(case.handle for case in opened)
-    assert bench.commits == [case.served() for case in opened]
-    assert bench.authentic == [case.authentic for case in cases if case.windowed]
+    check_items(bench.queries.items, [case.handle for case in opened], port="query")
+    check_items(bench.commits, [case.served() for case in opened], port="commit")
+    check_items(bench.authentic, [case.authentic for case in cases if case.windowed],
+                port="received")
 
 
 @cocotb.test()
@@ -217,11 +222,10 @@ async def any_flipped_bit_of_the_icv_is_found(dut):
         bit = number // 6
         case.received[bit // 8] ^= 1 << bit % 8
         bench.send(case)
-    for number, word in enumerate(await bench.verdicts.receive(len(cases))):
-        in_icv = number // 6 < 8 * cases[number].icv.bytes
-        status = RxStatus.AUTH_FAILED if in_icv else RxStatus.OK
-        assert unpack(VerdictOrder, word)["completion"]["status"] == status
-        cases[number].check(word)
+    for number, case in enumerate(cases):
+        in_icv = number // 6 < 8 * case.icv.bytes
+        assert case.expected_status() == (RxStatus.AUTH_FAILED if in_icv else RxStatus.OK)
+    check_verdicts(await bench.verdicts.receive(len(cases)), cases)
 
 
 @cocotb.test()
@@ -257,6 +261,13 @@ async def the_verdict_comes_2_clocks_after_the_tag(dut):
     assert not int(dut.o__valid.value)
     await RisingEdge(dut.clk)
     assert int(dut.o__valid.value)
+
+
+@pytest.mark.quick
+def test_verdicts_in_short():
+    simulate_quick(
+        RxVerdict(), "any_flipped_bit_of_the_icv_is_found",
+        name="rx_verdict", module=__name__)
 
 
 def test_verdicts_follow_the_rules():

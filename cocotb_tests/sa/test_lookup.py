@@ -34,14 +34,14 @@ from tests.support.lookup_places import (
     random_table_key,
     run_of_spis,
 )
-from tests.support.sa_bench import memories_of
+from tests.support.quick import simulate_quick
+from tests.support.sa_table import LOOKED_UP, memories_of
 
 KEY = Field("key", LOOKUP_KEY.bits, "look-up key")
 SA = Field("sa", HANDLE_BITS, "handle")
 SERIAL = Field("serial", SERIAL_BITS, "serial of the SA")
 REQUEST = Layout("lookup_request", (Field("operation", 2, "LookupOperation"), KEY, SA, SERIAL))
 REPLY = Layout("lookup_reply", (Field("found", 1, ""), Field("full", 1, "")))
-LOOKED_UP = Layout("looked_up", (Field("hit", 1, ""), SA, SERIAL))
 
 MISS = 0
 COLLIDING_MAX = WAYS + OVERFLOW_ENTRIES
@@ -70,7 +70,7 @@ class Table:
         return REPLY.unpack((await self._sink.receive(1))[0])
 
     async def find(self, key: int) -> dict[str, int]:
-        """What must come is what the algorithm says."""
+        """Find a key; the reply must be what the algorithm says."""
         reply = await self.request(LookupOperation.FIND, key=key)
         assert reply == {"found": key in self.answers, "full": self.places.full(key)}, hex(key)
         return reply
@@ -128,7 +128,7 @@ class Lookups:
         cocotb.start_soon(self._run())
 
     def change(self, key: int, value: int) -> None:
-        """From now on, until ``settle``, the key may have its old or its new value."""
+        """Allow the key its old and its new value from now on, until ``settle``."""
         self._pending[key] = value
         for asked, allowed in self._waiting:
             if asked == key:
@@ -325,6 +325,13 @@ async def reset_in_the_midst_of_moves_empties_every_place_and_the_sweep_misses(d
     assert lookups.misses and not lookups.hits
     for key in keys:
         assert await table.request(LookupOperation.FIND, key=key) == {"found": 0, "full": 0}
+
+
+@pytest.mark.quick
+def test_keys_are_found_in_short():
+    simulate_quick(
+        SaLookup(16), "keys_that_collide_under_the_default_table_key_fit_under_a_secret_one",
+        name="sa_lookup", module=__name__, environment={"SAS": "16", "IPV6": "1"})
 
 
 def test_look_up_table_of_16():

@@ -1,4 +1,4 @@
-"""How full the look-up table gets, with its algorithm in Python and keys of all kinds."""
+"""Filling of the look-up table by its algorithm in Python, with keys of all kinds."""
 
 import random
 from statistics import mean
@@ -21,7 +21,7 @@ COLLIDING_MAX = WAYS + OVERFLOW_ENTRIES
 
 
 def collide_by_default(chance, sas):
-    """What an attacker sends who takes the table key to be the default."""
+    """Keys of an attacker who takes the table key to be the default."""
     return colliding_keys(chance, sas, TABLE_KEY_DEFAULT, sas - 1)
 
 

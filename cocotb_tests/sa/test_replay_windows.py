@@ -3,6 +3,7 @@
 import random
 
 import cocotb
+import pytest
 from cocotb import start_soon
 from cocotb.triggers import ClockCycles, RisingEdge
 
@@ -23,7 +24,9 @@ from espnic.sim.agents.beats import pack, unpack
 from espnic.sim.agents.side_by_side import SideBySide
 from espnic.sim.agents.stream import StreamSink, StreamSource, start_clock_and_reset
 from espnic.sim.build.builds import simulate
-from tests.support.sa_bench import memories_of
+from tests.support.differences import check_item, check_items
+from tests.support.quick import simulate_quick
+from tests.support.sa_table import memories_of
 
 SAS = 16
 LARGEST = (32, 128, 1024)
@@ -118,7 +121,7 @@ class Bench:
             await RisingEdge(self._clk)
         for _ in range(3):
             await RisingEdge(self._clk)
-        assert [unpack(Event, word) for word in self._told.items] == self.events
+        check_items(self._told.items, self.events, port="event", layout=Event)
 
     async def top(self, sa):
         self._port["read"].value = pack(WindowRead, {
@@ -155,7 +158,7 @@ class Bench:
         status = window.check(frame.sequence)
         told = RxStatus.LATE if answer["late"] else (
             RxStatus.REPLAYED if answer["seen"] else RxStatus.OK)
-        assert told == status, (len(self.taken), frame.sequence, window.top, window.packets)
+        check_item(told, status, number=len(self.taken) + 1, port="answer")
         if status != RxStatus.OK or not frame.authentic:
             return
         top = window.top
@@ -232,6 +235,14 @@ async def a_new_window_knows_nothing_of_the_old_while_others_are_in_use(dut, lar
         await bench.add(2, random_window(bench.chance, largest))
         bench.send(list(random_frames(bench.chance, bench.windows, 100)))
         await bench.answered()
+
+
+@pytest.mark.quick
+def test_windows_in_short():
+    simulate_quick(
+        SideBySide({"w32": ReplayState(SAS, 32)}),
+        "both_edges_of_every_size_of_window_are_exact/largest=32",
+        name="replay_state", module=__name__)
 
 
 def test_ram_bits_of_an_sa_are_those_of_the_memories():

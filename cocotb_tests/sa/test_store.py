@@ -10,7 +10,6 @@ import cocotb
 import pytest
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from cocotb_tests.sa.test_usage import COMMIT
 from espnic.hdl.gcm.hash_subkey import HashSubkey
 from espnic.hdl.layouts import found_sa, struct
 from espnic.hdl.sa.commands import FENCE_CLOCKS
@@ -32,8 +31,11 @@ from espnic.model.interface.features import Features
 from espnic.model.interface.layouts import LOOKUP_KEY, SA_COMMAND, SA_RESPONSE
 from espnic.sim.agents.stream import StreamSink, StreamSource, start_clock_and_reset
 from espnic.sim.build.builds import simulate
+from tests.support.differences import check_item
 from tests.support.lookup_places import COLLIDING
-from tests.support.sa_bench import (
+from tests.support.quick import simulate_quick
+from tests.support.sa_table import (
+    COMMIT,
     ExpectedAnswers,
     context_layout,
     found_layout,
@@ -46,7 +48,7 @@ LANES = int(os.environ.get("LANES", "1"))
 SAS = int(os.environ.get("SAS", "16"))
 HANDLES = [0, 1, 2, 3, SAS - 2, SAS - 1, SAS, SAS + 1, 0xFFFF]
 COMMAND_HANDLES = [*HANDLES, *4 * [1, 2, SAS - 1]]
-"""Drawn from: those that exist more often, so that commands succeed."""
+"""Handles of random commands: those that exist are there more often, so that commands succeed."""
 FOUND = found_layout(LANES)
 CONTEXT = context_layout(LANES)
 SOME_KEY = LOOKUP_KEY.pack({"spi": 1})
@@ -64,6 +66,7 @@ class Commands:
     def __init__(self, dut) -> None:
         self.device = Device(FEATURES)
         self.watchers: list[LookupEachClock] = []
+        self._count = 0
         self._source = StreamSource(dut, "command", seed=cocotb.RANDOM_SEED, idle=0.2)
         self._sink = StreamSink(dut, "response", seed=cocotb.RANDOM_SEED, stall=0.2)
 
@@ -89,7 +92,8 @@ class Commands:
         response = SA_RESPONSE.unpack((await self._sink.receive(1))[0])
         for watcher in self.watchers:
             watcher.end_change()
-        assert response == expected, f"{values}: {response}, expected {expected}"
+        self._count += 1
+        check_item(response, expected, number=self._count, port="response")
         return SaResult(response["result"])
 
     async def add(self, direction: SaDirection, handle: int, key: int, secret: int) -> SaResult:
@@ -570,6 +574,15 @@ async def pulse_reset(dut) -> None:
     dut.rst.value = 1
     await ClockCycles(dut.clk, 1)
     dut.rst.value = 0
+
+
+@pytest.mark.quick
+def test_commands_in_short():
+    simulate_quick(
+        SaStore(FEATURES),
+        "usage_and_limits_of_an_sa_are_its_own_and_read_back",
+        "a_slot_given_to_another_sa_never_mixes_their_keys",
+        name="sa_store", module=__name__)
 
 
 @pytest.mark.parametrize("width", [128, 512])

@@ -22,14 +22,12 @@ from espnic.model.sa.lifetime import HARD_FIELDS, SOFT_FIELDS, Lifetime
 from espnic.model.sa.lifetime import Limits as LimitsOfModel
 from espnic.sim.agents.stream import start_clock_and_reset
 from espnic.sim.build.builds import simulate
-from tests.support.sa_bench import memories_of
+from tests.support.differences import check_item
+from tests.support.quick import simulate_quick
+from tests.support.sa_table import COMMIT, memories_of
 
 SAS = 16
 DIRECTION = SaDirection.TX
-COMMIT = Layout("commit", (
-    Field("count", 1, ""), Field("packets", SUPER_LENGTH_BITS, ""),
-    Field("bytes", SUPER_LENGTH_BITS, ""), Field("sequence", 64, ""),
-))
 WRITE = Layout("write", (
     Field("sa", HANDLE_BITS, ""), Field("fresh", 1, ""), Field("soft", 1, ""),
     Field("hard", 1, ""), *LIMITS,
@@ -46,10 +44,10 @@ class Usages:
     def __init__(self, dut) -> None:
         self.chance = random.Random(cocotb.RANDOM_SEED)
         self.lifetimes = [Lifetime(LimitsOfModel()) for _ in range(SAS)]
-        self.answers = self.refused = 0
+        self.answers = self.refused = self.events = 0
         self.told: list[EventKind] = []
         self.commits: deque[dict[str, int]] = deque()
-        """What the next answers make of their SAs; drawn at random when there is none."""
+        """Commits of the next answers; drawn at random when there is none."""
         self.written = 0
         self.read: list[dict[str, int]] = []
         self._dut = dut
@@ -101,10 +99,12 @@ class Usages:
         """One clock: what the ports show just before its edge."""
         dut = self._dut
         if int(dut.event__valid.value):
-            assert EVENT.unpack(int(dut.event__payload.value)) == self._events.popleft()
+            self.events += 1
+            check_item(int(dut.event__payload.value), self._events.popleft(), number=self.events,
+                       port="event", layout=EVENT)
         if int(dut.read_o__valid.value):
             self.read.append(USAGE.unpack(int(dut.read_o__payload.value)))
-            assert self.read[-1] == self._reads.popleft()
+            check_item(self.read[-1], self._reads.popleft(), number=len(self.read), port="read_o")
         assert int(dut.answer__valid.value) == (self._asked is not None)
         answered = int(dut.answer__valid.value) and int(dut.answer__ready.value)
         if answered:
@@ -242,6 +242,15 @@ async def a_command_gets_its_clocks_however_dense_packets_are(dut):
                 assert usages.written > written
                 dut.write__valid.value = 0
     await usages.clocks(20, [2])
+
+
+@pytest.mark.quick
+def test_usage_in_short():
+    simulate_quick(
+        SaUsage(SAS, DIRECTION),
+        "packets_of_the_same_sa_every_other_clock_count_to_the_very_limit",
+        "a_packet_that_reaches_both_limits_tells_the_soft_one_first",
+        name="sa_usage", module=__name__)
 
 
 def test_usage_of_16_sas():

@@ -11,6 +11,7 @@ from amaranth.lib.wiring import In, Out
 from espnic.sim.agents.axi_stream import AxisSink, AxisSource
 from espnic.sim.agents.stream import start_clock_and_reset
 from espnic.sim.build.builds import simulate
+from tests.support.differences import check_items
 
 BYTES = 16
 USER_BITS = 9
@@ -71,8 +72,10 @@ async def frames_arrive_whole(dut):
         source.send(data, user)
     await sink.reach(FRAMES, limit=1000)
     await source.drained()
-    assert [(frame.data, frame.user) for frame in sink.frames] == frames
-    assert [frame.data for frame in source.sent] == [data for data, _ in frames]
+    check_items([{"data": frame.data, "user": frame.user} for frame in sink.frames],
+                [{"data": data, "user": user} for data, user in frames], port="m_axis")
+    check_items([frame.data for frame in source.sent], [data for data, _ in frames],
+                port="s_axis")
 
 
 @cocotb.test()

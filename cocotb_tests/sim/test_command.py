@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from espnic.sim.capture.pcap import read_capture, write_pcap
-from tests.support.paths import PROJECT
+from tests.support.paths import CAPTURES, PROJECT
 
-CAPTURES = PROJECT / "captures"
+pytestmark = pytest.mark.engine
+
 SA_FILE = CAPTURES / "tun4_gcm128.json"
 FRAMES = 6
 

@@ -7,6 +7,8 @@ from espnic.sim.life.command import difference, on_model, on_rtl
 from espnic.sim.life.story import RECEIVED_AMONG_DELETE, SENT_AMONG_DELETE
 from espnic.sim.rig.engine import Options
 
+pytestmark = pytest.mark.engine
+
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_the_rtl_lives_the_life_of_an_sa_pair_as_the_model_does(width):

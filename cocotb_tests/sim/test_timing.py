@@ -1,6 +1,10 @@
 """The timing diagrams of the documentation against a simulation of the engine."""
 
+import pytest
+
 from espnic.sim.docs.timing import documents
+
+pytestmark = pytest.mark.engine
 
 
 def test_diagrams_are_those_of_a_simulation():

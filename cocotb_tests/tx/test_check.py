@@ -4,9 +4,9 @@ import random
 from dataclasses import replace
 
 import cocotb
+import pytest
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from cocotb_tests.sa.test_usage import COMMIT
 from espnic.hdl.layouts import found_sa
 from espnic.hdl.tx.check import DIVISION_STEPS, TxCheck, TxFrameRecord, tx_request
 from espnic.model.device.device import Device
@@ -24,10 +24,13 @@ from espnic.model.interface.codes import (
 from espnic.model.interface.features import Features
 from espnic.model.interface.layouts import TX_DESCRIPTOR
 from espnic.model.sa.lifetime import Limits
-from espnic.sim.agents.beats import pack, unpack
+from espnic.sim.agents.beats import pack
 from espnic.sim.agents.side_by_side import Ports, bench_features, bench_widths, simulate_widths
 from espnic.sim.agents.stream import start_clock_and_reset
+from tests.support.differences import check_items
+from tests.support.quick import simulate_quick
 from tests.support.sa_contexts import context, power_bits, random_sa
+from tests.support.sa_table import COMMIT
 from tests.support.super_frames import random_super_frame
 
 HANDLES = 16
@@ -160,13 +163,13 @@ class Case:
         return pack(found_sa(width // 128), {
             "hit": 1, "sa": self.descriptor["sa"], "context": context(self.sa, self.powers)})
 
-    def check(self, word, width):
-        request = unpack(tx_request(width // 128), word)
-        plan, wanted = request["plan"], self.expected_plan()
-        assert {name: plan[name] for name in wanted} == wanted, (self.descriptor, len(self.frame))
+    def expected(self):
+        """All of the request that counts."""
+        request = {"plan": self.expected_plan()}
         if self.status == TxStatus.SEALED:
-            assert request["context"] == context(self.sa, self.powers)
-            assert request["next_header"] == self.descriptor["next_header"]
+            request |= {"context": context(self.sa, self.powers),
+                        "next_header": self.descriptor["next_header"]}
+        return request
 
     def expected_plan(self):
         """All of the plan that counts."""
@@ -238,7 +241,8 @@ async def check_all(dut, width, cases, *, idle=0.0, stall=0.0):
     sas.send(*(case.found_sa(width) for case in cases))
     words = await requests.receive(len(cases))
     await ClockCycles(dut.clk, 4 * DIVISION_STEPS)
-    assert lifetimes.commits == [case.served for case in cases if case.asks]
+    check_items(lifetimes.commits, [case.served for case in cases if case.asks], port="commit",
+                width=width)
     return words
 
 
@@ -252,9 +256,9 @@ async def statuses_and_plans_are_those_of_the_model(dut, width):
     never = ({TxStatus.DROP_UNSUPPORTED} if bench_features().lso else
              {status for status in TxStatus if status.name.startswith("DROP_LSO")})
     assert missing == never, "the statuses that the bench has no request with"
-    for case, word in zip(cases, await check_all(dut, width, cases, idle=0.3, stall=0.3),
-                          strict=True):
-        case.check(word, width)
+    words = await check_all(dut, width, cases, idle=0.3, stall=0.3)
+    check_items(words, [case.expected() for case in cases], port="o", width=width,
+                layout=tx_request(width // 128))
 
 
 @cocotb.test()
@@ -286,6 +290,15 @@ async def only_the_next_request_waits_for_the_segments_to_be_counted(dut, width)
     await check_all(dut, width, bursts)
     assert Ports(dut, width).clock - start <= (
         len(bursts) * (DIVISION_STEPS + 3) + 4 + 4 * DIVISION_STEPS)
+
+
+@pytest.mark.quick
+def test_requests_are_checked_in_short():
+    simulate_quick(
+        TxCheck(128),
+        "only_the_next_request_waits_for_the_segments_to_be_counted",
+        "a_frame_goes_every_clock_and_one_to_be_encrypted_every_other",
+        name="tx_check", module=__name__, width=128)
 
 
 def test_requests_are_checked():

@@ -4,12 +4,15 @@ import random
 from itertools import product
 
 import cocotb
+import pytest
 
 from espnic.hdl.tx.icv_append import IcvAppend
 from espnic.model.interface.codes import ESP_ALIGNMENT_BYTES, IcvSize
 from espnic.sim.agents.beats import receive_packets, to_beats
 from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
 from espnic.sim.agents.stream import start_clock_and_reset
+from tests.support.differences import check_items
+from tests.support.quick import simulate_quick
 
 
 def sealed_texts(chance, width):
@@ -42,7 +45,7 @@ def expected(cases):
 async def icv_of_each_size_follows_at_every_place(dut, width):
     await start_clock_and_reset(dut)
     cases = sealed_texts(random.Random(cocotb.RANDOM_SEED), width)
-    assert await append(dut, width, cases, idle=0.3, stall=0.3) == expected(cases)
+    check_items(await append(dut, width, cases, idle=0.3, stall=0.3), expected(cases), width=width)
 
 
 @cocotb.test()
@@ -51,9 +54,16 @@ async def a_beat_leaves_every_clock(dut, width):
     await start_clock_and_reset(dut)
     cases = sealed_texts(random.Random(cocotb.RANDOM_SEED), width)
     start = Ports(dut, width).clock
-    assert await append(dut, width, cases) == expected(cases)
+    check_items(await append(dut, width, cases), expected(cases), width=width)
     beats = sum(len(to_beats(width, packet)) for packet in expected(cases))
     assert Ports(dut, width).clock - start <= beats + 3
+
+
+@pytest.mark.quick
+def test_icv_is_appended_in_short():
+    simulate_quick(
+        IcvAppend(128), "icv_of_each_size_follows_at_every_place",
+        name="icv_append", module=__name__, width=128)
 
 
 def test_icv_is_appended():

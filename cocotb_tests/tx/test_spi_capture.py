@@ -3,6 +3,7 @@
 import random
 
 import cocotb
+import pytest
 from cocotb.triggers import RisingEdge
 
 from espnic.hdl.tx.spi_capture import SpiCapture
@@ -10,6 +11,8 @@ from espnic.model.interface.codes import ESP_HEADER_BYTES
 from espnic.sim.agents.beats import to_beats
 from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
 from espnic.sim.agents.stream import start_clock_and_reset
+from tests.support.differences import check_items
+from tests.support.quick import simulate_quick
 
 OFFSETS = range(34, 256, 4)
 
@@ -62,9 +65,9 @@ async def check(dut, width, idle):
     await start_clock_and_reset(dut)
     cases = frames(random.Random(cocotb.RANDOM_SEED))
     spis = await capture(dut, width, cases, idle)
-    for (frame, offset), spi in zip(cases, spis, strict=True):
-        if len(frame) >= offset + 4:
-            assert spi == int.from_bytes(frame[offset:offset + 4], "big"), f"offset {offset}"
+    wanted = [int.from_bytes(frame[offset:offset + 4], "big") if len(frame) >= offset + 4 else spi
+              for (frame, offset), spi in zip(cases, spis, strict=True)]
+    check_items(spis, wanted, width=width)
 
 
 @cocotb.test()
@@ -77,6 +80,13 @@ async def spi_is_caught_at_every_offset(dut, width):
 @cocotb.parametrize(width=bench_widths())
 async def spi_is_caught_with_a_beat_each_clock(dut, width):
     await check(dut, width, idle=0)
+
+
+@pytest.mark.quick
+def test_spi_is_caught_in_short():
+    simulate_quick(
+        SpiCapture(128), "spi_is_caught_at_every_offset",
+        name="spi_capture", module=__name__, width=128)
 
 
 def test_spi_is_caught():

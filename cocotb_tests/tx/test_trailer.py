@@ -3,12 +3,15 @@
 import random
 
 import cocotb
+import pytest
 
 from espnic.hdl.tx.trailer import TrailerGenerator, TrailerRequest
 from espnic.model.esp import trailer
 from espnic.sim.agents.beats import pack, receive_packets, to_beats
 from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
 from espnic.sim.agents.stream import start_clock_and_reset
+from tests.support.differences import check_items
+from tests.support.quick import simulate_quick
 
 
 def payloads(chance, width):
@@ -40,7 +43,7 @@ def expected(cases):
 async def payloads_of_all_lengths_get_the_trailer_of_the_model(dut, width):
     await start_clock_and_reset(dut)
     cases = payloads(random.Random(cocotb.RANDOM_SEED), width)
-    assert await append(dut, width, cases, idle=0.3, stall=0.3) == expected(cases)
+    check_items(await append(dut, width, cases, idle=0.3, stall=0.3), expected(cases), width=width)
 
 
 @cocotb.test()
@@ -49,9 +52,16 @@ async def a_beat_leaves_every_clock(dut, width):
     await start_clock_and_reset(dut)
     cases = payloads(random.Random(cocotb.RANDOM_SEED), width)
     start = Ports(dut, width).clock
-    assert await append(dut, width, cases) == expected(cases)
+    check_items(await append(dut, width, cases), expected(cases), width=width)
     beats = sum(len(to_beats(width, text)) for text in expected(cases))
     assert Ports(dut, width).clock - start <= beats + 3
+
+
+@pytest.mark.quick
+def test_trailers_in_short():
+    simulate_quick(
+        TrailerGenerator(128), "payloads_of_all_lengths_get_the_trailer_of_the_model",
+        name="trailer", module=__name__, width=128)
 
 
 def test_trailers_are_the_models():

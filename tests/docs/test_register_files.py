@@ -1,4 +1,4 @@
-"""What is made of the register map, read back by other tools."""
+"""Files made of the register map, read back by other tools."""
 
 import re
 import subprocess

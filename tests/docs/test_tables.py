@@ -21,6 +21,7 @@ def test_tables_are_those_of_layouts_presets_and_figures(document, tables):
     assert text.count(": make docs -->") == tables
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("build, request_", [
     ("all parts", Request()), ("`--only tx`", Request(only="tx"))])
 def test_block_ram_of_a_build_is_that_of_its_netlist(build, request_):

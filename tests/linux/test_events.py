@@ -14,8 +14,8 @@ from espnic.model.interface.registers import BY_NAME
 from espnic.model.linux.bus import run
 from espnic.model.linux.xfrm import KmState, Limits, Usage
 from espnic.sim.traffic import frames
-from tests.model.test_stack import clear_packet
-from tests.support.linux_bench import SAS, Bench, inbound, outbound, pair, refused
+from tests.support.clear_packets import clear_packet
+from tests.support.linux_host import SAS, Bench, inbound, outbound, pair, refused
 from tests.support.sas import make_sa
 
 # ESN

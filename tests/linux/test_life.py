@@ -20,8 +20,8 @@ from espnic.model.linux.errors import LinuxError
 from espnic.model.linux.hardware import CommandTimeout
 from espnic.model.linux.xfrm import KmState, Limits
 from espnic.model.linux.xfrm_output import Way
-from tests.model.test_stack import clear_packet
-from tests.support.linux_bench import SAS, Bench, fence, inbound, outbound, pair, refused
+from tests.support.clear_packets import clear_packet
+from tests.support.linux_host import SAS, Bench, fence, inbound, outbound, pair, refused
 from tests.support.sas import make_sa
 
 # Delete, free, down, reset
@@ -84,7 +84,7 @@ def lose_answers(bench, monkeypatch, *operations, does=True) -> list[bool]:
 
 
 def free_handles(bench) -> int:
-    """How many more receive SAs the device takes."""
+    """Number of receive SAs that the device still takes."""
     for number in range(SAS):
         try:
             bench.add(inbound(make_sa(seed=5000 + number)))

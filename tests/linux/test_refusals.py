@@ -24,8 +24,8 @@ from espnic.model.linux.host import Host
 from espnic.model.linux.netdev import NetDevice
 from espnic.model.linux.xfrm import AF_INET6, Aead, KmState, Limits, OffloadFlags, UdpEncap
 from espnic.sim.traffic import frames
-from tests.model.test_stack import clear_packet
-from tests.support.linux_bench import PACKET, SAS, Bench, fence, inbound, outbound, refused
+from tests.support.clear_packets import clear_packet
+from tests.support.linux_host import PACKET, SAS, Bench, fence, inbound, outbound, refused
 from tests.support.sas import all_kinds_of_sa, make_sa, sa_id
 
 KEY = bytes(range(20))
@@ -246,7 +246,7 @@ def test_p34_whatever_register_fails_the_driver_says_eio(broken):
 
 
 def test_p34_a_result_that_the_map_does_not_know_gives_eio(monkeypatch):
-    """As when the device is pulled out: then every register reads all ones."""
+    """Every register reads all ones, as when the device is pulled out."""
     bench = Bench()
 
     async def ones(_offset):

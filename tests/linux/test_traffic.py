@@ -18,8 +18,8 @@ from espnic.model.linux.xfrm_output import Way
 from espnic.model.net import gso
 from espnic.sim.traffic import frames
 from espnic.sim.traffic.frames import OF_FRAMES
-from tests.model.test_stack import clear_packet
-from tests.support.linux_bench import SAS, Bench, inbound, outbound, pair, refused
+from tests.support.clear_packets import clear_packet
+from tests.support.linux_host import SAS, Bench, inbound, outbound, pair, refused
 from tests.support.sas import all_kinds_of_sa, make_sa, sa_id
 
 

@@ -12,12 +12,11 @@ from espnic.model.interface.codes import RxStatus
 from espnic.model.net import ip
 from espnic.sim.capture.archive import plain_packets
 from espnic.sim.capture.pcap import read_capture
-from tests.support.paths import CAPTURES
+from tests.support.paths import CAPTURE_NAMES, CAPTURES
 from tests.support.sas import device_with
 
-NAMES = sorted(path.stem for path in CAPTURES.glob("*.json"))
-SUPPORTED = [name for name in NAMES if safile.load(CAPTURES / f"{name}.json").sas]
-UNSUPPORTED = [name for name in NAMES if name not in SUPPORTED]
+SUPPORTED = [name for name in CAPTURE_NAMES if safile.load(CAPTURES / f"{name}.json").sas]
+UNSUPPORTED = [name for name in CAPTURE_NAMES if name not in SUPPORTED]
 
 
 class Capture:

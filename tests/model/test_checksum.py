@@ -16,10 +16,9 @@ from espnic.model.net import checksum, gso, ip
 from espnic.sim.capture.pcap import read_capture
 from espnic.sim.traffic import frames
 from tests.support import offload_cases as cases
-from tests.support.paths import CAPTURES
+from tests.support.paths import CAPTURE_NAMES, CAPTURES
 from tests.support.sas import all_kinds_of_sa, device_with, make_sa, sa_id
 
-NAMES = sorted(path.stem for path in CAPTURES.glob("*.json"))
 GOOD, BAD, NONE = RxChecksum.GOOD, RxChecksum.BAD, RxChecksum.NONE
 
 load = cache(safile.load)
@@ -207,7 +206,7 @@ def test_p32_the_stack_trims_padding_at_any_offset_out_of_the_sum(family):
                 assert host_checksum.verify(frame, broken, None) == BAD
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", CAPTURE_NAMES)
 def test_the_stack_finds_every_checksum_that_the_kernel_sent_good(name):
     sas = load(CAPTURES / f"{name}.json").sas
     device, receiver = device_with(*sas), stack.Receiver(sas)

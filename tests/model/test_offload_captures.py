@@ -12,10 +12,9 @@ from espnic.model.interface.features import Features
 from espnic.model.net import gso, packet
 from espnic.model.sa.sa import command_values
 from espnic.sim.capture import handoff
-from tests.support.paths import CAPTURES
+from tests.support.paths import CAPTURES, HANDOFFS
 from tests.support.sas import device_with
 
-HANDOFFS = sorted((CAPTURES / "handoff").glob("*.json"))
 SUPERS = [*HANDOFFS, *sorted((CAPTURES / "gso").glob("*.json"))]
 WRAP = CAPTURES / "handoff" / "ho_esn_wrap_tun4_gcm128.json"
 
@@ -97,7 +96,7 @@ def test_software_and_device_make_the_kernel_s_wire_frames_of_its_clear_packets(
 
 
 def test_sums_that_the_kernel_left_in_the_checksum_field_are_those_of_the_pseudo_header():
-    """As long as the whole, in super-packets too: what the device's arithmetic rests on."""
+    """The length is that of the whole, in super-packets too; the device rests on it."""
     for path in SUPERS:
         for row in load(path).superframes:
             if row.outgoing.checksum:

@@ -1,4 +1,4 @@
-"""What ties stack and device together: either does the whole work, and the wire is the same."""
+"""Stack and device together: either does the whole work, and the wire is the same."""
 
 from dataclasses import replace
 from random import Random

@@ -3,19 +3,16 @@
 from random import Random
 
 import pytest
-from scapy.layers.inet import IP, TCP, UDP, in4_chksum
-from scapy.layers.inet6 import IPv6, in6_chksum
-from scapy.layers.ipsec import ESP
-from scapy.layers.ipsec import SecurityAssociation as ScapySa
-from scapy.utils import checksum
+from scapy.layers.inet import TCP, UDP
 
 from espnic.model.esp import seqiv
 from espnic.model.host import stack
 from espnic.model.interface.codes import Encapsulation
 from espnic.model.net import ip
-from tests.model.test_stack import NOT_OPENED, clear_packet
 from tests.support import offload_cases as cases
+from tests.support.clear_packets import NOT_OPENED, clear_packet
 from tests.support.sas import device_with, make_sa
+from tests.support.scapy_views import layers, scapy_sa, sums
 
 KINDS = [
     (family, mode, key_bytes, esn, encapsulation)
@@ -26,24 +23,6 @@ KINDS = [
     for encapsulation in (Encapsulation.NONE, Encapsulation.UDP)
     if not (family == 6 and encapsulation == Encapsulation.UDP)
 ]
-
-
-def scapy_sa(sa, high):
-    """The same SA for scapy."""
-    outer = {4: IP, 6: IPv6}[sa.outer_family]
-    addresses = {"src": str(sa.source), "dst": str(sa.destination)}
-    return ScapySa(
-        ESP, spi=sa.spi, crypt_algo="AES-GCM", crypt_key=sa.key + sa.salt,
-        tunnel_header=outer(**addresses) if sa.mode == "tunnel" else None,
-        nat_t_header=(UDP(sport=4500, dport=4500, chksum=0)
-                      if sa.encapsulation == Encapsulation.UDP else None),
-        esn_en=sa.esn, esn=high,
-    )
-
-
-def layers(packet):
-    """Scapy's view of an IP packet."""
-    return (IP if packet[0] >> 4 == 4 else IPv6)(packet)
 
 
 @pytest.mark.parametrize(("family", "mode", "key_bytes", "esn", "encapsulation"), KINDS)
@@ -68,14 +47,6 @@ def test_scapy_opens_what_the_model_seals_and_seals_what_it_opens(
         receiver = stack.Receiver([sa]) if not esn else None
         if receiver is not None:
             assert receiver.deliver(wire[:14] + sealed, NOT_OPENED) == clear
-
-
-def sums(packet):
-    """What scapy's checksums make of an IP packet's header and of its TCP or UDP: 0 if right."""
-    split = ip.split(packet)
-    of_layer4 = in4_chksum if split.version == 4 else in6_chksum
-    header = checksum(split.header) if split.version == 4 else 0
-    return header, of_layer4(split.protocol, layers(packet), split.payload)
 
 
 @pytest.mark.parametrize(("family", "mode", "key_bytes", "esn", "encapsulation"), KINDS)

@@ -1,7 +1,6 @@
 """The host's software where the captures do not reach: TFC, ECN, options, refusals, the device
 doing less."""
 
-from ipaddress import ip_address
 from random import Random
 
 import pytest
@@ -10,22 +9,8 @@ from espnic.model.host import stack
 from espnic.model.interface.codes import Encapsulation, RxStatus
 from espnic.model.net import checksum, ip
 from espnic.sim.traffic import frames
+from tests.support.clear_packets import NOT_OPENED, clear_packet
 from tests.support.sas import all_kinds_of_sa, device_with, make_sa, sa_id
-
-INSIDE = {4: (ip_address("10.1.1.2"), ip_address("10.1.2.2")),
-          6: (ip_address("fd01:1::2"), ip_address("fd01:2::2"))}
-NOT_OPENED = {"status": int(RxStatus.NO_SA)}
-
-
-def clear_packet(family, payload=b"payload", protocol=17, traffic_class=0, between=None):
-    """A raw IP packet with a right checksum."""
-    source, destination = between or INSIDE[family]
-    if family == 4:
-        header = bytes([0x45, traffic_class]) + bytes(4) + b"\x40\x00" + bytes([63, protocol, 0, 0])
-    else:
-        header = (6 << 28 | traffic_class << 20 | 0x12345).to_bytes(4, "big") + bytes(2)
-        header += bytes([protocol, 63])
-    return ip.fix_lengths(header + source.packed + destination.packed, len(payload)) + payload
 
 
 def transport(family=4, **change):

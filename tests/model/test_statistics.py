@@ -1,4 +1,4 @@
-"""What ``ethtool`` prints: statistics and features."""
+"""Lines that ``ethtool`` prints: statistics and features."""
 
 import random
 

@@ -18,10 +18,12 @@ from espnic.sim.build.builds import build, run, simulate
 from espnic.sim.build.cache import cache_directory
 from espnic.sim.build.netlist import elaborate, merge_equal_modules, shorten_contents
 from espnic.sim.problem import MissingTool, SimulationError
-from tests.support.bench_rom import ROM
 from tests.support.paths import PROJECT
+from tests.support.rom_checks import ROM
 
-MODULE = "tests.support.bench_adder"
+pytestmark = pytest.mark.slow
+
+MODULE = "tests.support.adder_checks"
 
 
 class Stage(wiring.Component):
@@ -133,13 +135,13 @@ def test_equal_cells_of_a_memory_become_a_loop():
 
 @pytest.mark.parametrize("simulator", ["verilator", "icarus"])
 def test_memory_has_its_first_contents(simulator):
-    simulate(Rom(ROM, len(ROM)), name="rom", module="tests.support.bench_rom", simulator=simulator,
+    simulate(Rom(ROM, len(ROM)), name="rom", module="tests.support.rom_checks", simulator=simulator,
              testcase="every_cell_has_its_contents")
 
 
 @pytest.mark.parametrize("simulator", ["verilator", "icarus"])
 def test_memory_of_zeros_starts_with_zeros(simulator):
-    simulate(Rom([], len(ROM)), name="rom", module="tests.support.bench_rom", simulator=simulator,
+    simulate(Rom([], len(ROM)), name="rom", module="tests.support.rom_checks", simulator=simulator,
              testcase="every_cell_is_zero")
 
 

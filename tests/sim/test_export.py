@@ -28,7 +28,7 @@ BUILDS = {
     "rx": Request(sas=SAS, only="rx", ipv6=False, replay_window=0),
     "tx": Request(sas=SAS, only="tx", lso=False),
 }
-"""Between them they have every part, and lack every part that a build may lack."""
+"""Builds that between them have every part, and lack every part that a build may lack."""
 
 
 @pytest.fixture(scope="module", params=BUILDS)
@@ -39,6 +39,7 @@ def written(request, tmp_path_factory):
     return BUILDS[request.param], folder
 
 
+@pytest.mark.slow
 def test_fusesoc_lints_the_package_clean_with_verilator(written, tmp_path):
     """It resolves the core file, then runs verilator -Wall on engine and example."""
     environment = verilator_environment() | {"HOME": str(tmp_path)}
@@ -51,6 +52,7 @@ def test_fusesoc_lints_the_package_clean_with_verilator(written, tmp_path):
     assert "%Warning" not in shown
 
 
+@pytest.mark.slow
 def test_each_waiver_has_its_reason_in_front(written):
     lines = (written[1] / f"{TOP}.vlt").read_text().splitlines()
     for rule, why in WAIVERS:
@@ -59,6 +61,7 @@ def test_each_waiver_has_its_reason_in_front(written):
     assert len(WAIVERS) == sum(line.startswith("lint_off") for line in lines)
 
 
+@pytest.mark.slow
 def test_summary_tells_the_build_and_its_ports(written):
     request, folder = written
     summary = json.loads((folder / f"{TOP}.json").read_text())
@@ -74,6 +77,7 @@ def test_summary_tells_the_build_and_its_ports(written):
         assert f"| {name} |" in (folder / f"{TOP}.md").read_text()
 
 
+@pytest.mark.slow
 def test_a_build_that_lacks_parts_has_less_memory(tmp_path):
     console = Console(quiet=True)
     deep = {}

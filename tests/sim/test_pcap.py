@@ -61,6 +61,7 @@ def test_no_partial_file_remains_when_writing_fails(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_every_cut_of_a_pcap_is_noticed(capture):
     whole = capture.read_bytes()
     ends = {24}

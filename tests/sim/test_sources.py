@@ -5,7 +5,11 @@ import shutil
 import subprocess
 import sys
 
+import pytest
+
 from tests.support.paths import PROJECT
+
+pytestmark = pytest.mark.slow
 
 NESTED = '"""A nested block."""\n\nINVERT = {invert}\n'
 SCRIPT = """

@@ -333,6 +333,7 @@ def test_second_run_takes_all_from_the_cache(espnic, tools, tmp_path):
     assert from_json(first)[0].fmax_mhz == 123.4
 
 
+@pytest.mark.slow
 def test_real_yosys_maps_a_block_to_what_the_rules_know(espnic, tmp_path):
     """The sequence number is one 64-bit comparison and choice: LUTs and carries, no register."""
     code, shown, _ = espnic("seqiv", "--json", tmp_path / "rows.json")
@@ -370,6 +371,7 @@ endmodule
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", KEPT_COMMANDS)
 def test_path_over_the_borders_of_modules_that_were_kept_is_counted_whole(target, tmp_path):
     (tmp_path / "design.v").write_text(PARITY)
@@ -518,6 +520,7 @@ def test_interrupted_run_keeps_what_is_done(espnic, tools, monkeypatch, tmp_path
     assert json.loads(gzip.decompress(kept.read_bytes()))["modules"].keys() == {"seqiv"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 def test_ended_run_ends_its_tools(sign, tmp_path):
     run = subprocess.Popen(

@@ -14,6 +14,8 @@ from espnic.sim.build.cache import cache_directory
 from espnic.sim.capture.pcap import read_capture, write_pcap
 from tests.support.paths import CAPTURES, PROJECT
 
+pytestmark = pytest.mark.slow
+
 SOURCES = ("espnic", "hdl", "model", "sim", "docs")
 FRAMES = 6
 FIGURES = ("area.md", "bench.json")

@@ -1,1 +1,1 @@
-"""What tests share: SAs, packets, frames, benches of the Linux side, and where things lie."""
+"""What tests share: SAs, packets, frames, devices, comparisons, mutants, and where things lie."""

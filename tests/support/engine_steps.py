@@ -9,6 +9,7 @@ from espnic.model.sa.sa import SecurityAssociation, command_values
 from espnic.sim.traffic import frames
 from espnic.sim.traffic.steps import Command, RxFrame, Step, TxFrame
 
+BOTH = (SaDirection.RX, SaDirection.TX)
 ETHERNET_MIN_BYTES = 60
 
 

@@ -38,16 +38,6 @@ class WithTextEnd(wiring.Component):
         return m
 
 
-def ones_sum(octets, start=0):
-    """RFC 1071, not complemented: 16-bit numbers, carries added back, odd bytes behind a 0."""
-    octets += bytes(len(octets) % 2)
-    total = start + sum(int.from_bytes(octets[place:place + 2], "big")
-                        for place in range(0, len(octets), 2))
-    while total > 0xFFFF:
-        total = (total & 0xFFFF) + (total >> 16)
-    return total
-
-
 def text_of(chance, payload, pad_length):
     """Payload and trailer; the padding holds anything."""
     return payload + chance.randbytes(pad_length) + bytes([pad_length, chance.randrange(256)])

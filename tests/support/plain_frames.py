@@ -31,7 +31,7 @@ def layer4(chance, protocol, payload_bytes, *, udp_length=None):
 
 
 def summed(data, protocol, source, destination):
-    """With the checksum that makes all of it zero; FFFFh in UDP for 0, for that says none."""
+    """Put in the checksum that makes the sum zero; in UDP FFFFh for 0, which says none is given."""
     at = checksum.FIELD_AT[protocol]
     if len(data) < at + 2:
         return data

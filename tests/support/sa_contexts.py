@@ -8,7 +8,7 @@ from amaranth.lib import data
 from espnic.hdl.layouts import found_sa
 from espnic.model.interface.codes import IcvSize, KeySize
 from espnic.model.sa.sa import DEVICE_WINDOWS, SecurityAssociation
-from tests.support.sa_bench import window_code
+from tests.support.sa_table import window_code
 
 
 def random_sa(chance: random.Random) -> SecurityAssociation:

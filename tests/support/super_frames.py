@@ -10,13 +10,13 @@ from espnic.model.interface.codes import (
 from espnic.sim.traffic.steps import TxFrame
 
 PAYLOAD_BYTES_MAX = 65536
-"""Of a super-frame, whatever its headers."""
+"""Greatest payload of a super-frame, whatever its headers."""
 
 SEQUENCES_A_REQUEST = 320
-"""Between the first sequence numbers of two super-frames; none has more segments."""
+"""Distance of the first sequence numbers of two super-frames; none has more segments."""
 
 _ESP_BYTES = 16
-"""Of ESP header and IV."""
+"""Length of ESP header and IV."""
 
 
 def random_layout(chance):

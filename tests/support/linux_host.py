@@ -97,7 +97,7 @@ def pair(sa, **options) -> tuple[Bench, XfrmState, Bench, XfrmState]:
 
 
 def refused(call) -> LinuxError:
-    """How a call is refused."""
+    """Error with which a call is refused."""
     with pytest.raises(LinuxError) as caught:
         call()
     return caught.value

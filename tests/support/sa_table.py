@@ -1,4 +1,4 @@
-"""What the benches of the SA table share: random commands, and what the datapath must see."""
+"""Random commands for the SA table, what the datapath must see of it, and its memories."""
 
 import random
 import re
@@ -9,6 +9,7 @@ from amaranth.hdl import Fragment
 from amaranth.lib import wiring
 
 from espnic.hdl.layouts import hash_power_count
+from espnic.hdl.sa.lookup_control import SERIAL_BITS
 from espnic.model.crypto import gcm
 from espnic.model.device.device import Device
 from espnic.model.interface.codes import (
@@ -20,9 +21,26 @@ from espnic.model.interface.codes import (
     SaOperation,
     SaSelect,
 )
-from espnic.model.interface.layouts import HANDLE_BITS, LIMITS, LOOKUP_KEY, Field, Layout
+from espnic.model.interface.layouts import (
+    HANDLE_BITS,
+    LIMITS,
+    LOOKUP_KEY,
+    SUPER_LENGTH_BITS,
+    Field,
+    Layout,
+)
 from espnic.model.net.addresses import address_of, lookup_key
 from espnic.model.sa.sa import DEVICE_WINDOWS, SaTable, SecurityAssociation
+
+LOOKED_UP = Layout("looked_up", (
+    Field("hit", 1, ""), Field("sa", HANDLE_BITS, ""), Field("serial", SERIAL_BITS, ""),
+))
+"""``hdl.sa.lookup.LookedUp`` as a layout of integers."""
+COMMIT = Layout("commit", (
+    Field("count", 1, ""), Field("packets", SUPER_LENGTH_BITS, ""),
+    Field("bytes", SUPER_LENGTH_BITS, ""), Field("sequence", 64, ""),
+))
+"""``hdl.sa.usage.UsageCommit`` as a layout of integers."""
 
 
 def context_layout(lanes: int) -> Layout:

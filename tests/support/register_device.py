@@ -1,0 +1,66 @@
+"""Register block and SA table as the engine joins them, for the benches of the host side."""
+
+import random
+
+import cocotb
+from amaranth.hdl import Module
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+from cocotbext.axi import AxiLiteBus, AxiLiteMaster
+
+from espnic.hdl.host.axi_lite import AxiLitePort
+from espnic.hdl.host.registers import Registers
+from espnic.hdl.layouts import HANDLE_BITS, Event, RxEvent, TxEvent, found_sa
+from espnic.hdl.sa.store import SaStore
+from espnic.model.interface.features import Features
+from espnic.sim.agents.stream import start_clock_and_reset
+
+WIDTH = 128
+LANES = WIDTH // 128
+SAS = 16
+FEATURES = Features(width=WIDTH, sas=SAS, replay_window=0)
+EVENT_PORTS = ("rx_usage_event", "tx_usage_event", "replay_event")
+STATUS_PORTS = ("rx_stopped", "tx_stopped", "rx_idle", "tx_idle")
+
+
+class Device16(wiring.Component):
+    """Registers and SA table, as the engine joins them."""
+
+    def __init__(self):
+        super().__init__({
+            "axil": In(AxiLitePort),
+            **{port: In(stream.Signature(Event, always_ready=True)) for port in EVENT_PORTS},
+            **{port: In(1) for port in STATUS_PORTS},
+            "quiesce": Out(1),
+            "rx_event": In(stream.Signature(RxEvent, always_ready=True)),
+            "tx_event": In(stream.Signature(TxEvent, always_ready=True)),
+            "irq": Out(1),
+            "tx_i": In(stream.Signature(HANDLE_BITS, always_ready=True)),
+            "tx_o": Out(stream.Signature(found_sa(LANES), always_ready=True)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.registers = block = Registers(FEATURES)
+        m.submodules.store = store = SaStore(FEATURES)
+        for port in ("axil", "rx_event", "tx_event", *EVENT_PORTS):
+            wiring.connect(m, wiring.flipped(getattr(self, port)), getattr(block, port))
+        for port in ("tx_i", "tx_o"):
+            wiring.connect(m, wiring.flipped(getattr(self, port)), getattr(store, port))
+        wiring.connect(m, block.command, store.command)
+        wiring.connect(m, block.response, store.response)
+        m.d.comb += [
+            store.table_key.eq(block.table_key),
+            block.rx_empty.eq(store.rx_empty),
+            self.irq.eq(block.irq),
+            self.quiesce.eq(block.quiesce),
+            *(getattr(block, port).eq(getattr(self, port)) for port in STATUS_PORTS),
+        ]
+        return m
+
+
+async def start(dut) -> tuple[random.Random, AxiLiteMaster]:
+    await start_clock_and_reset(dut)
+    dut.rx_idle.value = dut.tx_idle.value = 1
+    axil = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "axil_"), dut.clk, dut.rst)
+    return random.Random(cocotb.RANDOM_SEED), axil
