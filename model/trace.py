@@ -1,4 +1,4 @@
-"""Traces: what happened to each packet at each stage, as JSON lines, and their comparison.
+"""Traces: the values of each packet at each stage, as JSON lines, and the comparison of two.
 
 One line is ``{"packet": 1, "point": "rx.parse", "fields": {...}}``. Packets are
 counted from 1 in each direction; byte strings are hex text.
@@ -19,7 +19,7 @@ ABSENT = "(absent)"
 
 
 class TraceError(Exception):
-    """A trace file cannot be read; the text is one line that says where and why."""
+    """A trace file that cannot be read; the message is one line that says where and why."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class TraceRecord:
     packet: int
     """Number of the packet in its direction, from 1."""
     point: str
+    """One of ``POINTS``."""
     fields: dict[str, Any]
 
 
@@ -51,7 +52,10 @@ class Difference:
 
 
 def records(traces: Iterable[list[tuple[str, dict[str, Any]]]]) -> list[TraceRecord]:
-    """Number the traces of packets in turn from 1, as ``model.device.device`` gives them."""
+    """The records of packets whose traces are as ``model.device.device`` gives them.
+
+    The packets are numbered from 1 in the order given.
+    """
     return [
         TraceRecord(number, point, fields)
         for number, trace in enumerate(traces, start=1)
@@ -60,7 +64,7 @@ def records(traces: Iterable[list[tuple[str, dict[str, Any]]]]) -> list[TraceRec
 
 
 def write(path: Path, trace: Iterable[TraceRecord]) -> None:
-    """Write a trace, one line a record, in the order given."""
+    """Write a trace, one line for each record, in the order given."""
     with path.open("w", encoding="utf-8") as file:
         for record in trace:
             line = {"packet": record.packet, "point": record.point, "fields": record.fields}
@@ -79,11 +83,11 @@ def read(path: Path) -> list[TraceRecord]:
 
 
 def compare(a: Iterable[TraceRecord], b: Iterable[TraceRecord]) -> Difference | None:
-    """The first difference of two traces, None when they are equal.
+    """The first difference between two traces; None when they are equal.
 
-    Records are matched by packet and trace point, so that only the order of
-    packets counts and not the order in which two stages wrote. "First" is the
-    lowest packet and in it the earliest stage.
+    Records are matched by packet and trace point: the order of packets counts, the order
+    in which two stages wrote does not. The first difference is that of the
+    lowest packet, and within it that of the earliest stage.
     """
     by_place_a, by_place_b = _by_place(a), _by_place(b)
     for place in sorted(by_place_a.keys() | by_place_b.keys()):
@@ -116,7 +120,7 @@ def _record(line: str, where: str) -> TraceRecord:
 
 
 def _by_place(trace: Iterable[TraceRecord]) -> dict[tuple[int, int, int], TraceRecord]:
-    """Records by place: packet, stage, and how often the stage came before."""
+    """Records by place: packet, stage, and number of earlier records of both."""
     placed: dict[tuple[int, int, int], TraceRecord] = {}
     for record in trace:
         repeat = 0

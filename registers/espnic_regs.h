@@ -64,7 +64,7 @@
 #define ESPNIC_EVENT_QUEUE_DEPTH_EVENT_QUEUE_DEPTH_SHIFT 0
 #define ESPNIC_EVENT_QUEUE_DEPTH_EVENT_QUEUE_DEPTH_MASK 0x000000ffu
 
-/* RW1C: What has happened since it was cleared. */
+/* RW1C: What has happened since its bit was cleared. */
 #define ESPNIC_IRQ_STATUS 0x020u
 #define ESPNIC_IRQ_STATUS_COMMAND_DONE_SHIFT 0
 #define ESPNIC_IRQ_STATUS_COMMAND_DONE_MASK 0x00000001u
@@ -87,7 +87,7 @@
 #define ESPNIC_CONTROL_QUIESCE_SHIFT 0
 #define ESPNIC_CONTROL_QUIESCE_MASK 0x00000001u
 
-/* R: State of the datapath; stopped and idle, nothing of a frame is in it. */
+/* R: State of the datapath; when it is stopped and idle, nothing of a frame is in it. */
 #define ESPNIC_STATUS 0x02cu
 #define ESPNIC_STATUS_RX_STOPPED_SHIFT 0
 #define ESPNIC_STATUS_RX_STOPPED_MASK 0x00000001u
@@ -135,10 +135,10 @@
 #define ESPNIC_EVENT_SA_SHIFT 16
 #define ESPNIC_EVENT_SA_MASK 0xffff0000u
 
-/* R: sequence number of the frame that caused it, of a request's last segment; 0 when the event is of no single frame. */
+/* R: sequence number of the frame that caused the event, that of the last segment of a request; 0 when the event is of no single frame. */
 #define ESPNIC_EVENT_SEQUENCE_0 0x064u
 
-/* R: sequence number of the frame that caused it, of a request's last segment; 0 when the event is of no single frame. */
+/* R: sequence number of the frame that caused the event, that of the last segment of a request; 0 when the event is of no single frame. */
 #define ESPNIC_EVENT_SEQUENCE_1 0x068u
 
 /* R: Events in the queue. */
@@ -247,16 +247,16 @@
 /* RW: receive, with a replay window: the highest sequence number that counts as received. */
 #define ESPNIC_SA_SEQUENCE_1 0x0d4u
 
-/* RW: packets after which an event tells so; 0: no limit. */
+/* RW: packets after which the device sends an event; 0: no limit. */
 #define ESPNIC_SA_SOFT_PACKETS_0 0x0d8u
 
-/* RW: packets after which an event tells so; 0: no limit. */
+/* RW: packets after which the device sends an event; 0: no limit. */
 #define ESPNIC_SA_SOFT_PACKETS_1 0x0dcu
 
-/* RW: bytes of text after which an event tells so; 0: no limit. */
+/* RW: bytes of text after which the device sends an event; 0: no limit. */
 #define ESPNIC_SA_SOFT_BYTES_0 0x0e0u
 
-/* RW: bytes of text after which an event tells so; 0: no limit. */
+/* RW: bytes of text after which the device sends an event; 0: no limit. */
 #define ESPNIC_SA_SOFT_BYTES_1 0x0e4u
 
 /* RW: packets after which the SA serves no more; 0: no limit. */
@@ -312,16 +312,16 @@
 /* R: receive, with a replay window: the highest sequence number received. */
 #define ESPNIC_READ_SEQUENCE_1 0x124u
 
-/* R: packets after which an event tells so; 0: no limit. */
+/* R: packets after which the device sends an event; 0: no limit. */
 #define ESPNIC_READ_SOFT_PACKETS_0 0x128u
 
-/* R: packets after which an event tells so; 0: no limit. */
+/* R: packets after which the device sends an event; 0: no limit. */
 #define ESPNIC_READ_SOFT_PACKETS_1 0x12cu
 
-/* R: bytes of text after which an event tells so; 0: no limit. */
+/* R: bytes of text after which the device sends an event; 0: no limit. */
 #define ESPNIC_READ_SOFT_BYTES_0 0x130u
 
-/* R: bytes of text after which an event tells so; 0: no limit. */
+/* R: bytes of text after which the device sends an event; 0: no limit. */
 #define ESPNIC_READ_SOFT_BYTES_1 0x134u
 
 /* R: packets after which the SA serves no more; 0: no limit. */

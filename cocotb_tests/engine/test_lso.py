@@ -9,6 +9,7 @@ from scapy.layers.inet import TCP
 
 from espnic.model.device import segment
 from espnic.model.host import stack
+from espnic.model.host.receiver import Receiver
 from espnic.model.interface.codes import (
     FRAME_BYTES_MAX,
     SUPER_FRAME_BYTES_MAX,
@@ -173,7 +174,7 @@ def test_receivers_rebuild_the_byte_stream_of_each_super_packet(width, esn):
                     *(TxFrame(request.descriptor, request.frame) for request in requests)], width)
     other = scapy_sa(sa, 0)
     model = device_with(sa)
-    receiver = stack.Receiver([sa])
+    receiver = Receiver([sa])
     received = [model.receive(frame) for frame in outcome.sent]
     for opened in ([bytes(other.decrypt(layers(frame[14:]))) for frame in outcome.sent],
                    [receiver.deliver(got.frame, got.completion) for got in received]):

@@ -6,7 +6,8 @@ from random import Random
 
 import pytest
 
-from espnic.model.host import safile, stack
+from espnic.model.host import safile
+from espnic.model.host.receiver import Receiver
 from espnic.model.interface.codes import Encapsulation, RxStatus, SaDirection
 from espnic.model.net.packet import parse
 from espnic.sim.capture.archive import plain_packets
@@ -59,7 +60,7 @@ def test_kernel_capture_past_2_32_needs_no_help_of_the_driver(width, name):
     assert sum(isinstance(step, Command) for step in steps) == len(sas)
     outcome = hold(steps, width)
     assert set(statuses(outcome, "rx.verdict")) == {OK}
-    receiver = stack.Receiver(sas)
+    receiver = Receiver(sas)
     delivered = [receiver.deliver(got.frame, got.completion) for got in outcome.received]
     check_items(delivered, plain_packets(CAPTURES / f"{name}.pcap"), port="delivered", width=width)
 

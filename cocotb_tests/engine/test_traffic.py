@@ -8,6 +8,7 @@ from random import Random
 import pytest
 
 from espnic.model.host import safile, stack
+from espnic.model.host.receiver import Receiver
 from espnic.model.interface.codes import (
     FRAME_BYTES_MAX,
     RxChecksum,
@@ -78,7 +79,7 @@ def test_kernel_capture_is_opened_and_sealed_again(width, name):
     outcome = hold(steps, width)
     assert set(statuses(outcome, "rx.verdict")) <= {"OK", "FRAGMENT"}
     check_items(outcome.sent, expected, port="tx", width=width)
-    receiver = stack.Receiver(sas)
+    receiver = Receiver(sas)
     delivered = [receiver.deliver(got.frame, got.completion) for got in outcome.received]
     check_items([packet for packet in delivered if packet is not None],
                 plain_packets(CAPTURES / f"{name}.pcap"), port="delivered", width=width)

@@ -10,7 +10,7 @@ from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiResp
 
 from espnic.hdl.sa.store import SaStore
 from espnic.model.device.device import Device
-from espnic.model.device.register_file import RegisterFile, SlaveError
+from espnic.model.device.register_file import AccessError, RegisterFile
 from espnic.model.interface import registers
 from espnic.model.interface.codes import (
     STATUS_BITS,
@@ -323,7 +323,7 @@ class Twins:
         wanted = AxiResp.OKAY
         try:
             self.model.write(offset, value, strobe)
-        except SlaveError:
+        except AccessError:
             wanted = AxiResp.SLVERR
         answer = await self._axil.write(offset, data)
         assert answer.resp == wanted, (hex(offset), data.hex())
@@ -335,7 +335,7 @@ class Twins:
         wanted = AxiResp.OKAY, 0
         try:
             wanted = AxiResp.OKAY, self.model.read(offset)
-        except SlaveError:
+        except AccessError:
             wanted = AxiResp.SLVERR, 0
         assert await read_word(self._axil, offset) == wanted, (hex(offset), wanted)
 

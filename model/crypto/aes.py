@@ -1,14 +1,13 @@
 """AES as FIPS 197 writes it, with every intermediate state, for the benches of the round pipeline.
 
-The rest of the model takes AES from the ``cryptography`` package; this file is
-for what a library does not show: the round keys and the state after each round.
+The rest of the model takes AES from the ``cryptography`` package. This file gives
+what a library does not show: the round keys and the state after each round.
 A block or a round key is 16 bytes in the order of FIPS 197, 3.4: byte ``r + 4 c``
 is row ``r`` of column ``c``.
 """
 
-from espnic.model.interface.codes import AES_BLOCK_BYTES
+from espnic.model.interface.codes import AES_BLOCK_BYTES, KEY_BYTES
 
-KEY_BYTES = (16, 24, 32)
 _WORD_BYTES = 4
 _BLOCK_WORDS = AES_BLOCK_BYTES // _WORD_BYTES
 _REDUCTION = 0x11B
@@ -29,7 +28,7 @@ def field_multiply(a: int, b: int) -> int:
 
 
 def _substitute(byte: int) -> int:
-    """SBOX() of one byte from its definition: inverse, then affine map (FIPS 197, 5.1.1)."""
+    """SBOX() of one byte by its definition: inverse, then affine map (FIPS 197, 5.1.1)."""
     inverse = 0
     if byte:
         inverse = next(x for x in range(1, 256) if field_multiply(byte, x) == 1)

@@ -1,8 +1,8 @@
 """AES-GCM (NIST SP 800-38D) with 96-bit IVs, in one call and step by step.
 
-``seal`` and ``open`` are what the device model uses. ``seal_steps`` and
-``open_steps`` do the same from the definitions and keep every intermediate
-value, for benches of single blocks; the tests hold the two against each other.
+The device model uses ``seal`` and ``open``. ``seal_steps`` and
+``open_steps`` do the same by the definitions and keep every intermediate
+value, for the benches of single blocks; the tests hold the two against each other.
 
 All blocks and field elements are byte strings in the order of the standard:
 the first bit of a block (the coefficient of x^0 in GHASH) is the most
@@ -35,7 +35,7 @@ def gf_multiply(x: bytes, y: bytes) -> bytes:
 
 
 def encrypt_block(key: bytes, block: bytes) -> bytes:
-    """AES encryption of one or more whole 16-byte blocks, each on its own (ECB)."""
+    """AES encryption of one or more whole 16-byte blocks, each by itself (ECB)."""
     encryptor = Cipher(algorithms.AES(key), modes.ECB()).encryptor()
     return encryptor.update(block) + encryptor.finalize()
 
@@ -71,7 +71,10 @@ def increment(block: bytes) -> bytes:
 
 
 def ghash_blocks(aad: bytes, ciphertext: bytes) -> list[bytes]:
-    """The blocks that GHASH takes: AAD and ciphertext, each padded with zeros, and the lengths."""
+    """The blocks that GHASH takes: AAD and ciphertext, each padded with zeros, then their lengths.
+
+    Source: SP 800-38D, 7.1, step 5.
+    """
     lengths = (8 * len(aad)).to_bytes(8, "big") + (8 * len(ciphertext)).to_bytes(8, "big")
     return [*_padded_blocks(aad), *_padded_blocks(ciphertext), lengths]
 
@@ -88,28 +91,28 @@ def ghash_values(h: bytes, blocks: list[bytes]) -> list[bytes]:
 
 @dataclass(frozen=True)
 class GcmSteps:
-    """Every intermediate value of one GCM operation; all items are 16 bytes long."""
+    """Every intermediate value of one GCM operation; all but ``text`` are 16-byte blocks."""
 
     h: bytes
     """Hash subkey H."""
     j0: bytes
     """Pre-counter block."""
     counter_blocks: list[bytes]
-    """One for each block of text, from inc32(J0) on."""
+    """Counter blocks from inc32(J0) on, one for each block of text."""
     keystream: list[bytes]
     """E(K, counter block), one for each block of text."""
     hash_blocks: list[bytes]
-    """What GHASH takes: AAD, ciphertext, lengths."""
+    """The blocks that GHASH takes: AAD, ciphertext, lengths."""
     hash_values: list[bytes]
-    """GHASH after each of these blocks."""
+    """The value of GHASH after each of these blocks."""
     s: bytes
     """The last GHASH value."""
     tag_mask: bytes
-    """E(K, J0), which is XORed to S."""
+    """E(K, J0), which is XORed with S."""
     text: bytes
-    """The result: ciphertext when sealing, plaintext when opening."""
+    """The result, as long as the text: ciphertext when sealing, plaintext when opening."""
     tag: bytes
-    """The whole tag."""
+    """The whole tag, 16 bytes."""
 
 
 def seal_steps(key: bytes, iv: bytes, aad: bytes, plaintext: bytes) -> GcmSteps:
@@ -123,7 +126,8 @@ def seal_steps(key: bytes, iv: bytes, aad: bytes, plaintext: bytes) -> GcmSteps:
 def open_steps(key: bytes, iv: bytes, aad: bytes, ciphertext: bytes) -> GcmSteps:
     """GCM-AD of SP 800-38D, 7.2, algorithm 5, with every step kept.
 
-    The tag is the computed one: comparing it with the received tag is left to the caller.
+    The tag is the one that the ciphertext should have: the caller compares it with the received
+    one. Arguments as for ``seal_steps``.
     """
     return _steps(key, iv, aad, ciphertext, decrypt=True)
 
@@ -156,7 +160,7 @@ def _steps(key: bytes, iv: bytes, aad: bytes, text: bytes, decrypt: bool) -> Gcm
 
 
 def seal(key: bytes, iv: bytes, aad: bytes, plaintext: bytes) -> tuple[bytes, bytes]:
-    """Ciphertext and the whole 16-byte tag.
+    """The ciphertext of a plaintext, and its whole 16-byte tag.
 
     ``key`` 16, 24 or 32 bytes, ``iv`` 12 bytes, ``aad`` and ``plaintext`` of any length.
     """
@@ -165,10 +169,10 @@ def seal(key: bytes, iv: bytes, aad: bytes, plaintext: bytes) -> tuple[bytes, by
 
 
 def open(key: bytes, iv: bytes, aad: bytes, ciphertext: bytes) -> tuple[bytes, bytes]:
-    """Plaintext and the 16-byte tag that the ciphertext should have.
+    """The plaintext of a ciphertext, and the 16-byte tag that the ciphertext should have.
 
-    Both come whether or not the frame is authentic: the caller compares the tag,
-    which on the wire may be cut to its first bytes.
+    Both are given whether or not the frame is authentic: the caller compares the tag,
+    which may be cut to its first bytes on the wire. Arguments as for ``seal``.
     """
     # Counter mode is its own inverse, so sealing the ciphertext gives the plaintext.
     plaintext, _ = seal(key, iv, b"", ciphertext)

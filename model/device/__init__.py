@@ -1,1 +1,1 @@
-"""The device as a whole: what becomes of each frame, request, command and register access."""
+"""The whole device: the outcome of each frame, request, command and register access."""

@@ -13,8 +13,8 @@ Event = dict[str, int]
 class EventQueue:
     """Events in the order in which they came, until software takes them off.
 
-    What comes to a full queue is not kept: the counter ``events_lost`` of ``counters`` counts
-    it and ``overflowed`` stays until software clears it, so that nothing is lost silently.
+    An event that comes to a full queue is not kept. The counter ``events_lost`` of ``counters``
+    counts it, and ``overflowed`` stays set until software clears it: no event is lost silently.
     """
 
     def __init__(self, counters: MutableMapping[str, int]) -> None:
@@ -33,7 +33,7 @@ class EventQueue:
     def push(
         self, kind: EventKind, direction: SaDirection, sa: int = 0, sequence: int = 0,
     ) -> None:
-        """Tell an event. ``sequence`` has 64 bits; 0 where the event is of no single frame."""
+        """Queue an event. ``sequence`` has 64 bits; 0 where the event is of no single frame."""
         if len(self._events) == EVENT_QUEUE_DEPTH:
             self._counters["events_lost"] += 1
             self.overflowed = True
@@ -47,23 +47,26 @@ class EventQueue:
 
 
 class BurstDetector:
-    """Finds bursts of frames whose ICV was not theirs.
+    """Detector of bursts of frames that fail authentication.
 
-    The first failure opens a window of ``clocks`` clocks, its own included; the failure that
-    is the ``threshold``-th within the window, or a later one after the threshold was lowered,
-    tells a burst, once a window. ``threshold`` 0 finds none. Failures that two windows share
-    may go untold, but never 2 ``threshold`` - 1 of them within ``clocks`` clocks.
+    The first failure opens a window of ``clocks`` clocks, its own clock included. The
+    ``threshold``-th failure within the window makes a burst; if the threshold has been lowered
+    meanwhile, a later failure does. A window has one burst at most. ``threshold`` 0 finds none.
+    A burst whose failures fall into two windows may be missed, but never 2 ``threshold`` - 1
+    failures within ``clocks`` clocks.
     """
 
     def __init__(self) -> None:
         self.threshold = 0
+        """Failures that make a burst; 0 for never."""
         self.clocks = 0
+        """Length of the window in clocks."""
         self._opened: int | None = None
         self._failures = 0
         self._told = False
 
     def fail(self, now: int) -> bool:
-        """A failure at clock ``now``, which never goes back. Whether it makes a burst."""
+        """Note a failure at clock ``now``, which never goes back; say whether it makes a burst."""
         if self._opened is None or now - self._opened >= self.clocks:
             self._opened, self._failures, self._told = now, 0, False
         self._failures += 1

@@ -1,4 +1,4 @@
-"""What the device says of the checksums of a received frame."""
+"""The checksum fields of a receive completion: what the device says of a frame's checksums."""
 
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
@@ -7,37 +7,47 @@ from espnic.model.interface.codes import (
     ETHERNET_HEADER_BYTES,
     ETHERTYPE_IPV4,
     ETHERTYPE_IPV6,
-    ETHERTYPE_VLAN,
     IPPROTO_UDP,
     IPV4_HEADER_BYTES,
     IPV6_HEADER_BYTES,
-    VLAN_TAG_BYTES,
     RxChecksum,
 )
-from espnic.model.net import checksum
+from espnic.model.interface.headers import IPV4_FRAGMENT_MASK
+from espnic.model.net import checksum, ethernet, ip
 from espnic.model.net.addresses import Address
-
-_IPV4_START = 0x45
-"""Version 4 and a header of 5 words: no options."""
-_FRAGMENT_MASK = 0x3FFF
-"""More fragments, and the offset."""
-_UDP_LENGTH_AT = 4
+from espnic.model.net.header_fields import (
+    IPV4_DESTINATION,
+    IPV4_FRAGMENT,
+    IPV4_LENGTH,
+    IPV4_PROTOCOL,
+    IPV4_SOURCE,
+    IPV4_START,
+    IPV6_DESTINATION,
+    IPV6_LENGTH,
+    IPV6_NEXT_HEADER,
+    IPV6_SOURCE,
+    UDP_CHECKSUM,
+    UDP_LENGTH,
+)
 
 
 @dataclass(frozen=True)
 class _Layer4:
+    """The TCP or UDP part of a packet, or what another protocol has there."""
+
     protocol: int
+    """IP protocol."""
     source: Address
     destination: Address
     data: bytes
-    """TCP or UDP header and payload."""
+    """Header and payload."""
 
 
 def fields(frame: bytes, payload_end: int | None) -> dict[str, int]:
     """``checksum`` and ``checksum_status`` of RX_COMPLETION for a frame as it leaves for the host.
 
-    ``payload_end`` is where the decrypted payload ends, trailer and ICV behind
-    it, of a frame with status OK; None for every other frame.
+    ``payload_end`` is the offset at which the decrypted payload of a frame with status OK ends:
+    that of its trailer, behind which the ICV stands. None for every other frame.
     """
     summed = frame[ETHERNET_HEADER_BYTES:payload_end]
     status = RxChecksum.NONE if payload_end is not None else plain_status(frame)
@@ -45,12 +55,13 @@ def fields(frame: bytes, payload_end: int | None) -> dict[str, int]:
 
 
 def plain_status(frame: bytes) -> RxChecksum:
-    """What the TCP or UDP checksum of a frame that was not decrypted is.
+    """The state of the TCP or UDP checksum of a frame that was not decrypted.
 
-    Looked at is, after at most one VLAN tag (8100h), IPv4 without options or
-    IPv6 without extension headers, no fragment, whole in the frame, with at
-    least a TCP header, or with a UDP datagram as long as the packet and a
-    checksum in it. Bytes behind the IP packet do not count.
+    A checksum is checked only if, after at most one VLAN tag (8100h), the frame has IPv4
+    without options or IPv6 without extension headers; the packet is no fragment and stands whole
+    in the frame; and it has at least a TCP header, or a UDP datagram that is as long as the
+    packet says and has a checksum. Else the state is NONE. Bytes behind the IP packet do not
+    count.
     """
     layer4 = _layer4(frame)
     if layer4 is None or not _has_checksum(layer4):
@@ -66,32 +77,35 @@ def _has_checksum(layer4: _Layer4) -> bool:
         return False
     if layer4.protocol != IPPROTO_UDP:
         return True
-    at = checksum.FIELD_AT[IPPROTO_UDP]
-    return (_number(layer4.data, _UDP_LENGTH_AT) == len(layer4.data)
-            and _number(layer4.data, at) != 0)
+    return (UDP_LENGTH.read(layer4.data) == len(layer4.data)
+            and UDP_CHECKSUM.read(layer4.data) != 0)
 
 
 def _layer4(frame: bytes) -> _Layer4 | None:
-    """What a whole, unfragmented IP packet without options carries; None of any other frame."""
-    offset = ETHERNET_HEADER_BYTES
-    if _number(frame, offset - 2) == ETHERTYPE_VLAN:
-        offset += VLAN_TAG_BYTES
-    ethertype = _number(frame, offset - 2)
-    packet = frame[offset:]
+    """The payload of a whole, unfragmented IP packet without options; None for any other frame."""
+    offset = ethernet.header_bytes(frame)
+    ethertype, packet = ethernet.ethertype(frame, offset), frame[offset:]
     if ethertype == ETHERTYPE_IPV4 and len(packet) >= IPV4_HEADER_BYTES:
-        end = _number(packet, 2)
-        if packet[0] != _IPV4_START or _number(packet, 6) & _FRAGMENT_MASK or end > len(packet):
-            return None
-        return _Layer4(packet[9], IPv4Address(packet[12:16]), IPv4Address(packet[16:20]),
-                       packet[IPV4_HEADER_BYTES:end])
+        return _ipv4_layer4(packet)
     if ethertype == ETHERTYPE_IPV6 and len(packet) >= IPV6_HEADER_BYTES:
-        end = IPV6_HEADER_BYTES + _number(packet, 4)
-        if packet[0] >> 4 != 6 or end > len(packet):
-            return None
-        return _Layer4(packet[6], IPv6Address(packet[8:24]), IPv6Address(packet[24:40]),
-                       packet[IPV6_HEADER_BYTES:end])
+        return _ipv6_layer4(packet)
     return None
 
 
-def _number(data: bytes, offset: int) -> int:
-    return int.from_bytes(data[offset:offset + 2], "big")
+def _ipv4_layer4(packet: bytes) -> _Layer4 | None:
+    end = IPV4_LENGTH.read(packet)
+    if (packet[0] != IPV4_START or IPV4_FRAGMENT.read(packet) & IPV4_FRAGMENT_MASK
+            or end > len(packet)):
+        return None
+    return _Layer4(
+        IPV4_PROTOCOL.read(packet), IPv4Address(IPV4_SOURCE.read(packet)),
+        IPv4Address(IPV4_DESTINATION.read(packet)), packet[IPV4_HEADER_BYTES:end])
+
+
+def _ipv6_layer4(packet: bytes) -> _Layer4 | None:
+    end = IPV6_HEADER_BYTES + IPV6_LENGTH.read(packet)
+    if ip.version(packet) != 6 or end > len(packet):
+        return None
+    return _Layer4(
+        IPV6_NEXT_HEADER.read(packet), IPv6Address(IPV6_SOURCE.read(packet)),
+        IPv6Address(IPV6_DESTINATION.read(packet)), packet[IPV6_HEADER_BYTES:end])

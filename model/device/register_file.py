@@ -1,4 +1,4 @@
-"""The register block as a driver sees it: every access at once, without a bus."""
+"""The register block as a driver sees it, without a bus: every access takes effect at once."""
 
 from collections.abc import Mapping
 
@@ -27,21 +27,21 @@ from espnic.model.interface.registers import (
 )
 
 STROBES = (1 << WORD_BYTES) - 1
-"""All bytes of a word."""
+"""The strobe that selects all bytes of a word."""
 
 _AT = {register.offset: register for register in REGISTERS}
 
 
-class SlaveError(Exception):
-    """The access is answered with SLVERR and has changed nothing."""
+class AccessError(Exception):
+    """An access that is answered with SLVERR and has changed nothing."""
 
 
 class RegisterFile:
     """The registers of ``model.interface.registers`` in front of a model device.
 
     An SA command ends within the write to its doorbell, and a frame within the call of the
-    device, so that ``busy`` is never seen and the datapath is always idle. Time, which only the
-    burst detector needs, stands still but for ``pass_clocks``.
+    device. So ``busy`` is never seen, and the datapath is always idle. Only the burst detector
+    needs time, which stands still except in ``pass_clocks``.
     """
 
     def __init__(self, device: Device) -> None:
@@ -63,25 +63,26 @@ class RegisterFile:
         return bool(self._read(BY_NAME["IRQ_STATUS"]) & self._read(BY_NAME["IRQ_ENABLE"]))
 
     def pass_clocks(self, clocks: int) -> None:
-        """Let time go on by that many clocks, after all that has been received."""
+        """Let so many clocks pass, after all that has been received."""
         self._find_bursts()
         self._now += clocks
 
     def read(self, offset: int) -> int:
-        """The word at a byte offset, whose two low bits do not count.
+        """The word at a byte offset, whose two low bits are ignored.
 
-        Raises ``SlaveError`` where there is no register.
+        Raises ``AccessError`` where there is no register.
         """
         return self._read(_register(offset))
 
     def write(self, offset: int, value: int, strobe: int = STROBES) -> None:
-        """Write the bytes of a word that ``strobe`` has a bit for, bit 0 for bits 7:0.
+        """Write the bytes of a word that ``strobe`` selects: its bit 0 is for bits 7:0, and so on.
 
-        Raises ``SlaveError`` where there is no register, or none to be written now.
+        The two low bits of ``offset`` are ignored. Raises ``AccessError`` where there is no
+        register, or none that may be written now.
         """
         register = _register(offset)
         if register.access == Access.READ or not self._allows(register):
-            raise SlaveError(f"write to {register.name}: SLVERR")
+            raise AccessError(f"write to {register.name}: SLVERR")
         self._find_bursts()
         mask = _bits(strobe)
         if register.access == Access.CLEAR:
@@ -116,7 +117,7 @@ class RegisterFile:
         return _word(register, self._values(register))
 
     def _values(self, register: Register) -> Mapping[str, int]:
-        """Values of the fields of a register that is not just kept."""
+        """Values of the fields of a register that shows the device's state."""
         if register in IDENTIFICATION or register in CAPABILITIES:
             return self._capabilities
         if register in EVENT_HEAD:
@@ -143,13 +144,13 @@ class RegisterFile:
         return value & (1 << WORD_BITS) - 1
 
     def _clear(self, register: Register, bits: int) -> None:
-        """Clear what of a write-1-to-clear register has a bit set."""
+        """Clear the fields of a write-1-to-clear register that have a bit in ``bits``."""
         cleared = {field.name for field in register.fields if field.mask & bits}
         self._command_done &= "command_done" not in cleared
         self.device.events.overflowed &= "events_lost" not in cleared
 
     def _command(self) -> None:
-        """Do the SA command of the parameters; forget its keys."""
+        """Do the SA command that the parameters hold, and clear the write-only ones."""
         values: dict[str, int] = {}
         for register in (SA_DOORBELL, *SA_PARAMETERS):
             for field in register.fields:
@@ -166,7 +167,7 @@ class RegisterFile:
         self._done = self._command_done = True
 
     def _find_bursts(self) -> None:
-        """Tell the bursts of the frames received since the last access, all of them now."""
+        """Detect bursts in the frames received since the last access, all as of now."""
         failures = self.device.counters[f"rx_{RxStatus.AUTH_FAILED.name.lower()}"]
         for _ in range(failures - self._failures_seen):
             if self._burst.fail(self._now):
@@ -177,7 +178,7 @@ class RegisterFile:
 def _register(offset: int) -> Register:
     register = _AT.get(offset // WORD_BYTES * WORD_BYTES)
     if register is None:
-        raise SlaveError(f"offset {offset:#x}: SLVERR, expected one of a register")
+        raise AccessError(f"offset {offset:#x}: SLVERR, expected one of a register")
     return register
 
 
@@ -187,6 +188,6 @@ def _bits(strobe: int) -> int:
 
 
 def _word(register: Register, values: Mapping[str, int]) -> int:
-    """A register's word of the values of its fields."""
+    """The word of a register whose fields have these values."""
     return sum(values[field.name] >> field.part << field.low & field.mask
                for field in register.fields)

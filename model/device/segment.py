@@ -2,7 +2,7 @@
 
 The super-frame has one set of headers, no trailer and no ICV room; its TCP or UDP checksum
 field holds the sum of the pseudo-header with the length of the whole, as Linux hands it down.
-Where the headers lie, the descriptor says: nothing of the frame is looked at to find them.
+The descriptor says where the headers lie: the device does not look for them in the frame.
 """
 
 from collections.abc import Mapping
@@ -21,23 +21,31 @@ from espnic.model.interface.codes import (
     TxOperation,
     TxStatus,
 )
-from espnic.model.net import checksum
+from espnic.model.interface.headers import (
+    HEADER_ALIGNMENT_BYTES,
+    HEADER_PHASE_BYTES,
+    TCP_CWR,
+    TCP_FIN,
+    TCP_HEADER_BYTES_MAX,
+    TCP_PSH,
+)
+from espnic.model.net import checksum, ip
+from espnic.model.net.header_fields import (
+    IPV4_ID,
+    IPV4_LENGTH,
+    IPV6_LENGTH,
+    TCP_FLAGS,
+    TCP_SEQUENCE,
+    UDP_LENGTH,
+)
 
-OFFSET_ALIGNMENT = 4
-OFFSET_PHASE = 2
-"""An Ethernet header is 2 modulo 4 bytes long, all headers behind it are multiples of 4."""
-
-TCP_HEADER_BYTES_MAX = 60
-
-_UDP_LENGTH_AT = 4
-_TCP_SEQUENCE_AT = 4
-_TCP_FLAGS_AT = 13
-_TCP_FIN, _TCP_PSH, _TCP_CWR = 0x01, 0x08, 0x80
+_WORD_MASK = 0xFFFF
 
 
 def check_lso(values: Mapping[str, int], frame_bytes: int) -> TxStatus | None:
-    """Why a super-frame cannot be cut as its TX_DESCRIPTOR asks, None if it can.
+    """The reason why a super-frame cannot be cut as its TX_DESCRIPTOR asks; None if it can.
 
+    ``values`` are the fields of the descriptor, ``frame_bytes`` is the length of the super-frame.
     The first check that fails gives the status.
     """
     if values["trailer"] and values["operation"] == TxOperation.ENCRYPT:
@@ -56,12 +64,15 @@ def check_lso(values: Mapping[str, int], frame_bytes: int) -> TxStatus | None:
 
 
 def check_checksum(values: Mapping[str, int], frame_bytes: int) -> TxStatus | None:
-    """Why the checksum of a frame cannot be put in as its TX_DESCRIPTOR asks, None if it can."""
+    """The reason why a frame's checksum cannot be put in as its TX_DESCRIPTOR asks; None if it can.
+
+    A protocol other than TCP and UDP is no error: its frame leaves as it is.
+    """
     offset, protocol = values["l4_offset"], values["l4_protocol"]
     if protocol not in checksum.FIELD_AT:
         return None
     fits = (
-        _aligned(offset)
+        aligned(offset)
         and offset >= _layer4_offset_min(values)
         and checksum.HEADER_BYTES_MIN[protocol] <= values["l4_bytes"] <= frame_bytes - offset
     )
@@ -69,7 +80,7 @@ def check_checksum(values: Mapping[str, int], frame_bytes: int) -> TxStatus | No
 
 
 def put_checksum(values: Mapping[str, int], frame: bytes) -> bytes:
-    """The frame with its TCP or UDP checksum; one of another protocol as it is."""
+    """The frame with its TCP or UDP checksum put in; a frame of another protocol as it is."""
     if values["l4_protocol"] not in checksum.FIELD_AT:
         return frame
     start = values["l4_offset"]
@@ -79,22 +90,22 @@ def put_checksum(values: Mapping[str, int], frame: bytes) -> bytes:
 
 
 def count(values: Mapping[str, int], frame_bytes: int) -> int:
-    """Number of segments of a super-frame; the last may be short."""
+    """Number of segments of a super-frame of ``frame_bytes`` bytes; the last may be short."""
     return -(-(frame_bytes - values["header_bytes"]) // values["mss"])
 
 
 def cut(values: Mapping[str, int], frame: bytes, icv_bytes: int) -> list[bytes]:
-    """The segments of a super-frame that ``check_lso`` finds good, still clear.
+    """The segments of a super-frame that ``check_lso`` finds good, before they are sealed.
 
-    They have no trailer and no ICV, but to be sealed (``operation`` ENCRYPT) the
-    lengths in front of ESP count them; ``icv_bytes`` is the length of the ICV.
+    They have no trailer and no ICV yet; with ``operation`` ENCRYPT the lengths in the headers
+    before ESP count both. ``icv_bytes`` is the length of the ICV.
     """
     return [_segment(values, frame, index, icv_bytes)
             for index in range(count(values, len(frame)))]
 
 
 def _segment(values: Mapping[str, int], frame: bytes, index: int, icv_bytes: int) -> bytes:
-    """Segment ``index``, from the inside to the outside: L4, its IP header, what is before ESP."""
+    """Segment ``index``, made from the inside out: L4, its IP header, the headers before ESP."""
     start = values["header_bytes"] + index * values["mss"]
     payload = frame[start:start + values["mss"]]
     headers = frame[:values["header_bytes"]]
@@ -117,7 +128,7 @@ def _segment(values: Mapping[str, int], frame: bytes, index: int, icv_bytes: int
 def _before_esp(
     values: Mapping[str, int], headers: bytes, index: int, esp_bytes: int,
 ) -> bytes:
-    """What stands before the ESP packet of segment ``index``, which will have ``esp_bytes``."""
+    """The headers before the ESP packet of segment ``index``, which will have ``esp_bytes``."""
     outer, udp_at, carried_bytes = values["outer_offset"], values["esp_offset"], esp_bytes
     udp = b""
     if values["encapsulation"] == Encapsulation.UDP:
@@ -132,7 +143,7 @@ def _before_esp(
 def _layer4(
     values: Mapping[str, int], segment: bytes, whole_bytes: int, index: int, last: bool,
 ) -> bytes:
-    """The TCP or UDP header of a segment, its own fields and checksum put in, and its payload.
+    """The TCP or UDP header and payload of a segment, with its own header fields and checksum.
 
     ``whole_bytes`` is the length that the super-frame's pseudo-header counts.
     """
@@ -141,58 +152,51 @@ def _layer4(
         segment = _with_udp_length(segment, len(segment))
     else:
         segment = _with_tcp_place(segment, index * values["mss"], index == 0, last)
-    at = checksum.FIELD_AT[protocol]
-    pseudo = int.from_bytes(segment[at:at + 2], "big")
-    pseudo = checksum.add(checksum.subtract(pseudo, checksum.fold(whole_bytes)), len(segment))
-    return checksum.complete(
-        segment[:at] + pseudo.to_bytes(2, "big") + segment[at + 2:], protocol)
+    field = checksum.FIELDS[protocol]
+    pseudo = checksum.subtract(field.read(segment), checksum.fold(whole_bytes))
+    pseudo = checksum.add(pseudo, len(segment))
+    return checksum.complete(field.replace(segment, pseudo), protocol)
 
 
 def _with_tcp_place(segment: bytes, offset: int, first: bool, last: bool) -> bytes:
-    """TCP header of the segment at ``offset`` of the payload: sequence number and flags.
+    """A segment with the sequence number and flags of ``offset`` bytes into the payload.
 
     FIN and PSH belong to the last byte (RFC 9293, 3.4 and 3.9.1), CWR to the
     first segment (RFC 3168, 6.1.2).
     """
-    header = bytearray(segment)
-    at = slice(_TCP_SEQUENCE_AT, _TCP_SEQUENCE_AT + 4)
-    header[at] = ((int.from_bytes(header[at], "big") + offset) % (1 << 32)).to_bytes(4, "big")
+    sequence = (TCP_SEQUENCE.read(segment) + offset) % (1 << 32)
+    flags = TCP_FLAGS.read(segment)
     if not last:
-        header[_TCP_FLAGS_AT] &= ~(_TCP_FIN | _TCP_PSH)
+        flags &= ~(TCP_FIN | TCP_PSH)
     if not first:
-        header[_TCP_FLAGS_AT] &= ~_TCP_CWR
-    return bytes(header)
+        flags &= ~TCP_CWR
+    return TCP_FLAGS.replace(TCP_SEQUENCE.replace(segment, sequence), flags)
 
 
 def _with_udp_length(datagram: bytes, length: int) -> bytes:
-    return (datagram[:_UDP_LENGTH_AT] + (length & 0xFFFF).to_bytes(2, "big")
-            + datagram[_UDP_LENGTH_AT + 2:])
+    return UDP_LENGTH.replace(datagram, length & _WORD_MASK)
 
 
 def _ip(header: bytes, payload_bytes: int, step: int, ipv6: bool) -> bytes:
-    """An IP header with the length of its payload; IPv4 with ID + ``step`` and its checksum.
+    """An IP header with the length of its payload; IPv4 also with ID + ``step`` and its checksum.
 
     The header is as long as the descriptor says, with whatever options or
-    extension headers are in it, and of the version that the descriptor says.
+    extension headers are in it, and of the version that the descriptor says. Lengths and IDs
+    are modulo 2^16.
     """
-    fixed = bytearray(header)
     length = payload_bytes + len(header)
     if ipv6:
-        fixed[4:6] = (length - IPV6_HEADER_BYTES & 0xFFFF).to_bytes(2, "big")
-        return bytes(fixed)
-    identification = int.from_bytes(header[4:6], "big") + step
-    fixed[2:4] = (length & 0xFFFF).to_bytes(2, "big")
-    fixed[4:6] = (identification & 0xFFFF).to_bytes(2, "big")
-    fixed[10:12] = bytes(2)
-    fixed[10:12] = checksum.of(fixed).to_bytes(2, "big")
-    return bytes(fixed)
+        return IPV6_LENGTH.replace(header, length - IPV6_HEADER_BYTES & _WORD_MASK)
+    header = IPV4_LENGTH.replace(header, length & _WORD_MASK)
+    header = IPV4_ID.replace(header, IPV4_ID.read(header) + step & _WORD_MASK)
+    return ip.with_ipv4_checksum(header)
 
 
 def _headers_fit(values: Mapping[str, int]) -> bool:
-    """Whether the headers of a super-frame follow each other with room for each."""
+    """Whether the headers of a super-frame follow each other, with room for each."""
     outer, esp_at = values["outer_offset"], values["esp_offset"]
     l3, l4, end = values["l3_offset"], values["l4_offset"], values["header_bytes"]
-    if not all(map(_aligned, (outer, l3, l4, end))):
+    if not all(map(aligned, (outer, l3, l4, end))):
         return False
     header_bytes = end - l4
     if values["l4_protocol"] == IPPROTO_UDP:
@@ -207,7 +211,7 @@ def _headers_fit(values: Mapping[str, int]) -> bool:
         return one_header and l4 - l3 >= ip_bytes
     text_at = esp_at + ESP_TEXT_OFFSET
     udp_bytes = UDP_HEADER_BYTES if values["encapsulation"] == Encapsulation.UDP else 0
-    if not _aligned(esp_at):
+    if not aligned(esp_at):
         return False
     if esp_at - udp_bytes - outer < _ip_header_bytes(values["outer_ipv6"]):
         return False
@@ -217,7 +221,7 @@ def _headers_fit(values: Mapping[str, int]) -> bool:
 
 
 def _layer4_offset_min(values: Mapping[str, int]) -> int:
-    """Where a TCP or UDP header can be at the earliest: behind IPv4, or behind the ESP IV."""
+    """Lowest offset of a TCP or UDP header: behind IPv4, or behind the ESP IV."""
     if values["operation"] == TxOperation.BYPASS:
         return ETHERNET_HEADER_BYTES + IPV4_HEADER_BYTES
     return values["esp_offset"] + ESP_TEXT_OFFSET
@@ -227,5 +231,6 @@ def _ip_header_bytes(ipv6: int) -> int:
     return IPV6_HEADER_BYTES if ipv6 else IPV4_HEADER_BYTES
 
 
-def _aligned(offset: int) -> bool:
-    return offset % OFFSET_ALIGNMENT == OFFSET_PHASE
+def aligned(offset: int) -> bool:
+    """Whether a header can be at this offset of a frame, 2 modulo 4."""
+    return offset % HEADER_ALIGNMENT_BYTES == HEADER_PHASE_BYTES

@@ -1,1 +1,1 @@
-"""ESP as of RFC 4303: header, IV, trailer, sequence numbers and replay windows."""
+"""ESP by RFC 4303: header, IV, trailer, sequence numbers and replay windows."""

@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 
 HALF = 1 << 31
-"""Numbers of the lower half of the low 32 bits are below."""
+"""Half of the 32-bit space: the numbers of its lower half are below."""
 _LOW_MASK = (1 << 32) - 1
 
 
 def device_high(sequence_low: int, esn_high: int, esn_overlap: bool) -> int:
-    """High half that the device takes for a received sequence number.
+    """High half that a device without a window takes for a received sequence number.
 
-    The device keeps no window. Software tells it the half in which the window
-    begins and whether it overlaps into the next one; then a sequence number of
+    Software tells it ``esn_high``, the high half in which the window begins, and ``esn_overlap``,
+    whether the window may reach into the next high half. If it may, a sequence number of
     the lower half of the 32-bit space belongs to the next high half.
     """
     if not esn_overlap or sequence_low >= HALF:
@@ -20,7 +20,7 @@ def device_high(sequence_low: int, esn_high: int, esn_overlap: bool) -> int:
 
 
 def window_high(sequence_low: int, top: int, window: int) -> int:
-    """High half that software takes, from its replay window (RFC 4303, appendix A2.2).
+    """High half that software takes by its replay window (RFC 4303, appendix A2.2).
 
     ``top`` is the highest 64-bit sequence number received so far, ``window`` the
     size of the replay window in packets.
@@ -36,20 +36,22 @@ def window_high(sequence_low: int, top: int, window: int) -> int:
 
 @dataclass(frozen=True)
 class EsnState:
-    """What the driver last told the device about one receive SA."""
+    """The ESN fields of a receive SA that the driver last gave the device."""
 
     high: int
+    """``esn_high``."""
     overlap: bool
+    """``esn_overlap``."""
 
 
 def driver_state(top: int, window: int) -> EsnState:
-    """The state a driver gives the device when ``top`` is the highest sequence number seen.
+    """The state that a driver gives the device when ``top`` is the highest sequence number seen.
 
-    It follows the bottom of the replay window: ``high`` is the bottom's high
-    half and ``overlap`` says that the bottom lies in the upper half of the
-    32-bit space, so that the window may reach across 2^32. Before the first
-    packet ``top`` is the number before the first that will come. It changes
-    once every 2^31 packets, and only then the driver sends a modify command.
+    ``window`` is the size of the replay window in packets. The state follows the bottom of the
+    window: ``high`` is the bottom's high half, and ``overlap`` says that the bottom lies in the
+    upper half of the 32-bit space, so that the window may reach across 2^32. Before the first
+    packet ``top`` is the number before the first that will come. The state changes
+    once every 2^31 packets; only then does the driver send a MODIFY.
     """
     bottom = max(top - window + 1, 0)
     return EsnState(high=bottom >> 32, overlap=bottom & _LOW_MASK >= HALF)

@@ -5,22 +5,25 @@ from dataclasses import dataclass
 
 from espnic.model.crypto import gcm
 from espnic.model.esp import seqiv
-from espnic.model.interface.codes import ESP_HEADER_BYTES, ESP_TEXT_OFFSET
+from espnic.model.interface.codes import (
+    ESP_HEADER_BYTES,
+    ESP_TEXT_OFFSET,
+    ESP_TRAILER_MIN_BYTES,
+)
+from espnic.model.net.header_fields import ESP_SEQUENCE
 from espnic.model.sa.sa import SecurityAssociation
-
-"""Bytes from the start of the ESP header to the ciphertext."""
 
 
 def header(sa: SecurityAssociation, sequence: int) -> bytes:
-    """The 8-byte ESP header: SPI and the low half of the sequence number, big endian."""
+    """The 8-byte ESP header: SPI and the low half of the sequence number, big-endian."""
     return sa.spi.to_bytes(4, "big") + (sequence & 0xFFFFFFFF).to_bytes(4, "big")
 
 
 def aad(sa: SecurityAssociation, sequence: int) -> bytes:
-    """What is authenticated but not encrypted (RFC 4106, 5).
+    """The AAD: what is authenticated but not encrypted (RFC 4106, 5).
 
-    8 bytes SPI and sequence number; with ESN 12 bytes, the high half of the
-    64-bit ``sequence`` in between although it is not sent. The IV is not in it.
+    Without ESN 8 bytes: SPI and 32-bit sequence number. With ESN 12 bytes: SPI and the 64-bit
+    ``sequence``, whose high half is not sent. The IV is not in it.
     """
     spi = sa.spi.to_bytes(4, "big")
     return spi + sequence.to_bytes(8, "big") if sa.esn else header(sa, sequence)
@@ -36,13 +39,15 @@ class Sealed:
     """An ESP packet and the values on the way to it."""
 
     header: bytes
-    """8 bytes."""
+    """ESP header, 8 bytes."""
     iv: bytes
-    """8 bytes."""
+    """Explicit IV, 8 bytes."""
     ciphertext: bytes
+    """Encrypted payload and trailer."""
     tag: bytes
-    """All 16 bytes of it."""
+    """The whole GCM tag, 16 bytes."""
     icv_bytes: int
+    """Number of the tag's first bytes that are sent as the ICV."""
 
     @property
     def packet(self) -> bytes:
@@ -51,7 +56,7 @@ class Sealed:
 
 
 def seal(sa: SecurityAssociation, sequence: int, text: bytes) -> Sealed:
-    """Encrypt and authenticate ``text``, which is the payload with its trailer.
+    """Encrypt and authenticate ``text``, the payload with its trailer.
 
     ``sequence`` is the whole number, 64 bits with ESN. Raises ``ValueError``
     when the SA has no seqiv salt and so cannot send.
@@ -65,14 +70,14 @@ def seal(sa: SecurityAssociation, sequence: int, text: bytes) -> Sealed:
 
 @dataclass(frozen=True)
 class Opened:
-    """What decryption of an ESP packet gives."""
+    """The result of opening an ESP packet."""
 
     text: bytes
-    """Payload and trailer as counter mode gives them, authentic or not."""
+    """Payload and trailer as counter mode decrypts them, authentic or not."""
     tag: bytes
     """The 16-byte tag that the packet should have."""
     authentic: bool
-    """The packet's ICV is the beginning of ``tag``."""
+    """Whether the packet's ICV is the beginning of ``tag``."""
 
 
 def open(sa: SecurityAssociation, sequence_high: int, packet: bytes) -> Opened:
@@ -81,9 +86,17 @@ def open(sa: SecurityAssociation, sequence_high: int, packet: bytes) -> Opened:
     ``packet`` has at least header, IV, 2 bytes of trailer and ICV.
     ``sequence_high`` is the high half of its sequence number, ignored without ESN.
     """
-    sequence = sequence_high << 32 | int.from_bytes(packet[4:8], "big")
+    sequence = sequence_high << 32 | ESP_SEQUENCE.read(packet)
     icv = packet[-sa.icv.bytes:]
     iv = packet[ESP_HEADER_BYTES:ESP_TEXT_OFFSET]
     ciphertext = packet[ESP_TEXT_OFFSET:-sa.icv.bytes]
     text, tag = gcm.open(sa.key, nonce(sa, iv), aad(sa, sequence), ciphertext)
     return Opened(text, tag, hmac.compare_digest(tag[:sa.icv.bytes], icv))
+
+
+def open_authentic(sa: SecurityAssociation, sequence_high: int, packet: bytes) -> Opened | None:
+    """Open an ESP packet of any length; None when it is too short or not authentic."""
+    if len(packet) < ESP_TEXT_OFFSET + ESP_TRAILER_MIN_BYTES + sa.icv.bytes:
+        return None
+    opened = open(sa, sequence_high, packet)
+    return opened if opened.authentic else None

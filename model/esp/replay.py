@@ -1,22 +1,21 @@
-"""The replay window that the device keeps of a receive SA (RFC 4303, 3.4.3 and appendix A).
+"""The replay window that the device keeps for a receive SA (RFC 4303, 3.4.3 and appendix A).
 
-Numbers are the integers of the specification: a window may begin below 0, and then only its
-numbers from 1 on can come.
+Numbers are plain integers: a window may begin below 0. Then only its numbers from 1 on can come.
 """
 
 from espnic.model.interface.codes import RxStatus
 
 _LOW_BITS = 32
 _SCOPE = 1 << _LOW_BITS
-"""Sequence numbers that one low half may stand for are this far apart."""
+"""Distance between two sequence numbers with the same low half."""
 
 
 class Window:
-    """Which sequence numbers have come, as far back as the window goes.
+    """Record of the sequence numbers received, as far back as the window goes.
 
-    ``packets`` is its size, ``extended`` tells 64-bit sequence numbers. ``top`` and every number
-    below it count as received. A window is checked with the number that a packet was opened
-    with, and moves only for packets whose ICV was right.
+    ``packets`` is its size; ``extended`` says that sequence numbers have 64 bits. At the start
+    ``top`` and every number below it count as received. A window is checked with the number that
+    a packet was opened with, and moves only for packets whose ICV was right.
     """
 
     def __init__(self, packets: int, extended: bool, top: int = 0) -> None:
@@ -28,21 +27,21 @@ class Window:
 
     @property
     def bottom(self) -> int:
-        """Lowest sequence number of the window; below 1 the window reaches before the first."""
+        """Lowest sequence number of the window; below 1 it lies before the first number."""
         return self.top - self.packets + 1
 
     def high(self, sequence_low: int) -> int:
         """High half of the sequence number with this low half; 0 without ESN.
 
-        It is the number's that is not left of the window and less than 2^32 above its begin.
+        The number is the one that is not left of the window and less than 2^32 above its begin.
         """
         return high_above(self.bottom, sequence_low) if self.extended else 0
 
     def check(self, sequence: int) -> RxStatus:
         """OK for a number that may come, else LATE or REPLAYED.
 
-        With ESN a number 2^32 or more above the window's begin is late too: the window would
-        now give its low half to another number.
+        With ESN a number 2^32 or more above the window's begin is LATE too: by the window as it
+        is now, its low half stands for another number.
         """
         if sequence == 0 or sequence < self.bottom:
             return RxStatus.LATE

@@ -4,20 +4,20 @@ from espnic.model.interface.codes import ESP_ALIGNMENT_BYTES, ESP_TRAILER_MIN_BY
 
 
 def build(payload_bytes: int, next_header: int, tfc_bytes: int = 0) -> bytes:
-    """TFC zeros, pad 1, 2, 3 ..., pad length and next header behind a payload.
+    """The trailer behind a payload: TFC zeros, pad 1, 2, 3 ..., pad length and next header.
 
-    The pad is the shortest that lets the trailer end on 4 bytes, counted from the
-    first byte of the payload. ``tfc_bytes`` of zeros come first (RFC 4303, 2.7).
+    The pad is the shortest with which payload and trailer are a multiple of 4 bytes long.
+    ``tfc_bytes`` zeros come first (RFC 4303, 2.7).
     """
     pad_length = -(payload_bytes + tfc_bytes + ESP_TRAILER_MIN_BYTES) % ESP_ALIGNMENT_BYTES
     return bytes(tfc_bytes) + bytes(range(1, pad_length + 1)) + bytes([pad_length, next_header])
 
 
 def length(text: bytes) -> int | None:
-    """Bytes of the trailer that ends ``text`` (pad, pad length, next header), or None if bad.
+    """Bytes of the trailer that ends ``text`` (pad, pad length, next header); None if it is bad.
 
-    Bad is what Linux calls bad: the trailer leaves no byte of payload. The
-    contents of the pad are not looked at, so TFC zeros count as payload.
+    A trailer is bad, as in Linux, if it leaves no byte of payload. The
+    contents of the pad are not checked, so TFC zeros count as payload.
     ``text`` has 2 bytes or more.
     """
     trailer_bytes = text[-2] + ESP_TRAILER_MIN_BYTES

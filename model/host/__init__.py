@@ -1,1 +1,1 @@
-"""The software side without a device: the stack that does ESP itself, and SA files."""
+"""The host's software beside the device: a stack that can do ESP itself, and SA files."""

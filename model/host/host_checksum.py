@@ -1,12 +1,11 @@
-"""How the stack checks TCP and UDP with the sum of the device, without reading the payload again.
+"""Check of TCP and UDP checksums with the device's sum, without reading the payload again.
 
-Linux's CHECKSUM_COMPLETE: the sum of everything comes with the frame, and
-what the stack takes off it takes out of the sum. What is left is compared with the pseudo-header.
+This is Linux's CHECKSUM_COMPLETE. The sum of the whole frame comes with it. When the stack takes
+bytes off, it takes them out of the sum; what is left is compared with the pseudo-header.
 """
 
 from collections.abc import Mapping
 
-from espnic.model.host.stack import strip_link
 from espnic.model.interface.codes import (
     ESP_TEXT_OFFSET,
     ETHERNET_HEADER_BYTES,
@@ -16,34 +15,33 @@ from espnic.model.interface.codes import (
     RxStatus,
 )
 from espnic.model.net import checksum, ip
+from espnic.model.net.ethernet import header_bytes, strip_link
+from espnic.model.net.header_fields import UDP_CHECKSUM, UDP_LENGTH
 from espnic.model.net.ip import IpPacket
 from espnic.model.sa.sa import SecurityAssociation
-
-_ETHERTYPE_BYTES = 2
-_UDP_LENGTH = slice(4, 6)
 
 
 def verify(
     frame: bytes, completion: Mapping[str, int], sa: SecurityAssociation | None,
 ) -> RxChecksum:
-    """What the TCP or UDP checksum of a frame is, of the packet inside ESP if it was decrypted.
+    """The state of a frame's TCP or UDP checksum: the inner packet's if the frame was decrypted.
 
     ``completion`` has the fields of RX_COMPLETION; ``sa`` is
-    the SA of a frame with status OK. NONE when there is no checksum to check;
-    so too in transport mode behind NAT, which breaks it (RFC 3948, 3.1.2).
+    the SA of a frame with status OK. NONE when there is no checksum to check,
+    and in transport mode behind NAT, which breaks the checksum (RFC 3948, 3.1.2).
     """
     try:
-        link, data = strip_link(frame)
+        data = strip_link(frame)[1]
         carrier = ip.split(data)
+        at = header_bytes(frame)
         if RxStatus(completion["status"]) != RxStatus.OK:
-            at = len(link) + _ETHERTYPE_BYTES
             left = _trimmed(completion["checksum"], data[len(carrier.whole()):],
                             at - ETHERNET_HEADER_BYTES + len(carrier.whole()))
             left = checksum.subtract(left, checksum.total(frame[ETHERNET_HEADER_BYTES:at]))
             return _check(carrier, left)
         if sa is None or (sa.mode == "transport" and sa.encapsulation == Encapsulation.UDP):
             return RxChecksum.NONE
-        return _verify_opened(frame, completion, sa, carrier, len(frame) - len(data))
+        return _verify_opened(frame, completion, sa, carrier, at)
     except ValueError:
         return RxChecksum.NONE
 
@@ -61,26 +59,25 @@ def _verify_opened(
         inside = ip.split(carrier.with_payload(completion["next_header"], payload))
         return _check(inside, checksum.add(left, checksum.total(inside.header)))
     inner = ip.split(payload)
-    # TFC padding, which stands behind the inner packet.
+    # TFC padding stands behind the inner packet.
     left = _trimmed(left, payload[len(inner.whole()):], len(inner.whole()))
     return _check(inner, left)
 
 
 def _trimmed(whole: int, cut: bytes, offset: int) -> int:
-    """The sum without the bytes that are cut behind ``offset``."""
+    """The sum of a whole without the bytes ``cut`` that stand at its ``offset``."""
     return checksum.subtract_block(whole, checksum.total(cut), offset)
 
 
 def _check(packet: IpPacket, whole: int) -> RxChecksum:
-    """Check a packet with the sum of its header and payload."""
+    """Check a packet; ``whole`` is the sum of its header and payload."""
     minimum = checksum.HEADER_BYTES_MIN.get(packet.protocol)
     if packet.fragment is not None or minimum is None or len(packet.payload) < minimum:
         return RxChecksum.NONE
     if packet.protocol == IPPROTO_UDP:
-        at = checksum.FIELD_AT[IPPROTO_UDP]
-        if int.from_bytes(packet.payload[_UDP_LENGTH], "big") != len(packet.payload):
+        if UDP_LENGTH.read(packet.payload) != len(packet.payload):
             return RxChecksum.NONE
-        if not any(packet.payload[at:at + 2]):
+        if UDP_CHECKSUM.read(packet.payload) == 0:
             return RxChecksum.NONE
     pseudo = checksum.total(checksum.pseudo_header(
         packet.source, packet.destination, packet.protocol, len(packet.payload)))

@@ -1,8 +1,8 @@
 """SA files: the JSON (schema "kpeer-1") that lies beside each capture.
 
-An object with a list ``sas``. An SA needs spi, src, dst, mode, alg, key, salt
+A file is an object with a list ``sas``. An SA needs spi, src, dst, mode, alg, key, salt
 and icv_bits; captures/README.md has all fields and their defaults. Fields that
-only describe the capture are not looked at.
+only describe the capture are ignored.
 """
 
 import json
@@ -13,25 +13,27 @@ from pathlib import Path
 from typing import Any
 
 from espnic.model.esp import esn
-from espnic.model.interface.codes import UDP_PORT_ESP, Encapsulation, IcvSize, KeySize
+from espnic.model.interface.codes import ICV_SIZES, KEY_BYTES, UDP_PORT_ESP, Encapsulation
 from espnic.model.net.addresses import Address
-from espnic.model.sa.sa import SALT_BYTES, SEQIV_SALT_BYTES, SecurityAssociation, Selector
+from espnic.model.sa.sa import (
+    ALGORITHM,
+    SALT_BYTES,
+    SEQIV_SALT_BYTES,
+    SecurityAssociation,
+    Selector,
+)
 
 SCHEMA = "kpeer-1"
-ALGORITHM = "rfc4106(gcm(aes))"
 ENCAPSULATION = "espinudp"
-KEY_BYTES = tuple(size.bytes for size in KeySize)
-_ICV_SIZES = {8 * size.bytes: size for size in IcvSize}
-_REPLAY_WINDOW = 32
 
 
 class SaFileError(ValueError):
-    """An SA file that cannot be used. The message is one line: file, SA, field, expectation."""
+    """An SA file that cannot be used; the message is one line: file, SA, field, expectation."""
 
 
 @dataclass(frozen=True)
 class UnsupportedSa:
-    """An SA of the file that the engine cannot take; software has to do it."""
+    """An SA of a file that the engine cannot take: software has to do its work."""
 
     name: str
     reason: str
@@ -39,7 +41,7 @@ class UnsupportedSa:
 
 @dataclass(frozen=True)
 class SaFile:
-    """The SAs of a file, in its order."""
+    """The SAs of a file, in the order of the file."""
 
     sas: tuple[SecurityAssociation, ...]
     unsupported: tuple[UnsupportedSa, ...]
@@ -48,7 +50,7 @@ class SaFile:
 def load(path: Path) -> SaFile:
     """Read an SA file.
 
-    With ESN, ``esn_high`` and ``esn_overlap`` are what a driver sets before the
+    With ESN, ``esn_high`` and ``esn_overlap`` have the values that a driver sets before the
     first packet. Raises ``SaFileError``.
     """
     document = _read_json(path)
@@ -72,7 +74,7 @@ def load(path: Path) -> SaFile:
 
 
 class _Fields:
-    """The fields of one SA, checked one by one; ``where`` begins every message."""
+    """The fields of one SA, each checked when it is read; ``where`` begins every message."""
 
     def __init__(self, where: str, entry: object) -> None:
         if not isinstance(entry, Mapping):
@@ -81,6 +83,7 @@ class _Fields:
         self._entry = entry
 
     def error(self, name: str, expected: str) -> SaFileError:
+        """The error of a field that is not as expected."""
         found = shown(self._entry[name]) if name in self._entry else "missing"
         return SaFileError(f"{self.where}: {name}: {found}, expected {expected}")
 
@@ -89,26 +92,31 @@ class _Fields:
         return self._entry.get(name) is not None
 
     def text(self, name: str, default: str | None = None, expected: str = "a text") -> str:
-        """Text of one printable line, for it may stand in a message or a table."""
+        """A text of one printable line, so that it can stand in a message or a table."""
         value = self._entry.get(name, default)
         if not isinstance(value, str) or not value.isprintable() or not value:
             raise self.error(name, expected)
         return value
 
     def integer(self, name: str, default: int, expected: str) -> int:
+        """A whole number of any size and sign."""
         value = self._entry.get(name, default)
         if not isinstance(value, int) or isinstance(value, bool):
             raise self.error(name, expected)
         return value
 
     def boolean(self, name: str) -> bool:
+        """True or false; false when it is missing."""
         value = self._entry.get(name, False)
         if not isinstance(value, bool):
             raise self.error(name, "true or false")
         return value
 
     def hex(self, name: str, *counts: int) -> bytes:
-        """Hex text of one of these numbers of bytes. A message never shows it: it may be a key."""
+        """The bytes of a hex text, as many as one of ``counts``.
+
+        A message never shows them: they may be a key.
+        """
         expected = f"hex of {' or '.join(map(str, counts))} bytes"
         text = self._entry.get(name)
         if text is None:
@@ -122,6 +130,7 @@ class _Fields:
         return value
 
     def address(self, name: str) -> Address:
+        """An IPv4 or IPv6 address."""
         text = self.text(name, expected="an IP address")
         try:
             return ip_address(text)
@@ -129,6 +138,7 @@ class _Fields:
             raise self.error(name, "an IP address") from None
 
     def spi(self) -> int:
+        """The SPI, a number or hex text."""
         expected = "a number from 1 to 0xffffffff, as 0x10cbac2f"
         value = self._entry.get("spi")
         try:
@@ -140,6 +150,7 @@ class _Fields:
         return number
 
     def object(self, name: str) -> "_Fields":
+        """The fields of an object within the SA."""
         return _Fields(f"{self.where}: {name}", self._entry[name])
 
 
@@ -150,10 +161,10 @@ def _security_association(name: str, fields: _Fields) -> SecurityAssociation:
     outer_family = fields.integer("outer_family", destination.version, "4 or 6")
     if outer_family != destination.version:
         raise fields.error("outer_family", f"{destination.version} as of src and dst")
-    icv = _ICV_SIZES.get(fields.integer("icv_bits", 0, "64, 96 or 128"))
+    icv = ICV_SIZES.get(fields.integer("icv_bits", 0, "64, 96 or 128"))
     if icv is None:
         raise fields.error("icv_bits", "64, 96 or 128")
-    window = fields.integer("replay_window", _REPLAY_WINDOW, "packets")
+    window = fields.integer("replay_window", SecurityAssociation.replay_window, "packets")
     initial_seq = fields.integer("initial_seq", 1, "a sequence number")
     extended = fields.boolean("esn")
     state = esn.driver_state(initial_seq - 1, window) if extended else esn.EsnState(0, False)
@@ -190,7 +201,7 @@ def _security_association(name: str, fields: _Fields) -> SecurityAssociation:
 
 
 def _unsupported_reason(fields: _Fields) -> str | None:
-    """Why the engine cannot do this SA, None if it can."""
+    """The reason why the engine cannot do this SA; None if it can."""
     algorithm = fields.text("alg", expected=f"an algorithm, as {ALGORITHM}")
     if algorithm != ALGORITHM:
         return f"algorithm {algorithm}, the engine does {ALGORITHM}"
@@ -225,7 +236,7 @@ def _selector(fields: _Fields) -> Selector | None:
 
 def _claim(places: dict[object, str], place: object, name: str, fields: _Fields,
            field: str) -> None:
-    """Refuse what another SA of the file has."""
+    """Refuse a ``place`` (name or look-up key) that another SA of the file has taken."""
     if place in places:
         what = "name" if field == "name" else "destination and SPI"
         raise fields.error(field, f"another {what} than SA {places[place]} has")
@@ -243,7 +254,7 @@ def _read_json(path: Path) -> Any:
         raise SaFileError(
             f"{path}: line {error.lineno}: {error.msg}, expected JSON") from None
     except (RecursionError, ValueError):
-        # JSON all the same, but deeper, or with longer numbers, than Python reads.
+        # This may be JSON, but it is deeper, or has longer numbers, than Python reads.
         raise SaFileError(f"{path}: nested too deep or a number too long, expected JSON") from None
 
 
@@ -260,6 +271,6 @@ def _check_document(path: Path, document: Any) -> None:
 
 
 def shown(value: object) -> str:
-    """A value as JSON, cut so that the message stays one short line."""
+    """A value as JSON, cut to 60 characters so that a message stays one short line."""
     text = json.dumps(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,56 +1,46 @@
-"""The software beside the device, as the Linux stack does it: framing, and what the host gets.
+"""The sending half of the software beside the device, as the Linux stack does it.
 
-To send, it puts outer IP, UDP and ESP headers and the trailer to a clear
-packet, and either seals it itself or leaves that to the device. To receive, it
-takes off what the device left and does in software whatever the device did
-not. For every packet the two ways give the same bytes.
+It puts outer IP, UDP and ESP headers and the trailer to a clear packet, and either seals it
+itself or leaves that to the device. For every packet the two ways give the same bytes. The
+receiving half is ``model.host.receiver``.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from random import Random
 
-from espnic.model.esp import esn, esp, trailer
+from espnic.model.esp import esp, trailer
 from espnic.model.interface.codes import (
     ESP_HEADER_BYTES,
+    ESP_IV_BYTES,
     ESP_TEXT_OFFSET,
-    ESP_TRAILER_MIN_BYTES,
-    ETHERNET_HEADER_BYTES,
-    ETHERTYPE_IPV4,
-    ETHERTYPE_IPV6,
-    ETHERTYPE_VLAN,
-    IPPROTO_AH,
     IPPROTO_ESP,
-    IPPROTO_IPIP,
-    IPPROTO_IPV6,
-    IPPROTO_NONE,
     IPPROTO_UDP,
     UDP_HEADER_BYTES,
-    UDP_PORT_ESP,
-    VLAN_TAG_BYTES,
     Encapsulation,
-    RxStatus,
     TxOperation,
 )
 from espnic.model.net import checksum, gso, ip, packet
-from espnic.model.net.ip import IpPacket
+from espnic.model.net.ethernet import ETHERTYPE_BYTES, ETHERTYPES
+from espnic.model.net.header_fields import (
+    IPV4_DONT_FRAGMENT,
+    IPV4_FRAGMENT,
+    IPV4_START,
+    IPV6_FLOW,
+    UDP_CHECKSUM,
+    UDP_DESTINATION_PORT,
+    UDP_LENGTH,
+    UDP_SOURCE_PORT,
+)
+from espnic.model.net.ip import ECN_CE, ECN_ECT0, ECN_MASK, TUNNEL_PROTOCOLS, IpPacket
 from espnic.model.sa.sa import SecurityAssociation
 
 HOP_LIMIT = 64
 """TTL of an outer header: Linux's default."""
 LINK = bytes.fromhex("020000000002020000000001")
 """Destination and source MAC of frames for which the user gives none."""
-_ETHERTYPES = {4: ETHERTYPE_IPV4, 6: ETHERTYPE_IPV6}
-_TUNNEL_PROTOCOLS = {4: IPPROTO_IPIP, 6: IPPROTO_IPV6}
-_ETHERTYPE_BYTES = 2
 _IP_ID_BITS = 16
-_ECN_MASK = 0b11
-_ECN_ECT0 = 0b10
-_ECN_CE = 0b11
-_NON_ESP_MARKER = bytes(4)
 
-
-# To send
 
 @dataclass(frozen=True)
 class Outgoing:
@@ -60,16 +50,17 @@ class Outgoing:
     sequence: int
     """The whole sequence number, 64 bits with ESN."""
     clear: bytes
-    """Raw IP; bytes behind its length are dropped."""
+    """The IP packet; bytes behind its length are dropped."""
     link: bytes = LINK
-    """What stands before the EtherType: both MAC addresses and, if any, a VLAN tag."""
+    """The bytes before the EtherType: both MAC addresses and, if any, a VLAN tag."""
     ip_id: int = 0
     """Identification of an outer IPv4 header without DF; with DF it is 0."""
     checksum: bool = False
-    """Its TCP or UDP checksum field holds the sum of the pseudo-header, and is to be finished."""
+    """The TCP or UDP checksum field holds the sum of the pseudo-header and is to be finished."""
     mss: int = 0
-    """Of a super-packet (TCP or UDP): payload bytes of each segment that it is to leave in. The
-    checksum field is as with ``checksum``. Segment k has ``sequence`` + k and ``ip_id`` + k."""
+    """Payload bytes of each segment in which a super-packet (TCP or UDP) is to leave; 0: it is no
+    super-packet. The checksum field is as with ``checksum``. Segment k has ``sequence`` + k and
+    ``ip_id`` + k."""
 
 
 @dataclass(frozen=True)
@@ -85,21 +76,25 @@ class _Framing:
     """A clear packet on its way into ESP."""
 
     headers: bytes
-    """Outer IP header and UDP header, of a packet with nothing in it yet."""
+    """Outer IP header and UDP header, still with the lengths and checksums of an empty packet."""
     ip_bytes: int
-    """How many of ``headers`` are the IP header's."""
+    """Length of the IP header, with which ``headers`` begin."""
     payload: bytes
+    """The bytes to encrypt before the trailer."""
     next_header: int
     trailer: bytes
 
 
 def sequence_numbers(sa: SecurityAssociation) -> Iterator[int]:
-    """The SA's sequence numbers in turn, to where the counter would wrap (RFC 4303, 3.3.3)."""
-    return iter(range(sa.initial_seq, 1 << (64 if sa.esn else 32)))
+    """The SA's sequence numbers in turn, up to the last before the counter would wrap.
+
+    Source: RFC 4303, 3.3.3.
+    """
+    return iter(range(sa.initial_seq, 1 << sa.sequence_bits))
 
 
 def software_frames(outgoing: Outgoing) -> list[bytes]:
-    """The wire frames, all made in software: segmentation, checksums, ESP.
+    """The wire frames of a packet or super-packet, made in software: segments, checksums, ESP.
 
     Raises ``ValueError`` when the SA cannot carry the packet, or for what cannot be segmented.
     """
@@ -133,18 +128,18 @@ def software_frame(outgoing: Outgoing) -> bytes:
 def device_can_send(sa: SecurityAssociation) -> bool:
     """Whether the device can seal what this SA sends.
 
-    Over IPv6 a UDP header needs a checksum, which covers the ciphertext
-    (RFC 8200, 8.1): only who seals can give it, and that is software.
+    It cannot seal UDP encapsulation over IPv6: there the UDP header needs a checksum, which covers
+    the ciphertext (RFC 8200, 8.1). Only software, when it seals itself, can give that.
     """
     return not (sa.encapsulation == Encapsulation.UDP and sa.outer_family == 6)
 
 
 def device_request(outgoing: Outgoing, handle: int, with_trailer: bool = True) -> Request:
-    """The same frame, or frames, for the device to make.
+    """The request by which the device makes the same frame, or frames.
 
-    ``with_trailer`` False leaves trailer and ICV to the device, as they always
-    are of a super-packet; the lengths in the headers count them in any case.
-    IV and ICV room are left 0. Raises ``ValueError`` when the SA cannot carry
+    ``with_trailer`` False leaves trailer and ICV to the device; those of a super-packet are
+    always left to it. The lengths in the headers count them in any case.
+    The bytes of IV and ICV are 0. Raises ``ValueError`` when the SA cannot carry
     the packet or the device cannot send it.
     """
     with_trailer = with_trailer and not outgoing.mss
@@ -154,7 +149,7 @@ def device_request(outgoing: Outgoing, handle: int, with_trailer: bool = True) -
     if sa.tfcpad and not with_trailer:
         raise ValueError(f"SA {sa.name}: tfcpad {sa.tfcpad}, expected a trailer from software")
     framing = _frame(outgoing)
-    start = esp.header(sa, outgoing.sequence) + bytes(ESP_TEXT_OFFSET - ESP_HEADER_BYTES)
+    start = esp.header(sa, outgoing.sequence) + bytes(ESP_IV_BYTES)
     esp_packet = start + framing.payload + framing.trailer + bytes(sa.icv.bytes)
     frame = _link(outgoing) + _finish(framing, esp_packet)
     if not with_trailer:
@@ -169,13 +164,13 @@ def device_request(outgoing: Outgoing, handle: int, with_trailer: bool = True) -
 
 
 def plain_request(link: bytes, clear: bytes, finish_checksum: bool, mss: int) -> Request:
-    """A packet or super-packet that is not for IPsec, for the device to finish.
+    """The request for a packet or super-packet that is not for IPsec.
 
-    ``link`` is what stands before the EtherType. Raises ``ValueError`` for what
-    cannot be segmented or summed.
+    ``link`` has the bytes before the EtherType. ``finish_checksum`` and ``mss`` are ``checksum``
+    and ``mss`` of ``Outgoing``. Raises ``ValueError`` for what cannot be segmented or summed.
     """
     frame = plain_frame(link, clear)
-    offset = len(frame) - len(clear)
+    offset = len(link) + ETHERTYPE_BYTES
     fields = {"operation": int(TxOperation.BYPASS)}
     if finish_checksum or mss:
         packet = ip.split(clear)
@@ -186,12 +181,12 @@ def plain_request(link: bytes, clear: bytes, finish_checksum: bool, mss: int) ->
 
 
 def plain_frame(link: bytes, clear: bytes) -> bytes:
-    """The frame of a packet that is not for IPsec."""
-    return link + _ETHERTYPES[clear[0] >> 4].to_bytes(2, "big") + clear
+    """The frame of a packet that is not for IPsec; ``link`` has the bytes before the EtherType."""
+    return link + ETHERTYPES[ip.version(clear)].to_bytes(ETHERTYPE_BYTES, "big") + clear
 
 
 def _offload_fields(outgoing: Outgoing, esp_offset: int) -> dict[str, int]:
-    """The fields of TX_DESCRIPTOR that ask for checksum or segmentation of an ESP frame."""
+    """The fields of TX_DESCRIPTOR that ask for the checksum or segmentation of an ESP frame."""
     if not outgoing.checksum and not outgoing.mss:
         return {}
     sa, clear = outgoing.sa, ip.split(outgoing.clear)
@@ -208,7 +203,10 @@ def _offload_fields(outgoing: Outgoing, esp_offset: int) -> dict[str, int]:
 
 
 def _layer4_fields(packet: IpPacket, offset: int, mss: int) -> dict[str, int]:
-    """The fields of TX_DESCRIPTOR that say what is summed, and where the segments' payload is."""
+    """The fields of TX_DESCRIPTOR that say what is summed, and where the segments' payload is.
+
+    ``offset`` is that of the TCP or UDP header in the frame.
+    """
     layer4 = gso.layer4(packet)
     fields = {"l4_offset": offset, "l4_protocol": layer4.protocol}
     if not mss:
@@ -218,10 +216,10 @@ def _layer4_fields(packet: IpPacket, offset: int, mss: int) -> dict[str, int]:
 
 def replay_request(frame: bytes, sa: SecurityAssociation, handle: int, sequence: int,
                    random: Random) -> Request:
-    """What the device must have been given to send ``frame``, a wire frame of ``sa``.
+    """The request that the device must have been given to send ``frame``, a wire frame of ``sa``.
 
     The plaintext with its trailer takes the place of the ciphertext, and random
-    bytes those of IV and ICV; bytes behind the ESP packet are dropped. Raises
+    bytes take those of IV and ICV; bytes behind the ESP packet are dropped. Raises
     ``ValueError`` when the frame has no ESP packet of this SA that is authentic.
     """
     status, parsed = packet.parse(frame)
@@ -229,14 +227,14 @@ def replay_request(frame: bytes, sa: SecurityAssociation, handle: int, sequence:
         raise ValueError(f"frame is {status.name}, expected ESP")
     offset = parsed.esp_offset
     end = offset + parsed.esp_bytes
-    opened = open_authentic(sa, sequence >> 32, frame[offset:end])
+    opened = esp.open_authentic(sa, sequence >> 32, frame[offset:end])
     if parsed.spi != sa.spi or opened is None:
         raise ValueError(f"frame is not of SA {sa.name} at sequence number {sequence}")
     outgoing = Outgoing(sa, sequence, b"")
     iv_at = offset + ESP_HEADER_BYTES
     return Request(
         _descriptor(outgoing, handle, offset) | {"trailer": 1},
-        frame[:iv_at] + random.randbytes(ESP_TEXT_OFFSET - ESP_HEADER_BYTES)
+        frame[:iv_at] + random.randbytes(ESP_IV_BYTES)
         + opened.text + random.randbytes(sa.icv.bytes),
     )
 
@@ -251,24 +249,25 @@ def _descriptor(outgoing: Outgoing, handle: int, esp_offset: int) -> dict[str, i
 
 
 def _link(outgoing: Outgoing) -> bytes:
-    return outgoing.link + _ETHERTYPES[outgoing.sa.outer_family].to_bytes(2, "big")
+    """The Ethernet header of an ESP frame."""
+    return outgoing.link + ETHERTYPES[outgoing.sa.outer_family].to_bytes(ETHERTYPE_BYTES, "big")
 
 
 def _frame(outgoing: Outgoing) -> _Framing:
-    """Put headers to a clear packet, still without their lengths, and make its trailer."""
+    """Put headers to a clear packet, still without their lengths, and make its trailer.
+
+    Raises ``ValueError`` when the SA cannot carry the packet.
+    """
     sa = outgoing.sa
     clear = ip.split(outgoing.clear)
-    udp = b""
-    if sa.encapsulation == Encapsulation.UDP:
-        udp = sa.encap_source_port.to_bytes(2, "big")
-        udp += sa.encap_destination_port.to_bytes(2, "big") + bytes(4)
+    udp = _udp_header(sa)
     protocol = IPPROTO_UDP if udp else IPPROTO_ESP
     if clear.version != sa.inner_family:
         raise ValueError(
             f"SA {sa.name}: packet is IPv{clear.version}, expected IPv{sa.inner_family} inside")
     if sa.mode == "tunnel":
         header = _outer_header(outgoing, clear, protocol)
-        payload, next_header = clear.whole(), _TUNNEL_PROTOCOLS[clear.version]
+        payload, next_header = clear.whole(), TUNNEL_PROTOCOLS[clear.version]
         tfc_bytes = max(0, sa.tfcpad - len(payload))
     else:
         if clear.fragment is not None:
@@ -282,6 +281,14 @@ def _frame(outgoing: Outgoing) -> _Framing:
     return _Framing(header + udp, len(header), payload, next_header, made)
 
 
+def _udp_header(sa: SecurityAssociation) -> bytes:
+    """The UDP header before ESP, length and checksum 0; nothing without encapsulation."""
+    if sa.encapsulation != Encapsulation.UDP:
+        return b""
+    header = UDP_SOURCE_PORT.replace(bytes(UDP_HEADER_BYTES), sa.encap_source_port)
+    return UDP_DESTINATION_PORT.replace(header, sa.encap_destination_port)
+
+
 def _outer_header(outgoing: Outgoing, clear: IpPacket, protocol: int) -> bytes:
     """The tunnel header: DSCP, ECN, DF and flow label from the packet inside (RFC 4301, 5.1.2).
 
@@ -289,26 +296,26 @@ def _outer_header(outgoing: Outgoing, clear: IpPacket, protocol: int) -> bytes:
     """
     sa = outgoing.sa
     traffic_class = clear.traffic_class
-    if traffic_class & _ECN_MASK == _ECN_CE:
-        traffic_class = traffic_class & ~_ECN_MASK | _ECN_ECT0
+    if traffic_class & ECN_MASK == ECN_CE:
+        traffic_class = traffic_class & ~ECN_MASK | ECN_ECT0
     addresses = sa.source.packed + sa.destination.packed
     if sa.outer_family == 6:
-        flow_label = int.from_bytes(clear.header[1:4], "big") & 0xFFFFF
-        word = 6 << 28 | traffic_class << 20 | (flow_label if clear.version == 6 else 0)
+        flow_label = IPV6_FLOW.read(clear.header) & 0xFFFFF if clear.version == 6 else 0
+        word = 6 << 28 | traffic_class << 20 | flow_label
         return word.to_bytes(4, "big") + bytes([0, 0, protocol, HOP_LIMIT]) + addresses
     flags = _outer_flags(clear)
     identification = 0 if flags else outgoing.ip_id
     return (
-        bytes([0x45, traffic_class, 0, 0]) + identification.to_bytes(2, "big")
+        bytes([IPV4_START, traffic_class, 0, 0]) + identification.to_bytes(2, "big")
         + flags.to_bytes(2, "big") + bytes([HOP_LIMIT, protocol, 0, 0]) + addresses
     )
 
 
 def _outer_flags(clear: IpPacket) -> int:
-    """The flags of an IPv4 tunnel header: DF, unless the packet inside is IPv4 without."""
+    """The flags of an IPv4 tunnel header: DF, unless the inner packet is IPv4 without DF."""
     if clear.version == 6:
-        return ip.DONT_FRAGMENT
-    return ip.DONT_FRAGMENT & int.from_bytes(clear.header[6:8], "big")
+        return IPV4_DONT_FRAGMENT
+    return IPV4_DONT_FRAGMENT & IPV4_FRAGMENT.read(clear.header)
 
 
 def _finish(framing: _Framing, esp_packet: bytes) -> bytes:
@@ -316,9 +323,9 @@ def _finish(framing: _Framing, esp_packet: bytes) -> bytes:
     header, udp = framing.headers[:framing.ip_bytes], framing.headers[framing.ip_bytes:]
     header = ip.fix_lengths(header, len(udp) + len(esp_packet))
     if udp:
-        udp = udp[:4] + (UDP_HEADER_BYTES + len(esp_packet)).to_bytes(2, "big") + bytes(2)
-        if header[0] >> 4 == 6:
-            udp = udp[:6] + _udp_checksum(ip.split(header + udp + esp_packet))
+        udp = UDP_LENGTH.replace(udp, UDP_HEADER_BYTES + len(esp_packet))
+        if ip.version(header) == 6:
+            udp = udp[:UDP_CHECKSUM.offset] + _udp_checksum(ip.split(header + udp + esp_packet))
     return header + udp + esp_packet
 
 
@@ -327,171 +334,3 @@ def _udp_checksum(datagram: IpPacket) -> bytes:
     pseudo = checksum.pseudo_header(
         datagram.source, datagram.destination, IPPROTO_UDP, len(datagram.payload))
     return checksum.field(IPPROTO_UDP, checksum.of(pseudo + datagram.payload))
-
-
-# To receive
-
-@dataclass
-class _Inbound:
-    """A receive SA, and the highest sequence number that was authentic on it."""
-
-    sa: SecurityAssociation
-    top: int
-
-
-@dataclass(frozen=True)
-class EspPacket:
-    """An ESP packet, and the IP packet that it came in without it."""
-
-    carrier: IpPacket
-    encapsulation: Encapsulation
-    data: bytes
-
-
-_GIVEN_UP = frozenset({
-    RxStatus.AUTH_FAILED, RxStatus.BAD_TRAILER, RxStatus.SYNTAX, RxStatus.TRUNCATED,
-    RxStatus.NOT_IP, RxStatus.BAD_HEADER, RxStatus.KEEPALIVE, RxStatus.OVERSIZE, RxStatus.LATE,
-    RxStatus.REPLAYED,
-})
-"""Frames with these statuses carry nothing for the host's IP layer."""
-
-
-class Receiver:
-    """The receiving host behind the device.
-
-    ``sas`` are all SAs that the host knows, whether the device has them or not.
-    """
-
-    def __init__(self, sas: Iterable[SecurityAssociation]) -> None:
-        self._inbound = {
-            (sa.destination, sa.encapsulation, sa.spi): _Inbound(sa, sa.initial_seq - 1)
-            for sa in sas
-        }
-        self._reassembler = ip.Reassembler()
-
-    def deliver(self, frame: bytes, completion: Mapping[str, int]) -> bytes | None:
-        """The clear IP packet that a frame from the device ends as, None when there is none.
-
-        ``completion`` has the fields of RX_COMPLETION. In tunnel mode the result
-        is the packet inside; in transport mode the packet without ESP, its
-        protocol, length and checksum put right. A packet that is not IPsec is
-        handed up as it is, but AH, of which no SA is known, is not. A fragment
-        gives the whole packet when it is the last that was missing. A packet of an SA whose
-        replay window the device keeps is taken from the device only: it alone knows what came.
-        """
-        status = RxStatus(completion["status"])
-        if status in _GIVEN_UP:
-            return None
-        try:
-            whole = self._reassembler.add(ip.split(strip_link(frame)[1]))
-        except ValueError:
-            return None
-        if whole is None:
-            return None
-        found = find_esp(whole)
-        if found is None:
-            return None if whole.protocol == IPPROTO_AH else whole.whole()
-        inbound = self._inbound.get(
-            (whole.destination, found.encapsulation, int.from_bytes(found.data[:4], "big")))
-        if inbound is None:
-            return None
-        if status == RxStatus.OK:
-            return self._take_opened(inbound, found, completion)
-        if inbound.sa.device_window:
-            return None
-        return self._open_in_software(inbound, found)
-
-    def _take_opened(
-        self, inbound: _Inbound, found: EspPacket, completion: Mapping[str, int],
-    ) -> bytes | None:
-        """What the device has decrypted and checked: cut ESP header, IV, trailer and ICV."""
-        inbound.top = max(inbound.top, _sequence(inbound, found))
-        payload = found.data[ESP_TEXT_OFFSET:-completion["trailer_bytes"]]
-        return decapsulate(inbound.sa, found.carrier, completion["next_header"], payload)
-
-    def _open_in_software(self, inbound: _Inbound, found: EspPacket) -> bytes | None:
-        sequence = _sequence(inbound, found)
-        opened = open_authentic(inbound.sa, sequence >> 32, found.data)
-        if opened is None:
-            return None
-        trailer_bytes = trailer.length(opened.text)
-        if trailer_bytes is None:
-            return None
-        inbound.top = max(inbound.top, sequence)
-        payload = opened.text[:-trailer_bytes]
-        return decapsulate(inbound.sa, found.carrier, opened.text[-1], payload)
-
-
-def strip_link(frame: bytes) -> tuple[bytes, bytes]:
-    """MAC addresses and VLAN tag of an Ethernet frame, and what stands behind its EtherType.
-
-    Raises ``ValueError`` when that is not IP.
-    """
-    offset = ETHERNET_HEADER_BYTES
-    if frame[12:14] == ETHERTYPE_VLAN.to_bytes(2, "big"):
-        offset += VLAN_TAG_BYTES
-    ethertype = frame[offset - _ETHERTYPE_BYTES:offset]
-    if int.from_bytes(ethertype, "big") not in _ETHERTYPES.values():
-        raise ValueError(f"EtherType {ethertype.hex() or 'missing'}, expected IPv4 or IPv6")
-    return frame[:offset - _ETHERTYPE_BYTES], frame[offset:]
-
-
-def _sequence(inbound: _Inbound, found: EspPacket) -> int:
-    """The packet's whole sequence number, its high half from the replay window."""
-    low = int.from_bytes(found.data[4:8], "big")
-    if not inbound.sa.esn:
-        return low
-    return esn.window_high(low, inbound.top, inbound.sa.replay_window) << 32 | low
-
-
-def open_authentic(sa: SecurityAssociation, high: int, data: bytes) -> esp.Opened | None:
-    """Open an ESP packet; None when it is too short or not authentic."""
-    if len(data) < ESP_TEXT_OFFSET + ESP_TRAILER_MIN_BYTES + sa.icv.bytes:
-        return None
-    opened = esp.open(sa, high, data)
-    return opened if opened.authentic else None
-
-
-def find_esp(whole: IpPacket) -> EspPacket | None:
-    """ESP in an IP packet, by protocol 50 or in UDP on port 4500 (RFC 3948)."""
-    data = whole.payload
-    if whole.protocol == IPPROTO_ESP and len(data) >= ESP_HEADER_BYTES:
-        return EspPacket(whole, Encapsulation.NONE, data)
-    if whole.protocol != IPPROTO_UDP or data[2:4] != UDP_PORT_ESP.to_bytes(2, "big"):
-        return None
-    data = data[UDP_HEADER_BYTES:int.from_bytes(data[4:6], "big")]
-    if len(data) <= ESP_HEADER_BYTES or data.startswith(_NON_ESP_MARKER):
-        return None
-    return EspPacket(whole, Encapsulation.UDP, data)
-
-
-def decapsulate(
-    sa: SecurityAssociation, carrier: IpPacket, next_header: int, payload: bytes,
-) -> bytes | None:
-    """The clear packet; None for a dummy packet or one that the SA's mode does not allow."""
-    if next_header == IPPROTO_NONE:
-        return None
-    if sa.mode == "transport":
-        return carrier.with_payload(next_header, payload)
-    try:
-        inner = ip.split(payload)
-    except ValueError:
-        return None
-    if next_header != _TUNNEL_PROTOCOLS[inner.version]:
-        return None
-    if carrier.traffic_class & _ECN_MASK == _ECN_CE:
-        return _mark_congestion(inner)
-    return inner.whole()
-
-
-def _mark_congestion(inner: IpPacket) -> bytes:
-    """Congestion experienced outside goes on inside, if that is ECN capable (RFC 3168, 9.1.1)."""
-    if not inner.traffic_class & _ECN_MASK:
-        return inner.whole()
-    header = bytearray(inner.header)
-    if inner.version == 4:
-        header[1] |= _ECN_CE
-    else:
-        header[1] |= _ECN_CE << 4
-    return ip.fix_lengths(bytes(header), len(inner.payload)) + inner.payload
-

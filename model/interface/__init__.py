@@ -1,1 +1,1 @@
-"""What device and software agree on: codes, field layouts, registers, capabilities, features."""
+"""The agreement of device and software: codes, layouts, registers, capabilities, features."""

@@ -1,20 +1,20 @@
-"""The features that a network stack is told of, by the names that ``ethtool -k`` prints."""
+"""The features that a driver tells a network stack, by the names that ``ethtool -k`` prints."""
 
 from collections.abc import Mapping
 
 ESP = "esp-hw-offload"
 """The device seals and opens ESP packets (Linux NETIF_F_HW_ESP)."""
 ESP_CHECKSUM = "esp-tx-csum-hw-offload"
-"""It puts in the TCP or UDP checksum before it seals (NETIF_F_HW_ESP_TX_CSUM)."""
+"""The device puts in the TCP or UDP checksum before it seals (NETIF_F_HW_ESP_TX_CSUM)."""
 ESP_SEGMENTATION = "tx-esp-segmentation"
-"""It cuts super-frames into sealed segments (NETIF_F_GSO_ESP)."""
+"""The device cuts super-frames into sealed segments (NETIF_F_GSO_ESP)."""
 
 
 def feature_strings(capabilities: Mapping[str, int]) -> tuple[str, ...]:
-    """The features of a device with these fields of CAPABILITIES.
+    """The features of a device, from its fields of CAPABILITIES.
 
-    Each needs those before it. The stack offloads an SA pair to a device or none of it, so
-    a device of one direction has none.
+    Each feature needs those before it. The stack offloads both SAs of a pair to a device or
+    neither, so a device of one direction has no feature.
     """
     needed = (
         (ESP, ("has_receive", "has_transmit")),

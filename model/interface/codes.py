@@ -3,19 +3,19 @@
 from enum import IntEnum, IntFlag
 
 STATUS_BITS = 5
-"""Of an ``RxStatus`` or ``TxStatus``."""
+"""Width of an ``RxStatus`` or ``TxStatus`` in bits."""
 
 
 class RxStatus(IntEnum):
-    """What became of a received frame.
+    """Verdict on a received frame.
 
-    Only ``OK`` changes the frame: with every other status it leaves as it came.
+    Only a frame with ``OK`` is changed: with every other status it leaves as it came.
     """
 
     OK = 0
     """Authentic and decrypted in place."""
     AUTH_FAILED = 1
-    """The ICV is not that of the frame."""
+    """The ICV is not the one that the frame should have."""
     BAD_TRAILER = 2
     """Authentic, but pad length + 2 is not less than the decrypted length (RFC 4303, 2.4)."""
     SYNTAX = 3
@@ -23,10 +23,10 @@ class RxStatus(IntEnum):
     TRUNCATED = 4
     """The frame ends before its headers or its IP length do."""
     NOT_IP = 5
-    """The EtherType, after at most one VLAN tag, is neither IPv4 nor IPv6; IPv6, in a build
-    without it."""
+    """The EtherType, after at most one VLAN tag, is neither IPv4 nor IPv6; or it is IPv6 in a
+    build without IPv6."""
     BAD_HEADER = 6
-    """IP version, IPv4 header length or a length field contradicts itself."""
+    """The IP version, the IPv4 header length or a length field cannot be right."""
     IP_OPTIONS = 7
     """IPv4 header longer than 20 bytes."""
     FRAGMENT = 8
@@ -42,21 +42,22 @@ class RxStatus(IntEnum):
     NO_SA = 13
     """No SA for this destination, SPI and protocol."""
     OVERSIZE = 14
-    """Longer than ``FRAME_BYTES_MAX``: not kept. The one status whose frame does not leave."""
+    """Longer than ``FRAME_BYTES_MAX``: not kept. The only status whose frame does not leave."""
     LATE = 15
-    """Sequence number 0, or left of the device's replay window. Given whatever the ICV is."""
+    """Sequence number 0, or left of the device's replay window, whatever the ICV is."""
     REPLAYED = 16
-    """In the device's replay window, and received before. Given whatever the ICV is."""
+    """In the device's replay window, and received before, whatever the ICV is."""
     EXPIRED = 17
-    """The SA had reached a hard limit. Given whatever the ICV is."""
+    """The SA had reached a hard limit, whatever the ICV is."""
 
 
 class TxStatus(IntEnum):
-    """What became of a frame to send. Everything above ``BYPASSED`` is a drop."""
+    """Verdict on a request to send. Everything above ``BYPASSED`` is a drop."""
 
     SEALED = 0
+    """Encrypted and sent."""
     BYPASSED = 1
-    """Sent as it came, because the descriptor asked for no encryption."""
+    """Sent without encryption, because the descriptor asked for none."""
     DROP_NO_SA = 2
     """The SA handle is 0, out of range or not in use."""
     DROP_SPI = 3
@@ -68,15 +69,15 @@ class TxStatus(IntEnum):
     DROP_OVERSIZE = 6
     """Longer than ``FRAME_BYTES_MAX``, without a segmentation request."""
     DROP_TRAILER = 7
-    """The pad of the trailer in the frame begins before its text or within what is summed; or a
-    super-frame to be encrypted has a trailer."""
+    """The pad of the trailer in the frame begins before the text, or within the bytes that the
+    checksum covers; or a super-frame to be encrypted has a trailer."""
     DROP_OFFSETS = 8
     """Header offsets point outside the frame or into each other, or are not 2 modulo 4; or the
-    checksum does not end within the frame."""
+    bytes that the checksum covers do not end within the frame."""
     DROP_LSO_OVERSIZE = 9
     """A super-frame longer than ``SUPER_FRAME_BYTES_MAX``."""
     DROP_LSO_PROTOCOL = 10
-    """Segmentation of what is neither TCP nor UDP."""
+    """A super-frame that is neither TCP nor UDP."""
     DROP_LSO_HEADER = 11
     """The headers of a super-frame are longer than the super-frame."""
     DROP_LSO_PAYLOAD = 12
@@ -84,28 +85,34 @@ class TxStatus(IntEnum):
     DROP_LSO_MSS = 13
     """MSS 0, or so large that headers and MSS do not fit ``FRAME_BYTES_MAX``."""
     DROP_LSO_SEQUENCE = 14
-    """The sequence numbers of the segments would wrap at 2^64, without ESN at 2^32."""
+    """The sequence numbers of the segments would wrap at 2^64, or at 2^32 without ESN."""
     DROP_EXPIRED = 15
     """The SA had reached a hard limit."""
     DROP_UNSUPPORTED = 16
-    """The request needs a part that this build has not, such as segmentation."""
+    """The request needs a part that this build does not have, such as segmentation."""
 
 
 class TxOperation(IntEnum):
+    """Operation that a transmit descriptor asks for."""
+
     BYPASS = 0
+    """Send the frame without encryption."""
     ENCRYPT = 1
+    """Seal the frame."""
 
 
 class RxChecksum(IntEnum):
-    """What the device says of the TCP or UDP checksum of a frame that it did not decrypt."""
+    """State of the TCP or UDP checksum of a frame that the device did not decrypt."""
 
     NONE = 0
-    """Not looked at: neither TCP nor UDP, a fragment, options, a UDP checksum of 0, decrypted."""
+    """Not checked: neither TCP nor UDP, a fragment, options, a UDP checksum of 0, decrypted."""
     GOOD = 1
     BAD = 2
 
 
 class KeySize(IntEnum):
+    """Size of an AES key."""
+
     AES128 = 0
     AES192 = 1
     AES256 = 2
@@ -116,7 +123,13 @@ class KeySize(IntEnum):
         return 16 + 8 * self
 
 
+KEY_BYTES = tuple(size.bytes for size in KeySize)
+"""Lengths that an AES key can have, in bytes."""
+
+
 class IcvSize(IntEnum):
+    """Size of an ICV."""
+
     ICV8 = 0
     ICV12 = 1
     ICV16 = 2
@@ -127,32 +140,47 @@ class IcvSize(IntEnum):
         return 8 + 4 * self
 
 
+ICV_SIZES = {8 * size.bytes: size for size in IcvSize}
+"""ICV sizes by their length in bits, as users give it: 64, 96 or 128."""
+
+
 class SaDirection(IntEnum):
+    """The side of the device that an SA serves."""
+
     RX = 0
+    """It opens received frames."""
     TX = 1
+    """It seals frames to send."""
+
+
+SIDES = tuple(direction.name.lower() for direction in SaDirection)
+"""The device's sides as the names of counters, trace points and files begin: "rx" and "tx"."""
 
 
 class SaOperation(IntEnum):
+    """Operation of an SA command."""
+
     ADD = 1
+    """Take an SA under a free handle."""
     DELETE = 2
-    """From now on no packet finds the SA; its handle stays taken until FREE."""
+    """Let no packet find the SA any more; its handle stays taken until FREE."""
     MODIFY = 3
     """Change the fields that ``SaSelect`` names."""
     READ = 4
-    """Read back all but the keys, of a deleted SA too."""
+    """Read back all but the keys; a deleted SA can be read too."""
     FREE = 5
-    """When no frame that found the deleted SA is in flight any more: erase it, keys and all."""
+    """Erase a deleted SA, keys and all, when no frame that found it is in flight any more."""
     FLUSH = 6
     """Erase all SAs of both directions. Handle and direction do not matter."""
 
 
 class SaSelect(IntFlag):
-    """Which fields a MODIFY changes; all others stay as they are."""
+    """The fields that a MODIFY changes; all others stay as they are."""
 
     NOTHING = 0
-    """Which MODIFY refuses."""
+    """No field: MODIFY refuses it."""
     ESN = 1
-    """Of a receive SA: ``esn_high`` and ``esn_overlap`` (RFC 4303, appendix A)."""
+    """``esn_high`` and ``esn_overlap`` of a receive SA (RFC 4303, appendix A)."""
     SOFT = 2
     """The soft limits."""
     HARD = 4
@@ -164,39 +192,39 @@ class SaResult(IntEnum):
 
     OK = 0
     EINVAL = 1
-    """Handle 0 or out of range, unknown operation, key, ICV or window size, SPI or address of no
-    SA, nothing to modify or what the SA has not."""
+    """Handle 0 or out of range; an unknown operation, key size, ICV size or window size; an SPI or
+    address that no SA can have; nothing to modify, or a field that the SA does not have."""
     EEXIST = 2
     """The handle is taken, or another SA has this destination, SPI and protocol."""
     ENOSPC = 3
-    """No free place in the look-up table."""
+    """The look-up table has no free place."""
     ENOENT = 4
-    """The handle names no SA, or one that is deleted and not to be read or freed."""
+    """The handle names no SA, or one that is deleted (but READ and FREE take a deleted SA)."""
     EBUSY = 5
-    """The SA to be freed is not deleted, or frames are in flight that may have found it."""
+    """The SA to be freed is not deleted, or frames that may have found it are in flight."""
     EOPNOTSUPP = 6
-    """This build has no replay window so large."""
+    """This build lacks what the SA needs: its direction, IPv6 or so large a replay window."""
 
 
 class EventKind(IntEnum):
-    """What an event of the device's queue tells."""
+    """Kind of an event in the device's queue."""
 
     SOFT_LIMIT = 0
     """The packets or bytes of an SA have reached a soft limit."""
     HARD_LIMIT = 1
-    """They have reached a hard limit: the SA serves no more."""
+    """The packets or bytes of an SA have reached a hard limit: the SA serves no more."""
     ESN_HALF = 2
-    """The highest sequence number of a receive SA has crossed 2^31 or 2^32."""
+    """The highest sequence number of a receive SA has crossed a multiple of 2^31."""
     AUTH_BURST = 3
-    """Many frames within a short time had an ICV that was not theirs."""
+    """Many frames within a short time failed authentication."""
 
 
 EVENT_QUEUE_DEPTH = 64
-"""Events that the device keeps for software; more of them are counted and lost."""
+"""Number of events that the device keeps for software; further events are counted and lost."""
 
 
 class ReplayWindow(IntEnum):
-    """Size of the replay window that the device keeps of a receive SA."""
+    """Size of the replay window that the device keeps for a receive SA."""
 
     NONE = 0
     """Software keeps the window."""
@@ -214,7 +242,7 @@ class ReplayWindow(IntEnum):
 
 
 class Encapsulation(IntEnum):
-    """What carries ESP: the protocol part of the receive look-up key."""
+    """The protocol that carries ESP, a part of the receive look-up key."""
 
     NONE = 0
     """IP protocol 50."""
@@ -223,16 +251,18 @@ class Encapsulation(IntEnum):
 
 
 FRAME_BYTES_MAX = 9600
-"""Longest frame taken, from the Ethernet header on: a 9,000-byte packet and all headers.
+"""Length of the longest frame taken, from the Ethernet header on: a 9,000-byte packet and all
+headers.
 
-A multiple of every bus width, so that a frame is too long when its last allowed
+A multiple of every bus width, so that a frame is too long exactly when its last allowed
 beat is not its last.
 """
 
 SUPER_FRAME_BYTES_MAX = 65536 + 256
-"""Longest super-frame taken for segmentation: 64 KiB and the longest headers (8 bits of length).
+"""Length of the longest super-frame taken for segmentation: 64 KiB and the longest headers, whose
+length has 8 bits.
 
-A multiple of every bus width, as ``FRAME_BYTES_MAX``.
+A multiple of every bus width, as ``FRAME_BYTES_MAX`` is.
 """
 
 ETHERTYPE_IPV4 = 0x0800
@@ -264,7 +294,7 @@ TCP_HEADER_BYTES = 20
 ESP_HEADER_BYTES = 8
 ESP_IV_BYTES = 8
 ESP_TEXT_OFFSET = ESP_HEADER_BYTES + ESP_IV_BYTES
-"""From the start of ESP to the text that is encrypted, in bytes."""
+"""Bytes from the start of the ESP header to the text that is encrypted."""
 ESP_TRAILER_MIN_BYTES = 2
 ESP_ALIGNMENT_BYTES = 4
 

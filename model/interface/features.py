@@ -1,27 +1,32 @@
-"""What parts a build of the engine has."""
+"""The parts that a build of the engine has."""
 
 from dataclasses import dataclass
 
+from espnic.model.interface.codes import ReplayWindow
+from espnic.model.interface.layouts import HANDLE_BITS
+
 WIDTHS = (128, 256, 512)
-WINDOWS = (0, 32, 64, 128, 256, 512, 1024)
+"""Widths that a build's datapath can have, in bits."""
+WINDOWS = tuple(size.packets for size in ReplayWindow)
+"""Sizes that the largest replay window of a build can have, in packets; 0: the build has none."""
 SAS = 1024
 """Size of each SA table, unless said otherwise."""
 SAS_MIN = 2
-SAS_MAX = 1 << 16
+SAS_MAX = 1 << HANDLE_BITS
 
 
 @dataclass(frozen=True)
 class Features:
-    """Width, size and parts of an engine. ``ValueError`` for what cannot be built."""
+    """Width, size and parts of an engine. Raises ``ValueError`` for what cannot be built."""
 
     width: int = 128
-    """Bits of a beat: 128, 256 or 512."""
+    """Width of the datapath in bits: 128, 256 or 512."""
     sas: int = SAS
     """Size of each SA table, a power of two from 2 to 65,536; handles are 1 to ``sas`` - 1."""
     lso: bool = True
     """Cut super-frames into segments."""
     ipv6: bool = True
-    """IPv6 outside."""
+    """IPv6 as the outer protocol."""
     receive: bool = True
     """The receive path."""
     transmit: bool = True

@@ -1,7 +1,7 @@
 """Bit layouts shared by the model, the RTL and the simulation agents.
 
-A layout is a list of fields from the least significant bit up. The RTL makes
-``data.StructLayout``s of them; the model and the agents pack and unpack integers.
+A layout is a list of fields from the least significant bit up. The RTL makes a
+``data.StructLayout`` of each; the model and the agents pack and unpack integers.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from espnic.model.interface.codes import STATUS_BITS
 
 @dataclass(frozen=True)
 class Field:
-    """One field: its name, its width in bits and what it means."""
+    """One field: its name, its width in bits and its meaning."""
 
     name: str
     bits: int
@@ -35,7 +35,7 @@ class Layout:
         """Pack field values into an integer.
 
         Fields that are not given are 0. Raises ``KeyError`` for a name that is
-        no field and ``ValueError`` for a value that does not fit.
+        no field, and ``ValueError`` for a value that does not fit.
         """
         unknown = set(values) - {field.name for field in self.fields}
         if unknown:
@@ -51,7 +51,7 @@ class Layout:
         return word
 
     def unpack(self, word: int) -> dict[str, int]:
-        """Split an integer into its field values."""
+        """Split an integer into its field values; bits above the layout are ignored."""
         values = {}
         for field in self.fields:
             values[field.name] = word & ((1 << field.bits) - 1)
@@ -61,12 +61,14 @@ class Layout:
 
 HANDLE_BITS = 16
 LENGTH_BITS = 16
+"""Width of the length of a frame."""
 SUPER_LENGTH_BITS = 17
-"""Of a super-frame."""
+"""Width of the length of a super-frame."""
 OFFSET_BITS = 8
-"""Of a place in a frame's headers, and of their length."""
+"""Width of an offset in a frame's headers, and of their length."""
 MSS_BITS = 14
-"""Of the payload of a segment, and of what a checksum covers outside segmentation."""
+"""Width of the payload length of a segment, and of the length that a checksum covers outside
+segmentation."""
 
 TX_DESCRIPTOR = Layout(
     "tx_descriptor",
@@ -80,8 +82,8 @@ TX_DESCRIPTOR = Layout(
         Field("checksum", 1, "1: put in the TCP or UDP checksum"),
         Field("lso", 1, "1: a super-frame, to be cut into segments with their checksums"),
         Field("outer_offset", OFFSET_BITS, "LSO: bytes to the IP header before the ESP header"),
-        Field("l3_offset", OFFSET_BITS, "LSO: bytes to the IP header that counts the L4 header's "
-              "packet: the inner one in tunnel mode, else the only one"),
+        Field("l3_offset", OFFSET_BITS, "LSO: bytes to the IP header of the L4 header's packet: "
+              "the inner one in tunnel mode, else the only one"),
         Field("outer_ipv6", 1, "LSO: the IP header at outer_offset is IPv6"),
         Field("ipv6", 1, "LSO: the IP header at l3_offset is IPv6"),
         Field("encapsulation", 1, "LSO: Encapsulation; with UDP its header lies before ESP's"),
@@ -94,9 +96,10 @@ TX_DESCRIPTOR = Layout(
         Field("mss", MSS_BITS, "LSO: payload bytes of a segment; the last may have fewer"),
     ),
 )
-"""Where a checksum or LSO is asked for, the checksum field holds the sum of the pseudo-header with
-the length of the whole (Linux's CHECKSUM_PARTIAL). Fields of a request that is not made are not
-looked at; LSO includes the checksum, and leaves trailer and ICV to the engine."""
+"""Descriptor of a frame to send. With ``checksum`` or ``lso`` the frame's checksum field holds the
+sum of the pseudo-header with the length of the whole (Linux's CHECKSUM_PARTIAL). Fields that only
+serve a request that is not made are ignored. LSO includes the checksum, and leaves trailer and ICV
+to the engine."""
 
 RX_COMPLETION = Layout(
     "rx_completion",
@@ -112,7 +115,8 @@ RX_COMPLETION = Layout(
         Field("checksum_status", 2, "RxChecksum; NONE when OK or OVERSIZE"),
     ),
 )
-"""``trailer_bytes`` counts back from the end of the IP packet, not of the frame."""
+"""Completion of a received frame. ``trailer_bytes`` counts back from the end of the IP packet, not
+from the end of the frame."""
 
 LOOKUP_KEY = Layout(
     "lookup_key",
@@ -126,8 +130,8 @@ LOOKUP_KEY = Layout(
 )
 
 LIMITS = (
-    Field("soft_packets", 64, "packets after which an event tells so; 0: no limit"),
-    Field("soft_bytes", 64, "bytes of text after which an event tells so; 0: no limit"),
+    Field("soft_packets", 64, "packets after which the device sends an event; 0: no limit"),
+    Field("soft_bytes", 64, "bytes of text after which the device sends an event; 0: no limit"),
     Field("hard_packets", 64, "packets after which the SA serves no more; 0: no limit"),
     Field("hard_bytes", 64, "bytes of text after which the SA serves no more; 0: no limit"),
 )
@@ -174,7 +178,8 @@ SA_RESPONSE = Layout(
         Field("bytes", 64, "bytes of their text"),
     ),
 )
-"""All but ``result`` are 0 unless the command was a good READ."""
+"""Response to an SA command. All fields but ``result`` are 0 unless the command was a READ with
+result OK."""
 
 EVENT = Layout(
     "event",
@@ -182,8 +187,8 @@ EVENT = Layout(
         Field("kind", 2, "EventKind"),
         Field("direction", 1, "SaDirection"),
         Field("sa", HANDLE_BITS, "handle of the SA; 0 when the event is of no single SA"),
-        Field("sequence", 64, "sequence number of the frame that caused it, of a request's last "
-              "segment; 0 when the event is of no single frame"),
+        Field("sequence", 64, "sequence number of the frame that caused the event, that of the "
+              "last segment of a request; 0 when the event is of no single frame"),
     ),
 )
 
@@ -197,7 +202,7 @@ RX_PARSED = Layout(
         *LOOKUP_KEY.fields,
     ),
 )
-"""All but ``status`` are 0 unless it is OK."""
+"""Result of the receive parser. All fields but ``status`` are 0 unless it is OK."""
 
 RX_LOOKED_UP = Layout(
     "rx_looked_up",
@@ -209,7 +214,7 @@ TX_VERDICT = Layout(
     (
         Field("status", STATUS_BITS, "TxStatus"),
         Field("sa", HANDLE_BITS, "handle from the descriptor"),
-        Field("last", 1, "of the frames of its request"),
+        Field("last", 1, "1: the last frame of its request"),
     ),
 )
 

@@ -11,6 +11,7 @@ from enum import StrEnum
 from espnic.model.interface.codes import (
     EVENT_QUEUE_DEPTH,
     FRAME_BYTES_MAX,
+    SIDES,
     SUPER_FRAME_BYTES_MAX,
     IcvSize,
     KeySize,
@@ -29,19 +30,19 @@ WORD_BYTES = 4
 ADDRESS_BITS = 12
 TABLE_KEY_WORDS = 6
 TABLE_KEY_BITS = TABLE_KEY_WORDS * WORD_BITS
-"""Width of the secret key of the SA table's hash, the same for every size of the table, which uses
-it from bit 0 up."""
+"""Width in bits of the secret key of the SA table's hash. It is the same for every size of the
+table; the table uses the key from bit 0 up."""
 TABLE_KEY_DEFAULT = 0x9F2B61C8D7034EA5_B86E1D97F4C20A3B_5D81E6294BF37CD0
 """Arbitrary bits for a table whose driver sets no secret key."""
 
 
 class Access(StrEnum):
-    """How software may use a register."""
+    """Ways in which software may use a register."""
 
     READ = "R"
     """Read only."""
     READ_WRITE = "RW"
-    """Reads give what was written last."""
+    """Reads give the value that was written last."""
     WRITE = "W"
     """Write only: reads give 0."""
     CLEAR = "RW1C"
@@ -50,15 +51,17 @@ class Access(StrEnum):
 
 @dataclass(frozen=True)
 class RegisterField:
-    """Bits of a register: those of the value ``name`` from bit ``part`` up."""
+    """Bits of a register that hold the value ``name`` from its bit ``part`` up."""
 
     name: str
     low: int
+    """Lowest bit of the field in the register."""
     bits: int
+    """Width of the field."""
     doc: str
     part: int = 0
     access: Access | None = None
-    """Where it is not that of the register."""
+    """The field's own access; None where it is that of the register."""
 
     @property
     def mask(self) -> int:
@@ -71,6 +74,7 @@ class Register:
     """One register. Bits outside its fields read as 0 and are not kept."""
 
     offset: int
+    """Byte offset in the block."""
     name: str
     access: Access
     fields: tuple[RegisterField, ...]
@@ -79,7 +83,7 @@ class Register:
 
 
 def _field(layout: Layout, name: str, low: int) -> RegisterField:
-    """A whole field of a layout, which fits a register."""
+    """A whole field of a layout, which must fit a register."""
     field = next(field for field in layout.fields if field.name == name)
     return RegisterField(name, low, field.bits, field.doc)
 
@@ -87,7 +91,7 @@ def _field(layout: Layout, name: str, low: int) -> RegisterField:
 def _words(
     offset: int, register: str, access: Access, name: str, bits: int, doc: str,
 ) -> list[Register]:
-    """The registers of a value, low word first, numbered when it is wider than a word."""
+    """The registers of a value, low word first; they are numbered when there are several."""
     words = []
     for place in range(-(-bits // WORD_BITS)):
         low = WORD_BITS * place
@@ -112,7 +116,7 @@ def _attributes(layout: Layout) -> tuple[RegisterField, ...]:
 
 
 def _lookup_registers(offset: int, prefix: str, access: Access, layout: Layout) -> list[Register]:
-    """What of an SA may be read: 7 registers."""
+    """The 7 registers of an SA's attributes and look-up key."""
     return [
         Register(offset, f"{prefix}_ATTRIBUTES", access, _attributes(layout),
                  "Sizes and flags of the SA"),
@@ -126,7 +130,7 @@ def _lookup_registers(offset: int, prefix: str, access: Access, layout: Layout) 
 def _state_registers(
     offset: int, prefix: str, access: Access, layout: Layout, names: Iterable[str],
 ) -> Iterator[Register]:
-    """64-bit fields of an SA's state: 2 registers each."""
+    """The registers of 64-bit fields of an SA's state, 2 for each."""
     for place, name in enumerate(names):
         yield from _layout_words(
             offset + 2 * WORD_BYTES * place, f"{prefix}_{name.upper()}_", access, layout, name)
@@ -143,20 +147,21 @@ COUNTER_BYTES = 8
 
 FLOWS = tuple(
     f"{side}_{unit}_{way}"
-    for side in ("rx", "tx") for unit in ("packets", "bytes") for way in ("in", "out")
+    for side in SIDES for unit in ("packets", "bytes") for way in ("in", "out")
 )
-"""Counters over all statuses. Out: frames that left, with the bytes they left with."""
+"""Counters over all statuses. Those with "out" count frames that left, and the bytes that these had
+when they left."""
 
 SHARES = ("rx_bytes_opened", "tx_bytes_sealed", "tx_bytes_dropped")
-"""Bytes of the frames received with status OK, of those sent with status SEALED, and of the
-requests that were refused."""
+"""Counters of the bytes of frames received with status OK, of frames sent with status SEALED, and
+of requests that were refused."""
 
 COMMANDS = (
     "sa_add_success", "sa_add_fail", "sa_delete_success", "sa_delete_fail", "sa_command_dropped")
-"""ADD and DELETE by their results; doorbells refused because a command ran."""
+"""Counters of ADD and DELETE by their results, and of doorbells refused because a command ran."""
 
 TOTALS = (*FLOWS, *SHARES, *COMMANDS, "events_lost")
-"""Counters that are not of one status. Lost: events that came to a full queue."""
+"""Counters that are not of one status. ``events_lost`` counts events that came to a full queue."""
 
 
 def counters() -> dict[str, int]:
@@ -220,11 +225,11 @@ CAPABILITIES = (
         RegisterField("event_queue_depth", 0, 8, "events"),
     ), "Events that the queue holds"),
 )
-"""They differ from build to build."""
+"""Registers that differ from build to build."""
 
 
 def capabilities(features: Features) -> dict[str, int]:
-    """What the registers of ``IDENTIFICATION`` and ``CAPABILITIES`` say of a build, by field."""
+    """The values of ``IDENTIFICATION`` and ``CAPABILITIES`` in a build, by field."""
     window = next(size for size in ReplayWindow if size.packets == features.replay_window)
     return {
         "type": MAGIC,
@@ -252,10 +257,10 @@ def capabilities(features: Features) -> dict[str, int]:
 INTERRUPTS = (
     Register(0x020, "IRQ_STATUS", Access.CLEAR, (
         RegisterField("command_done", 0, 1, "an SA command has ended"),
-        RegisterField("event_present", 1, 1, "events are in the queue; goes when they have been "
-                      "taken off", access=Access.READ),
+        RegisterField("event_present", 1, 1, "events are in the queue; clears when they have "
+                      "been taken off", access=Access.READ),
         RegisterField("events_lost", 2, 1, "an event came to a full queue"),
-    ), "What has happened since it was cleared"),
+    ), "What has happened since its bit was cleared"),
     Register(0x024, "IRQ_ENABLE", Access.READ_WRITE, (
         RegisterField("command_done_enable", 0, 1, "raise irq for command_done"),
         RegisterField("event_present_enable", 1, 1, "raise irq for event_present"),
@@ -272,7 +277,8 @@ CONTROLS = (
         RegisterField("tx_stopped", 1, 1, "no frame to send is taken, nor half taken"),
         RegisterField("rx_idle", 8, 1, "every received frame has left"),
         RegisterField("tx_idle", 9, 1, "every frame to send has left"),
-    ), "State of the datapath; stopped and idle, nothing of a frame is in it", reset=0x300),
+    ), "State of the datapath; when it is stopped and idle, nothing of a frame is in it",
+        reset=0x300),
     Register(0x030, "BURST_THRESHOLD", Access.READ_WRITE, (
         RegisterField("burst_threshold", 0, 16, "frames; 0: no AUTH_BURST event"),
     ), "Frames with status AUTH_FAILED that make an AUTH_BURST event"),
@@ -293,7 +299,7 @@ EVENT_HEAD = (
         RegisterField("event_count", 0, 8, "events"),
     ), "Events in the queue"),
 )
-"""Reading them changes nothing."""
+"""Registers that show the event queue; a read changes nothing."""
 
 EVENT_POP = Register(0x070, "EVENT_POP", Access.WRITE, (
     RegisterField("event_pop", 0, 1, "1: take the oldest event off"),
@@ -326,7 +332,8 @@ SA_PARAMETERS = (
     *_layout_words(0x0B0, "SA_KEY", Access.WRITE, SA_COMMAND, "key"),
     *_state_registers(0x0D0, "SA", Access.READ_WRITE, SA_COMMAND, STATE_FIELDS),
 )
-"""SLVERR on a write while a command runs. The write-only ones are cleared when it starts."""
+"""Parameters of an SA command. A write while a command runs answers SLVERR. The write-only ones are
+cleared when the command starts."""
 
 READ_BACK = (
     *_lookup_registers(0x100, "READ", Access.READ, SA_RESPONSE),
@@ -346,7 +353,7 @@ BY_NAME = {register.name: register for register in REGISTERS}
 
 
 def rows() -> Iterator[tuple[str, ...]]:
-    """The table for a reader: offset, register, access, reset, bits, field, meaning."""
+    """The rows of the table for readers: offset, register, access, reset, bits, field, meaning."""
     for register in REGISTERS:
         reset = "" if register in CAPABILITIES else f"{register.reset:#x}"
         yield (f"{register.offset:#05x}", register.name, register.access, reset, "", "",

@@ -1,1 +1,1 @@
-"""The Linux side of the device: its driver, and what the kernel's xfrm core does around it."""
+"""The Linux side of the device: its driver, and the work of the kernel's xfrm core around it."""

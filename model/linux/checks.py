@@ -1,6 +1,6 @@
-"""What makes ``state_add`` refuse an SA before the device is asked.
+"""The checks by which ``state_add`` refuses an SA before the device is asked.
 
--EINVAL: the SA contradicts itself, and fails. -EOPNOTSUPP: the device cannot do it, so that
+-EINVAL: the SA contradicts itself, and fails. -EOPNOTSUPP: the device cannot do it, so
 software does. The first check that applies gives the error.
 """
 
@@ -9,34 +9,37 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from espnic.model.host.stack import device_can_send
-from espnic.model.interface.codes import IPPROTO_ESP, UDP_PORT_ESP
+from espnic.model.interface.codes import ICV_SIZES, IPPROTO_ESP, KEY_BYTES, UDP_PORT_ESP
 from espnic.model.linux.errors import LinuxError
 from espnic.model.linux.hardware import Identity
 from espnic.model.linux.xfrm import (
     AF_INET,
     AF_INET6,
     FAMILIES,
-    MOST_WINDOW,
-    RFC4106,
     SEQIV,
     UDP_ENCAP_ESPINUDP,
     XFRM_INF,
     Direction,
     XfrmState,
 )
-from espnic.model.sa.sa import MODES, SALT_BYTES, SEQIV_SALT_BYTES
-
-ICV_BITS = (64, 96, 128)
-KEY_BYTES = (16, 24, 32)
+from espnic.model.sa.sa import (
+    ALGORITHM,
+    MODES,
+    REPLAY_WINDOW_MAX,
+    SALT_BYTES,
+    SEQIV_SALT_BYTES,
+)
 
 
 @dataclass(frozen=True)
 class Check:
-    """An errno, the words that go with it, and when they do."""
+    """A check of an SA: its errno, the words that go with it, and the test itself."""
 
     number: int
+    """The errno, positive."""
     reason: str
     wrong: Callable[[XfrmState, Identity], object]
+    """True in a boolean sense when the check applies to an SA on a device of this identity."""
 
 
 def _sends(x: XfrmState) -> bool:
@@ -44,17 +47,17 @@ def _sends(x: XfrmState) -> bool:
 
 
 def _fits(bits: int, *numbers: int) -> bool:
-    """Whether the kernel's field of so many bits can hold the numbers."""
+    """Whether a kernel's field of so many bits can hold the numbers."""
     return all(0 <= number < 1 << bits for number in numbers)
 
 
 def _not_above(soft: int, hard: int) -> bool:
-    """Whether a hard limit leaves no room behind a soft one."""
+    """Whether there are both limits and the hard one is not above the soft one."""
     return XFRM_INF not in (soft, hard) and soft >= hard
 
 
 def _key_bytes(x: XfrmState) -> int:
-    """Of the AES key, without the salt behind it."""
+    """Length of the AES key in bytes, without the salt behind it."""
     return len(x.aead.key) - SALT_BYTES if x.aead else 0
 
 
@@ -69,11 +72,11 @@ CHECKS = (
           lambda x, _: x.aead and x.authentication),
     Check(errno.EINVAL, "key without its salt", lambda x, _: x.aead and _key_bytes(x) <= 0),
     Check(errno.EINVAL, "ICV length other than 64, 96 and 128 bits",
-          lambda x, _: x.aead and x.aead.icv_bits not in ICV_BITS),
+          lambda x, _: x.aead and x.aead.icv_bits not in ICV_SIZES),
     Check(errno.EINVAL, "family other than that of the addresses",
           lambda x, _: {FAMILIES[x.source.version], FAMILIES[x.destination.version]}
           != {x.family}),
-    Check(errno.EINVAL, "family inside that is none, or in transport mode another than outside",
+    Check(errno.EINVAL, "inner family other than 4 and 6, or in transport mode not the outer one",
           lambda x, _: x.inner_family not in FAMILIES
           or (x.mode == "transport" and FAMILIES[x.inner_family] != x.family)),
     Check(errno.EINVAL, "SPI 0", lambda x, _: x.spi == 0),
@@ -84,9 +87,9 @@ CHECKS = (
     Check(errno.EINVAL, "TFC padding", lambda x, _: x.tfcpad),
     Check(errno.EINVAL, "first sequence number 0, or too long for the SA",
           lambda x, _: x.initial_seq == 0 or not _fits(64 if x.esn else 32, x.initial_seq)),
-    Check(errno.EINVAL, f"replay window above {MOST_WINDOW:,} packets",
-          lambda x, _: not 0 <= x.replay_window <= MOST_WINDOW),
-    Check(errno.EINVAL, "salt of the IV that has not 8 bytes",
+    Check(errno.EINVAL, f"replay window above {REPLAY_WINDOW_MAX:,} packets",
+          lambda x, _: not 0 <= x.replay_window <= REPLAY_WINDOW_MAX),
+    Check(errno.EINVAL, "salt of the IV other than 8 bytes",
           lambda x, _: _sends(x) and x.seqiv_salt is not None
           and len(x.seqiv_salt) != SEQIV_SALT_BYTES),
     Check(errno.EINVAL, "limit above 64 bits",
@@ -102,25 +105,25 @@ CHECKS = (
           lambda x, _: x.mode not in MODES),
     Check(errno.EOPNOTSUPP, "cipher and authentication that are no AEAD",
           lambda x, _: x.aead is None or x.encryption),
-    Check(errno.EOPNOTSUPP, f"AEAD other than {RFC4106}",
-          lambda x, _: x.aead and x.aead.name != RFC4106),
+    Check(errno.EOPNOTSUPP, f"AEAD other than {ALGORITHM}",
+          lambda x, _: x.aead and x.aead.name != ALGORITHM),
     Check(errno.EOPNOTSUPP, "key length other than 128, 192 and 256 bits and the salt",
           lambda x, _: _key_bytes(x) not in KEY_BYTES),
     Check(errno.EOPNOTSUPP, f"IV generator other than {SEQIV}, to send",
           lambda x, _: _sends(x) and (x.geniv != SEQIV or x.seqiv_salt is None)),
-    Check(errno.EOPNOTSUPP, "key length that CAPABILITIES does not tell",
+    Check(errno.EOPNOTSUPP, "key length that CAPABILITIES does not list",
           lambda x, can: x.association.key_size not in can.key_sizes),
-    Check(errno.EOPNOTSUPP, "ICV length that CAPABILITIES does not tell",
+    Check(errno.EOPNOTSUPP, "ICV length that CAPABILITIES does not list",
           lambda x, can: x.association.icv not in can.icv_sizes),
-    Check(errno.EOPNOTSUPP, "ESN that CAPABILITIES does not tell",
+    Check(errno.EOPNOTSUPP, "ESN that CAPABILITIES does not list",
           lambda x, can: x.esn and not can.esn),
-    Check(errno.EOPNOTSUPP, "IPv6 outside that CAPABILITIES does not tell",
+    Check(errno.EOPNOTSUPP, "IPv6 outside that CAPABILITIES does not list",
           lambda x, can: x.family == AF_INET6 and not can.ipv6),
-    Check(errno.EOPNOTSUPP, "UDP encapsulation that CAPABILITIES does not tell",
+    Check(errno.EOPNOTSUPP, "UDP encapsulation that CAPABILITIES does not list",
           lambda x, can: x.encap and not can.udp),
     Check(errno.EOPNOTSUPP, "encapsulation other than ESP in UDP",
           lambda x, _: x.encap and x.encap.type != UDP_ENCAP_ESPINUDP),
-    Check(errno.EOPNOTSUPP, f"UDP encapsulation to another port than {UDP_PORT_ESP}, to receive",
+    Check(errno.EOPNOTSUPP, f"UDP encapsulation to a port other than {UDP_PORT_ESP}, to receive",
           lambda x, _: x.encap and not _sends(x)
           and x.encap.destination_port != UDP_PORT_ESP),
     Check(errno.EOPNOTSUPP, "UDP encapsulation over IPv6, to send: its checksum covers ciphertext",

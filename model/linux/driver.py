@@ -1,7 +1,7 @@
 """The device's Linux driver.
 
 It refuses with -EOPNOTSUPP what the device cannot do and software can, and with -EINVAL what
-contradicts itself; the device's own results go up by their errno names.
+contradicts itself. A result of the device goes up as the errno of its name.
 """
 
 import errno
@@ -30,6 +30,7 @@ from espnic.model.linux.errors import LinuxError
 from espnic.model.linux.hardware import CommandTimeout, Hardware, Identity, errnos
 from espnic.model.linux.netdev import Feature, NetDevice
 from espnic.model.linux.skb import SecPath, SkBuff, XfrmStatus
+from espnic.model.linux.told_esn import ToldEsn
 from espnic.model.linux.xfrm import (
     XFRM_INF,
     Direction,
@@ -44,34 +45,34 @@ from espnic.model.linux.xfrm_device import api_check, has_options
 from espnic.model.net import packet
 from espnic.model.sa.sa import command_values
 
-SIDES = {Direction.IN: SaDirection.RX, Direction.OUT: SaDirection.TX}
+_SIDES = {Direction.IN: SaDirection.RX, Direction.OUT: SaDirection.TX}
 STATUS = {
     RxStatus.OK: XfrmStatus.CRYPTO_SUCCESS,
     RxStatus.AUTH_FAILED: XfrmStatus.CRYPTO_TUNNEL_ESP_AUTH_FAILED,
     RxStatus.BAD_TRAILER: XfrmStatus.CRYPTO_INVALID_PACKET_SYNTAX,
     RxStatus.SYNTAX: XfrmStatus.CRYPTO_INVALID_PACKET_SYNTAX,
 }
-"""Statuses on which the device has judged for the stack. With every other the frame goes up
-without a mark and the stack does the work: it also judges replays, before it decrypts."""
+"""Statuses with which the device has judged for the stack. With every other status the frame goes
+up without a mark and the stack does the work: it also judges replays, before it decrypts."""
+
+Place = tuple[SaDirection, int]
+"""Place of an SA in the device: its direction and its handle."""
 
 _NOTICED = {EventKind.AUTH_BURST: "auth_bursts", EventKind.ESN_HALF: "esn_halves"}
-"""Events that need nothing but to be counted. Of ESN_HALF: the stack's own window, which has
-seen the same packets, moves with them as they come up, and must not move before."""
-_SETTLED = 1 << 30
-"""Sequence numbers after a change of ESN, far more than can be on their way up and far fewer than
-to the next change."""
+"""Events that the driver only counts. ESN_HALF needs no more: the stack's own window has seen the
+same packets. It moves with them as they come up, and must not move before."""
 
 
 def _limits(limits: Limits) -> dict[str, int]:
-    """The device's limits, of which 0 is none."""
+    """The same limits as the device has them, where 0 means no limit."""
     return {name: 0 if limit == XFRM_INF else limit for name, limit in asdict(limits).items()}
 
 
 class EspnicDriver:
-    """One device's driver; ``device`` is what it registers with the stack.
+    """The driver of one device; ``device`` is what it registers with the stack.
 
-    ``secrets`` gives the key of the look-up hash. ``device_window`` False leaves all replay
-    windows to the stack. ``expired`` is told of limits that the device has seen reached.
+    ``secrets`` gives the key of the look-up hash. ``expired`` is called for limits that the device
+    has seen reached. ``device_window`` False leaves all replay windows to the stack.
     Callbacks raise ``LinuxError``.
     """
 
@@ -82,33 +83,32 @@ class EspnicDriver:
         self.hardware = hardware
         self.device = NetDevice(name)
         self.dropped: Counter[str] = Counter()
-        """What only the driver counts, by the names of ``model.interface.statistics.DRIVER``."""
+        """The driver's own counts, by the names of ``model.interface.statistics.DRIVER``."""
         self.noticed: Counter[str] = Counter()
-        """Events that end no SA."""
+        """Counts of what happened without ending an SA: events, and stops with frames inside."""
         self._secrets = secrets
         self._expired = expired
         self._device_window = device_window
-        self._states: dict[tuple[SaDirection, int], XfrmState] = {}
+        self._states: dict[Place, XfrmState] = {}
         self._free: dict[SaDirection, deque[int]] = {}
-        self._to_free: list[tuple[SaDirection, int]] = []
-        """Handles of no SA that the device may still have."""
-        self._deleted: set[tuple[SaDirection, int]] = set()
+        self._to_free: list[Place] = []
+        """Handles that no SA has any more, but that the device may still have."""
+        self._deleted: set[Place] = set()
         """Taken handles that the device has deleted."""
-        self._told: dict[tuple[SaDirection, int], EsnState] = {}
-        """Of SAs with ESN whose window software keeps."""
-        self._before: dict[tuple[SaDirection, int], tuple[int, EsnState]] = {}
-        """What was told before that, and the window's top at the change."""
-        self._base: dict[tuple[SaDirection, int], Usage] = {}
-        """What was known of an SA's use when the device began to count."""
-        self._work: dict[tuple[SaDirection, int], XfrmState] = {}
+        self._told: dict[Place, ToldEsn] = {}
+        """ESN fields given to the device, for SAs with ESN whose window software keeps."""
+        self._base: dict[Place, Usage] = {}
+        """The known use of each SA when the device began to count."""
+        self._work: dict[Place, XfrmState] = {}
+        """SAs whose ESN fields in the device may have to change."""
         self._flush_again = False
-        """Frames that the last flush found inside keep new SAs out until another finds none."""
+        """Whether the last flush found frames inside: no SA is added until a flush finds none."""
 
     async def probe(self) -> None:
         """Find out what the device can do, empty it, key its hash and register with the stack.
 
-        A driver before, that crashed or was replaced by kexec, may have left SAs in it and have
-        stopped it. Raises ``LinuxError`` ENODEV for what is no such device, and EIO or ETIMEDOUT
+        An earlier driver that crashed, or was replaced by kexec, may have left SAs in it and may
+        have stopped it. Raises ``LinuxError``: ENODEV for what is no such device, EIO or ETIMEDOUT
         for one that fails.
         """
         try:
@@ -132,14 +132,14 @@ class EspnicDriver:
         """Add an SA to the device; it serves before this returns.
 
         EINVAL: the SA contradicts itself. EOPNOTSUPP: the device cannot do it, software can.
-        ENOSPC: no handle or no place in the look-up table. EEXIST: an SA of this destination,
-        SPI and protocol is there. EBUSY: frames of before the device went down are still inside.
-        EIO, ETIMEDOUT: the device fails.
+        ENOSPC: no handle or no place in the look-up table is free. EEXIST: there is an SA of this
+        destination, SPI and protocol. EBUSY: frames from before the device went down are still
+        inside. EIO, ETIMEDOUT: the device fails.
         """
         check(x, self.identity)
         if self._flush_again:
             await self._flush()
-        side = SIDES[x.direction]
+        side = _SIDES[x.direction]
         with suppress(LinuxError):  # They wait on; another handle will do.
             await self._retry_frees()
         if not self._free[side]:
@@ -155,9 +155,9 @@ class EspnicDriver:
         self._states[side, handle] = x
 
     async def state_delete(self, x: XfrmState) -> None:
-        """Stop look-ups. The handle stays known, for frames in flight still carry it.
+        """Stop look-ups. The handle stays known, because frames in flight still carry it.
 
-        An SA that a reset has taken away is deleted already, and its handle may be another's.
+        An SA that a reset has taken away is deleted already, and its handle may belong to another.
         """
         place = self._place(x)
         if self._states.get(place) is not x:
@@ -169,7 +169,7 @@ class EspnicDriver:
         """Erase the SA's keys, after a delete if that has not been done.
 
         While frames that found the SA are in flight, or the device does not answer, the work is
-        put off, and the handle stays taken.
+        put off and the handle stays taken.
         """
         place = self._place(x)
         if self._states.get(place) is not x:
@@ -177,32 +177,34 @@ class EspnicDriver:
         del self._states[place]
         self._work.pop(place, None)
         self._told.pop(place, None)
-        self._before.pop(place, None)
         self._base.pop(place, None)
         self._to_free.append(place)
         await self._retry_frees()
 
     def offload_ok(self, x: XfrmState, clear: bytes) -> bool:
-        """No IPv4 options, no IPv6 extension headers: the receiver's device could not do them.
-        Nor does the device seal for an SA that is left to software."""
+        """Whether the device may seal a packet.
+
+        It may not seal IPv4 options or IPv6 extension headers, which the receiver's device could
+        not open, nor for an SA that is left to software.
+        """
         return self._place(x)[1] != 0 and not has_options(clear)
 
     def advance_esn(self, x: XfrmState) -> None:
         """Note that the device must be told where the window of a receive SA has moved to.
 
-        Nothing is to be told when the device keeps the window itself, nor of transmit SAs,
-        whose frames carry the whole number.
+        The device need not be told when it keeps the window itself, nor of transmit SAs,
+        whose descriptors carry the whole number.
         """
         place = self._place(x)
-        if place in self._told and self._told[place] != esn.driver_state(
-                x.window.top, x.replay_window):
+        told = self._told.get(place)
+        if told and told.state != esn.driver_state(x.window.top, x.replay_window):
             self._work[place] = x
 
     async def update_stats(self, x: XfrmState) -> None:
-        """Packets and bytes that the device has counted of the SA go to ``x.offload.usage``, with
-        those of before a reset.
+        """Put the packets and bytes of the SA into ``x.offload.usage``: those that the device has
+        counted, and those from before a reset.
 
-        That stays as it was when the device does not have the SA any more.
+        The usage stays as it was when the device does not have the SA any more.
         """
         place = self._place(x)
         if self._states.get(place) is not x:
@@ -215,23 +217,23 @@ class EspnicDriver:
                 base.packets + values["packets"], base.bytes + values["bytes"])
 
     async def ethtool_statistics(self) -> dict[str, int]:
-        """What ``ethtool -S`` prints."""
+        """The statistics that ``ethtool -S`` prints."""
         with errnos("counters"):
             return statistics(await self.hardware.counters(), self.dropped)
 
     # Work that may wait
 
     async def run_work(self) -> None:
-        """Do what was put off: ESN changes, then frees that had to wait."""
+        """Do the work that was put off: ESN changes, then frees that had to wait."""
         while self._work:
             place, x = self._work.popitem()
             state = esn.driver_state(x.window.top, x.replay_window)
-            if self._told[place] != state:
+            if self._told[place].state != state:
                 await self._tell(x, state)
         await self._retry_frees()
 
     async def _retry_frees(self) -> None:
-        """Free what waits for it. What cannot be freed waits on, behind the others."""
+        """Free the handles that wait. One that cannot be freed waits on, behind the others."""
         waiting, self._to_free = deque(self._to_free), []
         while waiting:
             place = waiting.popleft()
@@ -244,17 +246,16 @@ class EspnicDriver:
                     raise
 
     async def _tell(self, x: XfrmState, state: EsnState) -> None:
-        """Change the ESN fields alone; when that fails the device goes on with the old ones."""
+        """Change the ESN fields only; if that fails, the device goes on with the old ones."""
         side, handle = place = self._place(x)
         await self._command(
             command_values(SaOperation.MODIFY, side, handle) | {
                 "select": int(SaSelect.ESN), "esn_high": state.high,
                 "esn_overlap": int(state.overlap)}, "change ESN", gone_is_good=True)
-        self._before[place] = x.window.top, self._told[place]
-        self._told[place] = state
+        self._told[place].change(state, x.window.top)
 
-    async def _release(self, place: tuple[SaDirection, int]) -> None:
-        """Free a handle; events of its last SA are taken off before another may have it."""
+    async def _release(self, place: Place) -> None:
+        """Free a handle; events of its last SA are taken off before another SA may have it."""
         side, handle = place
         if place not in self._deleted:
             await self._delete(place)
@@ -264,14 +265,17 @@ class EspnicDriver:
         self._deleted.discard(place)
         self._free[side].append(handle)
 
-    async def _delete(self, place: tuple[SaDirection, int]) -> None:
+    async def _delete(self, place: Place) -> None:
         await self._command(
             command_values(SaOperation.DELETE, *place), "delete", gone_is_good=True)
         self._deleted.add(place)
 
     def _give_back(self, side: SaDirection, handle: int, refused: LinuxError) -> None:
-        """A handle whose ADD has failed. One of which the device gives no answer may be added
-        all the same: it must be deleted and freed first."""
+        """Take back a handle whose ADD has failed.
+
+        If the device gave no answer, it may have added the SA all the same: then the handle must
+        be deleted and freed first.
+        """
         if refused.number in (errno.EIO, errno.ETIMEDOUT):
             self._to_free.append((side, handle))
         else:
@@ -280,8 +284,11 @@ class EspnicDriver:
     # Interrupt
 
     async def handle_interrupt(self) -> None:
-        """The interrupt goes when the queue is empty: an event that comes meanwhile is found
-        here or raises it again."""
+        """Take the events off and do the work that they make.
+
+        The interrupt clears when the queue is empty: an event that comes meanwhile is found here
+        or raises it again.
+        """
         await self.handle_events()
         await self.run_work()
 
@@ -297,7 +304,7 @@ class EspnicDriver:
                 await self._check_limits(x, place)
 
     def _handle(self, event: Event) -> None:
-        """Handle an event; one that comes twice, or of an SA that is gone, changes nothing."""
+        """Handle an event; a repeated one, or one of an SA that is gone, changes no SA."""
         kind = EventKind(event["kind"])
         if kind in _NOTICED:
             self.noticed[_NOTICED[kind]] += 1
@@ -308,8 +315,8 @@ class EspnicDriver:
         else:
             expire(x, kind == EventKind.HARD_LIMIT, self._expired)
 
-    async def _check_limits(self, x: XfrmState, place: tuple[SaDirection, int]) -> None:
-        """Tell the limits that the device has seen reached."""
+    async def _check_limits(self, x: XfrmState, place: Place) -> None:
+        """Expire an SA by the limits that the device has seen reached."""
         values = await self._read(place)
         if values is None:
             return
@@ -320,11 +327,11 @@ class EspnicDriver:
     # Down and reset
 
     async def down(self) -> None:
-        """The device goes down (ndo_stop): nothing of any SA stays in it.
+        """Take the device down (ndo_stop): nothing of any SA stays in it.
 
         It stops at frame boundaries first. Frames that cannot leave, as when the link is down,
-        do not hold it up for ever: they keep what they have found, and the flush that erases all
-        SAs is made once more when the next one is added.
+        do not hold this up for ever: they keep the SAs that they have found, and the flush that
+        erases all SAs is repeated before the next SA is added.
         """
         self._forget()
         self._flush_again = True
@@ -342,15 +349,15 @@ class EspnicDriver:
         self.device.up = True
 
     async def restore(self) -> None:
-        """After a reset, which has erased all SAs: key the hash and add the living ones again.
+        """Key the hash and add the living SAs again after a reset, which has erased all SAs.
 
-        Those that were deleted keep their handles until they are freed. The device's counts are
+        Deleted SAs keep their handles until they are freed. The device's counts are
         lost with its SAs: an SA goes on with what is left of its limits by the stack's own count,
-        or by what ``update_stats`` has brought last if that is more (``x.used``). One with nothing
+        or by the last count of ``update_stats`` if that is higher (``x.used``). An SA with nothing
         left has expired.
 
         An SA that the device does not take is left to software, which has its keys and its replay
-        state; all others are added, then the first such error goes up.
+        state. All others are added, then the first such error goes up.
         """
         with errnos("restore"):
             await self._set_up()
@@ -372,7 +379,7 @@ class EspnicDriver:
                 failures[0].number,
                 f"{len(failures)} SAs are left to software, the first: {failures[0].reason}")
 
-    async def _add_again(self, x: XfrmState, place: tuple[SaDirection, int]) -> None:
+    async def _add_again(self, x: XfrmState, place: Place) -> None:
         left = x.left
         if 0 in (left.hard_packets, left.hard_bytes):
             expire(x, True, self._expired)
@@ -383,17 +390,19 @@ class EspnicDriver:
             expire(x, False, self._expired)
 
     def _leave_to_software(
-        self, x: XfrmState, place: tuple[SaDirection, int], refused: LinuxError,
+        self, x: XfrmState, place: Place, refused: LinuxError,
     ) -> None:
-        """Without a handle no request goes to the device; frames that come are the stack's."""
+        """Take an SA's handle away: its packets, sent and received, are then the stack's work."""
         assert x.offload is not None
         x.offload.handle = 0
         del self._states[place]
         self._give_back(*place, refused)
 
     async def _flush(self) -> None:
-        """Erase all SAs, and take their events off. EBUSY: they are erased, but frames that may
-        have found them are inside."""
+        """Erase all SAs, and take their events off.
+
+        EBUSY: they are erased, but frames that may have found them are inside.
+        """
         self._flush_again = True
         await self._command({"operation": int(SaOperation.FLUSH)}, "flush")
         await self.handle_events()
@@ -408,8 +417,8 @@ class EspnicDriver:
                 raise
 
     def _forget(self) -> None:
-        for part in (self._states, self._told, self._before, self._work, self._to_free,
-                     self._deleted, self._base):
+        for part in (self._states, self._told, self._work, self._to_free, self._deleted,
+                     self._base):
             part.clear()
         for side in SaDirection:
             self._free[side] = deque(range(1, self.identity.sas))
@@ -417,11 +426,11 @@ class EspnicDriver:
     # Receive
 
     def receive(self, frame: bytes, completion: dict[str, int]) -> SkBuff | None:
-        """What goes up to the stack of a frame from the device; None when it is dropped.
+        """The frame that goes up to the stack for a frame from the device; None for a dropped one.
 
-        A frame that the device has opened or judged carries the SA and a status; any other
-        carries nothing, and is as it came. A status or a handle that the driver does not know
-        drops the frame: it might be in clear.
+        ``completion`` has the fields of RX_COMPLETION. A frame that the device has opened or
+        judged carries the SA and a status; any other carries neither, and is as it came. A frame
+        with a status or a handle that the driver does not know is dropped: it might be in clear.
         """
         try:
             status = STATUS.get(RxStatus(completion["status"]))
@@ -440,37 +449,25 @@ class EspnicDriver:
             status = XfrmStatus.CRYPTO_GENERIC_ERROR
         return SkBuff(frame, SecPath(x, status), completion["checksum"])
 
-    def _same_number(self, x: XfrmState, place: tuple[SaDirection, int], frame: bytes) -> bool:
-        """Whether the device has opened a frame under the number that the stack takes for it.
-
-        Where software keeps the window, a packet that is left of it, captured before the low
-        half wrapped and sent again, may be opened under the high half that it once had, while
-        the stack gives it the next one and would move the window far ahead. What the device was
-        told before counts too, for frames that it opened then may still come up.
-        """
-        if place not in self._told:
+    def _same_number(self, x: XfrmState, place: Place, frame: bytes) -> bool:
+        """Whether the device has opened a frame under the number that the stack takes for it."""
+        told = self._told.get(place)
+        if told is None:
             return True
         parsed = packet.parse(frame)[1]
         assert parsed is not None, "an opened frame is ESP"
-        high = x.window.high(parsed.sequence)
-        states = [self._told[place]]
-        if place in self._before and x.window.top - self._before[place][0] < _SETTLED:
-            states.append(self._before[place][1])
-        return all(
-            esn.device_high(parsed.sequence, state.high, state.overlap) == high
-            for state in states)
+        return told.agrees(x.window, parsed.sequence)
 
     # Inside
 
     async def _set_up(self) -> None:
         """Key the hash, and let events raise the interrupt."""
-        await self.hardware.set_table_key(
-            self._secrets.getrandbits(registers.WORD_BITS * registers.TABLE_KEY_WORDS))
+        await self.hardware.set_table_key(self._secrets.getrandbits(registers.TABLE_KEY_BITS))
         await self.hardware.enable_events()
 
     async def _add(self, x: XfrmState, handle: int) -> None:
-        """ADD, with the window as it is now and what is left of the limits."""
-        side = SIDES[x.direction]
+        """Do an ADD, with the window as it is now and what is left of the limits."""
+        side = _SIDES[x.direction]
         used = x.used
         window = self._window_of(x)
         state = EsnState(high=0, overlap=False)
@@ -485,22 +482,22 @@ class EspnicDriver:
         await self._command(values, f"add SA {x.name or hex(x.spi)}")
         self._base[side, handle] = used
         if by_software:
-            self._told[side, handle] = state
+            self._told[side, handle] = ToldEsn(state)
 
     def _window_of(self, x: XfrmState) -> ReplayWindow:
-        """The device's window for an SA: one of the same size, if it has that."""
+        """The device's window for an SA: one of the same size, NONE if it has none such."""
         if x.direction == Direction.IN and self._device_window:
             for window in ReplayWindow:
                 if 0 < window.packets == x.replay_window <= self.identity.replay_window:
                     return window
         return ReplayWindow.NONE
 
-    def _place(self, x: XfrmState) -> tuple[SaDirection, int]:
-        """Where an SA is in this device; an SA of another device has no place in it."""
+    def _place(self, x: XfrmState) -> Place:
+        """The place of an SA in this device. Raises EINVAL for an SA of another device."""
         assert x.offload is not None
         if x.offload.device is not self.device:
             raise LinuxError(errno.EINVAL, f"SA {x.name} is on {x.offload.device.name}")
-        return SIDES[x.direction], x.offload.handle
+        return _SIDES[x.direction], x.offload.handle
 
     async def _command(
         self, values: dict[str, int], what: str, gone_is_good: bool = False,
@@ -510,8 +507,8 @@ class EspnicDriver:
         if not (gone_is_good and result == SaResult.ENOENT):
             _expect_ok(result, what)
 
-    async def _read(self, place: tuple[SaDirection, int]) -> dict[str, int] | None:
-        """What the device says of an SA; None when it has it no more, as after a reset."""
+    async def _read(self, place: Place) -> dict[str, int] | None:
+        """The fields of SA_RESPONSE for an SA; None when it is gone, as after a reset."""
         what = "read SA"
         with errnos(what):
             values = await self.hardware.read_sa(*place)

@@ -3,7 +3,7 @@
 import errno
 
 _NAMES = dict(errno.errorcode) | {errno.EOPNOTSUPP: "EOPNOTSUPP"}
-"""Python calls that one ENOTSUP; the kernel has another ENOTSUPP."""
+"""Names of the errnos. Python calls EOPNOTSUPP ENOTSUP, but the kernel's ENOTSUPP is another."""
 
 
 def name_of(number: int) -> str:
@@ -14,7 +14,7 @@ def name_of(number: int) -> str:
 class LinuxError(Exception):
     """A negative errno, with the words that go to the user beside it (extack).
 
-    ``name`` is the errno's name, such as "EINVAL".
+    ``number`` is the errno, positive.
     """
 
     def __init__(self, number: int, reason: str) -> None:
@@ -24,10 +24,11 @@ class LinuxError(Exception):
 
     @property
     def name(self) -> str:
+        """The errno's name, such as "EINVAL"."""
         return name_of(self.number)
 
 
 def refuse_if(wrong: bool, number: int, reason: str) -> None:
-    """Raise ``LinuxError`` when something is wrong."""
+    """Raise ``LinuxError`` if ``wrong``."""
     if wrong:
         raise LinuxError(number, reason)

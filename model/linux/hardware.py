@@ -24,21 +24,21 @@ from espnic.model.linux.errors import LinuxError
 POLLS = 50_000
 """Reads of SA_STATUS before a command counts as lost: far more than the longest takes."""
 DRAIN_POLLS = 20_000
-"""Reads of STATUS before frames count as stuck: full stores take some thousand clocks to leave
+"""Reads of STATUS before frames count as stuck: full stores take some thousand clocks to drain
 when nothing holds them up, and many times that on a slow link."""
 
 _BARE = (SaOperation.DELETE, SaOperation.READ, SaOperation.FREE, SaOperation.FLUSH)
-"""Operations that take nothing but the doorbell."""
+"""Operations that need no register but the doorbell."""
 _INTERRUPT_STATUS, _INTERRUPT_ENABLE = BY_NAME["IRQ_STATUS"], BY_NAME["IRQ_ENABLE"]
 
 
 class CommandTimeout(RegisterError):
-    """An SA command does not end."""
+    """An SA command that does not end, or frames that do not leave."""
 
 
 @contextmanager
 def errnos(what: str) -> Iterator[None]:
-    """What the registers raise goes up as ``LinuxError``: ETIMEDOUT or EIO."""
+    """Turn errors of the registers into ``LinuxError``: ETIMEDOUT or EIO, with ``what`` failed."""
     try:
         yield
     except CommandTimeout as lost:
@@ -49,11 +49,12 @@ def errnos(what: str) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Identity:
-    """What the identification registers say."""
+    """The device as its identification registers describe it."""
 
     version: int
+    """Version of the register map."""
     width: int
-    """Bits of the datapath."""
+    """Width of the datapath in bits."""
     sas: int
     """Handles of each direction are 1 to ``sas - 1``."""
     key_sizes: tuple[KeySize, ...]
@@ -68,30 +69,31 @@ class Identity:
 
 
 class Hardware:
-    """Does what a driver does: identify the device, command SAs, read counters.
+    """The registers of a device, used as a driver uses them.
 
-    The commands and their fields are those of ``model.device.device.Device``.
+    The commands and their fields are those of ``model.device.device.Device``. Every method raises
+    ``RegisterError`` when an access is refused.
     """
 
     def __init__(self, bus: RegisterBus) -> None:
         self._bus = bus
 
     async def write(self, register: Register, value: int) -> None:
-        """Write a whole register. Raises ``RegisterError`` when it is refused."""
+        """Write a whole register."""
         try:
             await self._bus.write(register.offset, value)
         except RegisterError as refused:
             raise RegisterError(f"write to {register.name}: {refused}") from None
 
     async def read(self, register: Register) -> int:
-        """Read a register. Raises ``RegisterError`` when it is refused."""
+        """Read a register."""
         try:
             return await self._bus.read(register.offset)
         except RegisterError as refused:
             raise RegisterError(f"read of {register.name}: {refused}") from None
 
     async def fields(self, *names: str) -> dict[str, int]:
-        """Read registers and put the parts of their fields together."""
+        """Read registers, and put the parts of each of their fields together."""
         values: dict[str, int] = {}
         for name in names:
             word = await self.read(BY_NAME[name])
@@ -101,7 +103,10 @@ class Hardware:
         return values
 
     async def identify(self) -> Identity:
-        """Raises ``RegisterError`` when this is no such device, or one of another version."""
+        """Read what the device is.
+
+        Raises ``RegisterError`` when it is no such device, or one of another version.
+        """
         found = await self.fields("TYPE", "VERSION")
         if found["type"] != registers.MAGIC:
             raise RegisterError(f"TYPE: {found['type']:#x}, expected {registers.MAGIC:#x}")
@@ -122,14 +127,14 @@ class Hardware:
         )
 
     async def set_table_key(self, key: int) -> None:
-        """Set the key of the look-up hash; refused while a receive SA is there."""
+        """Set the key of the look-up hash; refused while there is a receive SA."""
         for register in registers.TABLE_KEY:
             await self._write_fields(register, {"table_key": key})
 
     async def command(self, values: dict[str, int]) -> SaResult:
         """Do one SA command; ``values`` are fields of SA_COMMAND, those not given are 0.
 
-        Raises ``CommandTimeout`` when it does not end, ``RegisterError`` for a strange result.
+        Raises ``CommandTimeout`` when it does not end, ``RegisterError`` for an unknown result.
         """
         full = SA_COMMAND.unpack(SA_COMMAND.pack(values))
         if full["operation"] not in _BARE:
@@ -143,11 +148,11 @@ class Hardware:
         raise CommandTimeout(f"SA_STATUS: command not done after {POLLS} reads")
 
     async def sa_command(self, **values: int) -> SaResult:
-        """The same with the fields as keyword arguments."""
+        """Do one SA command, its fields given as keyword arguments."""
         return await self.command(values)
 
     async def read_sa(self, direction: SaDirection, handle: int) -> dict[str, int]:
-        """The fields of SA_RESPONSE that a READ command gives."""
+        """The fields of SA_RESPONSE after a READ command."""
         result = await self.command(
             {"operation": SaOperation.READ, "direction": direction, "sa": handle})
         back = await self.fields(*(register.name for register in registers.READ_BACK))
@@ -185,14 +190,14 @@ class Hardware:
         return True
 
     async def detect_bursts(self, threshold: int, clocks: int) -> None:
-        """Tell ``threshold`` failed ICVs within ``clocks`` clocks by an event; 0: never."""
+        """Ask for an event when ``threshold`` ICVs fail within ``clocks`` clocks; 0: never."""
         await self._write_fields(BY_NAME["BURST_CLOCKS"], {"burst_clocks": clocks})
         await self._write_fields(BY_NAME["BURST_THRESHOLD"], {"burst_threshold": threshold})
 
     async def quiesce(self) -> None:
-        """Take no new frame, and wait until those that were taken have left.
+        """Let the device take no new frame, and wait until those that it has taken have left.
 
-        Raises ``CommandTimeout`` when they do not leave, as with a link that is down.
+        Raises ``CommandTimeout`` when they do not leave, as when a link is down.
         """
         await self._write_fields(BY_NAME["CONTROL"], {"quiesce": 1})
         for _ in range(DRAIN_POLLS):
@@ -201,7 +206,7 @@ class Hardware:
         raise CommandTimeout(f"STATUS: frames left after {DRAIN_POLLS} reads")
 
     async def start(self) -> None:
-        """Take frames again."""
+        """Let the device take frames again."""
         await self._write_fields(BY_NAME["CONTROL"], {"quiesce": 0})
 
     async def _write_fields(self, register: Register, values: dict[str, int]) -> None:

@@ -1,4 +1,4 @@
-"""A host with its SAs: what a user of ``ip xfrm state`` and the packets see."""
+"""A host with its SAs, as a user of ``ip xfrm state`` and the packets see it."""
 
 import errno
 from collections import Counter
@@ -22,6 +22,8 @@ class Host:
         Counters by the names of /proc/net/xfrm_stat.
     expired
         What the key manager was told.
+    output, input
+        The sending and the receiving half.
     """
 
     def __init__(self) -> None:
@@ -32,9 +34,10 @@ class Host:
         self.input = Input(self.states, self.mib, self.expired)
 
     async def add(self, x: XfrmState, device: NetDevice | None = None, flags: int = 0) -> None:
-        """Add an SA, offloaded to ``device`` if that is given and can do it.
+        """Add an SA, offloaded to ``device`` if one is given and can do it.
 
-        Raises ``LinuxError``: EEXIST for an inbound SA that is there, and those of the device.
+        ``flags`` are OffloadFlags. Raises ``LinuxError``: EEXIST for an SA that the host has
+        already, and the errors of the offload.
         """
         if any(_same(x, other) for other in self.states if other.state != KmState.DEAD):
             raise LinuxError(errno.EEXIST, "SA exists")
@@ -44,16 +47,17 @@ class Host:
         self.states.append(x)
 
     async def delete(self, x: XfrmState) -> None:
-        """Delete an SA and let go of it, also when its device fails."""
+        """Delete an SA and let go of it, even if its device fails."""
         self.states.remove(x)
         await xfrm_device.state_end(x)
 
     async def expire(self) -> None:
-        """Delete the SAs that have reached a hard limit, as their timers do."""
+        """Delete the SAs that have reached a hard limit, as the kernel's timers do."""
         for x in [x for x in self.states if x.state == KmState.EXPIRED]:
             await self.delete(x)
 
 
 def _same(x: XfrmState, other: XfrmState) -> bool:
+    """Whether two SAs cannot stand beside each other in one host."""
     return (x.direction, x.destination, x.spi, x.protocol) == (
         other.direction, other.destination, other.spi, other.protocol)

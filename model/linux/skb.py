@@ -7,7 +7,7 @@ from espnic.model.linux.xfrm import XfrmState
 
 
 class XfrmStatus(IntFlag):
-    """CRYPTO_*: the status of struct xfrm_offload."""
+    """Status of struct xfrm_offload (CRYPTO_*)."""
 
     CRYPTO_SUCCESS = 1
     CRYPTO_GENERIC_ERROR = 2
@@ -21,9 +21,10 @@ class XfrmStatus(IntFlag):
 
 @dataclass(frozen=True)
 class SecPath:
-    """What a driver says of the cryptography of a frame: the flag CRYPTO_DONE is set with it."""
+    """A driver's word on a frame's cryptography; with it the flag CRYPTO_DONE is set."""
 
     state: XfrmState
+    """The SA that the device has found."""
     status: XfrmStatus
 
 
@@ -33,6 +34,6 @@ class SkBuff:
 
     data: bytes
     sec_path: SecPath | None = None
-    """None: the device has done nothing, the bytes are as they came."""
+    """The device's verdict; None if it has given none: then the bytes are as they came."""
     checksum: int | None = None
-    """CHECKSUM_COMPLETE of a frame that the device has opened, trailer not counted; else None."""
+    """CHECKSUM_COMPLETE of a frame that the device has opened, without its trailer; else None."""

@@ -1,42 +1,36 @@
 """An SA as the kernel's xfrm has it: struct xfrm_state, with all that a user may ask for.
 
-What the model's ``SecurityAssociation`` cannot even say, a driver must still refuse: other
-algorithms, wrong key lengths, compression. So the fields here are the kernel's.
+The fields are the kernel's, because a driver must also refuse what the model's
+``SecurityAssociation`` cannot express: other algorithms, wrong key lengths, compression.
 """
 
 from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 from espnic.model.esp.replay import Window
-from espnic.model.interface.codes import IPPROTO_ESP, UDP_PORT_ESP, Encapsulation, IcvSize
+from espnic.model.interface.codes import ICV_SIZES, IPPROTO_ESP, UDP_PORT_ESP, Encapsulation
 from espnic.model.net.addresses import Address
-from espnic.model.sa.sa import SALT_BYTES, SecurityAssociation
+from espnic.model.sa.sa import ALGORITHM, SALT_BYTES, SecurityAssociation
 
-if TYPE_CHECKING:
-    from espnic.model.linux.netdev import NetDevice
-
-RFC4106 = "rfc4106(gcm(aes))"
 SEQIV = "seqiv"
 UDP_ENCAP_ESPINUDP = 2
 XFRM_INF = (1 << 64) - 1
-"""A limit that is none."""
+"""The value of a limit that is not set."""
 AF_INET, AF_INET6 = 2, 10
 FAMILIES = {4: AF_INET, 6: AF_INET6}
-"""By IP version."""
-MOST_WINDOW = 4096
-"""Packets of the largest replay window (XFRMA_REPLAY_ESN_MAX)."""
+"""Address family by IP version."""
 
 
 class Direction(IntEnum):
-    """XFRM_DEV_OFFLOAD_IN and _OUT: of an SA and of what a user asks for."""
+    """Direction of an SA, and of the offload that a user asks for (XFRM_DEV_OFFLOAD_IN, _OUT)."""
 
     IN = 1
     OUT = 2
 
 
 class OffloadFlags(IntFlag):
-    """XFRM_OFFLOAD_*: how a user asks for offload."""
+    """Flags with which a user asks for offload (XFRM_OFFLOAD_*)."""
 
     IPV6 = 1
     INBOUND = 2
@@ -44,7 +38,7 @@ class OffloadFlags(IntFlag):
 
 
 class KmState(IntEnum):
-    """XFRM_STATE_*: whether an SA serves."""
+    """Whether an SA serves (XFRM_STATE_*)."""
 
     VALID = 1
     EXPIRED = 4
@@ -57,7 +51,7 @@ class Aead:
 
     key: bytes
     """AES key with the 4 bytes of salt behind it."""
-    name: str = RFC4106
+    name: str = ALGORITHM
     icv_bits: int = 128
 
 
@@ -72,7 +66,10 @@ class UdpEncap:
 
 @dataclass(frozen=True)
 class Limits:
-    """struct xfrm_lifetime_cfg: packets and bytes after which an SA is soon or at once to end."""
+    """struct xfrm_lifetime_cfg: the packets and bytes after which an SA is to end.
+
+    At a soft limit it is to end soon, at a hard limit at once.
+    """
 
     soft_packets: int = XFRM_INF
     soft_bytes: int = XFRM_INF
@@ -88,18 +85,52 @@ class Usage:
     bytes: int = 0
 
 
+class XfrmDevOps(Protocol):
+    """struct xfrmdev_ops: the IPsec callbacks of a driver. Errors are ``LinuxError``s."""
+
+    async def state_add(self, x: "XfrmState") -> None:
+        """Make the device ready for the SA, and set ``x.offload.handle``."""
+
+    async def state_delete(self, x: "XfrmState") -> None:
+        """Let no look-up find the SA any more; frames may still be in flight."""
+
+    async def state_free(self, x: "XfrmState") -> None:
+        """Release the SA's keys: the last reference to it is gone."""
+
+    def offload_ok(self, x: "XfrmState", clear: bytes) -> bool:
+        """Whether the device can do this IP packet."""
+
+    def advance_esn(self, x: "XfrmState") -> None:
+        """Note that the window or counter has moved.
+
+        Called in atomic context: what takes time is put off.
+        """
+
+    async def update_stats(self, x: "XfrmState") -> None:
+        """Bring the SA's statistics up to date."""
+
+
+class OffloadDevice(Protocol):
+    """The part of struct net_device that an SA needs of the device it is offloaded to."""
+
+    name: str
+    ops: XfrmDevOps | None
+    """The driver's callbacks; None for a device without IPsec offload."""
+
+
 @dataclass
 class Offload:
     """struct xfrm_dev_offload: the device that an SA is offloaded to, as it knows the SA."""
 
-    device: "NetDevice"
+    device: OffloadDevice
     packet: bool = False
-    """Packet offload was asked for; else crypto offload."""
+    """Whether packet offload was asked for; else crypto offload."""
     handle: int = 0
-    """The device's handle; handles are per device. 0: the device does not have the SA (any more),
-    and software does its work."""
+    """The device's handle of the SA. 0: the device does not have the SA (any more), and software
+    does its work."""
     usage: Usage = field(default_factory=Usage)
-    """What the device has counted, when it was asked last, and what was known before it began."""
+    """The use that was known before the device began to count, and what it had counted when it was
+    asked last."""
 
 
 @dataclass(eq=False)
@@ -124,23 +155,24 @@ class XfrmState:
     tfcpad: int = 0
     if_id: int = 0
     esn: bool = False
-    replay_window: int = 32
-    """Packets; 0: no replay protection."""
+    replay_window: int = SecurityAssociation.replay_window
+    """Size of the window in packets; 0: no replay protection."""
     nested: bool = False
-    """Its packets go through another SA after it (a bundle)."""
+    """Whether its packets go through another SA after it (a bundle)."""
     limits: Limits = Limits()
     initial_seq: int = 1
     name: str = ""
 
     state: KmState = KmState.VALID
     dying: bool = False
-    """The soft limit has been told."""
+    """Whether the key manager has been told of the soft limit."""
     offload: Offload | None = None
     oseq: int = 0
-    """Outbound: last sequence number given away."""
+    """Outbound: the last sequence number that was taken."""
     window: Window = field(init=False)
-    """Inbound: what software has seen come."""
+    """Inbound: the window of the sequence numbers that the stack has received."""
     current: Usage = field(default_factory=Usage)
+    """Use as the stack has counted it."""
     replay_failures: int = 0
     integrity_failures: int = 0
 
@@ -150,49 +182,64 @@ class XfrmState:
 
     @property
     def used(self) -> Usage:
-        """What is known of its use. The device counts what it opens and seals, the stack what it
-        hands down and gets; the one may know of more than the other."""
+        """The use that is known of it.
+
+        The device counts what it opens and seals, the stack what it hands down and gets. Either
+        may know of more than the other; the higher count is taken.
+        """
         counts = [self.current, self.offload.usage if self.offload else Usage()]
         return Usage(max(count.packets for count in counts), max(count.bytes for count in counts))
 
     @property
     def left(self) -> Limits:
-        """What is left of its limits, 0 for one that is reached."""
+        """The rest of its limits; 0 for a limit that is reached."""
         used = self.used
-
-        def less(limit: int, count: int) -> int:
-            return limit if limit == XFRM_INF else max(limit - count, 0)
         return Limits(
-            less(self.limits.soft_packets, used.packets), less(self.limits.soft_bytes, used.bytes),
-            less(self.limits.hard_packets, used.packets), less(self.limits.hard_bytes, used.bytes))
+            soft_packets=_rest(self.limits.soft_packets, used.packets),
+            soft_bytes=_rest(self.limits.soft_bytes, used.bytes),
+            hard_packets=_rest(self.limits.hard_packets, used.packets),
+            hard_bytes=_rest(self.limits.hard_bytes, used.bytes))
 
     @property
     def encapsulation(self) -> Encapsulation:
+        """The protocol that carries its ESP."""
         return Encapsulation.UDP if self.encap else Encapsulation.NONE
 
     @property
     def association(self) -> SecurityAssociation:
-        """The same for the cryptography and the framing. ``ValueError`` for what is no AES-GCM."""
+        """The same SA for the cryptography and the framing.
+
+        Raises ``ValueError`` for an SA without AEAD, or with values that a
+        ``SecurityAssociation`` cannot have.
+        """
         if self.aead is None:
-            raise ValueError(f"SA {self.name}: no AEAD, expected {RFC4106}")
+            raise ValueError(f"SA {self.name}: no AEAD, expected {ALGORITHM}")
+        icv = ICV_SIZES.get(self.aead.icv_bits)
+        if icv is None:
+            raise ValueError(
+                f"SA {self.name}: ICV of {self.aead.icv_bits} bits, expected 64, 96 or 128")
         key = self.aead.key
         return SecurityAssociation(
             spi=self.spi, source=self.source, destination=self.destination,
             key=key[:-SALT_BYTES], salt=key[-SALT_BYTES:], name=self.name, mode=self.mode,
-            inner_family=self.inner_family,
-            icv=next(size for size in IcvSize if 8 * size.bytes == self.aead.icv_bits),
+            inner_family=self.inner_family, icv=icv,
             esn=self.esn, seqiv_salt=self.seqiv_salt, encapsulation=self.encapsulation,
             encap_source_port=self.encap.source_port if self.encap else UDP_PORT_ESP,
             encap_destination_port=self.encap.destination_port if self.encap else UDP_PORT_ESP,
             initial_seq=self.initial_seq, replay_window=self.replay_window, tfcpad=self.tfcpad)
 
 
+def _rest(limit: int, used: int) -> int:
+    """What is left of a limit; one that is not set stays so."""
+    return limit if limit == XFRM_INF else max(limit - used, 0)
+
+
 def state_of(sa: SecurityAssociation, direction: Direction, **more: object) -> XfrmState:
-    """The xfrm state of an SA; ``more`` are fields that only xfrm has."""
+    """The xfrm state of an SA; ``more`` are fields of ``XfrmState`` that only xfrm has."""
     encap = None
     if sa.encapsulation == Encapsulation.UDP:
         encap = UdpEncap(sa.encap_source_port, sa.encap_destination_port)
-    fields: dict = {
+    fields: dict[str, Any] = {
         "source": sa.source, "destination": sa.destination, "spi": sa.spi,
         "direction": direction, "aead": Aead(sa.key + sa.salt, icv_bits=8 * sa.icv.bytes),
         "family": FAMILIES[sa.outer_family], "mode": sa.mode, "inner_family": sa.inner_family,
@@ -205,7 +252,7 @@ def state_of(sa: SecurityAssociation, direction: Direction, **more: object) -> X
 def check_expire(x: XfrmState, expired: "ExpireUpcall") -> bool:
     """Whether an SA may serve one more packet (xfrm_state_check_expire).
 
-    Tells a soft limit once, and a hard one, which ends the SA.
+    Tells the key manager of a soft limit once, and of a hard one, which ends the SA.
     """
     if x.current.packets >= x.limits.hard_packets or x.current.bytes >= x.limits.hard_bytes:
         expire(x, True, expired)
@@ -226,10 +273,11 @@ def expire(x: XfrmState, hard: bool, expired: "ExpireUpcall") -> None:
 
 
 class ExpireUpcall:
-    """Collects what the key manager is told: SAs, and whether their hard limit is reached."""
+    """The call by which the key manager is told of limits; keeps what it was told."""
 
     def __init__(self) -> None:
         self.told: list[tuple[XfrmState, bool]] = []
+        """SAs, each with whether the limit reached is a hard one."""
 
     def __call__(self, x: XfrmState, hard: bool) -> None:
         self.told.append((x, hard))

@@ -1,7 +1,7 @@
-"""What the xfrm core does before and around a driver's callbacks (net/xfrm/xfrm_device.c).
+"""The work of the xfrm core before and around a driver's callbacks (net/xfrm/xfrm_device.c).
 
-An SA is offered to the device; -EOPNOTSUPP of the driver means that software does it, any
-other error fails the SA. Packet offload never falls back.
+An SA is offered to the device. -EOPNOTSUPP from the driver means that software does the SA's work;
+with any other error the SA fails. Packet offload never falls back to software.
 """
 
 import errno
@@ -25,7 +25,10 @@ _KNOWN_FLAGS = OffloadFlags.IPV6 | OffloadFlags.INBOUND | OffloadFlags.PACKET
 
 
 def api_check(device: NetDevice) -> None:
-    """Refuse to register a device whose features do not hold together (xfrm_api_check)."""
+    """Refuse to register a device with features that lack others (xfrm_api_check).
+
+    Raises ``LinuxError`` EINVAL.
+    """
     refuse_if(Feature.HW_ESP_TX_CSUM in device.features and Feature.HW_ESP not in device.features,
               errno.EINVAL, "esp-tx-csum-hw-offload needs esp-hw-offload")
     refuse_if(Feature.HW_ESP in device.features and device.ops is None,
@@ -35,8 +38,9 @@ def api_check(device: NetDevice) -> None:
 async def state_add(x: XfrmState, device: NetDevice, flags: int = 0) -> None:
     """Offer an SA to a device (xfrm_dev_state_add).
 
-    Returns without error and with ``x.offload`` None when software is to do it. ``flags`` are
-    OffloadFlags; what the user asks for is INBOUND and PACKET.
+    Returns without error, and with ``x.offload`` None, when software is to do it. ``flags`` are
+    OffloadFlags: INBOUND and PACKET are what the user asks for. Raises ``LinuxError``: EINVAL for a
+    wrong request, and the driver's errors.
     """
     asked_direction = Direction.IN if flags & OffloadFlags.INBOUND else Direction.OUT
     packet = bool(flags & OffloadFlags.PACKET)
@@ -65,14 +69,14 @@ async def state_add(x: XfrmState, device: NetDevice, flags: int = 0) -> None:
 
 
 async def state_delete(x: XfrmState) -> None:
-    """End an SA: it serves no more packet (xfrm_state_delete)."""
+    """End an SA: it serves no more packets (xfrm_state_delete)."""
     x.state = KmState.DEAD
     if x.offload and x.offload.device.ops:
         await x.offload.device.ops.state_delete(x)
 
 
 async def state_free(x: XfrmState) -> None:
-    """Let go of a deleted SA when nobody refers to it any more (xfrm_dev_state_free)."""
+    """Let go of a deleted SA to which nobody refers any more (xfrm_dev_state_free)."""
     if x.offload and x.offload.device.ops:
         try:
             await x.offload.device.ops.state_free(x)
@@ -81,8 +85,10 @@ async def state_free(x: XfrmState) -> None:
 
 
 async def state_end(x: XfrmState) -> None:
-    """Delete and free. The driver is told of both whatever becomes of the first: the kernel's
-    callbacks return nothing."""
+    """Delete an SA and free it.
+
+    The driver is told of both even if the first fails: the kernel's callbacks return nothing.
+    """
     try:
         await state_delete(x)
     finally:
@@ -90,9 +96,9 @@ async def state_end(x: XfrmState) -> None:
 
 
 async def netdev_down(device: NetDevice, states: Iterable[XfrmState]) -> None:
-    """NETDEV_DOWN: all SAs of the device end (xfrm_dev_state_flush).
+    """End all SAs of a device that goes down (NETDEV_DOWN, xfrm_dev_state_flush).
 
-    Raises the first error of the driver after all of them.
+    Raises the first error of the driver when all SAs have ended.
     """
     device.up = False
     failures = []
@@ -107,7 +113,7 @@ async def netdev_down(device: NetDevice, states: Iterable[XfrmState]) -> None:
 
 
 def offload_ok(x: XfrmState, clear: bytes, device: NetDevice) -> bool:
-    """Whether the device seals this packet (xfrm_dev_offload_ok); else software does.
+    """Whether the device seals this packet (xfrm_dev_offload_ok); if not, software does.
 
     ``clear`` is an IP packet that is no super-packet, or the largest segment of one.
     """
@@ -119,7 +125,7 @@ def offload_ok(x: XfrmState, clear: bytes, device: NetDevice) -> bool:
 
 
 def state_mtu(x: XfrmState, mtu: int) -> int:
-    """Longest clear packet whose frame fits the MTU (xfrm_state_mtu)."""
+    """Length of the longest clear packet whose ESP packet fits the MTU (xfrm_state_mtu)."""
     sa = x.association
     around = ESP_TEXT_OFFSET + sa.icv.bytes + (UDP_HEADER_BYTES if x.encap else 0)
     around += IPV4_HEADER_BYTES if sa.outer_family == 4 else IPV6_HEADER_BYTES

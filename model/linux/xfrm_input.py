@@ -1,15 +1,15 @@
-"""Receiving: what becomes of a frame that a driver has handed up (net/xfrm/xfrm_input.c)."""
+"""Receiving: the way of a frame that a driver has handed up (net/xfrm/xfrm_input.c)."""
 
 from collections import Counter
 from collections.abc import Iterable
 
-from espnic.model.esp import trailer
-from espnic.model.host import stack
-from espnic.model.host.stack import EspPacket
+from espnic.model.esp import esp, trailer
+from espnic.model.host.receiver import EspPacket, decapsulate, find_esp, whole_packet
 from espnic.model.interface.codes import ESP_TEXT_OFFSET, RxStatus
 from espnic.model.linux.skb import SkBuff, XfrmStatus
 from espnic.model.linux.xfrm import Direction, ExpireUpcall, KmState, XfrmState, check_expire
 from espnic.model.net import ip
+from espnic.model.net.header_fields import ESP_SEQUENCE, ESP_SPI
 
 _AUTH_FAILED = (
     XfrmStatus.CRYPTO_TRANSPORT_AH_AUTH_FAILED | XfrmStatus.CRYPTO_TRANSPORT_ESP_AUTH_FAILED
@@ -18,14 +18,14 @@ _AUTH_FAILED = (
 
 
 class _Dropped(Exception):
-    """``args[0]`` is the name of the counter."""
+    """A frame is dropped; ``args[0]`` is the name of the counter."""
 
 
 class Input:
     """The receiving half of a host's xfrm; ``mib`` are the names of /proc/net/xfrm_stat.
 
-    ``states`` are all SAs that the host knows, whether a device has them or not; whoever
-    adds or removes one changes that collection.
+    ``states`` are all SAs that the host knows, whether a device has them or not. The collection is
+    the host's own: an SA that the host adds or removes later is there or gone here too.
     """
 
     def __init__(
@@ -39,18 +39,15 @@ class Input:
     def receive(self, skb: SkBuff | None) -> bytes | None:
         """The clear IP packet that a frame ends as; None when it is dropped or is no IP packet.
 
-        The checks are made in the kernel's order: what the device says, the SA, the replay
+        The checks are made in the kernel's order: the device's verdict, the SA, the replay
         window, the limits, then the packet itself, and the window again before it moves.
         """
         if skb is None:
             return None
-        try:
-            whole = self._reassembler.add(ip.split(stack.strip_link(skb.data)[1]))
-        except ValueError:
-            return None
+        whole = whole_packet(self._reassembler, skb.data)
         if whole is None:
             return None
-        found = stack.find_esp(whole)
+        found = find_esp(whole)
         if found is None:
             return whole.whole()
         try:
@@ -65,7 +62,7 @@ class Input:
             raise _Dropped("XfrmInStateInvalid")
         if x.encapsulation != found.encapsulation:
             raise _Dropped("XfrmInStateMismatch")
-        low = int.from_bytes(found.data[4:8], "big")
+        low = ESP_SEQUENCE.read(found.data)
         sequence = x.window.high(low) << 32 | low
         _check_window(x, sequence)
         if not check_expire(x, self._expired):
@@ -79,10 +76,10 @@ class Input:
         self._advance(x, sequence)
         x.current.packets += 1
         x.current.bytes += len(text)
-        return stack.decapsulate(x.association, found.carrier, text[-1], text[:-trailer_bytes])
+        return decapsulate(x.association, found.carrier, text[-1], text[:-trailer_bytes])
 
     def _look_up(self, found: EspPacket) -> XfrmState:
-        spi = int.from_bytes(found.data[:4], "big")
+        spi = ESP_SPI.read(found.data)
         for x in self._states:
             if (x.direction == Direction.IN and x.state != KmState.DEAD and x.spi == spi
                     and x.destination == found.carrier.destination):
@@ -99,7 +96,7 @@ class Input:
 
 
 def _judged(skb: SkBuff) -> XfrmState:
-    """The SA that the device has found, when it has opened the frame."""
+    """The SA that the device has found, if it has opened the frame. Else the frame is dropped."""
     assert skb.sec_path is not None
     x, status = skb.sec_path.state, skb.sec_path.status
     if status == XfrmStatus.CRYPTO_SUCCESS:
@@ -117,11 +114,11 @@ def _check_window(x: XfrmState, sequence: int) -> None:
 
 
 def _text(x: XfrmState, found: EspPacket, sequence: int, done: bool) -> bytes:
-    """Payload and trailer: decrypted by the device, or here."""
+    """Payload and trailer, decrypted by the device (``done``) or here."""
     sa = x.association
     if done:
         return found.data[ESP_TEXT_OFFSET:-sa.icv.bytes]
-    opened = stack.open_authentic(sa, sequence >> 32, found.data)
+    opened = esp.open_authentic(sa, sequence >> 32, found.data)
     if opened is None:
         x.integrity_failures += 1
         raise _Dropped("XfrmInStateProtoError")

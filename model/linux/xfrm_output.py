@@ -1,7 +1,7 @@
 """Sending on an SA: sequence numbers, and who segments, sums and seals (net/xfrm/xfrm_output.c,
 validate_xmit_xfrm in net/xfrm/xfrm_device.c).
 
-Whoever does it, the wire gets the same bytes.
+Whoever does the work, the wire gets the same bytes.
 """
 
 import errno
@@ -21,7 +21,7 @@ _LOW = 1 << 32
 
 
 class Way(Enum):
-    """Who does what of a packet."""
+    """The division of the work on a packet between device and software."""
 
     DEVICE = "the device segments, sums and seals"
     SEGMENTS = "software segments, the device seals"
@@ -30,12 +30,13 @@ class Way(Enum):
 
 @dataclass(frozen=True)
 class Sent:
-    """What goes to the device's transmit port of a packet."""
+    """The frames that go to the device's transmit port for a packet."""
 
     way: Way
     sequence: int
-    """Of the first frame."""
+    """Sequence number of the first frame."""
     requests: list[Request]
+    """Frames with their descriptors, which are empty where software has done it all."""
 
 
 class Output:
@@ -51,8 +52,8 @@ class Output:
     ) -> Sent:
         """Send a clear IP packet through a device, which need not be the SA's.
 
-        ``checksum`` and ``mss`` are those of ``Outgoing``. Nothing ever leaves in clear: a
-        packet that cannot be sealed raises ``LinuxError`` and is counted.
+        ``checksum`` and ``mss`` are those of ``Outgoing``. Nothing ever leaves in clear: for a
+        packet that cannot be sealed ``LinuxError`` is raised, and it is counted.
         """
         if x.direction != Direction.OUT:
             raise self._drop("XfrmOutError", errno.EINVAL, "a receive SA cannot send")
@@ -69,7 +70,7 @@ class Output:
         outgoing = Outgoing(x.association, sequence, clear, checksum=checksum, mss=mss)
         way = choose(x, packets, outgoing, device)
         try:
-            requests = _requests(x, way, outgoing, packets)
+            requests = _requests(x, way, outgoing, packets, device)
         except ValueError as problem:
             raise self._drop("XfrmOutError", errno.EINVAL, str(problem)) from None
         x.current.packets += len(packets)
@@ -79,8 +80,8 @@ class Output:
     def _take_numbers(self, x: XfrmState, count: int) -> int:
         """The first of ``count`` sequence numbers (xfrm_replay_overflow_offload).
 
-        None are taken when the counter would wrap. The device is told that it moves, if there
-        is one, also when sending (it may not care).
+        None are taken when the counter would wrap. The SA's device, if it has one, is told that
+        the counter moves, as the kernel does when sending too; a driver may ignore it.
         """
         if x.oseq + count >= 1 << (64 if x.esn else 32):
             raise self._drop("XfrmOutStateSeqError", errno.EOVERFLOW, "sequence numbers used up")
@@ -98,7 +99,7 @@ class Output:
 def choose(
     x: XfrmState, packets: list[bytes], outgoing: Outgoing, device: NetDevice,
 ) -> Way:
-    """Who does the work. ``packets`` are the finished clear packets of ``outgoing``."""
+    """Choose who does the work on ``outgoing``; ``packets`` are its finished clear packets."""
     if not all(offload_ok(x, packet, device) for packet in packets):
         return Way.SOFTWARE
     if not outgoing.mss:
@@ -109,7 +110,7 @@ def choose(
 def gso_ok(outgoing: Outgoing, segments: int, device: NetDevice) -> bool:
     """Whether a super-packet may go to the device as it is.
 
-    The core cuts those whose low sequence number would wrap (xmit_xfrm_check_overflow).
+    If its low sequence number would wrap, the core cuts it (xmit_xfrm_check_overflow).
     """
     if not {Feature.GSO_ESP, Feature.HW_ESP_TX_CSUM} <= device.features:
         return False
@@ -117,14 +118,15 @@ def gso_ok(outgoing: Outgoing, segments: int, device: NetDevice) -> bool:
 
 
 def _requests(
-    x: XfrmState, way: Way, outgoing: Outgoing, packets: list[bytes],
+    x: XfrmState, way: Way, outgoing: Outgoing, packets: list[bytes], device: NetDevice,
 ) -> list[Request]:
+    """The requests for the device, which is the SA's unless software does it all."""
     if way == Way.SOFTWARE:
         return [Request({}, frame) for frame in stack.software_frames(outgoing)]
     assert x.offload is not None
     handle = x.offload.handle
-    features = x.offload.device.features
-    if way == Way.DEVICE and (Feature.HW_ESP_TX_CSUM in features or not outgoing.checksum):
+    sums = Feature.HW_ESP_TX_CSUM in device.features
+    if way == Way.DEVICE and (sums or not outgoing.checksum):
         return [stack.device_request(outgoing, handle)]
     singles = (
         replace(outgoing, clear=packet, sequence=outgoing.sequence + index, checksum=False, mss=0,

@@ -1,1 +1,1 @@
-"""Internet packets: IPv4 and IPv6, checksums, segmentation, what a frame is."""
+"""Internet packets: headers, addresses, IPv4 and IPv6, checksums, segmentation, the parser."""

@@ -19,5 +19,8 @@ def lookup_key(destination: Address, encapsulation: Encapsulation, spi: int) -> 
 
 
 def address_of(number: int, ipv6: int) -> Address:
-    """The address of the fields ``destination`` and ``ipv6`` of LOOKUP_KEY."""
+    """The address in the fields ``destination`` and ``ipv6`` of LOOKUP_KEY.
+
+    Raises ``ValueError`` for an IPv4 address above 32 bits.
+    """
     return IPv6Address(number) if ipv6 else IPv4Address(number)

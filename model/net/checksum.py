@@ -1,8 +1,8 @@
 """The Internet checksum: one's complement arithmetic, and the TCP and UDP checksums (RFC 1071).
 
 A *sum* here is folded to 16 bits and not complemented; a *checksum* is its complement, as it
-stands in a header. 0 and FFFFh are the same number. A sum of bytes is 0 only if all of them are
-0, as end-around carry gives it.
+stands in a header. 0 and FFFFh are the same number. The sum of bytes is 0 only if all of them are
+0: end-around carry gives FFFFh for every other multiple of FFFFh.
 """
 
 from espnic.model.interface.codes import (
@@ -12,14 +12,19 @@ from espnic.model.interface.codes import (
     UDP_HEADER_BYTES,
 )
 from espnic.model.net.addresses import Address
+from espnic.model.net.header_fields import TCP_CHECKSUM, UDP_CHECKSUM
 
 MODULUS = 0xFFFF
 """One's complement addition of 16-bit words is addition modulo 2^16 - 1."""
 
-FIELD_AT = {IPPROTO_TCP: 16, IPPROTO_UDP: 6}
-"""Offset of the checksum field in the headers that have one (RFC 9293, 3.1; RFC 768)."""
+FIELDS = {IPPROTO_TCP: TCP_CHECKSUM, IPPROTO_UDP: UDP_CHECKSUM}
+"""Checksum field of the headers that have one, by IP protocol."""
+
+FIELD_AT = {protocol: field.offset for protocol, field in FIELDS.items()}
+"""Offset in bytes of each of these fields in its header."""
 
 HEADER_BYTES_MIN = {IPPROTO_TCP: TCP_HEADER_BYTES, IPPROTO_UDP: UDP_HEADER_BYTES}
+"""Length of the shortest header in bytes, by IP protocol."""
 
 
 def of(data: bytes | bytearray) -> int:
@@ -33,7 +38,7 @@ def total(data: bytes | bytearray) -> int:
 
 
 def fold(number: int) -> int:
-    """A number of any size as the sum of its 16-bit words; 0 only for 0."""
+    """The sum of the 16-bit words of a number of any size; 0 only for 0."""
     return number % MODULUS or (MODULUS if number else 0)
 
 
@@ -43,7 +48,7 @@ def add(a: int, b: int) -> int:
 
 
 def subtract(a: int, b: int) -> int:
-    """What must be added to ``b`` for ``a``; zero is 0 or FFFFh."""
+    """The sum that added to ``b`` gives ``a``; zero is 0 or FFFFh."""
     return add(a, b ^ 0xFFFF)
 
 
@@ -57,19 +62,20 @@ def subtract_block(whole: int, part: int, offset: int) -> int:
 
 
 def pseudo_header(source: Address, destination: Address, protocol: int, length: int) -> bytes:
-    """What TCP and UDP sum besides themselves (RFC 9293, 3.1; RFC 768; RFC 8200, 8.1).
+    """The pseudo-header, which TCP and UDP sum with themselves.
 
     ``length`` is that of the TCP or UDP header and its payload in bytes. The
-    IPv4 form is summed the same with its 16-bit length written in 32 bits.
+    IPv4 form has the same sum when its 16-bit length is written in 32 bits.
+    Sources: RFC 9293, 3.1; RFC 768; RFC 8200, 8.1.
     """
     return (source.packed + destination.packed
             + length.to_bytes(4, "big") + protocol.to_bytes(4, "big"))
 
 
 def field(protocol: int, value: int) -> bytes:
-    """The checksum field that gives ``value``: UDP sends 0 as FFFFh, for 0 says that there is none.
+    """The two bytes of the checksum field that give the checksum ``value``.
 
-    RFC 768; RFC 8200, 8.1.
+    UDP sends 0 as FFFFh, because there 0 means no checksum (RFC 768; RFC 8200, 8.1).
     """
     if protocol == IPPROTO_UDP and value == 0:
         value = 0xFFFF
@@ -77,8 +83,10 @@ def field(protocol: int, value: int) -> bytes:
 
 
 def complete(layer4: bytes | bytearray, protocol: int) -> bytes:
-    """A TCP or UDP header and payload whose checksum field holds the sum of its pseudo-header,
-    with the checksum in its place."""
+    """A TCP or UDP header and its payload with the checksum in its place.
+
+    ``layer4`` has the sum of its pseudo-header in the checksum field.
+    """
     at = FIELD_AT[protocol]
     return bytes(layer4[:at]) + field(protocol, of(layer4)) + bytes(layer4[at + 2:])
 

@@ -1,36 +1,38 @@
-"""What software does where no device does it: segmentation and checksums of clear packets.
+"""Segmentation and checksums of clear packets in software, for where no device does them.
 
 A super-packet is one IP packet whose TCP or UDP payload is to leave in
-segments. Nothing of ESP is on it yet: Linux calls this generic segmentation
-offload (GSO), and it gives the packets that the sender would have made itself.
+segments. It has nothing of ESP yet. Linux calls this generic segmentation
+offload (GSO); its result is the packets that the sender would have made itself.
 """
 
 from dataclasses import dataclass
 
 from espnic.model.interface.codes import IPPROTO_TCP, IPPROTO_UDP, UDP_HEADER_BYTES
+from espnic.model.interface.headers import TCP_CWR, TCP_FIN, TCP_PSH
 from espnic.model.net import checksum, ip
+from espnic.model.net.header_fields import (
+    IPV4_ID,
+    TCP_DATA_OFFSET,
+    TCP_FLAGS,
+    TCP_SEQUENCE,
+    UDP_LENGTH,
+)
 from espnic.model.net.ip import IpPacket
-
-_IPV4_ID = slice(4, 6)
-_UDP_LENGTH = slice(4, 6)
-_TCP_SEQUENCE = slice(4, 8)
-_TCP_DATA_OFFSET_AT = 12
-_TCP_FLAGS_AT = 13
-_TCP_FIN_PSH = 0x09
-_TCP_CWR = 0x80
 
 
 @dataclass(frozen=True)
 class Layer4:
-    """The TCP or UDP header of a packet, and where its payload begins."""
+    """The TCP or UDP header of a packet, and its payload."""
 
     protocol: int
+    """IP protocol: TCP or UDP."""
     header: bytes
+    """The header with TCP's options."""
     payload: bytes
 
 
 def layer4(packet: IpPacket) -> Layer4:
-    """Split TCP or UDP behind its header, with TCP's options.
+    """Split the TCP or UDP data of a packet behind its header and TCP's options.
 
     Raises ``ValueError`` for a fragment, another protocol or a header that is cut short.
     """
@@ -42,7 +44,7 @@ def layer4(packet: IpPacket) -> Layer4:
         raise ValueError(f"{len(packet.payload)} bytes in the packet, expected {minimum} or more")
     header_bytes = UDP_HEADER_BYTES
     if packet.protocol == IPPROTO_TCP:
-        header_bytes = 4 * (packet.payload[_TCP_DATA_OFFSET_AT] >> 4)
+        header_bytes = 4 * (TCP_DATA_OFFSET.read(packet.payload) >> 4)
         if not minimum <= header_bytes <= len(packet.payload):
             raise ValueError(f"TCP header of {header_bytes} bytes, expected {minimum} to "
                              f"{len(packet.payload)}")
@@ -50,10 +52,11 @@ def layer4(packet: IpPacket) -> Layer4:
 
 
 def with_checksum(clear: bytes) -> bytes:
-    """A clear IP packet with its TCP or UDP checksum, whatever its checksum field holds.
+    """A clear IP packet with its TCP or UDP checksum put in.
 
-    Raises ``ValueError`` for what is not whole TCP or UDP. IPv6 must have no
-    routing header, for the pseudo-header has the destination of the IP header.
+    What the checksum field held does not matter. Raises ``ValueError`` for what is not whole TCP
+    or UDP. IPv6 must have no routing header: the pseudo-header takes its destination from the IP
+    header.
     """
     packet = ip.split(clear)
     layer4(packet)
@@ -61,11 +64,10 @@ def with_checksum(clear: bytes) -> bytes:
 
 
 def segments(clear: bytes, mss: int) -> list[bytes]:
-    """The packets that a super-packet stands for, ``mss`` payload bytes in each but the last.
+    """The packets that a super-packet stands for: ``mss`` payload bytes in each, fewer in the last.
 
-    They have IP lengths, IPv4 IDs counting up, TCP sequence numbers and flags,
-    UDP lengths, and all checksums of their own. Raises ``ValueError`` for what
-    cannot be segmented.
+    Each has its own IP length, IPv4 ID (counting up), TCP sequence number and flags,
+    UDP length and checksums. Raises ``ValueError`` for what cannot be segmented.
     """
     packet = ip.split(clear)
     whole = layer4(packet)
@@ -77,47 +79,45 @@ def segments(clear: bytes, mss: int) -> list[bytes]:
 
 
 def _segment(packet: IpPacket, whole: Layer4, start: int, index: int, payload: bytes) -> bytes:
-    header = bytearray(whole.header)
     if whole.protocol == IPPROTO_UDP:
-        header[_UDP_LENGTH] = (UDP_HEADER_BYTES + len(payload)).to_bytes(2, "big")
+        header = UDP_LENGTH.replace(whole.header, UDP_HEADER_BYTES + len(payload))
     else:
-        sequence = int.from_bytes(header[_TCP_SEQUENCE], "big") + start
-        header[_TCP_SEQUENCE] = (sequence & 0xFFFFFFFF).to_bytes(4, "big")
+        sequence = (TCP_SEQUENCE.read(whole.header) + start) & 0xFFFFFFFF
+        flags = TCP_FLAGS.read(whole.header)
         if start + len(payload) < len(whole.payload):
-            header[_TCP_FLAGS_AT] &= ~_TCP_FIN_PSH
+            flags &= ~(TCP_FIN | TCP_PSH)
         if start > 0:
-            header[_TCP_FLAGS_AT] &= ~_TCP_CWR
-    data = _summed(packet, bytes(header) + payload)
+            flags &= ~TCP_CWR
+        header = TCP_FLAGS.replace(TCP_SEQUENCE.replace(whole.header, sequence), flags)
+    data = _summed(packet, header + payload)
     return ip.fix_lengths(_count_up(packet, index), len(data)) + data
 
 
 def _count_up(packet: IpPacket, index: int) -> bytes:
-    """The IP header of segment ``index``, whose IPv4 ID is that much higher (RFC 791, 2.3)."""
+    """The IP header of segment ``index``: its IPv4 ID is higher by ``index`` (RFC 791, 2.3)."""
     if packet.version == 6:
         return packet.header
-    header = bytearray(packet.header)
-    identification = int.from_bytes(header[_IPV4_ID], "big") + index
-    header[_IPV4_ID] = (identification & 0xFFFF).to_bytes(2, "big")
-    return bytes(header)
+    return IPV4_ID.replace(packet.header, IPV4_ID.read(packet.header) + index & 0xFFFF)
 
 
 def _summed(packet: IpPacket, data: bytes) -> bytes:
-    """TCP or UDP data of a packet between two hosts, with its checksum."""
-    at = checksum.FIELD_AT[packet.protocol]
-    cleared = data[:at] + bytes(2) + data[at + 2:]
-    pseudo = checksum.pseudo_header(
-        packet.source, packet.destination, packet.protocol, len(data))
-    value = checksum.of(pseudo + cleared)
-    return cleared[:at] + checksum.field(packet.protocol, value) + cleared[at + 2:]
+    """TCP or UDP data, ``packet``'s or a segment of it, with its checksum."""
+    return checksum.complete(_with_pseudo_sum(packet, data), packet.protocol)
 
 
 def unfinished(clear: bytes) -> bytes:
-    """A clear packet as the stack hands it down with its checksum left to the device: the
-    checksum field holds the sum of the pseudo-header."""
+    """A clear packet whose checksum is left to the device, as the stack hands it down.
+
+    The checksum field holds the sum of the pseudo-header (Linux's CHECKSUM_PARTIAL). Raises
+    ``ValueError`` for what is not whole TCP or UDP.
+    """
     packet = ip.split(clear)
     layer4(packet)
-    at = checksum.FIELD_AT[packet.protocol]
+    return packet.header + _with_pseudo_sum(packet, packet.payload)
+
+
+def _with_pseudo_sum(packet: IpPacket, data: bytes) -> bytes:
+    """TCP or UDP data with the sum of its pseudo-header in the checksum field."""
     pseudo = checksum.total(checksum.pseudo_header(
-        packet.source, packet.destination, packet.protocol, len(packet.payload)))
-    data = packet.payload
-    return packet.header + data[:at] + pseudo.to_bytes(2, "big") + data[at + 2:]
+        packet.source, packet.destination, packet.protocol, len(data)))
+    return checksum.FIELDS[packet.protocol].replace(data, pseudo)

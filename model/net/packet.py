@@ -1,4 +1,4 @@
-"""What the receive parser finds in an Ethernet frame, and why it may find nothing.
+"""The receive parser: what it finds in an Ethernet frame, and why it may find nothing.
 
 The order of the checks is the device's: the first that fails gives the status.
 Sources: IEEE 802.1Q, RFC 791, RFC 8200, RFC 4303, RFC 3948.
@@ -9,10 +9,8 @@ from ipaddress import IPv4Address, IPv6Address
 
 from espnic.model.interface.codes import (
     ESP_HEADER_BYTES,
-    ETHERNET_HEADER_BYTES,
     ETHERTYPE_IPV4,
     ETHERTYPE_IPV6,
-    ETHERTYPE_VLAN,
     IPPROTO_ESP,
     IPPROTO_FRAGMENT,
     IPPROTO_UDP,
@@ -21,18 +19,28 @@ from espnic.model.interface.codes import (
     IPV6_HEADER_BYTES,
     UDP_HEADER_BYTES,
     UDP_PORT_ESP,
-    VLAN_TAG_BYTES,
     Encapsulation,
     RxStatus,
 )
+from espnic.model.interface.headers import IPV4_FRAGMENT_MASK, IPV4_WORDS
+from espnic.model.net import ethernet
 from espnic.model.net.addresses import Address, lookup_key
+from espnic.model.net.header_fields import (
+    ESP_SEQUENCE,
+    ESP_SPI,
+    IPV4_DESTINATION,
+    IPV4_FRAGMENT,
+    IPV4_LENGTH,
+    IPV4_PROTOCOL,
+    IPV6_DESTINATION,
+    IPV6_LENGTH,
+    IPV6_NEXT_HEADER,
+    NON_ESP_MARKER,
+    UDP_DESTINATION_PORT,
+    UDP_LENGTH,
+)
 
-_ETHERTYPE_BYTES = 2
-_IPV4_IHL_WORDS = IPV4_HEADER_BYTES // 4
-_IPV4_MORE_FRAGMENTS = 0x2000
-_IPV4_OFFSET_MASK = 0x1FFF
 _KEEPALIVE = b"\xff"
-_NON_ESP_MARKER = bytes(4)
 
 
 @dataclass(frozen=True)
@@ -42,7 +50,7 @@ class Parsed:
     esp_offset: int
     """Bytes from the start of the frame to the ESP header."""
     esp_bytes: int
-    """Bytes from there to the end that the IP or UDP length gives."""
+    """Bytes from the ESP header to the end that the IP or UDP length gives."""
     sequence: int
     """Low half of the sequence number."""
     destination: Address
@@ -66,11 +74,13 @@ class _Rejected(Exception):
 
 @dataclass(frozen=True)
 class _Layer4:
-    """What an IP header says of the packet it carries."""
+    """The data that an IP or UDP header carries, as the header describes them."""
 
     protocol: int
     offset: int
+    """Bytes from the start of the frame to the data."""
     bytes: int
+    """Length of the data by the IP or UDP length."""
     destination: Address
 
 
@@ -78,7 +88,7 @@ def parse(frame: bytes, ipv6: bool = True) -> tuple[RxStatus, Parsed | None]:
     """Look for ESP in a frame that begins with its Ethernet header and has no FCS.
 
     The status is OK when there is an ESP packet to look up an SA for; only then
-    the second value is not None. Without ``ipv6`` a frame with IPv6 outside is NOT_IP.
+    is the second value not None. Without ``ipv6`` a frame with IPv6 outside is NOT_IP.
     """
     try:
         layer4 = _parse_ip(frame, ipv6)
@@ -90,11 +100,8 @@ def parse(frame: bytes, ipv6: bool = True) -> tuple[RxStatus, Parsed | None]:
 
 
 def _parse_ip(frame: bytes, ipv6: bool) -> _Layer4:
-    offset = ETHERNET_HEADER_BYTES
-    ethertype = _number(frame, offset - _ETHERTYPE_BYTES, 2)
-    if ethertype == ETHERTYPE_VLAN:
-        offset += VLAN_TAG_BYTES
-        ethertype = _number(frame, offset - _ETHERTYPE_BYTES, 2)
+    offset = ethernet.header_bytes(frame)
+    ethertype = ethernet.ethertype(_bytes(frame, 0, offset), offset)
     if ethertype == ETHERTYPE_IPV4:
         return _parse_ipv4(frame, offset)
     if ipv6 and ethertype == ETHERTYPE_IPV6:
@@ -105,26 +112,25 @@ def _parse_ip(frame: bytes, ipv6: bool) -> _Layer4:
 def _parse_ipv4(frame: bytes, offset: int) -> _Layer4:
     header = _bytes(frame, offset, IPV4_HEADER_BYTES)
     version, ihl = header[0] >> 4, header[0] & 0xF
-    total_bytes = _number(header, 2, 2)
-    fragment = _number(header, 6, 2)
-    protocol = header[9]
-    if version != 4 or ihl < _IPV4_IHL_WORDS:
+    total_bytes = IPV4_LENGTH.read(header)
+    protocol = IPV4_PROTOCOL.read(header)
+    if version != 4 or ihl < IPV4_WORDS:
         raise _Rejected(RxStatus.BAD_HEADER)
-    if ihl > _IPV4_IHL_WORDS:
+    if ihl > IPV4_WORDS:
         raise _Rejected(RxStatus.IP_OPTIONS)
     if total_bytes < IPV4_HEADER_BYTES:
         raise _Rejected(RxStatus.BAD_HEADER)
-    if fragment & (_IPV4_MORE_FRAGMENTS | _IPV4_OFFSET_MASK):
+    if IPV4_FRAGMENT.read(header) & IPV4_FRAGMENT_MASK:
         raise _Rejected(RxStatus.FRAGMENT)
     if protocol not in (IPPROTO_ESP, IPPROTO_UDP):
         raise _Rejected(RxStatus.NOT_ESP)
     return _Layer4(protocol, offset + IPV4_HEADER_BYTES, total_bytes - IPV4_HEADER_BYTES,
-                   IPv4Address(header[16:20]))
+                   IPv4Address(IPV4_DESTINATION.read(header)))
 
 
 def _parse_ipv6(frame: bytes, offset: int) -> _Layer4:
     header = _bytes(frame, offset, IPV6_HEADER_BYTES)
-    next_header = header[6]
+    next_header = IPV6_NEXT_HEADER.read(header)
     if header[0] >> 4 != 6:
         raise _Rejected(RxStatus.BAD_HEADER)
     if next_header == IPPROTO_FRAGMENT:
@@ -133,14 +139,14 @@ def _parse_ipv6(frame: bytes, offset: int) -> _Layer4:
         raise _Rejected(RxStatus.EXT_HEADER)
     if next_header not in (IPPROTO_ESP, IPPROTO_UDP):
         raise _Rejected(RxStatus.NOT_ESP)
-    return _Layer4(next_header, offset + IPV6_HEADER_BYTES, _number(header, 4, 2),
-                   IPv6Address(header[24:40]))
+    return _Layer4(next_header, offset + IPV6_HEADER_BYTES, IPV6_LENGTH.read(header),
+                   IPv6Address(IPV6_DESTINATION.read(header)))
 
 
 def _parse_udp(frame: bytes, layer4: _Layer4) -> Parsed:
     header = _bytes(frame, layer4.offset, UDP_HEADER_BYTES)
-    udp_bytes = _number(header, 4, 2)
-    if _number(header, 2, 2) != UDP_PORT_ESP:
+    udp_bytes = UDP_LENGTH.read(header)
+    if UDP_DESTINATION_PORT.read(header) != UDP_PORT_ESP:
         raise _Rejected(RxStatus.NOT_ESP)
     if not UDP_HEADER_BYTES <= udp_bytes <= layer4.bytes:
         raise _Rejected(RxStatus.BAD_HEADER)
@@ -151,7 +157,7 @@ def _parse_udp(frame: bytes, layer4: _Layer4) -> Parsed:
     if payload_bytes <= ESP_HEADER_BYTES:
         raise _Rejected(RxStatus.NON_ESP_MARKER)
     start = _bytes(frame, payload_offset, ESP_HEADER_BYTES)
-    if start.startswith(_NON_ESP_MARKER):
+    if start.startswith(NON_ESP_MARKER):
         raise _Rejected(RxStatus.NON_ESP_MARKER)
     esp = _Layer4(IPPROTO_ESP, payload_offset, payload_bytes, layer4.destination)
     return _parse_esp(frame, esp, Encapsulation.UDP)
@@ -164,19 +170,15 @@ def _parse_esp(frame: bytes, esp: _Layer4, encapsulation: Encapsulation) -> Pars
     return Parsed(
         esp_offset=esp.offset,
         esp_bytes=esp.bytes,
-        sequence=_number(header, 4, 4),
+        sequence=ESP_SEQUENCE.read(header),
         destination=esp.destination,
         encapsulation=encapsulation,
-        spi=_number(header, 0, 4),
+        spi=ESP_SPI.read(header),
     )
 
 
 def _bytes(data: bytes, offset: int, count: int) -> bytes:
-    """``count`` bytes that a check needs: TRUNCATED when the frame does not have them."""
+    """``count`` bytes of a frame that a check needs. TRUNCATED when the frame lacks them."""
     if len(data) < offset + count:
         raise _Rejected(RxStatus.TRUNCATED)
     return data[offset:offset + count]
-
-
-def _number(data: bytes, offset: int, count: int) -> int:
-    return int.from_bytes(_bytes(data, offset, count), "big")

@@ -1,1 +1,1 @@
-"""Security associations, the device's tables of them, and their lifetimes."""
+"""Security associations, their lifetimes, and the device's tables of them."""

@@ -8,15 +8,15 @@ from espnic.model.interface.codes import EventKind
 
 @dataclass(frozen=True)
 class Limits:
-    """How much an SA may serve, each limit 64 bits wide, 0 for none.
+    """Limits of what an SA may serve, each 64 bits wide, 0 for no limit.
 
-    Bytes are those of the text: behind the IV, without the ICV.
+    Bytes are those of the text: all behind the IV, without the ICV.
     """
 
     soft_packets: int = 0
-    """Packets after which an event tells so."""
+    """Packets after which the device sends an event."""
     soft_bytes: int = 0
-    """Bytes after which an event tells so."""
+    """Bytes after which the device sends an event."""
     hard_packets: int = 0
     """Packets after which the SA serves no more."""
     hard_bytes: int = 0
@@ -32,12 +32,12 @@ HARD_FIELDS = ("hard_packets", "hard_bytes")
 
 
 def limits_of(values: Mapping[str, int]) -> Limits:
-    """The limits of a command's fields; those not given are 0."""
+    """The limits in the fields of an SA command; those not given are 0."""
     return Limits(*(values.get(name, 0) for name in (*SOFT_FIELDS, *HARD_FIELDS)))
 
 
 class Lifetime:
-    """What an SA has served, and what it still may.
+    """Packets and bytes that an SA has served, against its limits.
 
     A limit is reached when the count is not below it. The packet or request that reaches a
     hard limit is still served, the next one is not.
@@ -46,25 +46,25 @@ class Lifetime:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.packets = 0
-        """Received: frames with the right ICV; to send: frames that left sealed."""
+        """Number of received frames with the right ICV, or of sent frames that left sealed."""
         self.bytes = 0
-        """Of their text."""
+        """Bytes of the text of these frames."""
 
     @property
     def warned(self) -> bool:
-        """A soft limit has been reached."""
+        """Whether a soft limit has been reached."""
         return self._reached(self.limits.soft_packets, self.limits.soft_bytes)
 
     @property
     def expired(self) -> bool:
-        """A hard limit has been reached."""
+        """Whether a hard limit has been reached."""
         return self._reached(self.limits.hard_packets, self.limits.hard_bytes)
 
     def count(self, packets: int, text_bytes: int) -> list[EventKind]:
-        """Note what was served; the events that this makes, the soft limit's first.
+        """Count packets that were served and their text; give the events that this makes.
 
-        One event tells of the packets and the bytes of a kind of limit, whichever is reached
-        first.
+        The event of a soft limit comes before that of a hard one. Packets and bytes share one
+        event of each kind, made when the first of the two limits is reached.
         """
         warned, expired = self.warned, self.expired
         self.packets += packets

@@ -10,10 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from espnic.model.host import safile, stack
+from espnic.model.host import safile
 from espnic.model.host.stack import Outgoing, Request
 from espnic.model.interface.codes import TxOperation
 from espnic.model.net import ip
+from espnic.model.net.ethernet import strip_link
+from espnic.model.net.header_fields import IPV4_DONT_FRAGMENT
 from espnic.model.sa.sa import SecurityAssociation
 from espnic.sim.capture.archive import archived_capture
 from espnic.sim.capture.checked_json import Row, descriptor_max
@@ -178,7 +180,7 @@ def _handed_off(
 ) -> HandedOff:
     frame = row.chosen("n", packets(".handoff.pcap"))
     with _no_whole_ip_refused(row):
-        ip.split(stack.strip_link(frame)[1])
+        ip.split(strip_link(frame)[1])
     encrypted = row.flag("encrypted")
     if encrypted:
         descriptor = {"operation": int(TxOperation.BYPASS)}
@@ -227,7 +229,7 @@ def _descriptor(
         text_bytes = row.number(
             "payload_bytes", max(before, 0), before + descriptor_max("l4_bytes"))
         return fields | {"checksum": 1, "l4_bytes": text_bytes - before}
-    outer_offset = len(frame) - len(stack.strip_link(frame)[1])
+    outer_offset = len(frame) - len(strip_link(frame)[1])
     tunnel = sa.mode == "tunnel"
     return fields | {
         "lso": 1,
@@ -253,11 +255,11 @@ def _superframe(
                for entry in row.all_chosen("wire", document.items("frames"))]
     clear = row.chosen("n", packets(".super.pcap"))
     with _no_whole_ip_refused(row):
-        clear = stack.strip_link(clear)[1]
+        clear = strip_link(clear)[1]
         ip.split(clear)
         if document.has("forwarded") and document.flag("forwarded"):
             clear = _routed(clear)
-        first = stack.strip_link(wire[0])[1]
+        first = strip_link(wire[0])[1]
     meta = row.object("vnet_hdr")
     return SuperFrame(
         number=row.number("n", 1, len(packets(".super.pcap"))),
@@ -307,4 +309,4 @@ def _dont_fragment(packet: bytes) -> bool:
     if packet[0] >> 4 != 4:
         return False
     flags = int.from_bytes(packet[_IPV4_FLAGS], "big")
-    return bool(flags & ip.DONT_FRAGMENT)
+    return bool(flags & IPV4_DONT_FRAGMENT)

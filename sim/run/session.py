@@ -13,8 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from espnic.model.device.device import Device
 from espnic.model.host import safile
+from espnic.model.host.receiver import Receiver
 from espnic.model.host.safile import SaFile, UnsupportedSa
-from espnic.model.host.stack import Receiver
 from espnic.model.interface.codes import SaDirection, SaOperation, SaResult
 from espnic.model.interface.features import Features
 from espnic.model.sa.sa import SecurityAssociation, command_values

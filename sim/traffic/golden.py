@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from espnic.model.device.device import Device, RxResult, Trace, TxResult
+from espnic.model.device.device import Device, RxResult, TxResult
+from espnic.model.device.opening import Trace
 from espnic.model.interface.codes import SaResult
 from espnic.model.interface.features import Features
 from espnic.model.trace import TraceRecord

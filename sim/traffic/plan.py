@@ -15,6 +15,7 @@ from espnic.model.host.stack import Outgoing, Request
 from espnic.model.interface.codes import RxStatus, SaDirection, SaOperation, SaSelect, TxStatus
 from espnic.model.interface.features import Features
 from espnic.model.net import ip
+from espnic.model.net.ethernet import strip_link
 from espnic.model.net.ip import IpPacket
 from espnic.model.sa.sa import SEQIV_SALT_BYTES, SecurityAssociation, command_values
 from espnic.sim.capture.pcap import Capture
@@ -94,7 +95,7 @@ def plan_transmit(
         numbers[handle] = stack.sequence_numbers(sa)
     for number, packet in enumerate(clear.packets, start=1):
         try:
-            link, data = stack.strip_link(packet) if clear.ethernet else (stack.LINK, packet)
+            link, data = strip_link(packet) if clear.ethernet else (stack.LINK, packet)
             split = ip.split(data)
             handle = _choose(split, sas)
             sequence = next(numbers[handle], None)

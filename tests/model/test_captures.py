@@ -8,6 +8,7 @@ from random import Random
 import pytest
 
 from espnic.model.host import safile, stack
+from espnic.model.host.receiver import Receiver
 from espnic.model.interface.codes import RxStatus
 from espnic.model.net import ip
 from espnic.sim.capture.archive import plain_packets
@@ -53,7 +54,7 @@ def test_all_aes_gcm_captures_are_there():
 def test_what_the_device_opens_is_delivered_as_the_kernel_did(name):
     capture = capture_of(name)
     device = device_with(*capture.file.sas)
-    receiver = stack.Receiver(capture.file.sas)
+    receiver = Receiver(capture.file.sas)
     for row, frame in zip(capture.rows, capture.frames, strict=True):
         result = device.receive(frame)
         expected = RxStatus.FRAGMENT if row.get("fragment") else RxStatus.OK
@@ -68,7 +69,7 @@ def test_what_the_device_opens_is_delivered_as_the_kernel_did(name):
 @pytest.mark.parametrize("name", SUPPORTED)
 def test_software_alone_delivers_the_same(name):
     capture = capture_of(name)
-    receiver = stack.Receiver(capture.file.sas)
+    receiver = Receiver(capture.file.sas)
     for row, frame in zip(capture.rows, capture.frames, strict=True):
         completion = {"status": RxStatus.NO_SA}
         assert receiver.deliver(frame, completion) == capture.clear(row), row

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from espnic.model.device import receive_checksum
 from espnic.model.esp import trailer
 from espnic.model.host import host_checksum, safile, stack
+from espnic.model.host.receiver import Receiver
 from espnic.model.interface.codes import Encapsulation, RxChecksum, RxStatus
 from espnic.model.net import checksum, gso, ip
 from espnic.sim.capture.pcap import read_capture
@@ -209,7 +210,7 @@ def test_p32_the_stack_trims_padding_at_any_offset_out_of_the_sum(family):
 @pytest.mark.parametrize("name", CAPTURE_NAMES)
 def test_the_stack_finds_every_checksum_that_the_kernel_sent_good(name):
     sas = load(CAPTURES / f"{name}.json").sas
-    device, receiver = device_with(*sas), stack.Receiver(sas)
+    device, receiver = device_with(*sas), Receiver(sas)
     for frame in read_capture(CAPTURES / f"{name}.pcap").packets:
         result = device.receive(frame)
         if result.status != RxStatus.OK:

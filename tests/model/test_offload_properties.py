@@ -6,6 +6,7 @@ from random import Random
 import pytest
 
 from espnic.model.host import host_checksum, stack
+from espnic.model.host.receiver import Receiver
 from espnic.model.interface.codes import Encapsulation, RxChecksum, RxStatus, TxStatus
 from espnic.model.net import gso, ip
 from tests.support import offload_cases as cases
@@ -77,7 +78,7 @@ def test_a_receiver_gets_every_segment_and_its_stack_finds_the_checksum_good(see
         outgoing = replace(outgoing, sequence=1 + outgoing.sequence % (1 << 31))
         clear = stack.clear_packets(outgoing.clear, False, outgoing.mss)
         sa = outgoing.sa
-        receiver, device = stack.Receiver([sa]), device_with(sa)
+        receiver, device = Receiver([sa]), device_with(sa)
         for packet, wire in zip(clear, stack.software_frames(outgoing), strict=True):
             result = device.receive(wire)
             context = f"case {number} of seed {seed}: {outgoing}"

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from espnic.model.crypto import gcm
 from espnic.model.esp import esp, trailer
 from espnic.model.host import stack
+from espnic.model.host.receiver import Receiver
 from espnic.model.interface.codes import Encapsulation, IcvSize, RxStatus
 from espnic.model.net import ip
 from espnic.model.sa.sa import SecurityAssociation
@@ -132,8 +133,8 @@ def test_software_and_device_give_the_same_frame_and_both_deliver_the_packet(
         assert device.transmit(request.descriptor, request.frame).frame == wire
     result = device.receive(wire)
     assert result.status == RxStatus.OK
-    by_device = stack.Receiver([sa]).deliver(result.frame, result.completion)
-    by_software = stack.Receiver([sa]).deliver(wire, {"status": RxStatus.NO_SA})
+    by_device = Receiver([sa]).deliver(result.frame, result.completion)
+    by_software = Receiver([sa]).deliver(wire, {"status": RxStatus.NO_SA})
     assert by_device == by_software == outgoing.clear
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from espnic.model.device.device import Device
 from espnic.model.device.events import BurstDetector
-from espnic.model.device.register_file import RegisterFile, SlaveError
+from espnic.model.device.register_file import AccessError, RegisterFile
 from espnic.model.interface import registers
 from espnic.model.interface.codes import (
     EVENT_QUEUE_DEPTH,
@@ -68,10 +68,10 @@ def test_accesses_that_the_table_does_not_grant_are_refused(block):
     granted = {register.offset: register.access for register in REGISTERS}
     for offset in range(0, 1 << registers.ADDRESS_BITS, WORD_BYTES):
         if offset not in granted:
-            with pytest.raises(SlaveError, match=f"{offset:#x}"):
+            with pytest.raises(AccessError, match=f"{offset:#x}"):
                 block.read(offset)
         if granted.get(offset, Access.READ) == Access.READ:
-            with pytest.raises(SlaveError):
+            with pytest.raises(AccessError):
                 block.write(offset, 1)
 
 
@@ -107,7 +107,7 @@ def test_bytes_without_strobe_keep_their_value(block):
 
 def test_events_stay_until_they_are_taken_off(block):
     events = block.device.events
-    with pytest.raises(SlaveError, match="EVENT_POP"):
+    with pytest.raises(AccessError, match="EVENT_POP"):
         write(block, "EVENT_POP", 1)
     write(block, "IRQ_ENABLE", 2)
     assert not block.irq and head(block)["event_valid"] == 0

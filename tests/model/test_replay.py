@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from espnic.model.esp import esn, esp
 from espnic.model.esp.replay import Window
 from espnic.model.host import stack
+from espnic.model.host.receiver import Receiver
 from espnic.model.interface.codes import (
     EventKind,
     ReplayWindow,
@@ -201,7 +202,7 @@ def test_modify_leaves_the_high_half_of_a_device_window_alone():
 
 def test_the_stack_drops_what_the_device_calls_replayed_or_did_not_judge():
     sa = make_sa(device_window=True)
-    device, receiver = device_with(sa), stack.Receiver([sa])
+    device, receiver = device_with(sa), Receiver([sa])
     clear = bytes.fromhex("4500001c000040004011") + bytes(2) + bytes.fromhex("0a0101020a010202")
     clear += bytes.fromhex("0001000200080000")
     wire = stack.software_frame(stack.Outgoing(sa, 1, clear))

@@ -7,7 +7,8 @@ import pytest
 
 from espnic.model.interface.codes import Encapsulation, SaDirection, SaOperation, SaResult, SaSelect
 from espnic.model.interface.layouts import SA_COMMAND
-from espnic.model.sa.sa import SaTable, command_values, from_command
+from espnic.model.sa.sa import command_values, from_command
+from espnic.model.sa.table import SaTable
 from tests.support.sas import all_kinds_of_sa, make_sa, sa_id
 
 

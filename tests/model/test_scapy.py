@@ -7,6 +7,7 @@ from scapy.layers.inet import TCP, UDP
 
 from espnic.model.esp import seqiv
 from espnic.model.host import stack
+from espnic.model.host.receiver import Receiver
 from espnic.model.interface.codes import Encapsulation
 from espnic.model.net import ip
 from tests.support import offload_cases as cases
@@ -43,8 +44,8 @@ def test_scapy_opens_what_the_model_seals_and_seals_what_it_opens(
                                      iv=seqiv.iv(sequence, sa.seqiv_salt)))
         assert ip.split(sealed).payload == ip.split(wire[14:]).payload
         result = device_with(sa).receive(wire[:14] + sealed)
-        assert stack.Receiver([sa]).deliver(result.frame, result.completion) == clear
-        receiver = stack.Receiver([sa]) if not esn else None
+        assert Receiver([sa]).deliver(result.frame, result.completion) == clear
+        receiver = Receiver([sa]) if not esn else None
         if receiver is not None:
             assert receiver.deliver(wire[:14] + sealed, NOT_OPENED) == clear
 

@@ -6,6 +6,7 @@ from random import Random
 import pytest
 
 from espnic.model.host import stack
+from espnic.model.host.receiver import Receiver
 from espnic.model.interface.codes import Encapsulation, RxStatus
 from espnic.model.net import checksum, ip
 from espnic.sim.traffic import frames
@@ -35,8 +36,8 @@ def test_p24_any_family_inside_any_outside_by_software_and_by_device(sa, inner):
     assert device.transmit(request.descriptor, request.frame).frame == wire
     result = device.receive(wire)
     assert result.completion["next_header"] == (4 if inner == 4 else 41)
-    assert stack.Receiver([sa]).deliver(result.frame, result.completion) == clear
-    assert stack.Receiver([sa]).deliver(wire, NOT_OPENED) == clear
+    assert Receiver([sa]).deliver(result.frame, result.completion) == clear
+    assert Receiver([sa]).deliver(wire, NOT_OPENED) == clear
 
 
 def test_tfc_padding_is_added_in_tunnel_mode_and_cut_by_the_inner_length():
@@ -44,9 +45,9 @@ def test_tfc_padding_is_added_in_tunnel_mode_and_cut_by_the_inner_length():
     clear = clear_packet(4)
     wire = stack.software_frame(stack.Outgoing(sa, 1, clear))
     assert len(wire) == 14 + 20 + 16 + 204 + 16
-    assert stack.Receiver([sa]).deliver(wire, NOT_OPENED) == clear
+    assert Receiver([sa]).deliver(wire, NOT_OPENED) == clear
     result = device_with(sa).receive(wire)
-    assert stack.Receiver([sa]).deliver(result.frame, result.completion) == clear
+    assert Receiver([sa]).deliver(result.frame, result.completion) == clear
     with pytest.raises(ValueError, match="^SA ab: tfcpad 200, expected a trailer from software$"):
         stack.device_request(stack.Outgoing(sa, 1, clear), 1, with_trailer=False)
 
@@ -61,7 +62,7 @@ def test_ecn_and_dscp_go_out_and_congestion_comes_back_in(outer, inner):
         assert ip.split(wire[14:]).traffic_class == outside
         marked = bytearray(wire)
         marked[15] |= 0x03 if outer == 4 else 0x30
-        delivered = stack.Receiver([sa]).deliver(bytes(marked), NOT_OPENED)
+        delivered = Receiver([sa]).deliver(bytes(marked), NOT_OPENED)
         capable = inside & 3
         expected = clear_packet(inner, traffic_class=inside | 3 if capable else inside)
         assert delivered == expected
@@ -91,7 +92,7 @@ def test_transport_mode_puts_esp_behind_options_and_extension_headers(family):
     wire = stack.software_frame(stack.Outgoing(sa, 1, clear))
     result = device_with(sa).receive(wire)
     assert result.status == (RxStatus.IP_OPTIONS if family == 4 else RxStatus.EXT_HEADER)
-    assert stack.Receiver([sa]).deliver(result.frame, result.completion) == clear
+    assert Receiver([sa]).deliver(result.frame, result.completion) == clear
     request = stack.device_request(stack.Outgoing(sa, 1, clear), 1)
     assert device_with(sa).transmit(request.descriptor, request.frame).frame == wire
 
@@ -137,7 +138,7 @@ def test_a_fragment_is_refused_in_transport_mode_and_carried_in_tunnel_mode():
     with pytest.raises(ValueError, match="^SA ab: fragment, expected a whole packet"):
         stack.software_frame(stack.Outgoing(transport(), 1, bytes(fragment)))
     wire = stack.software_frame(stack.Outgoing(make_sa(), 1, bytes(fragment)))
-    assert stack.Receiver([make_sa()]).deliver(wire, NOT_OPENED) == fragment
+    assert Receiver([make_sa()]).deliver(wire, NOT_OPENED) == fragment
 
 
 def test_sequence_numbers_end_where_the_counter_would_wrap():
@@ -156,7 +157,7 @@ def test_nothing_is_delivered_of_what_was_refused_and_all_else_as_it_came(sa):
         if kind.status == RxStatus.OVERSIZE:
             continue
         result = device.receive(kind.frame)
-        delivered = stack.Receiver([sa]).deliver(result.frame, result.completion)
+        delivered = Receiver([sa]).deliver(result.frame, result.completion)
         if kind.status in (RxStatus.NOT_ESP, RxStatus.NON_ESP_MARKER):
             assert delivered == ip.split(kind.frame[14:]).whole(), kind.name
         elif kind.status != RxStatus.OK:
@@ -172,12 +173,12 @@ def test_nothing_is_delivered_of_what_was_refused_and_all_else_as_it_came(sa):
 def test_a_tunnel_delivers_whole_ip_packets_only(text, why):
     sa = make_sa()
     wire = frames.sealed(sa, text + bytes(-len(text) % 4))
-    assert stack.Receiver([sa]).deliver(wire, NOT_OPENED) is None, why
+    assert Receiver([sa]).deliver(wire, NOT_OPENED) is None, why
 
 
 def test_the_receiver_follows_esn_across_the_wrap_without_a_device():
     sa = make_sa(esn=True, initial_seq=(1 << 32) - 2)
-    receiver = stack.Receiver([sa])
+    receiver = Receiver([sa])
     for sequence in ((1 << 32) - 2, 1 << 32, (1 << 32) - 1, (1 << 32) + 1):
         clear = clear_packet(4, sequence.to_bytes(8, "big"))
         wire = stack.software_frame(stack.Outgoing(sa, sequence, clear))
@@ -186,7 +187,7 @@ def test_the_receiver_follows_esn_across_the_wrap_without_a_device():
 
 def test_an_old_packet_does_not_move_the_window_back():
     sa = make_sa(esn=True, initial_seq=1 << 32)
-    receiver = stack.Receiver([sa])
+    receiver = Receiver([sa])
     for sequence in ((1 << 32) + 40, (1 << 32) + 10, (1 << 33) - 16):
         clear = clear_packet(4, sequence.to_bytes(8, "big"))
         wire = stack.software_frame(stack.Outgoing(sa, sequence, clear))
@@ -195,7 +196,7 @@ def test_an_old_packet_does_not_move_the_window_back():
 
 def test_p17_a_forged_number_far_ahead_does_not_move_the_window():
     sa = make_sa(esn=True)
-    receiver = stack.Receiver([sa])
+    receiver = Receiver([sa])
     clear = clear_packet(4)
     forged = bytearray(stack.software_frame(stack.Outgoing(sa, 0xF0000000, clear)))
     forged[-1] ^= 1
@@ -211,7 +212,7 @@ def test_fragments_in_any_order_and_twice_give_the_datagram_once():
     payload = wire[34:]
     pieces = [frames.ethernet(frames.ipv4(sa, payload[i:i + 48], fragment=i // 8 | (
         0x2000 if i + 48 < len(payload) else 0))) for i in range(0, len(payload), 48)]
-    receiver = stack.Receiver([sa])
+    receiver = Receiver([sa])
     order = [pieces[2], pieces[0], pieces[2], *pieces[3:], pieces[1]]
     device = device_with(sa)
     delivered = []

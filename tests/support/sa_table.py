@@ -30,7 +30,8 @@ from espnic.model.interface.layouts import (
     Layout,
 )
 from espnic.model.net.addresses import address_of, lookup_key
-from espnic.model.sa.sa import DEVICE_WINDOWS, SaTable, SecurityAssociation
+from espnic.model.sa.sa import DEVICE_WINDOWS, SecurityAssociation
+from espnic.model.sa.table import SaTable
 
 LOOKED_UP = Layout("looked_up", (
     Field("hit", 1, ""), Field("sa", HANDLE_BITS, ""), Field("serial", SERIAL_BITS, ""),
