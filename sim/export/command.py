@@ -8,12 +8,12 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from espnic.model.interface.features import SAS, WIDTHS, WINDOWS, Features
+from espnic.model.interface.features import SAS, WINDOWS, Features
 from espnic.sim.clocks import CLOCKS_MHZ
 from espnic.sim.export.files import Chosen, package
 from espnic.sim.export.presets import PRESETS
 from espnic.sim.files import make_folder, replacing
-from espnic.sim.problem import InputError
+from espnic.sim.problem import InputError, check_width
 from espnic.sim.rig.engine import Options, engine_netlist
 from espnic.sim.rig.taps import SIDES
 
@@ -41,9 +41,8 @@ def choose(request: Request) -> Chosen:
         raise InputError(f"--preset {request.preset}: expected one of {', '.join(PRESETS)}")
     preset = PRESETS.get(request.preset or "")
     width = request.width or (preset.width if preset else Options().width)
-    if request.width is not None and request.width not in WIDTHS:
-        raise InputError(
-            f"--width {request.width}: expected one of {', '.join(map(str, WIDTHS))}")
+    if request.width is not None:
+        check_width(request.width)
     sas = request.sas if request.sas is not None else preset.sas if preset else SAS
     if not SAS_MIN <= sas <= SAS_MAX or sas & (sas - 1):
         raise InputError(f"--sas {sas}: expected a power of two from {SAS_MIN} to {SAS_MAX}")

@@ -171,8 +171,8 @@ def _area(area: dict[str, Any] | str) -> str:
         return f"{NOT_MEASURED.capitalize()}: `espnic synth engine` measures the build with all " \
                "parts.\n\n"
     return (
-        f"UltraScale+, open synthesis of the build with all parts and {area['sas']:,} SAs. Other "
-        "numbers of SAs change\nthe block RAM, parts left out all.\n\n"
+        f"UltraScale+, open synthesis of the build with all parts and {area['sas']:,} SAs. Another "
+        "number of SAs changes\nthe block RAM, a part left out changes all.\n\n"
         + table(("LUT", "LUT RAM", "FF", "BRAM"), [[
             f"{area[name]:,g}" for name in ("lut", "lut_ram", "ff", "bram")]]))
 
