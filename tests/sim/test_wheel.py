@@ -91,6 +91,10 @@ def test_package_comes_from_the_wheel(installed):
     assert (installed.packages / "espnic" / "py.typed").is_file()
 
 
+def test_package_lacks_what_writes_the_documents_of_a_checkout(installed):
+    assert not (installed.packages / "espnic" / "sim" / "docs").exists()
+
+
 def test_figures_of_the_package_are_those_of_the_documents(installed):
     for name in FIGURES:
         assert (PROJECT / "espnic" / "figures" / name).resolve() == PROJECT / "docs" / name
