@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from espnic.sim.build.builds import cache_directory
+from espnic.sim.build.cache import cache_directory
 from tests.support.benched import bench_of
 from tests.support.mutants import MUTANTS, project_with
 from tests.support.quick import DIFFERS

@@ -1,1 +1,1 @@
-"""What drives a simulation: builds, stream agents, capture replay, trace compare, the command."""
+"""Simulation: builds, stream agents, replay of captures, comparison of traces, the command."""

@@ -1,11 +1,29 @@
-"""Where the project lies; files written so that a reader never sees half of one."""
+"""Place of the project; folders to write to; files of which a reader never sees a half."""
 
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from espnic.sim.problem import InputError
+
 PROJECT = Path(__file__).resolve().parents[1]
-"""The folder that holds ``hdl``, ``model`` and ``sim``."""
+"""The folder that holds ``hdl``, ``model`` and ``sim``: the checkout, or the installed package."""
+
+
+def in_checkout() -> bool:
+    """Whether this is a checkout of the project, not an installed package."""
+    return (PROJECT / "pyproject.toml").is_file()
+
+
+def make_folder(path: Path) -> None:
+    """Make the folder, and see that it can be written to; else raise ``InputError``."""
+    probe = path / ".espnic"
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}, expected a folder to write to") from None
 
 
 @contextlib.contextmanager

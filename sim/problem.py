@@ -1,4 +1,4 @@
-"""What stops the command. Each message is for the user."""
+"""Errors that stop the command. Each message is for the user."""
 
 from espnic.model.host.safile import SaFileError
 from espnic.model.interface.features import WIDTHS
@@ -14,18 +14,19 @@ class CaptureError(InputError):
 
 
 class SimulationError(Exception):
-    """A build or a run broke off. The message ends with the end of its log."""
+    """A build or a run that broke off. The message ends with the end of its log."""
 
 
 class MissingTool(SimulationError):
-    """A simulator or what it needs is not there. The message is one line."""
+    """A simulator, or a tool that it needs, is missing or cannot work. The message is one line."""
 
 
 class Mismatch(Exception):
-    """RTL and model, or two traces, differ: one line that says where."""
+    """A difference between RTL and model, or between two traces: one line that says where."""
 
 
 BAD_INPUT = (InputError, SaFileError, TraceError, MissingTool)
+"""Errors that the user can mend: other arguments, files or tools."""
 
 
 def check_width(width: int) -> None:

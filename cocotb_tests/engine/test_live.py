@@ -25,10 +25,10 @@ from espnic.model.interface.registers import BY_NAME
 from espnic.model.sa.sa import command_values
 from espnic.sim.agents.stream import start_clock_and_reset
 from espnic.sim.build.builds import run
-from espnic.sim.rig.engine import SIMULATED_SAS as SAS
 from espnic.sim.rig.engine import Options, build_engine
 from espnic.sim.traffic import frames
 from espnic.sim.traffic.golden import run_model
+from espnic.sim.traffic.steps import SIMULATED_SAS as SAS
 from espnic.sim.traffic.steps import Command, RxFrame, TxFrame
 from tests.support.differences import check_items
 from tests.support.engine_steps import BOTH, Traffic, add_commands, bypass

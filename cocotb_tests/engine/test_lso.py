@@ -19,9 +19,9 @@ from espnic.model.interface.codes import (
 )
 from espnic.sim.capture import handoff
 from espnic.sim.capture.pcap import write_pcap
-from espnic.sim.rig.engine import SIMULATED_SAS as SAS
 from espnic.sim.rig.engine import Options, build_engine, replay
 from espnic.sim.traffic import plan as traffic
+from espnic.sim.traffic.steps import SIMULATED_SAS as SAS
 from espnic.sim.traffic.steps import TxFrame
 from tests.support import offload_cases as cases
 from tests.support.differences import check_items

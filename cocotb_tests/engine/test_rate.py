@@ -9,9 +9,9 @@ from random import Random
 import pytest
 
 from espnic.model.interface.codes import ESP_TRAILER_MIN_BYTES, IcvSize, TxOperation
+from espnic.sim.clocks import CLOCKS_MHZ
 from espnic.sim.rate.lso import Bursts, measure_bursts
 from espnic.sim.rate.measure import (
-    CLOCKS_MHZ,
     beat_count,
     build_rig,
     check_frames,

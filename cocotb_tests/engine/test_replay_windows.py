@@ -12,10 +12,10 @@ from espnic.model.interface.codes import Encapsulation, RxStatus, SaDirection
 from espnic.model.net.packet import parse
 from espnic.sim.capture.archive import plain_packets
 from espnic.sim.capture.pcap import read_capture
-from espnic.sim.rig.engine import SIMULATED_SAS as SAS
 from espnic.sim.rig.engine import Options, build_engine, replay
 from espnic.sim.traffic import frames
 from espnic.sim.traffic.plan import plan_receive
+from espnic.sim.traffic.steps import SIMULATED_SAS as SAS
 from espnic.sim.traffic.steps import Command, RxFrame
 from tests.support.differences import check_items
 from tests.support.engine_runs import compared, hold, statuses

@@ -9,9 +9,10 @@ import pytest
 from espnic.hdl.gcm.aes_pipeline import AesPipeline
 from espnic.model.crypto import aes
 from espnic.model.interface.codes import AES_BLOCK_BYTES, KeySize
-from espnic.sim.agents.stream import CLOCK_NS, StreamSink, StreamSource, start_clock_and_reset
+from espnic.sim.agents.stream import StreamSink, StreamSource, start_clock_and_reset
 from espnic.sim.build.builds import simulate
 from espnic.sim.capture import vectors
+from espnic.sim.clocks import CLOCK_NS
 from tests.support.differences import check_items
 from tests.support.gcm_packets import key_size, number, padded_key, random_key
 from tests.support.quick import simulate_quick

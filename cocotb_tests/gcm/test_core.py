@@ -12,9 +12,10 @@ from cocotb.triggers import ClockCycles, RisingEdge
 from espnic.hdl.gcm.core import GcmCore
 from espnic.model.crypto import gcm
 from espnic.model.interface.codes import AES_BLOCK_BYTES
-from espnic.sim.agents.stream import CLOCK_NS, StreamSink, StreamSource, start_clock_and_reset
+from espnic.sim.agents.stream import StreamSink, StreamSource, start_clock_and_reset
 from espnic.sim.build.builds import simulate
 from espnic.sim.capture import vectors
+from espnic.sim.clocks import CLOCK_NS
 from tests.support.differences import check_items
 from tests.support.gcm_packets import GcmPacket, GcmPort, lying, number, random_key, random_packet
 from tests.support.quick import simulate_quick

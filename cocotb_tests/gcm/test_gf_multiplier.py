@@ -8,8 +8,9 @@ import pytest
 from espnic.hdl.gcm.gf_multiplier import GfMultiplier
 from espnic.hdl.layouts import GHASH_STAGES
 from espnic.model.crypto.gcm import gf_multiply
-from espnic.sim.agents.stream import CLOCK_NS, StreamSink, StreamSource, start_clock_and_reset
+from espnic.sim.agents.stream import StreamSink, StreamSource, start_clock_and_reset
 from espnic.sim.build.builds import simulate
+from espnic.sim.clocks import CLOCK_NS
 from tests.support.differences import check_items
 from tests.support.quick import simulate_quick
 

@@ -11,8 +11,9 @@ from espnic.hdl.gcm.ghash import Ghash, ghash_slot
 from espnic.hdl.layouts import GHASH_STAGES, ghash_lanes, has_spare_lane, hash_power_count
 from espnic.model.crypto import gcm
 from espnic.model.interface.codes import AES_BLOCK_BYTES, KeySize
-from espnic.sim.agents.stream import CLOCK_NS, StreamSink, StreamSource, start_clock_and_reset
+from espnic.sim.agents.stream import StreamSink, StreamSource, start_clock_and_reset
 from espnic.sim.build.builds import simulate
+from espnic.sim.clocks import CLOCK_NS
 from tests.support.differences import check_items
 from tests.support.gcm_packets import number, packed, powers_of
 from tests.support.quick import simulate_quick

@@ -9,8 +9,9 @@ import pytest
 from espnic.hdl.gcm.hash_subkey import CipherKey, HashSubkey
 from espnic.hdl.layouts import hash_power_count
 from espnic.model.interface.codes import KeySize
-from espnic.sim.agents.stream import CLOCK_NS, StreamSink, StreamSource, start_clock_and_reset
+from espnic.sim.agents.stream import StreamSink, StreamSource, start_clock_and_reset
 from espnic.sim.build.builds import simulate
+from espnic.sim.clocks import CLOCK_NS
 from tests.support.differences import check_items
 from tests.support.gcm_packets import key_size, padded_key, powers_of, random_key
 from tests.support.quick import simulate_quick

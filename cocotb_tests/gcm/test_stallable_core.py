@@ -7,8 +7,9 @@ import cocotb
 import pytest
 
 from espnic.hdl.gcm.stallable_core import GcmStream
-from espnic.sim.agents.stream import CLOCK_NS, StreamSink, StreamSource, start_clock_and_reset
+from espnic.sim.agents.stream import StreamSink, StreamSource, start_clock_and_reset
 from espnic.sim.build.builds import simulate
+from espnic.sim.clocks import CLOCK_NS
 from tests.support.differences import check_items
 from tests.support.gcm_packets import GcmPort, number, random_packet
 from tests.support.quick import simulate_quick

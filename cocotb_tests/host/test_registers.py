@@ -35,8 +35,9 @@ from espnic.model.interface.registers import ADDRESS_BITS, BY_NAME, REGISTERS, W
 from espnic.model.interface.statistics import statistics
 from espnic.model.linux.bus import RegisterError
 from espnic.sim.agents.axi_lite import Driver
-from espnic.sim.agents.stream import CLOCK_NS, StreamSource, start_clock_and_reset
+from espnic.sim.agents.stream import StreamSource, start_clock_and_reset
 from espnic.sim.build.builds import simulate
+from espnic.sim.clocks import CLOCK_NS
 from tests.support.differences import check_items
 from tests.support.quick import simulate_quick
 from tests.support.register_device import (

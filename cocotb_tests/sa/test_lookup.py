@@ -23,8 +23,9 @@ from espnic.hdl.sa.lookup_control import (
 )
 from espnic.model.interface.layouts import HANDLE_BITS, LOOKUP_KEY, Field, Layout
 from espnic.model.interface.registers import TABLE_KEY_DEFAULT
-from espnic.sim.agents.stream import CLOCK_NS, StreamSink, StreamSource, start_clock_and_reset
+from espnic.sim.agents.stream import StreamSink, StreamSource, start_clock_and_reset
 from espnic.sim.build.builds import simulate
+from espnic.sim.clocks import CLOCK_NS
 from tests.support.lookup_places import (
     COLLIDING,
     Places,

@@ -29,7 +29,8 @@ def netlist():
         f"module recorder ({', '.join([*ports, 'output tready', 'output [31:0] frames'])});\n"
         f"  espnic_recorder #(.WIDTH({WIDTH}), .USER({USER}), .FILE(\"{FILE}\")) inner "
         f"({', '.join(pins)});\nendmodule\n")
-    return Netlist("recorder", SOURCE.read_text() + text, tuple(inputs), ("frames", "tready"))
+    outputs = {"frames": 32, "tready": 1}
+    return Netlist("recorder", SOURCE.read_text() + text, inputs, outputs)
 
 
 async def begin(dut, stall):

@@ -9,6 +9,8 @@ WIDTHS = (128, 256, 512)
 """Widths that a build's datapath can have, in bits."""
 WINDOWS = tuple(size.packets for size in ReplayWindow)
 """Sizes that the largest replay window of a build can have, in packets; 0: the build has none."""
+SAS = 1024
+"""Size of each SA table, unless said otherwise."""
 SAS_MIN = 2
 SAS_MAX = 1 << HANDLE_BITS
 
@@ -19,7 +21,7 @@ class Features:
 
     width: int = 128
     """Width of the datapath in bits: 128, 256 or 512."""
-    sas: int = 1024
+    sas: int = SAS
     """Size of each SA table, a power of two from 2 to 65,536; handles are 1 to ``sas`` - 1."""
     lso: bool = True
     """Cut super-frames into segments."""

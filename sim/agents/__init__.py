@@ -1,1 +1,1 @@
-"""What drives and watches the ports of a design in cocotb."""
+"""Agents that drive and watch the ports of a design in cocotb."""

@@ -8,7 +8,7 @@ from espnic.model.linux.hardware import Hardware
 
 
 class AxiLiteRegisters:
-    """A ``RegisterBus`` of an AXI4-Lite agent."""
+    """A ``RegisterBus`` that reads and writes through an AXI4-Lite agent."""
 
     def __init__(self, axil: AxiLiteMaster) -> None:
         self._axil = axil
@@ -26,7 +26,7 @@ class AxiLiteRegisters:
 
 
 class Driver(Hardware):
-    """``Hardware`` behind an AXI4-Lite agent."""
+    """``Hardware`` that is reached through an AXI4-Lite agent."""
 
     def __init__(self, axil: AxiLiteMaster) -> None:
         super().__init__(AxiLiteRegisters(axil))

@@ -1,7 +1,7 @@
 """AXI4-Stream agents that move whole frames, a beat a clock, and check the protocol.
 
 The first byte of a frame lies in bits 7:0 of its first beat. ``tuser`` holds on a
-frame's first beat; ``tkeep`` may only have zeros at the top, and on the last beat
+frame's first beat; ``tkeep`` may only have zeros at the top, and only on the last beat
 (AMBA AXI4-Stream, IHI 0051A, 2.2 to 2.4; the continuous, aligned stream).
 """
 
@@ -14,19 +14,21 @@ from cocotb import start_soon
 from cocotb.simtime import get_sim_time
 from cocotb.triggers import Event, RisingEdge
 
-from espnic.sim.agents.stream import CLOCK_NS, LIMIT_CLOCKS, Pin, optional, progress
+from espnic.sim.agents.stream import LIMIT_CLOCKS, Pin, optional, progress
+from espnic.sim.clocks import CLOCK_NS
 
 
 @dataclass(frozen=True)
 class Frame:
-    """A frame as it went over a port."""
+    """A frame that went over a port."""
 
     data: bytes
     user: int
     """``tuser`` of the first beat, 0 where the port has none."""
     first_clock: int
+    """Clock in which the first beat went over."""
     last_clock: int
-    """Clocks, counted from time 0, in which the first and the last beat went over."""
+    """Clock in which the last beat went over. Both clocks are counted from time 0."""
 
 
 class AxisSource:
@@ -44,7 +46,7 @@ class AxisSource:
     Members
     -------
     sent
-        Frames that were taken, oldest first.
+        Frames that the port has taken, oldest first.
     """
 
     def __init__(self, dut: Any, prefix: str, *, seed: int = 1, idle: float = 0.0) -> None:
@@ -71,7 +73,7 @@ class AxisSource:
         self._filled.set()
 
     async def drained(self, limit: int = LIMIT_CLOCKS) -> None:
-        """Wait until all frames were taken.
+        """Wait until all frames have been taken.
 
         Raises ``AssertionError`` when no frame is taken for ``limit`` clocks.
         """
@@ -105,7 +107,7 @@ class AxisSource:
             self._keep.set((1 << len(piece)) - 1)
             self._last.set(start + size >= len(data))
             if self._user is not None and start <= size:
-                # Nobody may look at it behind the first beat.
+                # Noise: tuser means nothing after the first beat.
                 self._user.value = user if start == 0 else self._random.getrandbits(
                     len(self._user))
             self._valid.set(1)

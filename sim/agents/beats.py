@@ -1,4 +1,4 @@
-"""Packets as the beats of a datapath, and structs as the integers of a stream's payload."""
+"""Packets as beats of a datapath, and structs as integers of a stream's payload."""
 
 import random
 from collections.abc import Iterable, Mapping
@@ -38,10 +38,10 @@ def unpack(layout: data.Layout, word: int) -> dict[str, Any]:
 
 
 def to_beats(width: int, packet: bytes, noise: random.Random | None = None) -> list[int]:
-    """The beats of a packet, in order; a packet of 0 bytes is one beat with count 0.
+    """Cut a packet into its beats, in order; a packet of 0 bytes is one beat with count 0.
 
-    ``noise`` fills the bytes above ``count``, which no block may look at; without
-    it they are 0.
+    ``noise`` fills the bytes above ``count``, which a block must ignore; without it they
+    are 0.
     """
     layout = beat(width)
     size = width // 8
@@ -59,11 +59,10 @@ def to_beats(width: int, packet: bytes, noise: random.Random | None = None) -> l
 
 
 def to_packets(width: int, words: Iterable[int]) -> list[bytes]:
-    """The packets that beats make up; the beats end with the last of a packet.
+    """Join beats to packets; the last beat must end a packet.
 
-    Raises ``AssertionError`` for a beat that is not full before the last, for an
-    empty one that is not a whole packet, and for marks of first and last that do
-    not fit together.
+    Raises ``AssertionError`` for a beat before the last that is not full, for an empty beat
+    that is not a whole packet, and for marks of first and last that contradict each other.
     """
     packets = []
     packet: bytes | None = None
@@ -73,7 +72,7 @@ def to_packets(width: int, words: Iterable[int]) -> list[bytes]:
         assert fields["count"] <= width // 8, f"beat {number}: count is {fields['count']}"
         assert fields["last"] or fields["count"] == width // 8, (
             f"beat {number}: {fields['count']} bytes before the last beat")
-        assert fields["first"] or fields["count"], f"beat {number}: empty behind others"
+        assert fields["first"] or fields["count"], f"beat {number}: empty after others"
         piece = fields["data"].to_bytes(width // 8, "little")[:fields["count"]]
         packet = (packet or b"") + piece
         if fields["last"]:
@@ -84,7 +83,7 @@ def to_packets(width: int, words: Iterable[int]) -> list[bytes]:
 
 
 def valid_part(width: int, word: int) -> int:
-    """A beat with 0 in the bytes above ``count``, which are unspecified."""
+    """A beat with zeros in the bytes above ``count``, which are unspecified."""
     fields = unpack(beat(width), word)
     fields["data"] &= (1 << 8 * fields["count"]) - 1
     return pack(beat(width), fields)

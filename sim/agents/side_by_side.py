@@ -1,4 +1,4 @@
-"""A block in several variants in one simulation, to save builds: mostly, at several widths."""
+"""Several variants of a block in one simulation, mostly of different widths, to save builds."""
 
 import json
 import os
@@ -11,21 +11,19 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
 
-from espnic.model.interface.features import ALL, Features
+from espnic.model.interface.features import ALL, WIDTHS, Features
 from espnic.sim.agents.stream import StreamSink, StreamSource
 from espnic.sim.build.builds import simulate
 
-WIDTHS = (128, 256, 512)
-
 
 def bench_widths() -> list[int]:
-    """Widths of the running simulation; outside of one, all."""
+    """Widths of the blocks in the running simulation; outside of a simulation, all."""
     given = os.environ.get("WIDTHS")
     return [int(width) for width in given.split(",")] if given else list(WIDTHS)
 
 
-class SideBySide(wiring.Component):
-    """Several blocks, each with its name in front of its ports: ``name__port``.
+class SideBySide(wiring.Component):  # type: ignore[misc]
+    """Several blocks, the ports of each under its name: ``name__port``.
 
     Parameters
     ----------
@@ -35,17 +33,17 @@ class SideBySide(wiring.Component):
     Members
     -------
     clocks : Out(32)
-        Clocks since the start. It also gives a combinational block a clock.
+        Clocks since the start. This port also gives a combinational block a clock domain.
     """
 
-    def __init__(self, blocks: Mapping[str, wiring.Component]):
+    def __init__(self, blocks: Mapping[str, wiring.Component]) -> None:
         self.blocks = blocks
         super().__init__({
             "clocks": Out(32),
             **{name: Out(block.signature) for name, block in blocks.items()},
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         clocks = Signal(32)
         m.d.sync += clocks.eq(clocks + 1)
@@ -61,10 +59,11 @@ def simulate_widths(
     widths: Iterable[int] = WIDTHS, simulator: str = "verilator", seed: int = 1,
     features: Features = ALL,
 ) -> None:
-    """Run the cocotb tests of a module on a block at some widths, as ``sim.build.builds.simulate``.
+    """Run the cocotb tests of a module on a block at some widths.
 
-    The blocks are called ``w128``, ``w256`` and so on. ``bench_features`` gives the tests
-    the ``features`` of the build that the block is for, but for the width.
+    The blocks are called ``w128``, ``w256`` and so on. ``features`` are those of the build
+    that the block is for, but for the width; the tests get them from ``bench_features``.
+    The other parameters and the errors are those of ``sim.build.builds.simulate``.
     """
     chosen = list(widths)
     simulate(
@@ -76,13 +75,13 @@ def simulate_widths(
 
 
 def bench_features() -> Features:
-    """Of the running simulation; outside of one, all."""
+    """Features that the running simulation is for; outside of a simulation, all."""
     given = os.environ.get("FEATURES")
     return Features(**json.loads(given)) if given else ALL
 
 
 class Ports:
-    """Makes the agents for the ports of one block in a ``SideBySide``.
+    """Maker of agents for the ports of one block in a ``SideBySide``.
 
     Parameters
     ----------
@@ -91,8 +90,8 @@ class Ports:
     block
         Name of the block, or the width that gives it its name.
     idle, stall
-        Probabilities of a gap for all sources and of a stall for all sinks. Their
-        seeds are that of the test.
+        Probability of a gap for all sources, and of a stall for all sinks. The seed of the
+        test is the seed of all.
     """
 
     def __init__(
@@ -113,7 +112,7 @@ class Ports:
             relevant=relevant)
 
     def handle(self, signal: str) -> Any:
-        """The simulator's handle of a signal of the block."""
+        """Simulator's handle of a signal of the block."""
         return getattr(self._dut, f"{self._name}__{signal}")
 
     @property

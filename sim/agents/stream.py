@@ -1,7 +1,7 @@
 """Agents for the stream ports of a block: one packed integer a transfer.
 
-They keep and check the rules of a stream: a transfer happens on a clock edge with
-valid and ready; once valid is up it stays, and the payload with it, until ready.
+They keep and check the rules of a stream: a transfer happens on a clock edge with valid and
+ready; once valid is up, valid and the payload stay until ready.
 """
 
 import os
@@ -14,20 +14,21 @@ from cocotb import start_soon
 from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, Event, RisingEdge, SimTimeoutError, with_timeout
 
-CLOCK_NS = 4
+from espnic.sim.clocks import CLOCK_NS
+
 RESET_CLOCKS = 4
 LIMIT_CLOCKS = 20_000
-"""A wait fails when nothing has moved for this many clocks."""
+"""Number of clocks without any transfer after which a wait fails."""
 
 
 async def start_clock_and_reset(dut: Any) -> None:
-    """Hold all inputs at 0, start ``clk`` and give ``rst`` for a few clocks.
+    """Hold all inputs at 0, start ``clk`` and hold ``rst`` for ``RESET_CLOCKS`` clocks.
 
     Returns right after a rising edge; the agents may be made before or after.
     """
     for name in os.environ["ESPNIC_INPUTS"].split(","):
         getattr(dut, name).value = 0
-    # In Python the clock alone costs more time than a small block.
+    # A clock made in Python costs more time than the simulation of a small block.
     Clock(dut.clk, CLOCK_NS, "ns", impl="gpi").start(start_high=False)
     dut.rst.value = 1
     await ClockCycles(dut.clk, RESET_CLOCKS)
@@ -134,13 +135,14 @@ class StreamSink:
     stall
         Probability that a clock has no ready. No effect on a port without ready.
     relevant
-        Gives what counts of a payload. The rest is not looked at: it may change while
-        the payload waits.
+        Function that keeps the part of a payload that counts. The rest is ignored: it may
+        change while the payload waits.
 
     Members
     -------
     items
-        Packed payloads, what counts of them, taken and not yet received, oldest first.
+        Packed payloads that were taken and not yet received, oldest first; of each the part
+        that counts.
     """
 
     def __init__(
@@ -199,12 +201,12 @@ class StreamSink:
 
 
 def optional(dut: Any, name: str) -> Any:
-    """The port of that name, or ``None`` where the top has none."""
+    """The port with this name, or ``None`` where the top has none."""
     return getattr(dut, name) if hasattr(dut, name) else None
 
 
 async def progress(moved: Event, limit: int, message: str) -> None:
-    """Wait for an event; after ``limit`` clocks raise ``AssertionError`` with the message."""
+    """Wait for an event; raise ``AssertionError`` with the message after ``limit`` clocks."""
     try:
         await with_timeout(moved.wait(), limit * CLOCK_NS, "ns")
     except SimTimeoutError:

@@ -1,1 +1,1 @@
-"""From a component to a simulation: Verilog, simulators, builds."""
+"""Steps from a component to a simulation: Verilog, simulators, builds, and what they keep."""

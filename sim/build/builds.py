@@ -1,24 +1,22 @@
 """Build a component for a simulator and run cocotb tests on it.
 
-A build is kept under a hash of all that goes into it (netlist, simulator, flags,
-tool versions) and made once under a lock, so that tests may run in parallel.
-Every run has a directory of its own.
+A build is kept under a hash of all that it depends on (netlist, simulator, flags, tool versions)
+and made once under a lock, so that tests may run in parallel. Every run has its own directory.
 """
 
-import contextlib
-import fcntl
 import os
 import re
 import shutil
 import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from amaranth.lib import wiring
 
+from espnic.sim.build.cache import cache_directory, locked
 from espnic.sim.build.netlist import Netlist, elaborate
 from espnic.sim.build.simulators import (
     BUILDERS,
@@ -28,11 +26,11 @@ from espnic.sim.build.simulators import (
     require_tools,
     tail,
 )
-from espnic.sim.files import PROJECT
+from espnic.sim.files import PROJECT, in_checkout
 from espnic.sim.problem import SimulationError
 
 KEPT_SECONDS = 14 * 24 * 3600
-"""How long a build that nothing uses is kept."""
+"""Seconds for which a build is kept that nothing uses."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +44,12 @@ class Build:
 
 @dataclass(frozen=True)
 class Run:
-    """One run of the cocotb tests of a module: their names and where the files lie."""
+    """One run of the cocotb tests of a module."""
 
     directory: Path
     log: Path
     tests: tuple[str, ...]
+    """Names of the tests that ran."""
     failures: tuple[tuple[str, str], ...]
     """Name and message of each failed test."""
 
@@ -147,7 +146,8 @@ def run(
         work_dir=str(directory),
         sim_build=str(built.directory),
         testcase=rf"\.{re.escape(testcase)}$" if testcase else None,
-        python_search=[str(PROJECT)],
+        # The tests of a checkout lie there; an installed package is found without it.
+        python_search=[str(PROJECT)] if in_checkout() else [],
     )
     simulator.execute_logged(simulator.simulation_command(), log, settings)
     tests, failures = _results(results, log)
@@ -156,29 +156,16 @@ def run(
     return Run(directory, log, tests, failures)
 
 
-def cache_directory() -> Path:
-    """Where builds and runs are kept: ``ESPNIC_BUILD``, else ``build/sim`` in the project."""
-    return Path(os.environ.get("ESPNIC_BUILD") or PROJECT / "build" / "sim").absolute()
-
-
 def _key(netlist: Netlist, simulator: str) -> str:
     return f"{netlist.top}-{simulator}-{digest([netlist.text, simulator, *fingerprint()])}"
 
 
 def _remove_old(root: Path) -> None:
-    """Remove builds that nothing has used for long, and what failed runs have left."""
+    """Remove builds and folders of failed runs that nothing has used for ``KEPT_SECONDS``."""
     limit = time.time() - KEPT_SECONDS
     for path in (*root.glob("*-*-*"), *root.glob("runs/*")):
         if path.is_dir() and path.stat().st_mtime < limit:
             shutil.rmtree(path, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold a lock that all processes respect, by the name of its file."""
-    with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _results(path: Path, log: Path) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:

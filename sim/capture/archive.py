@@ -1,4 +1,4 @@
-"""What lies beside a capture: the plaintext that the receiving kernel got, and whole archives."""
+"""Files beside a capture: the plaintext that the receiving kernel got, and whole archives."""
 
 import lzma
 import tarfile
@@ -30,7 +30,7 @@ def plain_packets(capture: Path) -> tuple[bytes, ...] | None:
 
 
 def archived_capture(archive: Path, member: str) -> Capture:
-    """A capture in an archive. Raises ``CaptureError``."""
+    """Read a capture in an archive. Raises ``CaptureError``."""
     if member not in members(archive):
         raise CaptureError(f"{archive}: holds no {member}")
     with tempfile.TemporaryDirectory() as folder:

@@ -13,12 +13,12 @@ _DESCRIPTOR_MAX = {field.name: (1 << field.bits) - 1 for field in TX_DESCRIPTOR.
 
 
 class Row:
-    """An object of a JSON file. What does not fit raises ``CaptureError``.
+    """An object of a JSON file. A value that does not fit raises ``CaptureError``.
 
     Members
     -------
     where
-        File and place in it, at the beginning of every message.
+        File and place in it, with which every message begins.
     """
 
     def __init__(self, where: str, value: object) -> None:
@@ -28,7 +28,7 @@ class Row:
         self._values = value
 
     def error(self, name: str, expected: str) -> CaptureError:
-        """What to raise for the value under ``name``."""
+        """Error to raise for the value under ``name``."""
         found = shown(self._values[name]) if name in self._values else "missing"
         return CaptureError(f"{self.where}: {name}: {found}, expected {expected}")
 
@@ -66,7 +66,7 @@ class Row:
         return value
 
     def chosen(self, name: str, among: Sequence[Item]) -> Item:
-        """The item, the first has number 1, that a number names."""
+        """The item that a number names; the first has number 1."""
         return among[self.number(name, 1, len(among)) - 1]
 
     def all_chosen(self, name: str, among: Sequence[Item]) -> tuple[Item, ...]:
@@ -80,7 +80,7 @@ class Row:
         return Row(f"{self.where}: {name}", self._values.get(name))
 
     def rows(self, name: str) -> tuple["Row", ...]:
-        """The objects of a list, none when there is no such list."""
+        """The objects of a list; none when there is no such list."""
         if name not in self._values:
             return ()
         return tuple(Row(f"{self.where}: {name} row {number}", value)

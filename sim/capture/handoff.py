@@ -1,4 +1,4 @@
-"""Captures of what Linux hands an offload device, and of super-frames: rows as requests.
+"""Captures of frames that Linux hands an offload device, and of super-frames, as requests.
 
 ``NAME.json`` has, besides the SAs (captures/README.md), rows ``handoff`` and ``superframes``
 (captures/handoff/README.md). The frames are in pcap files beside it or in the folder's archive.
@@ -24,7 +24,7 @@ from espnic.sim.problem import CaptureError, Mismatch
 
 ARCHIVE = "pcaps.tar.xz"
 Packets = Callable[[str], tuple[bytes, ...]]
-"""The packets of a capture of the same name, by the end of its file name."""
+"""Function that gives the packets of a capture of the same name, by the end of its file name."""
 
 _NEEDS_CHECKSUM = 1
 """Flag of a virtio-net header: the checksum field holds the sum of the pseudo-header."""
@@ -41,35 +41,35 @@ class HandedOff:
     """A frame that Linux gave its offload device."""
 
     number: int
-    """In ``NAME.handoff.pcap``, from 1."""
+    """Number of the frame in ``NAME.handoff.pcap``, from 1."""
     request: Request
     wire: tuple[bytes, ...]
-    """The frames that the kernel sent in software instead; none where it sent nothing alike."""
+    """Frames that the kernel sent in software instead; none where it sent nothing alike."""
     encrypted: bool
-    """The stack has done all: to be sent as it is."""
+    """Whether the stack has encrypted the frame already: it is sent as it is."""
     outer_id_differs: bool
-    """The kernel drew other IDs for the outer IPv4 headers."""
+    """Whether the kernel drew other IDs for the outer IPv4 headers of ``wire``."""
     kernel_bug: str | None
-    """What is wrong with the frame that the kernel handed down."""
+    """Fault of the kernel in the frame that it handed down; None where there is none."""
     superframe: int | None
-    """Number of the clear packet in ``NAME.super.pcap`` that it comes from."""
+    """Number of the clear packet in ``NAME.super.pcap`` that it comes from, if any."""
     segments: int
-    """Frames that leave."""
+    """Number of frames that leave."""
 
 
 @dataclass(frozen=True)
 class SuperFrame:
-    """A clear packet or super-packet, as it came to the stack."""
+    """A clear packet or super-packet that came to the stack."""
 
     number: int
-    """In ``NAME.super.pcap``, from 1."""
+    """Number of the packet in ``NAME.super.pcap``, from 1."""
     outgoing: Outgoing
-    """As the stack sends it: routed on if it was forwarded. Its outer IPv4 ID is that of the
-    first of ``wire``."""
+    """The packet as the stack sends it: one hop on if it was forwarded. Its outer IPv4 ID is that
+    of the first frame of ``wire``."""
     wire: tuple[bytes, ...]
-    """The frames that the kernel made of it in software."""
+    """Frames that the kernel made of it in software."""
     plain: tuple[bytes, ...]
-    """What the receiving kernel got out of each."""
+    """Clear packet that the receiving kernel got from each frame of ``wire``."""
 
 
 @dataclass(frozen=True)
@@ -77,14 +77,13 @@ class OffloadCapture:
     """One ``NAME.json`` with its frames."""
 
     sas: tuple[SecurityAssociation, ...]
-    """Under handles 1 and up in the requests."""
+    """The SAs, which the requests have under handles 1 and up."""
     handed_off: tuple[HandedOff, ...]
     superframes: tuple[SuperFrame, ...]
 
 
 def load(path: Path) -> OffloadCapture:
-    """Read ``NAME.json`` and the captures that belong to it, from files or ``pcaps.tar.xz``
-    beside it.
+    """Read ``NAME.json`` and its captures, from files or ``pcaps.tar.xz`` beside it.
 
     Raises ``SaFileError`` or ``CaptureError`` for what cannot be used.
     """
@@ -110,9 +109,9 @@ def without_outer_id(frame: bytes) -> bytes:
 
 
 def compare_wire(rows: Iterable[HandedOff], sent: Sequence[bytes]) -> str:
-    """Compare what has left with what the kernel has sent; give the count of each kind.
+    """Compare the frames that left with those of the kernel; return the count of each kind.
 
-    Raises ``Mismatch`` naming the first frame and byte that differ.
+    Raises ``Mismatch``, which names the first frame and byte that differ.
     """
     counts = dict.fromkeys((_EQUAL, _BUT_OUTER_ID, _AS_HANDED, _NO_TWIN), 0)
     left = list(sent)
@@ -143,7 +142,7 @@ _NO_TWIN = "that the kernel did not send"
 
 
 def _expected(row: HandedOff) -> tuple[str, list[bytes]]:
-    """What kind of comparison a row allows, and what it expects."""
+    """Kind of comparison that a row allows, and the frames that are expected."""
     if row.encrypted:
         return _AS_HANDED, [row.request.frame]
     if not row.wire:
@@ -288,7 +287,7 @@ def _sa(
 
 @contextmanager
 def _no_whole_ip_refused(row: Row) -> Iterator[None]:
-    """Say of which row a frame is that is no whole IP packet."""
+    """Refuse a frame that is no whole IP packet, with the row that it belongs to."""
     try:
         yield
     except ValueError as problem:
@@ -296,7 +295,7 @@ def _no_whole_ip_refused(row: Row) -> Iterator[None]:
 
 
 def _routed(clear: bytes) -> bytes:
-    """The packet one hop on, with its TTL or hop limit one lower."""
+    """The packet one hop further, with its TTL or hop limit one lower."""
     packet = ip.split(clear)
     header = bytearray(packet.header)
     hops_at = _IPV4_TTL_AT if packet.version == 4 else _IPV6_HOP_LIMIT_AT

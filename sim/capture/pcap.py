@@ -33,7 +33,7 @@ _BLOCK_HEADER_BYTES = 8
 _BLOCK_BYTES_MIN = 12
 _NANOSECONDS = 1_000_000_000
 
-# What it warns of is refused here, in one line.
+# Whatever scapy warns of is refused here, in one line.
 logging.getLogger("scapy.runtime").setLevel(logging.ERROR)
 
 
@@ -48,11 +48,12 @@ class Capture:
 
 @dataclass(frozen=True)
 class Note:
-    """A packet of a pcapng file, with what Wireshark shows as its comment."""
+    """A packet of a pcapng file, and the comment that Wireshark shows with it."""
 
     packet: bytes
     comment: str
     clock_ns: int = 0
+    """Time of the packet in ns."""
 
 
 def read_capture(path: Path) -> Capture:
@@ -146,20 +147,20 @@ def _read_pcapng(path: Path, data: bytes) -> tuple[set[int], list[bytes]]:
             links.add(metadata.linktype)
     except (Scapy_Exception, struct.error):
         expected = -1
-    # The reader takes a block that it cannot read for the end of the file.
+    # The reader takes an unreadable block for the end of the file.
     if len(packets) != expected:
         raise CaptureError(f"{path}: malformed pcapng after packet {len(packets)}")
     return links, packets
 
 
 def _count_packets(path: Path, data: bytes) -> int:
-    """Packet blocks of a pcapng file, which is whole when its last block ends where it does."""
+    """Number of packet blocks of a pcapng file, whose last block must end where the file ends."""
     order = "="
     position = count = 0
     while position < len(data):
         header = data[position : position + _BLOCK_HEADER_BYTES]
         if header[:4] == _PCAPNG_MAGIC:
-            # Each section has an order of its own.
+            # Each section has its own byte order.
             little = data.startswith(_PCAPNG_LITTLE_ENDIAN, position + _BLOCK_HEADER_BYTES)
             order = "<" if little else ">"
         kind, length = struct.unpack(f"{order}II", header) if len(header) == 8 else (0, 0)

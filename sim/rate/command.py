@@ -8,12 +8,12 @@ from pathlib import Path
 from rich.console import Console
 
 from espnic.sim.build.simulators import require_tools
+from espnic.sim.clocks import CLOCKS_MHZ
 from espnic.sim.files import replacing
 from espnic.sim.markdown import END
 from espnic.sim.problem import InputError, check_width
 from espnic.sim.rate.lso import BurstRow, burst_workloads, measure_bursts
 from espnic.sim.rate.measure import (
-    CLOCKS_MHZ,
     Row,
     Speed,
     build_rig,

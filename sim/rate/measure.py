@@ -11,10 +11,10 @@ from espnic.model.interface.codes import RxStatus
 from espnic.sim.problem import SimulationError
 from espnic.sim.rate.traffic import IMIX_NAME, Job, Population, make_job, warm_up, workloads
 from espnic.sim.rig.bare import play_bare
-from espnic.sim.rig.engine import SIMULATED_SAS, Options, build_engine
+from espnic.sim.rig.engine import Options, build_engine
 from espnic.sim.rig.runs import EngineRig, Load, Passage, Played, play
+from espnic.sim.traffic.steps import SIMULATED_SAS
 
-CLOCKS_MHZ = {128: 312.5, 256: 312.5, 512: 250.0}
 ETHERNET_GBPS = (10, 25, 40, 100)
 ETHERNET_OVERHEAD_BYTES = 24
 """Length of the preamble, FCS and gap around a frame on the wire."""

@@ -1,1 +1,1 @@
-"""The register map as documents: Markdown, SystemRDL, C header."""
+"""Documents made of the register map: Markdown, SystemRDL, C header."""

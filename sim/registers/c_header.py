@@ -21,7 +21,7 @@ ENUMS: tuple[type[IntEnum] | type[IntFlag], ...] = (
     codes.SaSelect, codes.SaResult, codes.SaDirection, codes.KeySize, codes.IcvSize,
     codes.ReplayWindow, codes.Encapsulation, codes.EventKind,
 )
-"""What the fields of registers, descriptors and completions hold."""
+"""Enumerations of the values of fields in registers, descriptors and completions."""
 
 _HEAD = """/* SPDX-License-Identifier: Apache-2.0 */
 /* Made from model/interface/registers.py by make docs. */
@@ -32,11 +32,11 @@ _FOOT = "\n#endif\n"
 
 
 def cheader() -> str:
-    """The text of the header.
+    """Text of the header.
 
-    Of each register its byte offset; of each field that is not a whole word shift and mask in
-    the register; the values of all enumerations; of descriptor and completion the lowest bit
-    and the width of each field in ``tuser``.
+    It has the byte offset of each register; shift and mask, in its register, of each field that
+    is not a whole word; the values of all enumerations; lowest bit and width, in ``tuser``, of
+    each field of descriptor and completion.
     """
     body = "".join(f"{line}\n" for part in (_map(), *map(_register, REGISTERS),
                                             *map(_enum, ENUMS),

@@ -1,4 +1,4 @@
-"""All that is made of the register map: documentation, SystemRDL and C header."""
+"""Documents made of the register map: Markdown, SystemRDL and C header."""
 
 from collections.abc import Iterator
 
@@ -26,22 +26,23 @@ nothing. Bits without a field read 0. Bytes without write strobe keep their valu
 **SA commands.** Write the parameters, write `SA_DOORBELL`, wait for `done` in `SA_STATUS` (or
 for the interrupt), read `result`. While `busy`, writes to the doorbell and the parameters answer
 SLVERR. Salts and keys are cleared when the command starts: write them before each ADD. After a
-good READ the SA is in the `READ_` registers, after any other command they are 0.
+good READ the `READ_` registers hold the SA, after any other command they are 0.
 
 **Counters.** To read one of 64 bits: read its low word, then its high word, which the first read
 has kept.
 
 **Events.** Clear `IRQ_STATUS`; while `event_valid` in `EVENT`, read `EVENT_SEQUENCE_0` and
-`EVENT_SEQUENCE_1`, then write 1 to `EVENT_POP`. Reads take nothing off. `event_present` is the
-state of the queue and goes when it is empty. An event that comes to a full queue is dropped, sets
-`events_lost` and counts in `EVENTS_LOST`: then read the SAs for what it may have told.
+`EVENT_SEQUENCE_1`, then write 1 to `EVENT_POP`. A read removes nothing from the queue.
+`event_present` is 1 while the queue holds an event. An event that comes to a full queue is dropped,
+sets `events_lost` and counts in `EVENTS_LOST`: then read the SAs, which know what it told.
 
-**Bursts.** With `BURST_THRESHOLD` not 0, that many AUTH_FAILED verdicts within `BURST_CLOCKS`
-clocks of a first one tell one AUTH_BURST event; the next failure after the window opens an other.
+**Bursts.** An AUTH_FAILED verdict opens a window of `BURST_CLOCKS` clocks. When the window has
+`BURST_THRESHOLD` of them (and that is not 0), there is one AUTH_BURST event; the next failure after
+the window opens another.
 
-**Stop.** Write 1 to `quiesce`: frames that have begun to come are taken to their end, then
-`rx_stopped` and `tx_stopped` are 1 and no other is taken (tready is 0). When `rx_idle` and
-`tx_idle` are 1 too, all have left. To go on, write 0. Commands work meanwhile.
+**Stop.** Write 1 to `quiesce`: frames that have begun are taken to their end, then
+`rx_stopped` and `tx_stopped` are 1 and no other frame is taken (tready is 0). When `rx_idle` and
+`tx_idle` are 1 too, all frames have left. To go on, write 0. Commands work meanwhile.
 
 | offset | register | access | reset | bits | field | meaning |
 | --- | --- | --- | --- | --- | --- | --- |
@@ -50,9 +51,10 @@ clocks of a first one tell one AUTH_BURST event; the next failure after the wind
 _STATISTICS = """
 ## Statistics
 
-What `ethtool -S` prints of the device (`model/interface/statistics.py`), from the counters.
+Statistics that `ethtool -S` prints for the device (`model/interface/statistics.py`), computed from
+the counters.
 
-| name | of the counters | meaning |
+| name | sum of counters | meaning |
 | --- | --- | --- |
 """
 
@@ -65,7 +67,7 @@ _VALUES = """
 
 
 def markdown() -> str:
-    """The text of docs/registers.md."""
+    """Text of docs/registers.md."""
     return (_HEAD + "".join(map(_row, rows()))
             + _STATISTICS + "".join(map(_row, _statistics()))
             + _VALUES + "".join(map(_row, _values())))
@@ -88,4 +90,4 @@ def _row(cells: tuple[str, ...]) -> str:
 
 
 FILES = {DOCUMENT: markdown, DESCRIPTION: systemrdl, HEADER: cheader}
-"""Each file made of the map, and what gives its text."""
+"""Each file made of the map, with the function that makes its text."""

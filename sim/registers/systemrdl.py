@@ -35,7 +35,7 @@ FIELD_ENUMS: dict[str, type[IntEnum]] = {
     "result": SaResult,
     "kind": EventKind,
 }
-"""Fields whose values have names."""
+"""Enumeration of each field whose values have names."""
 
 _SOFTWARE = {
     Access.READ: "sw = r; hw = w;",
@@ -46,7 +46,7 @@ _SOFTWARE = {
 
 
 def systemrdl() -> str:
-    """The text of the description, made of ``model.interface.registers`` and nothing else."""
+    """Text of the description, made of ``model.interface.registers`` and nothing else."""
     return "".join(f"{line}\n" for line in _lines())
 
 

@@ -1,1 +1,1 @@
-"""The engine in its rig: loads go in from files, what it does comes out in files."""
+"""The engine in its rig: loads go in from files, results come out in files."""

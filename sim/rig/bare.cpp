@@ -1,7 +1,7 @@
 // Runs a load through the Verilated rig of the engine without cocotb, to measure what cocotb costs.
 // Arguments: folder of the SA table, clocks to wait for the sweep, frames to come out of tx and rx.
-// The load lies in the current folder. Prints the clocks of the run and the seconds of processor
-// time they took.
+// The load lies in the current folder. Prints the clocks of the run, and the processor time in
+// seconds that they took.
 
 #include <cstdio>
 #include <cstdlib>

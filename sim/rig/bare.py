@@ -1,11 +1,11 @@
-"""The rig's engine without cocotb: how fast Verilator's model is by itself."""
+"""The engine's rig without cocotb, to measure how fast Verilator's model is by itself."""
 
-import subprocess
 import tempfile
 from pathlib import Path
 
-from espnic.sim.build.builds import cache_directory, locked
-from espnic.sim.build.simulators import link_verilated
+from espnic.sim.build.cache import cache_directory, locked
+from espnic.sim.build.processes import SIMULATIONS
+from espnic.sim.build.simulators import RUN_LIMIT_SECONDS, link_verilated
 from espnic.sim.problem import SimulationError
 from espnic.sim.rig.design import sweep_clocks
 from espnic.sim.rig.runs import EngineRig, Load, write_load
@@ -14,7 +14,7 @@ SOURCE = Path(__file__).with_name("bare.cpp")
 
 
 def play_bare(rig: EngineRig, load: Load) -> tuple[int, float]:
-    """Clocks of a run, and the seconds of processor time it took the model without cocotb.
+    """Clocks of a run, and the processor time in seconds that the model takes without cocotb.
 
     The SAs must be in the load's table.
     """
@@ -27,10 +27,11 @@ def play_bare(rig: EngineRig, load: Load) -> tuple[int, float]:
         folder = Path(name) / "run"
         write_load(folder, load, rig.width)
         counts = (sweep_clocks(rig.size), len(load.tx), len(load.rx))
-        result = subprocess.run(
-            [str(program), str(load.table.resolve()), *map(str, counts)],
-            cwd=folder, capture_output=True, text=True, check=False)
-    if result.returncode:
-        raise SimulationError(f"bare simulation failed: {result.stderr.strip()}")
-    clocks, seconds = result.stdout.split()
+        ended = SIMULATIONS.run(
+            [str(program), str(load.table.resolve()), *map(str, counts)], RUN_LIMIT_SECONDS,
+            cwd=folder)
+    if ended.failure:
+        raise SimulationError(
+            f"bare simulation failed ({ended.failure}): {ended.errors.strip()}")
+    clocks, seconds = ended.output.split()
     return int(clocks), float(seconds)

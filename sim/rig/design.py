@@ -4,7 +4,7 @@ The rig (``sim/rig/rig.v``) takes beats from files and writes beats to files in 
 where the simulator is at the start of a run. Python wakes for a run, not for a beat.
 """
 
-import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +12,12 @@ from espnic.model.interface.codes import RxStatus, TxStatus
 from espnic.model.interface.layouts import RX_COMPLETION, SA_COMMAND, SA_RESPONSE, TX_VERDICT
 from espnic.model.interface.registers import TABLE_KEY_BITS, TABLE_KEY_DEFAULT
 from espnic.sim.build.netlist import Netlist
-from espnic.sim.rig.taps import tap_names
+from espnic.sim.build.verilog_text import modules, unescaped
+from espnic.sim.rig.taps import SIDES, tap_names
 
 SOURCE = Path(__file__).with_name("rig.v")
 DESIGN = "inner"
-"""Instance name of what the rig is around."""
+"""Instance name of the design in its rig."""
 
 _IDLE = {
     "table_key": f" = {TABLE_KEY_BITS}'h{TABLE_KEY_DEFAULT:x}",
@@ -25,7 +26,7 @@ _IDLE = {
     "window_query__payload": " = 0", "window_query__valid": " = 0",
     "window_answer__ready": " = 0", "received": " = 0",
 }
-"""What drives those inputs of the SA table that no command comes through."""
+"""Values of the inputs of the SA table that carry no command."""
 
 _LEAVES = {
     "tx": (TX_VERDICT, f"<= {int(TxStatus.BYPASSED)}"),
@@ -34,15 +35,10 @@ _LEAVES = {
 """Layout of the verdict on a frame, and the condition on its status under which it leaves."""
 _SWEEP_MARGIN = 16
 
-_MODULE = re.compile(r"^module (\\?\S+) *\(.*?\);\n(.*?)^endmodule\n", re.DOTALL | re.MULTILINE)
-_INSTANCE = re.compile(r"^  (\\\S+|[A-Za-z_]\w*) +(\\\S+|\w+) +\($", re.MULTILINE)
-_MEMORY = re.compile(r"^  reg \[\d+:0\] (\S+) +\[\d+:0\];$", re.MULTILINE)
-_PORT = r"^  (?:input|output) (?:\[(\d+):0\] )?{};$"
-
 
 @dataclass(frozen=True)
 class Rig:
-    """A netlist to build, and the memories of the SA table that ``load`` or ``done`` moves."""
+    """A netlist to build, and the memories of the SA table that it reads from files or writes."""
 
     netlist: Netlist
     memories: tuple[str, ...]
@@ -50,8 +46,8 @@ class Rig:
 
 
 def sides_of(engine: Netlist) -> tuple[str, ...]:
-    """The directions that an engine has, of ``tx`` and ``rx``."""
-    return tuple(side for side in _LEAVES if f"s_axis_{side}_tdata" in engine.inputs)
+    """The directions that an engine has, of ``SIDES``."""
+    return tuple(side for side in SIDES if f"s_axis_{side}_tdata" in engine.inputs)
 
 
 def sweep_clocks(size: int) -> int:
@@ -62,24 +58,22 @@ def sweep_clocks(size: int) -> int:
 def engine_rig(engine: Netlist) -> Rig:
     """The engine, built with taps, with players and recorders beside the ports of its streams.
 
-    All ports of the engine but the taps stay. Ports besides: ``played`` takes the streams
-    from the ports and gives them to the players and recorders. ``start`` begins a run, when
+    All ports of the engine but the taps stay. Further ports: ``played`` connects the streams
+    to the players and recorders instead of the ports. ``start`` begins a run, when
     ``tx.play`` and ``rx.play`` are in the folder, with ``tx_frames`` and ``rx_frames`` frames;
     ``judged`` counts how many of them have a verdict; ``done`` rises when all have one and
     those that leave have left, or, with ``stuck``, when nothing moves any more. ``gap`` and
-    ``stall``: probabilities in 1/256. ``load`` reads the memories of the SA table from files.
+    ``stall`` are probabilities in 1/256. ``load`` reads the memories of the SA table from files.
     ``tx_gaps`` and ``rx_gaps`` count the clocks in which an output had no beat within a frame.
     A direction that the engine lacks has no files; its counts are 0.
     """
     sides = sides_of(engine)
     paths = _memories(engine, "sas")
-    through = [name for name in (*engine.inputs, *engine.outputs)
-               if name not in ("clk", "rst") and not name.startswith("tap_")]
     inputs = {"played": 1, "start": 1, "load": 1, "gap": 8, "stall": 8, "seed": 32,
               "tx_frames": 32, "rx_frames": 32}
-    inputs |= {name: _bits(engine, name) for name in through if name in engine.inputs}
+    inputs |= _through(engine.inputs)
     outputs = {"done": 1, "stuck": 1, "clock": 32, "judged": 32, "tx_gaps": 32, "rx_gaps": 32}
-    outputs |= {name: _bits(engine, name) for name in through if name in engine.outputs}
+    outputs |= _through(engine.outputs)
     moved = " | ".join(
         f"(play_{side}_tvalid & s_axis_{side}_tready)"
         f" | (m_axis_{side}_tvalid & record_{side}_tready)" for side in sides)
@@ -88,7 +82,7 @@ def engine_rig(engine: Netlist) -> Rig:
     parts = [_tap(engine, name) for name in tap_names(sides)]
     for side in sides:
         parts += [_player(engine, side), _recorder(engine, side), _verdicts(side)]
-    parts += [f"  assign {side}_gaps = 0;\n" for side in _LEAVES if side not in sides]
+    parts += [f"  assign {side}_gaps = 0;\n" for side in SIDES if side not in sides]
     body = "  wire flush;\n" + "".join(parts) + (
         f"  assign judged = {' + '.join(f'{side}_judged' for side in sides)};\n"
         "  espnic_watch watch (.clk(clk), .rst(rst), .start(start), .flush(flush), .done(done),\n"
@@ -101,8 +95,8 @@ def engine_rig(engine: Netlist) -> Rig:
 def table_rig(table: Netlist) -> Rig:
     """The SA table, with a player of commands from ``commands.play``.
 
-    Ports besides: ``start``; ``commands`` says how many there are; ``done`` rises when
-    all have been answered, and the memories of the table are in their files two clocks later.
+    Further ports: ``start``; ``commands``, the number of commands; ``done`` rises when all
+    have been answered, and the memories of the table are in their files two clocks later.
     ``refused`` counts the answers other than OK.
     """
     paths = _memories(table, "")
@@ -110,8 +104,8 @@ def table_rig(table: Netlist) -> Rig:
     inputs = {"start": 1, "commands": 32}
     outputs = {"done": 1, "clock": 32, "answers": 32, "refused": 32}
     wires = "".join(
-        f"  wire [{_bits(table, name) - 1}:0] {name}{_IDLE.get(name, '')};\n"
-        for name in (*table.inputs, *table.outputs) if name not in ("clk", "rst"))
+        f"  wire [{table.ports[name] - 1}:0] {name}{_IDLE.get(name, '')};\n"
+        for name in table.ports if name not in ("clk", "rst"))
     body = wires + (
         "  wire flush;\n"
         f"  espnic_player #(.WIDTH({8 * -(-bits // 8)}), .FILE(\"commands.play\"),\n"
@@ -138,7 +132,13 @@ def _netlist(
     name = f"{design.top}_rig"
     top = f"module {name} (\n" + ",\n".join(lines) + "\n);\n" + body + "endmodule\n"
     text = design.text + SOURCE.read_text() + top
-    return Netlist(name, text, tuple(sorted(ports)), tuple(sorted(outputs)))
+    return Netlist(name, text, dict(sorted(ports.items())), dict(sorted(outputs.items())))
+
+
+def _through(ports: Mapping[str, int]) -> dict[str, int]:
+    """The ports of the engine that the rig has too, with their bits."""
+    return {name: bits for name, bits in ports.items()
+            if name not in ("clk", "rst") and not name.startswith("tap_")}
 
 
 def _player(engine: Netlist, side: str) -> str:
@@ -146,7 +146,7 @@ def _player(engine: Netlist, side: str) -> str:
     port = f"s_axis_{side}"
     seed = "seed" if side == "tx" else "~seed"
     pins = {name: f"play_{side}_{name}" for name in _signals(engine, port)}
-    wires = "".join(f"  wire [{_bits(engine, f'{port}_{name}') - 1}:0] {wire};\n"
+    wires = "".join(f"  wire [{engine.ports[f'{port}_{name}'] - 1}:0] {wire};\n"
                     for name, wire in pins.items())
     pins["tready"] = f"{port}_tready"
     return wires + (
@@ -194,7 +194,7 @@ def _verdicts(side: str) -> str:
 
 
 def _tap(engine: Netlist, name: str) -> str:
-    bits = _bits(engine, f"tap_{name}_payload")
+    bits = engine.ports[f"tap_{name}_payload"]
     return (
         f"  wire tap_{name}_valid;\n  wire [{bits - 1}:0] tap_{name}_payload;\n"
         f"  espnic_tap #(.WIDTH({bits}), .FILE(\"{name}.tap\")) {name}_tap (.clk(clk),\n"
@@ -204,7 +204,7 @@ def _tap(engine: Netlist, name: str) -> str:
 
 
 def _played_streams(engine: Netlist) -> dict[str, str]:
-    """What drives the engine's stream inputs."""
+    """Expression that drives each stream input of the engine."""
     drivers = {}
     for side in sides_of(engine):
         for name in _signals(engine, f"s_axis_{side}"):
@@ -216,15 +216,14 @@ def _played_streams(engine: Netlist) -> dict[str, str]:
 
 
 def _signals(engine: Netlist, port: str) -> list[str]:
-    """Signals of a stream that go with it, without ``tready``."""
-    names = {*engine.inputs, *engine.outputs}
+    """Signals of a stream that run in its direction: all that it has but ``tready``."""
     return [name for name in ("tdata", "tkeep", "tlast", "tvalid", "tuser")
-            if f"{port}_{name}" in names]
+            if f"{port}_{name}" in engine.ports]
 
 
 def _sizes(engine: Netlist, port: str) -> str:
-    user = _bits(engine, f"{port}_tuser") if "tuser" in _signals(engine, port) else 1
-    return f".WIDTH({_bits(engine, f'{port}_tdata')}), .USER({user})"
+    user = engine.ports[f"{port}_tuser"] if "tuser" in _signals(engine, port) else 1
+    return f".WIDTH({engine.ports[f'{port}_tdata']}), .USER({user})"
 
 
 def _connections(pins: dict[str, str]) -> str:
@@ -232,8 +231,8 @@ def _connections(pins: dict[str, str]) -> str:
 
 
 def _instance(design: Netlist, drivers: dict[str, str] | None = None) -> str:
-    """The design; what ``drivers`` does not name is wired by its name."""
-    pins = {name: name for name in (*design.inputs, *design.outputs)} | (drivers or {})
+    """Instance of the design; a port that ``drivers`` lacks is wired to its own name."""
+    pins = {name: name for name in design.ports} | (drivers or {})
     ports = ",\n    ".join(f".{name}({wire})" for name, wire in pins.items())
     return f"  {design.top} {DESIGN} (\n    {ports});\n"
 
@@ -243,23 +242,16 @@ def _move(signal: str, task: str, paths: dict[str, str]) -> str:
     return f"  always @(posedge clk)\n    if ({signal}) begin\n{calls}    end\n"
 
 
-def _bits(netlist: Netlist, port: str) -> int:
-    match = re.search(_PORT.format(re.escape(port)), netlist.text, re.MULTILINE)
-    assert match is not None, f"port {port} is in the list but not in the text"
-    return int(match[1] or 0) + 1
-
-
 def _memories(netlist: Netlist, instance: str) -> dict[str, str]:
-    """Hierarchical path of each memory of the SA table, by a file name that goes for both rigs.
+    """Hierarchical path of each memory of the SA table, by a file name that both rigs share.
 
     The table's own memories lie in its ``lookup``, ``rx``, ``tx`` and ``windows``; those of the
     table key circuit are constants.
     """
-    bodies = {match[1].removeprefix("\\"): match[2] for match in _MODULE.finditer(netlist.text)}
+    known = {module.name: module for module in modules(netlist.text)}
 
     def children(module: str) -> dict[str, str]:
-        return {name: kind.removeprefix("\\") for kind, name in
-                _INSTANCE.findall(bodies[module])}
+        return {child.name: child.module for child in known[module].instances}
 
     table = children(netlist.top)[instance] if instance else netlist.top
     prefix = f"{DESIGN}.{instance}." if instance else f"{DESIGN}."
@@ -267,7 +259,7 @@ def _memories(netlist: Netlist, instance: str) -> dict[str, str]:
     for part in ("lookup", "rx", "tx", "windows"):
         if part not in children(table):
             continue
-        for memory in _MEMORY.findall(bodies[children(table)[part]]):
-            name = memory.removeprefix("\\").split("$")[0]
-            paths[f"{part}.{name}.hex"] = f"{prefix}{part}.{memory} "
+        for memory in known[children(table)[part]].memories:
+            name = unescaped(memory.written_name).split("$")[0]
+            paths[f"{part}.{name}.hex"] = f"{prefix}{part}.{memory.written_name} "
     return paths

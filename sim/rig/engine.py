@@ -1,59 +1,54 @@
-"""The RTL taking steps: build the engine, replay the steps in a simulator, gather the outcome."""
+"""The RTL run on steps: build the engine, replay the steps in a simulator, gather the outcome."""
 
-import hashlib
-import importlib.metadata
-import json
 import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from amaranth.lib import wiring
 
 from espnic.model.interface.features import ALL, Features
 from espnic.model.interface.layouts import RX_COMPLETION
-from espnic.sim.build.builds import build, cache_directory, locked
-from espnic.sim.build.netlist import Netlist, elaborate
-from espnic.sim.build.simulators import end_running
-from espnic.sim.files import PROJECT, replacing
+from espnic.sim.build.builds import build
+from espnic.sim.build.cache import cache_directory
+from espnic.sim.build.kept_netlists import kept_netlist
+from espnic.sim.build.netlist import Netlist
+from espnic.sim.build.processes import SIMULATIONS
 from espnic.sim.rig.design import engine_rig, sides_of
-from espnic.sim.rig.runs import PROBABILITIES, SIDES, EngineRig, Load, Session, run_loads
-from espnic.sim.rig.taps import TAP_NAMES, Observed, outcome_of
-from espnic.sim.traffic.steps import Command, Outcome, RxFrame, Step, TxFrame
+from espnic.sim.rig.runs import PROBABILITIES, EngineRig, Load, Session, run_loads
+from espnic.sim.rig.taps import SIDES, TAP_NAMES, Observed, outcome_of
+from espnic.sim.traffic.steps import SIMULATED_SAS, Command, Outcome, RxFrame, Step, TxFrame
 
-SAS = 1024
-"""Places in each SA table of an engine, unless said otherwise."""
-SIMULATED_SAS = 2 * SAS
-"""Those of the engine in most simulations: room for 1,024 SAs, for handle 0 has none."""
 PROGRESS_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
 class Options:
-    """How to simulate the engine."""
+    """Options of a simulation of the engine."""
 
     width: int = 128
     """Bits of a beat, one of ``WIDTHS``."""
     simulator: str = "verilator"
     seed: int = 1
-    """Of the gaps and stalls."""
+    """Seed of gaps and stalls."""
     stall: float = 0.0
     """Probability of a stall, and of a gap, in each clock of each stream."""
 
 
 @dataclass(frozen=True)
 class Replay:
-    """What a replay gave."""
+    """Result of a replay."""
 
     outcome: Outcome
     clocks: int
-    """From the first beat in to the last beat out."""
+    """Clocks from the first beat in to the last beat out."""
     seconds: float
-    """Of processor time that the simulation took while frames moved."""
+    """Processor time of the simulation while frames moved."""
     problem: str | None
-    """Why the replay was given up, None when every frame came through."""
+    """Reason why the replay was given up; None when every frame came through."""
     log: Path
 
 
@@ -68,27 +63,11 @@ def engine_netlist(features: Features, taps: bool) -> Netlist:
     return kept_netlist("engine", f"{features} {taps}", make)
 
 
-def kept_netlist(name: str, parameters: str, make: Callable[[], wiring.Component]) -> Netlist:
-    """Netlist of the component that ``make`` gives, its top module called ``name``.
-
-    It is kept under a hash of the sources and of ``parameters``, on which ``make`` depends.
-    """
-    kept = cache_directory() / f"{name}-{_source_hash(parameters)}.json"
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    with locked(kept.with_suffix(".lock")):
-        if not kept.is_file():
-            netlist = elaborate(make(), name)
-            with replacing(kept) as partial:
-                partial.write_text(json.dumps(asdict(netlist)))
-    parts = json.loads(kept.read_text())
-    return Netlist(parts["top"], parts["text"], tuple(parts["inputs"]), tuple(parts["outputs"]))
-
-
 def build_engine(options: Options, sas: int = SIMULATED_SAS, parts: Features = ALL) -> EngineRig:
     """Build the engine in its rig, or take a build made before.
 
-    ``parts`` says what it has but for width and size. One such build does for everything
-    that is done with engines of its size.
+    ``parts`` are its features but for width and size. One such build serves all uses of an
+    engine of its size.
     """
     features = replace(parts, width=options.width, sas=sas)
     engine = engine_netlist(features, taps=True)
@@ -102,7 +81,7 @@ def replay(
     options: Options,
     progress: Callable[[int], None] = lambda _done: None,
 ) -> Replay:
-    """Let the RTL take the steps. ``progress`` is called with the frames judged so far."""
+    """Run the steps on the RTL; ``progress`` is called with the number of frames judged so far."""
     with tempfile.TemporaryDirectory(dir=cache_directory()) as name:
         folder = Path(name)
         simulation = _Simulation(rig, loads_of(steps, options.stall), folder, options.seed)
@@ -112,7 +91,7 @@ def replay(
                 simulation.join(PROGRESS_SECONDS)
                 progress(_done(folder / "progress"))
         except BaseException:
-            end_running()
+            SIMULATIONS.end()
             simulation.join()
             raise
         session = simulation.result()
@@ -125,11 +104,11 @@ def replay(
 
 
 def loads_of(steps: Sequence[Step], stall: float) -> list[Load]:
-    """The steps as loads: a command behind a frame begins another."""
+    """The steps as loads; a command after a frame begins another load."""
     loads: list[Load] = []
     parts = round(stall * PROBABILITIES)
     commands: list[dict[str, int]] = []
-    frames: dict[str, list] = {side: [] for side in SIDES}
+    frames: dict[str, list[Any]] = {side: [] for side in SIDES}
 
     def end_load() -> None:
         loads.append(Load(tuple(frames["tx"]), tuple(frames["rx"]), None, tuple(commands),
@@ -152,7 +131,7 @@ def loads_of(steps: Sequence[Step], stall: float) -> list[Load]:
 
 
 class _Simulation(threading.Thread):
-    """A run in a thread, so that the main one can show how far it is."""
+    """A run in a thread of its own, so that the main thread can show its progress."""
 
     def __init__(self, rig: EngineRig, loads: Sequence[Load], folder: Path, seed: int) -> None:
         super().__init__(daemon=True)
@@ -166,14 +145,14 @@ class _Simulation(threading.Thread):
             self._error = error
 
     def result(self) -> Session:
-        """The finished run; raises whatever ended it early."""
+        """Result of the finished run; raises whatever ended it early."""
         if self._error is not None:
             raise self._error
         return self._session
 
 
 def observed(session: Session) -> Observed:
-    """What was seen in all loads together."""
+    """Observations of all loads together."""
     seen = Observed(taps={name: [] for name in TAP_NAMES}, counters=session.counters)
     for played in session.played:
         seen.results += played.results
@@ -197,21 +176,3 @@ def _done(path: Path) -> int:
         return int(path.read_text())
     except (OSError, ValueError):  # not yet there, or just being written
         return 0
-
-
-def _sources() -> bytes:
-    digest = hashlib.sha256(importlib.metadata.version("amaranth").encode())
-    sources = [path for folder in ("hdl", "model") for path in (PROJECT / folder).rglob("*.py")]
-    for source in (*sorted(sources), PROJECT / "sim" / "build" / "netlist.py"):
-        # The whole path, and lengths: files that change names or places are other sources.
-        for part in (str(source.relative_to(PROJECT)).encode(), source.read_bytes()):
-            digest.update(len(part).to_bytes(8, "big") + part)
-    return digest.digest()
-
-
-_SOURCES = _sources()
-"""As they are when they are loaded: later changes must not be taken for what was elaborated."""
-
-
-def _source_hash(parameters: str) -> str:
-    return hashlib.sha256(_SOURCES + parameters.encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""Runs of the engine's rig: files of frames in, files of what came of them out."""
+"""Runs of the engine's rig: files with frames go in, files with the results come out."""
 
 import json
 import shutil
@@ -9,30 +9,30 @@ from pathlib import Path
 
 from espnic.model.device import segment
 from espnic.model.interface.layouts import RX_COMPLETION, TX_DESCRIPTOR
-from espnic.sim.build.builds import Build, Run, cache_directory, run
+from espnic.sim.build.builds import Build, Run, run
+from espnic.sim.build.cache import cache_directory
 from espnic.sim.problem import SimulationError
 from espnic.sim.rig.design import sweep_clocks
-from espnic.sim.rig.taps import tap_names
+from espnic.sim.rig.taps import SIDES, tap_names
 from espnic.sim.traffic.steps import Received, RxFrame, TxFrame
 
-MODULE = "espnic.sim.rig.run_bench"
-SIDES = ("tx", "rx")
+MODULE = "espnic.sim.rig.runs_cocotb"
 PROBABILITIES = 256
 """``Load.gap`` and ``Load.stall`` are counted in parts of this."""
 _NULL = b"\xA5"
-"""What the bytes behind a frame's end hold; nobody may look at them."""
+"""Value of the bytes after a frame's end, which have no meaning."""
 
 
 @dataclass(frozen=True)
 class Load:
-    """What goes through the engine in one run: commands one by one, then frames."""
+    """Input of one run: commands one by one, then frames."""
 
     tx: Sequence[TxFrame]
     rx: Sequence[RxFrame]
     table: Path | None = None
-    """Folder with the SAs, see ``sim.rig.sa_tables``; None: those that commands have added."""
+    """Folder with the SAs, see ``sim.rig.sa_tables``; None: the SAs that commands have added."""
     commands: Sequence[dict[str, int]] = ()
-    """Fields of SA_COMMAND."""
+    """Fields of SA_COMMAND, for each command."""
     gap: int = 0
     """Probability, in 1/256, of a clock without a beat at each input."""
     stall: int = 0
@@ -41,7 +41,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Passage:
-    """One frame's way through the engine, in clocks."""
+    """Clocks in which the first and last beats of a frame went in and came out."""
 
     first_in: int
     last_in: int
@@ -51,7 +51,7 @@ class Passage:
 
 @dataclass
 class Played:
-    """What came of a load; clocks are counted from reset."""
+    """Result of a load; clocks are counted from reset."""
 
     received: list[Received] = field(default_factory=list)
     sent: list[bytes] = field(default_factory=list)
@@ -60,20 +60,20 @@ class Played:
     taps: dict[str, list[int]] = field(default_factory=dict)
     """Payloads at each trace point."""
     entered: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
-    """By ``SIDES``: clocks in which the first and the last beat of each frame went in."""
+    """Clocks in which the first and the last beat of each frame went in, by side."""
     left: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
-    """The same of the frames that came out."""
+    """The same for the frames that came out."""
     gaps: dict[str, int] = field(default_factory=dict)
-    """By ``SIDES``: clocks in which an output had no beat within a frame."""
+    """Number of clocks in which an output had no beat within a frame, by side."""
     clocks: int = 0
-    """That the run was simulated."""
+    """Number of clocks that the run took."""
     seconds: float = 0.0
-    """Of processor time that the simulation of these took: other load does not count."""
+    """Processor time that the simulation of these clocks took."""
     problem: str | None = None
-    """What broke the rules or never came; None when all is well."""
+    """Broken rule, or frames that never came; None when all is well."""
 
     def passages(self, side: str, frames_each: int = 1) -> list[Passage]:
-        """Of frames that all came out, each in as many."""
+        """Passages of the frames of a side, which all came out, each as ``frames_each`` frames."""
         left = self.left[side]
         firsts, lasts = left[::frames_each], left[frames_each - 1::frames_each]
         return [Passage(*entered, first, last) for entered, (first, _), (_, last)
@@ -82,12 +82,12 @@ class Played:
 
 @dataclass(frozen=True)
 class Session:
-    """What came of loads that ran one behind the other."""
+    """Result of loads that ran one after another."""
 
     played: list[Played]
-    """Without those behind one that got stuck."""
+    """Results of the loads, up to the first that got stuck."""
     counters: dict[str, int]
-    """At the end; none when the registers did not answer."""
+    """Counters at the end; empty when the registers did not answer."""
     run: Run
 
 
@@ -99,13 +99,13 @@ class EngineRig:
     width: int
     """Bits of a beat."""
     size: int
-    """Of each SA table."""
+    """Size of each SA table."""
     sides: tuple[str, ...] = SIDES
     """The directions that the engine has."""
 
 
 def play(rig: EngineRig, loads: Sequence[Load], seed: int = 1) -> list[Played]:
-    """Run loads of which every frame must come out, one behind the other, in one simulation.
+    """Run loads one after another in one simulation; every frame must come out.
 
     A super-frame must come out in its segments. Raises ``SimulationError`` when a run breaks
     off or frames are missing.
@@ -125,15 +125,15 @@ def play(rig: EngineRig, loads: Sequence[Load], seed: int = 1) -> list[Played]:
 
 
 def _frames(step: TxFrame) -> int:
-    """As how many a request leaves."""
+    """Number of frames that a request produces."""
     return segment.count(step.descriptor, len(step.data)) if step.descriptor.get("lso") else 1
 
 
 def run_loads(rig: EngineRig, loads: Sequence[Load], folder: Path, seed: int) -> Session:
-    """Run loads, one behind the other, in one simulation, up to the first that gets stuck.
+    """Run loads one after another in one simulation, up to the first that gets stuck.
 
-    ``folder`` is a new one for what goes in and comes out; meanwhile its file ``progress``
-    holds how many frames have been judged.
+    ``folder`` is a new folder for input and results; during the run its file ``progress``
+    holds the number of frames that have been judged.
     """
     for number, load in enumerate(loads):
         write_load(folder / str(number), load, rig.width)
@@ -147,7 +147,7 @@ def run_loads(rig: EngineRig, loads: Sequence[Load], folder: Path, seed: int) ->
 
 
 def write_load(folder: Path, load: Load, width: int) -> None:
-    """Write what the rig and its bench read."""
+    """Write the files that the rig and ``runs_cocotb`` read."""
     folder.mkdir()
     (folder / "tx.play").write_text("".join(
         _lines(step.data, width, TX_DESCRIPTOR.pack(step.descriptor), TX_DESCRIPTOR.bits)
@@ -160,7 +160,7 @@ def write_load(folder: Path, load: Load, width: int) -> None:
 
 
 def _lines(data: bytes, width: int, user: int, user_bits: int) -> str:
-    """A frame's beats; behind the first tuser is another, for nobody may look at it."""
+    """Lines with a frame's beats; after the first, ``tuser`` means nothing and is inverted."""
     size = width // 8
     other = user ^ (1 << user_bits) - 1
     lines = []
@@ -174,7 +174,7 @@ def _lines(data: bytes, width: int, user: int, user_bits: int) -> str:
 
 
 def _read(folder: Path, load: Load, sides: Sequence[str]) -> Played:
-    """Read what the rig and its bench wrote."""
+    """Read the files that the rig and ``runs_cocotb`` wrote."""
     ran = json.loads((folder / "ran.json").read_text())
     played = Played(results=ran["results"], gaps=ran["gaps"], clocks=ran["clocks"],
                     seconds=ran["seconds"])
@@ -210,7 +210,7 @@ class BrokenRule(Exception):
 
 
 def frames_in(path: Path) -> Iterator[tuple[int, int, int, bytes]]:
-    """Clocks of the first and last beat, ``tuser`` and bytes of each frame."""
+    """Clocks of the first and last beat, ``tuser`` and bytes of each frame in a record."""
     pieces: list[bytes] = []
     first = user = 0
     for line in path.read_text().splitlines():

@@ -1,8 +1,8 @@
 """Contents of full SA tables, for simulations that have no time to add thousands of SAs.
 
-The commands go through the RTL of the table alone, which is a small part of the engine and
-runs a hundred times faster; then its memories are written to files that the rig of the whole
-engine reads.
+The commands go through the RTL of the table alone, which is a small part of the engine and runs
+a hundred times faster. Then its memories are written to files, which the rig of the whole engine
+reads.
 """
 
 import os
@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cocotb
 from amaranth.lib import wiring
@@ -20,12 +21,13 @@ from espnic.model.interface.features import ALL
 from espnic.model.interface.layouts import SA_COMMAND
 from espnic.model.sa.sa import SecurityAssociation, command_values
 from espnic.sim.agents.stream import start_clock_and_reset
-from espnic.sim.build.builds import build, cache_directory, locked, run
+from espnic.sim.build.builds import build, run
+from espnic.sim.build.cache import cache_directory, locked
+from espnic.sim.build.kept_netlists import kept_netlist
 from espnic.sim.build.netlist import Netlist
 from espnic.sim.build.simulators import digest
 from espnic.sim.problem import SimulationError
 from espnic.sim.rig.design import sweep_clocks, table_rig
-from espnic.sim.rig.engine import kept_netlist
 
 MODULE = "espnic.sim.rig.sa_tables"
 
@@ -33,8 +35,8 @@ MODULE = "espnic.sim.rig.sa_tables"
 def table_files(width: int, size: int, sas: Sequence[SecurityAssociation]) -> Path:
     """Folder with the memories of an engine's SA table after the SAs were added.
 
-    They have the handles 1 and up, in both directions. ``width`` and ``size`` are those
-    of the engine. The folder is kept and made only once.
+    The SAs have handles 1 and up, in both directions. ``width`` and ``size`` are those of the
+    engine. The folder is kept, and made only once.
     """
     rig = table_rig(_table_netlist(width, size))
     lines = [_line(direction, handle, sa)
@@ -59,8 +61,8 @@ def table_files(width: int, size: int, sas: Sequence[SecurityAssociation]) -> Pa
 
 
 @cocotb.test()
-async def fill(dut):
-    """Give the commands of the folder, wait for the files."""
+async def fill(dut: Any) -> None:
+    """Give the commands of the folder, and wait for the files."""
     os.chdir(os.environ["ESPNIC_TABLE"])
     commands = int(os.environ["ESPNIC_COMMANDS"])
     await start_clock_and_reset(dut)

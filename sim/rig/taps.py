@@ -1,8 +1,8 @@
-"""From what the RTL shows at its trace points to a trace like the model's.
+"""Trace of the RTL, in the form of the model's, from the values at its trace points.
 
-The engine's taps give plain integers in packet order, not which packet they
-belong to. That follows from the frames: every frame is parsed and judged, every
-ESP packet is looked up, every frame of an SA whose lengths fit is opened.
+The engine's taps give plain integers in packet order, without the packet that they belong to.
+The packet follows from the frames: every frame is parsed and judged, every ESP packet is looked
+up, every frame of an SA whose lengths fit is opened.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -34,6 +34,8 @@ from espnic.model.net.addresses import address_of
 from espnic.model.trace import TraceRecord
 from espnic.sim.traffic.steps import Command, Outcome, Received, RxFrame, Step, TxFrame
 
+SIDES = ("tx", "rx")
+"""The directions, as names of ports and files have them."""
 TAP_NAMES = (
     "rx_parse", "rx_window", "rx_lookup", "rx_open", "rx_icv", "rx_verdict",
     "tx_segment", "tx_verdict", "tx_trailer", "tx_seqiv", "tx_seal", "tx_icv",
@@ -41,18 +43,18 @@ TAP_NAMES = (
 
 
 def tap_names(sides: Iterable[str]) -> list[str]:
-    """The trace points of some directions, of ``tx`` and ``rx``."""
+    """The trace points of some of ``SIDES``."""
     return [name for name in TAP_NAMES if name.split("_")[0] in sides]
 
 
 _VERDICTS = 2 * IN_FLIGHT_MAX
-"""``rx_window`` counts verdicts modulo this."""
+"""Modulus of the count of verdicts in ``rx_window``."""
 TAG_BYTES = 16
 
 
 @dataclass
 class Observed:
-    """What was seen at the engine's ports and taps, in order."""
+    """Observations at the engine's ports and taps, in order."""
 
     results: list[int] = field(default_factory=list)
     """SaResult of each command."""
@@ -62,13 +64,13 @@ class Observed:
     taps: dict[str, list[int]] = field(default_factory=dict)
     counters: dict[str, int] = field(default_factory=dict)
     clocks: int = 0
-    """From the first beat in to the last beat out."""
+    """Clocks from the first beat in to the last beat out."""
     problem: str | None = None
-    """What broke a rule or never came, None when all is well."""
+    """Broken rule, or what never came; None when all is well."""
 
 
 def outcome_of(steps: Sequence[Step], seen: Observed, width: int) -> Outcome:
-    """The outcome that the RTL gave for the steps, at ``width`` bits a beat."""
+    """Outcome of the RTL for the steps, from what was seen, at ``width`` bits a beat."""
     reader = _Reader(seen, width)
     for step in steps:
         match step:
@@ -93,7 +95,7 @@ def outcome_of(steps: Sequence[Step], seen: Observed, width: int) -> Outcome:
 
 
 class _Reader:
-    """Deals the observations out to the packets, in order."""
+    """Assignment of the observations to the packets, in order."""
 
     def __init__(self, seen: Observed, width: int) -> None:
         self.trace: list[TraceRecord] = []
@@ -111,14 +113,14 @@ class _Reader:
         self._packets = {"rx": 0, "tx": 0}
 
     def command(self, values: dict[str, int]) -> None:
-        """Follow the ICV sizes of the receive SAs: they say which lengths fit."""
+        """Follow the ICV sizes of the receive SAs, which tell the lengths that fit."""
         if next(self._results, None) != SaResult.OK or values["direction"] != SaDirection.RX:
             return
         if values["operation"] == SaOperation.ADD:
             self._icv_sizes[values["sa"]] = IcvSize(values["icv_size"])
 
     def received(self, frame: bytes) -> None:
-        """The trace points of a frame from the wire."""
+        """Add the trace points of a frame from the wire."""
         self._packets["rx"] += 1
         self._add("rx.in", {"frame": frame.hex()})
         earlier = self._packets["rx"] - 1
@@ -135,7 +137,7 @@ class _Reader:
             self._add("rx.parse", _parse_fields(parsed))
         if found is not None:
             self._add("rx.lookup", found)
-        # Such a frame was opened only because its end came too late to know.
+        # A frame with such an end was opened only because its end came too late.
         if verdict is None or verdict["status"] not in (RxStatus.TRUNCATED, RxStatus.OVERSIZE):
             self._add_text("rx.open", text)
             self._add_tag("rx.icv", tag)
@@ -147,7 +149,7 @@ class _Reader:
             self._add_frame("rx.out", frame_out)
 
     def sent(self, descriptor: dict[str, int], frame: bytes) -> None:
-        """The trace points of a request of the host."""
+        """Add the trace points of a request of the host."""
         self._packets["tx"] += 1
         values = TX_DESCRIPTOR.unpack(TX_DESCRIPTOR.pack(descriptor))
         self._add("tx.in", values | {"frame": frame.hex()})
@@ -155,7 +157,7 @@ class _Reader:
             pass
 
     def _left(self, values: dict[str, int]) -> bool:
-        """The trace points of a frame of a request; whether it is the last."""
+        """Add the trace points of a frame of a request; return whether it is the last."""
         verdict = self._next("tx_verdict", TX_VERDICT)
         if verdict is None:
             return True
@@ -177,7 +179,7 @@ class _Reader:
         return last
 
     def leftovers(self) -> None:
-        """What no packet accounts for belongs to a packet behind the last one."""
+        """Add what no packet accounts for, under the number after that of the last packet."""
         self._packets["rx"] += 1
         self._packets["tx"] += 1
         for _completion, frame in self._to_host:
@@ -240,7 +242,7 @@ def _parse_fields(parsed: dict[str, int]) -> dict[str, Any]:
 
 
 def _name(statuses: type[RxStatus] | type[TxStatus], value: int) -> str:
-    """Name of a status; the number of one that is none, for the comparison to show."""
+    """Name of a status, or the number when it is no status: the comparison then shows it."""
     try:
         return statuses(value).name
     except ValueError:

@@ -11,8 +11,8 @@ from rich.text import Text
 
 from espnic.model import trace
 from espnic.model.trace import TraceRecord
-from espnic.sim.agents.stream import CLOCK_NS
 from espnic.sim.capture.pcap import Note, write_pcap, write_pcapng
+from espnic.sim.clocks import CLOCK_NS
 from espnic.sim.files import replacing
 
 CLOCK_MHZ = 312.5

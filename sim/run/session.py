@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -17,13 +18,11 @@ from espnic.model.host.safile import SaFile, UnsupportedSa
 from espnic.model.interface.codes import SaDirection, SaOperation, SaResult
 from espnic.model.interface.features import Features
 from espnic.model.sa.sa import SecurityAssociation, command_values
-from espnic.sim.build.simulators import require_tools
 from espnic.sim.capture import archive, handoff
 from espnic.sim.capture.handoff import HandedOff
 from espnic.sim.capture.pcap import read_capture
+from espnic.sim.files import make_folder
 from espnic.sim.problem import CaptureError, InputError, Mismatch, check_width
-from espnic.sim.rig import engine
-from espnic.sim.rig.engine import SIMULATED_SAS, Options, Replay
 from espnic.sim.run import report
 from espnic.sim.run.compare import compare_outcomes
 from espnic.sim.traffic import golden
@@ -34,7 +33,10 @@ from espnic.sim.traffic.plan import (
     plan_transmit,
     with_seqiv_salts,
 )
-from espnic.sim.traffic.steps import Outcome, Received
+from espnic.sim.traffic.steps import SIMULATED_SAS, Outcome, Received
+
+if TYPE_CHECKING:
+    from espnic.sim.rig.engine import Options, Replay
 
 Lines = list[tuple[str, str]]
 STALL_MAX = 0.9
@@ -78,12 +80,15 @@ class Job:
         ]
 
 
-def run(request: Request, options: Options, console: Console) -> None:
+def run(request: Request, options: "Options", console: Console) -> None:
     """Replay through RTL and model, write all results, and print a summary.
 
     Raises ``Mismatch`` when anything differs, and one of ``sim.problem.BAD_INPUT`` for input that
     cannot be used.
     """
+    # Imported here: the model alone needs no simulator, nor what drives one.
+    from espnic.sim.rig import engine
+
     _check_options(options)
     job = _prepare(request)
     with console.status(f"Building the engine for {options.simulator}, {options.width} bits"):
@@ -120,7 +125,9 @@ def run_model(request: Request, console: Console) -> None:
     ])
 
 
-def _check_options(options: Options) -> None:
+def _check_options(options: "Options") -> None:
+    from espnic.sim.build.simulators import require_tools
+
     check_width(options.width)
     if not 0 <= options.stall <= STALL_MAX:
         raise InputError(f"--stall {options.stall}: expected 0 to {STALL_MAX}")
@@ -181,17 +188,6 @@ def _prepare_handoff(path: Path, output: Path) -> Job:
     return Job(False, path, output, capture.sas, (), [], plan, capture.handed_off)
 
 
-def make_folder(path: Path) -> None:
-    """Make the folder, and see that it can be written to; else raise ``InputError``."""
-    probe = path / ".espnic"
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}, expected a folder to write to") from None
-
-
 @contextmanager
 def _progress(console: Console, frames: int) -> Iterator[Callable[[int], None]]:
     """A bar on the terminal; gives what shows the number of frames that are done."""
@@ -226,7 +222,7 @@ def _write_results(job: Job, outcomes: dict[str, Outcome]) -> None:
         report.write_trace(job.output, name, outcome.trace)
 
 
-def _judge(job: Job, replay: Replay) -> None:
+def _judge(job: Job, replay: "Replay") -> None:
     """Raise ``Mismatch`` when the RTL broke off or differs from the model."""
     difference = compare_outcomes(replay.outcome, job.plan.outcome)
     files = f"see rtl.trace.jsonl and model.trace.jsonl (.pcapng for Wireshark) in {job.output}"
@@ -256,7 +252,7 @@ def _sa_lines(job: Job) -> Lines:
     return lines
 
 
-def _speed_lines(job: Job, replay: Replay, seconds: float) -> Lines:
+def _speed_lines(job: Job, replay: "Replay", seconds: float) -> Lines:
     if not replay.clocks:
         return []
     packets = len(job.frames)

@@ -70,8 +70,7 @@ from espnic.hdl.tx.seqiv import SeqIv
 from espnic.hdl.tx.spi_capture import SpiCapture
 from espnic.hdl.tx.trailer import TrailerGenerator
 from espnic.model.interface.codes import AES_BLOCK_BYTES, AES_ROUNDS_MAX, RxStatus, SaDirection
-from espnic.model.interface.features import WIDTHS, Features
-from espnic.sim.rig.engine import SAS
+from espnic.model.interface.features import SAS, WIDTHS, Features
 
 BLOCK_BITS = 8 * AES_BLOCK_BYTES
 

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from espnic.model.interface.features import WIDTHS
+from espnic.model.interface.features import SAS, WIDTHS
 from espnic.sim.markdown import table
-from espnic.sim.rig.engine import SAS
 from espnic.sim.synth.job import COMMANDS, KEPT_COMMANDS, Row
 from espnic.sim.synth.report import (
     COLUMNS,

@@ -10,10 +10,9 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from espnic.sim.build.verilog_text import Module, modules, rename_instantiated, unescaped
 from espnic.sim.synth.yosys_json import Bit, Cell, MappedModule, Net, Port
 
-_MODULE = re.compile(r"^module (\S+) *\((.*?)\);\n(.*?)^endmodule\n", re.DOTALL | re.MULTILINE)
-_INSTANCE = re.compile(r"^  (\\\S+|[A-Za-z_]\w*)( +\S+ +\($)", re.MULTILINE)
 _AUTOMATIC = re.compile(r"\\\$auto\$\S+")
 """A name that Yosys numbers over the whole design."""
 _DECLARATION = re.compile(r"^  (?:input|output) .*;$", re.MULTILINE)
@@ -34,31 +33,28 @@ class Part:
 
 def parts(text: str, top: str) -> list[Part]:
     """The modules that make ``top``, each after all modules in it."""
-    modules = {match[1].removeprefix("\\"): match for match in _MODULE.finditer(text)}
+    known = {module.name: module for module in modules(text)}
     done: dict[str, Part] = {}
 
     def visit(name: str) -> Part:
         if name not in done:
-            within = {
-                child: visit(child.removeprefix("\\"))
-                for child in (match[1] for match in _INSTANCE.finditer(modules[name][3]))
-                if child.removeprefix("\\") in modules
-            }
-            done[name] = _part(modules[name], within)
+            within = {child: visit(child) for child in dict.fromkeys(
+                instance.module for instance in known[name].instances) if child in known}
+            done[name] = _part(known[name], within)
         return done[name]
 
     visit(top)
     return list({part.name: part for part in done.values()}.values())
 
 
-def _part(module: re.Match[str], within: Mapping[str, Part]) -> Part:
-    def renamed(match: re.Match[str]) -> str:
-        child = within.get(match[1])
-        return match[0] if child is None else f"  {child.name}{match[2]}"
+def _part(module: Module, within: Mapping[str, Part]) -> Part:
+    def renamed(written_name: str) -> str:
+        child = within.get(unescaped(written_name))
+        return written_name if child is None else child.name
 
     # The space after each name ends it if it is an escaped one.
-    ports = ", ".join(sorted(f"{port.strip()} " for port in module[2].split(",")))
-    body = _renumbered(_INSTANCE.sub(renamed, module[3]))
+    ports = ", ".join(sorted(f"{port} " for port in module.ports))
+    body = _renumbered(rename_instantiated(module.body, renamed))
     contents = f"({ports});\n{body}endmodule\n"
     name = f"part_{hashlib.sha256(contents.encode()).hexdigest()[:16]}"
     declared = "\n".join(_DECLARATION.findall(body))

@@ -14,8 +14,7 @@ from espnic.hdl.sa.replay_windows import window_bits
 from espnic.hdl.sa.store import ram_bits_per_sa
 from espnic.hdl.tx.path import SUPER_STORE_BYTES
 from espnic.model.interface.codes import AES_BLOCK_BYTES, SaDirection
-from espnic.model.interface.features import Features
-from espnic.sim.rig.engine import SAS
+from espnic.model.interface.features import SAS, Features
 from espnic.sim.synth.job import Row
 
 LEVELS_MAX = 8

@@ -23,11 +23,12 @@ from pathlib import Path
 from typing import Any
 
 from espnic.model.interface.features import WIDTHS
-from espnic.sim.build.builds import cache_directory, locked
+from espnic.sim.build.cache import cache_directory, locked
+from espnic.sim.build.kept_netlists import kept_netlist
 from espnic.sim.build.netlist import Netlist
+from espnic.sim.build.processes import Children
 from espnic.sim.files import replacing
 from espnic.sim.problem import MissingTool, SimulationError
-from espnic.sim.rig.engine import kept_netlist
 from espnic.sim.synth import hierarchy, mapped_netlist
 from espnic.sim.synth.blocks import BLOCKS
 from espnic.sim.synth.job import COMMANDS, KEPT_COMMANDS, Failure, Job, Row
@@ -218,42 +219,35 @@ class _Tools:
     """The tools that run."""
 
     def __init__(self) -> None:
-        self._running: dict[str, tuple[subprocess.Popen[bytes], Path]] = {}
-        self._lock = threading.Lock()
-        self._stopped = False
+        self._children = Children()
+        self._folders: dict[str, Path] = {}
+        """Where the tool of each job runs."""
 
     def call(self, job: str, work: Path, package: str, arguments: list[str]) -> None:
         """Run a tool in a folder; raise ``SimulationError`` with its complaint when it fails."""
         module, function = _TOOLS[package].split(":")
         complaints = work / "complaints"
-        with complaints.open("wb") as output, self._lock:
-            if self._stopped:
-                raise SimulationError("interrupted")
-            process = subprocess.Popen(
-                [sys.executable, "-c", f"import {module}; {module}.{function}()",
-                 *arguments, "-q", "-l", _LOG],
-                cwd=work, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
-            self._running[job] = (process, work)
-        code = process.wait()
-        with self._lock:
-            del self._running[job]
-        if code:
+        self._folders[job] = work
+        try:
+            with complaints.open("wb") as output:
+                ended = self._children.run(
+                    [sys.executable, "-c", f"import {module}; {module}.{function}()",
+                     *arguments, "-q", "-l", _LOG],
+                    cwd=work, stdout=output, stderr=subprocess.STDOUT)
+        finally:
+            del self._folders[job]
+        if ended.failure:
             said = [path.read_text(errors="replace")
                     for path in (work / _LOG, complaints) if path.is_file()]
-            raise SimulationError(f"{package}: {_complaint(''.join(said), code)}")
+            raise SimulationError(f"{package}: {_complaint(''.join(said), ended.failure)}")
 
     def stop(self) -> None:
         """End all tools; no further one starts."""
-        with self._lock:
-            self._stopped = True
-            for process, _ in self._running.values():
-                process.kill()
+        self._children.stop()
 
     def steps(self) -> dict[str, str]:
         """What each tool is doing, by job."""
-        with self._lock:
-            running = dict(self._running)
-        return {job: _step(work) for job, (_, work) in running.items()}
+        return {job: _step(work) for job, work in self._folders.copy().items()}
 
 
 def fits(row: Row) -> bool:
@@ -333,10 +327,10 @@ def _tuples(figures: dict[str, Any]) -> dict[str, Any]:
             for name, value in figures.items()}
 
 
-def _complaint(said: str, code: int) -> str:
+def _complaint(said: str, failure: str) -> str:
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith("ERROR")]
-    return f"failed ({code}): {[*errors, *lines[-1:], 'it said nothing'][0]}"
+    return f"failed ({failure}): {[*errors, *lines[-1:], 'it said nothing'][0]}"
 
 
 def _step(work: Path) -> str:

@@ -1,1 +1,1 @@
-"""Frames and commands for the engine, and what the model makes of them."""
+"""Frames and commands for the engine, and the outcome that the golden model gives for them."""

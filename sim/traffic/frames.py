@@ -1,7 +1,7 @@
-"""Hand-made frames: one of each kind that the receive rules tell apart.
+"""Hand-made frames: one of each kind that the receive rules distinguish.
 
-They are written out byte by byte here, independent of the model's own framing,
-so that a mistake there does not hide itself.
+They are written byte by byte here, independent of the model's own framing, so that a mistake
+there does not hide itself.
 """
 
 from collections.abc import Iterator
@@ -65,12 +65,12 @@ def sealed(sa: SecurityAssociation, text: bytes, sequence: int = 1, tags: bytes 
 
 
 OF_FRAMES = frozenset(RxStatus) - {RxStatus.LATE, RxStatus.REPLAYED, RxStatus.EXPIRED}
-"""Statuses that a frame gets whatever has come before it."""
+"""Statuses that depend on the frame alone, not on the frames before it."""
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A frame, what it is, and the status that it must get."""
+    """A frame, the name of its kind, and the status that it must get."""
 
     name: str
     status: RxStatus

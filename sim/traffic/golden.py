@@ -1,8 +1,9 @@
-"""The golden model taking steps."""
+"""The golden model run on steps."""
 
 from collections.abc import Iterable
 
 from espnic.model.device.device import Device, RxResult, TxResult
+from espnic.model.device.opening import Trace
 from espnic.model.interface.codes import SaResult
 from espnic.model.interface.features import Features
 from espnic.model.trace import TraceRecord
@@ -10,12 +11,12 @@ from espnic.sim.traffic.steps import Command, Outcome, Received, RxFrame, Step, 
 
 
 class Golden:
-    """A model of the device, of a build with ``features``, that takes one step after the other.
+    """Golden model of a build with ``features`` that takes one step after another.
 
     Members
     -------
     outcome
-        What came of the steps so far.
+        Outcome of the steps so far.
     """
 
     def __init__(self, features: Features) -> None:
@@ -24,13 +25,13 @@ class Golden:
         self.outcome = Outcome(counters=self._device.counters)
 
     def command(self, step: Command) -> SaResult:
-        """Do an SA command."""
+        """Execute an SA command."""
         result = self._device.command(step.values)
         self.outcome.results.append(result)
         return result
 
     def receive(self, step: RxFrame, in_flight: int = 0) -> RxResult:
-        """Take a frame from the wire; ``in_flight`` as ``Device.receive`` has it."""
+        """Take a frame from the wire; ``in_flight`` is that of ``Device.receive``."""
         result = self._device.receive(step.data, in_flight)
         self._record("rx", result.trace)
         if result.frame is not None:
@@ -44,7 +45,7 @@ class Golden:
         self.outcome.sent += result.frames
         return result
 
-    def _record(self, side: str, trace: list) -> None:
+    def _record(self, side: str, trace: Trace) -> None:
         self._packets[side] += 1
         number = self._packets[side]
         self.outcome.trace += [TraceRecord(number, point, fields) for point, fields in trace]
@@ -53,18 +54,19 @@ class Golden:
 def run_model(
     steps: Iterable[Step], features: Features, in_flight: Iterable[int] = (),
 ) -> Outcome:
-    """What the golden model of a build makes of the steps.
+    """Outcome that the golden model of a build gives for the steps.
 
-    ``in_flight`` is that of the RTL's outcome, where a receive SA with ESN has a replay window.
+    ``in_flight`` comes from the outcome of the RTL. It counts only where a receive SA with ESN
+    has a replay window in the device.
     """
     golden = Golden(features)
-    behind = iter(in_flight)
+    counts = iter(in_flight)
     for step in steps:
         match step:
             case Command():
                 golden.command(step)
             case RxFrame():
-                golden.receive(step, next(behind, 0))
+                golden.receive(step, next(counts, 0))
             case TxFrame():
                 golden.transmit(step)
     return golden.outcome

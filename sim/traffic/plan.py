@@ -1,7 +1,7 @@
-"""What the software beside the engine does with a file of packets: SA commands and frames.
+"""Plans: the SA commands and frames that software gives the engine for a file of packets.
 
-The steps follow from what the golden model makes of the steps before, so the plan
-holds the model's outcome too.
+Each step depends on what the golden model makes of the steps before, so the plan holds the
+model's outcome too.
 """
 
 from collections.abc import Iterable, Iterator
@@ -27,14 +27,14 @@ IP_ID_BITS = 16
 
 @dataclass
 class Plan:
-    """Steps for the engine, and what the model made of them."""
+    """Steps for the engine, and the outcome that the model gives for them."""
 
     outcome: Outcome
     steps: list[Step] = field(default_factory=list)
     kept_back: list[str] = field(default_factory=list)
-    """Of each clear packet that was not given to the engine: its number and why."""
+    """Number of each clear packet that was not given to the engine, and why not."""
     sealed: list[bytes] = field(default_factory=list)
-    """The clear packets that left sealed, in order."""
+    """Clear packets that left sealed, in order."""
 
 
 def plan_receive(
@@ -42,7 +42,7 @@ def plan_receive(
 ) -> Plan:
     """Add the SAs, under handles 1 and up, then give the frames from the wire.
 
-    With ESN the driver moves the high half on as the sequence numbers pass 2^31, unless the
+    With ESN the driver advances the high half as the sequence numbers pass 2^31, unless the
     device keeps the SA's replay window.
     """
     golden = Golden(Features(sas=table_size))
@@ -83,8 +83,8 @@ def plan_transmit(
 ) -> Plan:
     """Add the SAs, under handles 1 and up, then give the clear packets as the stack frames them.
 
-    A packet goes to the first SA that it is for. One that no SA is for, or that
-    the engine cannot send, is kept back: nothing leaves in clear.
+    A packet goes to the first SA that matches it. A packet that no SA matches, or that the
+    engine cannot send, is kept back: nothing leaves in clear.
     """
     golden = Golden(Features(sas=table_size))
     plan = Plan(golden.outcome)
@@ -117,7 +117,7 @@ def plan_transmit(
 def plan_handoff(
     sas: tuple[SecurityAssociation, ...], requests: Iterable[Request], table_size: int,
 ) -> Plan:
-    """Add the SAs, under handles 1 and up, then give what the stack has handed down."""
+    """Add the SAs, under handles 1 and up, then give the requests that the stack handed down."""
     golden = Golden(Features(sas=table_size))
     plan = Plan(golden.outcome)
     for handle, sa in enumerate(sas, start=1):
@@ -131,7 +131,7 @@ def plan_handoff(
 
 
 def _choose(packet: IpPacket, sas: tuple[SecurityAssociation, ...]) -> int:
-    """Handle of the first SA that a clear packet is for; ``ValueError`` if there is none."""
+    """Handle of the first SA that matches a clear packet; ``ValueError`` if there is none."""
     for handle, sa in enumerate(sas, start=1):
         if _is_for(sa, packet):
             return handle
@@ -148,7 +148,7 @@ def _is_for(sa: SecurityAssociation, packet: IpPacket) -> bool:
 
 
 class _EsnDriver:
-    """Keeps the device's high half and overlap flag of one receive SA up to date."""
+    """Driver's state of one receive SA with ESN: the high half and overlap flag of the device."""
 
     def __init__(self, handle: int, sa: SecurityAssociation) -> None:
         self._handle = handle
@@ -157,7 +157,7 @@ class _EsnDriver:
         self._state = EsnState(sa.esn_high, sa.esn_overlap)
 
     def received(self, sequence_low: int) -> Command | None:
-        """Note an authentic packet; give the MODIFY command that it calls for."""
+        """Note an authentic packet; give the MODIFY command that it makes necessary, if any."""
         high = esn.device_high(sequence_low, self._state.high, self._state.overlap)
         self._top = max(self._top, high << 32 | sequence_low)
         state = esn.driver_state(self._top, self._sa.replay_window)

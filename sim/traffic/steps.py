@@ -1,4 +1,4 @@
-"""What happens to the engine from outside: SA commands and frames, in order.
+"""Steps: the SA commands and frames that the engine gets, in order, and the outcome.
 
 The golden model and the RTL take the same steps and give outcomes of the same form.
 """
@@ -6,7 +6,12 @@ The golden model and the RTL take the same steps and give outcomes of the same f
 from dataclasses import dataclass, field
 
 from espnic.model.interface.codes import SaResult
+from espnic.model.interface.features import SAS
 from espnic.model.trace import TraceRecord
+
+SIMULATED_SAS = 2 * SAS
+"""Size of each SA table of the engine in most simulations: room for 1,024 SAs, for handle 0 has
+none."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +26,7 @@ class Command:
 
 @dataclass(frozen=True)
 class RxFrame:
-    """A frame from the wire: Ethernet header first, no FCS."""
+    """A frame from the wire, from the Ethernet header on, without FCS."""
 
     data: bytes
 
@@ -47,10 +52,10 @@ class Received:
 
 @dataclass
 class Outcome:
-    """All that came of a list of steps."""
+    """All that a list of steps led to."""
 
     results: list[SaResult] = field(default_factory=list)
-    """Of each command."""
+    """Result of each command."""
     received: list[Received] = field(default_factory=list)
     """Frames to the host."""
     sent: list[bytes] = field(default_factory=list)
@@ -58,5 +63,5 @@ class Outcome:
     trace: list[TraceRecord] = field(default_factory=list)
     counters: dict[str, int] = field(default_factory=dict)
     in_flight: list[int] = field(default_factory=list)
-    """Of each frame from the wire: how many before it had no verdict yet when its SA's replay
-    window was looked at. Only hardware has any."""
+    """Number of earlier frames that had no verdict yet when the replay window of a frame's SA was
+    read, for each frame from the wire. Only hardware has such frames."""

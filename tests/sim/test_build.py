@@ -4,6 +4,7 @@ import concurrent.futures
 import multiprocessing
 import os
 import shutil
+from dataclasses import replace
 
 import pytest
 from amaranth.back import verilog
@@ -14,8 +15,10 @@ from amaranth.lib.wiring import In, Out
 
 from espnic.sim.build import simulators
 from espnic.sim.build.builds import build, run, simulate
+from espnic.sim.build.cache import cache_directory
 from espnic.sim.build.netlist import elaborate, merge_equal_modules, shorten_contents
-from espnic.sim.problem import SimulationError
+from espnic.sim.problem import MissingTool, SimulationError
+from tests.support.paths import PROJECT
 from tests.support.rom_checks import ROM
 
 pytestmark = pytest.mark.slow
@@ -99,9 +102,9 @@ def test_netlist_is_the_same_each_time_and_names_no_path():
     assert __file__.rsplit("/", 1)[0] not in netlist(1, 2).text
 
 
-def test_netlist_names_the_ports_of_the_top():
-    assert netlist(1).inputs == ("clk", "i", "rst")
-    assert netlist(1).outputs == ("o",)
+def test_netlist_has_the_ports_of_the_top_with_their_bits():
+    assert netlist(1).inputs == {"clk": 1, "i": 8, "rst": 1}
+    assert netlist(1).outputs == {"o": 8}
 
 
 def test_equal_submodules_are_merged():
@@ -213,7 +216,7 @@ def test_build_that_nothing_used_for_long_is_removed(cache):
 
 def test_failing_build_shows_the_end_of_its_log(cache):
     good = netlist(1)
-    broken = type(good)(good.top, good.text + "module (;\n", good.inputs, good.outputs)
+    broken = replace(good, text=good.text + "module (;\n")
     with pytest.raises(SimulationError, match=r"(?s)iverilog failed.*syntax error.*build\.log"):
         build(broken, "icarus")
     assert [name for name in folders(cache) if not name.endswith(".partial")] == []
@@ -228,6 +231,24 @@ def test_missing_simulator_is_named(cache, monkeypatch):
     monkeypatch.setenv("PATH", str(cache))
     with pytest.raises(SimulationError, match="icarus: iverilog, vvp not found"):
         build(netlist(1), "icarus")
+
+
+def test_folder_with_a_blank_is_refused_for_verilator_alone(tmp_path, monkeypatch):
+    folder = tmp_path / "a blank"
+    monkeypatch.setenv("ESPNIC_BUILD", str(folder))
+    simulators.require_tools("icarus")
+    with pytest.raises(MissingTool) as caught:
+        simulators.require_tools("verilator")
+    assert str(caught.value) == (
+        f"simulator verilator: {folder}: expected a folder without blanks; set ESPNIC_BUILD to one")
+
+
+def test_cache_is_in_the_checkout_or_where_the_user_says(monkeypatch, tmp_path):
+    monkeypatch.delenv("ESPNIC_BUILD", raising=False)
+    assert cache_directory() == PROJECT / "build" / "sim"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ESPNIC_BUILD", "here")
+    assert cache_directory() == tmp_path / "here"
 
 
 def test_same_seed_repeats_and_another_differs(cache):

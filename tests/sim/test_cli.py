@@ -20,6 +20,7 @@ from espnic.sim.problem import MissingTool
 from espnic.sim.rig import engine as rtl
 from espnic.sim.rig.taps import outcome_of
 from espnic.sim.traffic.golden import run_model
+from espnic.sim.traffic.steps import SIMULATED_SAS
 from tests.support.observing import observe
 from tests.support.paths import CAPTURES
 
@@ -66,7 +67,7 @@ def fake_rtl(monkeypatch):
 
     def replay(_built, steps, options, progress):
         progress(1)
-        seen = observe(run_model(steps, Features(sas=rtl.SIMULATED_SAS)), options.width)
+        seen = observe(run_model(steps, Features(sas=SIMULATED_SAS)), options.width)
         for fault in faults:
             fault(seen)
         outcome = outcome_of(steps, seen, options.width)
@@ -445,7 +446,7 @@ def test_missing_simulator(refused, tmp_path, monkeypatch):
     def missing(simulator):
         raise MissingTool(f"simulator {simulator}: g++ not found; run make setup")
 
-    monkeypatch.setattr("espnic.sim.run.session.require_tools", missing)
+    monkeypatch.setattr("espnic.sim.build.simulators.require_tools", missing)
     options = ("--rx", CAPTURE, "--sa", SA_FILE, "-o", tmp_path)
     assert "g++ not found" in refused("run", *options)
 

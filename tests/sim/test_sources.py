@@ -17,7 +17,7 @@ from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from espnic.hdl.room.nested import INVERT
-from espnic.sim.rig.engine import kept_netlist
+from espnic.sim.build.kept_netlists import kept_netlist
 
 
 class Buffer(wiring.Component):

@@ -463,7 +463,7 @@ def test_module_of_another_design_has_the_same_name_and_a_changed_one_renames_it
 def test_element_of_an_array_has_a_name_that_abc9_does_not_give():
     text = "wire \\way[0] ; wire \\way[1].key ; wire \\row[0] [7:0] ; wire way[0];"
     fixed = "wire \\way.0 ; wire \\way.1.key ; wire \\row.0 [7:0] ; wire way[0];"
-    assert synthesis.design(Netlist("top", text, ("way",), ())) == fixed
+    assert synthesis.design(Netlist("top", text, {"way": 1}, {})) == fixed
 
 
 def test_other_target_or_version_is_run_again(espnic, tools, monkeypatch):
@@ -591,8 +591,8 @@ def test_module_that_was_mapped_for_one_block_serves_for_another(espnic, monkeyp
     around = OUTER.replace("module a(", "module b(").replace("a.leaf", "b.a").replace("o$1", "o")
     inside = (INNER + OUTER).replace("a.leaf", "b.a.leaf").replace("module a(", "module \\b.a (")
     designs = {
-        "aes_pipeline": Netlist("a", INNER + OUTER, (), ()),
-        "gcm_core": Netlist("b", inside + around, (), ()),
+        "aes_pipeline": Netlist("a", INNER + OUTER, {}, {}),
+        "gcm_core": Netlist("b", inside + around, {}, {}),
     }
     monkeypatch.setattr(synthesis, "_netlist", lambda job: designs[job.block])
     mapped = []

@@ -4,10 +4,10 @@ from collections import Counter
 from dataclasses import replace
 
 from espnic.model.interface.features import ALL
-from espnic.sim.rig.engine import SIMULATED_SAS as SAS
 from espnic.sim.rig.engine import Options, build_engine, replay
 from espnic.sim.run.compare import compare_outcomes
 from espnic.sim.traffic.golden import run_model
+from espnic.sim.traffic.steps import SIMULATED_SAS as SAS
 
 
 def hold(steps, width, *, seed=1, stall=0.15):

@@ -1,4 +1,4 @@
-"""Simulator's side of ``sim.rig.runs``: runs loads on the engine's rig."""
+"""cocotb side of ``sim.rig.runs``: runs loads on the engine's rig."""
 
 import json
 import os
@@ -13,27 +13,28 @@ from cocotbext.axi import AxiLiteBus, AxiLiteMaster
 
 from espnic.model.linux.bus import RegisterError
 from espnic.sim.agents.axi_lite import Driver
-from espnic.sim.agents.stream import CLOCK_NS, LIMIT_CLOCKS, start_clock_and_reset
+from espnic.sim.agents.stream import LIMIT_CLOCKS, start_clock_and_reset
+from espnic.sim.clocks import CLOCK_NS
 
 PROGRESS_NS = 20_000
 
 
 @cocotb.test()
-async def play_loads(dut):
-    """Run the loads of the job. Judges nothing: that is for whoever reads what came of them."""
+async def play_loads(dut: Any) -> None:
+    """Run the loads of the job. Whoever reads the results judges them."""
     job = json.loads(os.environ["ESPNIC_JOB"])
     await start_clock_and_reset(dut)
-    bench = _Bench(dut, job["sweep_clocks"])
+    rig = _Rig(dut, job["sweep_clocks"])
     folder = Path(job["folder"])
-    start_soon(bench.report(folder / "progress"))
+    start_soon(rig.report(folder / "progress"))
     for number in range(job["loads"]):
-        if await bench.run(folder / str(number)):
+        if await rig.run(folder / str(number)):
             break
-    (folder / "counters.json").write_text(json.dumps(await bench.counters()))
+    (folder / "counters.json").write_text(json.dumps(await rig.counters()))
 
 
-class _Bench:
-    """The rig with its registers.
+class _Rig:
+    """The running rig, with the driver of its registers.
 
     Parameters
     ----------
@@ -54,9 +55,9 @@ class _Bench:
         dut.played.value = 1
 
     async def run(self, folder: Path) -> bool:
-        """Give the commands, then run the frames; say whether they got stuck.
+        """Give the commands, then run the frames; return whether they got stuck.
 
-        The folder is that of a load (``sim.rig.runs``), and gets ``ran.json``.
+        The folder is that of a load (``sim.rig.runs``); ``ran.json`` is written there.
         """
         load = json.loads((folder / "load.json").read_text())
         await self._load_table(load["table"])
@@ -70,14 +71,14 @@ class _Bench:
         return stuck
 
     async def counters(self) -> dict[str, int]:
-        """None when the registers do not answer: then the comparison shows it."""
+        """Counters; empty when the registers do not answer, which the comparison then shows."""
         try:
             return await with_timeout(self._driver.counters(), LIMIT_CLOCKS * CLOCK_NS, "ns")
         except (SimTimeoutError, RegisterError):
             return {}
 
     async def report(self, path: Path) -> None:
-        """Keep in a file how many frames have been judged."""
+        """Keep the number of frames that have been judged in a file."""
         while True:
             path.write_text(str(self._judged + int(self._dut.judged.value)))
             await Timer(PROGRESS_NS, "ns")
