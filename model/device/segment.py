@@ -22,6 +22,7 @@ from espnic.model.interface.codes import (
     TxStatus,
 )
 from espnic.model.interface.headers import (
+    ESP_OFFSET_MIN,
     HEADER_ALIGNMENT_BYTES,
     HEADER_PHASE_BYTES,
     TCP_CWR,
@@ -223,7 +224,7 @@ def _headers_fit(values: Mapping[str, int]) -> bool:
 def _layer4_offset_min(values: Mapping[str, int]) -> int:
     """Lowest offset of a TCP or UDP header: behind IPv4, or behind the ESP IV."""
     if values["operation"] == TxOperation.BYPASS:
-        return ETHERNET_HEADER_BYTES + IPV4_HEADER_BYTES
+        return ESP_OFFSET_MIN
     return values["esp_offset"] + ESP_TEXT_OFFSET
 
 
