@@ -35,9 +35,14 @@ def unshift_words(value: Value, words: Value) -> Value:
     return (value >> (8 * PHASE_BYTES)) >> Cat(Const(0, exact_log2(8 * WORD_BYTES)), words)
 
 
+def valid_bytes(count: Value, beat_bytes: int) -> Value:
+    """A bit for each byte of a beat, 1 in the low ``count``."""
+    return Cat(count > index for index in range(beat_bytes))
+
+
 def byte_mask(count: Value, beat_bytes: int) -> Value:
     """All ones in the low ``count`` bytes of a beat."""
-    return Cat((count > index).replicate(8) for index in range(beat_bytes))
+    return Cat(valid.replicate(8) for valid in valid_bytes(count, beat_bytes))
 
 
 def bytes_of(number: Value) -> Value:
