@@ -81,9 +81,8 @@ class SlicePlan(wiring.Component):
         byte_bits = len(o.offset)
 
         active = Signal()
-        mss = Signal(MSS_BITS)
         rest = Signal(MSS_BITS)
-        """Of the slice."""
+        """Bytes of the slice that are left."""
         behind = Signal(PAYLOAD_BITS)
         """Bytes of the payload behind the slice."""
         first = Signal()
@@ -91,7 +90,7 @@ class SlicePlan(wiring.Component):
         skip = Signal(OFFSET_BITS - byte_bits)
         """Beats of the frame in front of its payload."""
 
-        move, step, done = Signal(), Signal(), Signal()
+        move, step = Signal(), Signal()
         gives, last, ends = Signal(), Signal(), Signal()
         count = Signal(byte_bits + 1)
         end = Signal(byte_bits + 1)
@@ -103,7 +102,6 @@ class SlicePlan(wiring.Component):
             count.eq(Mux(last, rest, beat_bytes)),
             end.eq(offset + count),
             ends.eq(last & gives & (behind == 0)),
-            done.eq(~active | ends),
             self.request.ready.eq(~active | (move & ends)),
         ]
         with m.If(move):
@@ -119,20 +117,9 @@ class SlicePlan(wiring.Component):
                 o.last.eq(last),
             ]
 
-        # A frame's first slice is cut off its payload as the others are off what is behind them.
-        uncut = Signal(PAYLOAD_BITS)
-        slice_bytes = Signal(MSS_BITS)
-        difference = Signal(PAYLOAD_BITS + 1)
-        m.d.comb += [
-            uncut.eq(Mux(done, request.bytes, behind)),
-            slice_bytes.eq(Mux(done, request.mss, mss)),
-            difference.eq(uncut - slice_bytes),
-        ]
+        next_rest, next_behind = self._cut(m, ~active | ends, behind)
         with m.If(~active | (step & last)):
-            m.d.sync += [
-                rest.eq(Mux(difference[-1], uncut, slice_bytes)),
-                behind.eq(Mux(difference[-1], 0, difference)),
-            ]
+            m.d.sync += [rest.eq(next_rest), behind.eq(next_behind)]
         with m.Elif(step):
             m.d.sync += rest.eq(rest - beat_bytes)
         with m.If(step):
@@ -143,7 +130,27 @@ class SlicePlan(wiring.Component):
             m.d.sync += [
                 active.eq(self.request.valid),
                 first.eq(1),
-                mss.eq(request.mss),
                 Cat(offset, skip).eq(request.header_bytes),
             ]
         return m
+
+    def _cut(self, m, done, behind):
+        """Bytes of the next slice, and of the payload behind it.
+
+        When the frame is ``done`` the next slice is the first of the next frame. It is cut off
+        its payload as the others are off what is ``behind`` them.
+        """
+        request = self.request.payload
+        mss = Signal(MSS_BITS)
+        uncut = Signal(PAYLOAD_BITS)
+        slice_bytes = Signal(MSS_BITS)
+        difference = Signal(PAYLOAD_BITS + 1)
+        m.d.comb += [
+            uncut.eq(Mux(done, request.bytes, behind)),
+            slice_bytes.eq(Mux(done, request.mss, mss)),
+            difference.eq(uncut - slice_bytes),
+        ]
+        with m.If(self.request.ready):
+            m.d.sync += mss.eq(request.mss)
+        return (Mux(difference[-1], uncut, slice_bytes)[:MSS_BITS],
+                Mux(difference[-1], 0, difference)[:PAYLOAD_BITS])

@@ -1,12 +1,12 @@
 """The checksum of a decrypted text without its trailer, whose length is known only at its end."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from espnic.hdl.flow.ones_sum import WORD_BITS, OnesSum
+from espnic.hdl.flow.ones_sum import WORD_BITS, OnesSum, ones_add
 from espnic.hdl.layouts import beat
 from espnic.hdl.rx.text_end import OpenedText
 from espnic.model.interface.codes import ESP_TRAILER_MIN_BYTES
@@ -74,10 +74,10 @@ class TextSum(wiring.Component):
         before = self._sums_before(m, beat_found.beat)
 
         rest = Signal(WORD_BITS)
-        m.d.sync += rest.eq(ones_add(m, before, self.start.payload))
+        m.d.sync += rest.eq(ones_add(before, self.start.payload))
         m.d.comb += [
             self.start.ready.eq(beat_found.valid),
-            self.o.payload.eq(ones_add(m, rest, part.o.payload)),
+            self.o.payload.eq(ones_add(rest, part.o.payload)),
             self.o.valid.eq(part.o.valid),
         ]
         return m
@@ -150,21 +150,10 @@ class TextSum(wiring.Component):
             write.en.eq(sums.o.valid),
             read.addr.eq(place),
         ]
-        following = ones_add(m, before, sums.o.payload)
+        following = ones_add(before, sums.o.payload)
         with m.If(sums.o.valid):
             m.d.sync += [
                 newest.eq(newest + 1),
                 before.eq(Mux(lasts[-1], 0, following)),
             ]
         return read.data
-
-
-def ones_add(m: Module, a: Value, b: Value) -> Value:
-    """The ones' complement sum of two sums (RFC 1071): 0 only if both are."""
-    total = Signal(WORD_BITS + 1)
-    folded = Signal(WORD_BITS)
-    m.d.comb += [
-        total.eq(a + b),
-        folded.eq(total[:WORD_BITS] + total[WORD_BITS]),
-    ]
-    return folded

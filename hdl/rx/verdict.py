@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from espnic.hdl.flow.frame_ingress import frame_end
 from espnic.hdl.flow.ones_sum import WORD_BITS
-from espnic.hdl.frame.align import OFFSET_BITS
+from espnic.hdl.frame.align import OFFSET_BITS, byte_mask
 from espnic.hdl.layouts import LENGTH_BITS, RxCompletion, icv_bytes
 from espnic.hdl.rx.dispatch import RxRecord
 from espnic.hdl.rx.icv_split import ReceivedIcv
@@ -100,52 +100,54 @@ class RxVerdict(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        record, end, text = self.record.payload, self.end.payload, self.text.payload
-
-        opened = Signal()
-        complete = Signal()
-        prepares = Signal()
         prepared = Signal(PreparedFrame)
         prepared_valid = Signal()
-        compares = Signal()
         compared = Signal(ComparedFrame)
         compared_valid = Signal()
+        compares, taken = Signal(), Signal()
+
+        self._prepare(m, prepared, prepared_valid, ~prepared_valid | compares)
+        self._ask(m, prepared, prepared_valid, compared_valid)
+        m.d.comb += compares.eq(Mux(prepared.opened, self.tag.ready,
+                                    prepared_valid & (~compared_valid | taken)))
+        # Second clock: the comparison.
+        with m.If(compares):
+            m.d.sync += [
+                compared_valid.eq(1),
+                compared.frame.eq(prepared),
+                compared.differs.eq(((self.tag.payload & prepared.mask) ^ prepared.icv).any()),
+            ]
+        with m.Elif(taken):
+            m.d.sync += compared_valid.eq(0)
+
         ready = Signal()
-        taken = Signal()
-        frame = compared.frame
-        query, answer, commit = self.usage.query, self.usage.answer, self.usage.commit
+        m.d.comb += ready.eq(~self.o.valid | self.o.ready)
+        m.d.comb += taken.eq(self._take(m, compared.frame, compared_valid, ready))
+        status = self._decide(m, compared)
+        with m.If(ready):
+            m.d.sync += self.o.valid.eq(taken)
+            self._tell(m, compared.frame, status)
+        return m
+
+    def _prepare(self, m, prepared, prepared_valid, prepares):
+        """First clock: all that needs neither tag nor checksums, when it ``prepares``."""
+        record, end, text = self.record.payload, self.end.payload, self.text.payload
+        opened, complete = Signal(), Signal()
         m.d.comb += [
             opened.eq(record.status == RxStatus.OK),
             complete.eq(self.record.valid & self.end.valid & (
                 ~opened | (self.icv.valid & self.text.valid))),
-            prepares.eq(~prepared_valid | compares),
             self.record.ready.eq(complete & prepares),
             self.end.ready.eq(complete & prepares),
             self.icv.ready.eq(complete & prepares & opened),
             self.text.ready.eq(complete & prepares & opened),
-            query.payload.eq(prepared.record.sa),
-            query.valid.eq(prepared_valid & prepared.opened & self.tag.valid & ~compared_valid),
-            self.tag.ready.eq(query.valid & query.ready),
-            compares.eq(Mux(prepared.opened, self.tag.ready,
-                            prepared_valid & (~compared_valid | taken))),
-            ready.eq(~self.o.valid | self.o.ready),
-            taken.eq(compared_valid & self.frame_sum.valid & self.l4.valid & ready
-                     & (~frame.opened | (self.packet_sum.valid & answer.valid))
-                     & (~frame.record.windowed | self.window.valid)),
-            self.frame_sum.ready.eq(taken),
-            self.l4.ready.eq(taken),
-            self.packet_sum.ready.eq(taken & frame.opened),
-            answer.ready.eq(taken & frame.opened),
-            self.window.ready.eq(taken & frame.record.windowed),
         ]
-
-        # First clock: all that needs neither tag nor checksums.
         icv = self.icv.payload
-        turned = Signal(128)
-        m.d.comb += turned.eq(icv.rotated.replicate(2) >> Cat(Const(0, 3), icv.rotation))
-        mask = Signal(128)
-        m.d.comb += mask.eq(Cat((icv_bytes(record.icv_size) > index).replicate(8)
-                                for index in range(IcvSize.ICV16.bytes)))
+        turned, mask = Signal(128), Signal(128)
+        m.d.comb += [
+            turned.eq(icv.rotated.replicate(2) >> Cat(Const(0, 3), icv.rotation)),
+            mask.eq(byte_mask(icv_bytes(record.icv_size), IcvSize.ICV16.bytes)),
+        ]
         with m.If(prepares):
             m.d.sync += [
                 prepared_valid.eq(complete),
@@ -165,20 +167,37 @@ class RxVerdict(wiring.Component):
                 m.d.sync += prepared.status.eq(RxStatus.OVERSIZE)
             with m.Elif(opened & (end.bytes < record.esp_end)):
                 m.d.sync += prepared.status.eq(RxStatus.TRUNCATED)
-        # Second clock: the comparison.
-        with m.If(compares):
-            m.d.sync += [
-                compared_valid.eq(1),
-                compared.frame.eq(prepared),
-                compared.differs.eq(((self.tag.payload & prepared.mask) ^ prepared.icv).any()),
-            ]
-        with m.Elif(taken):
-            m.d.sync += compared_valid.eq(0)
 
-        # Third clock: the verdict, and the checksum that goes with it.
-        differs = compared.differs
+    def _ask(self, m, prepared, prepared_valid, compared_valid):
+        """Ask for the lifetime of an opened frame's SA, and take the tag with it."""
+        query = self.usage.query
+        m.d.comb += [
+            query.payload.eq(prepared.record.sa),
+            query.valid.eq(prepared_valid & prepared.opened & self.tag.valid & ~compared_valid),
+            self.tag.ready.eq(query.valid & query.ready),
+        ]
+
+    def _take(self, m, frame, compared_valid, ready):
+        """Take what else the verdict needs, when all of it is there; return whether it is."""
+        answer = self.usage.answer
+        taken = Signal()
+        m.d.comb += [
+            taken.eq(compared_valid & self.frame_sum.valid & self.l4.valid & ready
+                     & (~frame.opened | (self.packet_sum.valid & answer.valid))
+                     & (~frame.record.windowed | self.window.valid)),
+            self.frame_sum.ready.eq(taken),
+            self.l4.ready.eq(taken),
+            self.packet_sum.ready.eq(taken & frame.opened),
+            answer.ready.eq(taken & frame.opened),
+            self.window.ready.eq(taken & frame.record.windowed),
+        ]
+        return taken
+
+    def _decide(self, m, compared):
+        """Third clock: the verdict, and what the SA's lifetime and window are told of it."""
+        frame, differs = compared.frame, compared.differs
         late, seen = Signal(), Signal()
-        expired = answer.payload.expired
+        expired, commit = self.usage.answer.payload.expired, self.usage.commit
         status = Signal(RxStatus)
         m.d.comb += [
             late.eq(frame.record.windowed & self.window.payload.late),
@@ -201,30 +220,30 @@ class RxVerdict(wiring.Component):
                 m.d.comb += status.eq(RxStatus.AUTH_FAILED)
             with m.Elif(frame.bad_trailer):
                 m.d.comb += status.eq(RxStatus.BAD_TRAILER)
+        return status
 
-        o = self.o.payload
+    def _tell(self, m, frame, status):
+        """The order for the frame, its completion, and the checksum that goes with it."""
+        o, completion = self.o.payload, self.o.payload.completion
+        record, oversize = frame.record, frame.end.oversize
         good = Signal()
         m.d.comb += good.eq(status == RxStatus.OK)
-        checksum = Mux(good, self.packet_sum.payload, Mux(
-            frame.end.oversize, 0, self.frame_sum.payload))
-        with m.If(ready):
-            m.d.sync += [
-                self.o.valid.eq(taken),
-                o.completion.status.eq(status),
-                o.completion.sa.eq(Mux(frame.end.oversize, 0, frame.record.sa)),
-                o.completion.esp_offset.eq(Mux(good, frame.record.esp_offset, 0)),
-                o.completion.next_header.eq(Mux(good, frame.text.next_header, 0)),
-                o.completion.trailer_bytes.eq(Mux(good, frame.trailer_bytes, 0)),
-                o.completion.checksum.eq(checksum),
-                o.completion.checksum_status.eq(Mux(
-                    good | frame.end.oversize, RxChecksum.NONE, self.l4.payload)),
-                o.bytes.eq(frame.end.bytes),
-                o.text_beats.eq(Mux(frame.opened, frame.text.beats, 0)),
-                o.text_offset.eq(frame.record.esp_offset + ESP_TEXT_OFFSET),
-                o.restore.eq(good),
-                o.drop.eq(frame.end.oversize),
-            ]
-        return m
+        checksum = Mux(good, self.packet_sum.payload, Mux(oversize, 0, self.frame_sum.payload))
+        m.d.sync += [
+            completion.status.eq(status),
+            completion.sa.eq(Mux(oversize, 0, record.sa)),
+            completion.esp_offset.eq(Mux(good, record.esp_offset, 0)),
+            completion.next_header.eq(Mux(good, frame.text.next_header, 0)),
+            completion.trailer_bytes.eq(Mux(good, frame.trailer_bytes, 0)),
+            completion.checksum.eq(checksum),
+            completion.checksum_status.eq(Mux(
+                good | oversize, RxChecksum.NONE, self.l4.payload)),
+            o.bytes.eq(frame.end.bytes),
+            o.text_beats.eq(Mux(frame.opened, frame.text.beats, 0)),
+            o.text_offset.eq(record.esp_offset + ESP_TEXT_OFFSET),
+            o.restore.eq(good),
+            o.drop.eq(oversize),
+        ]
 
 
 PreparedFrame = data.StructLayout({

@@ -218,14 +218,17 @@ class TxPath(wiring.Component):
         self._place_headers(m, probe.offsets, descriptor)
         with m.If(accepted):
             m.d.sync += held_descriptor.eq(descriptor)
+        # SPI and pad lengths are there one clock after the last beat.
+        end = Signal.like(ingress.end.payload)
         m.d.sync += [
             waiting.eq(waiting + (accepted & taken.beat.first) - checked),
-            # In the clock in which the captures are there.
-            ended.i.payload.end.eq(ingress.end.payload),
+            end.eq(ingress.end.payload),
             ended.i.valid.eq(ingress.end.valid),
         ]
         m.d.comb += [
             ended.i.payload.descriptor.eq(held_descriptor),
+            ended.i.payload.end.bytes.eq(end.bytes),
+            ended.i.payload.end.oversize.eq(end.oversize),
             ended.i.payload.spi.eq(spi.spi),
             ended.i.payload.pads.eq(pad.o),
         ]
