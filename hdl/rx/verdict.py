@@ -126,7 +126,7 @@ class RxVerdict(wiring.Component):
         status = self._decide(m, compared)
         with m.If(ready):
             m.d.sync += self.o.valid.eq(taken)
-            self._tell(m, compared.frame, status)
+        self._tell(m, compared.frame, status, ready)
         return m
 
     def _prepare(self, m, prepared, prepared_valid, prepares):
@@ -222,28 +222,29 @@ class RxVerdict(wiring.Component):
                 m.d.comb += status.eq(RxStatus.BAD_TRAILER)
         return status
 
-    def _tell(self, m, frame, status):
+    def _tell(self, m, frame, status, ready):
         """The order for the frame, its completion, and the checksum that goes with it."""
         o, completion = self.o.payload, self.o.payload.completion
         record, oversize = frame.record, frame.end.oversize
         good = Signal()
         m.d.comb += good.eq(status == RxStatus.OK)
         checksum = Mux(good, self.packet_sum.payload, Mux(oversize, 0, self.frame_sum.payload))
-        m.d.sync += [
-            completion.status.eq(status),
-            completion.sa.eq(Mux(oversize, 0, record.sa)),
-            completion.esp_offset.eq(Mux(good, record.esp_offset, 0)),
-            completion.next_header.eq(Mux(good, frame.text.next_header, 0)),
-            completion.trailer_bytes.eq(Mux(good, frame.trailer_bytes, 0)),
-            completion.checksum.eq(checksum),
-            completion.checksum_status.eq(Mux(
-                good | oversize, RxChecksum.NONE, self.l4.payload)),
-            o.bytes.eq(frame.end.bytes),
-            o.text_beats.eq(Mux(frame.opened, frame.text.beats, 0)),
-            o.text_offset.eq(record.esp_offset + ESP_TEXT_OFFSET),
-            o.restore.eq(good),
-            o.drop.eq(oversize),
-        ]
+        with m.If(ready):
+            m.d.sync += [
+                completion.status.eq(status),
+                completion.sa.eq(Mux(oversize, 0, record.sa)),
+                completion.esp_offset.eq(Mux(good, record.esp_offset, 0)),
+                completion.next_header.eq(Mux(good, frame.text.next_header, 0)),
+                completion.trailer_bytes.eq(Mux(good, frame.trailer_bytes, 0)),
+                completion.checksum.eq(checksum),
+                completion.checksum_status.eq(Mux(
+                    good | oversize, RxChecksum.NONE, self.l4.payload)),
+                o.bytes.eq(frame.end.bytes),
+                o.text_beats.eq(Mux(frame.opened, frame.text.beats, 0)),
+                o.text_offset.eq(record.esp_offset + ESP_TEXT_OFFSET),
+                o.restore.eq(good),
+                o.drop.eq(oversize),
+            ]
 
 
 PreparedFrame = data.StructLayout({
