@@ -34,7 +34,7 @@ from espnic.hdl.lso.patch_path import PatchPath
 from espnic.hdl.lso.segment_path import SegmentCut, SegmentPath
 from espnic.hdl.lso.segmenter import Segmenter, SegmentPlan
 from espnic.hdl.sa.usage import UsagePort
-from espnic.hdl.tx.check import ESP_OFFSET_MIN, TxCheck, TxFrameRecord
+from espnic.hdl.tx.check import TxCheck, TxFrameRecord
 from espnic.hdl.tx.dispatch import TxDispatch, tx_context
 from espnic.hdl.tx.esp_header import EspHeader, EspHeaderRequest
 from espnic.hdl.tx.frame_hold import FrameHold
@@ -50,6 +50,7 @@ from espnic.model.interface.codes import (
     IcvSize,
     TxOperation,
 )
+from espnic.model.interface.headers import ESP_OFFSET_MIN
 
 SUPER_STORE_BYTES = 73728
 """Of frames: the longest super-frame, and what comes while it leaves."""
