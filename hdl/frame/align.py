@@ -10,10 +10,12 @@ from amaranth.hdl import Cat, Const, Value
 from amaranth.lib import data
 from amaranth.utils import exact_log2
 
-PHASE_BYTES = 2
-"""Offset of every header field behind the Ethernet header, modulo ``WORD_BYTES``."""
+from espnic.model.interface.headers import HEADER_ALIGNMENT_BYTES, HEADER_PHASE_BYTES
 
-WORD_BYTES = 4
+PHASE_BYTES = HEADER_PHASE_BYTES
+"""Offset of every header behind the Ethernet header, modulo ``WORD_BYTES``."""
+
+WORD_BYTES = HEADER_ALIGNMENT_BYTES
 
 OFFSET_BITS = 9
 """Offset of a text: that of its ESP header, of 8 bits, and ESP header and IV."""
@@ -23,6 +25,16 @@ def position(width: int) -> data.StructLayout:
     """A byte offset in a frame, split: ``beat`` · width/8 + ``word`` · 4 + ``byte``."""
     return data.StructLayout({
         "byte": 2, "word": exact_log2(width // 32), "beat": OFFSET_BITS - exact_log2(width // 8)})
+
+
+def located(offset: Value, width: int) -> data.View:
+    """A byte offset in a frame as a ``position``."""
+    return data.View(position(width), offset)
+
+
+def byte_in_beat(where: data.View) -> Value:
+    """The byte of its beat that a ``position`` means."""
+    return Cat(where.byte, where.word)
 
 
 def shift_words(value: Value, words: Value) -> Value:

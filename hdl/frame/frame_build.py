@@ -1,10 +1,10 @@
 """Join the headers of a frame to send and the text that was sealed."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
-from amaranth.lib import data, stream, wiring
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from espnic.hdl.frame.align import byte_mask, position, shift_words
+from espnic.hdl.frame.align import byte_in_beat, byte_mask, located, shift_words
 from espnic.hdl.frame.text_restore import TextPlace
 from espnic.hdl.layouts import beat
 
@@ -46,9 +46,9 @@ class FrameBuild(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         beat_bytes = self.width // 8
-        where = data.View(position(self.width), self.place.payload.offset)
+        where = located(self.place.payload.offset, self.width)
         start = Signal(range(beat_bytes))
-        m.d.comb += start.eq(Cat(where.byte, where.word))
+        m.d.comb += start.eq(byte_in_beat(where))
 
         headers, text, o = self.headers, self.text, self.o
         first = Signal(init=1)

@@ -1,10 +1,10 @@
 """Part the headers of a frame to send from its text."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
-from amaranth.lib import data, stream, wiring
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from espnic.hdl.frame.align import position
+from espnic.hdl.frame.align import byte_in_beat, located
 from espnic.hdl.frame.text_restore import TextPlace
 from espnic.hdl.layouts import beat
 
@@ -44,7 +44,7 @@ class HeaderSplit(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        where = data.View(position(self.width), self.place.payload.offset)
+        where = located(self.place.payload.offset, self.width)
         enable = self.place.payload.enable
         i = self.i.payload
         index = Signal(8)
@@ -75,7 +75,7 @@ class HeaderSplit(wiring.Component):
         with m.If(boundary):
             m.d.comb += [
                 self.headers.payload.last.eq(1),
-                self.headers.payload.count.eq(Cat(where.byte, where.word)),
+                self.headers.payload.count.eq(byte_in_beat(where)),
             ]
         with m.If(go):
             m.d.sync += index.eq(Mux(i.last, 0, Mux(index.all(), index, index + 1)))

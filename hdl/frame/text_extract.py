@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from espnic.hdl.frame.align import OFFSET_BITS, position, unshift_words
+from espnic.hdl.frame.align import OFFSET_BITS, located, position, unshift_words
 from espnic.hdl.layouts import LENGTH_BITS, beat
 
 TextSpan = data.StructLayout({"enable": 1, "offset": OFFSET_BITS, "bytes": LENGTH_BITS})
@@ -87,7 +87,7 @@ class TextExtract(wiring.Component):
 
         accept = Signal()
         span = self.span.payload
-        where = data.View(position(self.width), span.offset)
+        where = located(span.offset, self.width)
         m.d.comb += [
             accept.eq((~held_valid | leaves) & (~self.i.payload.first | self.span.valid)),
             self.i.ready.eq(accept),

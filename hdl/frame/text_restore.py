@@ -1,10 +1,10 @@
 """Put decrypted text back in its place in a received frame."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from espnic.hdl.frame.align import OFFSET_BITS, byte_mask, position, shift_words
+from espnic.hdl.frame.align import OFFSET_BITS, byte_in_beat, byte_mask, located, shift_words
 from espnic.hdl.layouts import beat
 
 TextPlace = data.StructLayout({"enable": 1, "offset": OFFSET_BITS})
@@ -47,9 +47,9 @@ class TextRestore(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         beat_bytes = self.width // 8
-        where = data.View(position(self.width), self.place.payload.offset)
+        where = located(self.place.payload.offset, self.width)
         start = Signal(range(beat_bytes))
-        m.d.comb += start.eq(Cat(where.byte, where.word))
+        m.d.comb += start.eq(byte_in_beat(where))
 
         index = Signal(8)
         text_done = Signal()

@@ -9,21 +9,18 @@ from espnic.hdl.flow.ones_sum import WORD_BITS, OnesSum
 from espnic.hdl.frame.align import bytes_of
 from espnic.hdl.layouts import beat
 from espnic.model.interface.codes import SUPER_FRAME_BYTES_MAX
+from espnic.model.interface.headers import (
+    IPV4_CHECKSUM_AT,
+    IPV4_ID_AT,
+    IPV4_LENGTH_AT,
+    TCP_DATA_OFFSET_AT,
+    TCP_SEQUENCE_AT,
+)
 from espnic.model.interface.layouts import OFFSET_BITS
 
 WORD_BYTES = WORD_BITS // 8
 FRAME_BITS = bits_for(SUPER_FRAME_BYTES_MAX)
 """Of an offset in a whole frame."""
-
-# RFC 791, 3.1. The fields of IPv4 that differ between segments, or are the sum itself.
-IPV4_LENGTH = 2
-IPV4_ID = 4
-IPV4_CHECKSUM = 10
-# RFC 9293, 3.1.
-TCP_SEQUENCE = 4
-TCP_FLAGS = 12
-# RFC 768.
-UDP_LENGTH = 4
 
 
 ProbeOffsets = data.StructLayout({
@@ -134,16 +131,16 @@ class HeaderProbe(wiring.Component):
             m.d.sync += following.eq(index + 1)
 
         starts = {
-            "outer_l3": offsets.outer_l3, "outer_length": offsets.outer_l3 + IPV4_LENGTH,
-            "outer_id": offsets.outer_l3 + IPV4_ID,
-            "outer_checksum": offsets.outer_l3 + IPV4_CHECKSUM,
+            "outer_l3": offsets.outer_l3, "outer_length": offsets.outer_l3 + IPV4_LENGTH_AT,
+            "outer_id": offsets.outer_l3 + IPV4_ID_AT,
+            "outer_checksum": offsets.outer_l3 + IPV4_CHECKSUM_AT,
             "outer_end": offsets.outer_end,
-            "inner_l3": offsets.inner_l3, "inner_length": offsets.inner_l3 + IPV4_LENGTH,
-            "inner_id": offsets.inner_l3 + IPV4_ID,
-            "inner_checksum": offsets.inner_l3 + IPV4_CHECKSUM,
-            "l4": offsets.l4, "seq_high": offsets.l4 + TCP_SEQUENCE,
-            "seq_low": offsets.l4 + TCP_SEQUENCE + WORD_BYTES,
-            "tcp_flags": offsets.l4 + TCP_FLAGS,
+            "inner_l3": offsets.inner_l3, "inner_length": offsets.inner_l3 + IPV4_LENGTH_AT,
+            "inner_id": offsets.inner_l3 + IPV4_ID_AT,
+            "inner_checksum": offsets.inner_l3 + IPV4_CHECKSUM_AT,
+            "l4": offsets.l4, "seq_high": offsets.l4 + TCP_SEQUENCE_AT,
+            "seq_low": offsets.l4 + TCP_SEQUENCE_AT + WORD_BYTES,
+            "tcp_flags": offsets.l4 + TCP_DATA_OFFSET_AT,
             "l4_end": offsets.l4_end,
         }
         point = _point(byte_bits)

@@ -8,8 +8,7 @@ from espnic.model.interface.codes import (
     IPV6_HEADER_BYTES,
     VLAN_TAG_BYTES,
 )
-
-ETHERTYPE_OFFSET = ETHERNET_HEADER_BYTES - 2
+from espnic.model.interface.headers import IPV4_PROTOCOL_AT, IPV6_NEXT_HEADER_AT
 
 
 class Places:
@@ -44,8 +43,8 @@ class Places:
         """``function`` of the protocol of IPv4 or the next header of IPv6."""
         return Mux(
             self.ipv6,
-            self.behind_ethernet(lambda l3: function(self.octets[l3 + 6])),
-            self.behind_ethernet(lambda l3: function(self.octets[l3 + 9])))
+            self.behind_ethernet(lambda l3: function(self.octets[l3 + IPV6_NEXT_HEADER_AT])),
+            self.behind_ethernet(lambda l3: function(self.octets[l3 + IPV4_PROTOCOL_AT])))
 
 
 def number_at(octets, offset: int, count: int) -> Value:

@@ -6,10 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from espnic.hdl.frame.align import PHASE_BYTES, WORD_BYTES, bytes_of
 from espnic.hdl.layouts import beat
-
-SEQUENCE_OFFSET = 4
-"""Bytes from the ESP header to its sequence number (RFC 4303, figure 1)."""
-
+from espnic.model.interface.headers import ESP_SEQUENCE_AT
 
 EspHeaderRequest = data.StructLayout({"enable": 1, "esp_offset": 8, "sequence": 32, "iv": 64})
 """What to write into a frame, as numbers; with ``enable`` 0 it passes as it is."""
@@ -58,7 +55,7 @@ class EspHeader(wiring.Component):
             self.o.payload.eq(i),
         ]
         fields = [bytes_of(request.sequence), bytes_of(request.iv[32:]), bytes_of(request.iv[:32])]
-        first = SEQUENCE_OFFSET // WORD_BYTES
+        first = ESP_SEQUENCE_AT // WORD_BYTES
         meets = {}
         for start in range(-first - len(fields), beat_words - first):
             meets[start] = Signal(name=f"meets_{start % 256}")
