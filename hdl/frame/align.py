@@ -6,7 +6,7 @@ multiples of 4. So text moves by 2 bytes and a number of 4-byte words, which
 needs a quarter of the multiplexers of a free byte shift.
 """
 
-from amaranth.hdl import Cat, Const, Value
+from amaranth.hdl import Cat, Const, Mux, Value
 from amaranth.lib import data
 from amaranth.utils import exact_log2
 
@@ -35,6 +35,14 @@ def located(offset: Value, width: int) -> data.View:
 def byte_in_beat(where: data.View) -> Value:
     """The byte of its beat that a ``position`` means."""
     return Cat(where.byte, where.word)
+
+
+def next_beat(index: Value, last: Value) -> Value:
+    """The number in its frame of the beat behind that of ``index``.
+
+    It saturates: once past the largest start of a text, it must not meet one again.
+    """
+    return Mux(last, 0, Mux(index.all(), index, index + 1))
 
 
 def shift_words(value: Value, words: Value) -> Value:

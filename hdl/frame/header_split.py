@@ -1,10 +1,10 @@
 """Part the headers of a frame to send from its text."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from espnic.hdl.frame.align import byte_in_beat, located
+from espnic.hdl.frame.align import byte_in_beat, located, next_beat
 from espnic.hdl.frame.text_restore import TextPlace
 from espnic.hdl.layouts import beat
 
@@ -78,5 +78,5 @@ class HeaderSplit(wiring.Component):
                 self.headers.payload.count.eq(byte_in_beat(where)),
             ]
         with m.If(go):
-            m.d.sync += index.eq(Mux(i.last, 0, Mux(index.all(), index, index + 1)))
+            m.d.sync += index.eq(next_beat(index, i.last))
         return m

@@ -49,8 +49,6 @@ class TextExtract(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        beat_bytes = self.width // 8
-
         held = Signal(beat(self.width))
         held_valid = Signal()
         until_text = Signal(position(self.width).members["beat"])
@@ -59,21 +57,14 @@ class TextExtract(wiring.Component):
         words = Signal(position(self.width).members["word"])
         begun = Signal()
 
-        emits = Signal()
-        leaves = Signal()
-        following = Signal(self.width)
+        emits, leaves = Signal(), Signal()
         o = self.o.payload
         m.d.comb += [
             emits.eq(held_valid & pending & (until_text == 0)),
             self.o.valid.eq(emits & (held.last | self.i.valid)),
-            # Behind a frame's last beat the input may change while this beat waits.
-            following.eq(Mux(held.last, 0, self.i.payload.data)),
-            o.data.eq(unshift_words(Cat(held.data, following), words)),
-            o.count.eq(Mux(rest > beat_bytes, beat_bytes, rest)),
-            o.first.eq(~begun),
-            o.last.eq((rest <= beat_bytes) | held.last),
             leaves.eq(Mux(emits, self.o.valid & self.o.ready, held_valid)),
         ]
+        self._emit(m, held, words, rest, begun)
         with m.If(self.o.valid & self.o.ready):
             m.d.sync += [
                 begun.eq(~o.last),
@@ -104,3 +95,16 @@ class TextExtract(wiring.Component):
                     begun.eq(0),
                 ]
         return m
+
+    def _emit(self, m, held, words, rest, begun):
+        """The text beat that begins in the beat held; ``rest`` bytes of text have not left."""
+        beat_bytes, o = self.width // 8, self.o.payload
+        following = Signal(self.width)
+        m.d.comb += [
+            # Behind a frame's last beat the input may change while this beat waits.
+            following.eq(Mux(held.last, 0, self.i.payload.data)),
+            o.data.eq(unshift_words(Cat(held.data, following), words)),
+            o.count.eq(Mux(rest > beat_bytes, beat_bytes, rest)),
+            o.first.eq(~begun),
+            o.last.eq((rest <= beat_bytes) | held.last),
+        ]

@@ -17,7 +17,8 @@ from espnic.hdl.layouts import beat
 from espnic.hdl.lso.header_patch import HeaderPatch, header_patches
 from espnic.hdl.lso.header_replay import HeaderReplay
 from espnic.hdl.lso.segmenter import PATCHES
-from espnic.hdl.lso.slicer import Slicer, SlicerRequest
+from espnic.hdl.lso.slice_plan import SlicerRequest
+from espnic.hdl.lso.slicer import Slicer
 
 SLICE_BYTES = 16384
 """Of payload that has been cut: a slice that leaves, and the next, which is summed as it comes."""

@@ -13,7 +13,6 @@ from typing import Any
 
 from espnic.model.device import receive_checksum, segment
 from espnic.model.device.events import EventQueue
-from espnic.model.device.segment import OFFSET_ALIGNMENT, OFFSET_PHASE
 from espnic.model.esp import esn, esp, trailer
 from espnic.model.esp.replay import Window, high_above
 from espnic.model.interface import registers
@@ -21,9 +20,7 @@ from espnic.model.interface.codes import (
     ESP_ALIGNMENT_BYTES,
     ESP_TEXT_OFFSET,
     ESP_TRAILER_MIN_BYTES,
-    ETHERNET_HEADER_BYTES,
     FRAME_BYTES_MAX,
-    IPV4_HEADER_BYTES,
     SUPER_FRAME_BYTES_MAX,
     EventKind,
     ReplayWindow,
@@ -36,6 +33,11 @@ from espnic.model.interface.codes import (
     TxStatus,
 )
 from espnic.model.interface.features import ALL, Features
+from espnic.model.interface.headers import (
+    ESP_OFFSET_MIN,
+    HEADER_ALIGNMENT_BYTES,
+    HEADER_PHASE_BYTES,
+)
 from espnic.model.interface.layouts import RX_COMPLETION, SA_RESPONSE, TX_DESCRIPTOR, Layout
 from espnic.model.net import checksum, packet
 from espnic.model.net.addresses import lookup_key
@@ -46,8 +48,6 @@ Trace = list[tuple[str, dict[str, Any]]]
 
 IN_FLIGHT_MAX = 64
 """Frames that the receive path holds before their verdict."""
-
-ESP_OFFSET_MIN = ETHERNET_HEADER_BYTES + IPV4_HEADER_BYTES
 
 _COUNTED_COMMANDS: dict[int, str] = {SaOperation.ADD: "sa_add", SaOperation.DELETE: "sa_delete"}
 
@@ -417,7 +417,7 @@ def _check_esp(
     """The checks of ESP header, text and trailer."""
     offset = values["esp_offset"]
     text_offset = offset + ESP_TEXT_OFFSET
-    if offset < ESP_OFFSET_MIN or offset % OFFSET_ALIGNMENT != OFFSET_PHASE:
+    if offset < ESP_OFFSET_MIN or offset % HEADER_ALIGNMENT_BYTES != HEADER_PHASE_BYTES:
         return TxStatus.DROP_SYNTAX
     if len(frame) < text_offset:
         return TxStatus.DROP_SYNTAX

@@ -14,14 +14,12 @@ from espnic.model.interface.codes import (
     VLAN_TAG_BYTES,
     RxChecksum,
 )
+from espnic.model.interface.headers import IPV4_FRAGMENT_MASK, UDP_LENGTH_AT
 from espnic.model.net import checksum
 from espnic.model.net.addresses import Address
 
 _IPV4_START = 0x45
 """Version 4 and a header of 5 words: no options."""
-_FRAGMENT_MASK = 0x3FFF
-"""More fragments, and the offset."""
-_UDP_LENGTH_AT = 4
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,7 @@ def _has_checksum(layer4: _Layer4) -> bool:
     if layer4.protocol != IPPROTO_UDP:
         return True
     at = checksum.FIELD_AT[IPPROTO_UDP]
-    return (_number(layer4.data, _UDP_LENGTH_AT) == len(layer4.data)
+    return (_number(layer4.data, UDP_LENGTH_AT) == len(layer4.data)
             and _number(layer4.data, at) != 0)
 
 
@@ -80,7 +78,7 @@ def _layer4(frame: bytes) -> _Layer4 | None:
     packet = frame[offset:]
     if ethertype == ETHERTYPE_IPV4 and len(packet) >= IPV4_HEADER_BYTES:
         end = _number(packet, 2)
-        if packet[0] != _IPV4_START or _number(packet, 6) & _FRAGMENT_MASK or end > len(packet):
+        if packet[0] != _IPV4_START or _number(packet, 6) & IPV4_FRAGMENT_MASK or end > len(packet):
             return None
         return _Layer4(packet[9], IPv4Address(packet[12:16]), IPv4Address(packet[16:20]),
                        packet[IPV4_HEADER_BYTES:end])

@@ -21,18 +21,26 @@ from espnic.model.interface.codes import (
     TxOperation,
     TxStatus,
 )
+from espnic.model.interface.headers import (
+    ESP_OFFSET_MIN,
+    HEADER_ALIGNMENT_BYTES,
+    HEADER_PHASE_BYTES,
+    IPV4_CHECKSUM_AT,
+    IPV4_ID_AT,
+    IPV4_LENGTH_AT,
+    IPV6_LENGTH_AT,
+    TCP_CWR,
+    TCP_FIN,
+    TCP_FLAGS_AT,
+    TCP_HEADER_BYTES_MAX,
+    TCP_PSH,
+    TCP_SEQUENCE_AT,
+    UDP_LENGTH_AT,
+)
 from espnic.model.net import checksum
 
-OFFSET_ALIGNMENT = 4
-OFFSET_PHASE = 2
-"""An Ethernet header is 2 modulo 4 bytes long, all headers behind it are multiples of 4."""
-
-TCP_HEADER_BYTES_MAX = 60
-
-_UDP_LENGTH_AT = 4
-_TCP_SEQUENCE_AT = 4
-_TCP_FLAGS_AT = 13
-_TCP_FIN, _TCP_PSH, _TCP_CWR = 0x01, 0x08, 0x80
+_IPV4_LENGTH, _IPV4_ID, _IPV4_CHECKSUM, _IPV6_LENGTH = (
+    slice(at, at + 2) for at in (IPV4_LENGTH_AT, IPV4_ID_AT, IPV4_CHECKSUM_AT, IPV6_LENGTH_AT))
 
 
 def check_lso(values: Mapping[str, int], frame_bytes: int) -> TxStatus | None:
@@ -155,18 +163,18 @@ def _with_tcp_place(segment: bytes, offset: int, first: bool, last: bool) -> byt
     first segment (RFC 3168, 6.1.2).
     """
     header = bytearray(segment)
-    at = slice(_TCP_SEQUENCE_AT, _TCP_SEQUENCE_AT + 4)
+    at = slice(TCP_SEQUENCE_AT, TCP_SEQUENCE_AT + 4)
     header[at] = ((int.from_bytes(header[at], "big") + offset) % (1 << 32)).to_bytes(4, "big")
     if not last:
-        header[_TCP_FLAGS_AT] &= ~(_TCP_FIN | _TCP_PSH)
+        header[TCP_FLAGS_AT] &= ~(TCP_FIN | TCP_PSH)
     if not first:
-        header[_TCP_FLAGS_AT] &= ~_TCP_CWR
+        header[TCP_FLAGS_AT] &= ~TCP_CWR
     return bytes(header)
 
 
 def _with_udp_length(datagram: bytes, length: int) -> bytes:
-    return (datagram[:_UDP_LENGTH_AT] + (length & 0xFFFF).to_bytes(2, "big")
-            + datagram[_UDP_LENGTH_AT + 2:])
+    return (datagram[:UDP_LENGTH_AT] + (length & 0xFFFF).to_bytes(2, "big")
+            + datagram[UDP_LENGTH_AT + 2:])
 
 
 def _ip(header: bytes, payload_bytes: int, step: int, ipv6: bool) -> bytes:
@@ -178,13 +186,13 @@ def _ip(header: bytes, payload_bytes: int, step: int, ipv6: bool) -> bytes:
     fixed = bytearray(header)
     length = payload_bytes + len(header)
     if ipv6:
-        fixed[4:6] = (length - IPV6_HEADER_BYTES & 0xFFFF).to_bytes(2, "big")
+        fixed[_IPV6_LENGTH] = (length - IPV6_HEADER_BYTES & 0xFFFF).to_bytes(2, "big")
         return bytes(fixed)
-    identification = int.from_bytes(header[4:6], "big") + step
-    fixed[2:4] = (length & 0xFFFF).to_bytes(2, "big")
-    fixed[4:6] = (identification & 0xFFFF).to_bytes(2, "big")
-    fixed[10:12] = bytes(2)
-    fixed[10:12] = checksum.of(fixed).to_bytes(2, "big")
+    identification = int.from_bytes(header[_IPV4_ID], "big") + step
+    fixed[_IPV4_LENGTH] = (length & 0xFFFF).to_bytes(2, "big")
+    fixed[_IPV4_ID] = (identification & 0xFFFF).to_bytes(2, "big")
+    fixed[_IPV4_CHECKSUM] = bytes(2)
+    fixed[_IPV4_CHECKSUM] = checksum.of(fixed).to_bytes(2, "big")
     return bytes(fixed)
 
 
@@ -219,7 +227,7 @@ def _headers_fit(values: Mapping[str, int]) -> bool:
 def _layer4_offset_min(values: Mapping[str, int]) -> int:
     """Where a TCP or UDP header can be at the earliest: behind IPv4, or behind the ESP IV."""
     if values["operation"] == TxOperation.BYPASS:
-        return ETHERNET_HEADER_BYTES + IPV4_HEADER_BYTES
+        return ESP_OFFSET_MIN
     return values["esp_offset"] + ESP_TEXT_OFFSET
 
 
@@ -228,4 +236,4 @@ def _ip_header_bytes(ipv6: int) -> int:
 
 
 def _aligned(offset: int) -> bool:
-    return offset % OFFSET_ALIGNMENT == OFFSET_PHASE
+    return offset % HEADER_ALIGNMENT_BYTES == HEADER_PHASE_BYTES

@@ -11,12 +11,13 @@ from espnic.model.interface.codes import (
     TCP_HEADER_BYTES,
     UDP_HEADER_BYTES,
 )
+from espnic.model.interface.headers import TCP_CHECKSUM_AT, UDP_CHECKSUM_AT
 from espnic.model.net.addresses import Address
 
 MODULUS = 0xFFFF
 """One's complement addition of 16-bit words is addition modulo 2^16 - 1."""
 
-FIELD_AT = {IPPROTO_TCP: 16, IPPROTO_UDP: 6}
+FIELD_AT = {IPPROTO_TCP: TCP_CHECKSUM_AT, IPPROTO_UDP: UDP_CHECKSUM_AT}
 """Offset of the checksum field in the headers that have one (RFC 9293, 3.1; RFC 768)."""
 
 HEADER_BYTES_MIN = {IPPROTO_TCP: TCP_HEADER_BYTES, IPPROTO_UDP: UDP_HEADER_BYTES}

@@ -11,11 +11,9 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
 
-from espnic.model.interface.features import ALL, Features
+from espnic.model.interface.features import ALL, WIDTHS, Features
 from espnic.sim.agents.stream import StreamSink, StreamSource
 from espnic.sim.build.builds import simulate
-
-WIDTHS = (128, 256, 512)
 
 
 def bench_widths() -> list[int]:
