@@ -62,20 +62,20 @@ class Engine(wiring.Component):
         m_axis_rx ─ RxPath ─ s_axis_rx        opens, sums
 
     Frames start at the Ethernet header, without FCS, and are no longer than
-    ``FRAME_BYTES_MAX``, super-frames than ``SUPER_FRAME_BYTES_MAX``; the first byte
-    lies in tdata[7:0]. AXI4-Stream (AMBA IHI 0051) as of its continuous, packed
-    streams: tkeep has zeros on a frame's last beat only, at the top. AXI4-Lite: AMBA
+    ``FRAME_BYTES_MAX``, super-frames no longer than ``SUPER_FRAME_BYTES_MAX``; the first
+    byte lies in tdata[7:0]. AXI4-Stream (AMBA IHI 0051): continuous, packed streams,
+    in which tkeep has zeros on a frame's last beat only, at the top. AXI4-Lite: AMBA
     IHI 0022.
 
-    Both paths take and give one beat a clock. Frames leave in the order in which
-    they came. A frame is stored until all of it has come: transmit frames because
-    a request is checked as a whole, receive frames until the tag has been compared.
+    Both paths take and give one beat each clock. Frames leave in the order in which
+    they came. A transmit frame is stored until all of it has come, because a request is
+    checked as a whole; a receive frame until its tag has been compared.
 
     Parameters
     ----------
     features : Features
-        Width, size and parts of the build. A part that it lacks has no logic; the ports of a
-        direction that it lacks are not there.
+        Width, size and parts of the build. A part that the build lacks has no logic; a direction
+        that it lacks has no ports.
     taps : bool
         Bring the trace points out, for a simulation.
 
@@ -94,7 +94,7 @@ class Engine(wiring.Component):
     irq : Out(1)
         Level: an enabled event is pending.
     tap_<point>_valid, tap_<point>_payload : Out
-        What passes each trace point.
+        The transfers at each trace point.
     """
 
     def __init__(self, features: Features = ALL, taps: bool = False):
@@ -178,8 +178,8 @@ class Engine(wiring.Component):
     def _connect_side(self, m, side, path, last, leaves):
         """Wire the streams of a direction, and its trace points, to their flat ports.
 
-        ``last`` and ``leaves`` say of an event of the path whether its request has no other
-        verdict, and whether its frame is to leave.
+        ``last``: the event of the path is the last of its request; ``leaves``: its frame is to
+        leave.
         """
         registers = m.submodules.registers
         m.submodules[f"{side}_gate"] = gate = FrameGate(path.i.payload.shape())

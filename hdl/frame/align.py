@@ -18,7 +18,7 @@ PHASE_BYTES = HEADER_PHASE_BYTES
 WORD_BYTES = HEADER_ALIGNMENT_BYTES
 
 OFFSET_BITS = 9
-"""Offset of a text: that of its ESP header, of 8 bits, and ESP header and IV."""
+"""Bits of the offset of a text: that of its ESP header, which has 8 bits, and ESP header and IV."""
 
 
 def position(width: int) -> data.StructLayout:
@@ -33,14 +33,14 @@ def located(offset: Value, width: int) -> data.View:
 
 
 def byte_in_beat(where: data.View) -> Value:
-    """The byte of its beat that a ``position`` means."""
+    """Byte of its beat at which a ``position`` lies."""
     return Cat(where.byte, where.word)
 
 
 def next_beat(index: Value, last: Value) -> Value:
-    """The number in its frame of the beat behind that of ``index``.
+    """Number in its frame of the beat after that of ``index``.
 
-    It saturates: once past the largest start of a text, it must not meet one again.
+    It saturates: once past the largest start of a text, it must not reach one again.
     """
     return Mux(last, 0, Mux(index.all(), index, index + 1))
 

@@ -15,7 +15,7 @@ class FrameBuild(wiring.Component):
     The headers come as beats of the frame, the last of them with as many valid
     bytes as lie below ``offset``; the text follows at once. A frame without text
     (``enable`` 0) passes as it is. One beat each clock, no gap between frames;
-    combinational. A frame waits for its place, and inside for its text.
+    combinational. A frame waits for its place, and after its headers for its text.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ class FrameBuild(wiring.Component):
     headers : In(stream.Signature(beat(width)))
         Headers of frames with text; whole frames without.
     place : In(stream.Signature(TextPlace))
-        One a frame, taken with its last beat. ``offset`` is 2 mod 4.
+        One per frame, taken with its last beat. ``offset`` is 2 mod 4.
     text : In(stream.Signature(beat(width)))
         One packet of text for each frame with ``enable``, at least 1 byte.
     o : Out(stream.Signature(beat(width)))

@@ -1,4 +1,4 @@
-"""Part the headers of a frame to send from its text."""
+"""Split the headers of a frame to send from its text."""
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
@@ -10,7 +10,7 @@ from espnic.hdl.layouts import beat
 
 
 class HeaderSplit(wiring.Component):
-    """Send the beats with headers one way and the whole frame to the crypto path.
+    """Send the beats with headers one way, and the whole frame to the crypto path.
 
     A frame without text (``enable`` 0) goes the headers' way alone, whole. One
     beat each clock, combinational.
@@ -25,8 +25,8 @@ class HeaderSplit(wiring.Component):
     i : In(stream.Signature(beat(width)))
         Frames.
     place : In(stream.Signature(TextPlace))
-        One a frame, taken with its last beat. ``offset`` is 2 mod 4, and the
-        frame has as many bytes at least.
+        One per frame, taken with its last beat. ``offset`` is 2 mod 4, and the
+        frame has at least that many bytes.
     headers : Out(stream.Signature(beat(width)))
         The bytes below ``offset``; whole frames without text.
     text : Out(stream.Signature(beat(width)))

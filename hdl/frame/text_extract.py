@@ -8,7 +8,7 @@ from espnic.hdl.frame.align import OFFSET_BITS, located, position, unshift_words
 from espnic.hdl.layouts import LENGTH_BITS, beat
 
 TextSpan = data.StructLayout({"enable": 1, "offset": OFFSET_BITS, "bytes": LENGTH_BITS})
-"""Where the text of a frame lies; a frame with ``enable`` 0 has none to extract."""
+"""Place and length of the text of a frame; with ``enable`` 0 there is none to extract."""
 
 
 class TextExtract(wiring.Component):
@@ -18,8 +18,8 @@ class TextExtract(wiring.Component):
     frames: one beat each clock, no gap between frames. Latency 1 clock, and one
     frame beat more, since a text beat lies across two of them.
 
-    A frame that ends before its text does gives fewer beats, ``last`` with the
-    last of them; ``count`` may then take in bytes behind the frame's end, which
+    A frame that ends before its text does gives fewer beats, with ``last`` on the
+    last of them; ``count`` may then include bytes beyond the frame's end, which
     are unspecified. Text of 0 bytes gives one beat with count 0. Bytes above
     ``count`` are unspecified. A frame whose text does not even start must come
     with ``enable`` 0.
@@ -34,7 +34,7 @@ class TextExtract(wiring.Component):
     i : In(stream.Signature(beat(width)))
         Frames.
     span : In(stream.Signature(TextSpan))
-        One a frame, taken with the frame's first beat. ``offset`` is 2 mod 4.
+        One per frame, taken with the frame's first beat. ``offset`` is 2 mod 4.
     o : Out(stream.Signature(beat(width)))
         Text of the frames with ``enable``.
     """
@@ -101,7 +101,7 @@ class TextExtract(wiring.Component):
         beat_bytes, o = self.width // 8, self.o.payload
         following = Signal(self.width)
         m.d.comb += [
-            # Behind a frame's last beat the input may change while this beat waits.
+            # After a frame's last beat the input may change while this beat waits.
             following.eq(Mux(held.last, 0, self.i.payload.data)),
             o.data.eq(unshift_words(Cat(held.data, following), words)),
             o.count.eq(Mux(rest > beat_bytes, beat_bytes, rest)),

@@ -15,7 +15,7 @@ from espnic.hdl.frame.align import (
 from espnic.hdl.layouts import beat
 
 TextPlace = data.StructLayout({"enable": 1, "offset": OFFSET_BITS})
-"""Where text goes back into a frame; with ``enable`` 0 the frame passes as it is."""
+"""Place of the text in a frame; with ``enable`` 0 the frame passes as it is."""
 
 
 class TextRestore(wiring.Component):
@@ -35,7 +35,7 @@ class TextRestore(wiring.Component):
     i : In(stream.Signature(beat(width)))
         Frames.
     place : In(stream.Signature(TextPlace))
-        One a frame, taken with its last beat. ``offset`` is 2 mod 4.
+        One per frame, taken with its last beat. ``offset`` is 2 mod 4.
     text : In(stream.Signature(beat(width)))
         One packet of text for each frame with ``enable``.
     o : Out(stream.Signature(beat(width)))
@@ -83,7 +83,7 @@ class TextRestore(wiring.Component):
             end.eq(Mux(text.last, start + text.count, 2 * beat_bytes)),
             shifted.eq(shift_words(text.data, where.word)),
         ]
-        # The bytes that the text beat before carried into this one, and those of the next.
+        # Masks: bytes carried over from the text beat before, and bytes of the next one.
         low = Signal(self.width)
         high = Signal(self.width)
         m.d.comb += [

@@ -1,4 +1,4 @@
-"""From the frames of requests to those that leave, still in clear, where none is cut."""
+"""Clear frames of requests to clear frames that leave, in a build that cuts none."""
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import data, stream, wiring
@@ -11,16 +11,16 @@ from espnic.hdl.lso.header_patch import HeaderPatch, header_patches
 from espnic.hdl.lso.segmenter import patches
 
 BEATS = 16
-"""That wait for their order: more than come in the latency of the segmenter."""
+"""Beats that wait for their order: more than come in the latency of the segmenter."""
 
 ORDERS = 16
-"""Frames whose orders have come before they have."""
+"""Frames whose orders have come before the frames have."""
 
 PATCHES = patches(lso=False)
 
 
 PatchOrder = data.StructLayout({"patches": header_patches(PATCHES), "edited": 1})
-"""What becomes of a frame: ``edited`` when the host wanted it changed."""
+"""Order for a frame; ``edited``: the host wanted it changed."""
 
 
 class PatchPath(wiring.Component):
@@ -38,11 +38,11 @@ class PatchPath(wiring.Component):
     i : In(stream.Signature(beat(width)))
         Frames.
     order : In(stream.Signature(PatchOrder))
-        One a frame.
+        One per frame.
     o : Out(stream.Signature(beat(width)))
         Frames.
     edited : Out(stream.Signature(beat(width), always_ready=True))
-        Those of them whose order says so, as they pass.
+        The frames of ``o`` whose order says ``edited``, as they pass.
     """
 
     def __init__(self, width: int):

@@ -1,4 +1,4 @@
-"""From the frames of requests to those that leave, still in clear."""
+"""Clear frames of requests to clear frames that leave."""
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import data, stream, wiring
@@ -21,31 +21,33 @@ from espnic.hdl.lso.slice_plan import SlicerRequest
 from espnic.hdl.lso.slicer import Slicer
 
 SLICE_BYTES = 16384
-"""Of payload that has been cut: a slice that leaves, and the next, which is summed as it comes."""
+"""Bytes of payload that has been cut: a slice that leaves, and the next, which is summed as it
+comes."""
 
 SLICES = 32
-"""Slices among that payload, at most."""
+"""Most slices among that payload."""
 
 ORDERS = 32
-"""Frames whose orders have come before they have, and those that wait to leave."""
+"""Frames whose orders have come before the frames have, and frames that wait to leave."""
 
 HEADER_BYTES = 1536
-"""Of frames that are not cut, to leave while the first segment behind them is summed."""
+"""Bytes of uncut frames buffered so that the output stays busy while the next first segment is
+summed."""
 
 SUM_BEATS = 16
-"""That leave in the latency of the sum and its order."""
+"""Beats that leave while the sum and its order are computed."""
 
 
 SegmentCut = data.StructLayout({"enable": 1, "slicer": SlicerRequest})
-"""Whether a frame is cut, and how."""
+"""Whether to cut a frame, and how."""
 
 
 SegmentOrder = data.StructLayout({
     "again": 1, "payload": TextPlace, "patches": header_patches(PATCHES), "edited": 1})
-"""What becomes of a frame that leaves.
+"""Order for a frame that leaves.
 
-``again`` when it has the headers of the frame before. Its slice joins the headers at
-``payload``; ``edited`` when the host wanted it changed.
+``again``: it has the headers of the frame before. Its slice joins the headers at
+``payload``. ``edited``: the host wanted it changed.
 """
 
 
@@ -58,10 +60,10 @@ class SegmentPath(wiring.Component):
                   └─ slicer ┬─ slices ─────────────────────┘
                             └─ sum ─ slice_sum
 
-    The order for a segment is given when its payload has been summed, since the checksum
-    lies in front; the next is cut and summed meanwhile, so that there is no gap between
-    segments, nor between super-frames. A frame that is not cut passes as it comes. One
-    beat each clock.
+    The order for a segment comes when its payload has been summed, because the checksum
+    lies before the payload. The next segment is cut and summed meanwhile, so there is no gap
+    between segments, nor between super-frames. A frame that is not cut passes as it comes.
+    One beat each clock.
 
     Parameters
     ----------
@@ -73,15 +75,15 @@ class SegmentPath(wiring.Component):
     i : In(stream.Signature(beat(width)))
         Frames.
     cut : In(stream.Signature(SegmentCut))
-        One a frame of ``i``.
+        One per frame of ``i``.
     slice_sum : Out(stream.Signature(16))
         Ones' complement sum of the payload of each segment.
     order : In(stream.Signature(SegmentOrder))
-        One a frame of ``o``.
+        One per frame of ``o``.
     o : Out(stream.Signature(beat(width)))
         Frames.
     edited : Out(stream.Signature(beat(width), always_ready=True))
-        Those of them whose order says so, as they pass.
+        The frames of ``o`` whose order says ``edited``, as they pass.
     """
 
     def __init__(self, width: int):
@@ -105,7 +107,7 @@ class SegmentPath(wiring.Component):
         return m
 
     def _cut(self, m):
-        """Part each frame: its headers wait, and its payload is sliced."""
+        """Split each frame: its headers wait, and its payload is sliced."""
         blocks, width = m.submodules, self.width
         blocks.splits = splits = Queue(TextPlace, ORDERS)
         blocks.cuts = cuts = Queue(SlicerRequest, ORDERS)
@@ -138,8 +140,10 @@ class SegmentPath(wiring.Component):
         ])
 
     def _sum(self, m):
-        """Store and sum the slices; one is let in when there is room for its sum, which cannot
-        wait."""
+        """Store and sum the slices.
+
+        A slice is let in only when there is room for its sum, which cannot wait.
+        """
         blocks, width = m.submodules, self.width
         blocks.sliced = sliced = Skid(beat(width))
         blocks.slices = slices = Queue(beat(width), 8 * SLICE_BYTES // width + 1, block_ram=True)
@@ -184,7 +188,7 @@ class SegmentPath(wiring.Component):
         wiring.connect(m, leaving.o, wiring.flipped(self.o))
 
     def _mark(self, m):
-        """Show the frames whose order says so."""
+        """Show the frames whose order says ``edited``."""
         marks, patched = m.submodules.marks, m.submodules.patch.o
         leaves = Signal()
         m.d.comb += [

@@ -1,4 +1,4 @@
-"""What changes from segment to segment of a super-frame: lengths, numbers and checksums."""
+"""Lengths, numbers and checksums that change from segment to segment of a super-frame."""
 
 from types import SimpleNamespace
 
@@ -41,10 +41,10 @@ from espnic.model.interface.headers import (
 )
 
 PATCHES = 11
-"""Words that a segment's headers have of their own."""
+"""Words of a segment's headers that differ from the super-frame's."""
 
 CHECKSUM_PATCHES = 1
-"""Words that change in a frame that is not cut."""
+"""Words that change in a frame that is not cut: its checksum."""
 
 PIPELINE_STAGES = 5
 
@@ -76,25 +76,25 @@ SegmentPlan = data.StructLayout({
     "payload_bytes": SUPER_LENGTH_BITS,
     "sequence": 64,
 })
-"""What is to be done with a request; one that is refused is not to be kept.
+"""What to do with a request; a request that is refused is not to be kept.
 
-``seal``, ``lso`` and ``checksum`` (of UDP with ``udp``) are set in requests that are
-kept only; ``edited`` when the descriptor asks for either of the last two.
-``payload_bytes`` is the L4 payload of a super-frame, ``text_offset`` of the first
-byte behind the ESP IV; the rest is as in the descriptor.
+``seal``, ``lso`` and ``checksum`` (of UDP with ``udp``) are set only in requests that are
+kept; ``edited``: the descriptor asks for either of the last two. ``payload_bytes`` is the
+length of a super-frame's L4 payload, ``text_offset`` the offset of the first byte after the
+ESP IV; the rest is as in the descriptor.
 """
 
 
 def patches(lso: bool) -> int:
-    """The most words of a frame's headers that change, with and without segmentation."""
+    """Most words of a frame's headers that change, with and without segmentation."""
     return PATCHES if lso else CHECKSUM_PATCHES
 
 
 def segment(lso: bool = True) -> data.StructLayout:
-    """A frame of a request: a segment of a super-frame, else all of it.
+    """A frame of a request: a segment of a super-frame, else the whole frame.
 
-    ``bytes_in`` is the length of the request, in its first frame. ``payload_bytes`` of
-    text lie in the frame, ``text_bytes`` are sealed; ``bytes_out`` leave.
+    ``bytes_in`` is the length of the request in its first frame, else 0. ``payload_bytes`` of
+    text lie in the frame, ``text_bytes`` are sealed, ``bytes_out`` leave.
     """
     return data.StructLayout({
         "first": 1,
@@ -113,30 +113,31 @@ _PASSED = ("status", "sa", "keep", "seal", "lso", "edited", "trailer", "esp_offs
 
 
 class Segmenter(wiring.Component):
-    """Say of each segment of a super-frame what its headers are to hold.
+    """Find what the headers of each segment of a super-frame must hold.
 
     For segment k of TCP: the lengths of both IP headers and of the UDP encapsulation,
     both IPv4 identifications + k and header checksums, the sequence number + k · MSS,
-    FIN and PSH in the last alone, CWR in the first alone, the checksum. Of UDP: length
-    and checksum (Linux's UDP_SEGMENT). The ESP sequence number is + k, in 64 bits.
+    FIN and PSH in the last alone, CWR in the first alone, and the checksum. For UDP, in
+    place of TCP's: length and checksum (Linux's UDP_SEGMENT). The ESP sequence number is
+    + k, in 64 bits.
 
     An L4 checksum field holds the sum of the pseudo-header with the length of the whole
-    (Linux's CHECKSUM_PARTIAL); the segment's takes the place of that length. A UDP
+    (Linux's CHECKSUM_PARTIAL); the length of the segment replaces that length. A UDP
     checksum of 0 is sent as FFFFh (RFC 768).
 
-    A request that is no super-frame is one segment, and at most its L4 checksum changes.
+    A request that is no super-frame is one segment, of which at most the L4 checksum changes.
 
     Latency ``PIPELINE_STAGES`` clocks, one segment each clock.
 
     Parameters
     ----------
     lso : bool
-        There are super-frames.
+        Super-frames can be cut.
 
     Members
     -------
     plan, probe : In(stream.Signature(SegmentPlan)), In(stream.Signature(ProbeRecord))
-        One a request each; taken with its last segment.
+        One per request each; taken with its last segment.
     slice_sum : In(stream.Signature(16))
         Ones' complement sum of the payload of each segment of super-frames; only with ``lso``.
     o : Out(stream.Signature(segment(lso)))
@@ -173,7 +174,7 @@ class Segmenter(wiring.Component):
         return m
 
     def _request(self):
-        """What is given of a request, by name."""
+        """The fields of a request and of its probe record, by name."""
         plan, probe = self.plan.payload, self.probe.payload
         fields = {name: plan[name] for name in SegmentPlan.members}
         # Without segmentation all that follows from this is constant, and goes in synthesis.
@@ -182,7 +183,7 @@ class Segmenter(wiring.Component):
                                             for name in ProbeRecord.members})
 
     def _number(self, m, request, advance, step):
-        """First clock: the numbers of the next segment. Sets ``step`` when there is one."""
+        """First clock: number the next segment. Sets ``step`` when there is one."""
         inside = Signal()
         left = Signal(SUPER_LENGTH_BITS)
         index = Signal(WORD_BITS)
@@ -223,7 +224,7 @@ class Segmenter(wiring.Component):
         }
 
     def _measure(self, m, one):
-        """Second clock: the length of the segment and of its text."""
+        """Second clock: find the length of the segment and of its text."""
         segment_bytes = Signal(LENGTH_BITS)
         payload_bytes = Signal(LENGTH_BITS)
         padded = Signal(LENGTH_BITS)
@@ -245,7 +246,7 @@ class Segmenter(wiring.Component):
         }
 
     def _count(self, m, two):
-        """Third clock: the lengths that the headers hold, and TCP's flags."""
+        """Third clock: find the lengths that the headers hold, and TCP's flags."""
         bytes_out = Signal(LENGTH_BITS)
         not_here = Signal(WORD_BITS)
         m.d.comb += [
@@ -262,7 +263,7 @@ class Segmenter(wiring.Component):
         }
 
     def _add(self, m, three):
-        """Fourth clock: the sums."""
+        """Fourth clock: add up the sums."""
         l4_own = Mux(three.udp, three.l4_length,
                      three.tcp[16:] + three.tcp[:16] + three.tcp_flags)
         return {
@@ -275,7 +276,7 @@ class Segmenter(wiring.Component):
         }
 
     def _complement(self, m, four):
-        """Fifth clock: the checksums."""
+        """Fifth clock: make the checksums of the sums."""
         l4_checksum = Signal(WORD_BITS)
         m.d.comb += l4_checksum.eq(~folded(four.header_sum + four.own_sum))
         return {
@@ -285,7 +286,7 @@ class Segmenter(wiring.Component):
         }
 
     def _connect_output(self, m, made):
-        """Give what the last stage holds, the new words of the headers as patches."""
+        """Give the values of the last stage, and the new words of the headers as patches."""
         o = self.o.payload
         m.d.comb += [
             *(o[name].eq(getattr(made, name)) for name in _PASSED),
@@ -307,9 +308,9 @@ class Segmenter(wiring.Component):
             ]
 
     def _segment_words(self, made):
-        """The words of a segment's own, but for its L4 checksum.
+        """The words that a segment has of its own, but for its L4 checksum.
 
-        Each as: whether it changes, the offset of its header, its place in that, its value.
+        Each as: whether it changes, the offset of its header, its place in the header, its value.
         """
         lso, tcp = made.lso, made.lso & ~made.udp
         outer_ipv4 = lso & ~made.outer_ipv6
@@ -333,7 +334,7 @@ class Segmenter(wiring.Component):
 
 
 def _stage(m, advance, before, made):
-    """Hold the values of the stage before and those made of them; they move on ``advance``."""
+    """Register the values of the stage before and those made of them, on ``advance``."""
     values = {**vars(before), **made}
     held = {name: Signal(len(Value.cast(value)), name=name) for name, value in values.items()}
     with m.If(advance):

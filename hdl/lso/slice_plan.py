@@ -1,4 +1,4 @@
-"""Where the beats of slices lie in their super-frames."""
+"""Places of the beats of slices in their super-frames."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
@@ -13,11 +13,11 @@ PAYLOAD_BITS = bits_for(SUPER_FRAME_BYTES_MAX)
 
 SlicerRequest = data.StructLayout({
     "header_bytes": OFFSET_BITS, "mss": MSS_BITS, "bytes": PAYLOAD_BITS})
-"""How to cut a frame: bytes before its payload, of a slice, and of the payload."""
+"""Bytes of a frame before its payload, of a slice, and of the whole payload."""
 
 
 def slice_piece(width: int) -> data.StructLayout:
-    """A beat of a slice and where it lies in its frame, or a beat of header to pass over.
+    """A beat of a slice and its place in its frame, or a beat of header to skip.
 
     Parameters
     ----------
@@ -27,19 +27,19 @@ def slice_piece(width: int) -> data.StructLayout:
     Members
     -------
     gives
-        It is of a slice; else the frame's beat is header alone, and ``uses_up`` is set.
+        It belongs to a slice; else the frame's beat is header alone, and ``uses_up`` is set.
     ends
         It is the last of its frame.
     offset
-        First byte in the frame's beat.
+        Place of its first byte in the frame's beat.
     count
-        Bytes.
+        Number of its bytes.
     crosses
-        It goes on in the frame's next beat.
+        It continues in the frame's next beat.
     uses_up
         It has the last byte of the beat in which it begins.
     first, last
-        Of its slice.
+        It is the first or last of its slice.
     """
     byte_bits = exact_log2(width // 8)
     return data.StructLayout({
@@ -51,7 +51,7 @@ def slice_piece(width: int) -> data.StructLayout:
 class SlicePlan(wiring.Component):
     """Divide the payloads of frames into slices, and slices into beats.
 
-    First comes a piece for each beat of header alone. One piece each clock, no gap
+    The pieces for beats of header alone come first. One piece each clock, no gap
     between slices nor frames. Latency 2 clocks.
 
     Parameters
@@ -62,9 +62,9 @@ class SlicePlan(wiring.Component):
     Members
     -------
     request : In(stream.Signature(SlicerRequest))
-        One a frame; ``mss`` and ``bytes`` are at least 1.
+        One per frame; ``mss`` and ``bytes`` are at least 1.
     o : Out(stream.Signature(slice_piece(width)))
-        What becomes of its beats, in order.
+        The pieces of each frame, in order.
     """
 
     def __init__(self, width: int):

@@ -27,17 +27,20 @@ RxRecord = data.StructLayout({
     "sequence": 64,
     "windowed": 1,
 })
-"""What the verdict needs to know of a frame.
+"""What the verdict needs of a frame.
 
 ``status`` is OK when the frame is to be opened; ``esp_end`` is where ESP ends,
-in bytes from the start of the frame. ``windowed``: its SA has a replay window, which
-has been asked about ``sequence``, the number that the frame is opened with.
+in bytes from the start of the frame. ``windowed``: the SA has a replay window, and it has
+been asked about ``sequence``, the number with which the frame is opened.
 """
 
 
 def rx_job(lanes: int) -> data.StructLayout:
-    """The orders for one frame; ``packet`` and ``text_bytes`` count when ``open``, the
-    ``query`` when its record is ``windowed``."""
+    """The orders for one frame.
+
+    ``packet`` and ``text_bytes`` count when ``open``, ``query`` when the record is
+    ``windowed``.
+    """
     return data.StructLayout({
         "open": 1,
         "span": TextSpan,
@@ -55,8 +58,8 @@ class RxDispatch(wiring.Component):
     IV, trailer and ICV, TRUNCATED for a frame that ends before its IV. The high
     half of an extended sequence number is the SA's ``esn_high``, or one more
     when ``esn_overlap`` is set and the low half is below 2^31 (the rule of Linux's
-    drivers; RFC 4303, appendix A, gives the reason). Of an SA with a replay window it is
-    that of the first number from the window's begin on that has the low half.
+    drivers; RFC 4303, appendix A, gives the reason). If the SA has a replay window, it is the
+    high half of the first number, from the start of the window on, with that low half.
 
     Combinational, one frame each clock.
 
@@ -68,9 +71,9 @@ class RxDispatch(wiring.Component):
     Members
     -------
     header : In(stream.Signature(RxHeader))
-        From the parser, one a frame.
+        From the parser, one per frame.
     sa : In(stream.Signature(received_sa(width // 128)))
-        From the SA table, one a frame, unspecified when the parser found no ESP.
+        From the SA table, one per frame; unspecified when the parser found no ESP.
     o : Out(stream.Signature(rx_job(width // 128)))
     """
 
@@ -129,7 +132,7 @@ class RxDispatch(wiring.Component):
             m.d.comb += job.record.sa.eq(sa.sa)
 
     def _describe(self, m, esn_high, text_bytes):
-        """What the verdict and the replay window are told."""
+        """Tell the verdict and the replay window of the frame."""
         parsed, sa, job = self.header.payload.parsed, self.sa.payload, self.o.payload
         context, record, query = sa.context, job.record, job.query
         sequence = Cat(parsed.sequence, Mux(context.esn, esn_high, 0))

@@ -14,8 +14,8 @@ from espnic.model.interface.headers import IPV4_PROTOCOL_AT, IPV6_NEXT_HEADER_AT
 class Places:
     """Fields of a header whose place depends on VLAN tag and IP version.
 
-    What is to be known of a field is worked out for each of its places, so that
-    the choice between them, which takes longest to know, comes last.
+    A function of a field is computed for each place where the field may lie. The choice
+    between the places is known latest, so it comes last.
     """
 
     def __init__(self, octets, vlan, ipv6):

@@ -1,4 +1,4 @@
-"""Is the TCP or UDP checksum of a received frame right?"""
+"""Check the TCP or UDP checksum of a received frame."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
@@ -43,11 +43,11 @@ IPV4_START = 4 << 4 | IPV4_WORDS
 """First byte of an IPv4 header without options: version and length."""
 IPV6_VERSION = 6
 DECIDE_CLOCKS = 4
-"""From a beat to the choice of its bytes."""
+"""Clocks from a beat to the choice of its bytes."""
 
 
 class L4Check(wiring.Component):
-    """Sum TCP or UDP and its pseudo-header of each frame, and say whether that is zero.
+    """Sum TCP or UDP and its pseudo-header in each frame, and say whether the sum is zero.
 
     ::
 
@@ -55,11 +55,12 @@ class L4Check(wiring.Component):
            └─ delay of 4 clocks ─────────────────────────────┘             │
                                                      length and protocol ──┘
 
-    Looked at is, after at most one VLAN tag (8100h), IPv4 without options or IPv6
-    without extension headers, no fragment, whole in the frame, with at least a TCP
-    header, or with a UDP datagram as long as IP says and a checksum in it (RFC 9293,
-    3.1; RFC 768; RFC 8200, 8.1). Every other frame is NONE. The addresses stand in
-    front of TCP or UDP, so one run of bytes holds all but length and protocol.
+    A frame is checked only if, after at most one VLAN tag (8100h), it has IPv4 without
+    options or IPv6 without extension headers. The packet must be no fragment and lie whole
+    in the frame. It must have at least a TCP header, or a UDP datagram as long as IP says
+    that has a checksum (RFC 9293, 3.1; RFC 768; RFC 8200, 8.1). Every other frame is NONE.
+    The addresses come right before TCP or UDP, so one run of bytes holds all of the sum but
+    length and protocol.
 
     Latency `latency` clocks from a frame's last beat, one beat each clock, also when
     every frame is a single beat. There are no errors.
@@ -74,7 +75,7 @@ class L4Check(wiring.Component):
     i : In(stream.Signature(beat(width), always_ready=True))
         Frames of at most ``FRAME_BYTES_MAX`` bytes.
     o : Out(stream.Signature(RxChecksum, always_ready=True))
-        One a frame, in order.
+        One per frame, in order.
     """
 
     latency = DECIDE_CLOCKS + OnesSum.latency
@@ -113,11 +114,11 @@ class L4Check(wiring.Component):
         return m
 
     def _gather(self, m):
-        """First clock: the beats of the headers. What is not used of them costs nothing.
+        """First clock: the beats of the headers. Bits that nothing uses cost nothing.
 
-        Each clock holds what is known with the beat that came, and that goes with the
-        beat from stage to stage. What a frame is too short for is left from another
-        one; but then the packet that it seems to have is not whole.
+        Each clock holds what is known with the beat that came, and this goes with the beat
+        from stage to stage. A short frame leaves bytes of an earlier frame in place; but then
+        the packet that it seems to have is not whole.
         """
         beat_bytes = self.width // 8
         beats = -(-HEADER_BYTES_MAX // beat_bytes)
@@ -208,7 +209,7 @@ class L4Check(wiring.Component):
     def _choose(self, m, l4, placed, chosen):
         """Fourth clock: which bytes count, and, on the last beat, what their sum must be."""
         beat_bytes = self.width // 8
-        # That of an IPv4 and that of an IPv6 header lie in one beat, at any width.
+        # The addresses of IPv4 and of IPv6 begin in the same beat, at any width.
         start_beat = (ETHERNET_HEADER_BYTES + IPV6_SOURCE_AT) // beat_bytes
         before, at_end = Signal(), Signal()
         m.d.comb += [
@@ -240,7 +241,7 @@ class L4Check(wiring.Component):
         return judged
 
     def _passing(self):
-        """What goes with a beat: its number in the frame, and what `beat` says of it."""
+        """The data that goes with a beat: its number in the frame, and what `beat` says of it."""
         beat_bytes = self.width // 8
         return data.StructLayout({
             "valid": 1,

@@ -1,4 +1,4 @@
-"""The receive parser: is a frame ESP, and whose?"""
+"""The receive parser: find ESP in a frame, and the key of its SA."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
@@ -48,9 +48,9 @@ KEEPALIVE_BYTE = 0xFF
 
 RxHeader = data.StructLayout({
     "parsed": RxParsed, "iv": 64, "short": 1, "room": len(IcvSize)})
-"""What the parser says of a frame.
+"""Result of the parser for a frame.
 
-``iv`` has its first byte in bits 63:56; ``short`` frames end before the IV does.
+``iv`` has its first byte in bits 63:56; a ``short`` frame ends before its IV does.
 ``room`` has a bit for each ``IcvSize``: the ESP packet is long enough for header, IV,
 the end of a trailer and an ICV of that size.
 """
@@ -59,7 +59,7 @@ the end of a trailer and an ICV of that size.
 class RxParser(wiring.Component):
     """Find the ESP header of a frame and what the SA look-up needs.
 
-    Looks at Ethernet with at most one VLAN tag, IPv4 without options, IPv6
+    Understands Ethernet with at most one VLAN tag, IPv4 without options, IPv6
     without extension headers, UDP port 4500 (RFC 3948) and ESP (RFC 4303, 2).
     The first check that fails, in the order of ``RxStatus``'s description in
     docs/architecture.md, gives the status; a header byte that a check needs and
@@ -74,14 +74,14 @@ class RxParser(wiring.Component):
     width : int
         Bits of a beat.
     ipv6 : bool
-        Look into IPv6. Without, its EtherType is none to know: NOT_IP.
+        Parse IPv6. Without, its EtherType is unknown: NOT_IP.
 
     Members
     -------
     i : In(stream.Signature(beat(width), always_ready=True))
         Frames.
     o : Out(stream.Signature(RxHeader, always_ready=True))
-        One a frame, in order.
+        One per frame, in order.
     """
 
     def __init__(self, width: int, ipv6: bool = True):
@@ -240,7 +240,7 @@ class RxParser(wiring.Component):
         }
 
     def _decide(self, m, f):
-        """Third clock: the checks in their order, those of a layer beside those of the next."""
+        """Third clock: the checks in their order, those of each layer in parallel."""
         esp = Signal(128)
         m.d.comb += esp.eq(Mux(f["udp"], f["behind_udp"], f["l4_words"]))
         spi, sequence, iv = esp[96:128], esp[64:96], esp[0:64]
@@ -282,7 +282,7 @@ class RxParser(wiring.Component):
             ]
 
     def _ip_checks(self, f):
-        """Ethernet, and IPv4 or IPv6."""
+        """Checks of Ethernet, and IPv4 or IPv6."""
         ipv4, ipv6 = f["ipv4"], f["ipv6"]
         return [
             (~f["has_ethertype"], RxStatus.TRUNCATED),
@@ -297,7 +297,7 @@ class RxParser(wiring.Component):
         ]
 
     def _udp_checks(self, f):
-        """RFC 3948: what a UDP datagram to port 4500 holds."""
+        """Checks of a UDP datagram and what it holds (RFC 3948)."""
         behind = f["behind_udp"]
         return [
             (~f["has_8"], RxStatus.TRUNCATED),
@@ -311,7 +311,7 @@ class RxParser(wiring.Component):
         ]
 
     def _esp_checks(self, f):
-        """ESP right behind IP."""
+        """Checks of ESP right behind IP."""
         return [
             (~f["esp"], RxStatus.NOT_ESP),
             (f["l4_length"] < ESP_HEADER_BYTES, RxStatus.SYNTAX),

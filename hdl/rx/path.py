@@ -40,7 +40,8 @@ from espnic.hdl.sa.usage import UsagePort
 from espnic.model.interface.codes import RxStatus
 
 STORE_BYTES = 16384
-"""Of frames, and again of plaintext: the longest frame, and what comes while it leaves."""
+"""Bytes of the frame store and of the plaintext store: the longest frame, and what comes while
+it leaves."""
 
 STORE_MARGIN = 2 * READ_AHEAD
 """Beats by which a frame may have left its store before its plaintext has."""
@@ -61,9 +62,9 @@ LOOKUP_BEATS = 32
 def rx_points(width: int) -> dict:
     """Shape of what passes each trace point of the receive path.
 
-    ``window``, of each frame that is looked up: of how many frames the verdict had been given
-    in the clocks before it was read where its SA's replay window begins, modulo twice the
-    frames that may be in flight.
+    ``window``, for each frame that is looked up: number of frames whose verdict had been given
+    before the start of its SA's replay window was read, modulo twice the frames that may be in
+    flight.
     """
     return {
         "parse": RxParsed,
@@ -98,8 +99,8 @@ class RxPath(wiring.Component):
     The frame is kept as it came until the tag has been compared; its plaintext
     lies in a store of its own, which is read only if the verdict is OK.
 
-    A frame asks for its place in its SA's replay window at dispatch and is told by the
-    verdict, behind all earlier frames; the answer is not later than the tag.
+    A frame asks for its place in its SA's replay window at dispatch. The verdict takes the
+    answer, after those of all earlier frames; it comes no later than the tag.
 
     Parameters
     ----------
@@ -124,13 +125,13 @@ class RxPath(wiring.Component):
     o : Out(stream.Signature(axi_beat(width, RxCompletion)))
         Frames to the host; the completion is on every beat of its frame.
     event : Out(stream.Signature(RxEvent, always_ready=True))
-        One a frame, with its verdict.
+        One per frame, in the clock of its verdict.
     usage : Out(UsagePort)
         To the lifetimes of the SAs (``SaUsage``), asked with the verdict.
     in_flight : Out(IN_FLIGHT_BITS)
         Frames that have begun to come and have no verdict yet.
     judged : Out(1)
-        One gets its verdict: nothing more is asked of its SA.
+        A frame gets its verdict: nothing more is asked of its SA.
     taps : Out(rx_taps(width))
     """
 
@@ -174,7 +175,7 @@ class RxPath(wiring.Component):
     def _take_in(self, m, dispatched, judged):
         """Ingress: give each beat to parser, L4 check, frame store and waiting queue at once.
 
-        ``dispatched`` and ``judged`` say that a frame leaves the look-up and the path's count.
+        ``dispatched``: a frame is done with its look-up; ``judged``: a frame gets its verdict.
         """
         blocks, width = m.submodules, self.width
         blocks.ingress = ingress = FrameIngress(width, 0)
@@ -275,7 +276,7 @@ class RxPath(wiring.Component):
     def _sum(self, m):
         """Checksum: sum the frame as the text is taken out of it, and the text.
 
-        Only when the text is taken out it is known where it is.
+        The place of the text is known only when the text is taken out.
         """
         blocks = m.submodules
         blocks.checksum = checksum = RxChecksum(self.width)

@@ -1,4 +1,4 @@
-"""The verdict over a received frame: plaintext or ciphertext, and why."""
+"""The verdict on a received frame: plaintext or ciphertext, and why."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
@@ -29,56 +29,56 @@ VerdictOrder = data.StructLayout({
     "restore": 1,
     "drop": 1,
 })
-"""What leaves: the frame with plaintext if ``restore``, nothing if ``drop``.
+"""What leaves: the frame with its plaintext if ``restore``, nothing if ``drop``.
 
-``text_beats`` beats of plaintext wait, to be restored or forgotten.
+``text_beats`` beats of plaintext wait to be restored or forgotten.
 """
 
 
 class RxVerdict(wiring.Component):
     """Compare the ICV, then check the trailer; only if both are right is the frame OK.
 
-    Of a frame whose SA has a replay window it says LATE or REPLAYED, whatever the ICV is. The
-    window answers as all frames before have left it, and nothing of a frame has been released
-    yet, so that this one check is both of RFC 4303, 3.4.3: before decryption and after it.
-    Then it says EXPIRED of a frame whose SA has reached a hard limit, whatever the ICV is. What
-    is none of these and has the right ICV counts for the lifetime of its SA.
+    If the SA has a replay window, a frame may be LATE or REPLAYED, whatever the ICV is. The
+    window's answer counts all frames before this one, and nothing of this frame has been
+    released yet. So this one check is both checks of RFC 4303, 3.4.3: before decryption and
+    after it. Next, a frame is EXPIRED if its SA has reached a hard limit, whatever the ICV is.
+    A frame that is none of these and has the right ICV counts for the lifetime of its SA.
 
-    The ICV is compared whole, in one clock, so that the time tells nothing. Pad
-    length + 2 must be less than the text (Linux's rule); the padding's content is
-    not checked (RFC 4303, 2.4, asks the receiver only to be able to). An oversize
+    The ICV is compared whole, in one clock, so the time reveals nothing. Pad
+    length + 2 must be less than the text (Linux's rule). The content of the padding is
+    not checked (RFC 4303, 2.4, only asks that a receiver be able to). An oversize
     frame does not leave, and its completion names no SA.
 
-    The checksum of an OK frame is that of the packet in it, of any other that of the
-    frame, and then it has the status of its TCP or UDP checksum too; an oversize frame,
-    which nobody gets, has none.
+    The checksum of an OK frame is that of the packet in it. Any other frame has its own
+    checksum, and the status of its TCP or UDP checksum too; an oversize frame, which nobody
+    gets, has neither.
 
     Latency 2 clocks from the tag, which comes last, 1 from the checksums and 3 from the other
-    inputs: the ICV is turned and the lengths are checked while GHASH is still at work.
-    One frame each clock, of those that were opened one every other clock.
+    inputs: the ICV is rotated and the lengths are checked while GHASH is still at work.
+    One frame each clock; of opened frames, one every other clock.
 
     Members
     -------
     record : In(stream.Signature(RxRecord))
-        One a frame.
+        One per frame.
     end : In(stream.Signature(frame_end()))
-        One a frame.
+        One per frame.
     icv, tag, text : In(stream.Signature(...))
         One for each frame that was opened: the ICV received, the tag computed
         (first byte in bits 7:0), and how the plaintext ends.
     window : In(stream.Signature(WindowAnswer))
         One for each frame that is ``windowed``: its place in its SA's replay window.
     received : Out(1)
-        In the clock in which ``window`` is taken: the frame is authentic, and of an SA that
-        has not expired.
+        In the clock in which ``window`` is taken: the frame is authentic, and its SA has not
+        expired.
     usage : Out(UsagePort)
-        The lifetime of its SA, asked of for each frame that was opened.
+        The lifetime of its SA, queried for each frame that was opened.
     frame_sum : In(stream.Signature(16))
-        One a frame: its checksum as it came.
+        One per frame: its checksum as it came.
     packet_sum : In(stream.Signature(16))
         One for each frame that was opened: the checksum of the decrypted packet.
     l4 : In(stream.Signature(RxChecksum))
-        One a frame: whether the TCP or UDP checksum in it, as it came, is right.
+        One per frame: whether the TCP or UDP checksum in it, as it came, is right.
     o : Out(stream.Signature(VerdictOrder))
     """
 
@@ -130,7 +130,7 @@ class RxVerdict(wiring.Component):
         return m
 
     def _prepare(self, m, prepared, prepared_valid, prepares):
-        """First clock: all that needs neither tag nor checksums, when it ``prepares``."""
+        """First clock, when it ``prepares``: all that needs neither tag nor checksums."""
         record, end, text = self.record.payload, self.end.payload, self.text.payload
         opened, complete = Signal(), Signal()
         m.d.comb += [
@@ -194,7 +194,7 @@ class RxVerdict(wiring.Component):
         return taken
 
     def _decide(self, m, compared):
-        """Third clock: the verdict, and what the SA's lifetime and window are told of it."""
+        """Third clock: find the verdict, and tell the SA's lifetime and window."""
         frame, differs = compared.frame, compared.differs
         late, seen = Signal(), Signal()
         expired, commit = self.usage.answer.payload.expired, self.usage.commit
@@ -223,7 +223,7 @@ class RxVerdict(wiring.Component):
         return status
 
     def _tell(self, m, frame, status, ready):
-        """The order for the frame, its completion, and the checksum that goes with it."""
+        """Give the order for the frame, its completion, and the checksum that goes with it."""
         o, completion = self.o.payload, self.o.payload.completion
         record, oversize = frame.record, frame.end.oversize
         good = Signal()
@@ -258,11 +258,11 @@ PreparedFrame = data.StructLayout({
     "trailer_bytes": RxCompletion["trailer_bytes"].shape,
     "bad_trailer": 1,
 })
-"""A frame behind the first clock of the verdict.
+"""A frame after the first clock of the verdict.
 
-``status`` is OK when it is the tag that decides; ``icv`` has its first byte in bits
-7:0 and, like ``mask``, zeros behind its bytes.
+``status`` is OK when the tag decides; ``icv`` has its first byte in bits 7:0 and, like
+``mask``, zeros above its bytes.
 """
 
 ComparedFrame = data.StructLayout({"frame": PreparedFrame, "differs": 1})
-"""A frame whose verdict is next; ``differs`` when the ICV is not the tag."""
+"""A frame whose verdict is next; ``differs``: the ICV is not the tag."""

@@ -31,7 +31,7 @@ from espnic.model.interface.codes import (
 from espnic.model.interface.headers import ESP_OFFSET_MIN, TCP_HEADER_BYTES_MAX
 
 DIVISION_STEP_BITS = 2
-"""Of the number of segments, found in each clock."""
+"""Bits of the number of segments that are found in each clock."""
 
 DIVISION_STEPS = -(-SUPER_LENGTH_BITS // DIVISION_STEP_BITS)
 DIVISION_BITS = DIVISION_STEPS * DIVISION_STEP_BITS
@@ -48,11 +48,11 @@ TxFrameRecord = data.StructLayout({
     "spi": 32,
     "pads": PadLengths,
 })
-"""What is known of a frame to send when its last beat has come."""
+"""A frame to send, as known when its last beat has come."""
 
 
 def tx_request(lanes: int) -> data.StructLayout:
-    """A checked request: its status and SA, and what is needed to do it when it is kept."""
+    """A checked request: its status and SA, and what carrying it out needs when it is kept."""
     return data.StructLayout({
         "plan": SegmentPlan,
         "context": sa_context(lanes),
@@ -63,23 +63,22 @@ def tx_request(lanes: int) -> data.StructLayout:
 class TxCheck(wiring.Component):
     """Check a frame against its descriptor, its SA and the SA's lifetime.
 
-    A request that cannot be done as it asks is refused, with the status that says why: it
-    never leaves in clear. The checks are made in the order of docs/architecture.md.
+    A request that cannot be done as it asks is refused, and the status says why: it never
+    leaves in clear. The checks are made in the order of docs/architecture.md.
 
-    One frame each clock, of those to be encrypted one every other clock. Latency 2 clocks from
-    the frame, 1 from its SA: in the first the frame is measured, which takes no SA, so that it
-    passes while the SA is read.
+    One frame each clock; of frames to be encrypted, one every other clock. Latency 2 clocks
+    from the frame, 1 from its SA: the first clock measures the frame, which takes no SA and
+    is done while the SA is read.
     A super-frame within 2^17 of the end of the low sequence numbers takes
     ``DIVISION_STEPS`` + 1 clocks more, to count its segments. The SA's lifetime needs that
-    number too, but only the next request waits for it, that long behind a super-frame to
-    be encrypted.
+    number for every super-frame to be encrypted, but only the next request waits for it.
 
     Parameters
     ----------
     width : int
         Bits of a beat.
     lso : bool
-        Super-frames can be cut; without, a request for it is refused.
+        Super-frames can be cut; without, such a request is refused.
 
     Members
     -------
@@ -87,9 +86,9 @@ class TxCheck(wiring.Component):
     sa : In(stream.Signature(found_sa(width // 128)))
         The SA that the frame's descriptor names.
     usage : Out(UsagePort)
-        Its lifetime, asked for when the frame is to be encrypted. What a request serves is
-        committed when it is sealed: its segments, and the bytes of its text without those that
-        segments repeat and the engine adds.
+        Its lifetime, queried when the frame is to be encrypted. A request that is sealed commits
+        its use: its segments, and the bytes of its text without those that the segments repeat
+        and the engine adds.
     o : Out(stream.Signature(tx_request(width // 128)))
     """
 
@@ -150,7 +149,7 @@ class TxCheck(wiring.Component):
         return m
 
     def _commit(self, m, measured, last_segment, count):
-        """Tell what the request serves."""
+        """Tell the lifetime what the request uses of it."""
         commit, descriptor = self.usage.commit, measured.frame.descriptor
         m.d.comb += [
             commit.count.eq(count),
@@ -194,7 +193,7 @@ class TxCheck(wiring.Component):
         self._measure_esp(m, measured, summed, behind_l4)
 
     def _measure_esp(self, m, measured, summed, behind_l4):
-        """What of that only a frame to be encrypted needs.
+        """The findings that only a frame to be encrypted needs.
 
         ``behind_l4`` is how many bytes of the frame lie behind what is ``summed``.
         """
@@ -248,8 +247,8 @@ class TxCheck(wiring.Component):
     def _count_segments(self, m, measured):
         """Divide the payload of a super-frame by its MSS, digit by digit.
 
-        Whether that is done, the index of the last segment, and whether the low sequence
-        numbers do not suffice for it.
+        Returns whether that is done, the index of the last segment, and whether the low sequence
+        numbers are too few for the segments.
         """
         descriptor, end = measured.frame.descriptor, self.frame.payload.end.bytes
         steps_left = Signal(range(DIVISION_STEPS + 1))
@@ -271,7 +270,7 @@ class TxCheck(wiring.Component):
             m.d.sync += [
                 steps_left.eq(steps_left - 1), dividend.eq(digits), rest.eq(remains)]
 
-        # Behind the division its digits stand in the place of the dividend.
+        # After the division, its digits stand in the place of the dividend.
         last_segment = dividend[:SUPER_LENGTH_BITS]
         low = descriptor.sequence[:SUPER_LENGTH_BITS]
         divided, passed_end = Signal(), Signal()
@@ -386,13 +385,13 @@ MeasuredFrame = data.StructLayout({
 })
 """A frame between the two clocks, with the findings that need no SA.
 
-``summed`` when a checksum is to be put in, without segmentation: it is ``outside``
-when what it covers is not in the frame. ``near``: a super-frame so near to the end of the low
-sequence numbers that they may not suffice. The headers of a super-frame are
-``scattered`` when they do not follow each other. An ESP header is ``misplaced``,
-or ``headless`` when it does not fit the frame with its IV. ``text_bytes`` are those
-behind the IV, without the ICV's room; they, and ``too_short`` and ``bad_trailer``, of a
-trailer in the frame, are there for each ``IcvSize``.
+``summed``: a checksum is to be put in, without segmentation; it is ``outside`` when the bytes
+that it covers are not all in the frame. ``near``: a super-frame so near the end of the low
+sequence numbers that they may not suffice. ``scattered``: the headers of a super-frame do not
+follow each other. ``misplaced``: the ESP header lies where none can be; ``headless``: it does
+not fit the frame with its IV. ``text_bytes`` are those after the IV, without the room for the
+ICV. They are there for each ``IcvSize``, and so are ``too_short`` and ``bad_trailer``, which are
+about a trailer in the frame.
 """
 
 

@@ -18,15 +18,15 @@ from espnic.model.interface.codes import IcvSize
 
 
 def tx_context(lanes: int) -> data.StructLayout:
-    """What the segments of a sealed request share."""
+    """Data that the segments of a sealed request share."""
     return data.StructLayout({"context": sa_context(lanes), "next_header": 8})
 
 
 def tx_job(lanes: int, lso: bool = True) -> data.StructLayout:
-    """The orders for one frame: none unless ``keep``, those for the crypto path when ``seal``.
+    """The orders for one frame: none unless ``keep``, those for the crypto path only when ``seal``.
 
-    ``again`` when the headers are those of the frame before; ``payload`` is where the
-    payload of a segment joins them. ``edited`` when the host asked for changes.
+    ``again``: the headers are those of the frame before; ``payload``: where the payload of a
+    segment joins them; ``edited``: the host asked for changes.
     """
     return data.StructLayout({
         "verdict": TxVerdict,
@@ -101,7 +101,7 @@ class TxDispatch(wiring.Component):
         return m
 
     def _report(self, m):
-        """What the counters and the trace are told of the frame."""
+        """Tell the counters and the trace of the frame."""
         one, verdict, event = self.segment.payload, self.o.payload.verdict, self.o.payload.event
         m.d.comb += [
             verdict.status.eq(one.status),
@@ -115,7 +115,7 @@ class TxDispatch(wiring.Component):
         ]
 
     def _order(self, m, iv):
-        """The orders for headers and text."""
+        """Give the orders for headers and text."""
         one, job = self.segment.payload, self.o.payload
         context = self.context.payload.context
         m.d.comb += [

@@ -9,7 +9,7 @@ from espnic.hdl.layouts import beat
 from espnic.model.interface.headers import ESP_SEQUENCE_AT
 
 EspHeaderRequest = data.StructLayout({"enable": 1, "esp_offset": 8, "sequence": 32, "iv": 64})
-"""What to write into a frame, as numbers; with ``enable`` 0 it passes as it is."""
+"""Numbers to write into a frame; with ``enable`` 0 the frame passes as it is."""
 
 
 class EspHeader(wiring.Component):
@@ -27,7 +27,7 @@ class EspHeader(wiring.Component):
     i : In(stream.Signature(beat(width)))
         Headers of frames, or whole frames.
     request : In(stream.Signature(EspHeaderRequest))
-        One a frame, taken with its last beat. ``esp_offset`` is 2 mod 4.
+        One per frame, taken with its last beat. ``esp_offset`` is 2 mod 4.
     o : Out(stream.Signature(beat(width)))
     """
 

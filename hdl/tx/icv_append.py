@@ -26,9 +26,9 @@ class IcvAppend(wiring.Component):
     i : In(stream.Signature(beat(width)))
         Ciphertexts, each a positive multiple of 4 bytes long.
     tag : In(stream.Signature(128))
-        One a text, first byte in bits 7:0, taken with the text's last beat.
+        One per text, first byte in bits 7:0, taken with the text's last beat.
     size : In(stream.Signature(IcvSize))
-        One a text, taken with the text's last beat.
+        One per text, taken with the text's last beat.
     o : Out(stream.Signature(beat(width)))
         Ciphertext and ICV.
     """

@@ -53,35 +53,35 @@ from espnic.model.interface.codes import (
 from espnic.model.interface.headers import ESP_OFFSET_MIN
 
 SUPER_STORE_BYTES = 73728
-"""Of frames: the longest super-frame, and what comes while it leaves."""
+"""Bytes of the frame store: the longest super-frame, and what comes while it leaves."""
 
 STORE_BYTES = 16384
-"""The same where there are no super-frames."""
+"""Bytes of the frame store where there are no super-frames."""
 
 FRAMES = 32
 """Frames between ingress and dispatch: more than the SA table's latency in clocks."""
 
 PLANS = 2
-"""Requests that have been checked and wait to be done."""
+"""Requests that have been checked and wait for the segmenter."""
 
 ORDERS = 16
-"""Frames between dispatch and core: as many of the shortest as leave while the first segment of a
-burst behind them is summed, which is more than the clocks from the frame store to the core."""
+"""Frames between dispatch and core: as many of the shortest as leave while the first segment of the
+burst after them is summed. That is more than the clocks from the frame store to the core."""
 
 REQUESTS = 16
-"""Between check and dispatch: more than the segmenter's latency in clocks."""
+"""Requests between check and dispatch: more than the segmenter's latency in clocks."""
 
 CRYPTO_DEPTH = 64
-"""Beats between the parting of headers and text and their joining: more than the latency."""
+"""Beats from where headers and text part to where they join: more than the latency in clocks."""
 
 
 def hold_clocks(width: int) -> int:
     """Clocks from the first text beat into the core until its frame may leave.
 
-    The ICV is what comes latest: the tag, which may come a clock later for a lengths
-    block in a slot of its own, passes a queue, and with the end of the text another.
-    The headers' own beats leave meanwhile; frames with longer headers than the
-    shortest could begin a little earlier.
+    The ICV comes latest: the tag passes a queue, and then another one with the end of the
+    text. It comes a clock later if the lengths block has a slot of its own. The beats of the
+    headers leave meanwhile; frames whose headers are not the shortest could begin a little
+    earlier.
     """
     lanes = width // 128
     lengths_slot = ghash_lanes(lanes) == lanes
@@ -122,9 +122,9 @@ class TxPath(wiring.Component):
           └─ text extract ─ trailer ─ feed ─ GCM ─ ICV append ─┘
 
     A frame is kept until its last beat has come and its request has been checked. It
-    leaves without a gap: once its first beat has, it waits for nothing but ``o.ready``.
-    From the segment path on, nothing stops a text but a lack of room behind the core,
-    and there are more beats of room than clocks of latency.
+    leaves without a gap: after its first beat it waits for nothing but ``o.ready``.
+    From the segment path on, only a lack of room after the core can stop a text, and there
+    are more beats of room than clocks of latency.
 
     Parameters
     ----------
@@ -142,12 +142,12 @@ class TxPath(wiring.Component):
     sa : In(stream.Signature(found_sa(width // 128), always_ready=True))
         Answers of the SA table, one for each read, in order.
     usage : Out(UsagePort)
-        Lifetimes of the SAs, asked when a request is checked.
+        To the lifetimes of the SAs (``SaUsage``), queried when a request is checked.
     in_flight : Out(IN_FLIGHT_BITS)
         Requests that have begun to come and have not been checked.
     judged : Out(1)
-        One is: nothing more is asked of its SA. (What a burst served is told up to
-        ``DIVISION_STEPS`` clocks later, which no SA is added in.)
+        A request has been checked: nothing more is asked of its SA. (The use of a burst is
+        committed up to ``DIVISION_STEPS`` clocks later; no SA is added in that time.)
     o : Out(stream.Signature(axi_beat(width, 0)))
         Frames to the wire.
     event : Out(stream.Signature(TxEvent, always_ready=True))
@@ -186,9 +186,9 @@ class TxPath(wiring.Component):
         return m
 
     def _take_in(self, m, checked):
-        """Ingress: store the frame, and read on the way what its request is checked by.
+        """Ingress: store the frame, and read on the way what the check of its request needs.
 
-        ``checked`` says that a request leaves the path's count.
+        ``checked``: a request has been checked, and is no longer in flight.
         """
         blocks, width = m.submodules, self.width
         blocks.ingress = ingress = FrameIngress(
@@ -247,7 +247,7 @@ class TxPath(wiring.Component):
         push(m, blocks.probe.o, probes.i)
 
     def _check(self, m):
-        """Check a request, and tell what becomes of it; return the strobe of that."""
+        """Check a request and hand it on; return the strobe of that transfer."""
         blocks, frames = m.submodules, m.submodules.frames
         blocks.check = check = TxCheck(self.width, self.lso)
         blocks.plans = plans = Queue(SegmentPlan, PLANS)
@@ -364,7 +364,7 @@ class TxPath(wiring.Component):
         wiring.connect(m, append.o, sealed.i)
 
     def _leave(self, m):
-        """Egress: join headers and text, from when the text can follow without a gap."""
+        """Egress: join headers and text, once the text can follow without a gap."""
         blocks = m.submodules
         blocks.hold = hold = FrameHold(hold_clocks(self.width), CRYPTO_DEPTH)
         blocks.build = build = FrameBuild(self.width)

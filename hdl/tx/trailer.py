@@ -19,7 +19,7 @@ TrailerRequest = data.StructLayout({"generate": 1, "next_header": 8})
 class TrailerGenerator(wiring.Component):
     """Append padding, pad length and next header to a payload.
 
-    The padding is 1, 2, 3 … and brings the text to a multiple of 4 bytes: 2 to 5
+    The padding is 1, 2, 3 … and makes the text a multiple of 4 bytes: 2 to 5
     bytes are appended (RFC 4303, 2.4 to 2.6). One beat each clock; a trailer that
     does not fit the payload's last beat costs one beat more. Combinational.
 
@@ -31,9 +31,9 @@ class TrailerGenerator(wiring.Component):
     Members
     -------
     i : In(stream.Signature(beat(width)))
-        Payloads, maybe of 0 bytes; full beats but for the last.
+        Payloads, of 0 bytes or more; all beats but the last are full.
     request : In(stream.Signature(TrailerRequest))
-        One a payload, taken with its last beat.
+        One per payload, taken with its last beat.
     o : Out(stream.Signature(beat(width)))
         Texts. Without ``generate`` the payload passes as it is.
     """
