@@ -103,3 +103,17 @@ class HeaderPatch(wiring.Component):
                 self.o.valid.eq(found_valid),
             ]
         return m
+
+
+def show_marked(m: Module, frames, marks, shown) -> None:
+    """Copy the frames that pass to ``shown`` if their mark says so.
+
+    ``marks`` has one bit per frame, taken with the frame's last beat.
+    """
+    passes = Signal()
+    m.d.comb += [
+        passes.eq(frames.valid & frames.ready),
+        shown.payload.eq(frames.payload),
+        shown.valid.eq(passes & marks.payload),
+        marks.ready.eq(passes & frames.payload.last),
+    ]

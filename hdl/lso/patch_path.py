@@ -1,13 +1,13 @@
 """Clear frames of requests to clear frames that leave, in a build that cuts none."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from espnic.hdl.flow.fan_out import fan_out
 from espnic.hdl.flow.queue import Queue
 from espnic.hdl.layouts import beat
-from espnic.hdl.lso.header_patch import HeaderPatch, header_patches
+from espnic.hdl.lso.header_patch import HeaderPatch, header_patches, show_marked
 from espnic.hdl.lso.segmenter import patches
 
 BEATS = 16
@@ -66,12 +66,5 @@ class PatchPath(wiring.Component):
         wiring.connect(m, waiting.o, patch.i)
         wiring.connect(m, orders.o, patch.patch)
         wiring.connect(m, patch.o, wiring.flipped(self.o))
-
-        leaves = Signal()
-        m.d.comb += [
-            leaves.eq(self.o.valid & self.o.ready),
-            self.edited.payload.eq(self.o.payload),
-            self.edited.valid.eq(leaves & marks.o.payload),
-            marks.o.ready.eq(leaves & self.o.payload.last),
-        ]
+        show_marked(m, patch.o, marks.o, self.edited)
         return m

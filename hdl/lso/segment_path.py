@@ -14,7 +14,7 @@ from espnic.hdl.frame.frame_build import FrameBuild
 from espnic.hdl.frame.header_split import HeaderSplit
 from espnic.hdl.frame.text_restore import TextPlace
 from espnic.hdl.layouts import beat
-from espnic.hdl.lso.header_patch import HeaderPatch, header_patches
+from espnic.hdl.lso.header_patch import HeaderPatch, header_patches, show_marked
 from espnic.hdl.lso.header_replay import HeaderReplay
 from espnic.hdl.lso.segmenter import PATCHES
 from espnic.hdl.lso.slice_plan import SlicerRequest
@@ -103,7 +103,7 @@ class SegmentPath(wiring.Component):
         self._order(m)
         self._sum(m)
         self._join(m)
-        self._mark(m)
+        show_marked(m, m.submodules.patch.o, m.submodules.marks.o, self.edited)
         return m
 
     def _cut(self, m):
@@ -186,14 +186,3 @@ class SegmentPath(wiring.Component):
         wiring.connect(m, blocks.patches.o, patch.patch)
         wiring.connect(m, patch.o, leaving.i)
         wiring.connect(m, leaving.o, wiring.flipped(self.o))
-
-    def _mark(self, m):
-        """Show the frames whose order says ``edited``."""
-        marks, patched = m.submodules.marks, m.submodules.patch.o
-        leaves = Signal()
-        m.d.comb += [
-            leaves.eq(patched.valid & patched.ready),
-            self.edited.payload.eq(patched.payload),
-            self.edited.valid.eq(leaves & marks.o.payload),
-            marks.o.ready.eq(leaves & patched.payload.last),
-        ]

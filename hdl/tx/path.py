@@ -397,7 +397,7 @@ class TxPath(wiring.Component):
         ]
 
     def _place_headers(self, m, offsets, descriptor):
-        """Tell the probe where the headers lie that a request needs."""
+        """Tell the probe where the headers of a request lie."""
         l4_end = descriptor.l4_offset + descriptor.l4_bytes
         encapsulated = descriptor.encapsulation == Encapsulation.UDP
         m.d.comb += [
