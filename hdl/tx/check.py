@@ -71,7 +71,8 @@ class TxCheck(wiring.Component):
     is done while the SA is read.
     A super-frame within 2^17 of the end of the low sequence numbers takes
     ``DIVISION_STEPS`` + 1 clocks more, to count its segments. The SA's lifetime needs that
-    number for every super-frame to be encrypted, but only the next request waits for it.
+    number for every super-frame to be encrypted, but only the next request waits for it, as
+    many clocks.
 
     Parameters
     ----------
