@@ -13,7 +13,7 @@ from amaranth.utils import exact_log2
 from espnic.model.interface.headers import HEADER_ALIGNMENT_BYTES, HEADER_PHASE_BYTES
 
 PHASE_BYTES = HEADER_PHASE_BYTES
-"""Offset of every header behind the Ethernet header, modulo ``WORD_BYTES``."""
+"""Offset of every header after the Ethernet header, modulo ``WORD_BYTES``."""
 
 WORD_BYTES = HEADER_ALIGNMENT_BYTES
 

@@ -84,7 +84,7 @@ class SlicePlan(wiring.Component):
         rest = Signal(MSS_BITS)
         """Bytes of the slice that are left."""
         behind = Signal(PAYLOAD_BITS)
-        """Bytes of the payload behind the slice."""
+        """Bytes of the payload after the slice."""
         first = Signal()
         offset = Signal(byte_bits)
         skip = Signal(OFFSET_BITS - byte_bits)
@@ -135,10 +135,10 @@ class SlicePlan(wiring.Component):
         return m
 
     def _cut(self, m, done, behind):
-        """Bytes of the next slice, and of the payload behind it.
+        """Bytes of the next slice, and of the payload after it.
 
-        When the frame is ``done`` the next slice is the first of the next frame. It is cut off
-        its payload as the others are off what is ``behind`` them.
+        When the frame is ``done`` the next slice is the first of the next frame: it is cut off
+        the whole payload, as the others are cut off what is still ``behind``.
         """
         request = self.request.payload
         mss = Signal(MSS_BITS)

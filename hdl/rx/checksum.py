@@ -25,7 +25,7 @@ def placed_beat(width: int) -> data.StructLayout:
 
 
 class RxChecksum(wiring.Component):
-    """Sum each frame behind its Ethernet header, and each opened packet to its payload's end.
+    """Sum each frame after its Ethernet header, and each opened packet up to its payload's end.
 
     Both sums are taken while the frame passes, because only the verdict tells which of
     them is reported. A packet is its headers up to the text as they came, and the

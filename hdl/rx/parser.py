@@ -147,7 +147,7 @@ class RxParser(wiring.Component):
         return complete
 
     def _find_types(self, m, slot):
-        """Whether there is a VLAN tag, and IPv4 or IPv6 behind Ethernet and the tag.
+        """Whether there is a VLAN tag, and IPv4 or IPv6 after Ethernet and the tag.
 
         The choice of places waits for the EtherTypes, so they are compared as they come.
         """
@@ -311,7 +311,7 @@ class RxParser(wiring.Component):
         ]
 
     def _esp_checks(self, f):
-        """Checks of ESP right behind IP."""
+        """Checks of ESP right after IP."""
         return [
             (~f["esp"], RxStatus.NOT_ESP),
             (f["l4_length"] < ESP_HEADER_BYTES, RxStatus.SYNTAX),

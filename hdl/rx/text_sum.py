@@ -140,7 +140,7 @@ class TextSum(wiring.Component):
         m.d.comb += [
             sums.i.valid.eq(self.i.valid),
             sums.i.payload.data.eq(i.data),
-            # Only beats with others behind them count, and those are full.
+            # Only beats that others follow count, and those are full.
             sums.i.payload.keep.eq(-1),
             sums.i.payload.last.eq(1),
         ]

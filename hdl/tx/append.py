@@ -1,11 +1,11 @@
-"""Put bytes behind the last beat of a packet."""
+"""Append bytes to the last beat of a packet."""
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data
 
 
 def lengthened_beat(width: int, ending_bytes: int) -> data.StructLayout:
-    """A beat of a packet with up to ``ending_bytes`` bytes behind it, ``count`` bytes in all.
+    """A beat of a packet with up to ``ending_bytes`` bytes after it, ``count`` bytes in all.
 
     With ``enable`` 0 nothing is to be appended, and the rest does not count.
     """

@@ -402,5 +402,5 @@ def _ip_header_bytes(ipv6: Value) -> Value:
 
 
 def _unaligned(offset: Value) -> Value:
-    """Whether an offset is not 2 mod 4, as that of every header behind Ethernet's is."""
+    """Whether an offset is not 2 mod 4, as the offset of every header after Ethernet's must be."""
     return offset % WORD_BYTES != PHASE_BYTES

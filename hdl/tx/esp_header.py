@@ -13,7 +13,7 @@ EspHeaderRequest = data.StructLayout({"enable": 1, "esp_offset": 8, "sequence": 
 
 
 class EspHeader(wiring.Component):
-    """Write the sequence number into the ESP header and the IV behind it.
+    """Write the sequence number into the ESP header and the IV after it.
 
     RFC 4303, figure 1, and RFC 4106, 3.1. One beat each clock, combinational.
 

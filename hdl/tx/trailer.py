@@ -62,8 +62,7 @@ class TrailerGenerator(wiring.Component):
         return m
 
     def _ending(self, m):
-        """The trailer that lies behind each of the four residues of the payload length, and its
-        length."""
+        """The trailer for the residue of the payload length modulo 4, and the trailer's length."""
         residue = self.i.payload.count[:2]
         ending = Signal(8 * TRAILER_BYTES_MAX)
         ending_bytes = Signal(range(TRAILER_BYTES_MAX + 1))
