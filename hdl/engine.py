@@ -32,7 +32,7 @@ def axi_stream_ports(prefix: str, width: int, user_bits: int, direction) -> dict
 
 
 def axi_lite_ports(prefix: str) -> dict:
-    """The signals of an AXI4-Lite slave port."""
+    """The signals of an AXI4-Lite subordinate port."""
     return {
         f"{prefix}_{name}": member.flip()
         for name, member in AxiLitePort.members.items()
@@ -62,39 +62,39 @@ class Engine(wiring.Component):
         m_axis_rx ─ RxPath ─ s_axis_rx        opens, sums
 
     Frames start at the Ethernet header, without FCS, and are no longer than
-    ``FRAME_BYTES_MAX``, super-frames than ``SUPER_FRAME_BYTES_MAX``; the first byte
-    lies in tdata[7:0]. AXI4-Stream (AMBA IHI 0051) as of its continuous, packed
-    streams: tkeep has zeros on a frame's last beat only, at the top. AXI4-Lite: AMBA
+    ``FRAME_BYTES_MAX``, super-frames no longer than ``SUPER_FRAME_BYTES_MAX``; the first
+    byte lies in tdata[7:0]. AXI4-Stream (AMBA IHI 0051): continuous, packed streams,
+    in which tkeep has zeros on a frame's last beat only, at the top. AXI4-Lite: AMBA
     IHI 0022.
 
-    Both paths take and give one beat a clock. Frames leave in the order in which
-    they came. A frame is stored until all of it has come: transmit frames because
-    a request is checked as a whole, receive frames until the tag has been compared.
+    Both paths take and give one beat each clock. Frames leave in the order in which
+    they came. A transmit frame is stored until all of it has come, because a request is
+    checked as a whole; a receive frame until its tag has been compared.
 
     Parameters
     ----------
     features : Features
-        Width, size and parts of the build. A part that it lacks has no logic; the ports of a
-        direction that it lacks are not there.
+        Width, size and parts of the build. A part that the build lacks has no logic; a direction
+        that it lacks has no ports.
     taps : bool
         Bring the trace points out, for a simulation.
 
     Members
     -------
-    s_axis_tx_* : AXI4-Stream slave
+    s_axis_tx_* : AXI4-Stream subordinate
         Frames from the host; tuser is a TxDescriptor, read on a frame's first beat.
-    m_axis_tx_* : AXI4-Stream master
+    m_axis_tx_* : AXI4-Stream manager
         Frames to the wire.
-    s_axis_rx_* : AXI4-Stream slave
+    s_axis_rx_* : AXI4-Stream subordinate
         Frames from the wire.
-    m_axis_rx_* : AXI4-Stream master
+    m_axis_rx_* : AXI4-Stream manager
         Frames to the host; tuser is an RxCompletion, on every beat of its frame.
-    s_axil_* : AXI4-Lite slave
+    s_axil_* : AXI4-Lite subordinate
         Registers (docs/registers.md).
     irq : Out(1)
         Level: an enabled event is pending.
     tap_<point>_valid, tap_<point>_payload : Out
-        What passes each trace point.
+        The transfers at each trace point.
     """
 
     def __init__(self, features: Features = ALL, taps: bool = False):
@@ -122,64 +122,71 @@ class Engine(wiring.Component):
         features = self.features
         m.submodules.sas = sas = SaStore(features)
         m.submodules.registers = registers = Registers(features)
-        self.connect_axil(m, registers.axil)
+        self._connect_axi_lite(m, registers.axil)
         wiring.connect(m, registers.command, sas.command)
         wiring.connect(m, sas.response, registers.response)
         m.d.comb += [
             sas.table_key.eq(registers.table_key),
             registers.rx_empty.eq(sas.rx_empty),
             self.irq.eq(registers.irq),
+            # These hold for a direction that is not there.
             registers.rx_stopped.eq(registers.quiesce),
             registers.tx_stopped.eq(registers.quiesce),
             registers.rx_idle.eq(1),
             registers.tx_idle.eq(1),
         ]
-
         if features.receive:
-            m.submodules.rx = rx = RxPath(
-                features.width, features.ipv6, bool(features.replay_window))
-            event = rx.event.payload
-            self.connect_side(m, "rx", rx, registers, 1, rx_leaves(event))
-            wiring.connect(m, rx.lookup, sas.rx_i)
-            wiring.connect(m, sas.rx_o, rx.sa)
-            wiring.connect(m, rx.event, registers.rx_event)
-            wiring.connect(m, rx.usage, sas.rx_usage)
-            wiring.connect(m, sas.rx_limit, registers.rx_usage_event)
-            m.d.comb += [
-                sas.rx_in_flight.eq(rx.in_flight),
-                sas.rx_judged.eq(rx.judged),
-            ]
-            if features.replay_window:
-                wiring.connect(m, rx.window_query, sas.window_query)
-                wiring.connect(m, sas.window_answer, rx.window_answer)
-                wiring.connect(m, sas.window_event, registers.replay_event)
-                m.d.comb += sas.received.eq(rx.received)
+            self._receive(m, sas, registers)
         if features.transmit:
-            m.submodules.tx = tx = TxPath(features.width, features.lso)
-            event = tx.event.payload
-            self.connect_side(m, "tx", tx, registers, event.last, tx_leaves(event))
-            wiring.connect(m, tx.read, sas.tx_i)
-            wiring.connect(m, sas.tx_o, tx.sa)
-            wiring.connect(m, tx.event, registers.tx_event)
-            wiring.connect(m, sas.tx_limit, registers.tx_usage_event)
-            wiring.connect(m, tx.usage, sas.tx_usage)
-            m.d.comb += [
-                sas.tx_in_flight.eq(tx.in_flight),
-                sas.tx_judged.eq(tx.judged),
-            ]
+            self._transmit(m, sas, registers)
         return m
 
-    def connect_side(self, m, side, path, registers, last, leaves):
+    def _receive(self, m, sas, registers):
+        """The receive path, between its streams, the SAs and the registers."""
+        features = self.features
+        m.submodules.rx = rx = RxPath(features.width, features.ipv6, bool(features.replay_window))
+        self._connect_side(m, "rx", rx, 1, rx_leaves(rx.event.payload))
+        wiring.connect(m, rx.lookup, sas.rx_i)
+        wiring.connect(m, sas.rx_o, rx.sa)
+        wiring.connect(m, rx.event, registers.rx_event)
+        wiring.connect(m, rx.usage, sas.rx_usage)
+        wiring.connect(m, sas.rx_limit, registers.rx_usage_event)
+        m.d.comb += [
+            sas.rx_in_flight.eq(rx.in_flight),
+            sas.rx_judged.eq(rx.judged),
+        ]
+        if features.replay_window:
+            wiring.connect(m, rx.window_query, sas.window_query)
+            wiring.connect(m, sas.window_answer, rx.window_answer)
+            wiring.connect(m, sas.window_event, registers.replay_event)
+            m.d.comb += sas.received.eq(rx.received)
+
+    def _transmit(self, m, sas, registers):
+        """The transmit path, between its streams, the SAs and the registers."""
+        m.submodules.tx = tx = TxPath(self.features.width, self.features.lso)
+        self._connect_side(m, "tx", tx, tx.event.payload.last, tx_leaves(tx.event.payload))
+        wiring.connect(m, tx.read, sas.tx_i)
+        wiring.connect(m, sas.tx_o, tx.sa)
+        wiring.connect(m, tx.event, registers.tx_event)
+        wiring.connect(m, tx.usage, sas.tx_usage)
+        wiring.connect(m, sas.tx_limit, registers.tx_usage_event)
+        m.d.comb += [
+            sas.tx_in_flight.eq(tx.in_flight),
+            sas.tx_judged.eq(tx.judged),
+        ]
+
+    def _connect_side(self, m, side, path, last, leaves):
         """Wire the streams of a direction, and its trace points, to their flat ports.
 
-        ``last`` and ``leaves`` say of an event of the path whether its request has no other
-        verdict, and whether its frame is to leave.
+        ``last``: the event of the path is the last of its request; ``leaves``: its frame is to
+        leave.
         """
+        registers = m.submodules.registers
         m.submodules[f"{side}_gate"] = gate = FrameGate(path.i.payload.shape())
         m.submodules[f"{side}_inside"] = inside = FramesInside()
-        self.connect_slave(m, f"s_axis_{side}", gate.i)
+        self._connect_subordinate(m, f"s_axis_{side}", gate.i)
         wiring.connect(m, gate.o, path.i)
-        self.connect_master(m, f"m_axis_{side}", path.o)
+        self._connect_manager(m, f"m_axis_{side}", path.o)
         m.d.comb += [
             gate.stop.eq(registers.quiesce),
             inside.began.eq(gate.began),
@@ -196,8 +203,8 @@ class Engine(wiring.Component):
                 getattr(self, f"tap_{side}_{name}_payload").eq(point.payload),
             ]
 
-    def connect_slave(self, m, prefix, target):
-        """Wire the flat ports of an AXI4-Stream slave to a stream."""
+    def _connect_subordinate(self, m, prefix, target):
+        """Wire the flat ports of an AXI4-Stream subordinate to a stream."""
         m.d.comb += [
             target.valid.eq(getattr(self, f"{prefix}_tvalid")),
             getattr(self, f"{prefix}_tready").eq(target.ready),
@@ -206,8 +213,8 @@ class Engine(wiring.Component):
             if hasattr(self, f"{prefix}_{field}"):
                 m.d.comb += getattr(target.payload, field).eq(getattr(self, f"{prefix}_{field}"))
 
-    def connect_master(self, m, prefix, source):
-        """Wire a stream to the flat ports of an AXI4-Stream master."""
+    def _connect_manager(self, m, prefix, source):
+        """Wire a stream to the flat ports of an AXI4-Stream manager."""
         m.d.comb += [
             getattr(self, f"{prefix}_tvalid").eq(source.valid),
             source.ready.eq(getattr(self, f"{prefix}_tready")),
@@ -216,8 +223,8 @@ class Engine(wiring.Component):
             if hasattr(self, f"{prefix}_{field}"):
                 m.d.comb += getattr(self, f"{prefix}_{field}").eq(getattr(source.payload, field))
 
-    def connect_axil(self, m, bus):
-        """Wire the flat ports of the AXI4-Lite slave to its bus."""
+    def _connect_axi_lite(self, m, bus):
+        """Wire the flat ports of the AXI4-Lite subordinate to its bus."""
         for name, member in AxiLitePort.members.items():
             port, signal = getattr(self, f"s_axil_{name}"), getattr(bus, name)
             m.d.comb += signal.eq(port) if member.flow is Out else port.eq(signal)

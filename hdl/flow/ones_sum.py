@@ -1,6 +1,6 @@
 """The ones' complement sum of bytes of a packet, as Internet checksums need it."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -76,12 +76,8 @@ class OnesSum(wiring.Component):
                 begins.eq(last),
             ]
 
-        folded = Signal(WORD_BITS + 1)
         swapped = Signal(WORD_BITS)
-        m.d.comb += [
-            folded.eq(total[:WORD_BITS] + total[WORD_BITS:]),
-            swapped.eq(folded[:WORD_BITS] + folded[WORD_BITS]),
-        ]
+        m.d.comb += swapped.eq(folded(total))
         m.d.sync += [
             self.o.valid.eq(done),
             self.o.payload.eq(Cat(swapped[8:], swapped[:8])),
@@ -95,3 +91,18 @@ def tree(numbers, count):
     while len(numbers) > count:
         numbers = [a + b for a, b in zip(numbers[::2], numbers[1::2], strict=True)]
     return numbers
+
+
+def folded(total: Value) -> Value:
+    """A sum of 16-bit numbers with its carries added back in (RFC 1071): 0 only if the sum is."""
+    return _carried(_carried(total))[:WORD_BITS]
+
+
+def ones_add(a: Value, b: Value) -> Value:
+    """The ones' complement sum of two sums (RFC 1071): 0 only if both are."""
+    return _carried(a + b)[:WORD_BITS]
+
+
+def _carried(total: Value) -> Value:
+    """A sum with what is above its lowest 16 bits added to them; a carry may remain."""
+    return total[:WORD_BITS] + total[WORD_BITS:]

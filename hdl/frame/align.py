@@ -6,23 +6,43 @@ multiples of 4. So text moves by 2 bytes and a number of 4-byte words, which
 needs a quarter of the multiplexers of a free byte shift.
 """
 
-from amaranth.hdl import Cat, Const, Value
+from amaranth.hdl import Cat, Const, Mux, Value
 from amaranth.lib import data
 from amaranth.utils import exact_log2
 
-PHASE_BYTES = 2
-"""Offset of every header field behind the Ethernet header, modulo ``WORD_BYTES``."""
+from espnic.model.interface.headers import HEADER_ALIGNMENT_BYTES, HEADER_PHASE_BYTES
 
-WORD_BYTES = 4
+PHASE_BYTES = HEADER_PHASE_BYTES
+"""Offset of every header after the Ethernet header, modulo ``WORD_BYTES``."""
+
+WORD_BYTES = HEADER_ALIGNMENT_BYTES
 
 OFFSET_BITS = 9
-"""Offset of a text: that of its ESP header, of 8 bits, and ESP header and IV."""
+"""Bits of the offset of a text: that of its ESP header, which has 8 bits, and ESP header and IV."""
 
 
 def position(width: int) -> data.StructLayout:
     """A byte offset in a frame, split: ``beat`` · width/8 + ``word`` · 4 + ``byte``."""
     return data.StructLayout({
         "byte": 2, "word": exact_log2(width // 32), "beat": OFFSET_BITS - exact_log2(width // 8)})
+
+
+def located(offset: Value, width: int) -> data.View:
+    """A byte offset in a frame as a ``position``."""
+    return data.View(position(width), offset)
+
+
+def byte_in_beat(where: data.View) -> Value:
+    """Byte of its beat at which a ``position`` lies."""
+    return Cat(where.byte, where.word)
+
+
+def next_beat(index: Value, last: Value) -> Value:
+    """Number in its frame of the beat after that of ``index``.
+
+    It saturates: once past the largest start of a text, it must not reach one again.
+    """
+    return Mux(last, 0, Mux(index.all(), index, index + 1))
 
 
 def shift_words(value: Value, words: Value) -> Value:
@@ -35,9 +55,14 @@ def unshift_words(value: Value, words: Value) -> Value:
     return (value >> (8 * PHASE_BYTES)) >> Cat(Const(0, exact_log2(8 * WORD_BYTES)), words)
 
 
+def valid_bytes(count: Value, beat_bytes: int) -> Value:
+    """A bit for each byte of a beat, 1 in the low ``count``."""
+    return Cat(count > index for index in range(beat_bytes))
+
+
 def byte_mask(count: Value, beat_bytes: int) -> Value:
     """All ones in the low ``count`` bytes of a beat."""
-    return Cat((count > index).replicate(8) for index in range(beat_bytes))
+    return Cat(valid.replicate(8) for valid in valid_bytes(count, beat_bytes))
 
 
 def bytes_of(number: Value) -> Value:

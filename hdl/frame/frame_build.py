@@ -1,10 +1,10 @@
 """Join the headers of a frame to send and the text that was sealed."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
-from amaranth.lib import data, stream, wiring
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from espnic.hdl.frame.align import byte_mask, position, shift_words
+from espnic.hdl.frame.align import byte_in_beat, byte_mask, located, shift_words
 from espnic.hdl.frame.text_restore import TextPlace
 from espnic.hdl.layouts import beat
 
@@ -15,7 +15,7 @@ class FrameBuild(wiring.Component):
     The headers come as beats of the frame, the last of them with as many valid
     bytes as lie below ``offset``; the text follows at once. A frame without text
     (``enable`` 0) passes as it is. One beat each clock, no gap between frames;
-    combinational. A frame waits for its place, and inside for its text.
+    combinational. A frame waits for its place, and after its headers for its text.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ class FrameBuild(wiring.Component):
     headers : In(stream.Signature(beat(width)))
         Headers of frames with text; whole frames without.
     place : In(stream.Signature(TextPlace))
-        One a frame, taken with its last beat. ``offset`` is 2 mod 4.
+        One per frame, taken with its last beat. ``offset`` is 2 mod 4.
     text : In(stream.Signature(beat(width)))
         One packet of text for each frame with ``enable``, at least 1 byte.
     o : Out(stream.Signature(beat(width)))
@@ -46,53 +46,22 @@ class FrameBuild(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         beat_bytes = self.width // 8
-        where = data.View(position(self.width), self.place.payload.offset)
-        start = Signal(range(beat_bytes))
-        m.d.comb += start.eq(Cat(where.byte, where.word))
-
         headers, text, o = self.headers, self.text, self.o
-        first = Signal(init=1)
-        headers_done = Signal()
-        text_done = Signal()
-        carry = Signal(self.width)
-        carry_count = Signal(range(beat_bytes + 1))
-
-        needs_headers = Signal()
-        needs_text = Signal()
+        where = located(self.place.payload.offset, self.width)
+        start = Signal(range(beat_bytes))
         shifted = Signal(2 * self.width)
         end = Signal(range(2 * beat_bytes + 1))
         m.d.comb += [
-            needs_headers.eq(~headers_done),
-            needs_text.eq(self.place.payload.enable & ~text_done
-                          & (headers_done | headers.payload.last)),
+            start.eq(byte_in_beat(where)),
             shifted.eq(shift_words(text.payload.data, where.word)),
             end.eq(start + text.payload.count),
         ]
 
-        below = Signal(self.width)
-        m.d.comb += below.eq(byte_mask(start, beat_bytes))
-        base = Signal(self.width)
-        m.d.comb += base.eq(Mux(needs_headers, headers.payload.data, carry))
-        with m.If(needs_text):
-            m.d.comb += [
-                o.payload.data.eq((base & below) | (shifted[:self.width] & ~below)),
-                o.payload.last.eq(text.payload.last & (end <= beat_bytes)),
-                o.payload.count.eq(Mux(o.payload.last, end, beat_bytes)),
-            ]
-        with m.Elif(needs_headers):
-            m.d.comb += [
-                o.payload.data.eq(headers.payload.data),
-                o.payload.last.eq(headers.payload.last),
-                o.payload.count.eq(headers.payload.count),
-            ]
-        with m.Else():
-            m.d.comb += [
-                o.payload.data.eq(carry),
-                o.payload.last.eq(1),
-                o.payload.count.eq(carry_count),
-            ]
-
+        first = Signal(init=1)
+        carry = Signal(self.width)
+        carry_count = Signal(range(beat_bytes + 1))
         go = Signal()
+        needs_headers, needs_text = self._progress(m, go)
         m.d.comb += [
             o.payload.first.eq(first),
             o.valid.eq(self.place.valid & (headers.valid | ~needs_headers)
@@ -107,7 +76,51 @@ class FrameBuild(wiring.Component):
                 first.eq(o.payload.last),
                 carry.eq(shifted[self.width:]),
                 carry_count.eq(end - beat_bytes),
-                headers_done.eq(~o.payload.last & (headers_done | headers.payload.last)),
-                text_done.eq(~o.payload.last & (text_done | (needs_text & text.payload.last))),
+            ]
+
+        base = Signal(self.width)
+        m.d.comb += base.eq(Mux(needs_headers, headers.payload.data, carry))
+        with m.If(needs_text):
+            self._join(m, base, start, shifted[:self.width], end)
+        with m.Elif(needs_headers):
+            m.d.comb += [
+                o.payload.data.eq(headers.payload.data),
+                o.payload.last.eq(headers.payload.last),
+                o.payload.count.eq(headers.payload.count),
+            ]
+        with m.Else():
+            m.d.comb += [
+                o.payload.data.eq(carry),
+                o.payload.last.eq(1),
+                o.payload.count.eq(carry_count),
             ]
         return m
+
+    def _progress(self, m, go):
+        """Whether the next beat takes one of the headers, and whether it takes one of the text."""
+        headers, text, o = self.headers.payload, self.text.payload, self.o.payload
+        headers_done = Signal()
+        text_done = Signal()
+        needs_headers = Signal()
+        needs_text = Signal()
+        m.d.comb += [
+            needs_headers.eq(~headers_done),
+            needs_text.eq(self.place.payload.enable & ~text_done
+                          & (headers_done | headers.last)),
+        ]
+        with m.If(go):
+            m.d.sync += [
+                headers_done.eq(~o.last & (headers_done | headers.last)),
+                text_done.eq(~o.last & (text_done | (needs_text & text.last))),
+            ]
+        return needs_headers, needs_text
+
+    def _join(self, m, base, start, text, end):
+        """A beat of ``base`` below byte ``start`` and of the shifted text from there to ``end``."""
+        beat_bytes, o = self.width // 8, self.o.payload
+        below = byte_mask(start, beat_bytes)
+        m.d.comb += [
+            o.data.eq((base & below) | (text & ~below)),
+            o.last.eq(self.text.payload.last & (end <= beat_bytes)),
+            o.count.eq(Mux(o.last, end, beat_bytes)),
+        ]

@@ -1,16 +1,16 @@
-"""Part the headers of a frame to send from its text."""
+"""Split the headers of a frame to send from its text."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
-from amaranth.lib import data, stream, wiring
+from amaranth.hdl import Module, Signal
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from espnic.hdl.frame.align import position
+from espnic.hdl.frame.align import byte_in_beat, located, next_beat
 from espnic.hdl.frame.text_restore import TextPlace
 from espnic.hdl.layouts import beat
 
 
 class HeaderSplit(wiring.Component):
-    """Send the beats with headers one way and the whole frame to the crypto path.
+    """Send the beats with headers one way, and the whole frame to the crypto path.
 
     A frame without text (``enable`` 0) goes the headers' way alone, whole. One
     beat each clock, combinational.
@@ -25,8 +25,8 @@ class HeaderSplit(wiring.Component):
     i : In(stream.Signature(beat(width)))
         Frames.
     place : In(stream.Signature(TextPlace))
-        One a frame, taken with its last beat. ``offset`` is 2 mod 4, and the
-        frame has as many bytes at least.
+        One per frame, taken with its last beat. ``offset`` is 2 mod 4, and the
+        frame has at least that many bytes.
     headers : Out(stream.Signature(beat(width)))
         The bytes below ``offset``; whole frames without text.
     text : Out(stream.Signature(beat(width)))
@@ -44,7 +44,7 @@ class HeaderSplit(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        where = data.View(position(self.width), self.place.payload.offset)
+        where = located(self.place.payload.offset, self.width)
         enable = self.place.payload.enable
         i = self.i.payload
         index = Signal(8)
@@ -75,8 +75,8 @@ class HeaderSplit(wiring.Component):
         with m.If(boundary):
             m.d.comb += [
                 self.headers.payload.last.eq(1),
-                self.headers.payload.count.eq(Cat(where.byte, where.word)),
+                self.headers.payload.count.eq(byte_in_beat(where)),
             ]
         with m.If(go):
-            m.d.sync += index.eq(Mux(i.last, 0, Mux(index.all(), index, index + 1)))
+            m.d.sync += index.eq(next_beat(index, i.last))
         return m

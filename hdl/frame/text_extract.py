@@ -4,11 +4,11 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from espnic.hdl.frame.align import OFFSET_BITS, position, unshift_words
+from espnic.hdl.frame.align import OFFSET_BITS, located, position, unshift_words
 from espnic.hdl.layouts import LENGTH_BITS, beat
 
 TextSpan = data.StructLayout({"enable": 1, "offset": OFFSET_BITS, "bytes": LENGTH_BITS})
-"""Where the text of a frame lies; a frame with ``enable`` 0 has none to extract."""
+"""Place and length of the text of a frame; with ``enable`` 0 there is none to extract."""
 
 
 class TextExtract(wiring.Component):
@@ -18,8 +18,8 @@ class TextExtract(wiring.Component):
     frames: one beat each clock, no gap between frames. Latency 1 clock, and one
     frame beat more, since a text beat lies across two of them.
 
-    A frame that ends before its text does gives fewer beats, ``last`` with the
-    last of them; ``count`` may then take in bytes behind the frame's end, which
+    A frame that ends before its text does gives fewer beats, with ``last`` on the
+    last of them; ``count`` may then include bytes beyond the frame's end, which
     are unspecified. Text of 0 bytes gives one beat with count 0. Bytes above
     ``count`` are unspecified. A frame whose text does not even start must come
     with ``enable`` 0.
@@ -34,7 +34,7 @@ class TextExtract(wiring.Component):
     i : In(stream.Signature(beat(width)))
         Frames.
     span : In(stream.Signature(TextSpan))
-        One a frame, taken with the frame's first beat. ``offset`` is 2 mod 4.
+        One per frame, taken with the frame's first beat. ``offset`` is 2 mod 4.
     o : Out(stream.Signature(beat(width)))
         Text of the frames with ``enable``.
     """
@@ -49,8 +49,6 @@ class TextExtract(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        beat_bytes = self.width // 8
-
         held = Signal(beat(self.width))
         held_valid = Signal()
         until_text = Signal(position(self.width).members["beat"])
@@ -59,21 +57,14 @@ class TextExtract(wiring.Component):
         words = Signal(position(self.width).members["word"])
         begun = Signal()
 
-        emits = Signal()
-        leaves = Signal()
-        following = Signal(self.width)
+        emits, leaves = Signal(), Signal()
         o = self.o.payload
         m.d.comb += [
             emits.eq(held_valid & pending & (until_text == 0)),
             self.o.valid.eq(emits & (held.last | self.i.valid)),
-            # Behind a frame's last beat the input may change while this beat waits.
-            following.eq(Mux(held.last, 0, self.i.payload.data)),
-            o.data.eq(unshift_words(Cat(held.data, following), words)),
-            o.count.eq(Mux(rest > beat_bytes, beat_bytes, rest)),
-            o.first.eq(~begun),
-            o.last.eq((rest <= beat_bytes) | held.last),
             leaves.eq(Mux(emits, self.o.valid & self.o.ready, held_valid)),
         ]
+        self._emit(m, held, words, rest, begun)
         with m.If(self.o.valid & self.o.ready):
             m.d.sync += [
                 begun.eq(~o.last),
@@ -87,7 +78,7 @@ class TextExtract(wiring.Component):
 
         accept = Signal()
         span = self.span.payload
-        where = data.View(position(self.width), span.offset)
+        where = located(span.offset, self.width)
         m.d.comb += [
             accept.eq((~held_valid | leaves) & (~self.i.payload.first | self.span.valid)),
             self.i.ready.eq(accept),
@@ -104,3 +95,16 @@ class TextExtract(wiring.Component):
                     begun.eq(0),
                 ]
         return m
+
+    def _emit(self, m, held, words, rest, begun):
+        """The text beat that begins in the beat held; ``rest`` bytes of text have not left."""
+        beat_bytes, o = self.width // 8, self.o.payload
+        following = Signal(self.width)
+        m.d.comb += [
+            # After a frame's last beat the input may change while this beat waits.
+            following.eq(Mux(held.last, 0, self.i.payload.data)),
+            o.data.eq(unshift_words(Cat(held.data, following), words)),
+            o.count.eq(Mux(rest > beat_bytes, beat_bytes, rest)),
+            o.first.eq(~begun),
+            o.last.eq((rest <= beat_bytes) | held.last),
+        ]

@@ -1,14 +1,21 @@
 """Put decrypted text back in its place in a received frame."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from espnic.hdl.frame.align import OFFSET_BITS, byte_mask, position, shift_words
+from espnic.hdl.frame.align import (
+    OFFSET_BITS,
+    byte_in_beat,
+    byte_mask,
+    located,
+    next_beat,
+    shift_words,
+)
 from espnic.hdl.layouts import beat
 
 TextPlace = data.StructLayout({"enable": 1, "offset": OFFSET_BITS})
-"""Where text goes back into a frame; with ``enable`` 0 the frame passes as it is."""
+"""Place of the text in a frame; with ``enable`` 0 the frame passes as it is."""
 
 
 class TextRestore(wiring.Component):
@@ -28,7 +35,7 @@ class TextRestore(wiring.Component):
     i : In(stream.Signature(beat(width)))
         Frames.
     place : In(stream.Signature(TextPlace))
-        One a frame, taken with its last beat. ``offset`` is 2 mod 4.
+        One per frame, taken with its last beat. ``offset`` is 2 mod 4.
     text : In(stream.Signature(beat(width)))
         One packet of text for each frame with ``enable``.
     o : Out(stream.Signature(beat(width)))
@@ -47,41 +54,19 @@ class TextRestore(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         beat_bytes = self.width // 8
-        where = data.View(position(self.width), self.place.payload.offset)
-        start = Signal(range(beat_bytes))
-        m.d.comb += start.eq(Cat(where.byte, where.word))
-
+        where = located(self.place.payload.offset, self.width)
+        i, text = self.i.payload, self.text.payload
         index = Signal(8)
         text_done = Signal()
         carry = Signal(self.width)
         carry_end = Signal(range(beat_bytes + 1))
 
-        begins = Signal()
         reached = Signal()
         needs_text = Signal()
-        end = Signal(range(2 * beat_bytes + 1))
-        shifted = Signal(2 * self.width)
+        go = Signal()
         m.d.comb += [
-            begins.eq(index == where.beat),
             reached.eq(self.place.payload.enable & (index >= where.beat)),
             needs_text.eq(reached & ~text_done),
-            shifted.eq(shift_words(self.text.payload.data, where.word)),
-            end.eq(Mux(self.text.payload.last, start + self.text.payload.count, 2 * beat_bytes)),
-        ]
-
-        low = Signal(self.width)
-        high = Signal(self.width)
-        m.d.comb += low.eq(Mux(reached & ~begins, byte_mask(
-            Mux(text_done, carry_end, start), beat_bytes), 0))
-        m.d.comb += high.eq(Mux(needs_text, byte_mask(end, beat_bytes)
-                                & ~byte_mask(start, beat_bytes), 0))
-
-        go = Signal()
-        i = self.i.payload
-        m.d.comb += [
-            self.o.payload.eq(i),
-            self.o.payload.data.eq(
-                (i.data & ~low & ~high) | (carry & low) | (shifted[:self.width] & high)),
             self.o.valid.eq(
                 self.i.valid & self.place.valid & (~needs_text | self.text.valid)),
             go.eq(self.o.valid & self.o.ready),
@@ -89,13 +74,32 @@ class TextRestore(wiring.Component):
             self.text.ready.eq(go & needs_text),
             self.place.ready.eq(go & i.last),
         ]
+
+        start = Signal(range(beat_bytes))
+        end = Signal(range(2 * beat_bytes + 1))
+        shifted = Signal(2 * self.width)
+        m.d.comb += [
+            start.eq(byte_in_beat(where)),
+            end.eq(Mux(text.last, start + text.count, 2 * beat_bytes)),
+            shifted.eq(shift_words(text.data, where.word)),
+        ]
+        # Masks: bytes carried over from the text beat before, and bytes of the next one.
+        low = Signal(self.width)
+        high = Signal(self.width)
+        m.d.comb += [
+            low.eq(Mux(reached & ~(index == where.beat),
+                       byte_mask(Mux(text_done, carry_end, start), beat_bytes), 0)),
+            high.eq(Mux(needs_text, byte_mask(end, beat_bytes) & ~byte_mask(start, beat_bytes), 0)),
+            self.o.payload.eq(i),
+            self.o.payload.data.eq(
+                (i.data & ~low & ~high) | (carry & low) | (shifted[:self.width] & high)),
+        ]
+
         with m.If(go):
-            # It saturates: once past the largest start, the index must not meet it again.
-            m.d.sync += index.eq(Mux(i.last, 0, Mux(index.all(), index, index + 1)))
-            m.d.sync += carry.eq(shifted[self.width:])
+            m.d.sync += [index.eq(next_beat(index, i.last)), carry.eq(shifted[self.width:])]
             with m.If(i.last):
                 m.d.sync += [text_done.eq(0), carry_end.eq(0)]
-            with m.Elif(needs_text & self.text.payload.last):
+            with m.Elif(needs_text & text.last):
                 m.d.sync += [
                     text_done.eq(1),
                     carry_end.eq(Mux(end > beat_bytes, end - beat_bytes, 0)),

@@ -13,11 +13,11 @@ from espnic.hdl.frame.align import bytes_of
 from espnic.hdl.layouts import beat
 
 NUMBER_BITS = 8
-"""Of the number of a word in its frame."""
+"""Bits of the number of a word in its frame."""
 
 
 def header_patches(patches: int) -> data.ArrayLayout:
-    """Words to overwrite: their numbers from the frame's start on, and what they become."""
+    """Words to overwrite: their numbers, counted from the frame's start, and their new values."""
     return data.ArrayLayout(
         data.StructLayout({"enable": 1, "word": NUMBER_BITS, "value": WORD_BITS}), patches)
 
@@ -25,7 +25,7 @@ def header_patches(patches: int) -> data.ArrayLayout:
 class HeaderPatch(wiring.Component):
     """Overwrite 16-bit words among the first 512 bytes of a frame.
 
-    A word behind the frame's end changes nothing. Latency 2 clocks, one beat each
+    A word beyond the frame's end changes nothing. Latency 2 clocks, one beat each
     clock, no gap between frames.
 
     Parameters
@@ -33,14 +33,14 @@ class HeaderPatch(wiring.Component):
     width : int
         Bits of a beat.
     patches : int
-        The most words of a frame.
+        Most words that change in a frame.
 
     Members
     -------
     i : In(stream.Signature(beat(width)))
         Frames.
     patch : In(stream.Signature(header_patches(patches)))
-        One a frame, taken with its last beat. ``value`` is a number, big-endian in the
+        One per frame, taken with its last beat. ``value`` is a number, big-endian in the
         frame. No two that are enabled have the same ``word``.
     o : Out(stream.Signature(beat(width)))
         Frames. Bytes above ``count`` are unspecified.
@@ -67,10 +67,10 @@ class HeaderPatch(wiring.Component):
             self.patch.ready.eq(step & self.i.payload.last),
         ]
 
-        # First clock: which patch each word of the beat takes. 0 leaves it as it is; patch n is
+        # First clock: choose the patch of each word of the beat. 0 leaves it as it is; patch n is
         # n + 1.
         index = Signal(NUMBER_BITS - place_bits + 1)
-        """Of the beat in its frame; it stays at the first that no word number reaches."""
+        """Number of the beat in its frame; it stays at the first that no word number reaches."""
         with m.If(step):
             m.d.sync += index.eq(Mux(self.i.payload.last, 0, index + ~index[-1]))
         here = Signal(self.patches)
@@ -103,3 +103,17 @@ class HeaderPatch(wiring.Component):
                 self.o.valid.eq(found_valid),
             ]
         return m
+
+
+def show_marked(m: Module, frames, marks, shown) -> None:
+    """Copy the frames that pass to ``shown`` if their mark says so.
+
+    ``marks`` has one bit per frame, taken with the frame's last beat.
+    """
+    passes = Signal()
+    m.d.comb += [
+        passes.eq(frames.valid & frames.ready),
+        shown.payload.eq(frames.payload),
+        shown.valid.eq(passes & marks.payload),
+        marks.ready.eq(passes & frames.payload.last),
+    ]

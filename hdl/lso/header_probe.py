@@ -1,4 +1,4 @@
-"""What segmentation and checksum offload need to know of a frame's headers and bytes."""
+"""Header fields and sums of a frame, for segmentation and checksum offload."""
 
 from amaranth.hdl import Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
@@ -9,21 +9,18 @@ from espnic.hdl.flow.ones_sum import WORD_BITS, OnesSum
 from espnic.hdl.frame.align import bytes_of
 from espnic.hdl.layouts import beat
 from espnic.model.interface.codes import SUPER_FRAME_BYTES_MAX
+from espnic.model.interface.headers import (
+    IPV4_CHECKSUM_AT,
+    IPV4_ID_AT,
+    IPV4_LENGTH_AT,
+    TCP_DATA_OFFSET_AT,
+    TCP_SEQUENCE_AT,
+)
 from espnic.model.interface.layouts import OFFSET_BITS
 
 WORD_BYTES = WORD_BITS // 8
 FRAME_BITS = bits_for(SUPER_FRAME_BYTES_MAX)
-"""Of an offset in a whole frame."""
-
-# RFC 791, 3.1. The fields of IPv4 that differ between segments, or are the sum itself.
-IPV4_LENGTH = 2
-IPV4_ID = 4
-IPV4_CHECKSUM = 10
-# RFC 9293, 3.1.
-TCP_SEQUENCE = 4
-TCP_FLAGS = 12
-# RFC 768.
-UDP_LENGTH = 4
+"""Bits of an offset in a whole frame."""
 
 
 ProbeOffsets = data.StructLayout({
@@ -35,11 +32,11 @@ ProbeOffsets = data.StructLayout({
 Members
 -------
 outer_l3, outer_end
-    Start of the outer IP header, and the byte behind it.
+    Start of the outer IP header, and the byte after it.
 inner_l3, l4
-    Start of the inner IP header, and of the TCP or UDP header right behind it.
+    Start of the inner IP header, and of the TCP or UDP header right after it.
 l4_end
-    The byte behind the payload; 0 when it goes to the frame's end.
+    The byte after the payload; 0 when the payload goes to the frame's end.
 lso
     The frame is to be segmented: sum no header field that differs between segments.
 udp
@@ -51,7 +48,7 @@ ProbeRecord = data.StructLayout({
     "outer_id": WORD_BITS, "inner_id": WORD_BITS, "tcp_seq": 2 * WORD_BITS,
     "tcp_flags": WORD_BITS, "outer": WORD_BITS, "inner": WORD_BITS, "l4": WORD_BITS,
 })
-"""Fields of a frame's headers as numbers, and sums as ``OnesSum`` has them.
+"""Fields of a frame's headers as numbers, and sums as ``OnesSum`` gives them.
 
 Members
 -------
@@ -70,9 +67,9 @@ l4
 class HeaderProbe(wiring.Component):
     """Read fields and sums of each frame as it passes.
 
-    A frame whose offsets fit gives its record; one whose do not gives a record without
-    meaning. What lies at the offset of a field is given whatever it is: the user knows
-    whether there is IPv4 or TCP.
+    A frame whose offsets do not fit it gives a record without meaning. The bytes at the
+    offset of a field are given whatever they are: the user knows whether there is IPv4 or
+    TCP.
 
     Latency 5 clocks (`latency`) from a frame's last beat to its record, one beat each
     clock, also when every frame is a single beat.
@@ -82,17 +79,16 @@ class HeaderProbe(wiring.Component):
     width : int
         Bits of a beat.
     lso : bool
-        There are frames to be segmented; without, only ``l4`` of the record is given, the
-        rest is 0.
+        Frames may be segmented; without, only ``l4`` of the record is given, the rest is 0.
 
     Members
     -------
     i : In(stream.Signature(beat(width), always_ready=True))
         Frames.
     offsets : In(ProbeOffsets)
-        Of the frame that passes, with each of its beats.
+        Offsets in the frame that passes, given with each of its beats.
     o : Out(stream.Signature(ProbeRecord, always_ready=True))
-        One a frame, in order.
+        One per frame, in order.
     """
 
     latency = 2 + OnesSum.latency
@@ -123,27 +119,27 @@ class HeaderProbe(wiring.Component):
         return m
 
     def _place(self, m):
-        """First clock: where in the beat the offsets lie, if they do."""
+        """First clock: find which offsets lie in the beat, and where."""
         byte_bits = exact_log2(self.width // 8)
         i, offsets = self.i.payload, self.offsets
         index = Signal(FRAME_BITS - byte_bits)
-        """Of the beat in its frame."""
+        """Number of the beat in its frame."""
         following = Signal.like(index)
         m.d.comb += index.eq(Mux(i.first, 0, following))
         with m.If(self.i.valid):
             m.d.sync += following.eq(index + 1)
 
         starts = {
-            "outer_l3": offsets.outer_l3, "outer_length": offsets.outer_l3 + IPV4_LENGTH,
-            "outer_id": offsets.outer_l3 + IPV4_ID,
-            "outer_checksum": offsets.outer_l3 + IPV4_CHECKSUM,
+            "outer_l3": offsets.outer_l3, "outer_length": offsets.outer_l3 + IPV4_LENGTH_AT,
+            "outer_id": offsets.outer_l3 + IPV4_ID_AT,
+            "outer_checksum": offsets.outer_l3 + IPV4_CHECKSUM_AT,
             "outer_end": offsets.outer_end,
-            "inner_l3": offsets.inner_l3, "inner_length": offsets.inner_l3 + IPV4_LENGTH,
-            "inner_id": offsets.inner_l3 + IPV4_ID,
-            "inner_checksum": offsets.inner_l3 + IPV4_CHECKSUM,
-            "l4": offsets.l4, "seq_high": offsets.l4 + TCP_SEQUENCE,
-            "seq_low": offsets.l4 + TCP_SEQUENCE + WORD_BYTES,
-            "tcp_flags": offsets.l4 + TCP_FLAGS,
+            "inner_l3": offsets.inner_l3, "inner_length": offsets.inner_l3 + IPV4_LENGTH_AT,
+            "inner_id": offsets.inner_l3 + IPV4_ID_AT,
+            "inner_checksum": offsets.inner_l3 + IPV4_CHECKSUM_AT,
+            "l4": offsets.l4, "seq_high": offsets.l4 + TCP_SEQUENCE_AT,
+            "seq_low": offsets.l4 + TCP_SEQUENCE_AT + WORD_BYTES,
+            "tcp_flags": offsets.l4 + TCP_DATA_OFFSET_AT,
             "l4_end": offsets.l4_end,
         }
         point = _point(byte_bits)
@@ -159,7 +155,7 @@ class HeaderProbe(wiring.Component):
         ]
         for name, start in starts.items():
             m.d.sync += [
-                # Known to be 0, it spares the comparisons a bit.
+                # The low bit is known to be 0, which saves the comparisons a bit.
                 placed[name].low.eq(start if name == "l4_end" else start & ~1),
                 placed[name].here.eq(start[byte_bits:] == index),
                 placed[name].passed.eq(start[byte_bits:] < index),
@@ -173,7 +169,7 @@ class HeaderProbe(wiring.Component):
         return placed
 
     def _catch(self, m, placed):
-        """Second clock: the words that are fields, kept to the frame's end."""
+        """Second clock: keep the words that are fields to the frame's end."""
         fields = Signal(data.StructLayout({
             "outer_id": WORD_BITS, "inner_id": WORD_BITS, "tcp_seq": 2 * WORD_BITS,
             "tcp_flags": WORD_BITS}))
@@ -190,7 +186,7 @@ class HeaderProbe(wiring.Component):
         return fields
 
     def _sum(self, m, placed):
-        """Second clock: choose the bytes; then sum them. Returns the sums' streams by name."""
+        """Second clock: choose the bytes, then sum them; return the sums' streams by name."""
         tcp = Signal()
         m.d.comb += tcp.eq(placed.lso & ~placed.udp)
         ranges = {

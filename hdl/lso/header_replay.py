@@ -1,4 +1,4 @@
-"""Send the headers of a super-frame again and again."""
+"""Repeat the headers of a super-frame, once for each segment."""
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import memory, stream, wiring
@@ -7,18 +7,18 @@ from amaranth.lib.wiring import In, Out
 from espnic.hdl.layouts import beat
 
 REPLAYED_BYTES = 256
-"""Of the longest frame that can be asked again."""
+"""Bytes of the longest frame that can be repeated."""
 
 
 class HeaderReplay(wiring.Component):
-    """Pass frames, and repeat the last one as often as it is asked for.
+    """Pass frames, and repeat the last one as often as asked.
 
     The first 256 bytes of each frame are kept in distributed RAM as it passes. One
     beat each clock, no gap between frames, new or repeated. Latency 1 clock; a frame
     that passes does not wait for its end.
 
-    A frame of more than 256 bytes must not be asked again, nor anything before the
-    first frame.
+    A frame of more than 256 bytes must not be repeated, and nothing before the first
+    frame.
 
     Parameters
     ----------

@@ -1,26 +1,26 @@
-"""From the frames of requests to those that leave, still in clear, where none is cut."""
+"""Clear frames of requests to clear frames that leave, in a build that cuts none."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from espnic.hdl.flow.fan_out import fan_out
 from espnic.hdl.flow.queue import Queue
 from espnic.hdl.layouts import beat
-from espnic.hdl.lso.header_patch import HeaderPatch, header_patches
+from espnic.hdl.lso.header_patch import HeaderPatch, header_patches, show_marked
 from espnic.hdl.lso.segmenter import patches
 
 BEATS = 16
-"""That wait for their order: more than come in the latency of the segmenter."""
+"""Beats that wait for their order: more than come in the latency of the segmenter."""
 
 ORDERS = 16
-"""Frames whose orders have come before they have."""
+"""Frames whose orders have come before the frames have."""
 
 PATCHES = patches(lso=False)
 
 
 PatchOrder = data.StructLayout({"patches": header_patches(PATCHES), "edited": 1})
-"""What becomes of a frame: ``edited`` when the host wanted it changed."""
+"""Order for a frame; ``edited``: the host wanted it changed."""
 
 
 class PatchPath(wiring.Component):
@@ -38,11 +38,11 @@ class PatchPath(wiring.Component):
     i : In(stream.Signature(beat(width)))
         Frames.
     order : In(stream.Signature(PatchOrder))
-        One a frame.
+        One per frame.
     o : Out(stream.Signature(beat(width)))
         Frames.
     edited : Out(stream.Signature(beat(width), always_ready=True))
-        Those of them whose order says so, as they pass.
+        The frames of ``o`` whose order says ``edited``, as they pass.
     """
 
     def __init__(self, width: int):
@@ -66,12 +66,5 @@ class PatchPath(wiring.Component):
         wiring.connect(m, waiting.o, patch.i)
         wiring.connect(m, orders.o, patch.patch)
         wiring.connect(m, patch.o, wiring.flipped(self.o))
-
-        leaves = Signal()
-        m.d.comb += [
-            leaves.eq(self.o.valid & self.o.ready),
-            self.edited.payload.eq(self.o.payload),
-            self.edited.valid.eq(leaves & marks.o.payload),
-            marks.o.ready.eq(leaves & self.o.payload.last),
-        ]
+        show_marked(m, patch.o, marks.o, self.edited)
         return m

@@ -1,48 +1,53 @@
-"""From the frames of requests to those that leave, still in clear."""
+"""Clear frames of requests to clear frames that leave."""
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from espnic.hdl.flow.fan_out import fan_out
-from espnic.hdl.flow.ones_sum import OnesSum
+from espnic.hdl.flow.ones_sum import WORD_BITS, OnesSum
+from espnic.hdl.flow.push import push
 from espnic.hdl.flow.queue import Queue
 from espnic.hdl.flow.skid import Skid
+from espnic.hdl.frame.align import valid_bytes
 from espnic.hdl.frame.frame_build import FrameBuild
 from espnic.hdl.frame.header_split import HeaderSplit
 from espnic.hdl.frame.text_restore import TextPlace
 from espnic.hdl.layouts import beat
-from espnic.hdl.lso.header_patch import HeaderPatch, header_patches
+from espnic.hdl.lso.header_patch import HeaderPatch, header_patches, show_marked
 from espnic.hdl.lso.header_replay import HeaderReplay
-from espnic.hdl.lso.segmenter import PATCHES, SUM_BITS
-from espnic.hdl.lso.slicer import Slicer, SlicerRequest
+from espnic.hdl.lso.segmenter import PATCHES
+from espnic.hdl.lso.slice_plan import SlicerRequest
+from espnic.hdl.lso.slicer import Slicer
 
 SLICE_BYTES = 16384
-"""Of payload that has been cut: a slice that leaves, and the next, which is summed as it comes."""
+"""Bytes of payload that has been cut: a slice that leaves, and the next, which is summed as it
+comes."""
 
 SLICES = 32
-"""Slices among that payload, at most."""
+"""Most slices among that payload."""
 
 ORDERS = 32
-"""Frames whose orders have come before they have, and those that wait to leave."""
+"""Frames whose orders have come before the frames have, and frames that wait to leave."""
 
 HEADER_BYTES = 1536
-"""Of frames that are not cut, to leave while the first segment behind them is summed."""
+"""Bytes of uncut frames buffered so that the output stays busy while the next first segment is
+summed."""
 
 SUM_BEATS = 16
-"""That leave in the latency of the sum and its order."""
+"""Beats that leave while the sum and its order are computed."""
 
 
 SegmentCut = data.StructLayout({"enable": 1, "slicer": SlicerRequest})
-"""Whether a frame is cut, and how."""
+"""Whether to cut a frame, and how."""
 
 
 SegmentOrder = data.StructLayout({
     "again": 1, "payload": TextPlace, "patches": header_patches(PATCHES), "edited": 1})
-"""What becomes of a frame that leaves.
+"""Order for a frame that leaves.
 
-``again`` when it has the headers of the frame before. Its slice joins the headers at
-``payload``; ``edited`` when the host wanted it changed.
+``again``: it has the headers of the frame before. Its slice joins the headers at
+``payload``. ``edited``: the host wanted it changed.
 """
 
 
@@ -55,10 +60,10 @@ class SegmentPath(wiring.Component):
                   └─ slicer ┬─ slices ─────────────────────┘
                             └─ sum ─ slice_sum
 
-    The order for a segment is given when its payload has been summed, since the checksum
-    lies in front; the next is cut and summed meanwhile, so that there is no gap between
-    segments, nor between super-frames. A frame that is not cut passes as it comes. One
-    beat each clock.
+    The order for a segment comes when its payload has been summed, because the checksum
+    lies before the payload. The next segment is cut and summed meanwhile, so there is no gap
+    between segments, nor between super-frames. A frame that is not cut passes as it comes.
+    One beat each clock.
 
     Parameters
     ----------
@@ -70,15 +75,15 @@ class SegmentPath(wiring.Component):
     i : In(stream.Signature(beat(width)))
         Frames.
     cut : In(stream.Signature(SegmentCut))
-        One a frame of ``i``.
+        One per frame of ``i``.
     slice_sum : Out(stream.Signature(16))
         Ones' complement sum of the payload of each segment.
     order : In(stream.Signature(SegmentOrder))
-        One a frame of ``o``.
+        One per frame of ``o``.
     o : Out(stream.Signature(beat(width)))
         Frames.
     edited : Out(stream.Signature(beat(width), always_ready=True))
-        Those of them whose order says so, as they pass.
+        The frames of ``o`` whose order says ``edited``, as they pass.
     """
 
     def __init__(self, width: int):
@@ -86,7 +91,7 @@ class SegmentPath(wiring.Component):
         super().__init__({
             "i": In(stream.Signature(beat(width))),
             "cut": In(stream.Signature(SegmentCut)),
-            "slice_sum": Out(stream.Signature(SUM_BITS)),
+            "slice_sum": Out(stream.Signature(WORD_BITS)),
             "order": In(stream.Signature(SegmentOrder)),
             "o": Out(stream.Signature(beat(width))),
             "edited": Out(stream.Signature(beat(width), always_ready=True)),
@@ -94,32 +99,39 @@ class SegmentPath(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        width = self.width
-        m.submodules.splits = splits = Queue(TextPlace, ORDERS)
-        m.submodules.cuts = cuts = Queue(SlicerRequest, ORDERS)
-        m.submodules.split = split = HeaderSplit(width)
-        m.submodules.headers = headers = Queue(
-            beat(width), 8 * HEADER_BYTES // width + SUM_BEATS)
-        m.submodules.slicer = slicer = Slicer(width)
-        m.submodules.sliced = sliced = Skid(beat(width))
-        m.submodules.slices = slices = Queue(
-            beat(width), 8 * SLICE_BYTES // width + 1, block_ram=True)
-        m.submodules.sum = ones_sum = OnesSum(width)
-        m.submodules.sums = sums = Queue(SUM_BITS, SLICES)
-        m.submodules.replay = replay = HeaderReplay(width)
-        m.submodules.build = build = FrameBuild(width)
-        m.submodules.patch = patch = HeaderPatch(width, PATCHES)
-        m.submodules.leaving = leaving = Skid(beat(width))
-        m.submodules.agains = agains = Queue(1, ORDERS)
-        m.submodules.payloads = payloads = Queue(TextPlace, ORDERS)
-        m.submodules.patches = patches = Queue(header_patches(PATCHES), ORDERS)
-        m.submodules.marks = marks = Queue(1, ORDERS)
+        self._cut(m)
+        self._order(m)
+        self._sum(m)
+        self._join(m)
+        show_marked(m, m.submodules.patch.o, m.submodules.marks.o, self.edited)
+        return m
+
+    def _cut(self, m):
+        """Split each frame: its headers wait, and its payload is sliced."""
+        blocks, width = m.submodules, self.width
+        blocks.splits = splits = Queue(TextPlace, ORDERS)
+        blocks.cuts = cuts = Queue(SlicerRequest, ORDERS)
+        blocks.split = split = HeaderSplit(width)
+        blocks.headers = headers = Queue(beat(width), 8 * HEADER_BYTES // width + SUM_BEATS)
+        blocks.slicer = slicer = Slicer(width)
 
         cut = self.cut.payload
         place = Signal(TextPlace)
         m.d.comb += [place.enable.eq(cut.enable), place.offset.eq(cut.slicer.header_bytes)]
         fan_out(m, self.cut, [(splits.i, place, 1), (cuts.i, cut.slicer, cut.enable)])
-        order = self.order.payload
+        wiring.connect(m, wiring.flipped(self.i), split.i)
+        wiring.connect(m, splits.o, split.place)
+        wiring.connect(m, split.headers, headers.i)
+        wiring.connect(m, split.text, slicer.i)
+        wiring.connect(m, cuts.o, slicer.request)
+
+    def _order(self, m):
+        """Queue the orders for the frames that leave."""
+        blocks, order = m.submodules, self.order.payload
+        blocks.agains = agains = Queue(1, ORDERS)
+        blocks.payloads = payloads = Queue(TextPlace, ORDERS)
+        blocks.patches = patches = Queue(header_patches(PATCHES), ORDERS)
+        blocks.marks = marks = Queue(1, ORDERS)
         fan_out(m, self.order, [
             (agains.i, order.again, 1),
             (payloads.i, order.payload, 1),
@@ -127,27 +139,21 @@ class SegmentPath(wiring.Component):
             (marks.i, order.edited, 1),
         ])
 
-        wiring.connect(m, wiring.flipped(self.i), split.i)
-        wiring.connect(m, splits.o, split.place)
-        wiring.connect(m, split.headers, headers.i)
-        wiring.connect(m, split.text, slicer.i)
-        wiring.connect(m, cuts.o, slicer.request)
-        wiring.connect(m, headers.o, replay.i)
-        wiring.connect(m, agains.o, replay.again)
-        wiring.connect(m, replay.o, build.headers)
-        wiring.connect(m, slices.o, build.text)
-        wiring.connect(m, payloads.o, build.place)
-        wiring.connect(m, build.o, patch.i)
-        wiring.connect(m, patches.o, patch.patch)
-        wiring.connect(m, patch.o, leaving.i)
-        wiring.connect(m, leaving.o, wiring.flipped(self.o))
-        wiring.connect(m, sums.o, wiring.flipped(self.slice_sum))
+    def _sum(self, m):
+        """Store and sum the slices.
 
-        # A slice is let in when there is room for its sum, which cannot wait.
+        A slice is let in only when there is room for its sum, which cannot wait.
+        """
+        blocks, width = m.submodules, self.width
+        blocks.sliced = sliced = Skid(beat(width))
+        blocks.slices = slices = Queue(beat(width), 8 * SLICE_BYTES // width + 1, block_ram=True)
+        blocks.sum = ones_sum = OnesSum(width)
+        blocks.sums = sums = Queue(WORD_BITS, SLICES)
+
         unsummed = Signal(range(SLICES + 1))
         admit, goes = Signal(), Signal()
-        wiring.connect(m, slicer.o, sliced.i)
         piece = sliced.o.payload
+        wiring.connect(m, blocks.slicer.o, sliced.i)
         m.d.comb += [
             admit.eq(~piece.first | (unsummed != SLICES)),
             slices.i.payload.eq(piece),
@@ -155,20 +161,28 @@ class SegmentPath(wiring.Component):
             sliced.o.ready.eq(slices.i.ready & admit),
             goes.eq(sliced.o.valid & sliced.o.ready),
             ones_sum.i.payload.data.eq(piece.data),
-            ones_sum.i.payload.keep.eq(Cat(piece.count > byte for byte in range(width // 8))),
+            ones_sum.i.payload.keep.eq(valid_bytes(piece.count, width // 8)),
             ones_sum.i.payload.last.eq(piece.last),
             ones_sum.i.valid.eq(goes),
-            sums.i.payload.eq(ones_sum.o.payload),
-            sums.i.valid.eq(ones_sum.o.valid),
         ]
         m.d.sync += unsummed.eq(
             unsummed + (goes & piece.first) - (sums.o.valid & sums.o.ready))
+        push(m, ones_sum.o, sums.i)
+        wiring.connect(m, sums.o, wiring.flipped(self.slice_sum))
 
-        leaves = Signal()
-        m.d.comb += [
-            leaves.eq(patch.o.valid & patch.o.ready),
-            self.edited.payload.eq(patch.o.payload),
-            self.edited.valid.eq(leaves & marks.o.payload),
-            marks.o.ready.eq(leaves & patch.o.payload.last),
-        ]
-        return m
+    def _join(self, m):
+        """Put headers, new or repeated, before each slice, and write into them."""
+        blocks, width = m.submodules, self.width
+        blocks.replay = replay = HeaderReplay(width)
+        blocks.build = build = FrameBuild(width)
+        blocks.patch = patch = HeaderPatch(width, PATCHES)
+        blocks.leaving = leaving = Skid(beat(width))
+        wiring.connect(m, blocks.headers.o, replay.i)
+        wiring.connect(m, blocks.agains.o, replay.again)
+        wiring.connect(m, replay.o, build.headers)
+        wiring.connect(m, blocks.slices.o, build.text)
+        wiring.connect(m, blocks.payloads.o, build.place)
+        wiring.connect(m, build.o, patch.i)
+        wiring.connect(m, blocks.patches.o, patch.patch)
+        wiring.connect(m, patch.o, leaving.i)
+        wiring.connect(m, leaving.o, wiring.flipped(self.o))

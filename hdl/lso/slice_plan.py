@@ -1,4 +1,4 @@
-"""Where the beats of slices lie in their super-frames."""
+"""Places of the beats of slices in their super-frames."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
@@ -13,11 +13,11 @@ PAYLOAD_BITS = bits_for(SUPER_FRAME_BYTES_MAX)
 
 SlicerRequest = data.StructLayout({
     "header_bytes": OFFSET_BITS, "mss": MSS_BITS, "bytes": PAYLOAD_BITS})
-"""How to cut a frame: bytes before its payload, of a slice, and of the payload."""
+"""Bytes of a frame before its payload, of a slice, and of the whole payload."""
 
 
 def slice_piece(width: int) -> data.StructLayout:
-    """A beat of a slice and where it lies in its frame, or a beat of header to pass over.
+    """A beat of a slice and its place in its frame, or a beat of header to skip.
 
     Parameters
     ----------
@@ -27,19 +27,19 @@ def slice_piece(width: int) -> data.StructLayout:
     Members
     -------
     gives
-        It is of a slice; else the frame's beat is header alone, and ``uses_up`` is set.
+        It belongs to a slice; else the frame's beat is header alone, and ``uses_up`` is set.
     ends
         It is the last of its frame.
     offset
-        First byte in the frame's beat.
+        Place of its first byte in the frame's beat.
     count
-        Bytes.
+        Number of its bytes.
     crosses
-        It goes on in the frame's next beat.
+        It continues in the frame's next beat.
     uses_up
         It has the last byte of the beat in which it begins.
     first, last
-        Of its slice.
+        It is the first or last of its slice.
     """
     byte_bits = exact_log2(width // 8)
     return data.StructLayout({
@@ -51,7 +51,7 @@ def slice_piece(width: int) -> data.StructLayout:
 class SlicePlan(wiring.Component):
     """Divide the payloads of frames into slices, and slices into beats.
 
-    First comes a piece for each beat of header alone. One piece each clock, no gap
+    The pieces for beats of header alone come first. One piece each clock, no gap
     between slices nor frames. Latency 2 clocks.
 
     Parameters
@@ -62,9 +62,9 @@ class SlicePlan(wiring.Component):
     Members
     -------
     request : In(stream.Signature(SlicerRequest))
-        One a frame; ``mss`` and ``bytes`` are at least 1.
+        One per frame; ``mss`` and ``bytes`` are at least 1.
     o : Out(stream.Signature(slice_piece(width)))
-        What becomes of its beats, in order.
+        The pieces of each frame, in order.
     """
 
     def __init__(self, width: int):
@@ -81,17 +81,16 @@ class SlicePlan(wiring.Component):
         byte_bits = len(o.offset)
 
         active = Signal()
-        mss = Signal(MSS_BITS)
         rest = Signal(MSS_BITS)
-        """Of the slice."""
+        """Bytes of the slice that are left."""
         behind = Signal(PAYLOAD_BITS)
-        """Bytes of the payload behind the slice."""
+        """Bytes of the payload after the slice."""
         first = Signal()
         offset = Signal(byte_bits)
         skip = Signal(OFFSET_BITS - byte_bits)
         """Beats of the frame in front of its payload."""
 
-        move, step, done = Signal(), Signal(), Signal()
+        move, step = Signal(), Signal()
         gives, last, ends = Signal(), Signal(), Signal()
         count = Signal(byte_bits + 1)
         end = Signal(byte_bits + 1)
@@ -103,7 +102,6 @@ class SlicePlan(wiring.Component):
             count.eq(Mux(last, rest, beat_bytes)),
             end.eq(offset + count),
             ends.eq(last & gives & (behind == 0)),
-            done.eq(~active | ends),
             self.request.ready.eq(~active | (move & ends)),
         ]
         with m.If(move):
@@ -119,20 +117,9 @@ class SlicePlan(wiring.Component):
                 o.last.eq(last),
             ]
 
-        # A frame's first slice is cut off its payload as the others are off what is behind them.
-        uncut = Signal(PAYLOAD_BITS)
-        slice_bytes = Signal(MSS_BITS)
-        difference = Signal(PAYLOAD_BITS + 1)
-        m.d.comb += [
-            uncut.eq(Mux(done, request.bytes, behind)),
-            slice_bytes.eq(Mux(done, request.mss, mss)),
-            difference.eq(uncut - slice_bytes),
-        ]
+        next_rest, next_behind = self._cut(m, ~active | ends, behind)
         with m.If(~active | (step & last)):
-            m.d.sync += [
-                rest.eq(Mux(difference[-1], uncut, slice_bytes)),
-                behind.eq(Mux(difference[-1], 0, difference)),
-            ]
+            m.d.sync += [rest.eq(next_rest), behind.eq(next_behind)]
         with m.Elif(step):
             m.d.sync += rest.eq(rest - beat_bytes)
         with m.If(step):
@@ -143,7 +130,27 @@ class SlicePlan(wiring.Component):
             m.d.sync += [
                 active.eq(self.request.valid),
                 first.eq(1),
-                mss.eq(request.mss),
                 Cat(offset, skip).eq(request.header_bytes),
             ]
         return m
+
+    def _cut(self, m, done, behind):
+        """Bytes of the next slice, and of the payload after it.
+
+        When the frame is ``done`` the next slice is the first of the next frame: it is cut off
+        the whole payload, as the others are cut off what is still ``behind``.
+        """
+        request = self.request.payload
+        mss = Signal(MSS_BITS)
+        uncut = Signal(PAYLOAD_BITS)
+        slice_bytes = Signal(MSS_BITS)
+        difference = Signal(PAYLOAD_BITS + 1)
+        m.d.comb += [
+            uncut.eq(Mux(done, request.bytes, behind)),
+            slice_bytes.eq(Mux(done, request.mss, mss)),
+            difference.eq(uncut - slice_bytes),
+        ]
+        with m.If(self.request.ready):
+            m.d.sync += mss.eq(request.mss)
+        return (Mux(difference[-1], uncut, slice_bytes)[:MSS_BITS],
+                Mux(difference[-1], 0, difference)[:PAYLOAD_BITS])

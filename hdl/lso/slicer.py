@@ -8,23 +8,23 @@ from espnic.hdl.layouts import beat
 from espnic.hdl.lso.slice_plan import SlicePlan, SlicerRequest
 
 FINE_BITS = 4
-"""Bits of a byte position that are left to the second clock of the funnel shifter."""
+"""Bits of a byte position that the second clock of the funnel shifter resolves."""
 
 
 class Slicer(wiring.Component):
     """Turn a frame into the slices of its payload, each from byte 0 of a beat on.
 
-    The payload is the ``bytes`` bytes behind the first ``header_bytes``. Every slice
-    has ``mss`` of them, the last one what remains. The header and what follows the
-    payload are dropped.
+    The payload is the ``bytes`` bytes after the first ``header_bytes``. Every slice
+    has ``mss`` of them, the last one the rest. The header, and what follows the
+    payload, are dropped.
 
     Each clock gives a beat of a slice or takes one of the frame, mostly both: no gap
     between slices, whatever their size, and none between frames but for the beats of
     header and the beat in which the payload begins. Latency at most 3 clocks from the
     frame's beat in which a beat of a slice ends, if its request came a clock before.
 
-    The frame must have ``header_bytes`` + ``bytes`` bytes at least, else it takes bytes
-    of the next.
+    The frame must have at least ``header_bytes`` + ``bytes`` bytes; else bytes of the next
+    frame are taken.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class Slicer(wiring.Component):
     i : In(stream.Signature(beat(width)))
         Frames.
     request : In(stream.Signature(SlicerRequest))
-        One a frame, taken before the frame is or with it. ``mss`` and ``bytes`` are
+        One per frame, taken before the frame is or with it. ``mss`` and ``bytes`` are
         at least 1.
     o : Out(stream.Signature(beat(width)))
         Slices. Bytes above ``count`` are unspecified.
@@ -86,14 +86,14 @@ class Slicer(wiring.Component):
         return m
 
     def _window(self, m, plan, held, move):
-        """Hold the beat in which the next piece begins; the input gives the one behind it.
+        """Hold the beat in which the next piece begins; the input gives the beat after it.
 
-        Returns whether the piece leaves for the shifter in this clock.
+        Returns whether the piece goes to the shifter in this clock.
         """
         i, piece = self.i, plan.payload
         held_valid = Signal()
         dropping = Signal()
-        """A frame's payload is done and its last beat has not come."""
+        """The payload of a frame is done, and the frame's last beat has not come."""
 
         step, ends, load = Signal(), Signal(), Signal()
         m.d.comb += [

@@ -1,4 +1,4 @@
-"""The checksum of a received frame, as it came and as it is delivered when it was opened."""
+"""The checksum of a received frame as it came, and of the packet that was opened in it."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
@@ -17,25 +17,28 @@ TEXTS = 32
 
 
 def placed_beat(width: int) -> data.StructLayout:
-    """A beat of a frame, and whether and where it has a text; that counts on the first beat."""
+    """A beat of a frame, and whether and where the frame has a text.
+
+    ``open`` and ``text_offset`` count on the first beat.
+    """
     return data.StructLayout({"beat": beat(width), "open": 1, "text_offset": OFFSET_BITS})
 
 
 class RxChecksum(wiring.Component):
-    """Sum each frame behind its Ethernet header, and each opened packet to its payload's end.
+    """Sum each frame after its Ethernet header, and each opened packet up to its payload's end.
 
-    Both sums are taken while the frame passes: which of them is the frame's shows
-    only with the verdict. A packet is its headers up to the text as they came, and
-    the decrypted text without trailer. The text lies at an even offset, so that
-    the sums of both parts add up.
+    Both sums are taken while the frame passes, because only the verdict tells which of
+    them is reported. A packet is its headers up to the text as they came, and the
+    decrypted text without trailer. The text lies at an even offset, so the sums of both
+    parts add up.
 
     Sums are those of `OnesSum` (RFC 1071): big-endian 16-bit numbers from byte 14 of
-    the frame on, not complemented, 0 only if all summed bytes are. This is what
-    Linux calls CHECKSUM_COMPLETE. There are no errors; with a pad length that the
-    text has no room for, the packet's sum has no meaning.
+    the frame on, not complemented, 0 only if all summed bytes are. Linux calls
+    this CHECKSUM_COMPLETE. There are no errors; if the pad length does not fit the text,
+    the packet's sum has no meaning.
 
     One beat each clock on both inputs. Latency from the last beat to the sum:
-    `frame_latency` clocks of a frame, `packet_latency` clocks of a text.
+    `frame_latency` clocks for a frame, `packet_latency` clocks for a text.
 
     Parameters
     ----------
@@ -45,7 +48,7 @@ class RxChecksum(wiring.Component):
     Members
     -------
     i : In(stream.Signature(placed_beat(width), always_ready=True))
-        Frames. ``text_offset`` is 2 mod 4; with ``open`` the frame has that many bytes.
+        Frames. ``text_offset`` is 2 mod 4; with ``open`` the frame has at least that many bytes.
     text : In(stream.Signature(beat(width), always_ready=True))
         The plaintext of each frame with ``open``, in order. Its last beat comes after
         the beat of its frame in which the text begins, and at most `TEXTS` frames later.

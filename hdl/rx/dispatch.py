@@ -4,9 +4,9 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from espnic.hdl.frame.align import bytes_of
 from espnic.hdl.frame.text_extract import TextSpan
 from espnic.hdl.gcm.feed import gcm_packet
+from espnic.hdl.gcm.rfc4106 import describe_packet
 from espnic.hdl.layouts import HANDLE_BITS, LENGTH_BITS, icv_bytes, received_sa
 from espnic.hdl.rx.parser import RxHeader
 from espnic.hdl.sa.replay_windows import WindowQuery
@@ -27,17 +27,20 @@ RxRecord = data.StructLayout({
     "sequence": 64,
     "windowed": 1,
 })
-"""What the verdict needs to know of a frame.
+"""What the verdict needs of a frame.
 
 ``status`` is OK when the frame is to be opened; ``esp_end`` is where ESP ends,
-in bytes from the start of the frame. ``windowed``: its SA has a replay window, which
-has been asked about ``sequence``, the number that the frame is opened with.
+in bytes from the start of the frame. ``windowed``: the SA has a replay window, and it has
+been asked about ``sequence``, the number with which the frame is opened.
 """
 
 
 def rx_job(lanes: int) -> data.StructLayout:
-    """The orders for one frame; ``packet`` and ``text_bytes`` count when ``open``, the
-    ``query`` when its record is ``windowed``."""
+    """The orders for one frame.
+
+    ``packet`` and ``text_bytes`` count when ``open``, ``query`` when the record is
+    ``windowed``.
+    """
     return data.StructLayout({
         "open": 1,
         "span": TextSpan,
@@ -55,8 +58,8 @@ class RxDispatch(wiring.Component):
     IV, trailer and ICV, TRUNCATED for a frame that ends before its IV. The high
     half of an extended sequence number is the SA's ``esn_high``, or one more
     when ``esn_overlap`` is set and the low half is below 2^31 (the rule of Linux's
-    drivers; RFC 4303, appendix A, gives the reason). Of an SA with a replay window it is
-    that of the first number from the window's begin on that has the low half.
+    drivers; RFC 4303, appendix A, gives the reason). If the SA has a replay window, it is the
+    high half of the first number, from the start of the window on, with that low half.
 
     Combinational, one frame each clock.
 
@@ -68,9 +71,9 @@ class RxDispatch(wiring.Component):
     Members
     -------
     header : In(stream.Signature(RxHeader))
-        From the parser, one a frame.
+        From the parser, one per frame.
     sa : In(stream.Signature(received_sa(width // 128)))
-        From the SA table, one a frame, unspecified when the parser found no ESP.
+        From the SA table, one per frame; unspecified when the parser found no ESP.
     o : Out(stream.Signature(rx_job(width // 128)))
     """
 
@@ -84,50 +87,60 @@ class RxDispatch(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        header, parsed = self.header.payload, self.header.payload.parsed
-        sa, context = self.sa.payload, self.sa.payload.context
-        job = self.o.payload
-
-        esp = Signal()
+        header, context, job = self.header.payload, self.sa.payload.context, self.o.payload
         icv = Signal(range(IcvSize.ICV16.bytes + 1))
         text_bytes = Signal(LENGTH_BITS)
         m.d.comb += [
             self.o.valid.eq(self.header.valid & self.sa.valid),
             self.header.ready.eq(self.o.valid & self.o.ready),
             self.sa.ready.eq(self.o.valid & self.o.ready),
-            esp.eq(parsed.status == RxStatus.OK),
             icv.eq(icv_bytes(context.icv_size)),
-            text_bytes.eq(parsed.esp_bytes - ESP_TEXT_OFFSET - icv),
+            text_bytes.eq(header.parsed.esp_bytes - ESP_TEXT_OFFSET - icv),
         ]
+        esn_high = self._esn_high(m, header.parsed.sequence)
+        self._judge(m)
+        self._describe(m, esn_high, text_bytes)
+        m.d.comb += [
+            job.text_bytes.eq(text_bytes),
+            job.span.enable.eq(job.open),
+            job.span.offset.eq(header.parsed.esp_offset + ESP_TEXT_OFFSET),
+            job.span.bytes.eq(text_bytes + icv),
+            *describe_packet(job.packet, context, header.parsed.spi,
+                             Cat(header.parsed.sequence, esn_high), header.iv),
+            job.packet.parameters.text_bytes.eq(text_bytes),
+            job.packet.parameters.decrypt.eq(1),
+        ]
+        return m
 
-        record = job.record
+    def _judge(self, m):
+        """The checks in their order: may the frame be opened?"""
+        header, sa, job = self.header.payload, self.sa.payload, self.o.payload
+        status = job.record.status
+        esp = Signal()
+        m.d.comb += esp.eq(header.parsed.status == RxStatus.OK)
         with m.If(~esp):
-            m.d.comb += record.status.eq(parsed.status)
+            m.d.comb += status.eq(header.parsed.status)
         with m.Elif(~sa.hit):
-            m.d.comb += record.status.eq(RxStatus.NO_SA)
-        with m.Elif(~header.room.bit_select(context.icv_size, 1)):
-            m.d.comb += record.status.eq(RxStatus.SYNTAX)
+            m.d.comb += status.eq(RxStatus.NO_SA)
+        with m.Elif(~header.room.bit_select(sa.context.icv_size, 1)):
+            m.d.comb += status.eq(RxStatus.SYNTAX)
         with m.Elif(header.short):
-            m.d.comb += record.status.eq(RxStatus.TRUNCATED)
+            m.d.comb += status.eq(RxStatus.TRUNCATED)
         with m.Else():
-            m.d.comb += [record.status.eq(RxStatus.OK), job.open.eq(1)]
+            m.d.comb += [status.eq(RxStatus.OK), job.open.eq(1)]
         with m.If(esp & sa.hit):
-            m.d.comb += record.sa.eq(sa.sa)
+            m.d.comb += job.record.sa.eq(sa.sa)
+
+    def _describe(self, m, esn_high, text_bytes):
+        """Tell the verdict and the replay window of the frame."""
+        parsed, sa, job = self.header.payload.parsed, self.sa.payload, self.o.payload
+        context, record, query = sa.context, job.record, job.query
+        sequence = Cat(parsed.sequence, Mux(context.esn, esn_high, 0))
         m.d.comb += [
             record.esp_offset.eq(parsed.esp_offset),
             record.esp_end.eq(parsed.esp_offset + parsed.esp_bytes),
             record.text_bytes.eq(text_bytes),
             record.icv_size.eq(context.icv_size),
-            job.text_bytes.eq(text_bytes),
-            job.span.enable.eq(job.open),
-            job.span.offset.eq(parsed.esp_offset + ESP_TEXT_OFFSET),
-            job.span.bytes.eq(text_bytes + icv),
-        ]
-
-        esn_high = self._esn_high(m, parsed.sequence)
-        sequence = Cat(parsed.sequence, Mux(context.esn, esn_high, 0))
-        query = job.query
-        m.d.comb += [
             record.sequence.eq(sequence),
             record.windowed.eq(job.open & (context.replay_window != ReplayWindow.NONE)),
             query.sa.eq(sa.sa),
@@ -135,22 +148,9 @@ class RxDispatch(wiring.Component):
             query.esn.eq(context.esn),
             Cat(query.sequence, query.high).eq(sequence),
         ]
-        packet = job.packet
-        spi, low = bytes_of(parsed.spi), bytes_of(parsed.sequence)
-        m.d.comb += [
-            packet.aad.eq(Mux(context.esn, Cat(spi, bytes_of(esn_high), low), Cat(spi, low))),
-            packet.parameters.key.eq(context.key),
-            packet.parameters.key_size.eq(context.key_size),
-            packet.parameters.powers.eq(context.powers),
-            packet.parameters.nonce.eq(Cat(bytes_of(context.salt), bytes_of(header.iv))),
-            packet.parameters.aad_bytes.eq(Mux(context.esn, 12, 8)),
-            packet.parameters.text_bytes.eq(text_bytes),
-            packet.parameters.decrypt.eq(1),
-        ]
-        return m
 
     def _esn_high(self, m: Module, low: Value) -> Value:
-        """High half of the sequence number, if it is extended."""
+        """High half of the sequence number whose low half is ``low``, if it is extended."""
         context, bottom = self.sa.payload.context, self.sa.payload.bottom
         windowed = context.replay_window != ReplayWindow.NONE
         wrapped = Mux(windowed, low < bottom[:32], context.esn_overlap & ~low[-1])

@@ -8,15 +8,14 @@ from espnic.model.interface.codes import (
     IPV6_HEADER_BYTES,
     VLAN_TAG_BYTES,
 )
-
-ETHERTYPE_OFFSET = ETHERNET_HEADER_BYTES - 2
+from espnic.model.interface.headers import IPV4_PROTOCOL_AT, IPV6_NEXT_HEADER_AT
 
 
 class Places:
     """Fields of a header whose place depends on VLAN tag and IP version.
 
-    What is to be known of a field is worked out for each of its places, so that
-    the choice between them, which takes longest to know, comes last.
+    A function of a field is computed for each place where the field may lie. The choice
+    between the places is known latest, so it comes last.
     """
 
     def __init__(self, octets, vlan, ipv6):
@@ -44,8 +43,8 @@ class Places:
         """``function`` of the protocol of IPv4 or the next header of IPv6."""
         return Mux(
             self.ipv6,
-            self.behind_ethernet(lambda l3: function(self.octets[l3 + 6])),
-            self.behind_ethernet(lambda l3: function(self.octets[l3 + 9])))
+            self.behind_ethernet(lambda l3: function(self.octets[l3 + IPV6_NEXT_HEADER_AT])),
+            self.behind_ethernet(lambda l3: function(self.octets[l3 + IPV4_PROTOCOL_AT])))
 
 
 def number_at(octets, offset: int, count: int) -> Value:

@@ -1,4 +1,4 @@
-"""Part the ICV of a received frame from its ciphertext."""
+"""Split the ICV of a received frame off its ciphertext."""
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
@@ -10,15 +10,15 @@ BLOCK_BYTES = 16
 
 
 ReceivedIcv = data.StructLayout({"rotated": 128, "rotation": 4})
-"""An ICV whose first byte lies at byte ``rotation`` and that wraps round behind byte 15."""
+"""An ICV whose first byte lies at byte ``rotation``; it wraps round after byte 15."""
 
 
 class IcvSplit(wiring.Component):
-    """Pass the ciphertext and catch the bytes behind it.
+    """Pass the ciphertext and catch the ICV that follows it.
 
-    The ICV starts anywhere in a block. Its bytes stay where they lie in their
-    blocks, so that catching it takes no shift: a block's bytes from the start on,
-    and the next block's bytes below it.
+    The ICV starts anywhere in a block. Its bytes keep their places in their blocks, so
+    catching it takes no shift: they are the bytes of one block from the start on, and the
+    bytes of the next block below that.
 
     One beat each clock, combinational. A beat that holds only ICV bytes is
     swallowed. If the packet ends early the ICV is unspecified.
@@ -33,11 +33,11 @@ class IcvSplit(wiring.Component):
     i : In(stream.Signature(beat(width)))
         Ciphertext and ICV.
     text_bytes : In(stream.Signature(LENGTH_BITS))
-        Bytes of ciphertext, at least 1; one a packet, taken with its last beat.
+        Bytes of ciphertext, at least 1; one per packet, taken with its last beat.
     o : Out(stream.Signature(beat(width)))
         Ciphertext.
     icv : Out(stream.Signature(ReceivedIcv, always_ready=True))
-        One a packet, in the clock after its last beat.
+        One per packet, in the clock after its last beat.
     """
 
     def __init__(self, width: int):

@@ -1,4 +1,4 @@
-"""Is the TCP or UDP checksum of a received frame right?"""
+"""Check the TCP or UDP checksum of a received frame."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
@@ -8,7 +8,7 @@ from amaranth.utils import ceil_log2, exact_log2
 from espnic.hdl.flow.delay_line import DelayLine
 from espnic.hdl.flow.ones_sum import WORD_BITS, OnesSum
 from espnic.hdl.layouts import LENGTH_BITS, beat
-from espnic.hdl.rx.header_fields import ETHERTYPE_OFFSET, Places
+from espnic.hdl.rx.header_fields import Places
 from espnic.model.interface.codes import (
     ETHERNET_HEADER_BYTES,
     ETHERTYPE_IPV4,
@@ -24,23 +24,30 @@ from espnic.model.interface.codes import (
     VLAN_TAG_BYTES,
     RxChecksum,
 )
+from espnic.model.interface.headers import (
+    ETHERTYPE_AT,
+    IPV4_FRAGMENT_AT,
+    IPV4_FRAGMENT_MASK,
+    IPV4_LENGTH_AT,
+    IPV4_SOURCE_AT,
+    IPV4_WORDS,
+    IPV6_LENGTH_AT,
+    IPV6_SOURCE_AT,
+    UDP_CHECKSUM_AT,
+    UDP_LENGTH_AT,
+)
 
 HEADER_BYTES_MAX = (
     ETHERNET_HEADER_BYTES + VLAN_TAG_BYTES + IPV6_HEADER_BYTES + UDP_HEADER_BYTES)
-IPV4_START = 0x45
-"""Version 4 and a header of 5 words: no options."""
+IPV4_START = 4 << 4 | IPV4_WORDS
+"""First byte of an IPv4 header without options: version and length."""
 IPV6_VERSION = 6
-IPV4_ADDRESSES = 12
-"""Offset of the addresses in the header; TCP or UDP follows right behind them."""
-IPV6_ADDRESSES = 8
-FRAGMENT_MASK = 0x3FFF
-"""More fragments, and the offset."""
 DECIDE_CLOCKS = 4
-"""From a beat to the choice of its bytes."""
+"""Clocks from a beat to the choice of its bytes."""
 
 
 class L4Check(wiring.Component):
-    """Sum TCP or UDP and its pseudo-header of each frame, and say whether that is zero.
+    """Sum TCP or UDP and its pseudo-header in each frame, and say whether the sum is zero.
 
     ::
 
@@ -48,11 +55,12 @@ class L4Check(wiring.Component):
            └─ delay of 4 clocks ─────────────────────────────┘             │
                                                      length and protocol ──┘
 
-    Looked at is, after at most one VLAN tag (8100h), IPv4 without options or IPv6
-    without extension headers, no fragment, whole in the frame, with at least a TCP
-    header, or with a UDP datagram as long as IP says and a checksum in it (RFC 9293,
-    3.1; RFC 768; RFC 8200, 8.1). Every other frame is NONE. The addresses stand in
-    front of TCP or UDP, so one run of bytes holds all but length and protocol.
+    A frame is checked only if, after at most one VLAN tag (8100h), it has IPv4 without
+    options or IPv6 without extension headers. The packet must be no fragment and lie whole
+    in the frame. It must have at least a TCP header, or a UDP datagram as long as IP says
+    that has a checksum (RFC 9293, 3.1; RFC 768; RFC 8200, 8.1). Every other frame is NONE.
+    The addresses come right before TCP or UDP, so one run of bytes holds all of the sum but
+    length and protocol.
 
     Latency `latency` clocks from a frame's last beat, one beat each clock, also when
     every frame is a single beat. There are no errors.
@@ -67,7 +75,7 @@ class L4Check(wiring.Component):
     i : In(stream.Signature(beat(width), always_ready=True))
         Frames of at most ``FRAME_BYTES_MAX`` bytes.
     o : Out(stream.Signature(RxChecksum, always_ready=True))
-        One a frame, in order.
+        One per frame, in order.
     """
 
     latency = DECIDE_CLOCKS + OnesSum.latency
@@ -106,11 +114,11 @@ class L4Check(wiring.Component):
         return m
 
     def _gather(self, m):
-        """First clock: the beats of the headers. What is not used of them costs nothing.
+        """First clock: the beats of the headers. Bits that nothing uses cost nothing.
 
-        Each clock holds what is known with the beat that came, and that goes with the
-        beat from stage to stage. What a frame is too short for is left from another
-        one; but then the packet that it seems to have is not whole.
+        Each clock holds what is known with the beat that came, and this goes with the beat
+        from stage to stage. A short frame leaves bytes of an earlier frame in place; but then
+        the packet that it seems to have is not whole.
         """
         beat_bytes = self.width // 8
         beats = -(-HEADER_BYTES_MAX // beat_bytes)
@@ -136,10 +144,10 @@ class L4Check(wiring.Component):
         """Second clock: the fields from the places that VLAN tag and IP version give."""
         vlan, ipv4, ipv6 = (Signal(name=name) for name in ("vlan", "ipv4", "ipv6"))
         places = Places(octets, vlan, ipv6)
-        ethertype = Mux(vlan, places.number(ETHERTYPE_OFFSET + VLAN_TAG_BYTES, 2),
-                        places.number(ETHERTYPE_OFFSET, 2))
+        ethertype = Mux(vlan, places.number(ETHERTYPE_AT + VLAN_TAG_BYTES, 2),
+                        places.number(ETHERTYPE_AT, 2))
         m.d.comb += [
-            vlan.eq(places.number(ETHERTYPE_OFFSET, 2) == ETHERTYPE_VLAN),
+            vlan.eq(places.number(ETHERTYPE_AT, 2) == ETHERTYPE_VLAN),
             ipv4.eq(ethertype == ETHERTYPE_IPV4),
             ipv6.eq(ethertype == ETHERTYPE_IPV6),
         ]
@@ -155,15 +163,17 @@ class L4Check(wiring.Component):
                 places.behind_ethernet(lambda l3: places.number(l3, 1)[4:] == IPV6_VERSION),
                 ipv4 & places.behind_ethernet(
                     lambda l3: (places.number(l3, 1) == IPV4_START)
-                    & ~(places.number(l3 + 6, 2) & FRAGMENT_MASK).any()))),
+                    & ~(places.number(l3 + IPV4_FRAGMENT_AT, 2) & IPV4_FRAGMENT_MASK).any()))),
             fields.tcp.eq(places.protocol(lambda value: value == IPPROTO_TCP)),
             fields.udp.eq(places.protocol(lambda value: value == IPPROTO_UDP)),
             fields.ip_length.eq(Mux(
                 ipv6,
-                places.behind_ethernet(lambda l3: places.number(l3 + 4, 2)),
-                places.behind_ethernet(lambda l3: places.number(l3 + 2, 2)))),
-            fields.udp_length.eq(places.behind_ip(lambda l4: places.number(l4 + 4, 2))),
-            fields.udp_sum_given.eq(places.behind_ip(lambda l4: places.number(l4 + 6, 2).any())),
+                places.behind_ethernet(lambda l3: places.number(l3 + IPV6_LENGTH_AT, 2)),
+                places.behind_ethernet(lambda l3: places.number(l3 + IPV4_LENGTH_AT, 2)))),
+            fields.udp_length.eq(places.behind_ip(
+                lambda l4: places.number(l4 + UDP_LENGTH_AT, 2))),
+            fields.udp_sum_given.eq(places.behind_ip(
+                lambda l4: places.number(l4 + UDP_CHECKSUM_AT, 2).any())),
             selected.eq(gathered),
         ]
         return fields, selected
@@ -172,7 +182,7 @@ class L4Check(wiring.Component):
         """Third clock: where the addresses begin and L4 ends, and how long L4 is."""
         beat_bytes = self.width // 8
         l4 = Signal(data.StructLayout({
-            "start": ceil_log2(ETHERNET_HEADER_BYTES + VLAN_TAG_BYTES + IPV4_ADDRESSES + 1),
+            "start": ceil_log2(ETHERNET_HEADER_BYTES + VLAN_TAG_BYTES + IPV4_SOURCE_AT + 1),
             "final": data.StructLayout({
                 "byte": exact_log2(beat_bytes), "beat": LENGTH_BITS + 1 - exact_log2(beat_bytes)}),
             "negative": 1, "bytes": LENGTH_BITS, "header_fits": 1, "udp": 1,
@@ -183,7 +193,7 @@ class L4Check(wiring.Component):
         m.d.comb += l4_bytes.eq(
             fields.ip_length - Mux(fields.ipv6, 0, IPV4_HEADER_BYTES))
         m.d.sync += [
-            l4.start.eq(l3 + Mux(fields.ipv6, IPV6_ADDRESSES, IPV4_ADDRESSES)),
+            l4.start.eq(l3 + Mux(fields.ipv6, IPV6_SOURCE_AT, IPV4_SOURCE_AT)),
             l4.final.as_value().eq(
                 fields.ip_length + (l3 + Mux(fields.ipv6, IPV6_HEADER_BYTES, 0) - 1)),
             l4.bytes.eq(l4_bytes[:LENGTH_BITS]),
@@ -199,8 +209,8 @@ class L4Check(wiring.Component):
     def _choose(self, m, l4, placed, chosen):
         """Fourth clock: which bytes count, and, on the last beat, what their sum must be."""
         beat_bytes = self.width // 8
-        # That of an IPv4 and that of an IPv6 header lie in one beat, at any width.
-        start_beat = (ETHERNET_HEADER_BYTES + IPV6_ADDRESSES) // beat_bytes
+        # The addresses of IPv4 and of IPv6 begin in the same beat, at any width.
+        start_beat = (ETHERNET_HEADER_BYTES + IPV6_SOURCE_AT) // beat_bytes
         before, at_end = Signal(), Signal()
         m.d.comb += [
             before.eq(placed.number < l4.final.beat),
@@ -231,7 +241,7 @@ class L4Check(wiring.Component):
         return judged
 
     def _passing(self):
-        """What goes with a beat: its number in the frame, and what `beat` says of it."""
+        """The data that goes with a beat: its number in the frame, and what `beat` says of it."""
         beat_bytes = self.width // 8
         return data.StructLayout({
             "valid": 1,

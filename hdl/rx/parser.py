@@ -1,11 +1,12 @@
-"""The receive parser: is a frame ESP, and whose?"""
+"""The receive parser: find ESP in a frame, and the key of its SA."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from espnic.hdl.frame.first_failure import first_failure
 from espnic.hdl.layouts import RxParsed, beat
-from espnic.hdl.rx.header_fields import ETHERTYPE_OFFSET, Places, number_at
+from espnic.hdl.rx.header_fields import Places, number_at
 from espnic.model.interface.codes import (
     ESP_HEADER_BYTES,
     ESP_TEXT_OFFSET,
@@ -27,18 +28,29 @@ from espnic.model.interface.codes import (
     IcvSize,
     RxStatus,
 )
+from espnic.model.interface.headers import (
+    ETHERTYPE_AT,
+    IPV4_DESTINATION_AT,
+    IPV4_FRAGMENT_AT,
+    IPV4_FRAGMENT_MASK,
+    IPV4_LENGTH_AT,
+    IPV4_WORDS,
+    IPV6_DESTINATION_AT,
+    IPV6_LENGTH_AT,
+    UDP_DESTINATION_PORT_AT,
+    UDP_LENGTH_AT,
+)
 
 HEADER_BYTES_MAX = (ETHERNET_HEADER_BYTES + VLAN_TAG_BYTES + IPV6_HEADER_BYTES
                     + UDP_HEADER_BYTES + ESP_TEXT_OFFSET)
-IHL_WITHOUT_OPTIONS = 5
 KEEPALIVE_BYTE = 0xFF
 
 
 RxHeader = data.StructLayout({
     "parsed": RxParsed, "iv": 64, "short": 1, "room": len(IcvSize)})
-"""What the parser says of a frame.
+"""Result of the parser for a frame.
 
-``iv`` has its first byte in bits 63:56; ``short`` frames end before the IV does.
+``iv`` has its first byte in bits 63:56; a ``short`` frame ends before its IV does.
 ``room`` has a bit for each ``IcvSize``: the ESP packet is long enough for header, IV,
 the end of a trailer and an ICV of that size.
 """
@@ -47,7 +59,7 @@ the end of a trailer and an ICV of that size.
 class RxParser(wiring.Component):
     """Find the ESP header of a frame and what the SA look-up needs.
 
-    Looks at Ethernet with at most one VLAN tag, IPv4 without options, IPv6
+    Understands Ethernet with at most one VLAN tag, IPv4 without options, IPv6
     without extension headers, UDP port 4500 (RFC 3948) and ESP (RFC 4303, 2).
     The first check that fails, in the order of ``RxStatus``'s description in
     docs/behaviour.md, gives the status; a header byte that a check needs and
@@ -62,14 +74,14 @@ class RxParser(wiring.Component):
     width : int
         Bits of a beat.
     ipv6 : bool
-        Look into IPv6. Without, its EtherType is none to know: NOT_IP.
+        Parse IPv6. Without, its EtherType is unknown: NOT_IP.
 
     Members
     -------
     i : In(stream.Signature(beat(width), always_ready=True))
         Frames.
     o : Out(stream.Signature(RxHeader, always_ready=True))
-        One a frame, in order.
+        One per frame, in order.
     """
 
     def __init__(self, width: int, ipv6: bool = True):
@@ -82,12 +94,12 @@ class RxParser(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        header = self.collect(m)
-        fields = self.select(m, header)
-        self.decide(m, fields)
+        header = self._collect(m)
+        fields = self._select(m, header)
+        self._decide(m, fields)
         return m
 
-    def collect(self, m):
+    def _collect(self, m):
         """First clock: gather the beats until the headers are complete or the frame ends."""
         beat_bytes = self.width // 8
         beats = -(-HEADER_BYTES_MAX // beat_bytes)
@@ -95,7 +107,6 @@ class RxParser(wiring.Component):
         have = Signal(range(beats * beat_bytes + 1))
         ended = Signal()
         fresh = Signal()
-        done = Signal()
         index = Signal(range(beats + 1))
         slot = Signal(range(beats + 1))
 
@@ -111,107 +122,132 @@ class RxParser(wiring.Component):
                     ]
             m.d.sync += [fresh.eq(1), ended.eq(self.i.payload.last), index.eq(slot + 1)]
 
-        # The choice of places waits for these, so they are compared as they come.
+        vlan, ipv4, ipv6 = self._find_types(m, slot)
+        udp = Signal()
+        places = Places(octets, vlan, ipv6)
+        m.d.comb += udp.eq(places.protocol(lambda value: value == IPPROTO_UDP))
+        # Bytes that have not come yet can only ask for more, never for less than
+        # what it takes to have them.
+        enough = Mux(
+            udp,
+            places.behind_ip(lambda l4: have >= l4 + UDP_HEADER_BYTES + ESP_TEXT_OFFSET),
+            places.behind_ip(lambda l4: have >= l4 + ESP_TEXT_OFFSET))
+        complete = self._once(m, fresh, ended | enough)
+        return {"complete": complete, "places": places, "have": have, "vlan": vlan,
+                "ipv4": ipv4, "ipv6": ipv6, "udp": udp}
+
+    def _once(self, m, fresh, suffices):
+        """Whether the headers are complete for the first time in their frame."""
+        done, complete = Signal(), Signal()
+        m.d.comb += complete.eq(fresh & ~done & suffices)
+        with m.If(self.i.valid & self.i.payload.first):
+            m.d.sync += done.eq(0)
+        with m.Elif(complete):
+            m.d.sync += done.eq(1)
+        return complete
+
+    def _find_types(self, m, slot):
+        """Whether there is a VLAN tag, and IPv4 or IPv6 after Ethernet and the tag.
+
+        The choice of places waits for the EtherTypes, so they are compared as they come.
+        """
         first_type, second_type = (
             {value: Signal(name=f"{name}_is_{value:04x}") for value in values}
             for name, values in (("first", (ETHERTYPE_VLAN, ETHERTYPE_IPV4, ETHERTYPE_IPV6)),
                                  ("second", (ETHERTYPE_IPV4, ETHERTYPE_IPV6))))
-        for offset, types in ((ETHERTYPE_OFFSET, first_type),
-                              (ETHERTYPE_OFFSET + VLAN_TAG_BYTES, second_type)):
+        beat_bytes = self.width // 8
+        octets = data.View(data.ArrayLayout(8, beat_bytes), self.i.payload.data)
+        for offset, types in ((ETHERTYPE_AT, first_type),
+                              (ETHERTYPE_AT + VLAN_TAG_BYTES, second_type)):
             number, place = divmod(offset, beat_bytes)
-            arriving = number_at(data.View(
-                data.ArrayLayout(8, beat_bytes), self.i.payload.data), place, 2)
+            arriving = number_at(octets, place, 2)
             with m.If(self.i.valid & (slot == number)):
                 m.d.sync += [found.eq(arriving == value) for value, found in types.items()]
 
-        vlan, ipv4, ipv6, udp = (Signal(name=name) for name in ("vlan", "ipv4", "ipv6", "udp"))
-        places = Places(octets, vlan, ipv6)
-        enough = Signal()
-        complete = Signal()
+        vlan, ipv4, ipv6 = (Signal(name=name) for name in ("vlan", "ipv4", "ipv6"))
         m.d.comb += [
             vlan.eq(first_type[ETHERTYPE_VLAN]),
             ipv4.eq(Mux(vlan, second_type[ETHERTYPE_IPV4], first_type[ETHERTYPE_IPV4])),
             # Without IPv6 all that follows from it is constant, and goes in synthesis.
             ipv6.eq(self.ipv6 & Mux(vlan, second_type[ETHERTYPE_IPV6], first_type[ETHERTYPE_IPV6])),
-            udp.eq(places.protocol(lambda value: value == IPPROTO_UDP)),
-            # Bytes that have not come yet can only ask for more, never for less than
-            # what it takes to have them.
-            enough.eq(Mux(
-                udp,
-                places.behind_ip(lambda l4: have >= l4 + UDP_HEADER_BYTES + ESP_TEXT_OFFSET),
-                places.behind_ip(lambda l4: have >= l4 + ESP_TEXT_OFFSET))),
-            complete.eq(fresh & ~done & (ended | enough)),
         ]
-        with m.If(self.i.valid & self.i.payload.first):
-            m.d.sync += done.eq(0)
-        with m.Elif(complete):
-            m.d.sync += done.eq(1)
-        return {"complete": complete, "places": places, "have": have, "vlan": vlan,
-                "ipv4": ipv4, "ipv6": ipv6, "udp": udp}
+        return vlan, ipv4, ipv6
 
-    def select(self, m, header):
-        """Second clock: pick the fields from the places that VLAN tag and IP version give."""
+    def _select(self, m, header):
+        """Second clock: pick the fields from the places that VLAN tag and IP version give.
+
+        Each is a register of the name of its field.
+        """
         places, have = header["places"], header["have"]
-        fields = {name: Signal(bits, name=name) for name, bits in {
-            "valid": 1, "ipv4": 1, "ipv6": 1, "vlan": 1, "udp": 1, "esp": 1, "fragment": 1,
-            "extension": 1, "has_ethertype": 1, "has_l4": 1, "has_8": 1, "has_9": 1,
-            "has_16": 1, "has_24": 1, "version": 4, "ihl": 4, "total_short": 1, "l4_length": 16,
-            "destination": 128, "port_4500": 1, "udp_length": 16, "udp_short": 1, "udp_byte": 1,
-            "udp_small": 1, "l4_words": 128, "behind_udp": 128,
-        }.items()}
-        total = Signal(17)
-        udp_length = Signal(16)
-        m.d.comb += [
-            total.eq(places.behind_ethernet(lambda l3: places.number(l3 + 2, 2))
-                     - IPV4_HEADER_BYTES),
-            udp_length.eq(places.behind_ip(lambda l4: places.number(l4 + 4, 2))),
-        ]
-        m.d.sync += [fields[name].eq(header[name]) for name in ("ipv4", "ipv6", "vlan", "udp")]
-        m.d.sync += [
-            fields["valid"].eq(header["complete"]),
-            fields["esp"].eq(places.protocol(lambda value: value == IPPROTO_ESP)),
-            fields["fragment"].eq(Mux(
-                header["ipv6"],
-                places.protocol(lambda value: value == IPPROTO_FRAGMENT),
-                places.behind_ethernet(lambda l3: (places.number(l3 + 6, 2) & 0x3FFF).any()))),
-            fields["extension"].eq(places.protocol(
-                lambda value: Cat(value == one for one in IPV6_EXTENSION_HEADERS).any())),
-            fields["has_ethertype"].eq(places.behind_ethernet(lambda l3: have >= l3)),
-            fields["has_l4"].eq(places.behind_ip(lambda l4: have >= l4)),
-            fields["version"].eq(places.behind_ethernet(lambda l3: places.number(l3, 1)[4:])),
-            fields["ihl"].eq(places.behind_ethernet(lambda l3: places.number(l3, 1)[:4])),
-            fields["total_short"].eq(total[-1]),
-            fields["l4_length"].eq(Mux(
-                header["ipv6"],
-                places.behind_ethernet(lambda l3: places.number(l3 + 4, 2)), total[:16])),
-            fields["destination"].eq(Mux(
-                header["ipv6"],
-                places.behind_ethernet(lambda l3: places.number(l3 + 24, 16)),
-                places.behind_ethernet(lambda l3: places.number(l3 + 16, 4)))),
-            fields["port_4500"].eq(places.behind_ip(
-                lambda l4: places.number(l4 + 2, 2) == UDP_PORT_ESP)),
-            fields["udp_length"].eq(udp_length),
-            fields["udp_short"].eq(udp_length < UDP_HEADER_BYTES),
-            fields["udp_byte"].eq(udp_length == UDP_HEADER_BYTES + 1),
-            fields["udp_small"].eq(udp_length <= UDP_HEADER_BYTES + ESP_HEADER_BYTES),
-            fields["l4_words"].eq(places.behind_ip(lambda l4: places.number(l4, 16))),
-            fields["behind_udp"].eq(places.behind_ip(
-                lambda l4: places.number(l4 + UDP_HEADER_BYTES, 16))),
-        ]
-        for count in (8, 9, 16, 24):
-            m.d.sync += fields[f"has_{count}"].eq(
-                places.behind_ip(lambda l4, count=count: have >= l4 + count))
+        made = {
+            "valid": header["complete"],
+            **{name: header[name] for name in ("ipv4", "ipv6", "vlan", "udp")},
+            "has_ethertype": places.behind_ethernet(lambda l3: have >= l3),
+            "has_l4": places.behind_ip(lambda l4: have >= l4),
+            **{f"has_{count}": places.behind_ip(lambda l4, count=count: have >= l4 + count)
+               for count in (8, 9, 16, 24)},
+            **self._ip_fields(m, places, header["ipv6"]),
+            **self._l4_fields(m, places),
+        }
+        fields = {name: Signal(Value.cast(value).shape(), name=name)
+                  for name, value in made.items()}
+        m.d.sync += [fields[name].eq(value) for name, value in made.items()]
         return fields
 
-    def decide(self, m, f):
-        """Third clock: the checks in their order, those of a layer beside those of the next."""
+    def _ip_fields(self, m, places, ipv6):
+        """Fields of the IP header, and what follows from them."""
+        total = Signal(17)
+        m.d.comb += total.eq(
+            places.behind_ethernet(lambda l3: places.number(l3 + IPV4_LENGTH_AT, 2))
+            - IPV4_HEADER_BYTES)
+        return {
+            "esp": places.protocol(lambda value: value == IPPROTO_ESP),
+            "fragment": Mux(
+                ipv6,
+                places.protocol(lambda value: value == IPPROTO_FRAGMENT),
+                places.behind_ethernet(lambda l3: (
+                    places.number(l3 + IPV4_FRAGMENT_AT, 2) & IPV4_FRAGMENT_MASK).any())),
+            "extension": places.protocol(
+                lambda value: Cat(value == one for one in IPV6_EXTENSION_HEADERS).any()),
+            "version": places.behind_ethernet(lambda l3: places.number(l3, 1)[4:]),
+            "ihl": places.behind_ethernet(lambda l3: places.number(l3, 1)[:4]),
+            "total_short": total[-1],
+            "l4_length": Mux(
+                ipv6,
+                places.behind_ethernet(lambda l3: places.number(l3 + IPV6_LENGTH_AT, 2)),
+                total[:16]),
+            "destination": Mux(
+                ipv6,
+                places.behind_ethernet(lambda l3: places.number(l3 + IPV6_DESTINATION_AT, 16)),
+                places.behind_ethernet(lambda l3: places.number(l3 + IPV4_DESTINATION_AT, 4))),
+        }
+
+    def _l4_fields(self, m, places):
+        """Fields of what follows IP, and what follows from them."""
+        udp_length = Signal(16)
+        m.d.comb += udp_length.eq(
+            places.behind_ip(lambda l4: places.number(l4 + UDP_LENGTH_AT, 2)))
+        return {
+            "port_4500": places.behind_ip(
+                lambda l4: places.number(l4 + UDP_DESTINATION_PORT_AT, 2) == UDP_PORT_ESP),
+            "udp_length": udp_length,
+            "udp_short": udp_length < UDP_HEADER_BYTES,
+            "udp_byte": udp_length == UDP_HEADER_BYTES + 1,
+            "udp_small": udp_length <= UDP_HEADER_BYTES + ESP_HEADER_BYTES,
+            "l4_words": places.behind_ip(lambda l4: places.number(l4, 16)),
+            "behind_udp": places.behind_ip(
+                lambda l4: places.number(l4 + UDP_HEADER_BYTES, 16)),
+        }
+
+    def _decide(self, m, f):
+        """Third clock: the checks in their order, those of each layer in parallel."""
         esp = Signal(128)
         m.d.comb += esp.eq(Mux(f["udp"], f["behind_udp"], f["l4_words"]))
         spi, sequence, iv = esp[96:128], esp[64:96], esp[0:64]
 
-        ip_fails, ip_status = first_failure(m, "ip", self.ip_checks(f))
-        udp_fails, udp_status = first_failure(m, "udp", self.udp_checks(f))
-        esp_fails, esp_status = first_failure(m, "esp", self.esp_checks(f))
+        ip_fails, ip_status = first_failure(m, self._ip_checks(f), RxStatus.OK)
+        udp_fails, udp_status = first_failure(m, self._udp_checks(f), RxStatus.OK)
+        esp_fails, esp_status = first_failure(m, self._esp_checks(f), RxStatus.OK)
         least = [ESP_TEXT_OFFSET + ESP_TRAILER_MIN_BYTES + size.bytes for size in IcvSize]
         good = Signal()
         m.d.comb += good.eq(~ip_fails & ~Mux(f["udp"], udp_fails, esp_fails))
@@ -245,23 +281,23 @@ class RxParser(wiring.Component):
                     Cat(f["l4_length"] >= count for count in least))),
             ]
 
-    def ip_checks(self, f):
-        """Ethernet, and IPv4 or IPv6."""
+    def _ip_checks(self, f):
+        """Checks of Ethernet, and IPv4 or IPv6."""
         ipv4, ipv6 = f["ipv4"], f["ipv6"]
         return [
             (~f["has_ethertype"], RxStatus.TRUNCATED),
             (~ipv4 & ~ipv6, RxStatus.NOT_IP),
             (~f["has_l4"], RxStatus.TRUNCATED),
             (f["version"] != Mux(ipv6, 6, 4), RxStatus.BAD_HEADER),
-            (ipv4 & (f["ihl"] < IHL_WITHOUT_OPTIONS), RxStatus.BAD_HEADER),
-            (ipv4 & (f["ihl"] > IHL_WITHOUT_OPTIONS), RxStatus.IP_OPTIONS),
+            (ipv4 & (f["ihl"] < IPV4_WORDS), RxStatus.BAD_HEADER),
+            (ipv4 & (f["ihl"] > IPV4_WORDS), RxStatus.IP_OPTIONS),
             (ipv4 & f["total_short"], RxStatus.BAD_HEADER),
             (f["fragment"], RxStatus.FRAGMENT),
             (ipv6 & f["extension"], RxStatus.EXT_HEADER),
         ]
 
-    def udp_checks(self, f):
-        """RFC 3948: what a UDP datagram to port 4500 holds."""
+    def _udp_checks(self, f):
+        """Checks of a UDP datagram and what it holds (RFC 3948)."""
         behind = f["behind_udp"]
         return [
             (~f["has_8"], RxStatus.TRUNCATED),
@@ -274,21 +310,10 @@ class RxParser(wiring.Component):
             (behind[96:128] == 0, RxStatus.NON_ESP_MARKER),
         ]
 
-    def esp_checks(self, f):
-        """ESP right behind IP."""
+    def _esp_checks(self, f):
+        """Checks of ESP right after IP."""
         return [
             (~f["esp"], RxStatus.NOT_ESP),
             (f["l4_length"] < ESP_HEADER_BYTES, RxStatus.SYNTAX),
             (~f["has_8"], RxStatus.TRUNCATED),
         ]
-
-
-def first_failure(m, name: str, checks):
-    """Whether any (condition, status) holds, and the status of the first that does, else OK."""
-    conditions = Signal(len(checks), name=f"{name}_conditions")
-    status = Signal(RxStatus, name=f"{name}_status")
-    m.d.comb += conditions.eq(Cat(condition for condition, _ in checks))
-    for number, (_, given) in reversed(list(enumerate(checks))):
-        with m.If(conditions[number]):
-            m.d.comb += status.eq(given)
-    return conditions.any(), status

@@ -9,8 +9,10 @@ from espnic.hdl.flow.beat_store import READ_AHEAD, BeatStore
 from espnic.hdl.flow.fan_out import fan_out
 from espnic.hdl.flow.frame_ingress import FrameIngress, axi_beat, frame_end
 from espnic.hdl.flow.ones_sum import WORD_BITS
+from espnic.hdl.flow.push import push
 from espnic.hdl.flow.queue import Queue
 from espnic.hdl.flow.skid import Skid
+from espnic.hdl.frame.align import valid_bytes
 from espnic.hdl.frame.text_extract import TextExtract, TextSpan
 from espnic.hdl.frame.text_restore import TextPlace, TextRestore
 from espnic.hdl.gcm.core import GcmCore
@@ -38,7 +40,8 @@ from espnic.hdl.sa.usage import UsagePort
 from espnic.model.interface.codes import RxStatus
 
 STORE_BYTES = 16384
-"""Of frames, and again of plaintext: the longest frame, and what comes while it leaves."""
+"""Bytes of the frame store and of the plaintext store: the longest frame, and what comes while
+it leaves."""
 
 STORE_MARGIN = 2 * READ_AHEAD
 """Beats by which a frame may have left its store before its plaintext has."""
@@ -59,9 +62,9 @@ LOOKUP_BEATS = 32
 def rx_points(width: int) -> dict:
     """Shape of what passes each trace point of the receive path.
 
-    ``window``, of each frame that is looked up: of how many frames the verdict had been given
-    in the clocks before it was read where its SA's replay window begins, modulo twice the
-    frames that may be in flight.
+    ``window``, for each frame that is looked up: number of frames whose verdict had been given
+    before the start of its SA's replay window was read, modulo twice the frames that may be in
+    flight.
     """
     return {
         "parse": RxParsed,
@@ -96,8 +99,8 @@ class RxPath(wiring.Component):
     The frame is kept as it came until the tag has been compared; its plaintext
     lies in a store of its own, which is read only if the verdict is OK.
 
-    A frame asks for its place in its SA's replay window at dispatch and is told by the
-    verdict, behind all earlier frames; the answer is not later than the tag.
+    A frame asks for its place in its SA's replay window at dispatch. The verdict takes the
+    answer, after those of all earlier frames; it comes no later than the tag.
 
     Parameters
     ----------
@@ -122,13 +125,13 @@ class RxPath(wiring.Component):
     o : Out(stream.Signature(axi_beat(width, RxCompletion)))
         Frames to the host; the completion is on every beat of its frame.
     event : Out(stream.Signature(RxEvent, always_ready=True))
-        One a frame, with its verdict.
+        One per frame, in the clock of its verdict.
     usage : Out(UsagePort)
         To the lifetimes of the SAs (``SaUsage``), asked with the verdict.
     in_flight : Out(IN_FLIGHT_BITS)
         Frames that have begun to come and have no verdict yet.
     judged : Out(1)
-        One gets its verdict: nothing more is asked of its SA.
+        A frame gets its verdict: nothing more is asked of its SA.
     taps : Out(rx_taps(width))
     """
 
@@ -157,88 +160,75 @@ class RxPath(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        width, lanes = self.width, self.width // 128
-        store_beats = STORE_BYTES // (width // 8)
+        dispatched, judged = Signal(), Signal()
+        self._take_in(m, dispatched, judged)
+        self._look_up(m)
+        m.d.comb += dispatched.eq(self._dispatch(m))
+        self._open(m)
+        self._sum(m)
+        self._judge(m)
+        m.d.comb += judged.eq(self._carry_out(m))
+        self._leave(m)
+        self._tap(m)
+        return m
 
-        m.submodules.ingress = ingress = FrameIngress(width, 0)
-        m.submodules.parser = parser = RxParser(width, self.ipv6)
-        m.submodules.frames = frames = BeatStore(
-            beat(width), store_beats, margin=STORE_MARGIN)
-        m.submodules.waiting = waiting = Queue(beat(width), LOOKUP_BEATS)
-        m.submodules.ends = ends = Queue(frame_end(), FRAMES)
-        m.submodules.headers = headers = Queue(RxHeader, LOOKUPS)
-        m.submodules.sas = sas = Queue(received_sa(lanes), LOOKUPS)
-        m.submodules.dispatch = dispatch = RxDispatch(width)
-        m.submodules.spans = spans = Queue(TextSpan, 2)
-        m.submodules.lengths = lengths = Queue(LENGTH_BITS, ORDERS)
-        m.submodules.packets = packets = Queue(gcm_packet(lanes), ORDERS)
-        m.submodules.records = records = Queue(RxRecord, FRAMES)
-        m.submodules.extract = extract = TextExtract(width)
-        m.submodules.split = split = IcvSplit(width)
-        m.submodules.texts = texts = Queue(beat(width), 2)
-        m.submodules.feed = feed = GcmFeed(width)
-        m.submodules.core = core = GcmCore(width)
-        m.submodules.plain = plain = BeatStore(beat(width), store_beats)
-        m.submodules.text_end = text_end = TextEnd(width)
-        m.submodules.icvs = icvs = Queue(ReceivedIcv, FRAMES)
-        m.submodules.tags = tags = Queue(128, FRAMES, through=True)
-        m.submodules.text_ends = text_ends = Queue(OpenedText, FRAMES)
-        m.submodules.checksum = checksum = RxChecksum(width)
-        m.submodules.frame_sums = frame_sums = Queue(WORD_BITS, FRAMES)
-        m.submodules.packet_sums = packet_sums = Queue(WORD_BITS, FRAMES)
-        m.submodules.l4_check = l4_check = L4Check(width)
-        m.submodules.l4_checks = l4_checks = Queue(l4_check.o.payload.shape(), FRAMES)
-        m.submodules.verdict = verdict = RxVerdict()
-        m.submodules.judgements = judgements = Skid(verdict.o.payload.shape())
-        m.submodules.places = places = Queue(TextPlace, 4)
-        m.submodules.completions = completions = Queue(RxCompletion, 4)
-        m.submodules.restore = restore = TextRestore(width)
+    def _take_in(self, m, dispatched, judged):
+        """Ingress: give each beat to parser, L4 check, frame store and waiting queue at once.
 
-        # Ingress: a beat goes to the parser, the L4 check, the frame store and the waiting
-        # queue at once.
+        ``dispatched``: a frame is done with its look-up; ``judged``: a frame gets its verdict.
+        """
+        blocks, width = m.submodules, self.width
+        blocks.ingress = ingress = FrameIngress(width, 0)
+        blocks.parser = parser = RxParser(width, self.ipv6)
+        blocks.frames = frames = BeatStore(
+            beat(width), STORE_BYTES // (width // 8), margin=STORE_MARGIN)
+        blocks.waiting = waiting = Queue(beat(width), LOOKUP_BEATS)
+        blocks.ends = ends = Queue(frame_end(), FRAMES)
+        blocks.l4_check = l4_check = L4Check(width)
+        blocks.l4_checks = l4_checks = Queue(l4_check.o.payload.shape(), FRAMES)
+
         looking_up = Signal(range(LOOKUPS + 1))
         in_flight = Signal(range(FRAMES + 1))
-        admit = Signal()
-        accepted = Signal()
-        began = Signal()
+        admit, began = Signal(), Signal()
         taken = ingress.o.payload.beat
         wiring.connect(m, wiring.flipped(self.i), ingress.i)
+        push(m, ingress.o, parser.i, l4_check.i, frames.i, waiting.i, payload=taken)
+        push(m, ingress.end, ends.i)
+        push(m, l4_check.o, l4_checks.i)
         m.d.comb += [
             admit.eq(~taken.first | ((looking_up != LOOKUPS) & (in_flight != FRAMES))),
             ingress.o.ready.eq(admit & frames.i.ready & waiting.i.ready),
-            accepted.eq(ingress.o.valid & ingress.o.ready),
-            began.eq(accepted & taken.first),
-            parser.i.payload.eq(taken),
-            parser.i.valid.eq(accepted),
-            l4_check.i.payload.eq(taken),
-            l4_check.i.valid.eq(accepted),
-            l4_checks.i.payload.eq(l4_check.o.payload),
-            l4_checks.i.valid.eq(l4_check.o.valid),
-            frames.i.payload.eq(taken),
-            frames.i.valid.eq(accepted),
-            waiting.i.payload.eq(taken),
-            waiting.i.valid.eq(accepted),
-            ends.i.payload.eq(ingress.end.payload),
-            ends.i.valid.eq(ingress.end.valid),
+            began.eq(ingress.o.valid & ingress.o.ready & taken.first),
+            self.in_flight.eq(in_flight),
+            self.judged.eq(judged),
+        ]
+        m.d.sync += [
+            looking_up.eq(looking_up + began - dispatched),
+            in_flight.eq(in_flight + began - judged),
         ]
 
-        # Look-up: every frame asks, so that answers and headers stay in step.
-        header = parser.o.payload
-        m.d.comb += [
-            headers.i.payload.eq(header),
-            headers.i.valid.eq(parser.o.valid),
-            self.lookup.valid.eq(parser.o.valid),
-            self.lookup.payload.destination.eq(header.parsed.destination),
-            self.lookup.payload.ipv6.eq(header.parsed.ipv6),
-            self.lookup.payload.encapsulation.eq(header.parsed.encapsulation),
-            self.lookup.payload.spi.eq(header.parsed.spi),
-            sas.i.payload.eq(self.sa.payload),
-            sas.i.valid.eq(self.sa.valid),
-        ]
+    def _look_up(self, m):
+        """Ask for the SA of every frame, so that answers and headers stay in step."""
+        blocks = m.submodules
+        blocks.headers = headers = Queue(RxHeader, LOOKUPS)
+        blocks.sas = sas = Queue(self.sa.payload.shape(), LOOKUPS)
+        blocks.dispatch = dispatch = RxDispatch(self.width)
+
+        parsed = blocks.parser.o.payload.parsed
+        push(m, blocks.parser.o, headers.i)
+        push(m, self.sa, sas.i)
+        m.d.comb += self.lookup.valid.eq(blocks.parser.o.valid)
+        m.d.comb += [self.lookup.payload[name].eq(parsed[name]) for name in LookupKey.members]
         wiring.connect(m, headers.o, dispatch.header)
         wiring.connect(m, sas.o, dispatch.sa)
 
-        job = dispatch.o.payload
+    def _dispatch(self, m):
+        """Queue the orders for a frame; return the strobe of their transfer."""
+        blocks, job = m.submodules, m.submodules.dispatch.o.payload
+        blocks.spans = spans = Queue(TextSpan, 2)
+        blocks.records = records = Queue(RxRecord, FRAMES)
+        blocks.lengths = lengths = Queue(LENGTH_BITS, ORDERS)
+        blocks.packets = packets = Queue(gcm_packet(self.width // 128), ORDERS)
         orders = [
             (spans.i, job.span, 1),
             (records.i, job.record, 1),
@@ -246,118 +236,152 @@ class RxPath(wiring.Component):
             (packets.i, job.packet, job.open),
         ]
         if self.windows:
-            m.submodules.queries = queries = Queue(WindowQuery, FRAMES)
+            blocks.queries = queries = Queue(WindowQuery, FRAMES)
             orders.append((queries.i, job.query, job.record.windowed))
             wiring.connect(m, queries.o, wiring.flipped(self.window_query))
-            wiring.connect(m, wiring.flipped(self.window_answer), verdict.window)
-            m.d.comb += self.received.eq(verdict.received)
-        dispatched = fan_out(m, dispatch.o, orders)
+        return fan_out(m, blocks.dispatch.o, orders)
 
-        # Crypto: the core cannot stall, and need not: a frame has no more beats of
-        # text than beats, so where the frame store had room the plaintext store has,
-        # and there is room for the tags of all frames in flight.
-        wiring.connect(m, waiting.o, extract.i)
-        wiring.connect(m, spans.o, extract.span)
+    def _open(self, m):
+        """Crypto: take the text out of its frame, decrypt it and store it.
+
+        The core cannot stall, and need not: a frame has no more beats of text than beats, so
+        where the frame store had room the plaintext store has, and there is room for the tags
+        of all frames in flight.
+        """
+        blocks, width = m.submodules, self.width
+        blocks.extract = extract = TextExtract(width)
+        blocks.split = split = IcvSplit(width)
+        blocks.texts = texts = Queue(beat(width), 2)
+        blocks.feed = feed = GcmFeed(width)
+        blocks.core = core = GcmCore(width)
+        blocks.plain = plain = BeatStore(beat(width), STORE_BYTES // (width // 8))
+        blocks.text_end = text_end = TextEnd(width)
+        blocks.icvs = icvs = Queue(ReceivedIcv, FRAMES)
+        blocks.tags = tags = Queue(128, FRAMES, through=True)
+        blocks.text_ends = text_ends = Queue(OpenedText, FRAMES)
+
+        wiring.connect(m, blocks.waiting.o, extract.i)
+        wiring.connect(m, blocks.spans.o, extract.span)
         wiring.connect(m, extract.o, split.i)
-        wiring.connect(m, lengths.o, split.text_bytes)
+        wiring.connect(m, blocks.lengths.o, split.text_bytes)
         wiring.connect(m, split.o, texts.i)
         wiring.connect(m, texts.o, feed.i)
-        wiring.connect(m, packets.o, feed.packet)
+        wiring.connect(m, blocks.packets.o, feed.packet)
         wiring.connect(m, feed.o, core.i)
-        m.d.comb += [
-            plain.i.payload.eq(core.o.payload),
-            plain.i.valid.eq(core.o.valid),
-            text_end.i.payload.eq(core.o.payload),
-            text_end.i.valid.eq(core.o.valid),
-            icvs.i.payload.eq(split.icv.payload),
-            icvs.i.valid.eq(split.icv.valid),
-            tags.i.payload.eq(core.tag.payload),
-            tags.i.valid.eq(core.tag.valid),
-            text_ends.i.payload.eq(text_end.o.payload),
-            text_ends.i.valid.eq(text_end.o.valid),
-        ]
+        push(m, core.o, plain.i, text_end.i)
+        push(m, split.icv, icvs.i)
+        push(m, core.tag, tags.i)
+        push(m, text_end.o, text_ends.i)
 
-        # Checksum: of the frame as the text is taken out of it, which is when it is known
-        # where the text is, and of the text as the core gives it.
-        m.d.comb += [
-            checksum.i.payload.beat.eq(waiting.o.payload),
-            checksum.i.payload.open.eq(spans.o.payload.enable),
-            checksum.i.payload.text_offset.eq(spans.o.payload.offset),
-            checksum.i.valid.eq(waiting.o.valid & waiting.o.ready),
-            checksum.text.payload.eq(core.o.payload),
-            checksum.text.valid.eq(core.o.valid),
-            checksum.end.payload.eq(text_end.o.payload),
-            checksum.end.valid.eq(text_end.o.valid),
-            frame_sums.i.payload.eq(checksum.frame.payload),
-            frame_sums.i.valid.eq(checksum.frame.valid),
-            packet_sums.i.payload.eq(checksum.packet.payload),
-            packet_sums.i.valid.eq(checksum.packet.valid),
-        ]
+    def _sum(self, m):
+        """Checksum: sum the frame as the text is taken out of it, and the text.
 
-        # Verdict: the frame leaves with its plaintext, as it came, or not at all.
-        wiring.connect(m, records.o, verdict.record)
-        wiring.connect(m, ends.o, verdict.end)
-        wiring.connect(m, icvs.o, verdict.icv)
-        wiring.connect(m, tags.o, verdict.tag)
-        wiring.connect(m, text_ends.o, verdict.text)
-        wiring.connect(m, frame_sums.o, verdict.frame_sum)
-        wiring.connect(m, packet_sums.o, verdict.packet_sum)
-        wiring.connect(m, l4_checks.o, verdict.l4)
+        The place of the text is known only when the text is taken out.
+        """
+        blocks = m.submodules
+        blocks.checksum = checksum = RxChecksum(self.width)
+        blocks.frame_sums = frame_sums = Queue(WORD_BITS, FRAMES)
+        blocks.packet_sums = packet_sums = Queue(WORD_BITS, FRAMES)
+
+        span = blocks.spans.o.payload
+        placed = Signal.like(checksum.i.payload)
+        m.d.comb += [
+            placed.beat.eq(blocks.waiting.o.payload),
+            placed.open.eq(span.enable),
+            placed.text_offset.eq(span.offset),
+        ]
+        push(m, blocks.waiting.o, checksum.i, payload=placed)
+        push(m, blocks.core.o, checksum.text)
+        push(m, blocks.text_end.o, checksum.end)
+        push(m, checksum.frame, frame_sums.i)
+        push(m, checksum.packet, packet_sums.i)
+
+    def _judge(self, m):
+        """Give the verdict all that is known of a frame."""
+        blocks = m.submodules
+        blocks.verdict = verdict = RxVerdict()
+        blocks.judgements = judgements = Skid(verdict.o.payload.shape())
+
+        wiring.connect(m, blocks.records.o, verdict.record)
+        wiring.connect(m, blocks.ends.o, verdict.end)
+        wiring.connect(m, blocks.icvs.o, verdict.icv)
+        wiring.connect(m, blocks.tags.o, verdict.tag)
+        wiring.connect(m, blocks.text_ends.o, verdict.text)
+        wiring.connect(m, blocks.frame_sums.o, verdict.frame_sum)
+        wiring.connect(m, blocks.packet_sums.o, verdict.packet_sum)
+        wiring.connect(m, blocks.l4_checks.o, verdict.l4)
         wiring.connect(m, verdict.usage, wiring.flipped(self.usage))
         wiring.connect(m, verdict.o, judgements.i)
-        final = judgements.o.payload
-        beat_bytes = width // 8
+        if self.windows:
+            wiring.connect(m, wiring.flipped(self.window_answer), verdict.window)
+            m.d.comb += self.received.eq(verdict.received)
+
+    def _carry_out(self, m):
+        """Let a frame leave with its plaintext, as it came, or not at all.
+
+        Returns the strobe of the verdict.
+        """
+        blocks, frames, plain = m.submodules, m.submodules.frames, m.submodules.plain
+        blocks.places = places = Queue(TextPlace, 4)
+        blocks.completions = completions = Queue(RxCompletion, 4)
+
+        final = blocks.judgements.o.payload
+        beat_bytes = self.width // 8
         frame_beats = (final.bytes + beat_bytes - 1) // beat_bytes
-        judged = fan_out(m, judgements.o, [
+        judged = fan_out(m, blocks.judgements.o, [
             (frames.command, Cat(frame_beats[:len(frames.command.payload.beats)], ~final.drop), 1),
             (plain.command, Cat(final.text_beats[:len(plain.command.payload.beats)],
                                 final.restore), final.text_beats != 0),
             (places.i, Cat(final.restore, final.text_offset), ~final.drop),
             (completions.i, final.completion, ~final.drop),
         ])
-        wiring.connect(m, frames.o, restore.i)
-        wiring.connect(m, plain.o, restore.text)
-        wiring.connect(m, places.o, restore.place)
+        m.d.comb += [
+            self.event.valid.eq(judged),
+            self.event.payload.status.eq(final.completion.status),
+            self.event.payload.bytes.eq(final.bytes),
+        ]
+        return judged
 
+    def _leave(self, m):
+        """Egress: put the plaintext back, and the completion beside its frame."""
+        blocks, completions = m.submodules, m.submodules.completions
+        blocks.restore = restore = TextRestore(self.width)
+        wiring.connect(m, blocks.frames.o, restore.i)
+        wiring.connect(m, blocks.plain.o, restore.text)
+        wiring.connect(m, blocks.places.o, restore.place)
         out = restore.o.payload
         m.d.comb += [
             self.o.payload.tdata.eq(out.data),
-            self.o.payload.tkeep.eq(Cat(out.count > index for index in range(beat_bytes))),
+            self.o.payload.tkeep.eq(valid_bytes(out.count, self.width // 8)),
             self.o.payload.tlast.eq(out.last),
             self.o.payload.tuser.eq(completions.o.payload),
             self.o.valid.eq(restore.o.valid & completions.o.valid),
             restore.o.ready.eq(self.o.ready & completions.o.valid),
             completions.o.ready.eq(self.o.valid & self.o.ready & out.last),
-            self.event.valid.eq(judged),
-            self.event.payload.status.eq(final.completion.status),
-            self.event.payload.bytes.eq(final.bytes),
         ]
-        m.d.sync += [
-            looking_up.eq(looking_up + began - dispatched),
-            in_flight.eq(in_flight + began - judged),
-        ]
-        m.d.comb += [self.in_flight.eq(in_flight), self.judged.eq(judged)]
 
+    def _tap(self, m):
+        """Show what passes the trace points."""
+        blocks, taps = m.submodules, self.taps
+        dispatch = blocks.dispatch
+        final = blocks.judgements.o.payload
+        looked_up = Signal(RxLookedUp)
+        m.d.comb += [
+            looked_up.hit.eq(dispatch.sa.payload.hit),
+            looked_up.sa.eq(dispatch.o.payload.record.sa),
+            taps.lookup.payload.eq(looked_up),
+            taps.lookup.valid.eq(
+                dispatch.o.valid & dispatch.o.ready
+                & (dispatch.header.payload.parsed.status == RxStatus.OK)),
+        ]
+        push(m, blocks.parser.o, taps.parse, payload=blocks.parser.o.payload.parsed)
+        push(m, blocks.core.o, taps.open)
+        push(m, blocks.core.tag, taps.icv)
+        push(m, blocks.judgements.o, taps.verdict, payload=final.completion)
         # A window is read in the clock before the SA comes.
         verdicts = Signal(ceil_log2(2 * FRAMES))
-        taps = self.taps
         m.d.sync += [
-            verdicts.eq(verdicts + verdict.frame_sum.ready),
+            verdicts.eq(verdicts + blocks.verdict.frame_sum.ready),
             taps.window.payload.eq(verdicts),
         ]
-        m.d.comb += [
-            taps.window.valid.eq(self.sa.valid),
-            taps.parse.payload.eq(header.parsed),
-            taps.parse.valid.eq(parser.o.valid),
-            taps.lookup.payload.hit.eq(dispatch.sa.payload.hit),
-            taps.lookup.payload.sa.eq(job.record.sa),
-            taps.lookup.valid.eq(
-                dispatched & (dispatch.header.payload.parsed.status == RxStatus.OK)),
-            taps.open.payload.eq(core.o.payload),
-            taps.open.valid.eq(core.o.valid),
-            taps.icv.payload.eq(core.tag.payload),
-            taps.icv.valid.eq(core.tag.valid),
-            taps.verdict.payload.eq(final.completion),
-            taps.verdict.valid.eq(judged),
-        ]
-        return m
+        m.d.comb += taps.window.valid.eq(self.sa.valid)

@@ -7,11 +7,11 @@ from amaranth.lib.wiring import In, Out
 from espnic.hdl.layouts import LENGTH_BITS, beat
 
 OpenedText = data.StructLayout({"beats": LENGTH_BITS, "pad_length": 8, "next_header": 8})
-"""What is known when the core has given a packet's last beat of plaintext."""
+"""Length in beats and trailer of a plaintext, known with its last beat."""
 
 
 class TextEnd(wiring.Component):
-    """Pad length and next header: the last 2 bytes of a text (RFC 4303, 2.5 and 2.6).
+    """Give pad length and next header, the last 2 bytes of a text (RFC 4303, 2.5 and 2.6).
 
     Latency 1 clock, one beat each clock.
 
@@ -25,7 +25,7 @@ class TextEnd(wiring.Component):
     i : In(stream.Signature(beat(width), always_ready=True))
         Plaintexts of 2 bytes at least; for a shorter one the bytes are unspecified.
     o : Out(stream.Signature(OpenedText, always_ready=True))
-        One a text, in the clock after its last beat.
+        One per text, in the clock after its last beat.
     """
 
     def __init__(self, width: int):

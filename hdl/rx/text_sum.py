@@ -1,18 +1,22 @@
-"""The checksum of a decrypted text without its trailer, whose length is known only at its end."""
+"""The checksum of a decrypted text without its trailer.
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+The length of the trailer is known only at the end of the text.
+"""
+
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from espnic.hdl.flow.ones_sum import WORD_BITS, OnesSum
+from espnic.hdl.flow.ones_sum import WORD_BITS, OnesSum, ones_add
 from espnic.hdl.layouts import beat
 from espnic.hdl.rx.text_end import OpenedText
 from espnic.model.interface.codes import ESP_TRAILER_MIN_BYTES
 
 RING_BYTES = 512
-"""Of text that is kept: the longest trailer has 257 bytes, and its end may lie in any beat."""
+"""Bytes of text that are kept: the longest trailer has 257, and its end may lie anywhere in a
+beat."""
 
 _FIND_CLOCKS = 2
 
@@ -28,12 +32,12 @@ class TextSum(wiring.Component):
                       end ─────┘
 
     Padding may hold anything (RFC 4303, 2.4), so its sum does not follow from its
-    length. The last beats are kept, and for each of them the sum of all before it;
-    when the pad length is known, the beat in which the payload ends is read again
-    and the part of it that is payload is summed.
+    length. The last beats are kept, and for each of them the sum of all beats before it.
+    When the pad length is known, the beat in which the payload ends is read again, and
+    its payload bytes are summed.
 
     Sums are those of `OnesSum` (RFC 1071): big-endian 16-bit numbers from the text's
-    first byte on, not complemented, 0 only if all summed bytes are. When the pad
+    first byte on, not complemented, 0 only if all summed bytes are. If the pad
     length + 2 is more than the text, the sum has no meaning.
 
     Latency `latency` clocks from a text's last beat, one beat each clock.
@@ -50,10 +54,10 @@ class TextSum(wiring.Component):
     end : In(stream.Signature(OpenedText, always_ready=True))
         The pad length of each text, in the clock after its last beat, as `TextEnd` gives it.
     start : In(stream.Signature(16))
-        The sum to add to, one a text; there ``latency - 1`` clocks after the last beat
-        at the latest, and taken then.
+        The sum to add to, one per text; valid at the latest ``latency - 1`` clocks after the
+        last beat, and taken then.
     o : Out(stream.Signature(16, always_ready=True))
-        One sum a text.
+        One sum per text.
     """
 
     latency = _FIND_CLOCKS + OnesSum.latency
@@ -74,10 +78,10 @@ class TextSum(wiring.Component):
         before = self._sums_before(m, beat_found.beat)
 
         rest = Signal(WORD_BITS)
-        m.d.sync += rest.eq(ones_add(m, before, self.start.payload))
+        m.d.sync += rest.eq(ones_add(before, self.start.payload))
         m.d.comb += [
             self.start.ready.eq(beat_found.valid),
-            self.o.payload.eq(ones_add(m, rest, part.o.payload)),
+            self.o.payload.eq(ones_add(rest, part.o.payload)),
             self.o.valid.eq(part.o.valid),
         ]
         return m
@@ -85,8 +89,8 @@ class TextSum(wiring.Component):
     def _find_end(self, m, part):
         """Sum the payload's part of the beat in which it ends.
 
-        Returns that beat's place in the ring, as long after the text's last beat as
-        the sums before the beats are known.
+        Returns that beat's place in the ring, in the clock in which the sum of the beats before
+        it is known.
         """
         beat_bytes = self.width // 8
         depth = RING_BYTES // beat_bytes
@@ -136,7 +140,7 @@ class TextSum(wiring.Component):
         m.d.comb += [
             sums.i.valid.eq(self.i.valid),
             sums.i.payload.data.eq(i.data),
-            # Only beats with others behind them count, and those are full.
+            # Only beats that others follow count, and those are full.
             sums.i.payload.keep.eq(-1),
             sums.i.payload.last.eq(1),
         ]
@@ -150,21 +154,10 @@ class TextSum(wiring.Component):
             write.en.eq(sums.o.valid),
             read.addr.eq(place),
         ]
-        following = ones_add(m, before, sums.o.payload)
+        following = ones_add(before, sums.o.payload)
         with m.If(sums.o.valid):
             m.d.sync += [
                 newest.eq(newest + 1),
                 before.eq(Mux(lasts[-1], 0, following)),
             ]
         return read.data
-
-
-def ones_add(m: Module, a: Value, b: Value) -> Value:
-    """The ones' complement sum of two sums (RFC 1071): 0 only if both are."""
-    total = Signal(WORD_BITS + 1)
-    folded = Signal(WORD_BITS)
-    m.d.comb += [
-        total.eq(a + b),
-        folded.eq(total[:WORD_BITS] + total[WORD_BITS]),
-    ]
-    return folded

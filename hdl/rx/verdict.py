@@ -1,4 +1,4 @@
-"""The verdict over a received frame: plaintext or ciphertext, and why."""
+"""The verdict on a received frame: plaintext or ciphertext, and why."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from espnic.hdl.flow.frame_ingress import frame_end
 from espnic.hdl.flow.ones_sum import WORD_BITS
-from espnic.hdl.frame.align import OFFSET_BITS
+from espnic.hdl.frame.align import OFFSET_BITS, byte_mask
 from espnic.hdl.layouts import LENGTH_BITS, RxCompletion, icv_bytes
 from espnic.hdl.rx.dispatch import RxRecord
 from espnic.hdl.rx.icv_split import ReceivedIcv
@@ -29,56 +29,56 @@ VerdictOrder = data.StructLayout({
     "restore": 1,
     "drop": 1,
 })
-"""What leaves: the frame with plaintext if ``restore``, nothing if ``drop``.
+"""What leaves: the frame with its plaintext if ``restore``, nothing if ``drop``.
 
-``text_beats`` beats of plaintext wait, to be restored or forgotten.
+``text_beats`` beats of plaintext wait to be restored or forgotten.
 """
 
 
 class RxVerdict(wiring.Component):
     """Compare the ICV, then check the trailer; only if both are right is the frame OK.
 
-    Of a frame whose SA has a replay window it says LATE or REPLAYED, whatever the ICV is. The
-    window answers as all frames before have left it, and nothing of a frame has been released
-    yet, so that this one check is both of RFC 4303, 3.4.3: before decryption and after it.
-    Then it says EXPIRED of a frame whose SA has reached a hard limit, whatever the ICV is. What
-    is none of these and has the right ICV counts for the lifetime of its SA.
+    If the SA has a replay window, a frame may be LATE or REPLAYED, whatever the ICV is. The
+    window's answer counts all frames before this one, and nothing of this frame has been
+    released yet. So this one check is both checks of RFC 4303, 3.4.3: before decryption and
+    after it. Next, a frame is EXPIRED if its SA has reached a hard limit, whatever the ICV is.
+    A frame that is none of these and has the right ICV counts for the lifetime of its SA.
 
-    The ICV is compared whole, in one clock, so that the time tells nothing. Pad
-    length + 2 must be less than the text (Linux's rule); the padding's content is
-    not checked (RFC 4303, 2.4, asks the receiver only to be able to). An oversize
+    The ICV is compared whole, in one clock, so the time reveals nothing. Pad
+    length + 2 must be less than the text (Linux's rule). The content of the padding is
+    not checked (RFC 4303, 2.4, only asks that a receiver be able to). An oversize
     frame does not leave, and its completion names no SA.
 
-    The checksum of an OK frame is that of the packet in it, of any other that of the
-    frame, and then it has the status of its TCP or UDP checksum too; an oversize frame,
-    which nobody gets, has none.
+    The checksum of an OK frame is that of the packet in it. Any other frame has its own
+    checksum, and the status of its TCP or UDP checksum too; an oversize frame, which nobody
+    gets, has neither.
 
     Latency 2 clocks from the tag, which comes last, 1 from the checksums and 3 from the other
-    inputs: the ICV is turned and the lengths are checked while GHASH is still at work.
-    One frame each clock, of those that were opened one every other clock.
+    inputs: the ICV is rotated and the lengths are checked while GHASH is still at work.
+    One frame each clock; of opened frames, one every other clock.
 
     Members
     -------
     record : In(stream.Signature(RxRecord))
-        One a frame.
+        One per frame.
     end : In(stream.Signature(frame_end()))
-        One a frame.
+        One per frame.
     icv, tag, text : In(stream.Signature(...))
         One for each frame that was opened: the ICV received, the tag computed
         (first byte in bits 7:0), and how the plaintext ends.
     window : In(stream.Signature(WindowAnswer))
         One for each frame that is ``windowed``: its place in its SA's replay window.
     received : Out(1)
-        In the clock in which ``window`` is taken: the frame is authentic, and of an SA that
-        has not expired.
+        In the clock in which ``window`` is taken: the frame is authentic, and its SA has not
+        expired.
     usage : Out(UsagePort)
-        The lifetime of its SA, asked of for each frame that was opened.
+        The lifetime of its SA, queried for each frame that was opened.
     frame_sum : In(stream.Signature(16))
-        One a frame: its checksum as it came.
+        One per frame: its checksum as it came.
     packet_sum : In(stream.Signature(16))
         One for each frame that was opened: the checksum of the decrypted packet.
     l4 : In(stream.Signature(RxChecksum))
-        One a frame: whether the TCP or UDP checksum in it, as it came, is right.
+        One per frame: whether the TCP or UDP checksum in it, as it came, is right.
     o : Out(stream.Signature(VerdictOrder))
     """
 
@@ -100,52 +100,54 @@ class RxVerdict(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        record, end, text = self.record.payload, self.end.payload, self.text.payload
-
-        opened = Signal()
-        complete = Signal()
-        prepares = Signal()
         prepared = Signal(PreparedFrame)
         prepared_valid = Signal()
-        compares = Signal()
         compared = Signal(ComparedFrame)
         compared_valid = Signal()
+        compares, taken = Signal(), Signal()
+
+        self._prepare(m, prepared, prepared_valid, ~prepared_valid | compares)
+        self._ask(m, prepared, prepared_valid, compared_valid)
+        m.d.comb += compares.eq(Mux(prepared.opened, self.tag.ready,
+                                    prepared_valid & (~compared_valid | taken)))
+        # Second clock: the comparison.
+        with m.If(compares):
+            m.d.sync += [
+                compared_valid.eq(1),
+                compared.frame.eq(prepared),
+                compared.differs.eq(((self.tag.payload & prepared.mask) ^ prepared.icv).any()),
+            ]
+        with m.Elif(taken):
+            m.d.sync += compared_valid.eq(0)
+
         ready = Signal()
-        taken = Signal()
-        frame = compared.frame
-        query, answer, commit = self.usage.query, self.usage.answer, self.usage.commit
+        m.d.comb += ready.eq(~self.o.valid | self.o.ready)
+        m.d.comb += taken.eq(self._take(m, compared.frame, compared_valid, ready))
+        status = self._decide(m, compared)
+        with m.If(ready):
+            m.d.sync += self.o.valid.eq(taken)
+        self._tell(m, compared.frame, status, ready)
+        return m
+
+    def _prepare(self, m, prepared, prepared_valid, prepares):
+        """First clock, when it ``prepares``: all that needs neither tag nor checksums."""
+        record, end, text = self.record.payload, self.end.payload, self.text.payload
+        opened, complete = Signal(), Signal()
         m.d.comb += [
             opened.eq(record.status == RxStatus.OK),
             complete.eq(self.record.valid & self.end.valid & (
                 ~opened | (self.icv.valid & self.text.valid))),
-            prepares.eq(~prepared_valid | compares),
             self.record.ready.eq(complete & prepares),
             self.end.ready.eq(complete & prepares),
             self.icv.ready.eq(complete & prepares & opened),
             self.text.ready.eq(complete & prepares & opened),
-            query.payload.eq(prepared.record.sa),
-            query.valid.eq(prepared_valid & prepared.opened & self.tag.valid & ~compared_valid),
-            self.tag.ready.eq(query.valid & query.ready),
-            compares.eq(Mux(prepared.opened, self.tag.ready,
-                            prepared_valid & (~compared_valid | taken))),
-            ready.eq(~self.o.valid | self.o.ready),
-            taken.eq(compared_valid & self.frame_sum.valid & self.l4.valid & ready
-                     & (~frame.opened | (self.packet_sum.valid & answer.valid))
-                     & (~frame.record.windowed | self.window.valid)),
-            self.frame_sum.ready.eq(taken),
-            self.l4.ready.eq(taken),
-            self.packet_sum.ready.eq(taken & frame.opened),
-            answer.ready.eq(taken & frame.opened),
-            self.window.ready.eq(taken & frame.record.windowed),
         ]
-
-        # First clock: all that needs neither tag nor checksums.
         icv = self.icv.payload
-        turned = Signal(128)
-        m.d.comb += turned.eq(icv.rotated.replicate(2) >> Cat(Const(0, 3), icv.rotation))
-        mask = Signal(128)
-        m.d.comb += mask.eq(Cat((icv_bytes(record.icv_size) > index).replicate(8)
-                                for index in range(IcvSize.ICV16.bytes)))
+        turned, mask = Signal(128), Signal(128)
+        m.d.comb += [
+            turned.eq(icv.rotated.replicate(2) >> Cat(Const(0, 3), icv.rotation)),
+            mask.eq(byte_mask(icv_bytes(record.icv_size), IcvSize.ICV16.bytes)),
+        ]
         with m.If(prepares):
             m.d.sync += [
                 prepared_valid.eq(complete),
@@ -165,20 +167,37 @@ class RxVerdict(wiring.Component):
                 m.d.sync += prepared.status.eq(RxStatus.OVERSIZE)
             with m.Elif(opened & (end.bytes < record.esp_end)):
                 m.d.sync += prepared.status.eq(RxStatus.TRUNCATED)
-        # Second clock: the comparison.
-        with m.If(compares):
-            m.d.sync += [
-                compared_valid.eq(1),
-                compared.frame.eq(prepared),
-                compared.differs.eq(((self.tag.payload & prepared.mask) ^ prepared.icv).any()),
-            ]
-        with m.Elif(taken):
-            m.d.sync += compared_valid.eq(0)
 
-        # Third clock: the verdict, and the checksum that goes with it.
-        differs = compared.differs
+    def _ask(self, m, prepared, prepared_valid, compared_valid):
+        """Ask for the lifetime of an opened frame's SA, and take the tag with it."""
+        query = self.usage.query
+        m.d.comb += [
+            query.payload.eq(prepared.record.sa),
+            query.valid.eq(prepared_valid & prepared.opened & self.tag.valid & ~compared_valid),
+            self.tag.ready.eq(query.valid & query.ready),
+        ]
+
+    def _take(self, m, frame, compared_valid, ready):
+        """Take what else the verdict needs, when all of it is there; return whether it is."""
+        answer = self.usage.answer
+        taken = Signal()
+        m.d.comb += [
+            taken.eq(compared_valid & self.frame_sum.valid & self.l4.valid & ready
+                     & (~frame.opened | (self.packet_sum.valid & answer.valid))
+                     & (~frame.record.windowed | self.window.valid)),
+            self.frame_sum.ready.eq(taken),
+            self.l4.ready.eq(taken),
+            self.packet_sum.ready.eq(taken & frame.opened),
+            answer.ready.eq(taken & frame.opened),
+            self.window.ready.eq(taken & frame.record.windowed),
+        ]
+        return taken
+
+    def _decide(self, m, compared):
+        """Third clock: find the verdict, and tell the SA's lifetime and window."""
+        frame, differs = compared.frame, compared.differs
         late, seen = Signal(), Signal()
-        expired = answer.payload.expired
+        expired, commit = self.usage.answer.payload.expired, self.usage.commit
         status = Signal(RxStatus)
         m.d.comb += [
             late.eq(frame.record.windowed & self.window.payload.late),
@@ -201,30 +220,31 @@ class RxVerdict(wiring.Component):
                 m.d.comb += status.eq(RxStatus.AUTH_FAILED)
             with m.Elif(frame.bad_trailer):
                 m.d.comb += status.eq(RxStatus.BAD_TRAILER)
+        return status
 
-        o = self.o.payload
+    def _tell(self, m, frame, status, ready):
+        """Give the order for the frame, its completion, and the checksum that goes with it."""
+        o, completion = self.o.payload, self.o.payload.completion
+        record, oversize = frame.record, frame.end.oversize
         good = Signal()
         m.d.comb += good.eq(status == RxStatus.OK)
-        checksum = Mux(good, self.packet_sum.payload, Mux(
-            frame.end.oversize, 0, self.frame_sum.payload))
+        checksum = Mux(good, self.packet_sum.payload, Mux(oversize, 0, self.frame_sum.payload))
         with m.If(ready):
             m.d.sync += [
-                self.o.valid.eq(taken),
-                o.completion.status.eq(status),
-                o.completion.sa.eq(Mux(frame.end.oversize, 0, frame.record.sa)),
-                o.completion.esp_offset.eq(Mux(good, frame.record.esp_offset, 0)),
-                o.completion.next_header.eq(Mux(good, frame.text.next_header, 0)),
-                o.completion.trailer_bytes.eq(Mux(good, frame.trailer_bytes, 0)),
-                o.completion.checksum.eq(checksum),
-                o.completion.checksum_status.eq(Mux(
-                    good | frame.end.oversize, RxChecksum.NONE, self.l4.payload)),
+                completion.status.eq(status),
+                completion.sa.eq(Mux(oversize, 0, record.sa)),
+                completion.esp_offset.eq(Mux(good, record.esp_offset, 0)),
+                completion.next_header.eq(Mux(good, frame.text.next_header, 0)),
+                completion.trailer_bytes.eq(Mux(good, frame.trailer_bytes, 0)),
+                completion.checksum.eq(checksum),
+                completion.checksum_status.eq(Mux(
+                    good | oversize, RxChecksum.NONE, self.l4.payload)),
                 o.bytes.eq(frame.end.bytes),
                 o.text_beats.eq(Mux(frame.opened, frame.text.beats, 0)),
-                o.text_offset.eq(frame.record.esp_offset + ESP_TEXT_OFFSET),
+                o.text_offset.eq(record.esp_offset + ESP_TEXT_OFFSET),
                 o.restore.eq(good),
-                o.drop.eq(frame.end.oversize),
+                o.drop.eq(oversize),
             ]
-        return m
 
 
 PreparedFrame = data.StructLayout({
@@ -238,11 +258,11 @@ PreparedFrame = data.StructLayout({
     "trailer_bytes": RxCompletion["trailer_bytes"].shape,
     "bad_trailer": 1,
 })
-"""A frame behind the first clock of the verdict.
+"""A frame after the first clock of the verdict.
 
-``status`` is OK when it is the tag that decides; ``icv`` has its first byte in bits
-7:0 and, like ``mask``, zeros behind its bytes.
+``status`` is OK when the tag decides; ``icv`` has its first byte in bits 7:0 and, like
+``mask``, zeros above its bytes.
 """
 
 ComparedFrame = data.StructLayout({"frame": PreparedFrame, "differs": 1})
-"""A frame whose verdict is next; ``differs`` when the ICV is not the tag."""
+"""A frame whose verdict is next; ``differs``: the ICV is not the tag."""

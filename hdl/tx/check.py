@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from espnic.hdl.flow.frame_ingress import frame_end
 from espnic.hdl.frame.align import PHASE_BYTES, WORD_BYTES
+from espnic.hdl.frame.first_failure import first_failure
 from espnic.hdl.layouts import SUPER_LENGTH_BITS, TxDescriptor, found_sa, icv_bytes, sa_context
 from espnic.hdl.lso.segmenter import SegmentPlan
 from espnic.hdl.sa.usage import UsagePort
@@ -27,15 +28,18 @@ from espnic.model.interface.codes import (
     TxOperation,
     TxStatus,
 )
-
-ESP_OFFSET_MIN = ETHERNET_HEADER_BYTES + IPV4_HEADER_BYTES
-TCP_HEADER_BYTES_MAX = 60
+from espnic.model.interface.headers import ESP_OFFSET_MIN, TCP_HEADER_BYTES_MAX
 
 DIVISION_STEP_BITS = 2
-"""Of the number of segments, found in each clock."""
+"""Bits of the number of segments that are found in each clock."""
 
 DIVISION_STEPS = -(-SUPER_LENGTH_BITS // DIVISION_STEP_BITS)
 DIVISION_BITS = DIVISION_STEPS * DIVISION_STEP_BITS
+
+PLAN_OF_DESCRIPTOR = (
+    "sa", "sequence", "mss", "outer_ipv6", "ipv6", "encapsulation", "outer_id_fixed",
+    "outer_offset", "esp_offset", "l3_offset", "l4_offset", "header_bytes")
+"""Fields of a plan that are as in the descriptor."""
 
 
 TxFrameRecord = data.StructLayout({
@@ -44,11 +48,11 @@ TxFrameRecord = data.StructLayout({
     "spi": 32,
     "pads": PadLengths,
 })
-"""What is known of a frame to send when its last beat has come."""
+"""A frame to send, as known when its last beat has come."""
 
 
 def tx_request(lanes: int) -> data.StructLayout:
-    """A checked request: its status and SA, and what is needed to do it when it is kept."""
+    """A checked request: its status and SA, and what carrying it out needs when it is kept."""
     return data.StructLayout({
         "plan": SegmentPlan,
         "context": sa_context(lanes),
@@ -59,23 +63,23 @@ def tx_request(lanes: int) -> data.StructLayout:
 class TxCheck(wiring.Component):
     """Check a frame against its descriptor, its SA and the SA's lifetime.
 
-    A request that cannot be done as it asks is refused, with the status that says why: it
-    never leaves in clear. The checks are made in the order of docs/behaviour.md.
+    A request that cannot be done as it asks is refused, and the status says why: it never
+    leaves in clear. The checks are made in the order of docs/behaviour.md.
 
-    One frame each clock, of those to be encrypted one every other clock. Latency 2 clocks from
-    the frame, 1 from its SA: in the first the frame is measured, which takes no SA, so that it
-    passes while the SA is read.
+    One frame each clock; of frames to be encrypted, one every other clock. Latency 2 clocks
+    from the frame, 1 from its SA: the first clock measures the frame, which takes no SA and
+    is done while the SA is read.
     A super-frame within 2^17 of the end of the low sequence numbers takes
     ``DIVISION_STEPS`` + 1 clocks more, to count its segments. The SA's lifetime needs that
-    number too, but only the next request waits for it, that long behind a super-frame to
-    be encrypted.
+    number for every super-frame to be encrypted, but only the next request waits for it, as
+    many clocks.
 
     Parameters
     ----------
     width : int
         Bits of a beat.
     lso : bool
-        Super-frames can be cut; without, a request for it is refused.
+        Super-frames can be cut; without, such a request is refused.
 
     Members
     -------
@@ -83,9 +87,9 @@ class TxCheck(wiring.Component):
     sa : In(stream.Signature(found_sa(width // 128)))
         The SA that the frame's descriptor names.
     usage : Out(UsagePort)
-        Its lifetime, asked for when the frame is to be encrypted. What a request serves is
-        committed when it is sealed: its segments, and the bytes of its text without those that
-        segments repeat and the engine adds.
+        Its lifetime, queried when the frame is to be encrypted. A request that is sealed commits
+        its use: its segments, and the bytes of its text without those that the segments repeat
+        and the engine adds.
     o : Out(stream.Signature(tx_request(width // 128)))
     """
 
@@ -112,7 +116,7 @@ class TxCheck(wiring.Component):
         query, answer = self.usage.query, self.usage.answer
         burst = self.lso & measured.frame.descriptor.lso
         encrypt = self.frame.payload.descriptor.operation == TxOperation.ENCRYPT
-        divided, last_segment, too_many = self.count_segments(m, measured)
+        divided, last_segment, too_many = self._count_segments(m, measured)
         m.d.comb += [
             ready.eq(~self.o.valid | self.o.ready),
             taken.eq(measured_valid & (~measured.near | divided) & self.sa.valid & ready
@@ -126,10 +130,11 @@ class TxCheck(wiring.Component):
         ]
         with m.If(self.frame.ready):
             m.d.sync += [measured_valid.eq(self.frame.valid), asked.eq(query.valid)]
-            self.measure(m, measured)
+            self._measure(m, measured)
         with m.Elif(taken):
             m.d.sync += measured_valid.eq(0)
-        seal, icv_size = self.decide(m, measured, too_many, ready)
+        seal, status = self._decide(m, measured, too_many)
+        self._request(m, measured, seal, status)
         with m.If(ready):
             m.d.sync += self.o.valid.eq(taken)
 
@@ -141,12 +146,11 @@ class TxCheck(wiring.Component):
             Mux(settling, ~(divided & answer.valid), taken & burst & asked))
         with m.If(taken):
             m.d.sync += sealed.eq(seal)
-        self.commit(m, measured, Mux(burst, last_segment, 0), icv_size,
-                    Mux(settling, sealed, seal))
+        self._commit(m, measured, Mux(burst, last_segment, 0), Mux(settling, sealed, seal))
         return m
 
-    def commit(self, m, measured, last_segment, icv_size, count):
-        """Tell what the request serves."""
+    def _commit(self, m, measured, last_segment, count):
+        """Tell the lifetime what the request uses of it."""
         commit, descriptor = self.usage.commit, measured.frame.descriptor
         m.d.comb += [
             commit.count.eq(count),
@@ -155,22 +159,18 @@ class TxCheck(wiring.Component):
             commit.sequence.eq(descriptor.sequence + last_segment),
         ]
         for size in (IcvSize.ICV8, IcvSize.ICV12):
-            with m.If(icv_size == size):
+            with m.If(self.sa.payload.context.icv_size == size):
                 m.d.comb += commit.bytes.eq(measured.text_bytes[size])
 
-    def measure(self, m, measured):
+    def _measure(self, m, measured):
         """First clock: the lengths, and whether they can be right, for each length of ICV."""
         frame, descriptor = self.frame.payload, self.frame.payload.descriptor
         frame_bytes = frame.end.bytes
         tcp = descriptor.l4_protocol == IPPROTO_TCP
         udp = descriptor.l4_protocol == IPPROTO_UDP
         summed = ~descriptor.lso & descriptor.checksum & (tcp | udp)
-        esp_bytes = Signal(signed(SUPER_LENGTH_BITS + 1))
         behind_l4 = Signal(signed(SUPER_LENGTH_BITS + 1))
-        m.d.comb += [
-            esp_bytes.eq(frame_bytes - descriptor.esp_offset),
-            behind_l4.eq(frame_bytes - (descriptor.l4_offset + descriptor.l4_bytes)),
-        ]
+        m.d.comb += behind_l4.eq(frame_bytes - (descriptor.l4_offset + descriptor.l4_bytes))
         l4_min = Mux(descriptor.operation == TxOperation.BYPASS,
                      ESP_OFFSET_MIN, descriptor.esp_offset + ESP_TEXT_OFFSET)
         m.d.sync += [
@@ -178,28 +178,40 @@ class TxCheck(wiring.Component):
             measured.udp.eq(udp),
             measured.summed.eq(summed),
             measured.payload_bytes.eq(frame_bytes - descriptor.header_bytes),
-            *(measured.text_bytes[size].eq(
-                esp_bytes - ESP_TEXT_OFFSET - Mux(descriptor.trailer, size.bytes, 0))
-              for size in IcvSize),
             measured.other_protocol.eq(~tcp & ~udp),
-            measured.scattered.eq(self.scattered(descriptor, tcp, udp)),
+            measured.scattered.eq(self._scattered(descriptor, tcp, udp)),
             measured.no_header.eq(frame_bytes < descriptor.header_bytes),
             measured.no_payload.eq(frame_bytes == descriptor.header_bytes),
             measured.bad_mss.eq(
                 (descriptor.mss == 0)
                 | (descriptor.mss > FRAME_BYTES_MAX - descriptor.header_bytes)),
             measured.outside.eq(summed & (
-                unaligned(descriptor.l4_offset)
+                _unaligned(descriptor.l4_offset)
                 | (descriptor.l4_offset < l4_min)
                 | (descriptor.l4_bytes < Mux(udp, UDP_HEADER_BYTES, TCP_HEADER_BYTES))
                 | (behind_l4 < 0))),
+        ]
+        self._measure_esp(m, measured, summed, behind_l4)
+
+    def _measure_esp(self, m, measured, summed, behind_l4):
+        """The findings that only a frame to be encrypted needs.
+
+        ``behind_l4`` is how many bytes of the frame lie behind what is ``summed``.
+        """
+        frame, descriptor = self.frame.payload, self.frame.payload.descriptor
+        esp_bytes = Signal(signed(SUPER_LENGTH_BITS + 1))
+        m.d.comb += esp_bytes.eq(frame.end.bytes - descriptor.esp_offset)
+        m.d.sync += [
+            *(measured.text_bytes[size].eq(
+                esp_bytes - ESP_TEXT_OFFSET - Mux(descriptor.trailer, size.bytes, 0))
+              for size in IcvSize),
             measured.near.eq(
                 self.lso & descriptor.lso & descriptor.sequence[SUPER_LENGTH_BITS:32].all()),
             measured.no_sequence.eq(descriptor.sequence == 0),
             measured.extended.eq(descriptor.sequence[32:].any()),
             measured.last_epoch.eq(descriptor.sequence[32:].all()),
             measured.misplaced.eq(
-                (descriptor.esp_offset < ESP_OFFSET_MIN) | unaligned(descriptor.esp_offset)),
+                (descriptor.esp_offset < ESP_OFFSET_MIN) | _unaligned(descriptor.esp_offset)),
             measured.headless.eq(esp_bytes < ESP_TEXT_OFFSET),
             measured.unaligned.eq(esp_bytes % ESP_ALIGNMENT_BYTES != 0),
             measured.too_short.eq(Cat(
@@ -212,7 +224,7 @@ class TxCheck(wiring.Component):
         ]
 
     @staticmethod
-    def scattered(descriptor, tcp, udp):
+    def _scattered(descriptor, tcp, udp):
         """Whether the headers of a super-frame do not follow each other with room for each."""
         outer, esp = descriptor.outer_offset, descriptor.esp_offset
         l3, l4, end = descriptor.l3_offset, descriptor.l4_offset, descriptor.header_bytes
@@ -221,23 +233,23 @@ class TxCheck(wiring.Component):
         l4_bad = Mux(
             udp, end != l4 + UDP_HEADER_BYTES,
             (end < l4 + TCP_HEADER_BYTES) | (end > l4 + TCP_HEADER_BYTES_MAX))
-        inner_bad = l4 < l3 + ip_header_bytes(descriptor.ipv6)
+        inner_bad = l4 < l3 + _ip_header_bytes(descriptor.ipv6)
         udp_bytes = Mux(descriptor.encapsulation == Encapsulation.UDP, UDP_HEADER_BYTES, 0)
-        outer_bad = esp < outer + (ip_header_bytes(descriptor.outer_ipv6) + udp_bytes)
+        outer_bad = esp < outer + (_ip_header_bytes(descriptor.outer_ipv6) + udp_bytes)
         text = esp + ESP_TEXT_OFFSET
         return (
-            Cat(unaligned(offset) for offset in (outer, l3, l4, end)).any()
+            Cat(_unaligned(offset) for offset in (outer, l3, l4, end)).any()
             | (outer < ETHERNET_HEADER_BYTES) | l4_bad
             | Mux(bypass, ~one_header | inner_bad,
-                  unaligned(esp) | outer_bad
+                  _unaligned(esp) | outer_bad
                   | Mux(l3 == outer, ~one_header | (l4 < text), (l3 < text) | inner_bad))
         )
 
-    def count_segments(self, m, measured):
+    def _count_segments(self, m, measured):
         """Divide the payload of a super-frame by its MSS, digit by digit.
 
-        Whether that is done, the index of the last segment, and whether the low sequence
-        numbers do not suffice for it.
+        Returns whether that is done, the index of the last segment, and whether the low sequence
+        numbers are too few for the segments.
         """
         descriptor, end = measured.frame.descriptor, self.frame.payload.end.bytes
         steps_left = Signal(range(DIVISION_STEPS + 1))
@@ -259,7 +271,7 @@ class TxCheck(wiring.Component):
             m.d.sync += [
                 steps_left.eq(steps_left - 1), dividend.eq(digits), rest.eq(remains)]
 
-        # Behind the division its digits stand in the place of the dividend.
+        # After the division, its digits stand in the place of the dividend.
         last_segment = dividend[:SUPER_LENGTH_BITS]
         low = descriptor.sequence[:SUPER_LENGTH_BITS]
         divided, passed_end = Signal(), Signal()
@@ -269,22 +281,27 @@ class TxCheck(wiring.Component):
         ]
         return divided, last_segment, measured.near & passed_end
 
-    def decide(self, m, measured, too_many, ready):
-        """Second clock: the checks in their order, and the request when ``ready``.
+    def _decide(self, m, measured, too_many):
+        """Second clock: the checks in their order.
 
-        Whether it is to be sealed, and the size of its ICV.
+        Returns whether the request is to be sealed, and its status.
         """
+        status = Signal(TxStatus)
+        refused, frame_status = first_failure(m, self._frame_checks(measured), TxStatus.SEALED)
+        failed, esp_status = first_failure(
+            m, self._esp_checks(measured, too_many), TxStatus.SEALED)
+        m.d.comb += status.eq(Mux(refused, frame_status, esp_status))
+        seal = Signal()
+        m.d.comb += seal.eq(~refused & ~failed)
+        return seal, status
+
+    def _frame_checks(self, measured):
+        """The checks of every request; the last tells that there is nothing to encrypt."""
         frame, descriptor = measured.frame, measured.frame.descriptor
-        sa, context = self.sa.payload, self.sa.payload.context
+        encrypt = descriptor.operation == TxOperation.ENCRYPT
         # Without segmentation its checks are constant, and go in synthesis.
         lso, unsupported = (descriptor.lso, 0) if self.lso else (Const(0), descriptor.lso)
-
-        encrypt = descriptor.operation == TxOperation.ENCRYPT
-
-        def of_this_icv(findings):
-            return findings.bit_select(context.icv_size, 1)
-
-        of_frame = [
+        return [
             (unsupported, TxStatus.DROP_UNSUPPORTED),
             (lso & frame.end.oversize, TxStatus.DROP_LSO_OVERSIZE),
             (lso & descriptor.trailer & encrypt, TxStatus.DROP_TRAILER),
@@ -297,32 +314,36 @@ class TxCheck(wiring.Component):
             (measured.outside, TxStatus.DROP_OFFSETS),
             (~encrypt, TxStatus.BYPASSED),
         ]
-        of_esp = [
+
+    def _esp_checks(self, measured, too_many):
+        """The checks of a request to be encrypted."""
+        frame, trailer = measured.frame, measured.frame.descriptor.trailer
+        sa, context = self.sa.payload, self.sa.payload.context
+
+        def with_this_icv(findings):
+            return findings.bit_select(context.icv_size, 1)
+
+        return [
             (~sa.hit, TxStatus.DROP_NO_SA),
             (measured.no_sequence | (~context.esn & measured.extended), TxStatus.DROP_SEQUENCE),
-            (measured.misplaced | measured.headless | (descriptor.trailer & (
-                measured.unaligned | of_this_icv(measured.too_short))), TxStatus.DROP_SYNTAX),
+            (measured.misplaced | measured.headless | (trailer & (
+                measured.unaligned | with_this_icv(measured.too_short))), TxStatus.DROP_SYNTAX),
             (frame.spi != context.spi, TxStatus.DROP_SPI),
-            (descriptor.trailer & of_this_icv(measured.bad_trailer), TxStatus.DROP_TRAILER),
+            (trailer & with_this_icv(measured.bad_trailer), TxStatus.DROP_TRAILER),
             (self.usage.answer.payload.expired, TxStatus.DROP_EXPIRED),
             (too_many & (~context.esn | measured.last_epoch), TxStatus.DROP_LSO_SEQUENCE),
         ]
-        status = Signal(TxStatus)
-        refused, frame_status = first_of(m, of_frame)
-        failed, esp_status = first_of(m, of_esp)
-        m.d.comb += status.eq(Mux(refused, frame_status, esp_status))
 
-        seal, keep = Signal(), Signal()
-        plan = self.o.payload.plan
-        m.d.comb += [
-            seal.eq(~refused & ~failed),
-            keep.eq(seal | (status == TxStatus.BYPASSED)),
-        ]
-        same = ("sa", "sequence", "mss", "outer_ipv6", "ipv6", "encapsulation", "outer_id_fixed",
-                "outer_offset", "esp_offset", "l3_offset", "l4_offset", "header_bytes")
-        with m.If(ready):
+    def _request(self, m, measured, seal, status):
+        """Give the request with its status."""
+        frame, descriptor = measured.frame, measured.frame.descriptor
+        context, plan = self.sa.payload.context, self.o.payload.plan
+        lso = descriptor.lso if self.lso else Const(0)
+        keep = Signal()
+        m.d.comb += keep.eq(seal | (status == TxStatus.BYPASSED))
+        with m.If(~self.o.valid | self.o.ready):
             m.d.sync += [
-                *(plan[name].eq(descriptor[name]) for name in same),
+                *(plan[name].eq(descriptor[name]) for name in PLAN_OF_DESCRIPTOR),
                 plan.status.eq(status),
                 plan.keep.eq(keep),
                 plan.seal.eq(seal),
@@ -339,7 +360,6 @@ class TxCheck(wiring.Component):
                 self.o.payload.context.eq(context),
                 self.o.payload.next_header.eq(descriptor.next_header),
             ]
-        return seal, context.icv_size
 
 
 MeasuredFrame = data.StructLayout({
@@ -366,32 +386,21 @@ MeasuredFrame = data.StructLayout({
 })
 """A frame between the two clocks, with the findings that need no SA.
 
-``summed`` when a checksum is to be put in, without segmentation: it is ``outside``
-when what it covers is not in the frame. ``near``: a super-frame so near to the end of the low
-sequence numbers that they may not suffice. The headers of a super-frame are
-``scattered`` when they do not follow each other. An ESP header is ``misplaced``,
-or ``headless`` when it does not fit the frame with its IV. ``text_bytes`` are those
-behind the IV, without the ICV's room; they, and ``too_short`` and ``bad_trailer``, of a
-trailer in the frame, are there for each ``IcvSize``.
+``summed``: a checksum is to be put in, without segmentation; it is ``outside`` when the bytes
+that it covers are not all in the frame. ``near``: a super-frame so near the end of the low
+sequence numbers that they may not suffice. ``scattered``: the headers of a super-frame do not
+follow each other. ``misplaced``: the ESP header lies where none can be; ``headless``: it does
+not fit the frame with its IV. ``text_bytes`` are those after the IV, without the room for the
+ICV. They are there for each ``IcvSize``, and so are ``too_short`` and ``bad_trailer``, which are
+about a trailer in the frame.
 """
 
 
-def first_of(m, checks):
-    """Whether a check fails, and the status of the first that does, SEALED when none."""
-    fails = Signal(len(checks))
-    status = Signal(TxStatus)
-    m.d.comb += fails.eq(Cat(condition for condition, _ in checks))
-    for fail, (_, code) in reversed(list(zip(fails, checks, strict=True))):
-        with m.If(fail):
-            m.d.comb += status.eq(code)
-    return fails.any(), status
-
-
-def ip_header_bytes(ipv6: Value) -> Value:
+def _ip_header_bytes(ipv6: Value) -> Value:
     """The least length of an IP header."""
     return Mux(ipv6, IPV6_HEADER_BYTES, IPV4_HEADER_BYTES)
 
 
-def unaligned(offset: Value) -> Value:
-    """Whether an offset is not 2 mod 4, as that of every header behind Ethernet's is."""
+def _unaligned(offset: Value) -> Value:
+    """Whether an offset is not 2 mod 4, as the offset of every header after Ethernet's must be."""
     return offset % WORD_BYTES != PHASE_BYTES

@@ -1,13 +1,13 @@
 """Tell the blocks of the transmit path what to do with a frame that leaves."""
 
-from amaranth.hdl import Cat, Module, Mux
+from amaranth.hdl import Module, Mux
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from espnic.hdl.frame.align import bytes_of
 from espnic.hdl.frame.text_extract import TextSpan
 from espnic.hdl.frame.text_restore import TextPlace
 from espnic.hdl.gcm.feed import gcm_packet
+from espnic.hdl.gcm.rfc4106 import describe_packet
 from espnic.hdl.layouts import TxEvent, TxSeqiv, TxVerdict, sa_context
 from espnic.hdl.lso.header_patch import header_patches
 from espnic.hdl.lso.segmenter import patches, segment
@@ -18,15 +18,15 @@ from espnic.model.interface.codes import IcvSize
 
 
 def tx_context(lanes: int) -> data.StructLayout:
-    """What the segments of a sealed request share."""
+    """Data that the segments of a sealed request share."""
     return data.StructLayout({"context": sa_context(lanes), "next_header": 8})
 
 
 def tx_job(lanes: int, lso: bool = True) -> data.StructLayout:
-    """The orders for one frame: none unless ``keep``, those for the crypto path when ``seal``.
+    """The orders for one frame: none unless ``keep``, those for the crypto path only when ``seal``.
 
-    ``again`` when the headers are those of the frame before; ``payload`` is where the
-    payload of a segment joins them. ``edited`` when the host asked for changes.
+    ``again``: the headers are those of the frame before; ``payload``: where the payload of a
+    segment joins them; ``edited``: the host asked for changes.
     """
     return data.StructLayout({
         "verdict": TxVerdict,
@@ -91,15 +91,34 @@ class TxDispatch(wiring.Component):
             seqiv.sequence.eq(one.sequence),
             seqiv.salt.eq(context.seqiv_salt),
         ]
+        self._report(m)
+        self._order(m, seqiv.iv)
         m.d.comb += [
-            job.verdict.status.eq(one.status),
-            job.verdict.sa.eq(one.sa),
-            job.verdict.last.eq(one.last),
-            job.event.status.eq(one.status),
-            job.event.first.eq(one.first),
-            job.event.last.eq(one.last),
-            job.event.bytes_in.eq(one.bytes_in),
-            job.event.bytes_out.eq(Mux(one.keep, one.bytes_out, 0)),
+            *describe_packet(job.packet, context, context.spi, one.sequence, seqiv.iv),
+            job.packet.parameters.text_bytes.eq(one.text_bytes),
+            job.packet.parameters.decrypt.eq(0),
+        ]
+        return m
+
+    def _report(self, m):
+        """Tell the counters and the trace of the frame."""
+        one, verdict, event = self.segment.payload, self.o.payload.verdict, self.o.payload.event
+        m.d.comb += [
+            verdict.status.eq(one.status),
+            verdict.sa.eq(one.sa),
+            verdict.last.eq(one.last),
+            event.status.eq(one.status),
+            event.first.eq(one.first),
+            event.last.eq(one.last),
+            event.bytes_in.eq(one.bytes_in),
+            event.bytes_out.eq(Mux(one.keep, one.bytes_out, 0)),
+        ]
+
+    def _order(self, m, iv):
+        """Give the orders for headers and text."""
+        one, job = self.segment.payload, self.o.payload
+        context = self.context.payload.context
+        m.d.comb += [
             job.keep.eq(one.keep),
             job.seal.eq(one.seal),
             job.again.eq(~one.first),
@@ -112,7 +131,7 @@ class TxDispatch(wiring.Component):
             job.header.enable.eq(one.seal),
             job.header.esp_offset.eq(one.esp_offset),
             job.header.sequence.eq(one.sequence),
-            job.header.iv.eq(seqiv.iv),
+            job.header.iv.eq(iv),
             job.span.enable.eq(one.seal),
             job.span.offset.eq(one.text_offset),
             job.span.bytes.eq(one.payload_bytes),
@@ -121,20 +140,5 @@ class TxDispatch(wiring.Component):
             job.icv_size.eq(context.icv_size),
             job.seqiv.spi.eq(context.spi),
             job.seqiv.sequence.eq(one.sequence),
-            job.seqiv.iv.eq(seqiv.iv),
+            job.seqiv.iv.eq(iv),
         ]
-
-        packet = job.packet
-        spi, high, low = (bytes_of(number) for number in (
-            context.spi, one.sequence[32:], one.sequence[:32]))
-        m.d.comb += [
-            packet.aad.eq(Mux(context.esn, Cat(spi, high, low), Cat(spi, low))),
-            packet.parameters.key.eq(context.key),
-            packet.parameters.key_size.eq(context.key_size),
-            packet.parameters.powers.eq(context.powers),
-            packet.parameters.nonce.eq(Cat(bytes_of(context.salt), bytes_of(seqiv.iv))),
-            packet.parameters.aad_bytes.eq(Mux(context.esn, 12, 8)),
-            packet.parameters.text_bytes.eq(one.text_bytes),
-            packet.parameters.decrypt.eq(0),
-        ]
-        return m

@@ -6,17 +6,14 @@ from amaranth.lib.wiring import In, Out
 
 from espnic.hdl.frame.align import PHASE_BYTES, WORD_BYTES, bytes_of
 from espnic.hdl.layouts import beat
-
-SEQUENCE_OFFSET = 4
-"""Bytes from the ESP header to its sequence number (RFC 4303, figure 1)."""
-
+from espnic.model.interface.headers import ESP_SEQUENCE_AT
 
 EspHeaderRequest = data.StructLayout({"enable": 1, "esp_offset": 8, "sequence": 32, "iv": 64})
-"""What to write into a frame, as numbers; with ``enable`` 0 it passes as it is."""
+"""Numbers to write into a frame; with ``enable`` 0 the frame passes as it is."""
 
 
 class EspHeader(wiring.Component):
-    """Write the sequence number into the ESP header and the IV behind it.
+    """Write the sequence number into the ESP header and the IV after it.
 
     RFC 4303, figure 1, and RFC 4106, 3.1. One beat each clock, combinational.
 
@@ -30,7 +27,7 @@ class EspHeader(wiring.Component):
     i : In(stream.Signature(beat(width)))
         Headers of frames, or whole frames.
     request : In(stream.Signature(EspHeaderRequest))
-        One a frame, taken with its last beat. ``esp_offset`` is 2 mod 4.
+        One per frame, taken with its last beat. ``esp_offset`` is 2 mod 4.
     o : Out(stream.Signature(beat(width)))
     """
 
@@ -58,7 +55,7 @@ class EspHeader(wiring.Component):
             self.o.payload.eq(i),
         ]
         fields = [bytes_of(request.sequence), bytes_of(request.iv[32:]), bytes_of(request.iv[:32])]
-        first = SEQUENCE_OFFSET // WORD_BYTES
+        first = ESP_SEQUENCE_AT // WORD_BYTES
         meets = {}
         for start in range(-first - len(fields), beat_words - first):
             meets[start] = Signal(name=f"meets_{start % 256}")

@@ -10,10 +10,10 @@ from espnic.hdl.frame.text_restore import TextPlace
 class FrameHold(wiring.Component):
     """Let a frame with text begin a fixed time after its text has.
 
-    The text comes in full, one beat each clock, a known time after it went into the
+    The text comes without a gap, one beat each clock, a known time after it went into the
     GCM core, and the ICV another known time after its last beat. So there is a first
-    clock in which the frame may begin and never wait again; to wait for the text
-    itself would cost the clocks of the headers.
+    clock in which the frame may begin and never wait again. Waiting for the text itself
+    would cost the clocks of the headers.
 
     One frame each clock. A frame without text (``enable`` 0) passes at once, one with
     text ``clocks`` after ``begun``.
@@ -23,14 +23,14 @@ class FrameHold(wiring.Component):
     clocks : int
         The fixed time, 2 or more.
     depth : int
-        Frames under way, at most.
+        Most frames under way.
 
     Members
     -------
     begun : In(1)
         The text of the next frame with text has begun.
     i : In(stream.Signature(TextPlace))
-        One a frame.
+        One per frame.
     o : Out(stream.Signature(TextPlace))
         The same; the frame may leave when it is valid.
     """

@@ -1,12 +1,13 @@
 """Append the ICV to a sealed text."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from espnic.hdl.frame.align import byte_mask
-from espnic.hdl.layouts import beat
-from espnic.model.interface.codes import ESP_ALIGNMENT_BYTES, IcvSize
+from espnic.hdl.layouts import beat, icv_bytes
+from espnic.hdl.tx.append import append, lengthened_beat
+from espnic.model.interface.codes import IcvSize
 
 
 class IcvAppend(wiring.Component):
@@ -25,9 +26,9 @@ class IcvAppend(wiring.Component):
     i : In(stream.Signature(beat(width)))
         Ciphertexts, each a positive multiple of 4 bytes long.
     tag : In(stream.Signature(128))
-        One a text, first byte in bits 7:0, taken with the text's last beat.
+        One per text, first byte in bits 7:0, taken with the text's last beat.
     size : In(stream.Signature(IcvSize))
-        One a text, taken with the text's last beat.
+        One per text, taken with the text's last beat.
     o : Out(stream.Signature(beat(width)))
         Ciphertext and ICV.
     """
@@ -44,47 +45,16 @@ class IcvAppend(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         beat_bytes = self.width // 8
-        i, o = self.i.payload, self.o.payload
+        i = self.i.payload
         words = i.count[2:]
-        icv_bytes = Signal(range(IcvSize.ICV16.bytes + 1))
-        end = Signal(range(beat_bytes + IcvSize.ICV16.bytes + 1))
-        placed = Signal(self.width + 128)
+        lengthened = Signal(lengthened_beat(self.width, IcvSize.ICV16.bytes))
+        ends = append(m, self.i, self.o, lengthened, self.tag.valid & self.size.valid)
         m.d.comb += [
-            icv_bytes.eq(IcvSize.ICV8.bytes + self.size.payload * ESP_ALIGNMENT_BYTES),
-            end.eq(i.count + icv_bytes),
-            placed.eq((i.data & byte_mask(i.count, beat_bytes))
-                      | (self.tag.payload << Cat(Const(0, 5), words))),
+            lengthened.enable.eq(1),
+            lengthened.data.eq((i.data & byte_mask(i.count, beat_bytes))
+                               | (self.tag.payload << Cat(Const(0, 5), words))),
+            lengthened.count.eq(i.count + icv_bytes(self.size.payload)),
+            self.tag.ready.eq(ends),
+            self.size.ready.eq(ends),
         ]
-
-        overflow = Signal()
-        spilled = Signal(128)
-        spilled_bytes = Signal(range(IcvSize.ICV16.bytes + 1))
-        ready = Signal()
-        m.d.comb += ready.eq(~i.last | (self.tag.valid & self.size.valid))
-        with m.If(overflow):
-            m.d.comb += [
-                o.data.eq(spilled),
-                o.count.eq(spilled_bytes),
-                o.last.eq(1),
-                self.o.valid.eq(1),
-            ]
-            with m.If(self.o.ready):
-                m.d.sync += overflow.eq(0)
-        with m.Else():
-            m.d.comb += [
-                o.data.eq(Mux(i.last, placed[:self.width], i.data)),
-                o.first.eq(i.first),
-                o.last.eq(i.last & (end <= beat_bytes)),
-                o.count.eq(Mux(o.last, end, beat_bytes)),
-                self.o.valid.eq(self.i.valid & ready),
-                self.i.ready.eq(self.o.ready & ready),
-                self.tag.ready.eq(self.o.ready & self.i.valid & i.last & ready),
-                self.size.ready.eq(self.tag.ready),
-            ]
-            with m.If(self.tag.ready & (end > beat_bytes)):
-                m.d.sync += [
-                    overflow.eq(1),
-                    spilled.eq(placed[self.width:]),
-                    spilled_bytes.eq(end - beat_bytes),
-                ]
         return m

@@ -10,13 +10,13 @@ from espnic.hdl.layouts import beat
 from espnic.model.interface.codes import ESP_TRAILER_MIN_BYTES, IcvSize
 
 PadLengths = data.ArrayLayout(8, len(IcvSize))
-"""The byte that is the pad length, by ``IcvSize``."""
+"""The byte that is the pad length if the ICV has that ``IcvSize``."""
 
 
 class PadCapture(wiring.Component):
-    """The byte in front of next header and ICV room of each frame, for every size of ICV.
+    """Give the byte before next header and ICV room of each frame, for every size of ICV.
 
-    Headers and text are multiples of 4 bytes behind an Ethernet header of 14, so that
+    Headers and text are multiples of 4 bytes after an Ethernet header of 14, so this
     byte starts a 4-byte word of its beat (RFC 4303, 2.4). One beat each clock; the bytes
     are there in the clock after the frame's last beat. They are unspecified when the
     frame does not end on 2 mod 4 bytes, or is shorter than trailer and ICV.

@@ -7,8 +7,10 @@ from amaranth.lib.wiring import In, Out
 from espnic.hdl.flow.beat_store import BeatStore
 from espnic.hdl.flow.fan_out import fan_out
 from espnic.hdl.flow.frame_ingress import FrameIngress, axi_beat
+from espnic.hdl.flow.push import push
 from espnic.hdl.flow.queue import Queue
 from espnic.hdl.flow.skid import Skid
+from espnic.hdl.frame.align import valid_bytes
 from espnic.hdl.frame.frame_build import FrameBuild
 from espnic.hdl.frame.header_split import HeaderSplit
 from espnic.hdl.frame.text_extract import TextExtract, TextSpan
@@ -32,7 +34,7 @@ from espnic.hdl.lso.patch_path import PatchPath
 from espnic.hdl.lso.segment_path import SegmentCut, SegmentPath
 from espnic.hdl.lso.segmenter import Segmenter, SegmentPlan
 from espnic.hdl.sa.usage import UsagePort
-from espnic.hdl.tx.check import ESP_OFFSET_MIN, TxCheck, TxFrameRecord
+from espnic.hdl.tx.check import TxCheck, TxFrameRecord
 from espnic.hdl.tx.dispatch import TxDispatch, tx_context
 from espnic.hdl.tx.esp_header import EspHeader, EspHeaderRequest
 from espnic.hdl.tx.frame_hold import FrameHold
@@ -48,37 +50,38 @@ from espnic.model.interface.codes import (
     IcvSize,
     TxOperation,
 )
+from espnic.model.interface.headers import ESP_OFFSET_MIN
 
 SUPER_STORE_BYTES = 73728
-"""Of frames: the longest super-frame, and what comes while it leaves."""
+"""Bytes of the frame store: the longest super-frame, and what comes while it leaves."""
 
 STORE_BYTES = 16384
-"""The same where there are no super-frames."""
+"""Bytes of the frame store where there are no super-frames."""
 
 FRAMES = 32
 """Frames between ingress and dispatch: more than the SA table's latency in clocks."""
 
 PLANS = 2
-"""Requests that have been checked and wait to be done."""
+"""Requests that have been checked and wait for the segmenter."""
 
 ORDERS = 16
-"""Frames between dispatch and core: as many of the shortest as leave while the first segment of a
-burst behind them is summed, which is more than the clocks from the frame store to the core."""
+"""Frames between dispatch and core: as many of the shortest as leave while the first segment of the
+burst after them is summed. That is more than the clocks from the frame store to the core."""
 
 REQUESTS = 16
-"""Between check and dispatch: more than the segmenter's latency in clocks."""
+"""Requests between check and dispatch: more than the segmenter's latency in clocks."""
 
 CRYPTO_DEPTH = 64
-"""Beats between the parting of headers and text and their joining: more than the latency."""
+"""Beats from where headers and text part to where they join: more than the latency in clocks."""
 
 
 def hold_clocks(width: int) -> int:
     """Clocks from the first text beat into the core until its frame may leave.
 
-    The ICV is what comes latest: the tag, which may come a clock later for a lengths
-    block in a slot of its own, passes a queue, and with the end of the text another.
-    The headers' own beats leave meanwhile; frames with longer headers than the
-    shortest could begin a little earlier.
+    The ICV comes latest: the tag passes a queue, and then another one with the end of the
+    text. It comes a clock later if the lengths block has a slot of its own. The beats of the
+    headers leave meanwhile; frames whose headers are not the shortest could begin a little
+    earlier.
     """
     lanes = width // 128
     lengths_slot = ghash_lanes(lanes) == lanes
@@ -119,9 +122,9 @@ class TxPath(wiring.Component):
           └─ text extract ─ trailer ─ feed ─ GCM ─ ICV append ─┘
 
     A frame is kept until its last beat has come and its request has been checked. It
-    leaves without a gap: once its first beat has, it waits for nothing but ``o.ready``.
-    From the segment path on, nothing stops a text but a lack of room behind the core,
-    and there are more beats of room than clocks of latency.
+    leaves without a gap: after its first beat it waits for nothing but ``o.ready``.
+    From the segment path on, only a lack of room after the core can stop a text, and there
+    are more beats of room than clocks of latency.
 
     Parameters
     ----------
@@ -139,12 +142,12 @@ class TxPath(wiring.Component):
     sa : In(stream.Signature(found_sa(width // 128), always_ready=True))
         Answers of the SA table, one for each read, in order.
     usage : Out(UsagePort)
-        Lifetimes of the SAs, asked when a request is checked.
+        To the lifetimes of the SAs (``SaUsage``), queried when a request is checked.
     in_flight : Out(IN_FLIGHT_BITS)
         Requests that have begun to come and have not been checked.
     judged : Out(1)
-        One is: nothing more is asked of its SA. (What a burst served is told up to
-        ``DIVISION_STEPS`` clocks later, which no SA is added in.)
+        A request has been checked: nothing more is asked of its SA. (The use of a burst is
+        committed up to ``DIVISION_STEPS`` clocks later; no SA is added in that time.)
     o : Out(stream.Signature(axi_beat(width, 0)))
         Frames to the wire.
     event : Out(stream.Signature(TxEvent, always_ready=True))
@@ -170,193 +173,107 @@ class TxPath(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        width, lanes = self.width, self.width // 128
-        beat_bytes = width // 8
+        checked = Signal()
+        self._take_in(m, checked)
+        self._gather(m)
+        m.d.comb += checked.eq(self._check(m))
+        self._segment(m)
+        self._dispatch(m)
+        self._write_headers(m)
+        self._seal(m)
+        self._leave(m)
+        self._tap(m)
+        return m
 
-        m.submodules.ingress = ingress = FrameIngress(
+    def _take_in(self, m, checked):
+        """Ingress: store the frame, and read on the way what the check of its request needs.
+
+        ``checked``: a request has been checked, and is no longer in flight.
+        """
+        blocks, width = m.submodules, self.width
+        blocks.ingress = ingress = FrameIngress(
             width, TxDescriptor.size, TxDescriptor["lso"].offset if self.lso else None)
-        m.submodules.spi = spi = SpiCapture(width)
-        m.submodules.pad = pad = PadCapture(width)
-        m.submodules.probe = probe = HeaderProbe(width, self.lso)
-        m.submodules.frames = frames = BeatStore(
-            beat(width), (SUPER_STORE_BYTES if self.lso else STORE_BYTES) // beat_bytes)
-        m.submodules.ended = ended = Queue(TxFrameRecord, FRAMES)
-        m.submodules.sas = sas = Queue(found_sa(lanes), FRAMES)
-        m.submodules.probes = probes = Queue(ProbeRecord, FRAMES + PLANS + 1)
-        m.submodules.check = check = TxCheck(width, self.lso)
-        m.submodules.plans = plans = Queue(SegmentPlan, PLANS)
-        m.submodules.contexts = contexts = Queue(tx_context(lanes), REQUESTS)
-        m.submodules.segmenter = segmenter = Segmenter(self.lso)
-        m.submodules.dispatch = dispatch = TxDispatch(width, self.lso)
-        m.submodules.segments = segments = (
-            SegmentPath(width) if self.lso else PatchPath(width))
-        m.submodules.splits = splits = Queue(TextPlace, ORDERS)
-        m.submodules.spans = spans = Queue(TextSpan, ORDERS)
-        m.submodules.trailers = trailers = Queue(TrailerRequest, ORDERS)
-        m.submodules.packets = packets = Queue(gcm_packet(lanes), ORDERS)
-        m.submodules.esp_headers = esp_headers = Queue(EspHeaderRequest, CRYPTO_DEPTH)
-        m.submodules.places = places = Queue(TextPlace, CRYPTO_DEPTH)
-        m.submodules.sizes = sizes = Queue(IcvSize, CRYPTO_DEPTH)
-        m.submodules.split = split = HeaderSplit(width)
-        m.submodules.headers = headers = Queue(beat(width), CRYPTO_DEPTH)
-        m.submodules.parted = parted = Skid(beat(width))
-        m.submodules.extract = extract = TextExtract(width)
-        m.submodules.trailer = trailer = TrailerGenerator(width)
-        m.submodules.texts = texts = Queue(beat(width), 2)
-        m.submodules.feed = feed = GcmFeed(width)
-        m.submodules.gcm = gcm = GcmStream(width, CRYPTO_DEPTH)
-        m.submodules.append = append = IcvAppend(width)
-        m.submodules.sealed = sealed = Queue(beat(width), 2)
-        m.submodules.esp_header = esp_header = EspHeader(width)
-        m.submodules.written = written = Queue(beat(width), 2)
-        m.submodules.hold = hold = FrameHold(hold_clocks(width), CRYPTO_DEPTH)
-        m.submodules.build = build = FrameBuild(width)
+        blocks.spi = spi = SpiCapture(width)
+        blocks.pad = pad = PadCapture(width)
+        blocks.probe = probe = HeaderProbe(width, self.lso)
+        blocks.frames = frames = BeatStore(
+            beat(width), (SUPER_STORE_BYTES if self.lso else STORE_BYTES) // (width // 8))
+        blocks.ended = ended = Queue(TxFrameRecord, FRAMES)
 
-        # Ingress: the frame is stored; when it has ended, its SA is read.
         waiting = Signal(range(FRAMES + 1))
-        admit = Signal()
-        accepted = Signal()
+        admit, accepted = Signal(), Signal()
         descriptor = Signal(TxDescriptor)
         held_descriptor = Signal(TxDescriptor)
-        end = Signal.like(ingress.end.payload)
-        end_valid = Signal()
         taken = ingress.o.payload
         wiring.connect(m, wiring.flipped(self.i), ingress.i)
+        push(m, ingress.o, frames.i, spi.i, pad.i, probe.i, payload=taken.beat)
         m.d.comb += [
             admit.eq(~taken.beat.first | (waiting != FRAMES)),
             ingress.o.ready.eq(admit & frames.i.ready),
             accepted.eq(ingress.o.valid & ingress.o.ready),
-            frames.i.payload.eq(taken.beat),
-            frames.i.valid.eq(accepted),
             descriptor.eq(Mux(taken.beat.first, taken.user, held_descriptor)),
-            spi.i.payload.eq(taken.beat),
-            spi.i.valid.eq(accepted),
             spi.esp_offset.eq(descriptor.esp_offset),
-            pad.i.payload.eq(taken.beat),
-            pad.i.valid.eq(accepted),
-            probe.i.payload.eq(taken.beat),
-            probe.i.valid.eq(accepted),
+            self.in_flight.eq(waiting),
+            self.judged.eq(checked),
         ]
-        self.connect_offsets(m, probe.offsets, descriptor)
-        m.d.sync += [
-            end.eq(ingress.end.payload),
-            end_valid.eq(ingress.end.valid),
-        ]
+        self._place_headers(m, probe.offsets, descriptor)
         with m.If(accepted):
             m.d.sync += held_descriptor.eq(descriptor)
+        # SPI and pad lengths are there one clock after the last beat.
+        end = Signal.like(ingress.end.payload)
+        m.d.sync += [
+            waiting.eq(waiting + (accepted & taken.beat.first) - checked),
+            end.eq(ingress.end.payload),
+            ended.i.valid.eq(ingress.end.valid),
+        ]
         m.d.comb += [
             ended.i.payload.descriptor.eq(held_descriptor),
             ended.i.payload.end.bytes.eq(end.bytes),
             ended.i.payload.end.oversize.eq(end.oversize),
             ended.i.payload.spi.eq(spi.spi),
             ended.i.payload.pads.eq(pad.o),
-            ended.i.valid.eq(end_valid),
-            self.read.payload.eq(held_descriptor.sa),
-            self.read.valid.eq(end_valid),
-            sas.i.payload.eq(self.sa.payload),
-            sas.i.valid.eq(self.sa.valid),
-            probes.i.payload.eq(probe.o.payload),
-            probes.i.valid.eq(probe.o.valid),
         ]
-        wiring.connect(m, ended.o, check.frame)
-        wiring.connect(m, sas.o, check.sa)
 
-        # Requests.
+    def _gather(self, m):
+        """When a frame has ended, read its SA; queue what the check and the segmenter need."""
+        blocks, ended = m.submodules, m.submodules.ended
+        blocks.sas = sas = Queue(self.sa.payload.shape(), FRAMES)
+        blocks.probes = probes = Queue(ProbeRecord, FRAMES + PLANS + 1)
+        m.d.comb += [
+            self.read.payload.eq(ended.i.payload.descriptor.sa),
+            self.read.valid.eq(ended.i.valid),
+        ]
+        push(m, self.sa, sas.i)
+        push(m, blocks.probe.o, probes.i)
+
+    def _check(self, m):
+        """Check a request and hand it on; return the strobe of that transfer."""
+        blocks, frames = m.submodules, m.submodules.frames
+        blocks.check = check = TxCheck(self.width, self.lso)
+        blocks.plans = plans = Queue(SegmentPlan, PLANS)
+        blocks.contexts = contexts = Queue(tx_context(self.width // 128), REQUESTS)
+        blocks.segments = segments = (
+            SegmentPath(self.width) if self.lso else PatchPath(self.width))
+
+        wiring.connect(m, blocks.ended.o, check.frame)
+        wiring.connect(m, blocks.sas.o, check.sa)
+        wiring.connect(m, check.usage, wiring.flipped(self.usage))
         request, plan = check.o.payload, check.o.payload.plan
+        beat_bytes = self.width // 8
         frame_beats = (plan.bytes + beat_bytes - 1) // beat_bytes
-        shared = Signal(tx_context(lanes))
+        shared = Signal(contexts.i.payload.shape())
         m.d.comb += [
             shared.context.eq(request.context),
             shared.next_header.eq(request.next_header),
         ]
-        checked = fan_out(m, check.o, [
+        return fan_out(m, check.o, [
             (frames.command, Cat(frame_beats[:len(frames.command.payload.beats)], plan.keep), 1),
-            *(self.cuts(m, segments, plan) if self.lso else ()),
+            *(self._cuts(m, segments, plan) if self.lso else ()),
             (plans.i, plan, 1),
             (contexts.i, shared, plan.seal),
         ])
-        m.d.sync += waiting.eq(waiting + (accepted & taken.beat.first) - checked)
-        m.d.comb += [self.in_flight.eq(waiting), self.judged.eq(checked)]
-        wiring.connect(m, check.usage, wiring.flipped(self.usage))
 
-        # Their frames.
-        wiring.connect(m, frames.o, segments.i)
-        wiring.connect(m, plans.o, segmenter.plan)
-        wiring.connect(m, probes.o, segmenter.probe)
-        if self.lso:
-            wiring.connect(m, segments.slice_sum, segmenter.slice_sum)
-        wiring.connect(m, segmenter.o, dispatch.segment)
-        wiring.connect(m, contexts.o, dispatch.context)
-        job = dispatch.o.payload
-        order = Signal(segments.order.payload.shape())
-        for name in segments.order.payload.shape().members:
-            m.d.comb += order[name].eq(job[name])
-        dispatched = fan_out(m, dispatch.o, [
-            (segments.order, order, job.keep),
-            (splits.i, job.place, job.keep),
-            (esp_headers.i, job.header, job.keep),
-            (places.i, job.place, job.keep),
-            (spans.i, job.span, job.seal),
-            (trailers.i, job.trailer, job.seal),
-            (packets.i, job.packet, job.seal),
-            (sizes.i, job.icv_size, job.seal),
-        ])
-
-        # Headers one way, text the other.
-        wiring.connect(m, segments.o, split.i)
-        wiring.connect(m, splits.o, split.place)
-        wiring.connect(m, split.headers, headers.i)
-        wiring.connect(m, headers.o, esp_header.i)
-        wiring.connect(m, esp_headers.o, esp_header.request)
-        wiring.connect(m, split.text, parted.i)
-        wiring.connect(m, parted.o, extract.i)
-        wiring.connect(m, spans.o, extract.span)
-        wiring.connect(m, extract.o, trailer.i)
-        wiring.connect(m, trailers.o, trailer.request)
-        wiring.connect(m, trailer.o, texts.i)
-        wiring.connect(m, texts.o, feed.i)
-        wiring.connect(m, packets.o, feed.packet)
-        wiring.connect(m, feed.o, gcm.i)
-        wiring.connect(m, gcm.o, append.i)
-        wiring.connect(m, gcm.tag, append.tag)
-        wiring.connect(m, sizes.o, append.size)
-        wiring.connect(m, append.o, sealed.i)
-        wiring.connect(m, esp_header.o, written.i)
-        wiring.connect(m, written.o, build.headers)
-        wiring.connect(m, sealed.o, build.text)
-        wiring.connect(m, places.o, hold.i)
-        wiring.connect(m, hold.o, build.place)
-        m.d.comb += hold.begun.eq(gcm.begun)
-
-        out = build.o.payload
-        m.d.comb += [
-            self.o.payload.tdata.eq(out.data),
-            self.o.payload.tkeep.eq(Cat(out.count > index for index in range(beat_bytes))),
-            self.o.payload.tlast.eq(out.last),
-            self.o.valid.eq(build.o.valid),
-            build.o.ready.eq(self.o.ready),
-            self.event.valid.eq(dispatched),
-            self.event.payload.eq(job.event),
-        ]
-
-        taps = self.taps
-        m.d.comb += [
-            taps.segment.payload.eq(segments.edited.payload),
-            taps.segment.valid.eq(segments.edited.valid),
-            taps.verdict.payload.eq(job.verdict),
-            taps.verdict.valid.eq(dispatched),
-            taps.seqiv.payload.eq(job.seqiv),
-            taps.seqiv.valid.eq(dispatched & job.seal),
-            taps.trailer.payload.eq(trailer.o.payload),
-            taps.trailer.valid.eq(trailer.o.valid & trailer.o.ready),
-            taps.seal.payload.eq(append.i.payload),
-            taps.seal.valid.eq(append.i.valid & append.i.ready),
-            taps.icv.payload.eq(append.tag.payload),
-            taps.icv.valid.eq(append.tag.valid & append.tag.ready),
-        ]
-        return m
-
-    def cuts(self, m, segments, plan):
+    def _cuts(self, m, segments, plan):
         """The segment path's part of a checked request, as ``fan_out`` takes it."""
         cut = Signal(SegmentCut)
         m.d.comb += [
@@ -367,8 +284,120 @@ class TxPath(wiring.Component):
         ]
         return [(segments.cut, cut, plan.keep)]
 
-    def connect_offsets(self, m, offsets, descriptor):
-        """Tell the probe where the headers lie that a request needs."""
+    def _segment(self, m):
+        """Make the frames of a request, and tell the dispatcher of each."""
+        blocks, segments = m.submodules, m.submodules.segments
+        blocks.segmenter = segmenter = Segmenter(self.lso)
+        blocks.dispatch = dispatch = TxDispatch(self.width, self.lso)
+        wiring.connect(m, blocks.frames.o, segments.i)
+        wiring.connect(m, blocks.plans.o, segmenter.plan)
+        wiring.connect(m, blocks.probes.o, segmenter.probe)
+        if self.lso:
+            wiring.connect(m, segments.slice_sum, segmenter.slice_sum)
+        wiring.connect(m, segmenter.o, dispatch.segment)
+        wiring.connect(m, blocks.contexts.o, dispatch.context)
+
+    def _dispatch(self, m):
+        """Queue the orders for a frame, and report it."""
+        blocks, segments = m.submodules, m.submodules.segments
+        blocks.splits = splits = Queue(TextPlace, ORDERS)
+        blocks.spans = spans = Queue(TextSpan, ORDERS)
+        blocks.trailers = trailers = Queue(TrailerRequest, ORDERS)
+        blocks.packets = packets = Queue(gcm_packet(self.width // 128), ORDERS)
+        blocks.esp_headers = esp_headers = Queue(EspHeaderRequest, CRYPTO_DEPTH)
+        blocks.places = places = Queue(TextPlace, CRYPTO_DEPTH)
+        blocks.sizes = sizes = Queue(IcvSize, CRYPTO_DEPTH)
+
+        job = blocks.dispatch.o.payload
+        order = Signal(segments.order.payload.shape())
+        for name in order.shape().members:
+            m.d.comb += order[name].eq(job[name])
+        fan_out(m, blocks.dispatch.o, [
+            (segments.order, order, job.keep),
+            (splits.i, job.place, job.keep),
+            (esp_headers.i, job.header, job.keep),
+            (places.i, job.place, job.keep),
+            (spans.i, job.span, job.seal),
+            (trailers.i, job.trailer, job.seal),
+            (packets.i, job.packet, job.seal),
+            (sizes.i, job.icv_size, job.seal),
+        ])
+        push(m, blocks.dispatch.o, self.event, payload=job.event)
+
+    def _write_headers(self, m):
+        """Part headers and text; write sequence number and IV into the headers."""
+        blocks, width = m.submodules, self.width
+        blocks.split = split = HeaderSplit(width)
+        blocks.headers = headers = Queue(beat(width), CRYPTO_DEPTH)
+        blocks.esp_header = esp_header = EspHeader(width)
+        blocks.written = written = Queue(beat(width), 2)
+        wiring.connect(m, blocks.segments.o, split.i)
+        wiring.connect(m, blocks.splits.o, split.place)
+        wiring.connect(m, split.headers, headers.i)
+        wiring.connect(m, headers.o, esp_header.i)
+        wiring.connect(m, blocks.esp_headers.o, esp_header.request)
+        wiring.connect(m, esp_header.o, written.i)
+
+    def _seal(self, m):
+        """Crypto: give the text its trailer, encrypt it, append the ICV."""
+        blocks, width = m.submodules, self.width
+        blocks.parted = parted = Skid(beat(width))
+        blocks.extract = extract = TextExtract(width)
+        blocks.trailer = trailer = TrailerGenerator(width)
+        blocks.texts = texts = Queue(beat(width), 2)
+        blocks.feed = feed = GcmFeed(width)
+        blocks.gcm = gcm = GcmStream(width, CRYPTO_DEPTH)
+        blocks.append = append = IcvAppend(width)
+        blocks.sealed = sealed = Queue(beat(width), 2)
+        wiring.connect(m, blocks.split.text, parted.i)
+        wiring.connect(m, parted.o, extract.i)
+        wiring.connect(m, blocks.spans.o, extract.span)
+        wiring.connect(m, extract.o, trailer.i)
+        wiring.connect(m, blocks.trailers.o, trailer.request)
+        wiring.connect(m, trailer.o, texts.i)
+        wiring.connect(m, texts.o, feed.i)
+        wiring.connect(m, blocks.packets.o, feed.packet)
+        wiring.connect(m, feed.o, gcm.i)
+        wiring.connect(m, gcm.o, append.i)
+        wiring.connect(m, gcm.tag, append.tag)
+        wiring.connect(m, blocks.sizes.o, append.size)
+        wiring.connect(m, append.o, sealed.i)
+
+    def _leave(self, m):
+        """Egress: join headers and text, once the text can follow without a gap."""
+        blocks = m.submodules
+        blocks.hold = hold = FrameHold(hold_clocks(self.width), CRYPTO_DEPTH)
+        blocks.build = build = FrameBuild(self.width)
+        wiring.connect(m, blocks.written.o, build.headers)
+        wiring.connect(m, blocks.sealed.o, build.text)
+        wiring.connect(m, blocks.places.o, hold.i)
+        wiring.connect(m, hold.o, build.place)
+        out = build.o.payload
+        m.d.comb += [
+            hold.begun.eq(blocks.gcm.begun),
+            self.o.payload.tdata.eq(out.data),
+            self.o.payload.tkeep.eq(valid_bytes(out.count, self.width // 8)),
+            self.o.payload.tlast.eq(out.last),
+            self.o.valid.eq(build.o.valid),
+            build.o.ready.eq(self.o.ready),
+        ]
+
+    def _tap(self, m):
+        """Show what passes the trace points."""
+        blocks, taps = m.submodules, self.taps
+        dispatched = blocks.dispatch.o
+        push(m, blocks.segments.edited, taps.segment)
+        push(m, dispatched, taps.verdict, payload=dispatched.payload.verdict)
+        push(m, blocks.trailer.o, taps.trailer)
+        push(m, blocks.append.i, taps.seal)
+        push(m, blocks.append.tag, taps.icv)
+        m.d.comb += [
+            taps.seqiv.payload.eq(dispatched.payload.seqiv),
+            taps.seqiv.valid.eq(dispatched.valid & dispatched.ready & dispatched.payload.seal),
+        ]
+
+    def _place_headers(self, m, offsets, descriptor):
+        """Tell the probe where the headers of a request lie."""
         l4_end = descriptor.l4_offset + descriptor.l4_bytes
         encapsulated = descriptor.encapsulation == Encapsulation.UDP
         m.d.comb += [

@@ -8,9 +8,9 @@ from amaranth.lib.wiring import In, Out
 class SeqIv(wiring.Component):
     """IV = 64-bit sequence number XOR the SA's 8-byte salt.
 
-    The rule of Linux's seqiv generator. As the sequence number never repeats
-    under a key, no IV does, which is all that RFC 4106, 3.1, asks; the salt only
-    hides the count. Combinational.
+    This is the rule of Linux's seqiv generator. The sequence number never repeats under a
+    key, so no IV does, which is all that RFC 4106, 3.1, asks; the salt only hides the
+    count. Combinational.
 
     Members
     -------

@@ -9,10 +9,10 @@ from espnic.hdl.layouts import beat
 
 
 class SpiCapture(wiring.Component):
-    """The 4 bytes at the ESP offset of each frame.
+    """Give the 4 bytes at the ESP offset of each frame.
 
     One beat each clock. The SPI is there in the clock after the frame's last
-    beat; it is unspecified when the frame ends before it does.
+    beat; it is unspecified when the frame ends before the SPI does.
 
     Parameters
     ----------
@@ -24,9 +24,10 @@ class SpiCapture(wiring.Component):
     i : In(stream.Signature(beat(width), always_ready=True))
         Frames.
     esp_offset : In(8)
-        Of the frame that passes, 2 mod 4; steady from its first beat to its last.
+        Offset of the ESP header in the frame that passes, 2 mod 4; steady from the frame's
+        first beat to its last.
     spi : Out(32)
-        As a number.
+        The SPI as a number.
     """
 
     def __init__(self, width: int):
@@ -41,8 +42,8 @@ class SpiCapture(wiring.Component):
         m = Module()
         beat_words = self.width // 8 // WORD_BYTES
         octets = Signal(32)
-        # As in the ESP header writer: words start at PHASE_BYTES, so one word may lie
-        # across two beats, and is word -1 of the second.
+        # Words start at PHASE_BYTES, as in the ESP header writer. So one word may lie across two
+        # beats, and is word -1 of the second.
         beat_word = Signal(8)
         position = Signal(8)
         m.d.comb += [
