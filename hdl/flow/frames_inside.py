@@ -4,7 +4,7 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-COUNT_BITS = 16
+_COUNT_BITS = 16
 """Width of the count, which is enough for the beats that any path stores."""
 
 
@@ -37,7 +37,7 @@ class FramesInside(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        count = Signal(COUNT_BITS)
+        count = Signal(_COUNT_BITS)
         m.d.comb += self.idle.eq(count == 0)
         m.d.sync += count.eq(count + self.began + self.leaves - self.judged - self.left)
         return m

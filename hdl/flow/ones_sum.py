@@ -9,10 +9,10 @@ from amaranth.lib.wiring import In, Out
 WORD_BITS = 16
 """Width of a number that is summed, and of the sum."""
 
-TOTAL_BITS = 32
+_TOTAL_BITS = 32
 """Width of a sum with all its carries."""
 
-PARTIAL_SUMS = 4
+_PARTIAL_SUMS = 4
 """Number of sums of a beat's words between the first clock and the second."""
 
 
@@ -60,13 +60,13 @@ class OnesSum(wiring.Component):
         # the numbers are taken as they lie.
         chosen = Signal(data.ArrayLayout(WORD_BITS, self.width // WORD_BITS))
         m.d.comb += chosen.eq(i.data & Cat(bit.replicate(8) for bit in i.keep))
-        partial = [Signal(total.shape()) for total in tree(chosen, PARTIAL_SUMS)]
+        partial = [Signal(total.shape()) for total in _tree(chosen, _PARTIAL_SUMS)]
         m.d.sync += [one.eq(total) for one, total in zip(
-            partial, tree(chosen, PARTIAL_SUMS), strict=True)]
+            partial, _tree(chosen, _PARTIAL_SUMS), strict=True)]
 
         valid, last, done = Signal(), Signal(), Signal()
         begins = Signal(init=1)
-        total = Signal(TOTAL_BITS)
+        total = Signal(_TOTAL_BITS)
         m.d.sync += [
             valid.eq(self.i.valid),
             last.eq(i.last),
@@ -74,7 +74,7 @@ class OnesSum(wiring.Component):
         ]
         with m.If(valid):
             m.d.sync += [
-                total.eq(tree(partial, 1)[0] + Mux(begins, 0, total)),
+                total.eq(_tree(partial, 1)[0] + Mux(begins, 0, total)),
                 begins.eq(last),
             ]
 
@@ -91,7 +91,7 @@ class OnesSum(wiring.Component):
         return m
 
 
-def tree(numbers: Iterable[Value], count: int) -> list[Value]:
+def _tree(numbers: Iterable[Value], count: int) -> list[Value]:
     """The sums of ``count`` equal shares of numbers, by a tree of adders."""
     numbers = list(numbers)
     while len(numbers) > count:

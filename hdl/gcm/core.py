@@ -27,13 +27,13 @@ from espnic.hdl.layouts import (
 from espnic.model.interface.codes import AES_BLOCK_BYTES
 from espnic.model.interface.features import WIDTHS
 
-COUNTER_BITS = BLOCK_BITS - NONCE_BITS
-MASK_COUNTER = 1
+_COUNTER_BITS = BLOCK_BITS - NONCE_BITS
+_MASK_COUNTER = 1
 """Counter of J0, whose encryption masks the tag (NIST SP 800-38D, 7.1)."""
-TEXT_COUNTER = 2
+_TEXT_COUNTER = 2
 """Counter of the first text block."""
 
-BLOCK_COUNT_BITS = LENGTH_BITS - ceil_log2(AES_BLOCK_BYTES) + 1
+_BLOCK_COUNT_BITS = LENGTH_BITS - ceil_log2(AES_BLOCK_BYTES) + 1
 
 _SLOT_CLOCKS = 1
 _PLAN_CLOCKS = 1
@@ -258,7 +258,7 @@ class GcmCore(wiring.Component):
     def _count_blocks(self, m: Module, turn: _Turn, aes: AesPipeline) -> None:
         """Give AES the counter blocks of the slot, and the key that goes with them."""
         nonce = Signal(NONCE_BITS)
-        following = Signal(COUNTER_BITS)
+        following = Signal(_COUNTER_BITS)
         """Counter of the packet's next text block."""
         job, parameters = aes.i.payload, self.i.payload.parameters
         with m.If(turn.opens):
@@ -266,28 +266,28 @@ class GcmCore(wiring.Component):
                 job.key.eq(parameters.key),
                 job.key_size.eq(parameters.key_size),
                 nonce.eq(parameters.nonce),
-                following.eq(Mux(turn.joined, TEXT_COUNTER + self.lanes, TEXT_COUNTER)),
+                following.eq(Mux(turn.joined, _TEXT_COUNTER + self.lanes, _TEXT_COUNTER)),
             ]
         with m.Elif(turn.text):
             m.d.sync += following.eq(following + self.lanes)
         for lane in range(self.lanes):
-            counter = Signal(COUNTER_BITS, name=f"counter{lane}")
+            counter = Signal(_COUNTER_BITS, name=f"counter{lane}")
             m.d.sync += counter.eq(following + lane)
             with m.If(turn.opens & turn.joined):
-                m.d.sync += counter.eq(TEXT_COUNTER + lane)
+                m.d.sync += counter.eq(_TEXT_COUNTER + lane)
             if lane == 0:
                 with m.If(turn.opens & ~turn.joined):
-                    m.d.sync += counter.eq(MASK_COUNTER)
+                    m.d.sync += counter.eq(_MASK_COUNTER)
             if lane == self.lanes - 1:
                 # A packet cut short may need the lane for its text; its tag is void anyhow.
                 free = self.i.payload.count <= lane * AES_BLOCK_BYTES
                 with m.If(turn.joined & self.i.payload.last & free):
-                    m.d.sync += counter.eq(MASK_COUNTER)
+                    m.d.sync += counter.eq(_MASK_COUNTER)
             m.d.comb += job.blocks[lane].eq(Cat(nonce, bytes_of(counter)))
 
     def _plan(self, m: Module, turn: _Turn, slot: data.View) -> data.View:
         """Give exponent and tail of each hashed slot, from what the packet's lengths leave."""
-        aad_left, text_left = Signal(BLOCK_COUNT_BITS), Signal(BLOCK_COUNT_BITS)
+        aad_left, text_left = Signal(_BLOCK_COUNT_BITS), Signal(_BLOCK_COUNT_BITS)
         parameters = self.i.payload.parameters
         with m.If(turn.opens):
             m.d.sync += [
@@ -302,7 +302,7 @@ class GcmCore(wiring.Component):
         # The lengths block stands directly after the last block; text begins a new slot.
         room = Signal(range(GHASH_STAGES * self.lanes + 1), init=GHASH_STAGES * self.lanes)
         ahead = Signal.like(room, init=0)
-        behind = Signal(BLOCK_COUNT_BITS)
+        behind = Signal(_BLOCK_COUNT_BITS)
         more = Signal()
         m.d.comb += behind.eq(text_left + 1)
         with m.If(text_left == 0):

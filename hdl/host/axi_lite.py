@@ -25,7 +25,7 @@ ReadAnswer = data.StructLayout({"data": WORD_BITS, "error": 1})
 """The word that is read, or that the read is refused."""
 
 
-class Response(IntEnum):
+class _Response(IntEnum):
     """Answer of AXI4-Lite to a transfer."""
 
     OKAY = 0
@@ -107,10 +107,10 @@ class AxiLite(wiring.Component):
                 # What is written may be a key, so it must not stay here.
                 self.write.payload.data.eq(0),
                 bus.bvalid.eq(1),
-                bus.bresp.eq(Response.OKAY),
+                bus.bresp.eq(_Response.OKAY),
             ]
             with m.If(self.write_error):
-                m.d.sync += bus.bresp.eq(Response.SLVERR)
+                m.d.sync += bus.bresp.eq(_Response.SLVERR)
 
     def _reads(self, m: Module) -> None:
         """Take the address of a read, wait a clock for its word, and answer."""
@@ -130,7 +130,7 @@ class AxiLite(wiring.Component):
                 have_address.eq(0),
                 bus.rvalid.eq(1),
                 bus.rdata.eq(self.read_answer.data),
-                bus.rresp.eq(Response.OKAY),
+                bus.rresp.eq(_Response.OKAY),
             ]
             with m.If(self.read_answer.error):
-                m.d.sync += bus.rresp.eq(Response.SLVERR)
+                m.d.sync += bus.rresp.eq(_Response.SLVERR)

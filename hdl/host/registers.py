@@ -30,8 +30,8 @@ EVENT_SOURCES = 4
 
 _STATUS = ("rx_stopped", "tx_stopped", "rx_idle", "tx_idle")
 
-Groups = Sequence[tuple[Iterable[Register], Mapping[str, Value]]]
-WriteGroups = Sequence[tuple[Iterable[Register], Mapping[str, Value], Value]]
+_Groups = Sequence[tuple[Iterable[Register], Mapping[str, Value]]]
+_WriteGroups = Sequence[tuple[Iterable[Register], Mapping[str, Value], Value]]
 
 _SECRETS = tuple(
     field.name for register in table.SA_PARAMETERS if register.access == Access.WRITE
@@ -154,7 +154,7 @@ class Registers(wiring.Component):
 
     def _readable(
         self, kept: _Kept, controls: Mapping[str, Value], events: EventQueue,
-    ) -> Groups:
+    ) -> _Groups:
         """Give all registers but the counters, each group with the values of its fields."""
         head = {name: Mux(events.o.valid, value, 0)
                 for name, value in values_of(events.o.payload).items()}
@@ -178,7 +178,7 @@ class Registers(wiring.Component):
 
     def _writable(
         self, kept: _Kept, controls: Mapping[str, Value], events: EventQueue,
-    ) -> WriteGroups:
+    ) -> _WriteGroups:
         """Give the groups of registers that can be written, and when each can be."""
         return [
             (table.INTERRUPTS, kept.interrupts, Const(1)),
@@ -252,7 +252,7 @@ class Registers(wiring.Component):
             counters.command.payload.eq(Mux(ended, kind, _place("sa_command_dropped"))),
         ]
 
-    def _read(self, m: Module, axil: AxiLite, counters: CounterBank, groups: Groups) -> None:
+    def _read(self, m: Module, axil: AxiLite, counters: CounterBank, groups: _Groups) -> None:
         """Answer reads of each group of registers with the values of its fields.
 
         A group's word is chosen in the clock before the read, which keeps the paths short.
@@ -301,7 +301,7 @@ class Registers(wiring.Component):
         hits += [is_low, is_high]
         return word
 
-    def _write(self, m: Module, axil: AxiLite, groups: WriteGroups) -> None:
+    def _write(self, m: Module, axil: AxiLite, groups: _WriteGroups) -> None:
         """Take writes to each group, given its fields' registers and whether it may be written."""
         m.d.comb += axil.write_error.eq(1)
         with m.Switch(axil.write.payload.address):

@@ -42,7 +42,7 @@ _SECRET_FIELDS = {
 }
 
 
-def secrets(lanes: int) -> data.StructLayout:
+def _secrets(lanes: int) -> data.StructLayout:
     """Key material of an SA, which only the datapath reads."""
     return data.StructLayout({
         **members(SaCommand, "salt", "seqiv_salt", "key"),
@@ -55,7 +55,7 @@ def row_layouts(
 ) -> dict[str, data.StructLayout]:
     """Rows of the memories of one direction, by the name of the memory."""
     fields = data.StructLayout({
-        **Record.members, **secrets(lanes).members, "spi": LookupKey["spi"].shape})
+        **Record.members, **_secrets(lanes).members, "spi": LookupKey["spi"].shape})
     return {
         "state": data.StructLayout(members(fields, *_STATE_FIELDS[direction])),
         "secret": data.StructLayout(members(fields, *_SECRET_FIELDS[direction])),
@@ -68,7 +68,7 @@ def row_write(lanes: int) -> data.StructLayout:
     return data.StructLayout({
         "secret": 1,
         "record": Record,
-        "secrets": secrets(lanes),
+        "secrets": _secrets(lanes),
     })
 
 

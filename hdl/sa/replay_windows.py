@@ -11,7 +11,7 @@ from espnic.model.interface.codes import EventKind, ReplayWindow, SaDirection
 
 SEQUENCE_BITS = 64
 LOW_BITS = 32
-ROW_PACKETS_MAX = 128
+_ROW_PACKETS_MAX = 128
 
 WindowQuery = data.StructLayout({
     "sa": HANDLE_BITS, "window": ReplayWindow, "esn": 1, "sequence": LOW_BITS, "high": LOW_BITS,
@@ -36,18 +36,18 @@ _Edge = data.StructLayout({"low": LOW_BITS, "high": LOW_BITS + 1, "half": 1})
 
 def window_bits(window: int) -> int:
     """RAM bits of ``ReplayState`` for each SA, for windows of at most ``window`` packets."""
-    return _Edge.size + 2 * window // row_packets(window) * row_layout(window).size
+    return _Edge.size + 2 * window // _row_packets(window) * _row_layout(window).size
 
 
-def row_packets(window: int) -> int:
+def _row_packets(window: int) -> int:
     """Number of sequence numbers in a bitmap row, for windows of at most ``window`` packets."""
-    return min(window, ROW_PACKETS_MAX)
+    return min(window, _ROW_PACKETS_MAX)
 
 
-def row_layout(window: int) -> data.StructLayout:
+def _row_layout(window: int) -> data.StructLayout:
     """A row of a bitmap: which block of numbers it holds, and which of them have come."""
     return data.StructLayout({
-        "tag": SEQUENCE_BITS - exact_log2(2 * window), "bits": row_packets(window)})
+        "tag": SEQUENCE_BITS - exact_log2(2 * window), "bits": _row_packets(window)})
 
 
 def _judged(window: int) -> data.StructLayout:
@@ -62,7 +62,7 @@ def _judged(window: int) -> data.StructLayout:
         "ahead": 1,
         "turned": 1,
         "edge": _Edge,
-        "row": row_layout(window),
+        "row": _row_layout(window),
     })
 
 
@@ -157,7 +157,7 @@ class ReplayState(wiring.Component):
         m = Module()
         m.submodules.edges = edges = Memory(shape=_Edge, depth=self.sas, init=[])
         m.submodules.rows = rows = Memory(
-            shape=row_layout(self.window), depth=self.sas * self._rows_each(), init=[])
+            shape=_row_layout(self.window), depth=self.sas * self._rows_each(), init=[])
         edge_write, row_write = edges.write_port(), rows.write_port()
         edge_read = edges.read_port(transparent_for=[edge_write])
         row_read = rows.read_port(transparent_for=[row_write])
@@ -214,11 +214,11 @@ class ReplayState(wiring.Component):
 
     def _rows_each(self) -> int:
         """Number of bitmap rows of an SA."""
-        return 2 * self.window // row_packets(self.window)
+        return 2 * self.window // _row_packets(self.window)
 
     def _row_address(self, sa: Value, sequence: Value) -> Value:
         """Row of the bitmaps for a sequence number; its low half is enough."""
-        first = exact_log2(row_packets(self.window))
+        first = exact_log2(_row_packets(self.window))
         return Cat(sequence[first:exact_log2(2 * self.window)], sa[:exact_log2(self.sas)])
 
     def _judge(self, m: Module, name: str, frames: _Frames, edge: Value, row: Value) -> data.View:
@@ -231,7 +231,7 @@ class ReplayState(wiring.Component):
         """
         frame, lower = frames.frame, frames.lower
         old = Signal(_Edge, name=f"{name}_edge")
-        old_row = Signal(row_layout(self.window), name=f"{name}_row")
+        old_row = Signal(_row_layout(self.window), name=f"{name}_row")
         result = Signal(_judged(self.window), name=name)
         sequence = Cat(frame.sequence, frame.high)
         offset = Signal(LOW_BITS, name=f"{name}_offset")
@@ -240,7 +240,7 @@ class ReplayState(wiring.Component):
         near = Signal(name=f"{name}_near")
         bottom = Signal(LOW_BITS, name=f"{name}_bottom")
         borrow = Signal(name=f"{name}_borrow")
-        place = Signal(range(row_packets(self.window)), name=f"{name}_place")
+        place = Signal(range(_row_packets(self.window)), name=f"{name}_place")
         same_block = Signal(name=f"{name}_same_block")
         inside = Signal(name=f"{name}_inside")
         packets = _packets(frame.window, self.window)
@@ -272,11 +272,11 @@ class ReplayState(wiring.Component):
     ) -> None:
         """Write what a frame has changed; else a new window, one row after the other."""
         new, last = self.write.payload, frames.last
-        first = exact_log2(row_packets(self.window))
+        first = exact_log2(_row_packets(self.window))
         rows_each = self._rows_each()
         back = Signal(range(rows_each))
         block = Signal(SEQUENCE_BITS - first)
-        place = Signal(range(row_packets(self.window)))
+        place = Signal(range(_row_packets(self.window)))
         index_bits = exact_log2(rows_each)
         m.d.comb += [
             block.eq(new.sequence[first:] - back),

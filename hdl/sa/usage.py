@@ -237,11 +237,11 @@ class SaUsage(wiring.Component):
             served.packets.eq(old.packets + commit.packets),
             served.bytes.eq(old.bytes + commit.bytes),
             served.warned.eq(
-                reached(old.packets, commit.packets, limits.soft_packets)
-                | reached(old.bytes, commit.bytes, limits.soft_bytes)),
+                _reached(old.packets, commit.packets, limits.soft_packets)
+                | _reached(old.bytes, commit.bytes, limits.soft_bytes)),
             served.expired.eq(
-                reached(old.packets, commit.packets, limits.hard_packets)
-                | reached(old.bytes, commit.bytes, limits.hard_bytes)),
+                _reached(old.packets, commit.packets, limits.hard_packets)
+                | _reached(old.bytes, commit.bytes, limits.hard_bytes)),
         ]
         return served
 
@@ -258,11 +258,11 @@ class SaUsage(wiring.Component):
             served.packets.eq(Mux(keep, row.served.packets, 0)),
             served.bytes.eq(Mux(keep, row.served.bytes, 0)),
             served.warned.eq(keep & (
-                reached(row.served.packets, Const(0), limits.soft_packets)
-                | reached(row.served.bytes, Const(0), limits.soft_bytes))),
+                _reached(row.served.packets, Const(0), limits.soft_packets)
+                | _reached(row.served.bytes, Const(0), limits.soft_bytes))),
             served.expired.eq(keep & (
-                reached(row.served.packets, Const(0), limits.hard_packets)
-                | reached(row.served.bytes, Const(0), limits.hard_bytes))),
+                _reached(row.served.packets, Const(0), limits.hard_packets)
+                | _reached(row.served.bytes, Const(0), limits.hard_bytes))),
         ]
         return changed
 
@@ -290,6 +290,6 @@ class SaUsage(wiring.Component):
             m.d.sync += event.kind.eq(EventKind.HARD_LIMIT)
 
 
-def reached(count: Value, more: Value, limit: Value) -> Value:
+def _reached(count: Value, more: Value, limit: Value) -> Value:
     """Whether ``count`` + ``more`` is not below a limit that is not 0, as one sum of three."""
     return limit.any() & ((count - limit + more) >= 0)
