@@ -161,7 +161,7 @@ class GcmCore(wiring.Component):
     def _hash(
         self, m: Module, ghash: Ghash, slot: data.View, packet: data.View, ciphertext: Value,
     ) -> None:
-        """Give GHASH the blocks of a slot, the lengths block behind the last of them."""
+        """Give GHASH the blocks of a slot, with the lengths block after the last of them."""
         lengths = _lengths_block(packet)
         blocks_used = _blocks(slot.count)
         m.d.comb += [

@@ -10,7 +10,7 @@ from amaranth.utils import exact_log2
 from espnic.model.interface.registers import ADDRESS_BITS, WORD_BITS, WORD_BYTES
 
 _BYTE_BITS = exact_log2(WORD_BYTES)
-"""Address bits of a byte in its word."""
+"""Width of the address of a byte in its word."""
 WORD_ADDRESS_BITS = ADDRESS_BITS - _BYTE_BITS
 
 WriteAccess = data.StructLayout({

@@ -69,8 +69,8 @@ class Registers(wiring.Component):
     while a command runs or a receive SA exists. Bytes without strobe keep their value; a write
     to the doorbell starts a command if it has any strobe.
 
-    A read of a counter's low word keeps its high word for the next read of that, so that the two
-    belong together.
+    A read of a counter's low word keeps the high word for the read that follows, so the two belong
+    together.
 
     Events wait in an ``EventQueue``. A write to EVENT_POP takes one off, or is answered with
     SLVERR if there is none. AUTH_BURST events are found here, from the verdicts.
@@ -144,7 +144,7 @@ class Registers(wiring.Component):
         self._read(m, axil, counters, self._readable(kept, controls, events))
         m.d.sync += kept.pop.eq(0)
         self._write(m, axil, self._writable(kept, controls, events))
-        # After the writes, so that what happens in the clock of its clearing stays.
+        # After the writes, so that a bit that is set in the clock in which it is cleared stays set.
         self._execute(m, kept, axil)
         self._collect(m, events, bursts)
         self._interrupt(m, kept.interrupts, events)

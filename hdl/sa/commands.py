@@ -14,7 +14,7 @@ from espnic.hdl.layouts import (
     SaResponse,
     lanes_of,
 )
-from espnic.hdl.sa.contexts import Record, row_write
+from espnic.hdl.sa.contexts import ATTRIBUTES, Record, row_write
 from espnic.hdl.sa.lookup_control import LookupOperation, LookupReply, LookupRequest
 from espnic.hdl.sa.replay_windows import LOW_BITS, SEQUENCE_BITS, WindowRead, WindowWrite
 from espnic.hdl.sa.usage import Limits, Usage, UsageWrite
@@ -32,7 +32,6 @@ from espnic.model.interface.features import Features
 FENCE_CLOCKS = 4096
 """Clocks that FREE and FLUSH wait at most for the frames in flight."""
 
-_ATTRIBUTES = ("key_size", "icv_size", "esn", "esn_overlap", "replay_window", "esn_high")
 _COUNTS = ("packets", "bytes")
 _SECRETS = ("salt", "seqiv_salt", "key")
 
@@ -209,7 +208,7 @@ class SaCommands(wiring.Component):
                 self.swept.eq(
                     ~fsm.ongoing("Sweep") & ~fsm.ongoing("Clear") & self.lookup_swept),
             ]
-            # The states are declared in the order in which a command passes them.
+            # Each declares its states; their order gives the states their codes.
             self._sweep(m, run)
             self._take(m, run)
             self._find(m, run)
@@ -305,7 +304,7 @@ class SaCommands(wiring.Component):
                     row.record.valid.eq(1),
                     row.record.taken.eq(1),
                     row.record.serial.eq(run.serial),
-                    *(row.record[name].eq(command[name]) for name in _ATTRIBUTES),
+                    *(row.record[name].eq(command[name]) for name in ATTRIBUTES),
                     *(row.record.key[name].eq(command[name]) for name in LookupKey.members),
                     *(row.secrets[name].eq(command[name]) for name in _SECRETS),
                     row.secrets.powers.eq(hash_subkey.o.payload),
@@ -398,7 +397,7 @@ class SaCommands(wiring.Component):
             with m.If(run.read_back):
                 m.d.comb += [
                     response.sequence.eq(run.top),
-                    *(response[name].eq(record[name]) for name in _ATTRIBUTES),
+                    *(response[name].eq(record[name]) for name in ATTRIBUTES),
                     *(response[name].eq(record.key[name]) for name in LookupKey.members),
                     *(response[name].eq(run.usage.limits[name]) for name in Limits.members),
                     *(response[name].eq(run.usage.served[name]) for name in _COUNTS),

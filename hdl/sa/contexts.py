@@ -18,12 +18,14 @@ from espnic.hdl.sa.lookup import LookedUp
 from espnic.hdl.sa.lookup_control import SERIAL_BITS
 from espnic.model.interface.codes import SaDirection
 
+ATTRIBUTES = ("key_size", "icv_size", "esn", "esn_overlap", "replay_window", "esn_high")
+"""Fields of a command that a record keeps, beside the look-up key."""
+
 Record = data.StructLayout({
     "valid": 1,
     "taken": 1,
     "serial": SERIAL_BITS,
-    **members(SaCommand, "key_size", "icv_size", "esn", "esn_overlap", "replay_window",
-              "esn_high"),
+    **members(SaCommand, *ATTRIBUTES),
     "key": LookupKey,
 })
 """The part of an SA that commands may read. ``serial`` tells this SA from the last one with its

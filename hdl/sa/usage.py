@@ -103,7 +103,7 @@ class SaUsage(wiring.Component):
     old limits and counts by the new ones. A write tells no event. No row is valid before a
     ``fresh`` write.
 
-    Latency 1 clock from the query to the answer. There are no errors: whoever asks must refuse
+    Latency 1 clock from the query to the answer. There are no errors: the path must refuse
     handles out of range, and no count comes near 2^64.
 
     RAM bits for each SA: 386 (``usage_bits``).
