@@ -371,7 +371,8 @@ def _slot(width: int) -> data.StructLayout:
 def _queue(m: Module, name: str, *, depth: int, push: Value, item: Value, pop: Value) -> Value:
     """Give the oldest item not popped. An item comes out 2 clocks after its push, or later.
 
-    QUEUEWHY
+    Not a ``Queue``: the core never waits, so no item needs valid, ready or a count of those
+    held, and the register at the RAM's output keeps its read out of the paths into GHASH.
     """
     m.submodules[name] = memory = Memory(shape=item.shape(), depth=depth, init=[])
     write, read = memory.write_port(), memory.read_port()
