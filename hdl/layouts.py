@@ -3,11 +3,11 @@
 A byte stream lies in a word with its first byte in bits 7:0, as on AXI4-Stream.
 """
 
-from amaranth.hdl import Value
+from amaranth.hdl import ShapeLike, Value
 from amaranth.lib import data
 from amaranth.utils import ceil_log2
 
-from espnic.model.interface.codes import STATUS_BITS, IcvSize
+from espnic.model.interface.codes import AES_BLOCK_BYTES, STATUS_BITS, IcvSize
 from espnic.model.interface.layouts import (
     EVENT,
     HANDLE_BITS,
@@ -34,6 +34,11 @@ def struct(layout: Layout) -> data.StructLayout:
 
 
 IPV4_BITS = 32
+NONCE_BITS = 96
+"""Width of the IV of AES-GCM in ESP: the salt and the IV of the frame (RFC 4106, 4)."""
+
+BLOCK_BITS = 8 * AES_BLOCK_BYTES
+"""Bits of an AES block, which is also an element of the field of GHASH."""
 
 TxDescriptor = struct(TX_DESCRIPTOR)
 RxCompletion = struct(RX_COMPLETION)
@@ -47,18 +52,29 @@ TxVerdict = struct(TX_VERDICT)
 TxSeqiv = struct(TX_SEQIV)
 
 
+def members(layout: data.StructLayout, *names: str) -> dict[str, ShapeLike]:
+    """The named members of a layout, to make another layout of."""
+    return {name: layout[name].shape for name in names}
+
+
+def values_of(view: data.View) -> dict[str, Value]:
+    """The values of a view's members, by name."""
+    return {name: view[name] for name in view.shape().members}
+
+
 def lookup_key(ipv6: bool) -> data.StructLayout:
-    """What of a ``LookupKey`` tells the SAs of a build apart, with and without IPv6."""
+    """The part of a ``LookupKey`` that tells the SAs of a build apart, with or without IPv6."""
     if ipv6:
         return LookupKey
-    return data.StructLayout({"destination": IPV4_BITS, "encapsulation": 1, "spi": 32})
+    return data.StructLayout({
+        "destination": IPV4_BITS, **members(LookupKey, "encapsulation", "spi")})
 
 
 def beat(width: int) -> data.StructLayout:
     """One beat of a packet on a datapath of ``width`` bits.
 
     ``count`` is the number of valid bytes, counted from bit 0 up: always
-    ``width // 8`` but on the last beat.
+    ``width // 8`` except on the last beat.
     """
     return data.StructLayout({
         "data": width,
@@ -69,18 +85,23 @@ def beat(width: int) -> data.StructLayout:
 
 
 IN_FLIGHT_BITS = 8
-"""Of a count of the frames that a path has not yet judged."""
+"""Width of the count of frames that a path has not yet judged."""
 
 GHASH_STAGES = 3
-"""Clocks from a block into the GHASH multiplier to its product: the k of the design."""
+"""Clocks from a block that enters the GHASH multiplier to its product: the k of the design."""
+
+
+def lanes_of(width: int) -> int:
+    """Number of AES lanes on a datapath of ``width`` bits: the blocks of a beat."""
+    return width // BLOCK_BITS
 
 
 def ghash_lanes(lanes: int) -> int:
-    """Blocks that GHASH takes in a clock, of a core with that many AES lanes.
+    """Number of blocks that GHASH takes in a clock in a core with ``lanes`` AES lanes.
 
     At 4 lanes a frame may have no clock to spare for the AAD and the lengths block of
-    its packet (two beats of text in two or three beats of frame), so that the blocks
-    have a lane.
+    its packet (two beats of text in two or three beats of frame), so those two blocks
+    have a lane of their own.
     """
     return lanes + 1 if lanes == 4 else lanes
 
@@ -91,7 +112,7 @@ def has_spare_lane(lanes: int) -> bool:
 
 
 def hash_power_count(lanes: int) -> int:
-    """Powers of the hash subkey that GHASH needs: as many as blocks share its last slots."""
+    """Number of powers of the hash subkey that GHASH needs: the most blocks of its last slots."""
     return GHASH_STAGES * lanes + ghash_lanes(lanes) - lanes
 
 
@@ -101,23 +122,15 @@ def hash_powers(lanes: int) -> data.ArrayLayout:
     A field element lies as its block does: first byte in bits 7:0, so the
     coefficient of x^0 is bit 7 (NIST SP 800-38D, 6.3).
     """
-    return data.ArrayLayout(128, hash_power_count(lanes))
+    return data.ArrayLayout(BLOCK_BITS, hash_power_count(lanes))
 
 
 def sa_context(lanes: int) -> data.StructLayout:
-    """What the datapath needs of an SA, read once a packet so that no packet sees a mix."""
+    """What the datapath needs of an SA; a packet reads it in one clock, so it never sees a mix."""
     return data.StructLayout({
         "valid": 1,
-        "key_size": 2,
-        "icv_size": 2,
-        "esn": 1,
-        "esn_overlap": 1,
-        "replay_window": 3,
-        "esn_high": 32,
-        "spi": 32,
-        "salt": 32,
-        "seqiv_salt": 64,
-        "key": 256,
+        **members(SaCommand, "key_size", "icv_size", "esn", "esn_overlap", "replay_window",
+                  "esn_high", "spi", "salt", "seqiv_salt", "key"),
         "powers": hash_powers(lanes),
     })
 
@@ -128,13 +141,16 @@ def found_sa(lanes: int) -> data.StructLayout:
 
 
 def received_sa(lanes: int) -> data.StructLayout:
-    """What a received packet learns of its SA: also where its replay window begins, modulo 2^64,
-    which means nothing without a window."""
+    """What a received packet learns of its SA.
+
+    ``bottom`` is where the SA's replay window begins, modulo 2^64. It means nothing without a
+    window.
+    """
     return data.StructLayout({**found_sa(lanes).members, "bottom": 64})
 
 
 def icv_bytes(size: Value) -> Value:
-    """Length in bytes of an ICV of an ``IcvSize``."""
+    """Length in bytes of the ICV with this ``IcvSize``."""
     step = IcvSize.ICV12.bytes - IcvSize.ICV8.bytes
     return IcvSize.ICV8.bytes + size * step
 
@@ -142,9 +158,8 @@ def icv_bytes(size: Value) -> Value:
 def gcm_parameters(lanes: int) -> data.StructLayout:
     """What the GCM core needs of a packet, beside the packet's first beat."""
     return data.StructLayout({
-        "key": 256,
-        "key_size": 2,
-        "nonce": 96,
+        **members(SaCommand, "key", "key_size"),
+        "nonce": NONCE_BITS,
         "aad_bytes": LENGTH_BITS,
         "text_bytes": LENGTH_BITS,
         "decrypt": 1,
@@ -155,19 +170,16 @@ def gcm_parameters(lanes: int) -> data.StructLayout:
 def gcm_beat(width: int) -> data.StructLayout:
     """One beat into the GCM core: first the beats of the AAD, then those of the text.
 
-    ``count`` valid bytes; all but the last beat of the AAD and the last of the
-    text are full. ``first`` and ``last`` mark the packet's ends.
+    ``count`` is the number of valid bytes; all beats are full except the last one of the AAD
+    and the last one of the text. ``first`` and ``last`` mark the packet's ends.
 
     Where GHASH has a lane to spare, ``joined`` on the first beat of a text says that all
     of the AAD comes with it, as the block ``joined_aad``, 0 above the AAD's bytes.
     """
-    lanes = width // 128
-    joined = {"joined": 1, "joined_aad": 128} if has_spare_lane(lanes) else {}
+    lanes = lanes_of(width)
+    joined = {"joined": 1, "joined_aad": BLOCK_BITS} if has_spare_lane(lanes) else {}
     return data.StructLayout({
-        "data": width,
-        "count": ceil_log2(width // 8 + 1),
-        "first": 1,
-        "last": 1,
+        **beat(width).members,
         "aad": 1,
         **joined,
         "parameters": gcm_parameters(lanes),
@@ -175,22 +187,26 @@ def gcm_beat(width: int) -> data.StructLayout:
 
 
 RxEvent = data.StructLayout({"status": STATUS_BITS, "bytes": LENGTH_BITS})
-"""A frame received: ``RxStatus`` and its length. An oversize frame is counted as not leaving."""
+"""A received frame: its ``RxStatus`` and length. An oversize frame counts as one that does not
+leave."""
 
 TxEvent = data.StructLayout({
     "status": STATUS_BITS, "first": 1, "last": 1, "bytes_in": SUPER_LENGTH_BITS,
     "bytes_out": LENGTH_BITS})
-"""A frame of a request to send, or a refused request: ``TxStatus``, and its length as it leaves.
+"""A frame of a request to send, or a refused request: its ``TxStatus`` and, as ``bytes_out``, its
+length as it leaves.
 
-``first`` and ``last`` of its request; with ``first`` ``bytes_in`` is the request's length, else 0.
+``first`` and ``last`` mark the first and last frame of a request. ``bytes_in`` is the length of the
+request with ``first``, else 0.
 """
 
 
 __all__ = [
-    "GHASH_STAGES", "HANDLE_BITS", "HEADER_OFFSET_BITS", "IN_FLIGHT_BITS", "IPV4_BITS",
-    "LENGTH_BITS", "MSS_BITS", "SUPER_LENGTH_BITS", "Event", "LookupKey", "RxCompletion",
-    "RxEvent", "RxLookedUp", "RxParsed", "SaCommand", "SaResponse", "TxDescriptor", "TxEvent",
-    "TxSeqiv", "TxVerdict", "beat", "found_sa", "gcm_beat", "gcm_parameters", "ghash_lanes",
-    "has_spare_lane", "hash_power_count", "hash_powers", "icv_bytes", "lookup_key",
-    "received_sa", "sa_context", "struct",
+    "BLOCK_BITS", "GHASH_STAGES", "HANDLE_BITS", "HEADER_OFFSET_BITS", "IN_FLIGHT_BITS",
+    "IPV4_BITS", "LENGTH_BITS", "MSS_BITS", "NONCE_BITS", "SUPER_LENGTH_BITS", "Event",
+    "LookupKey", "RxCompletion", "RxEvent", "RxLookedUp", "RxParsed", "SaCommand", "SaResponse",
+    "TxDescriptor", "TxEvent", "TxSeqiv", "TxVerdict", "beat", "found_sa", "gcm_beat",
+    "gcm_parameters", "ghash_lanes", "has_spare_lane", "hash_power_count", "hash_powers",
+    "icv_bytes", "lanes_of", "lookup_key", "members", "received_sa", "sa_context",
+    "struct", "values_of",
 ]

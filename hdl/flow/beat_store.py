@@ -1,38 +1,40 @@
 """Packet memory: beats go in as they come and leave, packet by packet, on command."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib.memory import ReadPort, WritePort
 from amaranth.lib.wiring import In, Out
 
 from espnic.hdl.flow.queue import Queue
 
 READ_AHEAD = 4
-"""Beats between block RAM and output: the RAM's clock, the queue's, and one of slack."""
+"""Number of beats between block RAM and output, for the RAM's clock and the queue's, and slack."""
 
 
 class BeatStore(wiring.Component):
-    """Keep the beats of packets in block RAM until it is known what becomes of them.
+    """Keeps the beats of packets in block RAM until it is known what becomes of them.
 
     A command takes the oldest ``beats`` beats: with ``keep`` they leave at ``o``,
-    without they are forgotten, in one clock. The user gives a command only when
+    without it they are forgotten, in one clock. A command may come only when
     all its beats have been written. A beat leaves 2 clocks after its command at
-    the earliest; then one each clock, with no gap from packet to packet.
+    the earliest; then one each clock, with no gap from packet to packet. There are no
+    errors: when the store is full ``i`` waits.
 
     Parameters
     ----------
     shape : ShapeLike
         Shape of a beat.
     depth : int
-        Beats of memory.
+        Number of beats of memory.
     margin : int
-        Beats of it that are never filled.
+        Number of them that are never filled.
 
     Members
     -------
     i : In(stream.Signature(shape))
         Beats to keep; not ready when full.
     command : In(stream.Signature({beats, keep}))
-        ``beats`` at least 1, at most ``depth``.
+        What becomes of the oldest beats; ``beats`` is 1 to ``depth``.
     o : Out(stream.Signature(shape))
         Beats of the packets that are kept.
     """
@@ -51,18 +53,31 @@ class BeatStore(wiring.Component):
         m = Module()
         shape = self.i.payload.shape()
         m.submodules.ram = ram = memory.Memory(shape=shape, depth=self.depth, init=[])
-        write = ram.write_port()
-        read = ram.read_port()
         m.submodules.ahead = ahead = Queue(shape, READ_AHEAD)
+        write, read = ram.write_port(), ram.read_port()
+        # Neighbours' valid and ready come late in a clock. So what follows from them is prepared
+        # for each case, and the room that a command makes counts one clock later.
+        taken = Signal(range(self.depth + 1))
+        fetch = Signal()
+        self._fill(m, write, taken)
+        room = self._room(m, ahead, fetch)
+        self._obey(m, read, taken, fetch, room)
 
-        # Neighbours' valid and ready come late in a clock: what follows from them is made ready
-        # for each case before, and the room that a command makes counts one clock later.
+        fetched = Signal()
+        m.d.sync += fetched.eq(fetch)
+        m.d.comb += [
+            ahead.i.payload.eq(read.data),
+            ahead.i.valid.eq(fetched),
+        ]
+        wiring.connect(m, ahead.o, wiring.flipped(self.o))
+        return m
+
+    def _fill(self, m: Module, write: WritePort, taken: Value) -> None:
+        """Store beats while there is room; ``taken`` were taken out in the clock before."""
         limit = self.depth - self.margin
-        level = Signal(range(self.depth + 1))
-        staying = Signal(range(self.depth + 1))
+        level, staying = Signal(range(self.depth + 1)), Signal(range(self.depth + 1))
         writable = Signal(init=1)
         tail = Signal(range(self.depth))
-        taken = Signal(range(self.depth + 1))
         m.d.comb += [
             self.i.ready.eq(writable),
             staying.eq(level - taken),
@@ -75,46 +90,44 @@ class BeatStore(wiring.Component):
             m.d.sync += [
                 level.eq(staying + 1),
                 writable.eq(staying < limit - 1),
-                tail.eq(self.wrapped(tail + 1)),
+                tail.eq(self._wrapped(tail + 1)),
             ]
 
-        command = self.command
-        head = Signal(range(self.depth))
-        remaining = Signal(range(self.depth + 1))
-        reading = Signal()
+    def _room(self, m: Module, ahead: Queue, fetch: Value) -> Value:
+        """Whether a beat may be fetched: the queue at the output has room for it."""
         in_flight = Signal(range(READ_AHEAD + 1))
         room = Signal(init=1)
-        fetch, forget, leaves, fetched = Signal(), Signal(), Signal(), Signal()
-        m.d.comb += [
-            command.ready.eq(~reading & (~command.payload.keep | room)),
-            fetch.eq(room & (reading | (command.valid & command.payload.keep))),
-            forget.eq(~reading & command.valid & ~command.payload.keep),
-            leaves.eq(ahead.o.valid & ahead.o.ready),
-        ]
-        m.d.sync += [taken.eq(Mux(forget, command.payload.beats, fetch)), fetched.eq(fetch)]
-        with m.If(fetch):
-            m.d.sync += head.eq(self.wrapped(head + 1))
-        with m.Elif(forget):
-            m.d.sync += head.eq(self.wrapped(head + command.payload.beats))
-        with m.If(fetch & reading):
-            m.d.sync += [remaining.eq(remaining - 1), reading.eq(remaining != 1)]
-        with m.Elif(fetch):
-            m.d.sync += [
-                remaining.eq(command.payload.beats - 1), reading.eq(command.payload.beats != 1)]
+        leaves = Signal()
+        m.d.comb += leaves.eq(ahead.o.valid & ahead.o.ready)
         with m.If(fetch & ~leaves):
             m.d.sync += [in_flight.eq(in_flight + 1), room.eq(in_flight != READ_AHEAD - 1)]
         with m.Elif(leaves & ~fetch):
             m.d.sync += [in_flight.eq(in_flight - 1), room.eq(1)]
+        return room
 
+    def _obey(self, m: Module, read: ReadPort, taken: Signal, fetch: Signal, room: Value) -> None:
+        """Fetch the beats of a command one by one, or forget them all at once."""
+        beats, keep = self.command.payload.beats, self.command.payload.keep
+        head = Signal(range(self.depth))
+        remaining = Signal(range(self.depth + 1))
+        reading, forget = Signal(), Signal()
         m.d.comb += [
+            self.command.ready.eq(~reading & (~keep | room)),
+            fetch.eq(room & (reading | (self.command.valid & keep))),
+            forget.eq(~reading & self.command.valid & ~keep),
             read.addr.eq(head),
             read.en.eq(fetch),
-            ahead.i.payload.eq(read.data),
-            ahead.i.valid.eq(fetched),
         ]
-        wiring.connect(m, ahead.o, wiring.flipped(self.o))
-        return m
+        m.d.sync += taken.eq(Mux(forget, beats, fetch))
+        with m.If(fetch):
+            m.d.sync += head.eq(self._wrapped(head + 1))
+        with m.Elif(forget):
+            m.d.sync += head.eq(self._wrapped(head + beats))
+        with m.If(fetch & reading):
+            m.d.sync += [remaining.eq(remaining - 1), reading.eq(remaining != 1)]
+        with m.Elif(fetch):
+            m.d.sync += [remaining.eq(beats - 1), reading.eq(beats != 1)]
 
-    def wrapped(self, address):
+    def _wrapped(self, address: Value) -> Value:
         """An address of less than twice the depth, modulo the depth."""
         return Mux(address >= self.depth, address - self.depth, address)

@@ -8,24 +8,24 @@ from amaranth.utils import ceil_log2
 
 
 class DelayLine(wiring.Component):
-    """What goes in comes out a fixed number of clocks later.
+    """Gives each value a fixed number of clocks later.
 
-    A ring in memory: a chain of registers would move every bit on every clock. The
-    memory outlives a reset, so ``o`` is noise for the first ``clocks`` clocks after it.
+    A ring in memory, because a chain of registers would move every bit in every clock. A reset
+    does not clear the memory, so ``o`` is noise for the first ``clocks`` clocks after it.
 
     Latency ``clocks``, a value each clock. No errors.
 
     Parameters
     ----------
     shape : ShapeLike
-        What is delayed.
+        Shape of a value.
     clocks : int
-        The delay, 2 or more.
+        Delay in clocks, 2 or more.
 
     Members
     -------
     i, o : stream of shape
-        Without valid: a value every clock.
+        A value every clock; there is no valid.
     """
 
     def __init__(self, shape, clocks: int):

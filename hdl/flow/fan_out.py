@@ -1,14 +1,14 @@
-"""Hand one order to several blocks at once."""
+"""One order to several blocks at once."""
 
 from amaranth.hdl import Cat, Signal, Value
 
 
 def fan_out(m, source, targets) -> Value:
-    """Accept from ``source`` when every block that is meant can take its part.
+    """Accept from ``source`` when every block that has a part in the order can take it.
 
     ``targets`` holds (stream, payload, condition) triples; a block whose condition
-    is 0 is left out. The targets' ``ready`` must not depend on their ``valid``.
-    Returns the transfer's strobe.
+    is 0 has no part. The targets' ``ready`` must not depend on their ``valid``.
+    Combinational. Returns the strobe of the transfer.
     """
     ready = Signal()
     go = Signal()

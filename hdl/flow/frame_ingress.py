@@ -1,4 +1,4 @@
-"""From AXI4-Stream to beats, with a bound on the length of a frame."""
+"""Entry from AXI4-Stream to beats, with a bound on the length of a frame."""
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
@@ -10,33 +10,38 @@ from espnic.model.interface.codes import FRAME_BYTES_MAX, SUPER_FRAME_BYTES_MAX
 
 
 def axi_beat(width: int, user_bits: int) -> data.StructLayout:
-    """The payload of an AXI4-Stream transfer; ``tuser``, if any, counts on a packet's first."""
+    """Payload of an AXI4-Stream transfer; ``tuser``, if any, is valid on a frame's first beat."""
     user = {"tuser": user_bits} if user_bits else {}
     return data.StructLayout({"tdata": width, "tkeep": width // 8, "tlast": 1, **user})
 
 
+def frame_end(length_bits: int = LENGTH_BITS) -> data.StructLayout:
+    """What is known of a frame when its last beat has come."""
+    return data.StructLayout({"bytes": length_bits, "oversize": 1})
+
+
 class FrameIngress(wiring.Component):
-    """Number the bytes of each frame and cut the frames that are too long.
+    """Numbers the bytes of each frame and cuts the frames that are too long.
 
-    A frame of more than ``FRAME_BYTES_MAX`` bytes, or ``SUPER_FRAME_BYTES_MAX`` of a
-    super-frame, ends at that length, marked oversize; the rest of it is swallowed. So no
-    frame, whatever its length, can fill the memories behind and block those that follow.
+    A frame of more than ``FRAME_BYTES_MAX`` bytes, or a super-frame of more than
+    ``SUPER_FRAME_BYTES_MAX``, ends at that length, marked oversize; the rest of it is
+    swallowed. So no frame, however long, can fill the memories after this block and stop the
+    frames that follow.
 
-    Combinational, one beat each clock. ``tkeep`` is all ones but on a frame's
-    last beat, where its ones are contiguous from bit 0 (AMBA AXI4-Stream, IHI
-    0051, 2.4: packed stream). A last beat without any byte, which the standard
-    allows, counts as one byte: behind a packet that is padding, and beats and
-    length of the frame stay in step.
+    Combinational, one beat each clock. ``tkeep`` is all ones except on a frame's last beat,
+    where its ones are contiguous from bit 0 (AMBA AXI4-Stream, IHI 0051, 2.4: packed stream).
+    A last beat without any byte, which the standard allows, counts as one byte: after a packet
+    that is padding, and the beats of the frame still agree with its length.
 
     Parameters
     ----------
     width : int
         Bits of a beat.
     user_bits : int
-        Bits of ``tuser``, passed through beside the beat.
-    super_bit : int
-        Bit of ``tuser`` that is 1 on the first beat of a super-frame; without it there
-        are none.
+        Bits of ``tuser``, which passes unchanged beside the beat.
+    super_bit : int | None
+        Bit of ``tuser`` that is 1 on the first beat of a super-frame; ``None`` if there are no
+        super-frames.
 
     Members
     -------
@@ -79,7 +84,7 @@ class FrameIngress(wiring.Component):
         at_limit = Signal()
         o = self.o.payload
         m.d.comb += [
-            # The lowest byte always counts: see the class.
+            # The lowest byte always counts, as the class says.
             count.eq(sum(self.i.payload.tkeep[1:]) + 1),
             at_limit.eq((index == last_index) & ~self.i.payload.tlast),
             o.beat.data.eq(self.i.payload.tdata),
@@ -98,8 +103,3 @@ class FrameIngress(wiring.Component):
             m.d.sync += swallow.eq(~self.i.payload.tlast & (swallow | at_limit))
             m.d.sync += index.eq(Mux(o.beat.last | swallow, 0, index + 1))
         return m
-
-
-def frame_end(length_bits: int = LENGTH_BITS) -> data.StructLayout:
-    """What is known when a frame's last beat has come."""
-    return data.StructLayout({"bytes": length_bits, "oversize": 1})

@@ -1,17 +1,19 @@
-"""The ones' complement sum of bytes of a packet, as Internet checksums need it."""
+"""The one's complement sum of bytes of a packet, which Internet checksums need."""
+
+from collections.abc import Iterable
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 WORD_BITS = 16
-"""Bits of a number that is summed, and of the sum."""
+"""Width of a number that is summed, and of the sum."""
 
-TOTAL_BITS = 32
-"""Of a sum with all its carries."""
+_TOTAL_BITS = 32
+"""Width of a sum with all its carries."""
 
-PARTIAL_SUMS = 4
-"""Sums of a beat's words between the first clock and the second."""
+_PARTIAL_SUMS = 4
+"""Number of sums of a beat's words between the first clock and the second."""
 
 
 def chosen_bytes(width: int) -> data.StructLayout:
@@ -20,14 +22,14 @@ def chosen_bytes(width: int) -> data.StructLayout:
 
 
 class OnesSum(wiring.Component):
-    """Sum the chosen bytes of each packet as big-endian 16-bit numbers (RFC 1071).
+    """Sums the chosen bytes of each packet as big-endian 16-bit numbers (RFC 1071).
 
     Byte 0 of a beat, and every other byte from there, is the high half of a number;
-    a byte that is not chosen counts as 0. Carries are added back in, so that the sum
-    is 0 only if all chosen bytes are: FFFFh otherwise stands for zero.
+    a byte that is not chosen counts as 0. Carries are added back in, so the sum
+    is 0 only if all chosen bytes are 0; otherwise FFFFh stands for zero.
 
     Latency 3 clocks (`latency`) from a packet's last beat to its sum, one beat each
-    clock. A packet has at most 65,536 numbers that are not 0.
+    clock. There are no errors; a packet may have at most 65,536 numbers that are not 0.
 
     Parameters
     ----------
@@ -39,7 +41,7 @@ class OnesSum(wiring.Component):
     i : In(stream.Signature(chosen_bytes(width), always_ready=True))
         Packets; ``data`` has its first byte in bits 7:0.
     o : Out(stream.Signature(16, always_ready=True))
-        One sum a packet, not complemented.
+        One sum for each packet, not complemented.
     """
 
     latency = 3
@@ -54,17 +56,17 @@ class OnesSum(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         i = self.i.payload
-        # The sum of numbers with their halves swapped is the sum with its halves
-        # swapped (RFC 1071, 2 (B)), so the numbers are taken as they lie.
+        # Swapping the halves of all numbers swaps the halves of the sum (RFC 1071, 2 (B)), so
+        # the numbers are taken as they lie.
         chosen = Signal(data.ArrayLayout(WORD_BITS, self.width // WORD_BITS))
         m.d.comb += chosen.eq(i.data & Cat(bit.replicate(8) for bit in i.keep))
-        partial = [Signal(total.shape()) for total in tree(chosen, PARTIAL_SUMS)]
+        partial = [Signal(total.shape()) for total in _tree(chosen, _PARTIAL_SUMS)]
         m.d.sync += [one.eq(total) for one, total in zip(
-            partial, tree(chosen, PARTIAL_SUMS), strict=True)]
+            partial, _tree(chosen, _PARTIAL_SUMS), strict=True)]
 
         valid, last, done = Signal(), Signal(), Signal()
         begins = Signal(init=1)
-        total = Signal(TOTAL_BITS)
+        total = Signal(_TOTAL_BITS)
         m.d.sync += [
             valid.eq(self.i.valid),
             last.eq(i.last),
@@ -72,7 +74,7 @@ class OnesSum(wiring.Component):
         ]
         with m.If(valid):
             m.d.sync += [
-                total.eq(tree(partial, 1)[0] + Mux(begins, 0, total)),
+                total.eq(_tree(partial, 1)[0] + Mux(begins, 0, total)),
                 begins.eq(last),
             ]
 
@@ -85,7 +87,7 @@ class OnesSum(wiring.Component):
         return m
 
 
-def tree(numbers, count):
+def _tree(numbers: Iterable[Value], count: int) -> list[Value]:
     """The sums of ``count`` equal shares of numbers, by a tree of adders."""
     numbers = list(numbers)
     while len(numbers) > count:

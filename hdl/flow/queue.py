@@ -6,11 +6,11 @@ from amaranth.lib.wiring import In, Out
 
 
 class Queue(wiring.Component):
-    """First in, first out, in distributed RAM or, when ``block_ram``, in block RAM.
+    """First in, first out, in distributed RAM or, with ``block_ram``, in block RAM.
 
-    An entry leaves in the clock after it came at the earliest, from block RAM two clocks
-    after; one in and one out each clock. ``i.ready`` and ``o.valid`` are registers, so a
-    queue also cuts the paths of both.
+    An entry leaves 1 clock after it came at the earliest, from block RAM 2 clocks; one in and
+    one out each clock. ``i.ready`` and ``o.valid`` are registers, so a queue also cuts the
+    paths of both. There are no errors.
 
     With ``through`` an entry that finds the queue empty and the output ready leaves in the clock
     in which it came, and only ``i.ready`` is a register.
@@ -20,11 +20,11 @@ class Queue(wiring.Component):
     shape : ShapeLike
         Shape of an entry.
     depth : int
-        Entries held.
+        Number of entries held.
     block_ram : bool
-        For queues of hundreds of entries.
+        Keep the entries in block RAM, for queues of hundreds of them.
     through : bool
-        Of those in distributed RAM: no clock from input to output when empty.
+        Only in distributed RAM: pass an entry without a clock when the queue is empty.
 
     Members
     -------
@@ -49,7 +49,7 @@ class Queue(wiring.Component):
             self._in_distributed_ram(m)
         return m
 
-    def _in_block_ram(self, m):
+    def _in_block_ram(self, m: Module) -> None:
         m.submodules.fifo = queue = fifo.SyncFIFOBuffered(
             width=Shape.cast(self.i.payload.shape()).width, depth=self.depth)
         m.d.comb += [
@@ -61,7 +61,7 @@ class Queue(wiring.Component):
             queue.r_en.eq(self.o.ready),
         ]
 
-    def _in_distributed_ram(self, m):
+    def _in_distributed_ram(self, m: Module) -> None:
         m.submodules.ram = ram = memory.Memory(
             shape=self.i.payload.shape(), depth=self.depth, init=[],
             attrs={"ram_style": "distributed"})
@@ -87,18 +87,18 @@ class Queue(wiring.Component):
                 self.through & ~readable, Value.cast(self.i.payload),
                 Value.cast(read_port.data))),
         ]
-        # What follows from the level is found before it is known which way it goes: valid and
-        # ready of the neighbours come late in a clock.
+        # What follows from the level is prepared for each way it may go, because valid and ready
+        # of the neighbours come late in a clock.
         with m.If(write & ~read):
             m.d.sync += [
                 level.eq(level + 1), readable.eq(1), writable.eq(level != self.depth - 1)]
         with m.Elif(read & ~write):
             m.d.sync += [level.eq(level - 1), readable.eq(level != 1), writable.eq(1)]
         with m.If(write):
-            m.d.sync += tail.eq(self._behind(tail))
+            m.d.sync += tail.eq(self._next(tail))
         with m.If(read):
-            m.d.sync += head.eq(self._behind(head))
+            m.d.sync += head.eq(self._next(head))
 
-    def _behind(self, place):
-        """The place behind one, the first behind the last."""
+    def _next(self, place: Value) -> Value:
+        """The place after one, which is the first after the last."""
         return Mux(place == self.depth - 1, 0, place + 1)

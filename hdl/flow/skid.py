@@ -1,4 +1,4 @@
-"""A place to wait that cuts the ready path and costs no clock."""
+"""A place to wait that cuts the path of ``ready`` and costs no clock."""
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
@@ -6,11 +6,11 @@ from amaranth.lib.wiring import In, Out
 
 
 class Skid(wiring.Component):
-    """Pass entries as they come; keep one while the output waits.
+    """Passes entries as they come, and keeps one while the output waits.
 
     An entry that finds the output ready passes in the same clock, one each clock.
-    ``i.ready`` is a register, so that no path leads from ``o.ready`` to it; ``o.valid``
-    and ``o.payload`` follow the input.
+    ``i.ready`` is a register, so no path leads from ``o.ready`` to it; ``o.valid``
+    and ``o.payload`` follow the input. There are no errors.
 
     Parameters
     ----------

@@ -1,1 +1,1 @@
-"""AES-GCM: the cipher, its key schedule, GHASH and the core made of them."""
+"""AES-GCM: the cipher, its key schedule, GHASH, and the core made of them."""

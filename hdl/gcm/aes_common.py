@@ -1,6 +1,6 @@
 """Pieces of AES that the round, the key schedule and the iterative cipher share (FIPS 197).
 
-A block has its first byte in bits 7:0; a word of the key schedule too. So byte
+A block has its first byte in bits 7:0, and so has a word of the key schedule. So byte
 ``4 * c + r`` of a block is row r, column c of the state.
 """
 
@@ -9,30 +9,29 @@ from collections.abc import Sequence
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib.memory import Memory
 
-from espnic.model.interface.codes import AES_BLOCK_BYTES, AES_ROUNDS_MAX, KeySize
+from espnic.hdl.layouts import BLOCK_BITS
+from espnic.model.interface.codes import AES_ROUNDS_MAX, KeySize
 
-KEY_SIZES = tuple(KeySize)
-BLOCK_BITS = 8 * AES_BLOCK_BYTES
-KEY_BITS = 256
+KEY_BITS = 8 * max(KeySize).bytes
 WORD_BITS = 32
-ROUND_KEY_WORDS = 4
+ROUND_KEY_WORDS = BLOCK_BITS // WORD_BITS
 
 _POLYNOMIAL = 0x11B  # x^8 + x^4 + x^3 + x + 1 (4.2)
 _AFFINE_CONSTANT = 0x63  # (5.1.1)
 
 
 def key_words(key_size: KeySize) -> int:
-    """Words of the cipher key, Nk: 4, 6 or 8."""
+    """Number of words of the cipher key, Nk: 4, 6 or 8."""
     return key_size.bytes * 8 // WORD_BITS
 
 
 def rounds(key_size: KeySize) -> int:
-    """Rounds of the cipher, Nr: 10, 12 or 14."""
+    """Number of rounds of the cipher, Nr: 10, 12 or 14."""
     return key_words(key_size) + 6
 
 
 def passed_stages(key_size: KeySize) -> int:
-    """Stages of a 14-round pipeline that a block passes unchanged: 4, 2 or 0."""
+    """Number of stages of a 14-round pipeline that a block passes unchanged: 4, 2 or 0."""
     return AES_ROUNDS_MAX - rounds(key_size)
 
 
@@ -71,7 +70,7 @@ ROUND_CONSTANTS = _round_constants()
 
 
 def substitute(m: Module, name: str, value: Value) -> Signal:
-    """SubBytes of every byte of a value, as one ROM with a read port a byte."""
+    """SubBytes of every byte of a value, as one ROM with a read port for each byte."""
     rom = Memory(shape=8, depth=len(SBOX), init=SBOX)
     m.submodules[name] = rom
     result = Signal(len(value), name=name)
@@ -119,7 +118,7 @@ def _mix_column(m: Module, column: Value) -> Value:
 
 
 def xor_running(words: Sequence[Value]) -> list[Value]:
-    """Each word XOR all words before it, built without repeating an operation."""
+    """The XOR of each word and all words before it, built without repeating an operation."""
     sums = [words[0]]
     for word in words[1:]:
         sums.append(sums[-1] ^ word)

@@ -19,7 +19,7 @@ from espnic.model.interface.codes import KeySize
 
 WINDOW_WORDS = KEY_BITS // WORD_BITS
 FIRST_STEP = 2
-"""The key itself holds the round key of stage 1."""
+"""First stage with a step; the key itself holds the round key of stage 1."""
 
 KeyWindow = data.StructLayout({
     "words": data.ArrayLayout(WORD_BITS, WINDOW_WORDS),
@@ -28,20 +28,20 @@ KeyWindow = data.StructLayout({
 })
 """Eight consecutive words of the expanded key, oldest first, and the KeySize.
 
-Words 4 to 7 are the round key of the stage that the window has reached. ``word`` is
-the one that the next step substitutes: so the S-boxes begin a clock, not end one.
+Words 4 to 7 are the round key of the stage that the window has reached. ``word`` is the one
+that the next step substitutes. It is registered, so the S-boxes stand at the beginning of a
+clock's path and not at its end.
 """
 
 
 def first_window(key: Value, key_size: Value) -> list[Value]:
     """The words of the window of stage 1, from the cipher key.
 
-    A shorter key has to wait until its first round without a multiplexer in every
-    step on the way. With no substituted word added, a step on four words is
-    N = (1 + S)^-1, S shifting by a word, and N^4 = 1. So AES-128 starts with the
-    step applied once and is itself again three steps later; AES-192 waits one
-    step and starts with the inverse of the step. Its two words in front of the
-    first key word follow from the schedule run backwards.
+    A shorter key must wait for its first round, without a multiplexer in every step on the way.
+    If no substituted word is added, a step on four words is N = (1 + S)^-1, where S shifts by a
+    word, and N^4 = 1. So an AES-128 key starts with the step applied once, and is itself again
+    three steps later; an AES-192 key waits one step, and starts with the inverse of the step.
+    The two words before its first word follow from the schedule run backwards.
     """
     k = [key.word_select(index, WORD_BITS) for index in range(WINDOW_WORDS)]
     aes128 = xor_running(k[:4])
@@ -58,7 +58,7 @@ def first_window(key: Value, key_size: Value) -> list[Value]:
 
 
 def _rule(stage: int, key_size: KeySize, offset: int) -> str:
-    """How the word before new word ``offset`` of a step enters it."""
+    """The way in which the word before new word ``offset`` of a step enters that word."""
     if _waits(stage, key_size):
         return "nothing"
     word = _first_word(stage, key_size) + offset
@@ -70,10 +70,12 @@ def _rule(stage: int, key_size: KeySize, offset: int) -> str:
 
 
 def _waits(stage: int, key_size: KeySize) -> bool:
+    """Whether a key is not yet in use at a stage."""
     return stage <= passed_stages(key_size)
 
 
 def _first_word(stage: int, key_size: KeySize) -> int:
+    """Index in the expanded key of the first word of a stage's round key."""
     return ROUND_KEY_WORDS * (stage - passed_stages(key_size))
 
 
@@ -83,24 +85,24 @@ def _is_late(stage: int) -> bool:
 
 
 class AesKeyStep(wiring.Component):
-    """Four more words of the expanded key (FIPS 197, 5.2), mixed key sizes.
+    """Four more words of the expanded key (FIPS 197, 5.2), of a key of any size in each clock.
 
-    Word n is word n - Nk XOR word n - 1, the latter substituted where n is a
-    multiple of Nk (and half-way for AES-256). Nk only chooses where in the window
-    word n - Nk lies. Which words are substituted is fixed by the stage. A key that
-    is not yet in use (see `first_window`) runs through without substitution.
+    Word n is word n - Nk XOR word n - 1, and the latter is substituted if n is a multiple of
+    Nk (for AES-256 also half-way between). Nk only chooses where in the window word n - Nk
+    lies. The stage determines which words are substituted. A key that is not yet in use (see
+    `first_window`) passes without substitution.
 
     Latency 1 clock, a step each clock. No errors; key size 3 is taken as 256 bits.
 
     Parameters
     ----------
     stage : int
-        The stage of the 14 whose round key comes out, 2 to 14.
+        Stage whose round key comes out, 2 to 14.
 
     Members
     -------
     i, o : stream of {words 8 x 32, word 32, key_size 2}
-        Window of the stage before and of this stage.
+        Window of the stage before, and window of this stage.
     """
 
     def __init__(self, stage: int):
@@ -143,6 +145,7 @@ class AesKeyStep(wiring.Component):
         return m
 
     def _term(self, key_size: KeySize, offset: int, substituted: Value, before: Value) -> Value:
+        """What new word ``offset`` takes of the word before it."""
         rule = _rule(self.stage, key_size, offset)
         if rule == "rotate":
             word = _first_word(self.stage, key_size) + offset
@@ -150,7 +153,7 @@ class AesKeyStep(wiring.Component):
         return {"substitute": substituted, "plain": before, "nothing": Const(0, WORD_BITS)}[rule]
 
     def _source(self, old, key_size: Value, index: int) -> Value:
-        """Word n - Nk of new word ``index``; a waiting 192-bit key is dealt with as 256 bits."""
+        """Word n - Nk of new word ``index``; a waiting 192-bit key is taken as 256 bits."""
         aes128 = old[WINDOW_WORDS - key_words(KeySize.AES128) + index]
         aes192 = old[WINDOW_WORDS - key_words(KeySize.AES192) + index]
         aes256 = old[index]
@@ -162,5 +165,6 @@ class AesKeyStep(wiring.Component):
 
 
 def _choose(key_size: Value, values: dict[KeySize, Value]) -> Value:
+    """The value for a key size."""
     short = Mux(key_size[0], values[KeySize.AES192], values[KeySize.AES128])
     return Mux(key_size[1], values[KeySize.AES256], short)

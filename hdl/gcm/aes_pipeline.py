@@ -1,12 +1,13 @@
-"""AES encryption, one or more blocks a clock, a new key every clock."""
+"""AES encryption of one or more blocks a clock, with a new key every clock."""
 
-from amaranth.hdl import Cat, Module
+from amaranth.hdl import Cat, Module, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from espnic.hdl.gcm.aes_common import BLOCK_BITS, KEY_BITS, ROUND_KEY_WORDS, passed_stages
+from espnic.hdl.gcm.aes_common import KEY_BITS, ROUND_KEY_WORDS, passed_stages
 from espnic.hdl.gcm.aes_key_step import FIRST_STEP, AesKeyStep, KeyWindow, first_window
 from espnic.hdl.gcm.aes_round import AesRound
+from espnic.hdl.layouts import BLOCK_BITS
 from espnic.model.interface.codes import AES_ROUNDS_MAX, KeySize
 
 
@@ -18,8 +19,8 @@ class AesPipeline(wiring.Component):
         blocks ── whitening ── round 1 ── round 2 ── ... ── round 14 ── blocks
         key ───── window ───── step 2 ─── step 3 ─── ... ── (shared by all lanes)
 
-    The key schedule runs beside the data, so nothing is set up for a key. Shorter
-    keys skip the first rounds: the latency is the same for all. Rigid: no stall.
+    The key schedule runs beside the data, so a key needs no preparation. Shorter keys skip
+    the first rounds, so the latency is the same for all. The pipeline cannot stall.
 
     Latency 15 clocks (`latency`), ``lanes`` blocks and one key each clock. No errors;
     key size 3 is taken as 256 bits.
@@ -27,7 +28,7 @@ class AesPipeline(wiring.Component):
     Parameters
     ----------
     lanes : int
-        Blocks a clock.
+        Number of blocks a clock.
 
     Members
     -------
@@ -91,6 +92,7 @@ class AesPipeline(wiring.Component):
             m.d.comb += self.o.payload[lane].eq(block)
         return m
 
-    def _skip(self, stage, key_size):
+    def _skip(self, stage: int, key_size: Value) -> Value | int:
+        """Whether a key of this size does not yet need the round of a stage."""
         short = [size for size in KeySize if stage <= passed_stages(size)]
         return Cat(key_size == size for size in short).any() if short else 0

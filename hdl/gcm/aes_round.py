@@ -4,7 +4,8 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from espnic.hdl.gcm.aes_common import BLOCK_BITS, mix_columns, shift_rows, substitute
+from espnic.hdl.gcm.aes_common import mix_columns, shift_rows, substitute
+from espnic.hdl.layouts import BLOCK_BITS
 
 RoundInput = data.StructLayout({"block": BLOCK_BITS, "key": BLOCK_BITS, "skip": 1})
 
@@ -17,9 +18,9 @@ class AesRound(wiring.Component):
     Parameters
     ----------
     last : bool
-        Leave MixColumns out, as in the last round.
+        Leave out MixColumns, as in the last round.
     skippable : bool
-        Obey ``skip``: it passes the block on unchanged, for keys with fewer rounds.
+        Obey ``skip``, which passes the block on unchanged, for keys with fewer rounds.
 
     Members
     -------

@@ -7,31 +7,58 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from espnic.hdl.flow.delay_line import DelayLine
+from espnic.hdl.frame.align import byte_mask, bytes_of
 from espnic.hdl.gcm.aes_pipeline import AesPipeline
 from espnic.hdl.gcm.ghash import Ghash
 from espnic.hdl.layouts import (
+    BLOCK_BITS,
     GHASH_STAGES,
     LENGTH_BITS,
+    NONCE_BITS,
     beat,
     gcm_beat,
     ghash_lanes,
     has_spare_lane,
     hash_power_count,
     hash_powers,
+    lanes_of,
+    members,
 )
 from espnic.model.interface.codes import AES_BLOCK_BYTES
+from espnic.model.interface.features import WIDTHS
 
-BLOCK_BITS = 8 * AES_BLOCK_BYTES
-COUNTER_BITS = 32
-NONCE_BITS = BLOCK_BITS - COUNTER_BITS
-MASK_COUNTER = 1
+_COUNTER_BITS = BLOCK_BITS - NONCE_BITS
+_MASK_COUNTER = 1
 """Counter of J0, whose encryption masks the tag (NIST SP 800-38D, 7.1)."""
-TEXT_COUNTER = 2
+_TEXT_COUNTER = 2
+"""Counter of the first text block."""
 
-BLOCK_COUNT_BITS = LENGTH_BITS - ceil_log2(AES_BLOCK_BYTES) + 1
+_BLOCK_COUNT_BITS = LENGTH_BITS - ceil_log2(AES_BLOCK_BYTES) + 1
 
 _SLOT_CLOCKS = 1
 _PLAN_CLOCKS = 1
+
+
+class _Turn:
+    """What the core does in this clock; the slot of the next clock follows from it."""
+
+    def __init__(self):
+        self.taken = Signal()
+        """A beat is taken."""
+        self.text = Signal()
+        """The beat is text."""
+        self.first = Signal()
+        """The beat is the first of its packet."""
+        self.lengths = Signal()
+        """A slot is inserted for a lengths block."""
+        self.runs = Signal()
+        """A beat is taken or a slot inserted."""
+        self.opens = Signal()
+        """First slot of a packet; it carries E(K, J0) unless AAD has joined the text."""
+        self.joins = Signal()
+        """The packet's AAD comes with this beat of text."""
+        self.joined = Signal()
+        """The packet's AAD has come with its text, with this beat or before."""
 
 
 class GcmCore(wiring.Component):
@@ -44,23 +71,22 @@ class GcmCore(wiring.Component):
                     └─ powers of H, queued ──┐      │
                                              └─ GHASH ── XOR E(K, J0) ── tag
 
-    A packet takes a slot for each of its beats. E(K, J0) rides in the slot of the first
-    AAD beat, whose AES lanes are free, and the lengths block of GHASH in a free lane
-    behind the last block, or at 512 bits in a lane of its own. Where AAD has joined the
-    first beat of its text, that lane takes the AAD, and E(K, J0) rides in the last lane
-    of the text's last slot, which the text must leave free. ``i.ready`` falls only for
-    the two slots that the core has to insert: one in front of a packet without AAD (but
-    not of one without text too), and at 128 and 256 bits one behind a packet whose last
-    beat fills all lanes.
+    A packet takes a slot for each of its beats. E(K, J0) is computed in the slot of the first
+    AAD beat, whose AES lanes are free. The lengths block of GHASH takes a free lane after the
+    last block, or at 512 bits a lane of its own. If AAD has joined the first beat of its text,
+    that lane takes the AAD, and E(K, J0) is computed in the last lane of the text's last slot,
+    which the text must leave free. ``i.ready`` falls only for the two slots that the core has
+    to insert: one before a packet that has text but no AAD, and at 128 and 256 bits one after
+    a packet whose last beat fills all lanes.
 
-    The packet's ends are those that the beats give: it ends with ``last``, and the beat
-    after that is its successor's first, whatever ``first`` says. When the beats are not
-    those that ``aad_bytes`` and ``text_bytes`` promise, the tag has no meaning, and the
-    packets before and after are not touched.
+    The beats give the ends of a packet: it ends with ``last``, and the beat after that is the
+    first of the next packet, whatever ``first`` says. If the beats are not those that
+    ``aad_bytes`` and ``text_bytes`` promise, the tag has no meaning; the packets before and
+    after are not affected.
 
     Latency from the clock in which a beat is taken: 17 clocks to its text (`text_latency`),
     21 from the last beat to the tag (`tag_latency`), 22 with an inserted lengths block.
-    The outputs never wait: who uses them has room for what is under way.
+    The outputs never wait: whatever takes them must have room for what is under way.
 
     Parameters
     ----------
@@ -70,24 +96,24 @@ class GcmCore(wiring.Component):
     Members
     -------
     i : stream of `gcm_beat`
-        AAD, then text; bytes beyond ``count`` are ignored. A packet without either is one
+        AAD, then text; bytes beyond ``count`` are ignored. A packet with neither is one
         beat with count 0.
     o : stream of `beat`
         One beat for each text beat: ciphertext when sealing, plaintext when opening, bytes
         beyond ``count`` 0. ``first`` and ``last`` mark the text.
     tag : stream of 128
         The whole tag of each packet, in order, first byte in bits 7:0, after the packet's
-        last text beat. When opening it is the tag to compare with.
+        last text beat. When opening, it is the tag to compare with that of the packet.
     """
 
     text_latency = _SLOT_CLOCKS + AesPipeline.latency + 1
     tag_latency = _SLOT_CLOCKS + AesPipeline.latency + Ghash.latency + 1
 
     def __init__(self, width: int):
-        if width not in (128, 256, 512):
-            raise ValueError(f"width of {width} bits, expected 128, 256 or 512")
+        if width not in WIDTHS:
+            raise ValueError(f"width of {width} bits, expected one of {WIDTHS}")
         self.width = width
-        self.lanes = width // BLOCK_BITS
+        self.lanes = lanes_of(width)
         self.lengths_lane = has_spare_lane(self.lanes)
         super().__init__({
             "i": In(stream.Signature(gcm_beat(width))),
@@ -99,9 +125,11 @@ class GcmCore(wiring.Component):
         m = Module()
         m.submodules.aes = aes = AesPipeline(self.lanes)
         m.submodules.ghash = ghash = Ghash(self.lanes)
-        opens = Signal()
-        slot, joins = self._sequence(m, opens, aes.i)
-        plan = self._plan(m, opens, joins, slot)
+        turn = _Turn()
+        self._sequence(m, turn)
+        slot = self._slot(m, turn, aes)
+        self._count_blocks(m, turn, aes)
+        plan = self._plan(m, turn, slot)
 
         m.submodules.slots = slots = DelayLine(slot.shape(), AesPipeline.latency)
         m.submodules.plans = plans = DelayLine(plan.shape(), AesPipeline.latency - _PLAN_CLOCKS)
@@ -111,7 +139,7 @@ class GcmCore(wiring.Component):
         hashed = aes.o.valid & slot.hashed
         packet = _queue(
             m, "packets", depth=1 << ceil_log2(self.text_latency),
-            push=opens, item=self._packet(m), pop=hashed & slot.last,
+            push=turn.opens, item=self._packet(m), pop=hashed & slot.last,
         )
         plain, ciphertext = self._join(m, slot, Cat(aes.o.payload))
         m.d.sync += [
@@ -121,17 +149,28 @@ class GcmCore(wiring.Component):
             self.o.payload.first.eq(slot.text_first),
             self.o.payload.last.eq(slot.text_last),
         ]
-
-        lengths = _lengths_block(packet)
-        blocks_used = (slot.count + AES_BLOCK_BYTES - 1) // AES_BLOCK_BYTES
         m.d.comb += [
             ghash.i.valid.eq(hashed),
             ghash.i.payload.exponent.eq(plan.exponent),
             ghash.i.payload.tail.eq(plan.tail),
+        ]
+        self._hash(m, ghash, slot, packet, ciphertext)
+        self._mask_tag(m, ghash, slot, aes)
+        return m
+
+    def _hash(
+        self, m: Module, ghash: Ghash, slot: data.View, packet: data.View, ciphertext: Value,
+    ) -> None:
+        """Give GHASH the blocks of a slot, with the lengths block after the last of them."""
+        lengths = _lengths_block(packet)
+        blocks_used = _blocks(slot.count)
+        m.d.comb += [
             ghash.i.payload.first.eq(slot.first),
             ghash.i.payload.last.eq(slot.last),
             ghash.i.payload.powers.eq(packet.powers),
         ]
+        if self.lengths_lane:
+            m.d.comb += ghash.i.payload.ahead.eq(slot.ahead)
         text_lanes = Cat(ciphertext, Const(0, BLOCK_BITS))
         for lane in range(ghash_lanes(self.lanes)):
             here = slot.last & (blocks_used == lane)
@@ -140,9 +179,10 @@ class GcmCore(wiring.Component):
                 block |= Mux(slot.ahead, packet.joined_aad, 0)
             m.d.comb += ghash.i.payload.blocks[lane].eq(block)
 
+    def _mask_tag(self, m: Module, ghash: Ghash, slot: data.View, aes: AesPipeline) -> None:
+        """Keep E(K, J0) of each packet until its GHASH comes, and make the tag of both."""
         masked = aes.o.payload[0]
         if self.lengths_lane:
-            m.d.comb += ghash.i.payload.ahead.eq(slot.ahead)
             masked = Mux(slot.joined, aes.o.payload[-1], masked)
         mask = _queue(
             m, "masks", depth=1 << ceil_log2(Ghash.latency + 1),
@@ -152,115 +192,106 @@ class GcmCore(wiring.Component):
             self.tag.valid.eq(ghash.o.valid),
             self.tag.payload.eq(ghash.o.payload ^ mask),
         ]
-        return m
 
-    def _sequence(self, m, opens, aes_input):
-        """Take beats and insert slots; give the slot and, beside it, the blocks for AES.
-
-        Also gives whether the packet that opens has its AAD beside its text.
-
-        ``opens`` is raised for the first slot of a packet, which carries E(K, J0) unless
-        the packet's AAD has joined its text.
-        """
-        taken, lengths_due, masked, begun = (
-            Signal(name=name) for name in ("taken", "lengths_due", "masked", "begun")
-        )
+    def _sequence(self, m: Module, turn: _Turn) -> None:
+        """Take beats, and insert a slot where a packet needs one."""
         item = self.i.payload
-        joined, joins = self._join_aad(m, taken, begun, masked)
-        needs_mask_slot = ~begun & ~masked & ~item.aad & item.count.any() & ~joins
+        lengths_due, masked, begun = Signal(), Signal(), Signal()
+        needs_mask_slot = ~begun & ~masked & ~item.aad & item.count.any() & ~turn.joins
         insert_mask = self.i.valid & ~lengths_due & needs_mask_slot
-        full = Const(0) if self.lengths_lane else item.count > self.width // 8 - AES_BLOCK_BYTES
         m.d.comb += [
             self.i.ready.eq(~lengths_due & ~needs_mask_slot),
-            taken.eq(self.i.valid & self.i.ready),
-            opens.eq(insert_mask | taken & ~begun & ~masked),
+            turn.taken.eq(self.i.valid & self.i.ready),
+            turn.text.eq(turn.taken & ~item.aad),
+            turn.first.eq(turn.taken & ~begun),
+            turn.opens.eq(insert_mask | turn.taken & ~begun & ~masked),
+            turn.lengths.eq(lengths_due),
+            turn.runs.eq(turn.taken | insert_mask | lengths_due),
         ]
-        m.d.sync += lengths_due.eq(taken & item.last & full)
+        m.d.sync += lengths_due.eq(turn.taken & item.last & self._full())
         with m.If(insert_mask):
             m.d.sync += masked.eq(1)
-        with m.If(taken):
+        with m.If(turn.taken):
             m.d.sync += [masked.eq(0), begun.eq(~item.last)]
+        if self.lengths_lane:
+            joined_before = Signal()
+            m.d.comb += [
+                turn.joins.eq(~begun & ~masked & ~item.aad & item.joined),
+                turn.joined.eq(joined_before | turn.joins),
+            ]
+            with m.If(turn.taken):
+                m.d.sync += joined_before.eq(turn.joined & ~item.last)
 
-        text = taken & ~item.aad
+    def _full(self) -> Value:
+        """Whether a last beat leaves no lane free for the lengths block."""
+        if self.lengths_lane:
+            return Const(0)
+        return self.i.payload.count > self.width // 8 - AES_BLOCK_BYTES
+
+    def _slot(self, m: Module, turn: _Turn, aes: AesPipeline) -> data.View:
+        """Give the slot of what was done in the clock before."""
+        item = self.i.payload
         texted, decrypt = Signal(), Signal()
-        decrypts = Mux(opens, item.parameters.decrypt, decrypt)
+        decrypts = Mux(turn.opens, item.parameters.decrypt, decrypt)
         m.d.sync += decrypt.eq(decrypts)
-        with m.If(taken):
-            m.d.sync += texted.eq(text & ~item.last)
+        with m.If(turn.taken):
+            m.d.sync += texted.eq(turn.text & ~item.last)
 
         slot = Signal(_slot(self.width))
         m.d.sync += [
             slot.data.eq(item.data),
-            slot.count.eq(Mux(taken, item.count, 0)),
-            slot.text.eq(text),
+            slot.count.eq(Mux(turn.taken, item.count, 0)),
+            slot.text.eq(turn.text),
             slot.text_first.eq(~texted),
             slot.text_last.eq(item.last),
-            slot.seal.eq(text & ~decrypts),
-            slot.mask.eq(Mux(joined, taken & item.last, opens)),
-            slot.hashed.eq(taken | lengths_due),
-            slot.first.eq(taken & ~begun),
-            slot.last.eq(Mux(taken, item.last & ~full, lengths_due)),
-            aes_input.valid.eq(taken | insert_mask | lengths_due),
+            slot.seal.eq(turn.text & ~decrypts),
+            slot.mask.eq(Mux(turn.joined, turn.taken & item.last, turn.opens)),
+            slot.hashed.eq(turn.taken | turn.lengths),
+            slot.first.eq(turn.first),
+            slot.last.eq(Mux(turn.taken, item.last & ~self._full(), turn.lengths)),
+            aes.i.valid.eq(turn.runs),
         ]
         if self.lengths_lane:
-            m.d.sync += [slot.joined.eq(joined), slot.ahead.eq(taken & joins)]
-        self._count_blocks(m, opens, aes_input, text, joined)
-        return slot, joins
+            m.d.sync += [slot.joined.eq(turn.joined), slot.ahead.eq(turn.taken & turn.joins)]
+        return slot
 
-    def _join_aad(self, m, taken, begun, masked):
-        """Whether the packet's AAD came with its text, and whether it comes with this beat."""
-        if not self.lengths_lane:
-            return Const(0), Const(0)
-        item = self.i.payload
-        before = Signal(name="joined_before")
-        joined, joins = Signal(name="joined"), Signal(name="joins")
-        m.d.comb += [
-            joins.eq(~begun & ~masked & ~item.aad & item.joined),
-            joined.eq(before | joins),
-        ]
-        with m.If(taken):
-            m.d.sync += before.eq(joined & ~item.last)
-        return joined, joins
-
-    def _count_blocks(self, m, opens, aes_input, text, joined):
-        """The counter blocks of the slot, and the key that goes with them."""
+    def _count_blocks(self, m: Module, turn: _Turn, aes: AesPipeline) -> None:
+        """Give AES the counter blocks of the slot, and the key that goes with them."""
         nonce = Signal(NONCE_BITS)
-        following = Signal(COUNTER_BITS)
+        following = Signal(_COUNTER_BITS)
         """Counter of the packet's next text block."""
-        parameters = self.i.payload.parameters
-        with m.If(opens):
+        job, parameters = aes.i.payload, self.i.payload.parameters
+        with m.If(turn.opens):
             m.d.sync += [
-                aes_input.payload.key.eq(parameters.key),
-                aes_input.payload.key_size.eq(parameters.key_size),
+                job.key.eq(parameters.key),
+                job.key_size.eq(parameters.key_size),
                 nonce.eq(parameters.nonce),
-                following.eq(Mux(joined, TEXT_COUNTER + self.lanes, TEXT_COUNTER)),
+                following.eq(Mux(turn.joined, _TEXT_COUNTER + self.lanes, _TEXT_COUNTER)),
             ]
-        with m.Elif(text):
+        with m.Elif(turn.text):
             m.d.sync += following.eq(following + self.lanes)
         for lane in range(self.lanes):
-            counter = Signal(COUNTER_BITS, name=f"counter{lane}")
+            counter = Signal(_COUNTER_BITS, name=f"counter{lane}")
             m.d.sync += counter.eq(following + lane)
-            with m.If(opens & joined):
-                m.d.sync += counter.eq(TEXT_COUNTER + lane)
+            with m.If(turn.opens & turn.joined):
+                m.d.sync += counter.eq(_TEXT_COUNTER + lane)
             if lane == 0:
-                with m.If(opens & ~joined):
-                    m.d.sync += counter.eq(MASK_COUNTER)
+                with m.If(turn.opens & ~turn.joined):
+                    m.d.sync += counter.eq(_MASK_COUNTER)
             if lane == self.lanes - 1:
                 # A packet cut short may need the lane for its text; its tag is void anyhow.
                 free = self.i.payload.count <= lane * AES_BLOCK_BYTES
-                with m.If(joined & self.i.payload.last & free):
-                    m.d.sync += counter.eq(MASK_COUNTER)
-            m.d.comb += aes_input.payload.blocks[lane].eq(Cat(nonce, _big_endian(counter)))
+                with m.If(turn.joined & self.i.payload.last & free):
+                    m.d.sync += counter.eq(_MASK_COUNTER)
+            m.d.comb += job.blocks[lane].eq(Cat(nonce, bytes_of(counter)))
 
-    def _plan(self, m, opens, joins, slot):
-        """Exponent and tail of each hashed slot, from what the packet's lengths leave."""
-        aad_left, text_left = (
-            Signal(BLOCK_COUNT_BITS, name=name) for name in ("aad_left", "text_left")
-        )
+    def _plan(self, m: Module, turn: _Turn, slot: data.View) -> data.View:
+        """Give exponent and tail of each hashed slot, from what the packet's lengths leave."""
+        aad_left, text_left = Signal(_BLOCK_COUNT_BITS), Signal(_BLOCK_COUNT_BITS)
         parameters = self.i.payload.parameters
-        with m.If(opens):
+        with m.If(turn.opens):
             m.d.sync += [
-                aad_left.eq(Mux(joins, 0, _blocks(parameters.aad_bytes))),
+                aad_left.eq(Mux(turn.joins, 0, _blocks(parameters.aad_bytes))),
                 text_left.eq(_blocks(parameters.text_bytes)),
             ]
         with m.Elif(slot.text):
@@ -268,10 +299,10 @@ class GcmCore(wiring.Component):
         with m.Elif(slot.hashed):
             m.d.sync += aad_left.eq(_less(aad_left, self.lanes))
 
-        # The lengths block stands right behind the last block; text begins a new slot.
+        # The lengths block stands directly after the last block; text begins a new slot.
         room = Signal(range(GHASH_STAGES * self.lanes + 1), init=GHASH_STAGES * self.lanes)
         ahead = Signal.like(room, init=0)
-        behind = Signal(BLOCK_COUNT_BITS)
+        behind = Signal(_BLOCK_COUNT_BITS)
         more = Signal()
         m.d.comb += behind.eq(text_left + 1)
         with m.If(text_left == 0):
@@ -294,16 +325,15 @@ class GcmCore(wiring.Component):
         ]
         return plan
 
-    def _join(self, m, slot, keystream):
-        """The text of the slot, and what GHASH takes of it."""
+    def _join(self, m: Module, slot: data.View, keystream: Value) -> tuple[Value, Value]:
+        """Give the text of the slot, and the ciphertext, which GHASH takes."""
         mask = Signal(self.width)
-        for byte in range(self.width // 8):
-            m.d.comb += mask.word_select(byte, 8).eq((slot.count > byte).replicate(8))
+        m.d.comb += mask.eq(byte_mask(slot.count, self.width // 8))
         key = keystream & slot.seal.replicate(self.width)
         return (slot.data ^ keystream) & mask, (slot.data ^ key) & mask
 
-    def _packet(self, m):
-        """What GHASH needs once a packet."""
+    def _packet(self, m: Module) -> data.View:
+        """Give what GHASH needs once for each packet."""
         parameters = self.i.payload.parameters
         packet = Signal(data.StructLayout({
             "aad_bytes": LENGTH_BITS,
@@ -322,12 +352,11 @@ class GcmCore(wiring.Component):
 
 
 def _slot(width: int) -> data.StructLayout:
-    """What is done with the beat, or without one, beside AES."""
-    joined = {"joined": 1, "ahead": 1} if has_spare_lane(width // BLOCK_BITS) else {}
+    """What is done beside AES with a beat, or in a slot without one."""
+    joined = {"joined": 1, "ahead": 1} if has_spare_lane(lanes_of(width)) else {}
     return data.StructLayout({
         **joined,
-        "data": width,
-        "count": ceil_log2(width // 8 + 1),
+        **members(beat(width), "data", "count"),
         "text": 1,
         "text_first": 1,
         "text_last": 1,
@@ -339,8 +368,12 @@ def _slot(width: int) -> data.StructLayout:
     })
 
 
-def _queue(m: Module, name: str, *, depth: int, push, item, pop):
-    """The oldest item not popped. An item comes out 2 clocks after its push, or later."""
+def _queue(m: Module, name: str, *, depth: int, push: Value, item: Value, pop: Value) -> Value:
+    """Give the oldest item not popped. An item comes out 2 clocks after its push, or later.
+
+    Not a ``Queue``: the core never waits, so no item needs valid, ready or a count of those
+    held, and the register at the RAM's output keeps its read out of the paths into GHASH.
+    """
     m.submodules[name] = memory = Memory(shape=item.shape(), depth=depth, init=[])
     write, read = memory.write_port(), memory.read_port()
     newest = Signal(range(depth), name=f"{name}_newest")
@@ -357,21 +390,19 @@ def _queue(m: Module, name: str, *, depth: int, push, item, pop):
 
 
 def _lengths_block(packet) -> Value:
-    """Bits of AAD and of text, 64 bits each, as GHASH takes them at the end (7.1, step 5)."""
+    """Number of bits of AAD and of text, 64 bits each, as GHASH takes them last (7.1, step 5)."""
     half = BLOCK_BITS // 2
     return Cat(
-        _big_endian(Cat(Const(0, 3), length, Const(0, half))[:half])
+        bytes_of(Cat(Const(0, 3), length, Const(0, half))[:half])
         for length in (packet.aad_bytes, packet.text_bytes)
     )
 
 
-def _big_endian(value: Value) -> Value:
-    return Cat(value.word_select(byte, 8) for byte in reversed(range(len(value) // 8)))
-
-
 def _blocks(byte_count: Value) -> Value:
+    """Number of blocks that hold so many bytes."""
     return (byte_count + AES_BLOCK_BYTES - 1) // AES_BLOCK_BYTES
 
 
 def _less(value: Value, amount: int) -> Value:
+    """The value minus an amount, at least 0."""
     return Mux(value > amount, value - amount, 0)

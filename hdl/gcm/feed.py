@@ -1,30 +1,30 @@
-"""Put the AAD of a packet in front of its text, as the GCM core takes them."""
+"""The AAD of a packet, put before its text as the GCM core takes them."""
 
-from amaranth.hdl import Const, Module, Mux, Signal
+from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from espnic.hdl.layouts import beat, gcm_beat, gcm_parameters, has_spare_lane
+from espnic.hdl.layouts import beat, gcm_beat, gcm_parameters, has_spare_lane, lanes_of
 from espnic.model.interface.codes import AES_BLOCK_BYTES
 
 ESP_AAD_BYTES_MAX = 12
 
 
 def gcm_packet(lanes: int) -> data.StructLayout:
-    """Parameters of a packet and its AAD, first byte in bits 7:0, ``aad_bytes`` of it."""
+    """Parameters of a packet, and its AAD of ``aad_bytes`` bytes, the first in bits 7:0."""
     return data.StructLayout({
         "parameters": gcm_parameters(lanes), "aad": 8 * ESP_AAD_BYTES_MAX})
 
 
 class GcmFeed(wiring.Component):
-    """Send a beat of AAD, then the text.
+    """Sends a beat of AAD, then the text.
 
-    One beat each clock; the AAD's beat is sent as soon as its packet is known,
-    while the text is still on its way. Combinational.
+    One beat each clock. The AAD's beat is sent as soon as its packet is known, while the text
+    is still on its way. Combinational. There are no errors.
 
-    At 512 bits a frame may have no more beats than its text: headers, a text that
-    begins its last beat with less than a block, and a short ICV. The AAD of such a text
-    has no beat of its own but joins the first of the text.
+    At 512 bits a frame may have no more beats than its text: if it has headers, a text whose
+    last beat holds less than a block, and a short ICV. The AAD of such a text has no beat of
+    its own but joins the first beat of the text.
 
     Parameters
     ----------
@@ -33,18 +33,18 @@ class GcmFeed(wiring.Component):
 
     Members
     -------
-    packet : In(stream.Signature(gcm_packet(width // 128)))
-        One a packet, taken with the beat that has its AAD; ``aad`` is 0 above its bytes.
+    packet : In(stream.Signature(gcm_packet(lanes_of(width))))
+        One for each packet, taken with the beat that has its AAD; ``aad`` is 0 above its bytes.
     i : In(stream.Signature(beat(width)))
         Texts.
     o : Out(stream.Signature(gcm_beat(width)))
-        The parameters count on a packet's first beat; later they are unspecified.
+        ``parameters`` are those of the packet on its first beat, and unspecified on the others.
     """
 
     def __init__(self, width: int):
         self.width = width
         super().__init__({
-            "packet": In(stream.Signature(gcm_packet(width // 128))),
+            "packet": In(stream.Signature(gcm_packet(lanes_of(width)))),
             "i": In(stream.Signature(beat(width))),
             "o": Out(stream.Signature(gcm_beat(width))),
         })
@@ -54,14 +54,14 @@ class GcmFeed(wiring.Component):
         packet = self.packet.payload
         o = self.o.payload
         text = Signal()
-        joined = self.joins(packet.parameters.text_bytes) & ~text
+        joined = self._joins(packet.parameters.text_bytes) & ~text
         m.d.comb += [
             o.data.eq(Mux(text | joined, self.i.payload.data, packet.aad)),
             o.first.eq(~text),
             o.aad.eq(~text & ~joined),
             o.parameters.eq(packet.parameters),
         ]
-        if has_spare_lane(self.width // 128):
+        if has_spare_lane(lanes_of(self.width)):
             m.d.comb += [o.joined.eq(joined), o.joined_aad.eq(packet.aad)]
         with m.If(text | joined):
             here = text | self.packet.valid
@@ -82,9 +82,9 @@ class GcmFeed(wiring.Component):
             m.d.sync += text.eq(~o.last)
         return m
 
-    def joins(self, text_bytes):
-        """The last beat of such a text has less than a block."""
-        if not has_spare_lane(self.width // 128):
+    def _joins(self, text_bytes: Value) -> Value:
+        """Whether the AAD joins a text: the text's last beat has less than a block."""
+        if not has_spare_lane(lanes_of(self.width)):
             return Const(0)
         in_last_beat = text_bytes % (self.width // 8)
         return (in_last_beat != 0) & (in_last_beat < AES_BLOCK_BYTES)

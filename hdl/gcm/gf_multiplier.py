@@ -8,16 +8,20 @@ from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-FIELD_BITS = 128
+from espnic.hdl.layouts import BLOCK_BITS
+
+FIELD_BITS = BLOCK_BITS
+"""Width of an element of the field, which is a block."""
 _DIGIT_BITS = 16
-"""Karatsuba stops here: below, the additions cost as much as the products they save."""
+"""Width at which Karatsuba stops: below, the additions cost as much as the products they save."""
 _REDUCTION_SHIFTS = (0, 1, 2, 7)
 """x^128 = 1 + x + x^2 + x^7 (NIST SP 800-38D, 6.3)."""
 _TERMS_PER_LUT = 3
+"""Number of partial products that one 6-input LUT adds: each is an AND of two bits."""
 
 
 def polynomial(block: Value) -> Value:
-    """The coefficients of a block, that of x^n at bit n. Its own inverse.
+    """The coefficients of a block, that of x^n at bit n; the function is its own inverse.
 
     The standard counts the bits of each byte from its most significant end.
     """
@@ -27,7 +31,7 @@ def polynomial(block: Value) -> Value:
 def reduced(m: Module, product: Value) -> Value:
     """A polynomial of up to 255 coefficients modulo that of the field."""
     low, high = product[:FIELD_BITS], product[FIELD_BITS:]
-    # What the first folding pushes beyond x^127 folds once more by the same shifts.
+    # The part that the first folding moves beyond x^127 folds once more by the same shifts.
     beyond = [high[len(high) - excess:] for excess in _overflows(len(high))]
     folded = Signal(len(high), name="folded")
     m.d.comb += folded.eq(reduce(xor, beyond, high))
@@ -35,12 +39,13 @@ def reduced(m: Module, product: Value) -> Value:
 
 
 def _overflows(bits: int) -> list[int]:
+    """Number of bits that each shift of the folding moves beyond x^127."""
     excesses = (bits + shift - FIELD_BITS for shift in _REDUCTION_SHIFTS)
     return [excess for excess in excesses if excess > 0]
 
 
 def partial_products(x: Value, h: Value) -> list[Value]:
-    """One for each coefficient of x; their XOR is the product of the polynomials."""
+    """One product for each coefficient of x; their XOR is the product of the polynomials."""
     bits = len(x) + len(h) - 1
     return [
         Cat(Const(0, index), h & x[index].replicate(len(h)), Const(0, bits))[:bits]
@@ -64,14 +69,14 @@ class GfMultiplier(wiring.Component):
     Karatsuba down to 16 bits. Recombination and reduction are linear, so the lanes
     are added before them and share them::
 
-        additions in front ┃ 27 products of 16 bits, sum of lanes ┃ recombination, reduction ┃
+        additions ┃ 27 products of 16 bits, sum of lanes ┃ recombination, reduction ┃
 
     Latency 3 clocks (`GHASH_STAGES`), a sum each clock. No errors.
 
     Parameters
     ----------
     lanes : int
-        Products in the sum.
+        Number of products in the sum.
 
     Members
     -------
@@ -126,6 +131,7 @@ def _digits(m: Module, value: Value) -> list[Value]:
 
 
 def _registered(m: Module, name: str, values: Sequence[Value]) -> list[Signal]:
+    """The values a clock later."""
     registers = [
         Signal(len(value), name=f"{name}_{index}", reset_less=True)
         for index, value in enumerate(values)

@@ -16,7 +16,7 @@ from espnic.hdl.layouts import (
 
 
 def ghash_slot(lanes: int) -> data.StructLayout:
-    """What GHASH takes in a clock; see `Ghash`."""
+    """What GHASH takes in a clock (`Ghash`)."""
     return data.StructLayout({
         "blocks": data.ArrayLayout(FIELD_BITS, ghash_lanes(lanes)),
         "exponent": ceil_log2(hash_power_count(lanes) + 1),
@@ -32,27 +32,27 @@ class Ghash(wiring.Component):
     """GHASH (NIST SP 800-38D, 6.4) by powers of H, a new key for every packet.
 
     With k = `GHASH_STAGES`, a slot holds up to ``lanes`` blocks, from lane 0 up; free
-    lanes are 0. Lane j is multiplied by H^(exponent - j), and the product of a slot is
-    added to lane 0 of the slot k later, which the pipelined multiplier has ready just
-    then. So the exponent is the number of blocks in this and the next k - 1 slots of
-    the packet; in its last k slots, the ``tail``, it is the blocks that remain. The
-    result is the sum of the products of the tail.
+    lanes are 0. Lane j is multiplied by H^(exponent - j). The product of a slot is added to
+    lane 0 of the slot k later, because the pipelined multiplier gives it just then. So the
+    exponent is the number of blocks in this and the next k - 1 slots of the packet; in its
+    last k slots, the ``tail``, it is the number of blocks that remain. The result is the sum
+    of the products of the tail.
 
-    A lane beyond ``lanes`` takes one block more: in a packet's last slot the block behind
-    the others, which is the packet's last and takes H^1, or, with ``ahead``, in its first
-    slot the block in front of the others, which ``exponent`` does not count.
+    A lane beyond ``lanes`` takes one more block. In a packet's last slot it is the block after
+    the others, which is the packet's last and takes H^1. With ``ahead``, in a packet's first
+    slot, it is the block before the others, which ``exponent`` does not count.
 
     Up to k packets are in the multiplier at once and none waits for another. There may
     be gaps between slots: products wait for the slot that takes them.
 
     Latency 4 clocks (`latency`) from the last slot to the result, a slot each clock.
-    Errors: with wrong exponents or tail the result is wrong, that of the next packet
-    is not.
+    Errors: with a wrong exponent or tail the result of the packet is wrong, but not that of
+    the next packet.
 
     Parameters
     ----------
     lanes : int
-        Blocks a slot, but for the first and the last slot of a packet, which may have
+        Number of blocks in a slot. The first and the last slot of a packet may have
         `ghash_lanes`.
 
     Members
@@ -61,7 +61,7 @@ class Ghash(wiring.Component):
         Blocks and powers with their first byte in bits 7:0. ``exponent`` is 1 to
         `hash_power_count`, one less with ``ahead``; ``powers`` go with every slot.
     o : stream of 128
-        GHASH of the packet, one for each ``last``.
+        GHASH of a packet, one for each ``last``.
     """
 
     latency = 1 + GHASH_STAGES
@@ -79,7 +79,7 @@ class Ghash(wiring.Component):
         slot = self._select(m)
         product = multiplier.o.payload
 
-        # One place for each of the k interleaved sums; slots take them in turn.
+        # A register for each of the k interleaved sums; slots take them in turn.
         held = [Signal(FIELD_BITS, name=f"held{turn}") for turn in range(GHASH_STAGES)]
         waiting = Signal(FIELD_BITS)
         done = self._travel(m, slot)
@@ -116,14 +116,14 @@ class Ghash(wiring.Component):
         return m
 
     def _select(self, m):
-        """Register the slot with the powers that its lanes take and its place in the packet."""
+        """Give the slot a clock later, with the powers of its lanes and its place in the packet."""
         elements = data.ArrayLayout(FIELD_BITS, ghash_lanes(self.lanes))
         slot = Signal(data.StructLayout({
             "blocks": elements, "factors": elements, **_PLACE, "continues": 1, "valid": 1,
         }))
         i = self.i.payload
         before = Signal(range(GHASH_STAGES + 1))
-        """Slots of the packet so far, up to k."""
+        """Number of slots of the packet so far, up to k."""
         preceding = Mux(i.first, 0, before)
         m.d.sync += [
             slot.valid.eq(self.i.valid),
@@ -137,7 +137,7 @@ class Ghash(wiring.Component):
             for exponent in range(1, len(i.powers)):
                 with m.Case(exponent):
                     for lane in range(self.lanes):
-                        # A lane beyond the last block is 0: any power will do.
+                        # A lane after the last block is 0: any power will do.
                         power = i.powers[max(exponent - lane, 1) - 1]
                         m.d.sync += slot.factors[lane].eq(power)
         if has_spare_lane(self.lanes):
@@ -155,7 +155,7 @@ class Ghash(wiring.Component):
         return slot
 
     def _travel(self, m, slot):
-        """The place of a slot, as its product leaves the multiplier."""
+        """Give the place of a slot when its product leaves the multiplier."""
         place = slot
         for stage in range(GHASH_STAGES):
             later = Signal(data.StructLayout(_PLACE), name=f"place{stage}")
@@ -167,3 +167,4 @@ class Ghash(wiring.Component):
 
 
 _PLACE = {"turn": ceil_log2(GHASH_STAGES), "tail": 1, "last": 1}
+"""Place of a slot: which of the k sums it adds to, and where in the packet it is."""

@@ -5,9 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from espnic.hdl.gcm.aes_common import (
-    BLOCK_BITS,
     KEY_BITS,
-    KEY_SIZES,
     ROUND_CONSTANTS,
     ROUND_KEY_WORDS,
     WORD_BITS,
@@ -19,41 +17,44 @@ from espnic.hdl.gcm.aes_common import (
     times_x,
 )
 from espnic.hdl.gcm.gf_multiplier import FIELD_BITS, partial_products, polynomial, reduced, tree
-from espnic.hdl.layouts import hash_power_count, hash_powers
+from espnic.hdl.layouts import BLOCK_BITS, hash_power_count, hash_powers
 from espnic.model.interface.codes import KeySize
 
-DIGIT_BITS = 8
-_DIGITS = FIELD_BITS // DIGIT_BITS
+_DIGIT_BITS = 8
+_DIGITS = FIELD_BITS // _DIGIT_BITS
 _WINDOW_WORDS = KEY_BITS // WORD_BITS
 
 CipherKey = data.StructLayout({"key": KEY_BITS, "key_size": 2})
 
 
 class _Phase:
-    """What the unit does in this clock, one signal a kind of clock."""
+    """What the unit does in this clock, a signal for each kind of clock."""
 
     def __init__(self):
-        self.start = Signal(name="start")
-        self.encrypts = Signal(name="encrypts")
-        self.stores = Signal(name="stores")
-        self.multiplies = Signal(name="multiplies")
-        self.clear = Signal(name="clear")
+        self.start = Signal()
+        """A key is taken."""
+        self.encrypts = Signal()
+        self.stores = Signal()
+        """The newest power is stored."""
+        self.multiplies = Signal()
+        self.clear = Signal()
+        """The powers are taken."""
 
 
 class HashSubkey(wiring.Component):
     """H = E(K, 0) and its powers (NIST SP 800-38D, 7.1, step 1), for an SA that is added.
 
-    Small rather than fast: a column of AES or 8 bits of a product each clock. Everything
-    that tells of the key is cleared when the powers are taken.
+    Small rather than fast: a column of AES or 8 bits of a product each clock. All registers
+    from which the key might follow are cleared when the powers are taken.
 
-    Latency, from the clock in which the key is taken to ``o.valid``: 4 (Nr + 1) clocks
-    for H, Nr being 10, 12 or 14, 17 for each further power, and 2 (`latency`).
+    Latency from the clock in which the key is taken to ``o.valid`` (`latency`): 4 (Nr + 1)
+    clocks for H, where Nr is 10, 12 or 14, and 17 for each further power, and 2.
     One key at a time. No errors; key size 3 is taken as 256 bits.
 
     Parameters
     ----------
     lanes : int
-        Lanes of the GCM core, which takes 3 powers a lane.
+        AES lanes of the GCM core, which takes `hash_power_count` powers.
 
     Members
     -------
@@ -123,9 +124,9 @@ class HashSubkey(wiring.Component):
         return m
 
     def _expand_key(self, m, phase):
-        """The expanded key word by word (FIPS 197, 5.2).
+        """Give the expanded key word by word, and its last round (FIPS 197, 5.2).
 
-        The window holds words i to i + Nk - 1: word i is wanted now, and with the newest
+        The window holds words i to i + Nk - 1. Word i is needed now, and with the newest word
         makes word i + Nk.
         """
         window = Signal(data.ArrayLayout(WORD_BITS, _WINDOW_WORDS))
@@ -146,7 +147,7 @@ class HashSubkey(wiring.Component):
         with m.Elif(key_size[1] & (place == ROUND_KEY_WORDS)):
             m.d.comb += term.eq(substituted)
         with m.Switch(key_size):
-            for size in KEY_SIZES:
+            for size in KeySize:
                 last = key_words(size) - 1
                 with m.Default() if size == KeySize.AES256 else m.Case(size):
                     m.d.comb += [
@@ -174,10 +175,10 @@ class HashSubkey(wiring.Component):
         return window[0], last_round
 
     def _encrypt_zero(self, m, phase, key_word, last_round):
-        """AES of the zero block, a column each clock (FIPS 197, 5.1)."""
+        """Give AES of the zero block, made a column each clock (FIPS 197, 5.1), and its end."""
         state = Signal(BLOCK_BITS)
         columns = Signal(BLOCK_BITS - WORD_BITS)
-        """The last three columns of the state that is being made."""
+        """Last three columns of the state that is being made."""
         column = Signal(range(BLOCK_BITS // WORD_BITS))
         round_ = Signal(range(rounds(KeySize.AES256) + 1))
 
@@ -209,20 +210,20 @@ class HashSubkey(wiring.Component):
         return state, ends
 
     def _multiply(self, m, phase, hash_subkey, newest):
-        """The newest power times H, from the highest coefficients down."""
+        """Give the newest power times H, from the highest coefficients down, and its end."""
         factor, product = Signal(FIELD_BITS), Signal(FIELD_BITS)
         digit = Signal(range(_DIGITS))
         h = polynomial(hash_subkey)
-        bits = factor[FIELD_BITS - DIGIT_BITS:]
-        partial = Signal(FIELD_BITS + DIGIT_BITS)
-        m.d.comb += partial.eq(tree(partial_products(bits, h)) ^ (product << DIGIT_BITS))
+        bits = factor[FIELD_BITS - _DIGIT_BITS:]
+        partial = Signal(FIELD_BITS + _DIGIT_BITS)
+        m.d.comb += partial.eq(tree(partial_products(bits, h)) ^ (product << _DIGIT_BITS))
         with m.If(phase.clear):
             m.d.sync += [factor.eq(0), product.eq(0)]
         with m.Elif(phase.stores):
             m.d.sync += [factor.eq(polynomial(newest)), product.eq(0), digit.eq(0)]
         with m.Elif(phase.multiplies):
             m.d.sync += [
-                factor.eq(factor << DIGIT_BITS),
+                factor.eq(factor << _DIGIT_BITS),
                 product.eq(reduced(m, partial)),
                 digit.eq(digit + 1),
             ]

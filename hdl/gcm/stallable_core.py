@@ -1,4 +1,4 @@
-"""The GCM core behind streams that may stall."""
+"""The GCM core between streams that may stall."""
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
@@ -6,29 +6,30 @@ from amaranth.lib.wiring import In, Out
 
 from espnic.hdl.flow.queue import Queue
 from espnic.hdl.gcm.core import GcmCore
-from espnic.hdl.layouts import beat, gcm_beat
+from espnic.hdl.layouts import BLOCK_BITS, beat, gcm_beat
 
 
 class GcmStream(wiring.Component):
-    """Run the core, which cannot stall, only when there is room for what comes out.
+    """Runs the core, which cannot stall, only while there is room for what comes out.
 
-    Rate and latency are the core's, and 1 clock for the queue at its end.
+    Rate and latency are those of ``GcmCore``, and 1 clock for the queue at its end. There are no
+    errors.
 
     Parameters
     ----------
     width : int
         Bits of a beat.
     depth : int
-        Beats, and tags, in flight; more than the core's latency in clocks, or the
-        rate falls.
+        Number of beats, and of tags, that may be in flight. The rate falls unless it is more
+        than the core's latency in clocks.
 
     Members
     -------
     i : In(stream.Signature(gcm_beat(width)))
     o : Out(stream.Signature(beat(width)))
-        Text.
+        Texts.
     tag : Out(stream.Signature(128))
-        One a packet, first byte in bits 7:0.
+        One for each packet, first byte in bits 7:0.
     begun : Out(1)
         The core takes the first beat of a text.
     """
@@ -39,7 +40,7 @@ class GcmStream(wiring.Component):
         super().__init__({
             "i": In(stream.Signature(gcm_beat(width))),
             "o": Out(stream.Signature(beat(width))),
-            "tag": Out(stream.Signature(128)),
+            "tag": Out(stream.Signature(BLOCK_BITS)),
             "begun": Out(1),
         })
 
@@ -47,7 +48,7 @@ class GcmStream(wiring.Component):
         m = Module()
         m.submodules.core = core = GcmCore(self.width)
         m.submodules.texts = texts = Queue(beat(self.width), self.depth)
-        m.submodules.tags = tags = Queue(128, self.depth)
+        m.submodules.tags = tags = Queue(BLOCK_BITS, self.depth)
 
         text_room = Signal(range(self.depth + 1), init=self.depth)
         tag_room = Signal(range(self.depth + 1), init=self.depth)

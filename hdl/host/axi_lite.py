@@ -1,26 +1,31 @@
-"""AXI4-Lite subordinate: turns bus transfers into register accesses."""
+"""AXI4-Lite subordinate that turns bus transfers into register accesses."""
 
 from enum import IntEnum
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
 from espnic.model.interface.registers import ADDRESS_BITS, WORD_BITS, WORD_BYTES
 
-WORD_ADDRESS_BITS = ADDRESS_BITS - 2
+_BYTE_BITS = exact_log2(WORD_BYTES)
+"""Width of the address of a byte in its word."""
+WORD_ADDRESS_BITS = ADDRESS_BITS - _BYTE_BITS
 
 WriteAccess = data.StructLayout({
     "address": WORD_ADDRESS_BITS,
     "data": WORD_BITS,
     "strobe": WORD_BYTES,
 })
-"""``address`` counts words. Bytes of ``data`` without their strobe bit are not to be written."""
+"""A write; ``address`` counts words. Bytes of ``data`` without their strobe bit are not to be
+written."""
 
 ReadAnswer = data.StructLayout({"data": WORD_BITS, "error": 1})
+"""The word that is read, or that the read is refused."""
 
 
-class Response(IntEnum):
+class _Response(IntEnum):
     """Answer of AXI4-Lite to a transfer."""
 
     OKAY = 0
@@ -40,22 +45,22 @@ AxiLitePort = wiring.Signature({
 class AxiLite(wiring.Component):
     """AXI4-Lite front end of a register block (AMBA AXI and ACE specification, IHI 0022, B1).
 
-    Address and data of a write may come in either order. One write and one read are under
-    way at a time, independent of each other: a write takes 3 clocks, a read 4. The two low
+    Address and data of a write may come in either order. One write and one read at a time are
+    under way, independent of each other: a write takes 3 clocks, a read 4. The two low
     address bits and the protection bits are ignored. An access that the registers refuse
     is answered with SLVERR.
 
     Members
     -------
     bus : In(AxiLitePort)
-        The bus.
+        Bus of the manager.
     write : Out(stream.Signature(WriteAccess, always_ready=True))
         Writes.
     write_error : In(1)
         The write of this clock is refused.
     read : Out(stream.Signature(WORD_ADDRESS_BITS, always_ready=True))
-        Word addresses of reads; the payload is there a clock before ``valid`` too, so that
-        what it selects may take a clock.
+        Word addresses of reads. The payload is there a clock before ``valid`` too, so that
+        what it selects may be registered.
     read_answer : In(ReadAnswer)
         Answer to the read of this clock; ``data`` is 0 with ``error``.
     """
@@ -76,6 +81,7 @@ class AxiLite(wiring.Component):
         return m
 
     def _writes(self, m: Module) -> None:
+        """Collect the address and the data of a write, make it, and answer."""
         bus = self.bus
         have_address = Signal()
         have_data = Signal()
@@ -85,7 +91,7 @@ class AxiLite(wiring.Component):
             self.write.valid.eq(have_address & have_data & ~bus.bvalid),
         ]
         with m.If(bus.awvalid & bus.awready):
-            m.d.sync += [have_address.eq(1), self.write.payload.address.eq(bus.awaddr[2:])]
+            m.d.sync += [have_address.eq(1), self.write.payload.address.eq(bus.awaddr[_BYTE_BITS:])]
         with m.If(bus.wvalid & bus.wready):
             m.d.sync += [
                 have_data.eq(1),
@@ -98,15 +104,16 @@ class AxiLite(wiring.Component):
             m.d.sync += [
                 have_address.eq(0),
                 have_data.eq(0),
-                # What is written may be a key: it stays nowhere on the way.
+                # What is written may be a key, so it must not stay here.
                 self.write.payload.data.eq(0),
                 bus.bvalid.eq(1),
-                bus.bresp.eq(Response.OKAY),
+                bus.bresp.eq(_Response.OKAY),
             ]
             with m.If(self.write_error):
-                m.d.sync += bus.bresp.eq(Response.SLVERR)
+                m.d.sync += bus.bresp.eq(_Response.SLVERR)
 
     def _reads(self, m: Module) -> None:
+        """Take the address of a read, wait a clock for its word, and answer."""
         bus = self.bus
         have_address, settled = Signal(), Signal()
         m.d.comb += [
@@ -115,7 +122,7 @@ class AxiLite(wiring.Component):
         ]
         m.d.sync += settled.eq(have_address & ~self.read.valid)
         with m.If(bus.arvalid & bus.arready):
-            m.d.sync += [have_address.eq(1), self.read.payload.eq(bus.araddr[2:])]
+            m.d.sync += [have_address.eq(1), self.read.payload.eq(bus.araddr[_BYTE_BITS:])]
         with m.If(bus.rvalid & bus.rready):
             m.d.sync += bus.rvalid.eq(0)
         with m.If(self.read.valid):
@@ -123,7 +130,7 @@ class AxiLite(wiring.Component):
                 have_address.eq(0),
                 bus.rvalid.eq(1),
                 bus.rdata.eq(self.read_answer.data),
-                bus.rresp.eq(Response.OKAY),
+                bus.rresp.eq(_Response.OKAY),
             ]
             with m.If(self.read_answer.error):
-                m.d.sync += bus.rresp.eq(Response.SLVERR)
+                m.d.sync += bus.rresp.eq(_Response.SLVERR)

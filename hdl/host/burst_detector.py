@@ -1,34 +1,37 @@
-"""Finds bursts of frames that are not authentic."""
+"""Detection of bursts of frames that are not authentic."""
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from espnic.hdl.layouts import Event
+from espnic.model.interface import registers as table
 from espnic.model.interface.codes import EventKind, SaDirection
 
-THRESHOLD_BITS = 16
-CLOCK_BITS = 32
+(_THRESHOLD,) = table.BY_NAME["BURST_THRESHOLD"].fields
+(_CLOCKS,) = table.BY_NAME["BURST_CLOCKS"].fields
+THRESHOLD_BITS = _THRESHOLD.bits
+CLOCK_BITS = _CLOCKS.bits
 
 
 class BurstDetector(wiring.Component):
-    """Tells an event when many verdicts within a short time were AUTH_FAILED.
+    """Tells an event when many verdicts within a short time are AUTH_FAILED.
 
     A failure while no window is open opens one of ``clocks`` clocks, its own included. The
     failure that brings the number within the window to ``threshold`` or above tells one event,
-    1 clock later; the window tells no other. Failures that two windows share may go untold, but
-    never 2 ``threshold`` - 1 of them within ``clocks`` clocks.
+    1 clock later; a window tells only one. A burst that spans two windows may go untold, but
+    never 2 ``threshold`` - 1 failures within ``clocks`` clocks. There are no errors.
 
     Members
     -------
     failed : In(1)
-        A verdict was AUTH_FAILED.
+        A verdict in this clock is AUTH_FAILED.
     threshold : In(THRESHOLD_BITS)
-        Failures that make a burst; 0: none does.
+        Number of failures that make a burst; 0: none does.
     clocks : In(CLOCK_BITS)
-        Length of a window; 0 is as 1.
+        Length of a window in clocks; 0 is taken as 1.
     event : Out(stream.Signature(Event, always_ready=True))
-        AUTH_BURST, of no single SA.
+        AUTH_BURST events, which name no SA.
     """
 
     failed: In(1)

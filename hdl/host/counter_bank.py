@@ -3,14 +3,15 @@
 from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
 from espnic.hdl.host.counters import COUNTER_BITS, Counters
 from espnic.hdl.layouts import RxEvent, TxEvent
 from espnic.model.interface import registers as table
 from espnic.model.interface.codes import RxStatus, TxStatus
 
-COUNTER_INDEX_BITS = table.ADDRESS_BITS - 3
-"""Of a counter's byte offset in counters."""
+COUNTER_INDEX_BITS = table.ADDRESS_BITS - exact_log2(table.COUNTER_BYTES)
+"""Width of a counter's offset in the register block, counted in counters."""
 
 CommandCounter = range(len(table.COMMANDS))
 """Shape of a place in ``model.interface.registers.COMMANDS``."""
@@ -27,24 +28,27 @@ def tx_leaves(event: Value) -> Value:
 
 
 class CounterBank(wiring.Component):
-    """Counts frames by status, frames and bytes in all, SA commands and lost events.
+    """Counts frames by status, frames and bytes in total, SA commands and lost events.
 
     Counters of statuses and commands lie in RAMs, the others in registers. Each source counts
-    once a clock. Latency 1 clock from ``index`` to ``value``, which shows all clocks before
-    that of its ``index``.
+    once a clock. Latency 1 clock from ``index`` to ``value``, which includes all clocks before
+    that of its ``index``. There are no errors.
 
     Members
     -------
     rx_event : In(stream.Signature(RxEvent, always_ready=True))
+        Received frames.
     tx_event : In(stream.Signature(TxEvent, always_ready=True))
+        Frames to send.
     command : In(stream.Signature(CommandCounter, always_ready=True))
         An SA command to count: its counter's place in ``model.interface.registers.COMMANDS``.
     lost : In(8)
         Events lost in this clock.
     index : In(COUNTER_INDEX_BITS)
-        Counter to read: its byte offset in ``model.interface.registers.counters`` / 8.
+        Counter to read: its offset in ``model.interface.registers.counters``, divided by
+        ``COUNTER_BYTES``.
     value : Out(COUNTER_BITS)
-        Its value; 0 where there is none.
+        Its value; 0 if there is no such counter.
     """
 
     rx_event: In(stream.Signature(RxEvent, always_ready=True))
@@ -87,7 +91,7 @@ class CounterBank(wiring.Component):
         return m
 
     def _totals(self) -> dict[str, tuple[Value | int, Value]]:
-        """The other counters: what to add, and when."""
+        """Give the counters in registers: what to add to each, and when."""
         rx, tx = self.rx_event.payload, self.tx_event.payload
         received, sent = self.rx_event.valid, self.tx_event.valid
         rx_out, tx_out = received & rx_leaves(rx), sent & tx_leaves(tx)

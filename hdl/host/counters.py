@@ -5,14 +5,17 @@ from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-COUNTER_BITS = 64
+from espnic.model.interface.registers import COUNTER_BYTES
+
+COUNTER_BITS = 8 * COUNTER_BYTES
 
 
 class Counters(wiring.Component):
     """Counts events by kind: one event a clock, any counter read in any clock.
 
-    The counts lie in distributed RAM, which no reset reaches; a bit for each counter, which
-    the reset clears, says that its row counts since then. A count wraps at 2^64.
+    The counts lie in distributed RAM, which a reset does not clear. A reset clears instead one
+    bit for each counter, which says whether its row has counted since then. A count wraps at
+    2^64. There are no errors.
 
     Parameters
     ----------
@@ -22,7 +25,7 @@ class Counters(wiring.Component):
     Members
     -------
     event : In(stream.Signature(range(count), always_ready=True))
-        Kind of the event.
+        Kind of an event to count.
     index : In(range(count))
         Counter to read.
     value : Out(COUNTER_BITS)

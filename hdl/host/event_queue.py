@@ -1,4 +1,4 @@
-"""The queue of events behind the interrupt."""
+"""The queue of events that software takes after an interrupt."""
 
 from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import fifo, stream, wiring
@@ -9,15 +9,15 @@ from espnic.hdl.layouts import Event
 from espnic.model.interface.codes import EVENT_QUEUE_DEPTH
 
 INPUT_DEPTH = 4
-"""Events that wait at an input for their turn."""
+"""Number of events that can wait at an input for their turn."""
 
 
 class EventQueue(wiring.Component):
     """Collects the events of several sources in order, for software to take off.
 
-    Each source may tell an event in every clock; one a clock goes on into the queue, that of
-    the lowest input first, 2 clocks after it came at the earliest. An event that finds the
-    queue full, or its input with ``INPUT_DEPTH`` others waiting, is dropped and counted.
+    Each source may tell an event in every clock. One event a clock goes on into the queue, that
+    of the lowest input first; it shows at ``o`` 2 clocks after it came at the earliest. An event
+    is dropped and counted if the queue is full, or if ``INPUT_DEPTH`` others wait at its input.
 
     Parameters
     ----------
@@ -31,9 +31,9 @@ class EventQueue(wiring.Component):
     o : Out(stream.Signature(Event))
         The oldest event.
     count : Out(range(EVENT_QUEUE_DEPTH + 1))
-        Events that can be taken off.
+        Number of events that can be taken off.
     lost : Out(range(inputs + 2))
-        Events dropped in this clock.
+        Number of events dropped in this clock.
     """
 
     def __init__(self, inputs: int):

@@ -5,7 +5,7 @@ from functools import reduce
 from operator import or_
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from espnic.hdl.host.axi_lite import AxiLite, AxiLitePort
@@ -13,7 +13,7 @@ from espnic.hdl.host.burst_detector import BurstDetector
 from espnic.hdl.host.counter_bank import CounterBank
 from espnic.hdl.host.counters import COUNTER_BITS
 from espnic.hdl.host.event_queue import EventQueue
-from espnic.hdl.layouts import Event, RxEvent, SaCommand, SaResponse, TxEvent
+from espnic.hdl.layouts import Event, RxEvent, SaCommand, SaResponse, TxEvent, values_of
 from espnic.model.interface import registers as table
 from espnic.model.interface.codes import RxStatus, SaOperation, SaResult
 from espnic.model.interface.features import Features
@@ -26,10 +26,12 @@ from espnic.model.interface.registers import (
 )
 
 EVENT_SOURCES = 4
-"""Usage of each direction, replay, bursts."""
+"""Number of sources of events: the usage of each direction, replay windows, and bursts."""
 
-Groups = Sequence[tuple[Iterable[Register], Mapping[str, Value]]]
-WriteGroups = Sequence[tuple[Iterable[Register], Mapping[str, Value], Value]]
+_STATUS = ("rx_stopped", "tx_stopped", "rx_idle", "tx_idle")
+
+_Groups = Sequence[tuple[Iterable[Register], Mapping[str, Value]]]
+_WriteGroups = Sequence[tuple[Iterable[Register], Mapping[str, Value], Value]]
 
 _SECRETS = tuple(
     field.name for register in table.SA_PARAMETERS if register.access == Access.WRITE
@@ -37,27 +39,46 @@ _SECRETS = tuple(
 )
 
 
+class _Kept:
+    """Registers that have no port of the block, and the strobes of the doorbells."""
+
+    def __init__(self) -> None:
+        self.parameters = Signal(SaCommand)
+        """SA_PARAMETERS."""
+        self.read_back = Signal(SaResponse)
+        """The last response."""
+        self.busy = Signal()
+        self.done = Signal()
+        self.interrupts = {field.name: Signal(name=field.name)
+                           for register in table.INTERRUPTS for field in register.fields}
+        self.rung = Signal()
+        """SA_DOORBELL is written."""
+        self.pop = Signal()
+        """EVENT_POP was written."""
+
+
 class Registers(wiring.Component):
     """The registers of ``model.interface.registers`` on AXI4-Lite.
 
-    A write to SA_DOORBELL sends one SA command with the parameter registers and sets ``busy``;
-    the response clears it, sets ``done`` and the event ``command_done``. When the command has
-    been taken the write-only parameters are cleared, so that no key stays here.
+    A write to SA_DOORBELL sends one SA command with the parameter registers and sets ``busy``.
+    The response clears ``busy``, and sets ``done`` and the interrupt ``command_done``. When the
+    command has been taken the write-only parameters are cleared, so no key stays here.
 
-    Errors: SLVERR, and nothing happens, for an access that the table does not grant, for a
-    write to the doorbell or a parameter while a command runs, and for a write to the table key
-    while a command runs or a receive SA is there. Bytes without strobe keep their value; a
-    write to the doorbell starts a command if it has any strobe.
+    Errors: an access is answered with SLVERR and has no effect if the table does not grant it,
+    if it writes the doorbell or a parameter while a command runs, or if it writes the table key
+    while a command runs or a receive SA exists. Bytes without strobe keep their value; a write
+    to the doorbell starts a command if it has any strobe.
 
-    A read of a counter's low word keeps its high word, so that the two belong together.
+    A read of a counter's low word keeps the high word for the read that follows, so the two belong
+    together.
 
-    Events wait in an ``EventQueue``, from which a write to EVENT_POP takes one, with SLVERR
-    when it is empty; AUTH_BURST events are found here among the verdicts.
+    Events wait in an ``EventQueue``. A write to EVENT_POP takes one off, or is answered with
+    SLVERR if there is none. AUTH_BURST events are found here, from the verdicts.
 
     Parameters
     ----------
     features : Features
-        What CAPABILITIES and the registers behind it say.
+        The build, which CAPABILITIES and the registers after it describe.
 
     Members
     -------
@@ -68,23 +89,23 @@ class Registers(wiring.Component):
     response : In(stream.Signature(SaResponse))
         Their responses; always taken.
     table_key : Out(TABLE_KEY_BITS)
-        Key of the look-up hash.
+        Secret key of the look-up hash.
     rx_empty : In(1)
         There is no receive SA.
     rx_event : In(stream.Signature(RxEvent, always_ready=True))
-        Frames received, to count.
+        Received frames, to count.
     tx_event : In(stream.Signature(TxEvent, always_ready=True))
         Frames to send, to count.
     rx_usage_event, tx_usage_event : In(stream.Signature(Event, always_ready=True))
-        Limits of packets and bytes reached.
+        Limits of packets and bytes that SAs have reached.
     replay_event : In(stream.Signature(Event, always_ready=True))
-        Sequence numbers of receive SAs half-way.
+        Receive SAs whose highest sequence number has crossed 2^31 or 2^32.
     quiesce : Out(1)
         Take no new frame.
     rx_stopped, tx_stopped, rx_idle, tx_idle : In(1)
         The fields of STATUS.
     irq : Out(1)
-        High while something is pending that is enabled.
+        High while an interrupt is pending and enabled.
     """
 
     def __init__(self, features: Features):
@@ -115,76 +136,80 @@ class Registers(wiring.Component):
         m.submodules.counters = counters = CounterBank()
         m.submodules.bursts = bursts = BurstDetector()
         m.submodules.events = events = EventQueue(EVENT_SOURCES)
-
-        parameters = Signal(SaCommand)
-        read_back = Signal(SaResponse)
-        busy, done = Signal(), Signal()
-        interrupts = {field.name: Signal(name=field.name)
-                      for register in table.INTERRUPTS for field in register.fields}
-        pop = Signal()
+        kept = _Kept()
         controls = {
             "quiesce": self.quiesce, "burst_threshold": bursts.threshold,
             "burst_clocks": bursts.clocks,
         }
-        head = {
-            **{name: Mux(events.o.valid, value, 0)
-               for name, value in _members(events.o.payload).items()},
-            "event_valid": events.o.valid, "event_count": events.count,
-        }
+        self._read(m, axil, counters, self._readable(kept, controls, events))
+        m.d.sync += kept.pop.eq(0)
+        self._write(m, axil, self._writable(kept, controls, events))
+        # After the writes, so that a bit that is set in the clock in which it is cleared stays set.
+        self._execute(m, kept, axil)
+        self._collect(m, events, bursts)
+        self._interrupt(m, kept.interrupts, events)
+        m.d.comb += [events.o.ready.eq(kept.pop), counters.lost.eq(events.lost)]
+        self._count(m, counters, kept)
+        return m
 
-        self._read(m, axil, counters, [
+    def _readable(
+        self, kept: _Kept, controls: Mapping[str, Value], events: EventQueue,
+    ) -> _Groups:
+        """Give all registers but the counters, each group with the values of its fields."""
+        head = {name: Mux(events.o.valid, value, 0)
+                for name, value in values_of(events.o.payload).items()}
+        return [
             (table.IDENTIFICATION + table.CAPABILITIES, {
                 name: Const(value)
                 for name, value in table.capabilities(self.features).items()}),
-            (table.INTERRUPTS, interrupts),
-            (table.CONTROLS, {**controls, **{name: getattr(self, name) for name in (
-                "rx_stopped", "tx_stopped", "rx_idle", "tx_idle")}}),
+            (table.INTERRUPTS, kept.interrupts),
+            (table.CONTROLS, {**controls, **{name: getattr(self, name) for name in _STATUS}}),
             (table.TABLE_KEY, {}),
-            (table.EVENT_HEAD, head),
+            (table.EVENT_HEAD, {
+                **head, "event_valid": events.o.valid, "event_count": events.count}),
             ([table.EVENT_POP, table.SA_DOORBELL], {}),
             ([table.SA_STATUS], {
-                "busy": busy, "done": done, "result": read_back.result,
+                "busy": kept.busy, "done": kept.done, "result": kept.read_back.result,
                 "rx_empty": self.rx_empty,
             }),
-            (table.SA_PARAMETERS, _members(parameters)),
-            (table.READ_BACK, _members(read_back)),
-        ])
-        m.d.sync += pop.eq(0)
-        self._write(m, axil, [
-            (table.INTERRUPTS, interrupts, Const(1)),
-            (table.CONTROLS, controls, Const(1)),
-            (table.TABLE_KEY, {"table_key": self.table_key}, ~busy & self.rx_empty),
-            ([table.EVENT_POP], {"event_pop": pop}, events.o.valid),
-            ([table.SA_DOORBELL, *table.SA_PARAMETERS], _members(parameters), ~busy),
-        ])
+            (table.SA_PARAMETERS, values_of(kept.parameters)),
+            (table.READ_BACK, values_of(kept.read_back)),
+        ]
 
+    def _writable(
+        self, kept: _Kept, controls: Mapping[str, Value], events: EventQueue,
+    ) -> _WriteGroups:
+        """Give the groups of registers that can be written, and when each can be."""
+        return [
+            (table.INTERRUPTS, kept.interrupts, Const(1)),
+            (table.CONTROLS, controls, Const(1)),
+            (table.TABLE_KEY, {"table_key": self.table_key}, ~kept.busy & self.rx_empty),
+            ([table.EVENT_POP], {"event_pop": kept.pop}, events.o.valid),
+            ([table.SA_DOORBELL, *table.SA_PARAMETERS], values_of(kept.parameters), ~kept.busy),
+        ]
+
+    def _execute(self, m: Module, kept: _Kept, axil: AxiLite) -> None:
+        """Send the command that the doorbell starts, and take its response."""
         write = axil.write.payload
-        rung = Signal()
         m.d.comb += [
-            rung.eq(axil.write.valid & write.strobe.any()
-                    & (write.address == _word(table.SA_DOORBELL))),
-            self.command.payload.eq(parameters),
+            kept.rung.eq(axil.write.valid & write.strobe.any()
+                         & (write.address == _word(table.SA_DOORBELL))),
+            self.command.payload.eq(kept.parameters),
             self.response.ready.eq(1),
         ]
-        with m.If(rung & ~busy):
-            m.d.sync += [busy.eq(1), done.eq(0), self.command.valid.eq(1)]
+        with m.If(kept.rung & ~kept.busy):
+            m.d.sync += [kept.busy.eq(1), kept.done.eq(0), self.command.valid.eq(1)]
         with m.If(self.command.valid & self.command.ready):
             m.d.sync += self.command.valid.eq(0)
-            m.d.sync += [parameters[name].eq(0) for name in _SECRETS]
-        # After the writes, so that what happens in the clock of its clearing stays.
+            m.d.sync += [kept.parameters[name].eq(0) for name in _SECRETS]
         with m.If(self.response.valid):
             m.d.sync += [
-                busy.eq(0), done.eq(1), interrupts["command_done"].eq(1),
-                read_back.eq(self.response.payload),
+                kept.busy.eq(0), kept.done.eq(1), kept.interrupts["command_done"].eq(1),
+                kept.read_back.eq(self.response.payload),
             ]
-        self._collect(m, events, bursts)
-        self._interrupt(m, interrupts, events)
-        m.d.comb += [events.o.ready.eq(pop), counters.lost.eq(events.lost)]
-        self._count(m, counters, parameters.operation, rung & busy)
-        return m
 
     def _collect(self, m: Module, events: EventQueue, bursts: BurstDetector) -> None:
-        """Bring the events of all sources to the queue."""
+        """Send the events of all sources to the queue."""
         sources = (self.rx_usage_event, self.tx_usage_event, self.replay_event)
         for source, target in zip((*map(wiring.flipped, sources), bursts.event), events.i,
                                   strict=True):
@@ -193,7 +218,7 @@ class Registers(wiring.Component):
             self.rx_event.valid & (self.rx_event.payload.status == RxStatus.AUTH_FAILED))
 
     def _interrupt(self, m: Module, interrupts: Mapping[str, Value], events: EventQueue) -> None:
-        """Set what the queue has to tell; raise ``irq`` for what is set and enabled."""
+        """Set the interrupts of the queue; raise ``irq`` if one is set and enabled."""
         m.d.comb += interrupts["event_present"].eq(events.o.valid)
         with m.If(events.lost != 0):
             m.d.sync += interrupts["events_lost"].eq(1)
@@ -201,10 +226,9 @@ class Registers(wiring.Component):
             interrupts[field.name] & interrupts[f"{field.name}_enable"]
             for field in table.BY_NAME["IRQ_STATUS"].fields).any())
 
-    def _count(
-        self, m: Module, counters: CounterBank, operation: Value, dropped: Value,
-    ) -> None:
+    def _count(self, m: Module, counters: CounterBank, kept: _Kept) -> None:
         """Count the events of the datapath, and SA commands that have ended or been refused."""
+        operation, dropped = kept.parameters.operation, kept.rung & kept.busy
         failed = self.response.payload.result != SaResult.OK
         m.d.comb += [
             counters.rx_event.payload.eq(self.rx_event.payload),
@@ -220,7 +244,7 @@ class Registers(wiring.Component):
             kind.eq(Mux(operation == SaOperation.ADD,
                         Mux(failed, _place("sa_add_fail"), _place("sa_add_success")),
                         Mux(failed, _place("sa_delete_fail"), _place("sa_delete_success")))),
-            # There are clocks between two refusals, so that one can wait.
+            # There are clocks between two refusals, so one can wait.
             waits.eq(dropped | waits & ended),
         ]
         m.d.comb += [
@@ -228,8 +252,8 @@ class Registers(wiring.Component):
             counters.command.payload.eq(Mux(ended, kind, _place("sa_command_dropped"))),
         ]
 
-    def _read(self, m: Module, axil: AxiLite, counters: CounterBank, groups: Groups) -> None:
-        """Answer reads: each group of registers with the values of its fields.
+    def _read(self, m: Module, axil: AxiLite, counters: CounterBank, groups: _Groups) -> None:
+        """Answer reads of each group of registers with the values of its fields.
 
         A group's word is chosen in the clock before the read, which keeps the paths short.
         """
@@ -256,7 +280,7 @@ class Registers(wiring.Component):
     def _read_counter(
         self, m: Module, axil: AxiLite, counters: CounterBank, hits: list[Signal],
     ) -> Value:
-        """Answer reads of counters: the word, and in ``hits`` whether one is read."""
+        """Give the word for reads of counters, and add to ``hits`` whether one is read."""
         word = Signal(table.WORD_BITS)
         kept = Signal(COUNTER_BITS - table.WORD_BITS)
         is_low, is_high = Signal(), Signal()
@@ -277,12 +301,10 @@ class Registers(wiring.Component):
         hits += [is_low, is_high]
         return word
 
-    def _write(self, m: Module, axil: AxiLite, groups: WriteGroups) -> None:
-        """Take writes: each group with its fields' registers and whether it may be written."""
-        write = axil.write.payload
-        strobes = Cat(strobe.replicate(8) for strobe in write.strobe)
+    def _write(self, m: Module, axil: AxiLite, groups: _WriteGroups) -> None:
+        """Take writes to each group, given its fields' registers and whether it may be written."""
         m.d.comb += axil.write_error.eq(1)
-        with m.Switch(write.address):
+        with m.Switch(axil.write.payload.address):
             for registers, targets, allowed in groups:
                 for register in registers:
                     if register.access == Access.READ:
@@ -290,16 +312,24 @@ class Registers(wiring.Component):
                     with m.Case(_word(register)):
                         m.d.comb += axil.write_error.eq(~allowed)
                         with m.If(axil.write.valid & allowed):
-                            for field in register.fields:
-                                if field.access == Access.READ:
-                                    continue
-                                target = _part(targets, field)
-                                mask = strobes[field.low:field.low + field.bits]
-                                new = write.data[field.low:field.low + field.bits]
-                                if register.access == Access.CLEAR:
-                                    m.d.sync += target.eq(target & ~(new & mask))
-                                else:
-                                    m.d.sync += target.eq(target & ~mask | new & mask)
+                            self._store(m, axil, register, targets)
+
+    def _store(
+        self, m: Module, axil: AxiLite, register: Register, targets: Mapping[str, Value],
+    ) -> None:
+        """Write the fields of a register."""
+        write = axil.write.payload
+        strobes = Cat(strobe.replicate(8) for strobe in write.strobe)
+        for field in register.fields:
+            if field.access == Access.READ:
+                continue
+            target = _part(targets, field)
+            mask = strobes[field.low:field.low + field.bits]
+            new = write.data[field.low:field.low + field.bits]
+            if register.access == Access.CLEAR:
+                m.d.sync += target.eq(target & ~(new & mask))
+            else:
+                m.d.sync += target.eq(target & ~mask | new & mask)
 
 
 def _word(register: Register) -> int:
@@ -310,10 +340,6 @@ def _place(counter: str) -> int:
     return table.COMMANDS.index(counter)
 
 
-def _members(view: data.View) -> dict[str, Value]:
-    return {name: view[name] for name in view.shape().members}
-
-
 def _part(values: Mapping[str, Value], field: RegisterField) -> Value:
-    """The bits of a field's value that lie in the field."""
+    """The bits of a value that lie in the field."""
     return values[field.name][field.part:field.part + field.bits]

@@ -1,14 +1,22 @@
-"""Executes SA commands."""
+"""Execution of SA commands."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from espnic.hdl.gcm.hash_subkey import HashSubkey
-from espnic.hdl.layouts import HANDLE_BITS, IN_FLIGHT_BITS, LookupKey, SaCommand, SaResponse
-from espnic.hdl.sa.contexts import Record, row_write
+from espnic.hdl.layouts import (
+    HANDLE_BITS,
+    IN_FLIGHT_BITS,
+    IPV4_BITS,
+    LookupKey,
+    SaCommand,
+    SaResponse,
+    lanes_of,
+)
+from espnic.hdl.sa.contexts import ATTRIBUTES, Record, row_write
 from espnic.hdl.sa.lookup_control import LookupOperation, LookupReply, LookupRequest
-from espnic.hdl.sa.replay_windows import SEQUENCE_BITS, WindowRead, WindowWrite
+from espnic.hdl.sa.replay_windows import LOW_BITS, SEQUENCE_BITS, WindowRead, WindowWrite
 from espnic.hdl.sa.usage import Limits, Usage, UsageWrite
 from espnic.model.interface.codes import (
     IcvSize,
@@ -22,57 +30,96 @@ from espnic.model.interface.codes import (
 from espnic.model.interface.features import Features
 
 FENCE_CLOCKS = 4096
-"""How long FREE and FLUSH wait for the frames in flight."""
+"""Clocks that FREE and FLUSH wait at most for the frames in flight."""
 
-_ATTRIBUTES = ("key_size", "icv_size", "esn", "esn_overlap", "replay_window", "esn_high")
 _COUNTS = ("packets", "bytes")
-_IPV4_BITS = 32
-_LOW_BITS = 32
-"""Of a sequence number without ESN."""
+_SECRETS = ("salt", "seqiv_salt", "key")
+
+
+class _Execution:
+    """The command that is executed, and the signals that its steps share."""
+
+    def __init__(self, sas: int):
+        self.command = Signal(SaCommand)
+        self.receive = self.command.direction == SaDirection.RX
+        self.record = Signal(Record)
+        """The command's row of the contexts."""
+        self.result = Signal(SaResult)
+        self.read_back = Signal()
+        """The response shows the SA."""
+        self.usage = Signal(Usage)
+        self.top = Signal(SEQUENCE_BITS)
+        """Highest sequence number of the SA's replay window."""
+
+        self.serial = Signal.like(self.record.serial)
+        """Tells the SA of an ADD from the last one with its handle."""
+        self.receive_sas = Signal(range(sas))
+        """Entries of the look-up table."""
+        self.sweep = Signal(range(sas))
+        """Row that is swept."""
+        self.stale = Signal()
+        """The last FLUSH has not seen the last frames in flight."""
+
+        self.fenced = Signal()
+        """The command waits for the frames in flight."""
+        self.passed = Signal()
+        """They have all been judged."""
+        self.too_late = Signal()
+        """The command has waited for ``FENCE_CLOCKS``."""
+        self.reads = Signal()
+        """The command reads the usage of its SA."""
+        self.read = Signal()
+        """The usage is there."""
+        self.writes = Signal()
+        """The command sets limits of its SA."""
+        self.written = Signal()
+        """The limits are set."""
 
 
 class SaCommands(wiring.Component):
     """Changes the SA table, one command at a time, in order.
 
-    The order of the steps is what keeps packets right:
+    The order of the steps keeps packets right:
 
-    - ADD checks, computes the powers of the hash subkey, sets the limits and the usage to zero,
-      writes the whole context in one clock, makes the replay window, and only then inserts the
-      look-up entry (receive).
+    - ADD checks the command, computes the powers of the hash subkey, sets the limits and clears
+      the usage, writes the whole context in one clock, makes the replay window, and only then
+      inserts the look-up entry (receive).
     - DELETE removes the look-up entry (receive), then marks the context as not valid. From then
-      on no packet finds the SA; those that found it are still processed with it.
+      on no packet finds the SA; packets that found it before are still processed with it.
     - FREE waits until all frames that were in the path when it began have been judged, at most
-      ``FENCE_CLOCKS``, and overwrites the context, keys and all, with zeros.
+      ``FENCE_CLOCKS``, and overwrites the context with zeros, keys included. If the frames take
+      longer it ends with EBUSY and erases nothing.
     - MODIFY rewrites the state part of a receive context in one clock, and the limits in one.
-    - FLUSH lets all look-ups miss at once, overwrites every context of both directions with
-      zeros, one a clock, clears the look-up table, and waits like FREE for the frames of both
-      paths. When they take longer it ends with EBUSY: all is erased, but an ADD is EBUSY too
-      until a FLUSH has seen the last of them.
+    - FLUSH makes all look-ups miss at once, overwrites every context of both directions with
+      zeros, one per clock, clears the look-up table, and waits like FREE for the frames of both
+      paths. If the frames take longer it ends with EBUSY: all is erased, but every ADD is EBUSY
+      too until a FLUSH has seen the last of them.
 
     After reset the contexts are overwritten as by FLUSH while commands wait. The command
     register is cleared when its command ends, so no key stays in it.
 
-    Results are those of ``SaResult``, the first that applies:
+    Results are those of ``SaResult``. The first that applies is given:
 
-    - EINVAL: handle 0 or out of range, but for FLUSH; unknown operation; ADD with an unknown
+    - EINVAL: handle 0 or out of range, except for FLUSH; unknown operation; ADD with an unknown
       key, ICV or window size, SPI 0, an IPv4 destination above 32 bits or a replay window that
       leaves no sequence number; MODIFY of nothing, or of the ESN of a transmit SA.
-    - EBUSY: ADD behind a FLUSH that was EBUSY. EOPNOTSUPP: ADD of a receive SA with a larger
-      window than the build's.
-    - EEXIST: ADD to a handle that is taken. ENOENT: another operation on one that is not, and
-      DELETE and MODIFY of an SA that is deleted. EBUSY: FREE of one that is not.
+    - EBUSY: ADD after a FLUSH that was EBUSY. EOPNOTSUPP: ADD of an SA that needs a part that
+      the build lacks: a direction, IPv6, or a receive window larger than the build's.
+    - EEXIST: ADD to a handle that is taken. ENOENT: another operation on a handle that is not
+      taken, and DELETE and MODIFY of an SA that is deleted. EBUSY: FREE of an SA that is not
+      deleted.
     - EINVAL: MODIFY of the ESN of an SA without ESN or with a replay window.
-    - EEXIST: ADD of a receive SA with the look-up key of another. ENOSPC: no place for it; all
-      SAs stay as they are (``SaLookup``: how rare that is).
+    - EEXIST: ADD of a receive SA with the look-up key of another. ENOSPC: no place for its
+      look-up entry; all SAs stay as they are (``SaLookup`` says how rare that is).
 
     Clocks from a command to its response: 3 for refusals of the command or the handle, 4 for
     DELETE and MODIFY of the ESN, 5 for FREE, 6 for READ and MODIFY of limits, 7 for MODIFY of
-    both, 4 and the latency of ``HashSubkey`` for ADD, ``1.5 * sas + 6`` for FLUSH; an ADD or DELETE
-    of a receive SA takes ``169 + hash_bits(sas)`` more, an ADD with a replay window as many as
-    that has rows (``ReplayState``). Packets for which ``SaUsage`` waits a clock or that leave
-    none for ``ReplayState`` to write, and those that FREE and FLUSH wait for, make it longer.
-    One right behind an ADD may wait for the end of its moves in the look-up table
-    (``LookupControl``: how long).
+    both, 4 and the latency of ``HashSubkey`` for ADD, ``1.5 * sas + 6`` for FLUSH. An ADD or
+    DELETE of a receive SA takes ``169 + hash_bits(sas)`` more; an ADD with a replay window takes
+    one more for each row of the window (``ReplayState``). It takes longer if packets make
+    ``SaUsage`` wait a clock or leave ``ReplayState`` no clock to write, and while FREE and FLUSH
+    wait for frames. A command directly after an ADD may wait until the moves of that ADD in the
+    look-up table have ended (``LookupControl`` says how long).
 
     Parameters
     ----------
@@ -84,8 +131,8 @@ class SaCommands(wiring.Component):
     command : In(stream.Signature(SaCommand))
         Commands.
     response : Out(stream.Signature(SaResponse))
-        One for each command, when it has taken effect; all but ``result`` 0 unless the
-        command was a good READ.
+        One for each command, when it has taken effect. All but ``result`` is 0 unless the
+        command was a READ that succeeded.
     request : Out(stream.Signature(LookupRequest))
         To the look-up table.
     reply : In(stream.Signature(LookupReply))
@@ -93,7 +140,7 @@ class SaCommands(wiring.Component):
     lookup_swept : In(1)
         No sweep of the look-up table is under way.
     swept : Out(1)
-        No sweep is under way, nor about to be.
+        No sweep is under way or about to begin.
     sa : Out(range(sas))
         Row of the contexts to read or write, of either direction.
     records : In(data.ArrayLayout(Record, 2))
@@ -101,7 +148,7 @@ class SaCommands(wiring.Component):
     write : Out(2)
         Write the row to the contexts of a direction, by ``SaDirection``.
     row : Out(row_write(lanes))
-        What to write.
+        The row to write.
     usage_write : Out(stream.Signature(UsageWrite)).array(2)
     usage_read : Out(stream.Signature(HANDLE_BITS)).array(2)
     usage : In(stream.Signature(Usage, always_ready=True)).array(2)
@@ -109,19 +156,20 @@ class SaCommands(wiring.Component):
     window_write : Out(stream.Signature(WindowWrite))
         Makes a replay window.
     window_read : Out(WindowRead)
+        The replay window whose end is asked for.
     window_top : In(64)
-        The highest sequence number of the window of the clock before.
+        The highest sequence number of the ``window_read`` of the clock before.
     in_flight : In(data.ArrayLayout(IN_FLIGHT_BITS, 2))
         Frames in the path of a direction that may have looked an SA up, by ``SaDirection``.
     judged : In(2)
-        One of them has been judged, and its SA is not needed any more.
+        One of them has been judged and needs its SA no more, by ``SaDirection``.
     rx_empty : Out(1)
         The receive table has no SA.
     """
 
     def __init__(self, features: Features):
         self.features = features
-        self.lanes = lanes = features.width // 128
+        self.lanes = lanes = lanes_of(features.width)
         self.sas = sas = features.sas
         self.window_max = max(
             size for size in ReplayWindow if size.packets <= features.replay_window)
@@ -150,19 +198,33 @@ class SaCommands(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.hash_subkey = hash_subkey = HashSubkey(self.lanes)
-        command = Signal(SaCommand)
-        record = Signal(Record)
-        result = Signal(SaResult)
-        read_back = Signal()
-        serial = Signal.like(record.serial)
-        receive_sas = Signal(range(self.sas))
-        sweep = Signal(range(self.sas))
-        usage = Signal(Usage)
-        top = Signal(SEQUENCE_BITS)
-        stale = Signal()
-        receive = command.direction == SaDirection.RX
+        run = _Execution(self.sas)
+        self._wire(m, run, hash_subkey)
+        self._fence(m, run)
+        self._use(m, run)
+        with m.FSM() as fsm:
+            m.d.comb += [
+                self.sa.eq(Mux(fsm.ongoing("Sweep"), run.sweep, run.command.sa)),
+                self.swept.eq(
+                    ~fsm.ongoing("Sweep") & ~fsm.ongoing("Clear") & self.lookup_swept),
+            ]
+            # Each declares its states; their order gives the states their codes.
+            self._sweep(m, run)
+            self._take(m, run)
+            self._find(m, run)
+            self._prepare(m, run, hash_subkey)
+            self._write_context(m, run, hash_subkey)
+            self._insert(m, run)
+            self._delete(m, run)
+            self._erase(m, run)
+            self._modify(m, run)
+            self._read(m, run)
+            self._respond(m, run)
+        return m
 
-        windowed = record.replay_window != ReplayWindow.NONE
+    def _wire(self, m: Module, run: _Execution, hash_subkey: HashSubkey) -> None:
+        """Bring the fields of the command to where they are used."""
+        command, record = run.command, run.record
         m.d.comb += [
             self.window_write.payload.sa.eq(command.sa),
             self.window_write.payload.window.eq(command.replay_window),
@@ -170,177 +232,208 @@ class SaCommands(wiring.Component):
             self.window_read.sa.eq(command.sa),
             self.window_read.window.eq(record.replay_window),
             record.eq(self.records[command.direction]),
-            self.rx_empty.eq(receive_sas == 0),
+            self.rx_empty.eq(run.receive_sas == 0),
             self.response.payload.eq(0),
             hash_subkey.i.payload.key.eq(command.key),
             hash_subkey.i.payload.key_size.eq(command.key_size),
             self.request.payload.sa.eq(command.sa),
-            self.request.payload.serial.eq(serial),
+            self.request.payload.serial.eq(run.serial),
         ]
         for name in LookupKey.members:
             m.d.comb += self.request.payload.key[name].eq(
                 Mux(command.operation == SaOperation.ADD, command[name], record.key[name]))
 
-        def end(code: SaResult) -> None:
-            m.d.sync += result.eq(code)
-            m.next = "Respond"
+    def _sweep(self, m: Module, run: _Execution) -> None:
+        """After reset and in a FLUSH, overwrite all contexts with zeros."""
+        with m.State("Sweep"):
+            m.d.comb += [self.write.eq(~0), self.row.secret.eq(1)]
+            m.d.sync += run.sweep.eq(run.sweep + 1)
+            with m.If(run.sweep == self.sas - 1):
+                m.next = "Idle"
+                with m.If(run.command.operation == SaOperation.FLUSH):
+                    m.next = "Clear"
 
-        def write_row(*contents) -> None:
-            m.d.comb += [self.write.bit_select(command.direction, 1).eq(1), *contents]
+    def _take(self, m: Module, run: _Execution) -> None:
+        """Take a command, read the record of its SA, and check both."""
+        with m.State("Idle"):
+            m.d.comb += self.command.ready.eq(1)
+            with m.If(self.command.valid):
+                m.d.sync += run.command.eq(self.command.payload)
+                m.next = "Fetch"
+        with m.State("Fetch"):
+            m.next = "Check"
+        with m.State("Check"):
+            self._check(m, run)
 
-        fenced, reads, writes = Signal(), Signal(), Signal()
-        passed, too_late = self._fence(m, command, fenced)
-        fresh = command.operation == SaOperation.ADD
-        read, written = self._usage(m, command, fresh, reads, writes)
+    def _find(self, m: Module, run: _Execution) -> None:
+        """Find the look-up entry that DELETE removes, or a place for the one that ADD makes."""
+        with m.State("Find"):
+            self._request(m, LookupOperation.FIND)
+            with m.If(self.reply.valid):
+                with m.If(run.command.operation == SaOperation.DELETE):
+                    m.next = "Remove"
+                with m.Elif(self.reply.payload.found):
+                    self._end(m, run, SaResult.EEXIST)
+                with m.Elif(self.reply.payload.full):
+                    self._end(m, run, SaResult.ENOSPC)
+                with m.Else():
+                    m.next = "Hash"
 
-        with m.FSM() as fsm:
-            m.d.comb += [
-                self.sa.eq(Mux(fsm.ongoing("Sweep"), sweep, command.sa)),
-                self.swept.eq(
-                    ~fsm.ongoing("Sweep") & ~fsm.ongoing("Clear") & self.lookup_swept),
-            ]
-            with m.State("Sweep"):
-                m.d.comb += [self.write.eq(~0), self.row.secret.eq(1)]
-                m.d.sync += sweep.eq(sweep + 1)
-                with m.If(sweep == self.sas - 1):
-                    m.next = "Idle"
-                    with m.If(command.operation == SaOperation.FLUSH):
-                        m.next = "Clear"
-            with m.State("Idle"):
-                m.d.comb += self.command.ready.eq(1)
-                with m.If(self.command.valid):
-                    m.d.sync += command.eq(self.command.payload)
-                    m.next = "Fetch"
-            with m.State("Fetch"):
-                m.next = "Check"
-            with m.State("Check"):
-                self._check(m, command, record, stale, end)
-            with m.State("Find"):
-                m.d.comb += self.request.payload.operation.eq(LookupOperation.FIND)
-                self._request(m)
-                with m.If(self.reply.valid):
-                    with m.If(command.operation == SaOperation.DELETE):
-                        m.next = "Remove"
-                    with m.Elif(self.reply.payload.found):
-                        end(SaResult.EEXIST)
-                    with m.Elif(self.reply.payload.full):
-                        end(SaResult.ENOSPC)
-                    with m.Else():
-                        m.next = "Hash"
-            with m.State("Hash"):
-                m.d.comb += hash_subkey.i.valid.eq(1)
-                with m.If(hash_subkey.i.ready):
-                    m.next = "Limits"
-            with m.State("Limits"):
-                m.d.comb += writes.eq(1)
-                with m.If(written):
-                    end(SaResult.OK)
-                    with m.If(fresh):
-                        m.next = "Write"
-            with m.State("Write"):
-                m.d.comb += hash_subkey.o.ready.eq(1)
-                with m.If(hash_subkey.o.valid):
-                    write_row(
-                        self.row.secret.eq(1),
-                        self.row.record.valid.eq(1),
-                        self.row.record.taken.eq(1),
-                        self.row.record.serial.eq(serial),
-                        *(self.row.record[name].eq(command[name]) for name in _ATTRIBUTES),
-                        *(self.row.record.key[name].eq(command[name])
-                          for name in LookupKey.members),
-                        *(self.row.secrets[name].eq(command[name])
-                          for name in ("salt", "seqiv_salt", "key")),
-                        self.row.secrets.powers.eq(hash_subkey.o.payload),
-                    )
-                    end(SaResult.OK)
-                    with m.If(receive):
-                        m.next = "Insert"
-                        with m.If(command.replay_window != ReplayWindow.NONE):
-                            m.next = "Make window"
-            with m.State("Make window"):
-                m.d.comb += self.window_write.valid.eq(1)
-                with m.If(self.window_write.ready):
-                    m.next = "Insert"
-            with m.State("Insert"):
-                m.d.comb += self.request.payload.operation.eq(LookupOperation.INSERT)
-                self._request(m)
-                with m.If(self.reply.valid):
-                    m.d.sync += receive_sas.eq(receive_sas + 1)
-                    m.next = "Respond"
-            with m.State("Remove"):
-                m.d.comb += self.request.payload.operation.eq(LookupOperation.REMOVE)
-                self._request(m)
-                with m.If(self.reply.valid):
-                    m.d.sync += receive_sas.eq(receive_sas - 1)
-                    m.next = "Retire"
-            with m.State("Retire"):
-                write_row(self.row.record.eq(record), self.row.record.valid.eq(0))
-                end(SaResult.OK)
-            with m.State("Clear"):
-                m.d.comb += self.request.payload.operation.eq(LookupOperation.CLEAR)
-                self._request(m)
-                with m.If(self.reply.valid):
-                    m.d.sync += receive_sas.eq(0)
-                    m.next = "Fence"
-            with m.State("Fence"):
-                flush = command.operation == SaOperation.FLUSH
-                m.d.comb += fenced.eq(1)
-                with m.If(passed):
-                    end(SaResult.OK)
-                    m.d.sync += stale.eq(stale & ~flush)
-                    with m.If(~flush):
-                        m.next = "Erase"
-                with m.Elif(too_late):
-                    end(SaResult.EBUSY)
-                    m.d.sync += stale.eq(stale | flush)
-            with m.State("Erase"):
-                write_row(self.row.secret.eq(1))
-                end(SaResult.OK)
-            with m.State("Modify"):
-                write_row(
-                    self.row.record.eq(record),
-                    self.row.record.esn_overlap.eq(command.esn_overlap),
-                    self.row.record.esn_high.eq(command.esn_high),
+    def _prepare(self, m: Module, run: _Execution, hash_subkey: HashSubkey) -> None:
+        """Begin to compute the powers of an ADD; set the limits of an ADD or MODIFY."""
+        with m.State("Hash"):
+            m.d.comb += hash_subkey.i.valid.eq(1)
+            with m.If(hash_subkey.i.ready):
+                m.next = "Limits"
+        with m.State("Limits"):
+            m.d.comb += run.writes.eq(1)
+            with m.If(run.written):
+                self._end(m, run, SaResult.OK)
+                with m.If(run.command.operation == SaOperation.ADD):
+                    m.next = "Write"
+
+    def _write_context(self, m: Module, run: _Execution, hash_subkey: HashSubkey) -> None:
+        """Write the context of an ADD when the powers are there, and make its replay window."""
+        command, row = run.command, self.row
+        with m.State("Write"):
+            m.d.comb += hash_subkey.o.ready.eq(1)
+            with m.If(hash_subkey.o.valid):
+                self._write_row(
+                    m, run,
+                    row.secret.eq(1),
+                    row.record.valid.eq(1),
+                    row.record.taken.eq(1),
+                    row.record.serial.eq(run.serial),
+                    *(row.record[name].eq(command[name]) for name in ATTRIBUTES),
+                    *(row.record.key[name].eq(command[name]) for name in LookupKey.members),
+                    *(row.secrets[name].eq(command[name]) for name in _SECRETS),
+                    row.secrets.powers.eq(hash_subkey.o.payload),
                 )
-                end(SaResult.OK)
-                with m.If(command.select & (SaSelect.SOFT | SaSelect.HARD)):
-                    m.next = "Limits"
-            with m.State("Read"):
-                m.d.comb += reads.eq(1)
-                with m.If(read):
-                    m.d.sync += [
-                        usage.eq(Mux(receive, *(port.payload.as_value() for port in self.usage))),
-                        read_back.eq(1),
-                    ]
-                    end(SaResult.OK)
-                    with m.If(receive & windowed):
-                        m.d.sync += top.eq(self.window_top)
-            with m.State("Respond"):
-                m.d.comb += [self.response.valid.eq(1), self.response.payload.result.eq(result)]
-                with m.If(read_back):
-                    m.d.comb += [
-                        self.response.payload.sequence.eq(top),
-                        *(self.response.payload[name].eq(record[name]) for name in _ATTRIBUTES),
-                        *(self.response.payload[name].eq(record.key[name])
-                          for name in LookupKey.members),
-                        *(self.response.payload[name].eq(usage.limits[name])
-                          for name in Limits.members),
-                        *(self.response.payload[name].eq(usage.served[name]) for name in _COUNTS),
-                    ]
-                with m.If(self.response.ready):
-                    m.d.sync += [
-                        command.eq(0), read_back.eq(0), top.eq(0), serial.eq(serial + 1)]
-                    m.next = "Idle"
-        return m
+                self._end(m, run, SaResult.OK)
+                with m.If(run.receive):
+                    m.next = "Insert"
+                    with m.If(command.replay_window != ReplayWindow.NONE):
+                        m.next = "Make window"
+        with m.State("Make window"):
+            m.d.comb += self.window_write.valid.eq(1)
+            with m.If(self.window_write.ready):
+                m.next = "Insert"
+
+    def _insert(self, m: Module, run: _Execution) -> None:
+        """Insert the look-up entry of an ADD; from now on packets find the SA."""
+        with m.State("Insert"):
+            self._request(m, LookupOperation.INSERT)
+            with m.If(self.reply.valid):
+                m.d.sync += run.receive_sas.eq(run.receive_sas + 1)
+                m.next = "Respond"
+
+    def _delete(self, m: Module, run: _Execution) -> None:
+        """Remove the look-up entry of a DELETE, then make the context invalid."""
+        with m.State("Remove"):
+            self._request(m, LookupOperation.REMOVE)
+            with m.If(self.reply.valid):
+                m.d.sync += run.receive_sas.eq(run.receive_sas - 1)
+                m.next = "Retire"
+        with m.State("Retire"):
+            self._write_row(m, run, self.row.record.eq(run.record), self.row.record.valid.eq(0))
+            self._end(m, run, SaResult.OK)
+
+    def _erase(self, m: Module, run: _Execution) -> None:
+        """Clear the look-up table (FLUSH), wait for the frames in flight, erase the SA (FREE)."""
+        flush = run.command.operation == SaOperation.FLUSH
+        with m.State("Clear"):
+            self._request(m, LookupOperation.CLEAR)
+            with m.If(self.reply.valid):
+                m.d.sync += run.receive_sas.eq(0)
+                m.next = "Fence"
+        with m.State("Fence"):
+            m.d.comb += run.fenced.eq(1)
+            with m.If(run.passed):
+                self._end(m, run, SaResult.OK)
+                m.d.sync += run.stale.eq(run.stale & ~flush)
+                with m.If(~flush):
+                    m.next = "Erase"
+            with m.Elif(run.too_late):
+                self._end(m, run, SaResult.EBUSY)
+                m.d.sync += run.stale.eq(run.stale | flush)
+        with m.State("Erase"):
+            self._write_row(m, run, self.row.secret.eq(1))
+            self._end(m, run, SaResult.OK)
+
+    def _modify(self, m: Module, run: _Execution) -> None:
+        """Change the ESN of a MODIFY, and go on to its limits if it has some."""
+        record = self.row.record
+        with m.State("Modify"):
+            self._write_row(
+                m, run,
+                record.eq(run.record),
+                record.esn_overlap.eq(run.command.esn_overlap),
+                record.esn_high.eq(run.command.esn_high),
+            )
+            self._end(m, run, SaResult.OK)
+            with m.If(run.command.select & (SaSelect.SOFT | SaSelect.HARD)):
+                m.next = "Limits"
+
+    def _read(self, m: Module, run: _Execution) -> None:
+        """Read the usage of an SA and the end of its replay window."""
+        windowed = run.record.replay_window != ReplayWindow.NONE
+        with m.State("Read"):
+            m.d.comb += run.reads.eq(1)
+            with m.If(run.read):
+                m.d.sync += [
+                    run.usage.eq(
+                        Mux(run.receive, *(port.payload.as_value() for port in self.usage))),
+                    run.read_back.eq(1),
+                ]
+                self._end(m, run, SaResult.OK)
+                with m.If(run.receive & windowed):
+                    m.d.sync += run.top.eq(self.window_top)
+
+    def _respond(self, m: Module, run: _Execution) -> None:
+        """Give the response, and clear what was known of the command."""
+        response, record = self.response.payload, run.record
+        with m.State("Respond"):
+            m.d.comb += [self.response.valid.eq(1), response.result.eq(run.result)]
+            with m.If(run.read_back):
+                m.d.comb += [
+                    response.sequence.eq(run.top),
+                    *(response[name].eq(record[name]) for name in ATTRIBUTES),
+                    *(response[name].eq(record.key[name]) for name in LookupKey.members),
+                    *(response[name].eq(run.usage.limits[name]) for name in Limits.members),
+                    *(response[name].eq(run.usage.served[name]) for name in _COUNTS),
+                ]
+            with m.If(self.response.ready):
+                m.d.sync += [
+                    run.command.eq(0), run.read_back.eq(0), run.top.eq(0),
+                    run.serial.eq(run.serial + 1),
+                ]
+                m.next = "Idle"
+
+    def _end(self, m: Module, run: _Execution, result: SaResult) -> None:
+        """End the command with a result."""
+        m.d.sync += run.result.eq(result)
+        m.next = "Respond"
+
+    def _request(self, m: Module, operation: LookupOperation) -> None:
+        """Make a request of the look-up table."""
+        m.d.comb += [
+            self.request.payload.operation.eq(operation),
+            self.request.valid.eq(1),
+            self.reply.ready.eq(1),
+        ]
+
+    def _write_row(self, m: Module, run: _Execution, *contents) -> None:
+        """Write a row of the contexts of the command's direction."""
+        m.d.comb += [self.write.bit_select(run.command.direction, 1).eq(1), *contents]
 
     def _invalid(self, command: data.View) -> Value:
         """Whether the command is wrong in itself, whatever the table holds."""
-        low, high = command.sequence[:_LOW_BITS], command.sequence[_LOW_BITS:]
+        low, high = command.sequence[:LOW_BITS], command.sequence[LOW_BITS:]
         used_up = Mux(command.esn, low.all() & high.all(), low.all() | high.any())
         no_sa = (
             (command.key_size > max(KeySize)) | (command.icv_size > max(IcvSize))
             | (command.replay_window > max(ReplayWindow))
-            | (command.spi == 0) | ~command.ipv6 & command.destination[_IPV4_BITS:].any()
+            | (command.spi == 0) | ~command.ipv6 & command.destination[IPV4_BITS:].any()
             | (command.replay_window != ReplayWindow.NONE) & used_up
         )
         no_change = (command.select == SaSelect.NOTHING) | (
@@ -353,69 +446,65 @@ class SaCommands(wiring.Component):
             | (command.operation == SaOperation.MODIFY) & no_change
         )
 
-    def _unsupported(self, command: data.View) -> Value:
-        """Whether an SA needs a part that the build has not."""
-        receive = command.direction == SaDirection.RX
-        lacks = Mux(receive, not self.features.receive, not self.features.transmit)
+    def _unsupported(self, run: _Execution) -> Value:
+        """Whether an SA needs a part that the build lacks."""
+        lacks = Mux(run.receive, not self.features.receive, not self.features.transmit)
         if not self.features.ipv6:
-            lacks |= command.ipv6
-        return lacks | receive & (command.replay_window > self.window_max)
+            lacks |= run.command.ipv6
+        return lacks | run.receive & (run.command.replay_window > self.window_max)
 
-    def _check(
-        self, m: Module, command: data.View, record: data.View, stale: Value, end,
-    ) -> None:
+    def _check(self, m: Module, run: _Execution) -> None:
         """Refuse the command or go to its first step."""
-        receive = command.direction == SaDirection.RX
+        command, record = run.command, run.record
         with m.If(self._invalid(command)):
-            end(SaResult.EINVAL)
+            self._end(m, run, SaResult.EINVAL)
         with m.Elif(command.operation == SaOperation.FLUSH):
             m.next = "Sweep"
         with m.Elif(command.operation == SaOperation.ADD):
             m.next = "Hash"
-            with m.If(stale):
-                end(SaResult.EBUSY)
-            with m.Elif(self._unsupported(command)):
-                end(SaResult.EOPNOTSUPP)
+            with m.If(run.stale):
+                self._end(m, run, SaResult.EBUSY)
+            with m.Elif(self._unsupported(run)):
+                self._end(m, run, SaResult.EOPNOTSUPP)
             with m.Elif(record.taken):
-                end(SaResult.EEXIST)
-            with m.Elif(receive):
+                self._end(m, run, SaResult.EEXIST)
+            with m.Elif(run.receive):
                 m.next = "Find"
         with m.Elif(~record.taken):
-            end(SaResult.ENOENT)
+            self._end(m, run, SaResult.ENOENT)
         with m.Elif(command.operation == SaOperation.READ):
             m.next = "Read"
         with m.Elif(command.operation == SaOperation.FREE):
             m.next = "Fence"
             with m.If(record.valid):
-                end(SaResult.EBUSY)
+                self._end(m, run, SaResult.EBUSY)
         with m.Elif(~record.valid):
-            end(SaResult.ENOENT)
+            self._end(m, run, SaResult.ENOENT)
         with m.Elif(command.operation == SaOperation.DELETE):
             m.next = "Retire"
-            with m.If(receive):
+            with m.If(run.receive):
                 m.next = "Find"
         with m.Elif((command.select & SaSelect.ESN).any()):
             m.next = "Modify"
             with m.If(~record.esn | (record.replay_window != ReplayWindow.NONE)):
-                end(SaResult.EINVAL)
+                self._end(m, run, SaResult.EINVAL)
         with m.Else():
             m.next = "Limits"
 
-    def _usage(
-        self, m: Module, command: data.View, fresh: Value, reads: Value, writes: Value,
-    ) -> tuple[Value, Value]:
-        """Read or write the usage of the command's SA; whether it has been."""
-        select = command.select
-        asked, read, written = Signal(), Signal(), Signal()
-        m.d.sync += asked.eq(reads & (asked | Cat(
+    def _use(self, m: Module, run: _Execution) -> None:
+        """Read or write the usage of the command's SA."""
+        command, select = run.command, run.command.select
+        fresh = command.operation == SaOperation.ADD
+        asked = Signal()
+        m.d.sync += asked.eq(run.reads & (asked | Cat(
             port.valid & port.ready for port in self.usage_read).any()))
         for direction in SaDirection:
             mine = command.direction == direction
             write, change = self.usage_write[direction], self.usage_write[direction].payload
             m.d.comb += [
-                self.usage_read[direction].valid.eq(reads & mine & ~asked),
+                self.usage_read[direction].valid.eq(run.reads & mine & ~asked),
                 self.usage_read[direction].payload.eq(command.sa),
-                write.valid.eq(writes & mine),
+                write.valid.eq(run.writes & mine),
                 change.sa.eq(command.sa),
                 change.fresh.eq(fresh),
                 change.soft.eq(fresh | (select & SaSelect.SOFT).any()),
@@ -423,31 +512,23 @@ class SaCommands(wiring.Component):
                 *(change.limits[name].eq(command[name]) for name in Limits.members),
             ]
         m.d.comb += [
-            read.eq(asked & Cat(port.valid for port in self.usage).any()),
-            written.eq(Cat(port.valid & port.ready for port in self.usage_write).any()),
+            run.read.eq(asked & Cat(port.valid for port in self.usage).any()),
+            run.written.eq(Cat(port.valid & port.ready for port in self.usage_write).any()),
         ]
-        return read, written
 
-    def _fence(
-        self, m: Module, command: data.View, fenced: Value,
-    ) -> tuple[Value, Value]:
-        """Count down the frames that were in flight before ``fenced``.
-
-        Whether all have been judged that the command waits for, and whether it has waited long.
-        """
+    def _fence(self, m: Module, run: _Execution) -> None:
+        """Count down the frames that were in flight before the command began to wait for them."""
+        command = run.command
         left = Signal(data.ArrayLayout(IN_FLIGHT_BITS, len(SaDirection)))
         patience = Signal(range(FENCE_CLOCKS))
         waited_for = []
         for direction in SaDirection:
             judged = self.judged[direction]
-            with m.If(~fenced):
+            with m.If(~run.fenced):
                 m.d.sync += left[direction].eq(self.in_flight[direction] - judged)
             with m.Elif(left[direction] != 0):
                 m.d.sync += left[direction].eq(left[direction] - judged)
             waited_for.append((left[direction] != 0) & (
                 (command.direction == direction) | (command.operation == SaOperation.FLUSH)))
-        m.d.sync += patience.eq(Mux(fenced, patience - 1, FENCE_CLOCKS - 1))
-        return ~Cat(waited_for).any(), patience == 0
-
-    def _request(self, m: Module) -> None:
-        m.d.comb += [self.request.valid.eq(1), self.reply.ready.eq(1)]
+        m.d.sync += patience.eq(Mux(run.fenced, patience - 1, FENCE_CLOCKS - 1))
+        m.d.comb += [run.passed.eq(~Cat(waited_for).any()), run.too_late.eq(patience == 0)]

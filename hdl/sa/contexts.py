@@ -1,35 +1,42 @@
-"""What the engine keeps of the SAs of one direction, one row for each handle."""
+"""Contexts of the SAs of one direction, one row for each handle."""
 
-from amaranth.hdl import Const, Module, Mux, Signal, Value
+from amaranth.hdl import Const, Module, Mux, Signal
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from espnic.hdl.layouts import HANDLE_BITS, LookupKey, found_sa, hash_powers, lookup_key
+from espnic.hdl.layouts import (
+    HANDLE_BITS,
+    LookupKey,
+    SaCommand,
+    found_sa,
+    hash_powers,
+    lookup_key,
+    members,
+    values_of,
+)
 from espnic.hdl.sa.lookup import LookedUp
 from espnic.hdl.sa.lookup_control import SERIAL_BITS
 from espnic.model.interface.codes import SaDirection
+
+ATTRIBUTES = ("key_size", "icv_size", "esn", "esn_overlap", "replay_window", "esn_high")
+"""Fields of a command that a record keeps, beside the look-up key."""
 
 Record = data.StructLayout({
     "valid": 1,
     "taken": 1,
     "serial": SERIAL_BITS,
-    "key_size": 2,
-    "icv_size": 2,
-    "esn": 1,
-    "esn_overlap": 1,
-    "replay_window": 3,
-    "esn_high": 32,
+    **members(SaCommand, *ATTRIBUTES),
     "key": LookupKey,
 })
-"""What commands may read of an SA. ``serial`` tells this SA from the last one with its handle.
-An SA that is ``taken`` but not ``valid`` is deleted: packets miss it."""
+"""The part of an SA that commands may read. ``serial`` tells this SA from the last one with its
+handle. An SA that is ``taken`` but not ``valid`` is deleted: packets miss it."""
 
 _STATE_FIELDS = {
     SaDirection.RX: ("valid", "key_size", "icv_size", "esn", "esn_overlap", "replay_window",
                      "esn_high", "serial", "spi"),
     SaDirection.TX: ("valid", "key_size", "icv_size", "esn", "spi"),
 }
-"""What the datapath needs of the record; ``spi`` is that of its key."""
+"""Fields of the record that the datapath needs; ``spi`` is that of its look-up key."""
 
 _SECRET_FIELDS = {
     SaDirection.RX: ("salt", "key", "powers"),
@@ -37,12 +44,10 @@ _SECRET_FIELDS = {
 }
 
 
-def secrets(lanes: int) -> data.StructLayout:
+def _secrets(lanes: int) -> data.StructLayout:
     """Key material of an SA, which only the datapath reads."""
     return data.StructLayout({
-        "salt": 32,
-        "seqiv_salt": 64,
-        "key": 256,
+        **members(SaCommand, "salt", "seqiv_salt", "key"),
         "powers": hash_powers(lanes),
     })
 
@@ -50,46 +55,40 @@ def secrets(lanes: int) -> data.StructLayout:
 def row_layouts(
     lanes: int, direction: SaDirection, ipv6: bool = True,
 ) -> dict[str, data.StructLayout]:
-    """Rows of the memories of one direction, by name."""
-    fields = {
-        **{name: field.shape for name, field in Record},
-        **{name: field.shape for name, field in secrets(lanes)},
-        "spi": LookupKey["spi"].shape,
-    }
-
-    def of(names: tuple[str, ...]) -> data.StructLayout:
-        return data.StructLayout({name: fields[name] for name in names})
-
+    """Rows of the memories of one direction, by the name of the memory."""
+    fields = data.StructLayout({
+        **Record.members, **_secrets(lanes).members, "spi": LookupKey["spi"].shape})
     return {
-        "state": of(_STATE_FIELDS[direction]),
-        "secret": of(_SECRET_FIELDS[direction]),
+        "state": data.StructLayout(members(fields, *_STATE_FIELDS[direction])),
+        "secret": data.StructLayout(members(fields, *_SECRET_FIELDS[direction])),
         "record": data.StructLayout({**Record.members, "key": lookup_key(ipv6)}),
     }
 
 
 def row_write(lanes: int) -> data.StructLayout:
-    """A row to write: always the record, with ``secret`` also the secrets."""
+    """A row to write: the record, and with ``secret`` the secrets too."""
     return data.StructLayout({
         "secret": 1,
         "record": Record,
-        "secrets": secrets(lanes),
+        "secrets": _secrets(lanes),
     })
 
 
 class SaContexts(wiring.Component):
     """Contexts of the SAs of one direction: a row read and a row written each clock.
 
-    Three memories with registered reads. ``state`` and ``secret`` together are the context,
-    both read in the one clock of a look-up, so that a packet sees one SA wholly; a write that
-    leaves
-    the secrets alone changes ``state`` in one clock too. ``record`` is for commands, and the
-    only one they can read: no wire leads from a key to them. A read in the clock of a write
+    Three memories with registered reads. ``state`` and ``secret`` together are the context. A
+    look-up reads both in one clock, so a packet sees one SA wholly; a write that leaves the
+    secrets alone changes ``state`` in one clock too. ``record`` is for commands, and the only
+    one that they can read: no wire leads from a key to them. A read in the clock of a write
     gives the old row.
 
     RAM bits for each SA of a direction, with L lanes: RX 76 state, 288 + 384 L secret; TX 38
-    state, 352 + 384 L secret, 128 more at L = 4; 207 record each. Fields that
-    a direction has no use for (RX ``seqiv_salt``; TX ``esn_overlap``, ``esn_high`` and
+    state, 352 + 384 L secret; 128 more secret at L = 4; 207 record each. Fields that a
+    direction has no use for (RX ``seqiv_salt``; TX ``esn_overlap``, ``esn_high`` and
     ``replay_window``) are not kept and read as 0.
+
+    Latency 1 clock (`latency`). No errors.
 
     Parameters
     ----------
@@ -98,18 +97,19 @@ class SaContexts(wiring.Component):
     sas : int
         Rows.
     direction : SaDirection
-        Whose fields to keep.
+        Direction of the SAs; only the fields that it needs are kept.
     ipv6 : bool
-        Destinations may be IPv6. Without, 97 bits of each record are spared.
+        Destinations may be IPv6. Without, each record has 97 bits less.
 
     Members
     -------
     i : In(stream.Signature(LookedUp, always_ready=True))
-        Handles to read, when ``hit``. Receive: ``serial`` must be that of the row.
+        Handles to read, if ``hit``. On receive ``serial`` must be that of the row, or it is a
+        miss.
     o : Out(stream.Signature(found_sa(lanes), always_ready=True))
         The SAs, in order; a row not in use is a miss, with ``sa`` 0.
     swept : In(1)
-        All miss while it is low: rows are being swept.
+        While it is low rows are being swept, and all handles miss.
     record_sa : In(range(sas))
         Row to read for a command, or to write.
     record : Out(Record)
@@ -141,20 +141,20 @@ class SaContexts(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        row = self.write.payload
-        new = {
-            **{name: row.record[name] for name in Record.members},
-            **{name: row.secrets[name] for name in secrets(self.lanes).members},
-            "spi": row.record.key.spi,
-        }
-        context = self.o.payload.context
         read_serial = Signal(SERIAL_BITS)
-        read = {**{name: context[name] for name in context.shape().members},
-                "serial": read_serial}
+        self._keep_context(m, read_serial)
+        self._answer(m, read_serial)
+        self._keep_record(m)
+        return m
 
+    def _keep_context(self, m: Module, read_serial: Signal) -> None:
+        """Make the memories that the datapath reads."""
+        row = self.write.payload
+        new = {**values_of(row.record), **values_of(row.secrets), "spi": row.record.key.spi}
+        read = {**values_of(self.o.payload.context), "serial": read_serial}
         layouts = row_layouts(self.lanes, self.direction, self.ipv6)
-
-        def keep(name: str, enable: Value) -> None:
+        enables = {"state": self.write.valid, "secret": self.write.valid & row.secret}
+        for name, enable in enables.items():
             fields = layouts[name].members
             m.submodules[name] = ram = memory.Memory(
                 shape=layouts[name], depth=self.sas, init=[])
@@ -167,9 +167,8 @@ class SaContexts(wiring.Component):
                 *(read[field].eq(look.data[field]) for field in fields),
             ]
 
-        keep("state", self.write.valid)
-        keep("secret", self.write.valid & row.secret)
-
+    def _answer(self, m: Module, read_serial: Signal) -> None:
+        """Say whether the row that was read is the SA that was looked up."""
         candidate = Signal()
         sa = Signal(HANDLE_BITS)
         serial = Signal(SERIAL_BITS)
@@ -182,23 +181,24 @@ class SaContexts(wiring.Component):
         hit = Signal()
         same = serial == read_serial if self.direction == SaDirection.RX else Const(1)
         m.d.comb += [
-            hit.eq(candidate & context.valid & same),
+            hit.eq(candidate & self.o.payload.context.valid & same),
             self.o.payload.hit.eq(hit),
             self.o.payload.sa.eq(Mux(hit, sa, 0)),
         ]
 
-        m.submodules.record = ram = memory.Memory(
-            shape=layouts["record"], depth=self.sas, init=[])
+    def _keep_record(self, m: Module) -> None:
+        """Make the memory that commands read."""
+        layout = row_layouts(self.lanes, self.direction, self.ipv6)["record"]
+        m.submodules.record = ram = memory.Memory(shape=layout, depth=self.sas, init=[])
         write, look = ram.write_port(), ram.read_port()
         m.d.comb += [
             look.addr.eq(self.record_sa),
             write.addr.eq(self.record_sa),
             write.en.eq(self.write.valid),
         ]
-        for source, target in ((row.record, write.data), (look.data, self.record)):
+        for source, target in ((self.write.payload.record, write.data), (look.data, self.record)):
             m.d.comb += [
                 *(target[name].eq(source[name]) for name in Record.members if name != "key"),
                 *(target.key[name].eq(source.key[name])
                   for name in lookup_key(self.ipv6).members),
             ]
-        return m

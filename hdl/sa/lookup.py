@@ -22,25 +22,26 @@ from espnic.hdl.sa.toeplitz import Toeplitz
 from espnic.model.interface.registers import TABLE_KEY_BITS, TABLE_KEY_DEFAULT
 
 LookedUp = data.StructLayout({"hit": 1, "sa": HANDLE_BITS, "serial": SERIAL_BITS})
-"""Answer of the table: ``sa`` and ``serial`` are 0 for a miss."""
+"""Answer of the table; ``sa`` and ``serial`` are 0 for a miss."""
 
 
 class SaLookup(wiring.Component):
     """Finds the SA of (destination, encapsulation, SPI): one look-up a clock, ``latency`` clocks.
 
     A hash table of 3 ways in block RAM, each of ``sas / 2`` rows, and 4 overflow entries. The
-    hash is universal (``Toeplitz``) under a secret key, so a peer who may choose SPIs cannot
-    aim at one row. Clocks: 2 for the hash, 1 for the RAM, 1 to compare whole keys.
+    hash is universal (``Toeplitz``) under a secret key, the table key, so a peer who may choose
+    SPIs cannot aim at one row. Latency 4 clocks: 2 for the hash, 1 for the RAM, 1 to compare
+    whole keys.
 
-    With every handle in use the ways are two thirds full. Entries that are moved to their other
-    rows (``LookupControl``) make this fill as good as certain: with random keys no table
-    of 64 SAs or more was seen to refuse one; with runs of SPIs or addresses, which the
-    table key may map badly, one table of 1,024 in some thousand did.
+    With every handle in use the ways are two thirds full. Because entries are moved to their
+    other rows (``LookupControl``), such a fill almost always succeeds: with random keys no table
+    of 64 SAs or more was seen to refuse one; with runs of SPIs or addresses, which the table
+    key may map badly, one of some thousand tables of 1,024 SAs did.
 
-    Requests never disturb look-ups: each way has a port of its own for them
-    (``LookupControl``: timing and rules). Every entry appears and disappears in one clock, and
-    is found at every clock in between, on the move too.
-    During a sweep, after reset and in a CLEAR, look-ups miss.
+    Requests never disturb look-ups: each way has a separate port for them (``LookupControl``:
+    timing and rules). Every entry appears and disappears in one clock, and is found in every
+    clock in between, also while it is moved. During a sweep, after reset and in a CLEAR,
+    look-ups miss. There are no errors.
 
     RAM bits for each SA of the table: 1.5 * (165 + log2(sas)), which is 262.5 for 1,024.
 
@@ -49,8 +50,8 @@ class SaLookup(wiring.Component):
     sas : int
         Size of the SA table, a power of two from 16 to 65,536.
     ipv6 : bool
-        Destinations may be IPv6. Without, no key may have ``ipv6``; 97 bits of each entry are
-        spared.
+        Destinations may be IPv6. Without, no key may have ``ipv6``, and each entry has 97 bits
+        less.
 
     Members
     -------
@@ -111,7 +112,7 @@ class SaLookup(wiring.Component):
         return m
 
     def _ways(self, m: Module, control: LookupControl, indexes: list[Value]) -> list[Value]:
-        """Make the ways; return their rows one clock after the indexes."""
+        """Make the ways, and give their rows one clock after the indexes."""
         rows = []
         for way, index in enumerate(indexes):
             m.submodules[f"way{way}"] = ram = memory.Memory(
@@ -131,7 +132,7 @@ class SaLookup(wiring.Component):
         return rows
 
     def _overflow(self, m: Module, control: LookupControl) -> list[Value]:
-        """Make the overflow entries."""
+        """Make the overflow entries, and give them."""
         entries = [Signal(entry(self.sas, self.ipv6), name=f"overflow{place}")
                    for place in range(OVERFLOW_ENTRIES)]
         for place, kept in enumerate(entries):
@@ -143,7 +144,7 @@ class SaLookup(wiring.Component):
     def _compare(
         self, m: Module, key: data.View, valid: Value, swept: Value, places: list[Value],
     ) -> None:
-        """Answer from the places read, the clock after ``valid``."""
+        """Answer from the places, which are read in the clock after ``valid``."""
         keys = [Signal.like(key, name=f"key{age}", reset_less=True) for age in range(3)]
         m.d.sync += [new.eq(old) for new, old in zip(keys, [key, *keys], strict=False)]
         read_valid = Signal()
@@ -164,7 +165,7 @@ class SaLookup(wiring.Component):
                 answers[n].eq(Cat(place.serial, place.sa)),
             ]
         chosen = Signal(answer_bits)
-        # Only while it moves two places hold a key, with the same answer: no priority is needed.
+        # Two places hold a key only while it is moved, with the same answer: no priority needed.
         for n in range(answer_bits):
             m.d.comb += chosen[n].eq((Cat(answer[n] for answer in answers) & hits).any())
         m.d.comb += [

@@ -1,4 +1,4 @@
-"""Control side of the look-up table: sweep, search, insertion, removal."""
+"""Control side of the look-up table: sweep, search, insertion and removal."""
 
 from enum import IntEnum
 
@@ -13,22 +13,24 @@ from espnic.model.interface.registers import TABLE_KEY_BITS
 WAYS = 3
 OVERFLOW_ENTRIES = 4
 MOVES_MAX = 64
-"""Entries that an INSERT puts out of their place at most."""
+"""Most entries that an INSERT puts out of their places."""
 
 _LFSR_BITS = 15
 _LFSR_TAP = 13
-"""x^15 + x^14 + 1 is primitive, so the victims repeat after 32,767 moves only."""
+"""x^15 + x^14 + 1 is primitive, so the choices of ways repeat only after 32,767 moves."""
 
 SERIAL_BITS = 2
 
 
 class LookupOperation(IntEnum):
+    """Request to the look-up table."""
+
     FIND = 0
-    """Search the key and a free place for it."""
+    """Search for the key and for a free place for it."""
     INSERT = 1
-    """Add an entry for the key of the FIND before, which was neither found nor full."""
+    """Add an entry for the key of the last FIND, which was neither found nor full."""
     REMOVE = 2
-    """Clear the place where the FIND before found the key."""
+    """Clear the place where the last FIND found the key."""
     CLEAR = 3
     """Sweep all places to zero."""
 
@@ -39,14 +41,14 @@ LookupRequest = data.StructLayout({
     "sa": HANDLE_BITS,
     "serial": SERIAL_BITS,
 })
-"""``sa`` and ``serial`` matter to an INSERT only."""
+"""Request and its key; ``sa`` and ``serial`` matter only to an INSERT."""
 
 LookupReply = data.StructLayout({"found": 1, "full": 1})
-"""``full``: no place for the key. Both belong to the last FIND."""
+"""Result of the last FIND: the key is in the table, or it has no place there."""
 
 
 def index_bits(sas: int) -> int:
-    """Width of the index into a way: ``sas / 2`` rows, so 3 places for each 2 SAs.
+    """Width of the index into a way of ``sas / 2`` rows, so 3 places for every 2 SAs.
 
     Raises ``ValueError`` unless ``sas`` is a power of two from 16 to 65,536.
     """
@@ -58,15 +60,15 @@ def index_bits(sas: int) -> int:
 def hash_bits(sas: int) -> int:
     """Width of the hash for a table of ``sas`` SAs: two indexes and at least 4 bits to mix them.
 
-    22 for 1,024. Smaller tables have more bits to mix, up to 2 for each bit of an index; tables
-    above 16,384 fewer, as the table key gives 31 at most.
+    22 for 1,024 SAs. Smaller tables have more bits to mix, up to 2 for each bit of an index;
+    tables above 16,384 SAs have fewer, because the table key gives 31 bits at most.
     """
     bits = index_bits(sas)
     return min(max(2 * bits + 4, 22), 4 * bits, TABLE_KEY_BITS - LookupKey.size + 1)
 
 
 def entry(sas: int, ipv6: bool = True) -> data.StructLayout:
-    """A place of the table. ``serial`` is that of the SA's context."""
+    """A place of the table. ``serial`` equals the serial in the SA's context."""
     return data.StructLayout({
         "valid": 1,
         "serial": SERIAL_BITS,
@@ -81,16 +83,16 @@ def table_bits(sas: int) -> int:
 
 
 def way_indexes(hashed: Value, sas: int) -> list[Value]:
-    """One index per way from a hash of three numbers, (a, b, mix) from bit 0 up: p, q, p + q.
+    """One index for each way: p, q and p + q, from a hash of three numbers (a, b, mix), a lowest.
 
-    The hash alone will not do: it is linear, so that a run of 1,024 SPIs fills whole rows many
-    times and leaves others empty under one table key of ten. Two rounds of a Feistel network
-    with an AND as its function bend it: p = a + (b' + mix) b'', q = b + (p' + mix) p'', each
-    prime a rotation by a bit, each round with mix bits of its own as far as there are. They
-    are a permutation of (a, b), so any two of the three indexes determine it: keys that share
-    a row in two ways share all. This is as good as a hash of its own for each way (double
-    hashing: M. Mitzenmacher, J. Thaler, "Peeling arguments and double hashing", 2012), at two
-    thirds of the logic.
+    The hash alone is not enough. It is linear, so under one table key in ten a run of 1,024
+    SPIs fills whole rows many times and leaves others empty. Two rounds of a Feistel network
+    with an AND as its function remove the linearity: p = a + (b' + mix) b'',
+    q = b + (p' + mix) p''. Each prime is a rotation by a bit; each round has mix bits of its own
+    as far as there are enough. The rounds are a permutation of (a, b), so any two of the three
+    indexes determine it: keys that share a row in two ways share all three. This is as good as a
+    separate hash for each way (double hashing: M. Mitzenmacher, J. Thaler, "Peeling arguments
+    and double hashing", 2012), with two thirds of the logic.
     """
     bits = index_bits(sas)
     a, b, mix = hashed[:bits], hashed[bits:2 * bits], hashed[2 * bits:]
@@ -101,29 +103,48 @@ def way_indexes(hashed: Value, sas: int) -> list[Value]:
     return [p, q, p ^ q]
 
 
+class _Search:
+    """What is kept of the key that is searched, and of the entry that seeks a place."""
+
+    def __init__(self, sas: int, ipv6: bool):
+        self.row = Signal(data.ArrayLayout(index_bits(sas), WAYS))
+        """Rows of the key, one for each way; in a sweep, the rows to clear."""
+        self.found = Signal(WAYS + OVERFLOW_ENTRIES)
+        """The place that holds the key."""
+        self.free = Signal(WAYS + OVERFLOW_ENTRIES)
+        """The first of the key's places that is free."""
+        self.target = Signal(WAYS + OVERFLOW_ENTRIES)
+        """The place that the entry in the hand goes to."""
+        self.moves = Signal(range(MOVES_MAX + 1))
+        """Entries put out since the INSERT."""
+        self.noise = Signal(_LFSR_BITS, init=1)
+        self.put_out = Signal(entry(sas, ipv6))
+        """The entry that was at the target."""
+
+
 class LookupControl(wiring.Component):
     """Changes the look-up table, one request at a time, in order.
 
     After reset all rows are swept to zero, one a clock, before the first request is taken.
     A FIND takes ``166 + hash_bits(sas)`` clocks, most of them for a serial hash; a CLEAR, which
-    sweeps again, ``sas / 2 + 2``; the others take 3. There are no errors: an INSERT must follow
-    a FIND that was neither found nor full, a REMOVE one that found.
+    sweeps again, takes ``sas / 2 + 2``; the others take 3. There are no errors: an INSERT must
+    follow a FIND that was neither found nor full, a REMOVE must follow a FIND that found.
 
-    **Moves.** An INSERT is answered when look-ups find the entry, which then stands in the
-    hand. From there it goes into a free row of its own; where it has none it puts another
-    entry out, which takes its place in the hand, and so on: the random walk of cuckoo hashing
+    **Moves.** An INSERT is answered when look-ups find the entry, which at first stands in the
+    hand. From there it goes into a free row of its own. If it has none, it puts another entry
+    out, which then stands in the hand, and so on: the random walk of cuckoo hashing
     (D. Fotakis, R. Pagh, P. Sanders, P. Spirakis, "Space Efficient Hash Tables With Worst Case
     Constant Access Time", 2003). After ``MOVES_MAX`` moves the entry in the hand goes to the
     overflow. The next request waits for the end of the walk: 4 clocks, and
     ``168 + hash_bits(sas)`` more for each move.
 
-    A look-up compares the hand one clock after it read the rows. So it finds both entries of
-    an exchange in every clock when the hand changes in the clock behind that of the write: the
-    last look-up that reads the old row compares the old hand, the next one reads the new row
-    and compares the new hand.
+    A look-up compares the hand one clock after it read the rows. The hand changes one clock
+    after the write, so look-ups find both entries of an exchange in every clock: the last
+    look-up that reads the old row compares the old hand, the next one reads the new row and
+    compares the new hand.
 
-    A FIND is full when the rows of the key are taken and so is the overflow: then there would
-    be no last resort. Nothing is ever put out of the table.
+    A FIND is full when all rows of the key and the whole overflow are taken, because then a
+    walk would have no last resort. No entry ever leaves the table in a walk.
 
     The rows are read and written through one port (the other one is the datapath's), so a
     way is a true dual-port block RAM.
@@ -152,9 +173,10 @@ class LookupControl(wiring.Component):
     overflow : In(data.ArrayLayout(entry(sas, ipv6), OVERFLOW_ENTRIES))
         The overflow entries.
     hand : Out(entry(sas, ipv6))
-        The entry that seeks a place, for look-ups to compare like the overflow.
+        The entry that seeks a place. Look-ups compare it like the overflow. Unless it is
+        valid, its key is the one that is searched.
     write : Out(WAYS + OVERFLOW_ENTRIES)
-        Places to write, the ways from bit 0 up.
+        Places to write: the ways from bit 0 up, then the overflow.
     entry : Out(entry(sas, ipv6))
         What to write.
     """
@@ -178,109 +200,135 @@ class LookupControl(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        request = self.request.payload
         m.submodules.hash = hasher = SerialToeplitz(LookupKey.size, hash_bits(self.sas))
-        row = Signal(data.ArrayLayout(index_bits(self.sas), WAYS))
-        found = Signal(WAYS + OVERFLOW_ENTRIES)
-        free = Signal(WAYS + OVERFLOW_ENTRIES)
-        target = Signal(WAYS + OVERFLOW_ENTRIES)
-        moves = Signal(range(MOVES_MAX + 1))
-        noise = Signal(_LFSR_BITS, init=1)
-        places = [*self.ways, *self.overflow]
-        # Without `valid` the hand only keeps the key that is searched.
-        hand = self.hand
-        key = {name: hand.key[name] for name in hand.key.shape().members}
+        search = _Search(self.sas, self.ipv6)
         whole_key = Signal(LookupKey)
-        put_out = Signal(entry(self.sas, self.ipv6))
-
         m.d.comb += [
-            self.address.eq(row),
+            self.address.eq(search.row),
             hasher.key.eq(self.table_key),
             # A key without IPv6 has the hash that it has in a table with IPv6.
-            *(whole_key[name].eq(part) for name, part in key.items()),
+            *(whole_key[name].eq(self.hand.key[name]) for name in lookup_key(self.ipv6).members),
             hasher.i.payload.eq(whole_key),
-            self.reply.payload.found.eq(found.any()),
-            self.reply.payload.full.eq(~free.any()),
+            self.reply.payload.found.eq(search.found.any()),
+            self.reply.payload.full.eq(~search.free.any()),
         ]
-
         with m.FSM() as fsm:
             m.d.comb += self.swept.eq(~fsm.ongoing("Sweep"))
-            with m.State("Sweep"):
-                m.d.comb += self.write.eq(~0)
-                m.d.sync += [index.eq(index + 1) for index in row]
-                with m.If(Value.cast(row).all()):
-                    m.next = "Idle"
-                    with m.If(self.request.valid & (request.operation == LookupOperation.CLEAR)):
-                        m.next = "Reply"
-            with m.State("Idle"), m.If(self.request.valid):
-                m.d.sync += [part.eq(request.key[name]) for name, part in key.items()]
-                m.next = "Write"
-                with m.If(request.operation == LookupOperation.FIND):
-                    m.next = "Hash"
-                with m.If(request.operation == LookupOperation.CLEAR):
-                    m.d.sync += row.eq(0)
-                    m.next = "Sweep"
-            with m.State("Hash"):
-                m.d.comb += [hasher.i.valid.eq(1), hasher.o.ready.eq(1)]
-                with m.If(hasher.o.valid):
-                    m.d.sync += row.eq(Cat(way_indexes(hasher.o.payload, self.sas)))
-                    m.next = "Read"
-            with m.State("Read"):
-                m.next = "Compare"
-            with m.State("Compare"):
-                occupied = Cat(place.valid for place in places)
-                equal = Cat(place.key == hand.key for place in places)
-                m.d.sync += [
-                    found.eq(occupied & equal),
-                    free.eq(~occupied & (occupied + 1)),
-                ]
-                m.next = "Reply"
-                with m.If(hand.valid):
-                    m.next = "Choose"
-            with m.State("Write"):
-                with m.If(request.operation == LookupOperation.INSERT):
-                    m.d.sync += [
-                        hand.valid.eq(1),
-                        hand.sa.eq(request.sa),
-                        hand.serial.eq(request.serial),
-                        moves.eq(0),
-                        target.eq(1),
-                    ]
-                with m.Else():
-                    m.d.comb += self.write.eq(found)
-                m.next = "Reply"
-            with m.State("Reply"):
-                m.d.comb += [
-                    self.reply.valid.eq(1),
-                    self.request.ready.eq(self.reply.ready),
-                ]
-                with m.If(self.reply.ready):
-                    m.next = "Idle"
-                    with m.If(hand.valid):
-                        m.next = "Choose"
-            with m.State("Choose"):
-                with m.If(free[:WAYS].any() | (moves == MOVES_MAX)):
-                    m.d.sync += target.eq(free)
-                with m.Else():
-                    # A random way, but not the one that the entry in the hand was put out of.
-                    last = target[:WAYS]
-                    m.d.sync += [
-                        target.eq(Mux(noise[0], last.rotate_left(1), last.rotate_right(1))),
-                        noise.eq(Cat(noise[-1] ^ noise[_LFSR_TAP], noise)),
-                        moves.eq(moves + 1),
-                    ]
-                m.next = "Copy"
-            with m.State("Copy"):
-                for way, kept in enumerate(self.ways):
-                    with m.If(target[way]):
-                        m.d.sync += put_out.eq(kept)
-                m.next = "Put"
-            with m.State("Put"):
-                m.d.comb += [self.write.eq(target), self.entry.eq(hand)]
-                m.next = "Take"
-            with m.State("Take"):
-                m.d.sync += [hand.eq(put_out), put_out.valid.eq(0)]
-                m.next = "Idle"
-                with m.If(put_out.valid):
-                    m.next = "Hash"
+            # Each declares its states; their order gives the states their codes.
+            self._sweep(m, search)
+            self._begin(m, search)
+            self._find(m, search, hasher)
+            self._change(m, search)
+            self._answer(m)
+            self._choose(m, search)
+            self._exchange(m, search)
         return m
+
+    def _sweep(self, m: Module, search: _Search) -> None:
+        """After reset and in a CLEAR, overwrite all places with zeros."""
+        clear = self.request.payload.operation == LookupOperation.CLEAR
+        with m.State("Sweep"):
+            m.d.comb += self.write.eq(~0)
+            m.d.sync += [index.eq(index + 1) for index in search.row]
+            with m.If(Value.cast(search.row).all()):
+                m.next = "Idle"
+                with m.If(self.request.valid & clear):
+                    m.next = "Reply"
+
+    def _begin(self, m: Module, search: _Search) -> None:
+        """Take the key of a request into the hand, and go to its first step."""
+        request = self.request.payload
+        with m.State("Idle"), m.If(self.request.valid):
+            m.d.sync += [
+                self.hand.key[name].eq(request.key[name])
+                for name in lookup_key(self.ipv6).members
+            ]
+            m.next = "Write"
+            with m.If(request.operation == LookupOperation.FIND):
+                m.next = "Hash"
+            with m.If(request.operation == LookupOperation.CLEAR):
+                m.d.sync += search.row.eq(0)
+                m.next = "Sweep"
+
+    def _find(self, m: Module, search: _Search, hasher: SerialToeplitz) -> None:
+        """Find the key in the hand, and the first free place for it."""
+        places = [*self.ways, *self.overflow]
+        with m.State("Hash"):
+            m.d.comb += [hasher.i.valid.eq(1), hasher.o.ready.eq(1)]
+            with m.If(hasher.o.valid):
+                m.d.sync += search.row.eq(Cat(way_indexes(hasher.o.payload, self.sas)))
+                m.next = "Read"
+        with m.State("Read"):
+            m.next = "Compare"
+        with m.State("Compare"):
+            occupied = Cat(place.valid for place in places)
+            equal = Cat(place.key == self.hand.key for place in places)
+            m.d.sync += [
+                search.found.eq(occupied & equal),
+                search.free.eq(~occupied & (occupied + 1)),
+            ]
+            m.next = "Reply"
+            with m.If(self.hand.valid):
+                m.next = "Choose"
+
+    def _change(self, m: Module, search: _Search) -> None:
+        """Complete the hand of an INSERT, so that look-ups find it; clear the place of a REMOVE."""
+        request = self.request.payload
+        with m.State("Write"):
+            with m.If(request.operation == LookupOperation.INSERT):
+                m.d.sync += [
+                    self.hand.valid.eq(1),
+                    self.hand.sa.eq(request.sa),
+                    self.hand.serial.eq(request.serial),
+                    search.moves.eq(0),
+                    search.target.eq(1),
+                ]
+            with m.Else():
+                m.d.comb += self.write.eq(search.found)
+            m.next = "Reply"
+
+    def _answer(self, m: Module) -> None:
+        """Answer the request; then an entry in the hand seeks its place."""
+        with m.State("Reply"):
+            m.d.comb += [
+                self.reply.valid.eq(1),
+                self.request.ready.eq(self.reply.ready),
+            ]
+            with m.If(self.reply.ready):
+                m.next = "Idle"
+                with m.If(self.hand.valid):
+                    m.next = "Choose"
+
+    def _choose(self, m: Module, search: _Search) -> None:
+        """Choose where the entry in the hand goes: a free place, else one of a random way."""
+        target, noise = search.target, search.noise
+        with m.State("Choose"):
+            with m.If(search.free[:WAYS].any() | (search.moves == MOVES_MAX)):
+                m.d.sync += target.eq(search.free)
+            with m.Else():
+                # A random way, but not the one that the entry in the hand was put out of.
+                last = target[:WAYS]
+                m.d.sync += [
+                    target.eq(Mux(noise[0], last.rotate_left(1), last.rotate_right(1))),
+                    noise.eq(Cat(noise[-1] ^ noise[_LFSR_TAP], noise)),
+                    search.moves.eq(search.moves + 1),
+                ]
+            m.next = "Copy"
+
+    def _exchange(self, m: Module, search: _Search) -> None:
+        """Exchange the entry in the hand for that of the place; if there was one, find its other
+        places."""
+        put_out = search.put_out
+        with m.State("Copy"):
+            for way, kept in enumerate(self.ways):
+                with m.If(search.target[way]):
+                    m.d.sync += put_out.eq(kept)
+            m.next = "Put"
+        with m.State("Put"):
+            m.d.comb += [self.write.eq(search.target), self.entry.eq(self.hand)]
+            m.next = "Take"
+        with m.State("Take"):
+            m.d.sync += [self.hand.eq(put_out), put_out.valid.eq(0)]
+            m.next = "Idle"
+            with m.If(put_out.valid):
+                m.next = "Hash"

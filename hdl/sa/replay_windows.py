@@ -2,7 +2,7 @@
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.memory import Memory
+from amaranth.lib.memory import Memory, ReadPort, WritePort
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
@@ -11,7 +11,7 @@ from espnic.model.interface.codes import EventKind, ReplayWindow, SaDirection
 
 SEQUENCE_BITS = 64
 LOW_BITS = 32
-ROW_PACKETS_MAX = 128
+_ROW_PACKETS_MAX = 128
 
 WindowQuery = data.StructLayout({
     "sa": HANDLE_BITS, "window": ReplayWindow, "esn": 1, "sequence": LOW_BITS, "high": LOW_BITS,
@@ -19,52 +19,87 @@ WindowQuery = data.StructLayout({
 """A frame, with the sequence number that it was opened with."""
 
 WindowAnswer = data.StructLayout({"late": 1, "seen": 1})
+"""Whether the sequence number of a frame is late or has been seen."""
 
 WindowWrite = data.StructLayout({
     "sa": HANDLE_BITS, "window": ReplayWindow, "sequence": SEQUENCE_BITS,
 })
+"""A window to make; ``sequence`` is its end."""
 
 WindowRead = data.StructLayout({"sa": HANDLE_BITS, "window": ReplayWindow})
+"""A window whose end is asked for."""
 
 _Edge = data.StructLayout({"low": LOW_BITS, "high": LOW_BITS + 1, "half": 1})
-"""Where a window begins, in two's complement, for it may begin below 0; and bit 31 of its end."""
+"""First number of a window, in two's complement because it may be below 0, and bit 31 of its end.
+"""
 
 
 def window_bits(window: int) -> int:
-    """RAM bits for each SA, of windows of at most ``window`` packets."""
-    return _Edge.size + 2 * window // row_packets(window) * row_layout(window).size
+    """RAM bits of ``ReplayState`` for each SA, for windows of at most ``window`` packets."""
+    return _Edge.size + 2 * window // _row_packets(window) * _row_layout(window).size
 
 
-def row_packets(window: int) -> int:
-    """Sequence numbers in a row of the bitmaps, for windows of at most ``window`` packets."""
-    return min(window, ROW_PACKETS_MAX)
+def _row_packets(window: int) -> int:
+    """Number of sequence numbers in a bitmap row, for windows of at most ``window`` packets."""
+    return min(window, _ROW_PACKETS_MAX)
 
 
-def row_layout(window: int) -> data.StructLayout:
-    """A row of a bitmap: whether each number of a block has come, and which block it is."""
+def _row_layout(window: int) -> data.StructLayout:
+    """A row of a bitmap: which block of numbers it holds, and which of them have come."""
     return data.StructLayout({
-        "tag": SEQUENCE_BITS - exact_log2(2 * window), "bits": row_packets(window)})
+        "tag": SEQUENCE_BITS - exact_log2(2 * window), "bits": _row_packets(window)})
+
+
+def _judged(window: int) -> data.StructLayout:
+    """A frame that has been judged, and what its SA's window becomes if it counts.
+
+    If it is ``ahead``, the window moves to ``edge``, with bit 31 of its end ``turned``.
+    """
+    return data.StructLayout({
+        "frame": WindowQuery,
+        "late": 1,
+        "seen": 1,
+        "ahead": 1,
+        "turned": 1,
+        "edge": _Edge,
+        "row": _row_layout(window),
+    })
+
+
+class _Frames:
+    """The frame that is judged in this clock, and the one that was judged last."""
+
+    def __init__(self, window: int):
+        self.frame = Signal(WindowQuery)
+        self.lower = Signal(LOW_BITS + 1)
+        """High half of the frame's number, less 1."""
+        self.judged = Signal()
+        """``frame`` becomes ``last`` at the end of this clock."""
+        self.last = Signal(_judged(window))
+        self.counts = Signal()
+        """``last`` counts as received in this clock."""
 
 
 class ReplayState(wiring.Component):
-    """Tells of each frame whether its sequence number may come, and moves its SA's window.
+    """Tells for each frame whether its sequence number may come, and moves its SA's window.
 
     The window of W packets ends at the highest number received. A number is late if it is 0,
-    left of the window or, with ESN, 2^32 or more above the window's begin, for then the window
-    gives its low half to another number; seen if it is in the window and has come before.
-    A window as it is added has all numbers up to its end as received.
+    left of the window or, with ESN, 2^32 or more above the window's first number, because then
+    the window gives its low half to another number. A number is seen if it is in the window and
+    has come before. In a new window all numbers up to its end count as received.
 
     The bitmap of an SA has rows for twice the largest window. A row holds a block of
-    successive numbers and is tagged with the upper bits of its block's number: a row of
-    another block than the one looked for is empty, so that a window moves any distance in one
-    clock. The numbers in a window are always of different rows.
+    successive numbers and is tagged with the upper bits of its block's number. A row whose tag
+    is that of another block counts as empty, so a window moves any distance in one clock. No
+    two blocks of a window share a row.
 
-    Frames pass in order: a query waits for the answer to the one before, an answer until it is
-    taken, with what to commit. One frame each clock, also when all are of one SA: where the
-    frame before is of the same SA, a frame is judged both with and without it, for whether it
-    counts shows last. Latency 2 clocks from query to answer, 1 from ``bottom_i`` to
-    ``bottom_o`` and from commit to event; what is committed in a clock is in ``bottom_o`` of
-    queries from the next clock on. A command writes in clocks in which no frame counts.
+    Frames pass in order: a query waits for the answer to the one before, and an answer waits
+    until it is taken, together with ``received``. Rate one frame each clock, also when all are
+    of one SA: if the frame before is of the same SA, a frame is judged both with and without it,
+    because it is known last whether the frame before counts. Latency 2 clocks from query to
+    answer, 1 from ``bottom_i`` to ``bottom_o`` and from ``received`` to the event. A number
+    received in a clock shows in ``bottom_o`` for queries from the next clock on. A command
+    writes in clocks in which no frame counts.
 
     RAM bits for each SA (``window_bits``): 66 and, with rows of B = min(``window``, 128)
     packets, 2 ``window`` / B * (B + 64 - log2(2 ``window``)): 434 at 128 packets. No errors.
@@ -83,17 +118,18 @@ class ReplayState(wiring.Component):
     bottom_i : In(stream.Signature(HANDLE_BITS, always_ready=True))
         SAs of frames looked up.
     bottom_o : Out(64)
-        Where the window of the SA of the clock before begins, modulo 2^64.
+        First number of the window of the SA of the clock before, modulo 2^64.
     query : In(stream.Signature(WindowQuery))
+        Frames to judge.
     answer : Out(stream.Signature(WindowAnswer))
         One for each query.
     received : In(1)
-        In the clock in which an answer is taken: the frame is authentic. Then its number is
-        received if it is neither late nor seen.
+        The frame whose answer is taken in this clock is authentic. Its number is then received
+        if it is neither late nor seen.
     event : Out(stream.Signature(Event, always_ready=True))
-        ESN_HALF: a frame has moved the end of its window and changed bit 31 of it.
+        ESN_HALF: a frame has moved the end of its window and changed bit 31 of that end.
     write : In(stream.Signature(WindowWrite))
-        Make a new window, of an SA of which no frame is under way.
+        Make a new window for an SA that has no frame under way.
     read : In(WindowRead)
         SA whose highest sequence number is asked for; ``window`` as it was written.
     read_o : Out(64)
@@ -119,82 +155,83 @@ class ReplayState(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        row_shape = row_layout(self.window)
-        rows_each = 2 * self.window // row_packets(self.window)
         m.submodules.edges = edges = Memory(shape=_Edge, depth=self.sas, init=[])
-        m.submodules.rows = rows = Memory(shape=row_shape, depth=self.sas * rows_each, init=[])
+        m.submodules.rows = rows = Memory(
+            shape=_row_layout(self.window), depth=self.sas * self._rows_each(), init=[])
         edge_write, row_write = edges.write_port(), rows.write_port()
         edge_read = edges.read_port(transparent_for=[edge_write])
         row_read = rows.read_port(transparent_for=[row_write])
+        frames = _Frames(self.window)
+        self._pass(m, frames, edge_read, row_read)
+        self._compare(m, frames, edge_read.data, row_read.data)
+        self._write(m, frames, edge_write, row_write)
+        self._tell(m, frames)
+        self._show(m, edges.read_port(), edges.read_port())
+        return m
 
-        # A query is read, then judged, then answered: one frame in each of the last two steps.
-        asked = Signal()
-        judging = Signal()
-        judged = Signal()
-        taken = Signal()
-        counts = Signal()
-        frame = Signal(WindowQuery)
-        lower = Signal(LOW_BITS + 1)
-        last = Signal(_judged(self.window))
+    def _pass(self, m: Module, frames: _Frames, edge_read: ReadPort, row_read: ReadPort) -> None:
+        """Read what a query needs, judge its frame a clock later, and answer in the next."""
+        asked, judging, taken = Signal(), Signal(), Signal()
+        query, last = self.query.payload, frames.last
         m.d.comb += [
             taken.eq(self.answer.valid & self.answer.ready),
-            judged.eq(judging & (~self.answer.valid | taken)),
-            self.query.ready.eq(~judging | judged),
+            frames.judged.eq(judging & (~self.answer.valid | taken)),
+            self.query.ready.eq(~judging | frames.judged),
             asked.eq(self.query.valid & self.query.ready),
             edge_read.en.eq(asked),
-            edge_read.addr.eq(self.query.payload.sa),
+            edge_read.addr.eq(query.sa),
             row_read.en.eq(asked),
-            row_read.addr.eq(self._row_address(
-                self.query.payload.sa, self.query.payload.sequence)),
+            row_read.addr.eq(self._row_address(query.sa, query.sequence)),
             self.answer.payload.late.eq(last.late),
             self.answer.payload.seen.eq(last.seen),
-            counts.eq(taken & self.received & ~last.late & ~last.seen),
+            frames.counts.eq(taken & self.received & ~last.late & ~last.seen),
         ]
         with m.If(self.query.ready):
             m.d.sync += judging.eq(asked)
         with m.If(asked):
-            m.d.sync += [
-                frame.eq(self.query.payload),
-                lower.eq(self.query.payload.high - 1),
-            ]
-        with m.If(judged | taken):
-            m.d.sync += self.answer.valid.eq(judged)
+            m.d.sync += [frames.frame.eq(query), frames.lower.eq(query.high - 1)]
+        with m.If(frames.judged | taken):
+            m.d.sync += self.answer.valid.eq(frames.judged)
 
-        # If the frame before counts, it has changed this one's window and maybe its row.
+    def _compare(self, m: Module, frames: _Frames, edge: Value, row: Value) -> None:
+        """Judge a frame with the window before and after the frame before it.
+
+        If the frame before counts, it has changed this one's window and maybe its row.
+        """
+        frame, last = frames.frame, frames.last
         same_sa = frame.sa == last.frame.sa
         same_row = same_sa & (
             self._row_address(frame.sa, frame.sequence)
             == self._row_address(last.frame.sa, last.frame.sequence))
-        before = self._judge(m, "before", frame, lower, edge_read.data, row_read.data)
+        before = self._judge(m, "before", frames, edge, row)
         after = self._judge(
-            m, "after", frame, lower,
-            Mux(same_sa & last.ahead, Value.cast(last.edge), Value.cast(edge_read.data)),
-            Mux(same_row, Value.cast(last.row), Value.cast(row_read.data)))
-        with m.If(judged):
-            m.d.sync += Value.cast(last).eq(Mux(counts, Value.cast(after), Value.cast(before)))
+            m, "after", frames,
+            Mux(same_sa & last.ahead, Value.cast(last.edge), Value.cast(edge)),
+            Mux(same_row, Value.cast(last.row), Value.cast(row)))
+        with m.If(frames.judged):
+            m.d.sync += Value.cast(last).eq(
+                Mux(frames.counts, Value.cast(after), Value.cast(before)))
 
-        self._write(m, counts, last, edge_write, row_write)
-        self._tell(m, counts, last)
-        self._show(m, edges.read_port(), edges.read_port())
-        return m
+    def _rows_each(self) -> int:
+        """Number of bitmap rows of an SA."""
+        return 2 * self.window // _row_packets(self.window)
 
     def _row_address(self, sa: Value, sequence: Value) -> Value:
-        """Row of the bitmaps of a sequence number, of which the low bits are enough."""
-        first = exact_log2(row_packets(self.window))
+        """Row of the bitmaps for a sequence number; its low half is enough."""
+        first = exact_log2(_row_packets(self.window))
         return Cat(sequence[first:exact_log2(2 * self.window)], sa[:exact_log2(self.sas)])
 
-    def _judge(
-        self, m: Module, name: str, frame: data.View, lower: Value, edge, row,
-    ) -> data.View:
-        """What becomes of a frame, with the window and the row as they are.
+    def _judge(self, m: Module, name: str, frames: _Frames, edge: Value, row: Value) -> data.View:
+        """Judge a frame with a given window and row.
 
-        ``lower`` is the frame's high half - 1. Halves are compared side by side, so that no
-        carry runs through 64 bits: a number is less than 2^32 above the window's begin if their
-        high halves are equal and the low one is not below, or if the high half is one more and
-        the low one is below.
+        The high and low halves are compared side by side, so that no carry runs through 64
+        bits. A number is less than 2^32 above the window's first number if their high halves
+        are equal and its low half is not below, or if its high half is one more and its low
+        half is below.
         """
+        frame, lower = frames.frame, frames.lower
         old = Signal(_Edge, name=f"{name}_edge")
-        old_row = Signal(row_layout(self.window), name=f"{name}_row")
+        old_row = Signal(_row_layout(self.window), name=f"{name}_row")
         result = Signal(_judged(self.window), name=name)
         sequence = Cat(frame.sequence, frame.high)
         offset = Signal(LOW_BITS, name=f"{name}_offset")
@@ -203,7 +240,7 @@ class ReplayState(wiring.Component):
         near = Signal(name=f"{name}_near")
         bottom = Signal(LOW_BITS, name=f"{name}_bottom")
         borrow = Signal(name=f"{name}_borrow")
-        place = Signal(range(row_packets(self.window)), name=f"{name}_place")
+        place = Signal(range(_row_packets(self.window)), name=f"{name}_place")
         same_block = Signal(name=f"{name}_same_block")
         inside = Signal(name=f"{name}_inside")
         packets = _packets(frame.window, self.window)
@@ -230,21 +267,23 @@ class ReplayState(wiring.Component):
         ]
         return result
 
-    def _write(self, m: Module, counts, last, edge_write, row_write) -> None:
-        """Write what a frame has changed; else a new window, its rows one after the other."""
-        new = self.write.payload
-        first = exact_log2(row_packets(self.window))
-        rows_each = 2 * self.window // row_packets(self.window)
+    def _write(
+        self, m: Module, frames: _Frames, edge_write: WritePort, row_write: WritePort,
+    ) -> None:
+        """Write what a frame has changed; else a new window, one row after the other."""
+        new, last = self.write.payload, frames.last
+        first = exact_log2(_row_packets(self.window))
+        rows_each = self._rows_each()
         back = Signal(range(rows_each))
         block = Signal(SEQUENCE_BITS - first)
-        place = Signal(range(row_packets(self.window)))
+        place = Signal(range(_row_packets(self.window)))
         index_bits = exact_log2(rows_each)
         m.d.comb += [
             block.eq(new.sequence[first:] - back),
             place.eq(new.sequence),
-            self.write.ready.eq(~counts & (back == rows_each - 1)),
+            self.write.ready.eq(~frames.counts & (back == rows_each - 1)),
         ]
-        with m.If(counts):
+        with m.If(frames.counts):
             m.d.comb += [
                 edge_write.en.eq(last.ahead),
                 edge_write.addr.eq(last.frame.sa),
@@ -263,23 +302,24 @@ class ReplayState(wiring.Component):
                 row_write.en.eq(1),
                 row_write.addr.eq(Cat(block[:index_bits], new.sa[:exact_log2(self.sas)])),
                 row_write.data.tag.eq(block[index_bits:]),
-                # A block below 0 passes for that of the last numbers of all, which never come.
+                # A block below 0 is taken for that of the last numbers of all, which never come.
                 row_write.data.bits.eq(Mux(back == 0, (2 << place) - 1, ~0)),
             ]
             m.d.sync += back.eq(back + 1)
 
-    def _tell(self, m: Module, counts, last) -> None:
-        event = self.event.payload
+    def _tell(self, m: Module, frames: _Frames) -> None:
+        """Tell an event when bit 31 of a window's end changes."""
+        event, last = self.event.payload, frames.last
         m.d.sync += [
-            self.event.valid.eq(counts & last.ahead & last.turned),
+            self.event.valid.eq(frames.counts & last.ahead & last.turned),
             event.kind.eq(EventKind.ESN_HALF),
             event.direction.eq(SaDirection.RX),
             event.sa.eq(last.frame.sa),
             event.sequence.eq(Cat(last.frame.sequence, last.frame.high)),
         ]
 
-    def _show(self, m: Module, look, command_look) -> None:
-        """Give the windows' begins to the look-up, and their ends to commands."""
+    def _show(self, m: Module, look: ReadPort, command_look: ReadPort) -> None:
+        """Give the first numbers of windows to the look-up, and their ends to commands."""
         window = Signal(ReplayWindow)
         m.d.sync += window.eq(self.read.window)
         m.d.comb += [
@@ -291,22 +331,8 @@ class ReplayState(wiring.Component):
         ]
 
 
-def _judged(window: int) -> data.StructLayout:
-    """A frame, and what its SA's window becomes if it counts: ``edge``, with bit 31 of the end
-    ``turned``, if it is ``ahead``."""
-    return data.StructLayout({
-        "frame": WindowQuery,
-        "late": 1,
-        "seen": 1,
-        "ahead": 1,
-        "turned": 1,
-        "edge": _Edge,
-        "row": row_layout(window),
-    })
-
-
 def _packets(code: Value, largest: int) -> Value:
-    """Size in packets of the window with this ``ReplayWindow``; none is larger than ``largest``."""
+    """Size in packets of the window with this ``ReplayWindow``, which is at most ``largest``."""
     sizes = [size for size in ReplayWindow if 0 < size.packets <= largest]
     return Cat(Const(0, exact_log2(min(sizes).packets)),
                *(Value.cast(code) == size for size in sizes))

@@ -12,6 +12,7 @@ from espnic.hdl.layouts import (
     SaCommand,
     SaResponse,
     found_sa,
+    lanes_of,
     received_sa,
 )
 from espnic.hdl.sa.commands import SaCommands
@@ -26,19 +27,19 @@ from espnic.model.interface.registers import TABLE_KEY_BITS, TABLE_KEY_DEFAULT
 
 
 def ram_bits_per_sa(width: int, sas: int, direction: SaDirection) -> float:
-    """RAM bits that an SA costs without a replay window: context, usage, and its share of the
-    look-up table if received."""
-    context = sum(row.size for row in row_layouts(width // 128, direction).values())
+    """RAM bits for each SA without a replay window: its context and usage and, on receive, its
+    share of the look-up table."""
+    context = sum(row.size for row in row_layouts(lanes_of(width), direction).values())
     return context + usage_bits() + (table_bits(sas) / sas if direction == SaDirection.RX else 0)
 
 
 class SaStore(wiring.Component):
     """Finds SAs for packets, one of each direction a clock, while commands change them.
 
-    Receive SAs are found by (destination, encapsulation, SPI), transmit SAs by handle; the two
-    are tables of their own, with handles 1 to ``sas`` - 1 each. Handle 0 and those out of range
-    never hit. A command never delays a packet, and a packet sees an SA wholly as it was
-    before a command or wholly as it is after (``SaCommands``: order of the steps).
+    Receive SAs are found by (destination, encapsulation, SPI), transmit SAs by handle. Each
+    direction has a table of its own, with handles 1 to ``sas`` - 1. Handle 0 and handles out of
+    range never hit. A command never delays a packet, and a packet sees an SA either wholly as it
+    was before a command or wholly as it is after (``SaCommands``: order of the steps).
 
     A receive look-up reads the table first and the context one clock later, and a command may
     come between the two. Every entry and context therefore carries the serial of the ADD that
@@ -46,26 +47,26 @@ class SaStore(wiring.Component):
     key of an SA that took over the handle after the look-up. The serial may wrap, because
     a command takes longer than the one clock between the two reads.
 
-    On reset all is swept to zero, keys too: ``sas`` clocks in which look-ups miss and commands
-    wait.
+    After reset all is swept to zero, keys too. For these ``sas`` clocks look-ups miss and
+    commands wait.
 
-    Replay windows of receive SAs are kept by a ``ReplayState``. Where a window begins is read with
-    the context, for the high half of the sequence number.
+    A ``ReplayState`` keeps the replay windows of receive SAs. The first number of a window is
+    read with the context, for the high half of the sequence number.
 
-    Lifetimes are kept by a ``SaUsage`` for each direction, which a path asks when it judges a
-    frame. An SA is freed when the frames in flight have been judged, so that no count goes to
-    the SA that has the handle next.
+    A ``SaUsage`` for each direction keeps the lifetimes; a path asks it when it judges a frame.
+    An SA is freed when the frames in flight have been judged, so no count goes to the next SA
+    with that handle.
 
-    RAM bits for each SA with L lanes (``ram_bits_per_sa``): 957 + 384 L and, in the look-up
-    table, 1.5 (165 + log2(sas)) receive, and the windows (``ReplayState``); 983 + 384 L
-    transmit; 128 more of each at L = 4. Nothing here is an error of a packet; errors of
-    commands are in the response.
+    RAM bits for each SA with L lanes (``ram_bits_per_sa``). Receive: 957 + 384 L, and
+    1.5 (165 + log2(sas)) in the look-up table, and the windows (``ReplayState``). Transmit:
+    983 + 384 L. At L = 4 128 more in each direction. Nothing here is an error of a packet;
+    errors of commands are in the response.
 
     Parameters
     ----------
     features : Features
-        The build; ``sas`` from 16 on. The ports of a direction that it lacks are not there, nor
-        those of replay windows in a build without.
+        The build; ``sas`` at least 16. A direction that the build lacks has no ports, nor have
+        replay windows in a build without them.
 
     Members
     -------
@@ -82,9 +83,9 @@ class SaStore(wiring.Component):
     rx_limit, tx_limit : Out(stream.Signature(Event, always_ready=True))
         Limits reached.
     window_query, window_answer, received, window_event
-        As ``query``, ``answer``, ``received`` and ``event`` of ``ReplayState``.
+        ``query``, ``answer``, ``received`` and ``event`` of ``ReplayState``.
     rx_in_flight, tx_in_flight : In(IN_FLIGHT_BITS)
-        Frames that may have looked an SA up and have not been judged.
+        Number of frames that may have looked an SA up and have not been judged.
     rx_judged, tx_judged : In(1)
         One of them is being judged.
     command : In(stream.Signature(SaCommand))
@@ -92,15 +93,15 @@ class SaStore(wiring.Component):
     response : Out(stream.Signature(SaResponse))
         One for each command.
     table_key : In(TABLE_KEY_BITS)
-        Key of the look-up hash; has a default. May change only while ``rx_empty`` is high and
-        no command is under way.
+        Secret key of the look-up hash; has a default. May change only while ``rx_empty`` is
+        high and no command is under way.
     rx_empty : Out(1)
         There is no receive SA.
 
     Attributes
     ----------
     rx_latency, tx_latency : int
-        In clocks.
+        Clocks from ``rx_i`` to ``rx_o`` and from ``tx_i`` to ``tx_o``.
     """
 
     rx_latency = SaLookup.latency + SaContexts.latency
@@ -108,7 +109,7 @@ class SaStore(wiring.Component):
 
     def __init__(self, features: Features):
         self.features = features
-        self.lanes = lanes = features.width // 128
+        self.lanes = lanes = lanes_of(features.width)
         self.directions = [direction for direction, present in (
             (SaDirection.RX, features.receive), (SaDirection.TX, features.transmit)) if present]
         windows = {
@@ -213,7 +214,7 @@ class SaStore(wiring.Component):
         ]
 
     def _keep_windows(self, m: Module, lookup: SaLookup, commands: SaCommands) -> None:
-        """Read where a replay window begins beside the context of its SA."""
+        """Read the first number of a replay window beside the context of its SA."""
         m.submodules.windows = windows = ReplayState(
             self.features.sas, self.features.replay_window)
         m.d.comb += [

@@ -6,11 +6,13 @@ from amaranth.lib.wiring import In, Out
 
 
 class Toeplitz(wiring.Component):
-    """Toeplitz hash of one word a clock, 2 clocks after it came.
+    """Toeplitz hash of one word a clock, 2 clocks after the word.
+
+    There are no errors. A change of the key affects a word under way in part, so change it only
+    while no result matters.
 
     Source: H. Krawczyk, "LFSR-based Hashing and Authentication", CRYPTO 1994, in the form of
-    receive side scaling. There are no errors; a change of the key reaches a word under way
-    in part, so change it only while no result matters.
+    receive side scaling.
 
     Parameters
     ----------
@@ -64,10 +66,11 @@ class Toeplitz(wiring.Component):
 
 
 class SerialToeplitz(wiring.Component):
-    """The same hash, one bit of the word a clock: small, for the control path.
+    """Hash of ``Toeplitz`` at one bit of the word a clock: small, for the control path.
 
-    The hash of a word comes ``data_bits + hash_bits`` clocks after ``i.valid``; the word is
-    taken (``i.ready``) together with the hash leaving, one after another.
+    The hash of a word comes ``data_bits + hash_bits`` clocks after ``i.valid``. The word is
+    taken (``i.ready``) in the clock in which its hash leaves, so one is under way at a time.
+    There are no errors.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What the SAs of one direction have served, held against their limits."""
+"""Lifetimes of the SAs of one direction: what they have served, and their limits."""
 
 from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import data, memory, stream, wiring
@@ -18,8 +18,8 @@ Served = data.StructLayout({
     "warned": 1,
     "expired": 1,
 })
-"""Counts of an SA; ``warned`` and ``expired`` say whether they have reached a soft and a hard
-limit, so that a packet need not wait for a comparison."""
+"""Counts of an SA. ``warned`` and ``expired`` say whether they have reached a soft and a hard
+limit, so that no packet waits for a comparison."""
 
 Usage = data.StructLayout({"served": Served, "limits": Limits})
 
@@ -29,7 +29,7 @@ UsageCommit = data.StructLayout({
     "bytes": SUPER_LENGTH_BITS,
     "sequence": 64,
 })
-"""What a packet or a burst makes of its SA, if it is to ``count``; ``sequence`` is the last."""
+"""What a packet or a burst has served, if it is to ``count``; ``sequence`` is its last number."""
 
 UsageWrite = data.StructLayout({
     "sa": HANDLE_BITS,
@@ -38,46 +38,73 @@ UsageWrite = data.StructLayout({
     "hard": 1,
     "limits": Limits,
 })
-"""Limits to set, those of a kind that is selected; ``fresh`` sets the counts to 0."""
-
+"""Limits to set. Only the ``soft`` or ``hard`` ones that are selected are set; ``fresh`` sets the
+counts to 0."""
 
 UsageAnswer = data.StructLayout({"expired": 1})
 """Whether an SA has reached a hard limit."""
-
 
 UsagePort = wiring.Signature({
     "query": Out(stream.Signature(HANDLE_BITS)),
     "answer": In(stream.Signature(UsageAnswer)),
     "commit": Out(UsageCommit),
 })
-"""How a path asks of the SA of a frame and tells what it served (``SaUsage``)."""
+"""Port of a path to ``SaUsage``: it asks about the SA of a frame and tells what that served."""
 
 
 def usage_bits() -> int:
-    """RAM bits for each SA."""
+    """RAM bits of ``SaUsage`` for each SA."""
     return Usage.size
 
 
+class _Rows:
+    """The two rows that are under way: that of a packet and that of a command."""
+
+    def __init__(self, sas: int):
+        self.address = Signal(range(sas))
+        """Row to read from the RAMs."""
+        self.fetched = Signal(Usage)
+        """The row at the ``address`` of the clock before."""
+
+        self.asks = Signal()
+        """A packet asks in this clock."""
+        self.asked_sa = Signal(range(sas))
+        self.kept = Signal(Usage)
+        """The row of ``asked_sa``, without what is counted in this clock."""
+        self.commit = Signal(UsageCommit)
+        self.counts = Signal()
+        """``commit`` is counted for ``asked_sa`` in this clock."""
+
+        self.command_sa = Signal(range(sas))
+        self.command = Signal(Usage)
+        """The row of ``command_sa``."""
+        self.written = Signal()
+        """The command writes its row in this clock."""
+        self.same = Signal()
+        """Packet and command have the same SA."""
+
+
 class SaUsage(wiring.Component):
-    """Count what each SA serves, refuse what comes behind a hard limit, and tell events.
+    """Counts what each SA serves, refuses packets after a hard limit, and tells events.
 
-    A packet asks before it is judged and commits what it served as it takes the answer, so that
-    each sees what all before it have made, one every other clock, of the same SA too: a frame
-    of ESP with a UDP header or more in it has two beats at the least.
+    A packet asks before it is judged. It commits what it served in the clock in which it takes
+    the answer, so each packet sees what all packets before it have served, of the same SA too.
+    Packets may come every other clock, because a frame of ESP with a UDP header or more has at
+    least two beats.
 
-    A limit is reached when the count is not below it, and 0 is none (RFC 4301, 4.4.2.1); the
-    packet that reaches a hard limit is still served. An event tells when the counts reach the
-    first of the soft limits, and of the hard ones. When one packet does both, SOFT_LIMIT comes
-    first.
+    A limit is reached when the count is not below it; 0 is no limit (RFC 4301, 4.4.2.1). The
+    packet that reaches a hard limit is still served. One event tells that the counts have
+    reached the first of the soft limits, another that they have reached the first of the hard
+    ones. When one packet does both, SOFT_LIMIT comes first.
 
-    What is committed is counted in the clock behind. Commands read in clocks without a query, and
-    write in clocks in which nothing is counted, so a packet waits for none of them. A packet sees
-    all of a write or nothing; one that takes its answer in the clock of a write was judged by the
+    A commit is counted one clock later. Commands read in clocks without a query and write in
+    clocks in which nothing is counted, so no packet waits for them. A packet sees all of a
+    write or nothing of it; one that takes its answer in the clock of a write was judged by the
     old limits and counts by the new ones. A write tells no event. No row is valid before a
     ``fresh`` write.
 
-    Latency 1 clock from the query to the answer. There are no errors: a handle out of range is
-    for who asks to refuse, and no count gets near to 2^64.
+    Latency 1 clock from the query to the answer. There are no errors: the path must refuse
+    handles out of range, and no count comes near 2^64.
 
     RAM bits for each SA: 386 (``usage_bits``).
 
@@ -86,21 +113,22 @@ class SaUsage(wiring.Component):
     sas : int
         Rows, a power of two.
     direction : SaDirection
-        Of the events.
+        Direction that the events name.
 
     Members
     -------
     query : In(stream.Signature(HANDLE_BITS))
         The SA of a packet.
     answer : Out(stream.Signature(UsageAnswer))
+        One for each query.
     commit : In(UsageCommit)
         Taken with the answer.
     event : Out(stream.Signature(Event, always_ready=True))
-        Limits reached, 2 clocks later; HARD_LIMIT 3 when both are.
+        Limits reached, 2 clocks after the commit; HARD_LIMIT 3 clocks after it when both are.
     write : In(stream.Signature(UsageWrite))
-        From commands.
+        What a command writes.
     read : In(stream.Signature(HANDLE_BITS))
-        Row to read, from commands.
+        Row that a command reads.
     read_o : Out(stream.Signature(Usage, always_ready=True))
         The row, 2 clocks later.
     """
@@ -120,104 +148,105 @@ class SaUsage(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        ports = {}
-        for name in Usage.members:
-            m.submodules[name] = ram = memory.Memory(
-                shape=Usage[name].shape, depth=self.sas, init=[])
-            write = ram.write_port()
-            ports[name] = write, ram.read_port(transparent_for=(write,))
-        fetched = Signal(Usage)
-        address = Signal(range(self.sas))
-        for name, (_, look) in ports.items():
-            m.d.comb += [look.addr.eq(address), fetched[name].eq(look.data)]
+        rows = _Rows(self.sas)
+        self._answer(m, rows)
+        served = self._serve(m, rows.kept, rows.commit)
+        self._tell(m, rows, served)
+        self._obey(m, rows, served)
+        changed = self._change(m, rows.command)
+        with m.If(rows.written & rows.same):
+            m.d.sync += rows.kept.eq(changed)
+        self._store(m, rows, served, changed)
+        return m
 
-        # The packet that asks: its row comes from the RAM, and is kept until it has counted.
-        asked, arrived, counts = Signal(), Signal(), Signal()
-        asked_sa = Signal(range(self.sas))
-        kept, row = Signal(Usage), Signal(Usage)
-        commit = Signal(UsageCommit)
-        taken, asks = Signal(), Signal()
+    def _answer(self, m: Module, rows: _Rows) -> None:
+        """Take the row of the packet that asks from the RAM, and keep it until it has counted."""
+        asked, arrived, taken = Signal(), Signal(), Signal()
+        row = Signal(Usage)
         m.d.comb += [
             self.query.ready.eq(~asked),
-            asks.eq(self.query.valid & ~asked),
-            row.eq(Mux(arrived, fetched, kept)),
+            rows.asks.eq(self.query.valid & ~asked),
+            row.eq(Mux(arrived, rows.fetched, rows.kept)),
             self.answer.valid.eq(asked),
             self.answer.payload.expired.eq(row.served.expired),
             taken.eq(asked & self.answer.ready),
         ]
         m.d.sync += [
-            arrived.eq(asks),
-            kept.eq(row),
-            commit.eq(self.commit),
-            counts.eq(taken & self.commit.count),
+            arrived.eq(rows.asks),
+            rows.kept.eq(row),
+            rows.commit.eq(self.commit),
+            rows.counts.eq(taken & self.commit.count),
         ]
-        with m.If(asks):
-            m.d.sync += [asked.eq(1), asked_sa.eq(self.query.payload)]
+        with m.If(rows.asks):
+            m.d.sync += [asked.eq(1), rows.asked_sa.eq(self.query.payload)]
         with m.Elif(taken):
             m.d.sync += asked.eq(0)
-        served = self._serve(m, kept, commit)
-        self._tell(m, kept.served, served, counts, asked_sa, commit.sequence)
 
-        # The command: it reads where no packet asks, and writes where none counts. Meanwhile it
-        # sees what is counted for its SA.
-        command = Signal(Usage)
-        command_sa, wanted_sa = Signal(range(self.sas)), Signal(range(self.sas))
-        reads, reading, to_write = Signal(), Signal(), Signal()
-        writes, written = Signal(), Signal()
+    def _obey(self, m: Module, rows: _Rows, served: data.View) -> None:
+        """Read the row of a command when no packet asks, and write it when none counts.
+
+        Between the two the command's row follows what is counted for its SA.
+        """
+        wanted_sa = Signal(range(self.sas))
+        reads, reading, to_write, writes = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
             wanted_sa.eq(Mux(self.write.valid, self.write.payload.sa, self.read.payload)),
-            reads.eq((self.write.valid | self.read.valid) & ~asks & ~reading & ~writes),
-            address.eq(Mux(asks, self.query.payload, wanted_sa)),
-            written.eq(writes & ~counts),
-            self.write.ready.eq(written),
+            reads.eq((self.write.valid | self.read.valid) & ~rows.asks & ~reading & ~writes),
+            rows.address.eq(Mux(rows.asks, self.query.payload, wanted_sa)),
+            rows.written.eq(writes & ~rows.counts),
+            rows.same.eq(rows.asked_sa == rows.command_sa),
+            self.write.ready.eq(rows.written),
             self.read.ready.eq(reads & ~self.write.valid),
-            self.read_o.payload.eq(command),
+            self.read_o.payload.eq(rows.command),
         ]
         m.d.sync += [
             reading.eq(reads),
-            writes.eq((reading & to_write) | (writes & counts)),
+            writes.eq((reading & to_write) | (writes & rows.counts)),
             self.read_o.valid.eq(reading & ~to_write),
         ]
         with m.If(reads):
-            m.d.sync += [command_sa.eq(wanted_sa), to_write.eq(self.write.valid)]
-        same = asked_sa == command_sa
+            m.d.sync += [rows.command_sa.eq(wanted_sa), to_write.eq(self.write.valid)]
         with m.If(reading):
-            m.d.sync += command.eq(fetched)
-        with m.If(counts & same):
-            m.d.sync += command.served.eq(served)
-        changed = self._change(m, command)
-        with m.If(written & same):
-            m.d.sync += kept.eq(changed)
+            m.d.sync += rows.command.eq(rows.fetched)
+        with m.If(rows.counts & rows.same):
+            m.d.sync += rows.command.served.eq(served)
 
-        new = {"served": Mux(counts, served.as_value(), changed.served.as_value()),
+    def _store(self, m: Module, rows: _Rows, served: data.View, changed: data.View) -> None:
+        """Read a row from the RAMs, and write the row that counts or is written."""
+        new = {"served": Mux(rows.counts, served.as_value(), changed.served.as_value()),
                "limits": changed.limits}
-        enables = {"served": counts | written, "limits": written}
-        for name, (write, _) in ports.items():
+        enables = {"served": rows.counts | rows.written, "limits": rows.written}
+        for name in Usage.members:
+            m.submodules[name] = ram = memory.Memory(
+                shape=Usage[name].shape, depth=self.sas, init=[])
+            write = ram.write_port()
+            look = ram.read_port(transparent_for=(write,))
             m.d.comb += [
-                write.addr.eq(Mux(counts, asked_sa, command_sa)),
+                look.addr.eq(rows.address),
+                rows.fetched[name].eq(look.data),
+                write.addr.eq(Mux(rows.counts, rows.asked_sa, rows.command_sa)),
                 write.data.eq(new[name]),
                 write.en.eq(enables[name]),
             ]
-        return m
 
     def _serve(self, m: Module, row: data.View, commit: data.View) -> data.View:
-        """The counts behind a commit."""
+        """Give the counts after a commit."""
         served = Signal(Served)
         old, limits = row.served, row.limits
         m.d.comb += [
             served.packets.eq(old.packets + commit.packets),
             served.bytes.eq(old.bytes + commit.bytes),
             served.warned.eq(
-                reached(old.packets, commit.packets, limits.soft_packets)
-                | reached(old.bytes, commit.bytes, limits.soft_bytes)),
+                _reached(old.packets, commit.packets, limits.soft_packets)
+                | _reached(old.bytes, commit.bytes, limits.soft_bytes)),
             served.expired.eq(
-                reached(old.packets, commit.packets, limits.hard_packets)
-                | reached(old.bytes, commit.bytes, limits.hard_bytes)),
+                _reached(old.packets, commit.packets, limits.hard_packets)
+                | _reached(old.bytes, commit.bytes, limits.hard_bytes)),
         ]
         return served
 
     def _change(self, m: Module, row: data.View) -> data.View:
-        """The row behind the write."""
+        """Give the row after a command's write."""
         write = self.write.payload
         changed = Signal(Usage)
         served, limits = changed.served, changed.limits
@@ -229,19 +258,20 @@ class SaUsage(wiring.Component):
             served.packets.eq(Mux(keep, row.served.packets, 0)),
             served.bytes.eq(Mux(keep, row.served.bytes, 0)),
             served.warned.eq(keep & (
-                reached(row.served.packets, Const(0), limits.soft_packets)
-                | reached(row.served.bytes, Const(0), limits.soft_bytes))),
+                _reached(row.served.packets, Const(0), limits.soft_packets)
+                | _reached(row.served.bytes, Const(0), limits.soft_bytes))),
             served.expired.eq(keep & (
-                reached(row.served.packets, Const(0), limits.hard_packets)
-                | reached(row.served.bytes, Const(0), limits.hard_bytes))),
+                _reached(row.served.packets, Const(0), limits.hard_packets)
+                | _reached(row.served.bytes, Const(0), limits.hard_bytes))),
         ]
         return changed
 
-    def _tell(
-        self, m: Module, old: data.View, new: data.View, counts: Value, sa: Value,
-        sequence: Value,
-    ) -> None:
-        """Tell an event in the clock behind the count that reaches a limit, of both in two."""
+    def _tell(self, m: Module, rows: _Rows, new: data.View) -> None:
+        """Emit the event one clock after the count reaches a limit.
+
+        If it reaches both a soft and a hard limit, emit two events in two clocks.
+        """
+        old, counts = rows.kept.served, rows.counts
         soft, hard, told_twice = Signal(), Signal(), Signal()
         m.d.comb += [
             soft.eq(counts & new.warned & ~old.warned),
@@ -253,13 +283,13 @@ class SaUsage(wiring.Component):
         with m.If(soft | hard):
             m.d.sync += [
                 event.kind.eq(Mux(soft, EventKind.SOFT_LIMIT, EventKind.HARD_LIMIT)),
-                event.sa.eq(sa),
-                event.sequence.eq(sequence),
+                event.sa.eq(rows.asked_sa),
+                event.sequence.eq(rows.commit.sequence),
             ]
         with m.Elif(told_twice):
             m.d.sync += event.kind.eq(EventKind.HARD_LIMIT)
 
 
-def reached(count: Value, more: Value, limit: Value) -> Value:
-    """Whether ``count`` + ``more`` is not below a limit that is not 0: one sum of three."""
+def _reached(count: Value, more: Value, limit: Value) -> Value:
+    """Whether ``count`` + ``more`` is not below a limit that is not 0, as one sum of three."""
     return limit.any() & ((count - limit + more) >= 0)
