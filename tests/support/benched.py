@@ -1,4 +1,4 @@
-"""Which blocks there are, and the bench of each."""
+"""The blocks that there are, and the bench of each."""
 
 import ast
 from pathlib import Path

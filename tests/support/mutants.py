@@ -66,9 +66,11 @@ MUTANTS = {
         "gives the input while it repeats", "self.o.payload.eq(source)",
         "self.o.payload.eq(self.i.payload)"),
     "lso/patch_path": Mutant(
-        "shows the frames that were not edited too", "leaves & marks.o.payload", "leaves"),
+        "shows the frames that were not edited, and no others",
+        "(marks.i, order.edited, 1)", "(marks.i, ~order.edited, 1)"),
     "lso/segment_path": Mutant(
-        "shows the frames that were not edited too", "leaves & marks.o.payload", "leaves"),
+        "shows the frames that were not edited, and no others",
+        "(marks.i, order.edited, 1)", "(marks.i, ~order.edited, 1)"),
     "lso/segmenter": Mutant(
         "skips every second sequence number",
         "next_sequence.eq(sequence + 1)", "next_sequence.eq(sequence + 2)"),
