@@ -174,7 +174,7 @@ def synth_command(
 ) -> None:
     """Measure area and longest paths of the blocks by open synthesis.
 
-    Needs the tools of pip install -e '.[synth]'. What has not changed since an earlier run is not
+    Needs the tools of pip install 'espnic[synth]'. What has not changed since an earlier run is not
     measured again.
     """
     from espnic.model.interface.features import WIDTHS

@@ -12,6 +12,7 @@ from cocotb.triggers import ClockCycles, RisingEdge
 from espnic.hdl.gcm.core import GcmCore
 from espnic.model.crypto import gcm
 from espnic.model.interface.codes import AES_BLOCK_BYTES
+from espnic.model.interface.features import WIDTHS
 from espnic.sim.agents.stream import StreamSink, StreamSource, start_clock_and_reset
 from espnic.sim.build.builds import simulate
 from espnic.sim.capture import vectors
@@ -271,7 +272,7 @@ def test_packets_are_sealed_and_opened_in_short():
         name="gcm_core_w128", module=__name__, environment={"WIDTH": "128"})
 
 
-@pytest.mark.parametrize("width", [128, 256, 512])
+@pytest.mark.parametrize("width", WIDTHS)
 def test_gcm_core(width):
     simulate(
         GcmCore(width), name=f"gcm_core_w{width}", module=__name__, seed=width,

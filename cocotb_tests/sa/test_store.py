@@ -27,7 +27,7 @@ from espnic.model.interface.codes import (
     SaResult,
     SaSelect,
 )
-from espnic.model.interface.features import Features
+from espnic.model.interface.features import WIDTHS, Features
 from espnic.model.interface.layouts import LOOKUP_KEY, SA_COMMAND, SA_RESPONSE
 from espnic.sim.agents.stream import StreamSink, StreamSource, start_clock_and_reset
 from espnic.sim.build.builds import simulate
@@ -602,7 +602,7 @@ def bench(width: int, sas: int, *, commands: int, testcase: str | None = None) -
     )
 
 
-@pytest.mark.parametrize("width", [128, 256, 512])
+@pytest.mark.parametrize("width", WIDTHS)
 def test_ram_bits_of_an_sa_are_those_of_the_memories(width):
     sas, lanes = 16, width // 128
     share = sum(bits * rows for bits, rows in memories_of(SaLookup(sas))) / sas

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from espnic.hdl.frame.text_extract import TextSpan
 from espnic.hdl.gcm.feed import gcm_packet
 from espnic.hdl.gcm.rfc4106 import describe_packet
-from espnic.hdl.layouts import HANDLE_BITS, LENGTH_BITS, icv_bytes, received_sa
+from espnic.hdl.layouts import HANDLE_BITS, LENGTH_BITS, icv_bytes, lanes_of, received_sa
 from espnic.hdl.rx.parser import RxHeader
 from espnic.hdl.sa.replay_windows import WindowQuery
 from espnic.model.interface.codes import (
@@ -72,13 +72,13 @@ class RxDispatch(wiring.Component):
     -------
     header : In(stream.Signature(RxHeader))
         From the parser, one per frame.
-    sa : In(stream.Signature(received_sa(width // 128)))
+    sa : In(stream.Signature(received_sa(lanes_of(width))))
         From the SA table, one per frame; unspecified when the parser found no ESP.
-    o : Out(stream.Signature(rx_job(width // 128)))
+    o : Out(stream.Signature(rx_job(lanes_of(width))))
     """
 
     def __init__(self, width: int):
-        lanes = width // 128
+        lanes = lanes_of(width)
         super().__init__({
             "header": In(stream.Signature(RxHeader)),
             "sa": In(stream.Signature(received_sa(lanes))),

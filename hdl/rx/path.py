@@ -26,6 +26,7 @@ from espnic.hdl.layouts import (
     RxLookedUp,
     RxParsed,
     beat,
+    lanes_of,
     received_sa,
 )
 from espnic.hdl.rx.checksum import RxChecksum
@@ -116,7 +117,7 @@ class RxPath(wiring.Component):
     i : In(stream.Signature(axi_beat(width, 0)))
         Frames from the wire.
     lookup : Out(stream.Signature(LookupKey, always_ready=True))
-    sa : In(stream.Signature(received_sa(width // 128), always_ready=True))
+    sa : In(stream.Signature(received_sa(lanes_of(width)), always_ready=True))
         Answers of the SA table, one for each look-up, in order.
     window_query : Out(stream.Signature(WindowQuery))
     window_answer : In(stream.Signature(WindowAnswer))
@@ -139,7 +140,7 @@ class RxPath(wiring.Component):
         self.width = width
         self.ipv6 = ipv6
         self.windows = windows
-        lanes = width // 128
+        lanes = lanes_of(width)
         window_ports = {
             "window_query": Out(stream.Signature(WindowQuery)),
             "window_answer": In(stream.Signature(WindowAnswer)),
@@ -228,7 +229,7 @@ class RxPath(wiring.Component):
         blocks.spans = spans = Queue(TextSpan, 2)
         blocks.records = records = Queue(RxRecord, FRAMES)
         blocks.lengths = lengths = Queue(LENGTH_BITS, ORDERS)
-        blocks.packets = packets = Queue(gcm_packet(self.width // 128), ORDERS)
+        blocks.packets = packets = Queue(gcm_packet(lanes_of(self.width)), ORDERS)
         orders = [
             (spans.i, job.span, 1),
             (records.i, job.record, 1),

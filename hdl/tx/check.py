@@ -7,7 +7,14 @@ from amaranth.lib.wiring import In, Out
 from espnic.hdl.flow.frame_ingress import frame_end
 from espnic.hdl.frame.align import PHASE_BYTES, WORD_BYTES
 from espnic.hdl.frame.first_failure import first_failure
-from espnic.hdl.layouts import SUPER_LENGTH_BITS, TxDescriptor, found_sa, icv_bytes, sa_context
+from espnic.hdl.layouts import (
+    SUPER_LENGTH_BITS,
+    TxDescriptor,
+    found_sa,
+    icv_bytes,
+    lanes_of,
+    sa_context,
+)
 from espnic.hdl.lso.segmenter import SegmentPlan
 from espnic.hdl.sa.usage import UsagePort
 from espnic.hdl.tx.pad_capture import PadLengths
@@ -84,19 +91,19 @@ class TxCheck(wiring.Component):
     Members
     -------
     frame : In(stream.Signature(TxFrameRecord))
-    sa : In(stream.Signature(found_sa(width // 128)))
+    sa : In(stream.Signature(found_sa(lanes_of(width))))
         The SA that the frame's descriptor names.
     usage : Out(UsagePort)
         Its lifetime, queried when the frame is to be encrypted. A request that is sealed commits
         its use: its segments, and the bytes of its text without those that the segments repeat
         and the engine adds.
-    o : Out(stream.Signature(tx_request(width // 128)))
+    o : Out(stream.Signature(tx_request(lanes_of(width))))
     """
 
     def __init__(self, width: int, lso: bool = True):
         self.width = width
         self.lso = lso
-        lanes = width // 128
+        lanes = lanes_of(width)
         super().__init__({
             "frame": In(stream.Signature(TxFrameRecord)),
             "sa": In(stream.Signature(found_sa(lanes))),

@@ -8,7 +8,7 @@ from espnic.hdl.frame.text_extract import TextSpan
 from espnic.hdl.frame.text_restore import TextPlace
 from espnic.hdl.gcm.feed import gcm_packet
 from espnic.hdl.gcm.rfc4106 import describe_packet
-from espnic.hdl.layouts import TxEvent, TxSeqiv, TxVerdict, sa_context
+from espnic.hdl.layouts import TxEvent, TxSeqiv, TxVerdict, lanes_of, sa_context
 from espnic.hdl.lso.header_patch import header_patches
 from espnic.hdl.lso.segmenter import patches, segment
 from espnic.hdl.tx.esp_header import EspHeaderRequest
@@ -64,14 +64,14 @@ class TxDispatch(wiring.Component):
     -------
     segment : In(stream.Signature(segment(lso)))
         The frames of requests.
-    context : In(stream.Signature(tx_context(width // 128)))
+    context : In(stream.Signature(tx_context(lanes_of(width))))
         One for each request that is sealed, taken with its last frame.
-    o : Out(stream.Signature(tx_job(width // 128, lso)))
+    o : Out(stream.Signature(tx_job(lanes_of(width), lso)))
     """
 
     def __init__(self, width: int, lso: bool = True):
         self.width = width
-        lanes = width // 128
+        lanes = lanes_of(width)
         super().__init__({
             "segment": In(stream.Signature(segment(lso))),
             "context": In(stream.Signature(tx_context(lanes))),

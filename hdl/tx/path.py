@@ -28,6 +28,7 @@ from espnic.hdl.layouts import (
     beat,
     found_sa,
     ghash_lanes,
+    lanes_of,
 )
 from espnic.hdl.lso.header_probe import HeaderProbe, ProbeRecord
 from espnic.hdl.lso.patch_path import PatchPath
@@ -83,7 +84,7 @@ def hold_clocks(width: int) -> int:
     headers leave meanwhile; frames whose headers are not the shortest could begin a little
     earlier.
     """
-    lanes = width // 128
+    lanes = lanes_of(width)
     lengths_slot = ghash_lanes(lanes) == lanes
     icv_clocks = GcmCore.tag_latency + lengths_slot + 2
     return icv_clocks - (ESP_OFFSET_MIN + ESP_TEXT_OFFSET) // (width // 8)
@@ -139,7 +140,7 @@ class TxPath(wiring.Component):
     i : In(stream.Signature(axi_beat(width, TxDescriptor)))
         Frames from the host; the descriptor counts on a frame's first beat.
     read : Out(stream.Signature(HANDLE_BITS, always_ready=True))
-    sa : In(stream.Signature(found_sa(width // 128), always_ready=True))
+    sa : In(stream.Signature(found_sa(lanes_of(width)), always_ready=True))
         Answers of the SA table, one for each read, in order.
     usage : Out(UsagePort)
         To the lifetimes of the SAs (``SaUsage``), queried when a request is checked.
@@ -158,7 +159,7 @@ class TxPath(wiring.Component):
     def __init__(self, width: int, lso: bool = True):
         self.width = width
         self.lso = lso
-        lanes = width // 128
+        lanes = lanes_of(width)
         super().__init__({
             "i": In(stream.Signature(axi_beat(width, TxDescriptor.size))),
             "read": Out(stream.Signature(HANDLE_BITS, always_ready=True)),
@@ -251,7 +252,7 @@ class TxPath(wiring.Component):
         blocks, frames = m.submodules, m.submodules.frames
         blocks.check = check = TxCheck(self.width, self.lso)
         blocks.plans = plans = Queue(SegmentPlan, PLANS)
-        blocks.contexts = contexts = Queue(tx_context(self.width // 128), REQUESTS)
+        blocks.contexts = contexts = Queue(tx_context(lanes_of(self.width)), REQUESTS)
         blocks.segments = segments = (
             SegmentPath(self.width) if self.lso else PatchPath(self.width))
 
@@ -303,7 +304,7 @@ class TxPath(wiring.Component):
         blocks.splits = splits = Queue(TextPlace, ORDERS)
         blocks.spans = spans = Queue(TextSpan, ORDERS)
         blocks.trailers = trailers = Queue(TrailerRequest, ORDERS)
-        blocks.packets = packets = Queue(gcm_packet(self.width // 128), ORDERS)
+        blocks.packets = packets = Queue(gcm_packet(lanes_of(self.width)), ORDERS)
         blocks.esp_headers = esp_headers = Queue(EspHeaderRequest, CRYPTO_DEPTH)
         blocks.places = places = Queue(TextPlace, CRYPTO_DEPTH)
         blocks.sizes = sizes = Queue(IcvSize, CRYPTO_DEPTH)

@@ -161,11 +161,14 @@ def _key(netlist: Netlist, simulator: str) -> str:
 
 
 def _remove_old(root: Path) -> None:
-    """Remove builds and folders of failed runs that nothing has used for ``KEPT_SECONDS``."""
+    """Remove what nothing has used for ``KEPT_SECONDS``: builds, runs that failed, netlists."""
     limit = time.time() - KEPT_SECONDS
     for path in (*root.glob("*-*-*"), *root.glob("runs/*")):
         if path.is_dir() and path.stat().st_mtime < limit:
             shutil.rmtree(path, ignore_errors=True)
+    for path in root.glob("*-*.json"):
+        if path.stat().st_mtime < limit:
+            path.unlink(missing_ok=True)
 
 
 def _results(path: Path, log: Path) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:

@@ -3,6 +3,7 @@
 import hashlib
 import importlib.metadata
 import json
+import os
 from collections.abc import Callable
 from dataclasses import asdict
 
@@ -28,6 +29,7 @@ def kept_netlist(name: str, parameters: str, make: Callable[[], wiring.Component
             netlist = elaborate(make(), name)
             with replacing(kept) as partial:
                 partial.write_text(json.dumps(asdict(netlist)))
+        os.utime(kept)
     return Netlist(**json.loads(kept.read_text()))
 
 

@@ -1,5 +1,5 @@
 // What surrounds a design in a fast simulation: beats come from files and go to files, so that
-// the simulator asks the bench for nothing while frames move. Not for synthesis.
+// the simulator asks Python for nothing while frames move. Not for synthesis.
 
 // Plays the beats of a file into an AXI4-Stream port: one line a beat, "tlast tkeep tuser tdata",
 // all hexadecimal. Begins at start, ends with the file.

@@ -33,7 +33,7 @@ from espnic.hdl.host.counter_bank import CounterBank
 from espnic.hdl.host.counters import Counters
 from espnic.hdl.host.event_queue import EventQueue
 from espnic.hdl.host.registers import EVENT_SOURCES, Registers
-from espnic.hdl.layouts import LookupKey, TxDescriptor, beat
+from espnic.hdl.layouts import LookupKey, TxDescriptor, beat, lanes_of
 from espnic.hdl.lso.header_patch import HeaderPatch
 from espnic.hdl.lso.header_probe import HeaderProbe
 from espnic.hdl.lso.header_replay import HeaderReplay
@@ -69,10 +69,8 @@ from espnic.hdl.tx.path import CRYPTO_DEPTH, TxPath, hold_clocks
 from espnic.hdl.tx.seqiv import SeqIv
 from espnic.hdl.tx.spi_capture import SpiCapture
 from espnic.hdl.tx.trailer import TrailerGenerator
-from espnic.model.interface.codes import AES_BLOCK_BYTES, AES_ROUNDS_MAX, RxStatus, SaDirection
+from espnic.model.interface.codes import AES_ROUNDS_MAX, RxStatus, SaDirection
 from espnic.model.interface.features import SAS, WIDTHS, Features
-
-BLOCK_BITS = 8 * AES_BLOCK_BYTES
 
 
 @dataclass(frozen=True)
@@ -92,10 +90,6 @@ class Block:
     """Bits of a beat at which it is synthesised as one module, which gives a smaller area."""
     kept: tuple[int, ...] = ()
     """Bits of a beat at which each module in it is synthesised once: faster where lanes repeat."""
-
-
-def _lanes(width: int) -> int:
-    return width // BLOCK_BITS
 
 
 BLOCKS = (
@@ -150,11 +144,11 @@ BLOCKS = (
     Block("lookup_control", lambda _: LookupControl(SAS), scales=False),
     Block("sa_lookup", lambda _: SaLookup(SAS), scales=False),
     Block("sa_lookup_no_ipv6", lambda _: SaLookup(SAS, ipv6=False), scales=False),
-    Block("sa_contexts", lambda width: SaContexts(_lanes(width), SAS, SaDirection.RX)),
+    Block("sa_contexts", lambda width: SaContexts(lanes_of(width), SAS, SaDirection.RX)),
     Block("aes_round", lambda _: AesRound(), scales=False),
     Block("aes_key_step", lambda _: AesKeyStep(AES_ROUNDS_MAX), scales=False),
-    Block("gf_multiplier", lambda width: GfMultiplier(_lanes(width))),
-    Block("hash_subkey", lambda width: HashSubkey(_lanes(width))),
+    Block("gf_multiplier", lambda width: GfMultiplier(lanes_of(width))),
+    Block("hash_subkey", lambda width: HashSubkey(lanes_of(width))),
     Block("sa_commands", lambda width: SaCommands(Features(width=width, sas=SAS))),
     Block("counter_bank", lambda _: CounterBank(), scales=False),
     Block("burst_detector", lambda _: BurstDetector(), scales=False),
@@ -162,13 +156,13 @@ BLOCKS = (
     Block("frame_gate", lambda width: FrameGate(axi_beat(width, TxDescriptor.size))),
     Block("frames_inside", lambda _: FramesInside(), scales=False),
     Block("registers", lambda width: Registers(Features(width=width, sas=SAS))),
-    Block("ghash", lambda width: Ghash(_lanes(width))),
+    Block("ghash", lambda width: Ghash(lanes_of(width))),
     Block("sa_usage", lambda _: SaUsage(SAS, SaDirection.RX), scales=False),
     Block("replay_state", lambda _: ReplayState(SAS, Features().replay_window), scales=False),
     Block("sa_store", lambda width: SaStore(Features(width=width, sas=SAS))),
     # What holds a whole AES pipeline: minutes each, and hours if several lanes were one module.
     # The core of one lane is done both ways, to show what the other way costs.
-    Block("aes_pipeline", lambda width: AesPipeline(_lanes(width)), flat=(128,), kept=(256, 512)),
+    Block("aes_pipeline", lambda width: AesPipeline(lanes_of(width)), flat=(128,), kept=(256, 512)),
     Block("gcm_core", GcmCore, flat=(128,), kept=WIDTHS),
     Block("gcm_stream", lambda width: GcmStream(width, CRYPTO_DEPTH), flat=(), kept=WIDTHS),
     Block("tx_path", TxPath, flat=(), kept=WIDTHS),

@@ -7,7 +7,7 @@ from typing import Literal
 
 from rich.table import Table
 
-from espnic.hdl.layouts import beat, ghash_lanes
+from espnic.hdl.layouts import beat, ghash_lanes, lanes_of
 from espnic.hdl.lso.segment_path import SLICE_BYTES
 from espnic.hdl.rx.path import STORE_BYTES
 from espnic.hdl.sa.replay_windows import window_bits
@@ -65,7 +65,7 @@ def gcm_clocks(width: int) -> int:
     has no lane of its own and the last text beat leaves none free (``hdl.gcm.core``). ``width`` is
     the bits of a beat.
     """
-    lanes = width // (8 * AES_BLOCK_BYTES)
+    lanes = lanes_of(width)
     beat_bytes = width // 8
     beats = -(-PACKET_BYTES // beat_bytes)
     last_bytes = PACKET_BYTES - (beats - 1) * beat_bytes

@@ -75,7 +75,7 @@ def require_tools(jobs: Sequence[Job]) -> None:
     if missing:
         raise MissingTool(
             f"synthesis: Python package {' and '.join(missing)} not found; "
-            "run pip install -e '.[synth]'"
+            "run pip install 'espnic[synth]'"
         )
 
 

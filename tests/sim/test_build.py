@@ -209,9 +209,14 @@ def test_build_that_nothing_used_for_long_is_removed(cache):
     unused, used = build(netlist(1), "icarus"), build(netlist(2), "icarus")
     for ready in (unused, used):
         os.utime(ready.directory, (0, 0))
+    netlists = [cache / f"adder-{name}.json" for name in ("unused", "used")]
+    for path in netlists:
+        path.touch()
+    os.utime(netlists[0], (0, 0))
     build(netlist(2), "icarus")
     build(netlist(3), "icarus")
     assert not unused.directory.exists() and used.directory.exists()
+    assert [path.exists() for path in netlists] == [False, True]
 
 
 def test_failing_build_shows_the_end_of_its_log(cache):

@@ -99,7 +99,7 @@ def test_a_preset_carries_its_line_rate_at_every_size_measured(name):
     preset, chosen = PRESETS[name], export.choose(Request(preset=name))
     assert chosen.features == Features(width=preset.width, sas=preset.sas)
     assert figures.line_clocks(chosen.features)[preset.line] <= chosen.clock_mhz
-    narrower = [width for width in (128, 256, 512) if width < preset.width]
+    narrower = [width for width in WIDTHS if width < preset.width]
     for width in narrower:
         assert figures.line_clocks(Features(width=width))[preset.line] > 312.5
 

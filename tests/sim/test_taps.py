@@ -6,7 +6,7 @@ import pytest
 
 from espnic.model.host import safile
 from espnic.model.interface.codes import SaDirection, SaOperation
-from espnic.model.interface.features import Features
+from espnic.model.interface.features import WIDTHS, Features
 from espnic.model.sa.sa import command_values
 from espnic.sim.capture.pcap import read_capture
 from espnic.sim.rig.taps import outcome_of
@@ -58,7 +58,7 @@ def outcome(steps):
     return run_model(steps, Features(sas=SAS))
 
 
-@pytest.mark.parametrize("width", [128, 256, 512])
+@pytest.mark.parametrize("width", WIDTHS)
 def test_taps_of_all_statuses_give_the_trace_of_the_model(steps, outcome, width):
     statuses = {
         record.fields["status"] for record in outcome.trace if record.point.endswith("verdict")
