@@ -1,4 +1,4 @@
-"""What a test here costs: all but the quick benches is slow."""
+"""Mark every bench slow unless it is quick."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as slow whatever is no quick bench, and as the engine's what lies in its folder."""
+    """Mark each bench slow unless it is quick, and a slow one of the engine as such."""
     for item in items:
         if item.path.is_relative_to(HERE) and not item.get_closest_marker("quick"):
             item.add_marker(pytest.mark.slow)

@@ -126,7 +126,7 @@ def hash_powers(lanes: int) -> data.ArrayLayout:
 
 
 def sa_context(lanes: int) -> data.StructLayout:
-    """What the datapath needs of an SA; a packet reads it in one clock, so it never sees a mix."""
+    """Fields of an SA that the datapath uses. A packet reads them in one clock: never a mix."""
     return data.StructLayout({
         "valid": 1,
         **members(SaCommand, "key_size", "icv_size", "esn", "esn_overlap", "replay_window",
@@ -136,12 +136,12 @@ def sa_context(lanes: int) -> data.StructLayout:
 
 
 def found_sa(lanes: int) -> data.StructLayout:
-    """What a packet learns of its SA. ``context`` means nothing without ``hit``."""
+    """Result of a look-up: hit, handle, context. ``context`` means nothing without ``hit``."""
     return data.StructLayout({"hit": 1, "sa": HANDLE_BITS, "context": sa_context(lanes)})
 
 
 def received_sa(lanes: int) -> data.StructLayout:
-    """What a received packet learns of its SA.
+    """Result of a look-up for a received packet.
 
     ``bottom`` is where the SA's replay window begins, modulo 2^64. It means nothing without a
     window.
@@ -156,7 +156,7 @@ def icv_bytes(size: Value) -> Value:
 
 
 def gcm_parameters(lanes: int) -> data.StructLayout:
-    """What the GCM core needs of a packet, beside the packet's first beat."""
+    """Parameters of a packet for the GCM core, beside the packet's first beat."""
     return data.StructLayout({
         **members(SaCommand, "key", "key_size"),
         "nonce": NONCE_BITS,

@@ -1,4 +1,4 @@
-"""Place of the project; folders to write to; files of which a reader never sees a half."""
+"""Place of the project; folders to write to; files that appear only when complete."""
 
 import contextlib
 from collections.abc import Iterator

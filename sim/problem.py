@@ -30,6 +30,6 @@ BAD_INPUT = (InputError, SaFileError, TraceError, MissingTool)
 
 
 def check_width(width: int) -> None:
-    """Raise ``InputError`` unless the engine can have so many bits a beat."""
+    """Raise ``InputError`` unless ``width`` is a width of the engine in bits."""
     if width not in WIDTHS:
         raise InputError(f"--width {width}: expected one of {', '.join(map(str, WIDTHS))}")

@@ -120,7 +120,7 @@ async def limits_are_reached_at_the_very_frame_that_the_model_says(dut):
 
 @cocotb.test()
 async def all_that_one_frame_tells_comes_in_the_order_of_the_model(dut):
-    """It moves its window across 2^31 and reaches both limits of its SA."""
+    """One frame moves its window across 2^31 and reaches both limits of its SA."""
     live, _ = await started(dut)
     live.take()
     device = Device(Features(sas=SAS))

@@ -178,7 +178,7 @@ def bursts(random):
 
 
 def some_bursts(supers, random, count):
-    """Super-frames, and mostly short frames behind each."""
+    """Super-frames, mostly with short frames after each."""
     steps = []
     for _ in range(count):
         steps.append(supers.exact(random.choice([1, 3, 8]), random.choice([1, 30, 536, 1460])))

@@ -69,7 +69,7 @@ def test_no_clock_is_lost_between_segments_and_bursts_of_changing_sas(width):
 def test_no_clock_is_lost_where_packets_and_bursts_take_turns(width, sizes):
     """The first segment of a burst is summed while packets leave that came before it.
 
-    At 512 bits a packet of 3 beats is too short for the burst behind it to get ready to be cut.
+    At 512 bits a packet of 3 beats is too short for the burst after it to get ready to be cut.
     """
     print(f"seed {SEED}")
     rig = build_rig(width, SAS)

@@ -1,4 +1,4 @@
-"""The gate between frames, and the count of the frames behind it."""
+"""The gate between frames, and the count of the frames after it."""
 
 import random
 
@@ -23,7 +23,7 @@ LAST = 1 << BEAT["tlast"].offset
 
 
 class GatedQueue(wiring.Component):
-    """A queue behind a gate, whose frames are counted; each is judged as it begins."""
+    """A queue after a gate, whose frames are counted; each is judged as it begins."""
 
     def __init__(self):
         super().__init__({

@@ -26,7 +26,7 @@ def frames_with_text(chance, width):
 
 
 def truncated_frames(chance, width):
-    """Frames that end anywhere behind the start of a text, each followed by a good one."""
+    """Frames that end anywhere after the start of a text, each followed by a good one."""
     frames = []
     for end in range(FIRST_OFFSET, FIRST_OFFSET + 2 * width // 8):
         frames.append((chance.randbytes(end), (True, FIRST_OFFSET, 3 * width // 8)))

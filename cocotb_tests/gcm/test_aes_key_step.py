@@ -50,7 +50,7 @@ def seen_of(window):
 
 
 def wanted_of(stage, size, words, after):
-    """The same of the model's key words, of which so many have been made."""
+    """The fields of a window from the model's key words, when ``after`` of them have been made."""
     new = {f"words[{place}]": words[after - WINDOW_WORDS + place]
            for place in range(ROUND_KEY_WORDS, WINDOW_WORDS)}
     next_word = ({"word": substituted_word(size, words, after)}

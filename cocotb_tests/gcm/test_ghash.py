@@ -92,7 +92,7 @@ async def long_gaps_between_slots(dut):
 
 @cocotb.test()
 async def one_slot_packets_every_clock(dut):
-    """So many packets are under way as the multiplier has stages."""
+    """The number of packets under way equals that of the multiplier's stages."""
     await start_clock_and_reset(dut)
     lanes = int(os.environ["LANES"])
     chance = random.Random(cocotb.RANDOM_SEED)

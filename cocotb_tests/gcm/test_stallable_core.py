@@ -1,4 +1,4 @@
-"""The GCM core behind streams that stall: nothing is lost, whatever waits."""
+"""The GCM core with streams that stall: nothing is lost, whatever waits."""
 
 import random
 from dataclasses import replace

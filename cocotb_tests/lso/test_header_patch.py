@@ -17,7 +17,7 @@ WORDS = 256
 
 
 def random_patches(chance, length):
-    """Up to 12 of (word, value), in and behind a frame of that many bytes."""
+    """Up to 12 of (word, value), in and after a frame of ``length`` bytes."""
     near = list(range(min(WORDS, length // 2 + 3)))
     words = chance.sample(near, min(len(near), chance.choice((0, 1, 5, PATCHES))))
     return [(word, chance.getrandbits(16)) for word in words]

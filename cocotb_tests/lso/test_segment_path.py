@@ -20,7 +20,7 @@ PATCH_BITS = SegmentOrder["patches"].width // PATCHES
 
 
 class Frame:
-    """A frame that passes, or is cut into slices of ``mss`` bytes behind its header."""
+    """A frame that passes, or is cut into slices of ``mss`` bytes after its header."""
 
     def __init__(self, chance, kind, count=None):
         self.edited = chance.randrange(2)

@@ -44,7 +44,7 @@ def without(frame, start, end, *fields):
 
 
 def probe_of(values, frame):
-    """What the probe reads of a super-frame."""
+    """Fields that the probe reads in a super-frame."""
     seal = values["operation"] == TxOperation.ENCRYPT
     outer, l3, l4 = values["outer_offset"], values["l3_offset"], values["l4_offset"]
     outer_end = values["esp_offset"] - 8 * values["encapsulation"] if seal else l4

@@ -28,7 +28,7 @@ def random_requests(chance, width):
 
 
 def pieces(width, request):
-    """What becomes of the beats of a frame, in order."""
+    """Pieces that the beats of a frame become, in order."""
     header, mss, size = request
     beat_bytes = width // 8
     result = [{"gives": 0, "ends": 0, "crosses": 0, "uses_up": 1}] * (header // beat_bytes)

@@ -19,7 +19,7 @@ from tests.support.quick import simulate_quick
 from tests.support.rfc1071 import ones_sum
 
 TEXT_OFFSETS = range(50, 84, 4)
-"""Offsets of texts behind Ethernet, IPv4 or IPv6, UDP and ESP headers, VLAN tag or not."""
+"""Offsets of texts after Ethernet, IPv4 or IPv6, UDP and ESP headers, VLAN tag or not."""
 
 
 @dataclass
@@ -37,7 +37,7 @@ class Case:
 
 
 def opened(chance, payload, text):
-    """A frame with something as long as the text in its place, ICV and more behind it."""
+    """A frame with something as long as the text in its place, then ICV and more."""
     offset = chance.choice(TEXT_OFFSETS)
     head = payload_of(chance, offset)
     behind = chance.randbytes(chance.choice((8, 12, 16, 17, 40)))
@@ -60,7 +60,7 @@ def mixed_cases(chance, width):
 
 
 def placed_beats(chance, width, case):
-    """The beats of a frame; behind the first, what is beside them is noise."""
+    """The beats of a frame; after the first, the fields beside them are noise."""
     words = []
     for word in to_beats(width, case.frame, chance):
         fields = unpack(beat(width), word)
@@ -72,7 +72,7 @@ def placed_beats(chance, width, case):
 
 
 def sums_of(frames):
-    """The sum of each frame behind its Ethernet header."""
+    """The sum of each frame from the end of its Ethernet header."""
     return [ones_sum(frame[ETHERNET_HEADER_BYTES:]) for frame in frames]
 
 

@@ -23,7 +23,7 @@ REJECTED = [status for status in RxStatus if status not in (RxStatus.OK, RxStatu
 
 
 class Case:
-    """What parser and SA table say of a frame, and the job that must come of it."""
+    """Results of parser and SA table for a frame, and the job that must come of them."""
 
     def __init__(self, chance, width):
         self.sa = random_sa(chance)

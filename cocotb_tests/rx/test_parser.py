@@ -70,7 +70,7 @@ def over_ip(payload, protocol):
 
 
 def good_frames():
-    """ESP behind every combination of headers."""
+    """ESP after every combination of headers."""
     return [*over_ip(ESP, IPPROTO_ESP), *over_ip(udp(ESP), IPPROTO_UDP)]
 
 
@@ -107,7 +107,7 @@ def rejected_frames():
 
 
 def mutated_frames(chance, count):
-    """Frames with up to 3 bytes changed, cut somewhere, or padded behind the IP packet."""
+    """Frames with up to 3 bytes changed, cut somewhere, or padded after the IP packet."""
     pool = good_frames() + rejected_frames()
     for _ in range(count):
         frame = bytearray(chance.choice(pool))
@@ -119,12 +119,12 @@ def mutated_frames(chance, count):
 
 
 def parse(frame):
-    """What the model of the build makes of a frame."""
+    """Result of the build's model for a frame."""
     return packet.parse(frame, bench_features().ipv6)
 
 
 def expected(frame):
-    """What the parser gives: status, fields, IV and whether the frame ends before it does."""
+    """Result of the parser: status, fields, IV and whether the frame ends before the IV does."""
     status, parsed = parse(frame)
     if parsed is None:
         return {"parsed": {"status": status}, "iv": 0, "short": 0, "room": 0}

@@ -34,7 +34,7 @@ REJECTED = [status for status in RxStatus
 
 
 class Case:
-    """What is known of a frame in the end, and the verdict that must come of it."""
+    """Facts known about a frame at its end, and the verdict that must come of them."""
 
     def __init__(self, chance):
         self.status = chance.choice(REJECTED) if chance.random() < 0.2 else RxStatus.OK
@@ -116,7 +116,7 @@ class Case:
         return RxStatus.OK
 
     def served(self):
-        """What counts for the lifetime of the SA: a frame with the right ICV, mostly."""
+        """Use that counts for the SA's lifetime: that of a frame with the right ICV, mostly."""
         if self.expected_status() not in (RxStatus.OK, RxStatus.BAD_TRAILER):
             return None
         return {"count": 1, "packets": 1, "bytes": self.text_bytes, "sequence": self.sequence}

@@ -169,7 +169,7 @@ class Bench:
 
 
 def random_frames(chance, windows, count):
-    """Frames of these SAs, mostly several of one behind each other."""
+    """Frames of these SAs, mostly several of one SA in a row."""
     walks = {sa: Walk(chance, window) for sa, window in windows.items()}
     sa = chance.choice([*walks])
     for _ in range(count):

@@ -57,7 +57,7 @@ class Usages:
         self._draw()
 
     async def clocks(self, count: int, sas=(), ready: float = 1.0, asks: float = 1.0) -> None:
-        """Let packets of ``sas`` ask for so many clocks, and take answers when ``ready``."""
+        """Let packets of ``sas`` ask for ``count`` clocks, and take answers when ``ready``."""
         dut = self._dut
         for _ in range(count):
             dut.answer__ready.value = self.chance.random() < ready

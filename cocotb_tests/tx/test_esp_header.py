@@ -41,7 +41,7 @@ class Case:
 
 
 def cases_at_every_offset(chance):
-    """Headers alone and with bytes behind them, at every offset that a descriptor can give."""
+    """Headers alone and with bytes after them, at every offset that a descriptor can give."""
     cases = [Case(chance, offset, behind) for offset in range(34, 256, 4)
              for behind in (0, chance.randrange(1, 200))]
     cases += [Case(chance, offset, 9000) for offset in (34, 82)]

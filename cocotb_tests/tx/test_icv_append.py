@@ -1,4 +1,4 @@
-"""The ICV behind a sealed text, of each size and at every place in a beat."""
+"""The ICV after a sealed text, of each size and at every place in a beat."""
 
 import random
 from itertools import product

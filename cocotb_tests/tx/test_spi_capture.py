@@ -18,7 +18,7 @@ OFFSETS = range(34, 256, 4)
 
 
 def frames(chance):
-    """Frames that end right behind the SPI or later, with their ESP offsets."""
+    """Frames that end right after the SPI or later, with their ESP offsets."""
     cases = [(chance.randbytes(offset + behind), offset) for offset in OFFSETS
              for behind in (4, ESP_HEADER_BYTES, chance.randrange(8, 300))]
     cases += [(chance.randbytes(9000), 34), (chance.randbytes(9000), 254)]

@@ -16,7 +16,7 @@ def axi_beat(width: int, user_bits: int) -> data.StructLayout:
 
 
 def frame_end(length_bits: int = LENGTH_BITS) -> data.StructLayout:
-    """What is known of a frame when its last beat has come."""
+    """Facts about a frame, known when its last beat has come."""
     return data.StructLayout({"bytes": length_bits, "oversize": 1})
 
 

@@ -145,7 +145,7 @@ class AesKeyStep(wiring.Component):
         return m
 
     def _term(self, key_size: KeySize, offset: int, substituted: Value, before: Value) -> Value:
-        """What new word ``offset`` takes of the word before it."""
+        """Part of the previous word that goes into new word ``offset``."""
         rule = _rule(self.stage, key_size, offset)
         if rule == "rotate":
             word = _first_word(self.stage, key_size) + offset

@@ -40,7 +40,7 @@ _PLAN_CLOCKS = 1
 
 
 class _Turn:
-    """What the core does in this clock; the slot of the next clock follows from it."""
+    """Actions of the core in this clock; the slot of the next clock follows from them."""
 
     def __init__(self):
         self.taken = Signal()
@@ -352,7 +352,7 @@ class GcmCore(wiring.Component):
 
 
 def _slot(width: int) -> data.StructLayout:
-    """What is done beside AES with a beat, or in a slot without one."""
+    """Layout of the work outside AES on a beat, or in a slot without a beat."""
     joined = {"joined": 1, "ahead": 1} if has_spare_lane(lanes_of(width)) else {}
     return data.StructLayout({
         **joined,
@@ -399,7 +399,7 @@ def _lengths_block(packet) -> Value:
 
 
 def _blocks(byte_count: Value) -> Value:
-    """Number of blocks that hold so many bytes."""
+    """Number of blocks needed for ``byte_count`` bytes."""
     return (byte_count + AES_BLOCK_BYTES - 1) // AES_BLOCK_BYTES
 
 

@@ -16,7 +16,7 @@ from espnic.hdl.layouts import (
 
 
 def ghash_slot(lanes: int) -> data.StructLayout:
-    """What GHASH takes in a clock (`Ghash`)."""
+    """Input of GHASH in one clock (`Ghash`)."""
     return data.StructLayout({
         "blocks": data.ArrayLayout(FIELD_BITS, ghash_lanes(lanes)),
         "exponent": ceil_log2(hash_power_count(lanes) + 1),

@@ -28,7 +28,7 @@ CipherKey = data.StructLayout({"key": KEY_BITS, "key_size": 2})
 
 
 class _Phase:
-    """What the unit does in this clock, a signal for each kind of clock."""
+    """Actions of the unit in this clock, a signal for each kind of clock."""
 
     def __init__(self):
         self.start = Signal()

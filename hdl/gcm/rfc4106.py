@@ -7,7 +7,7 @@ from espnic.hdl.frame.align import bytes_of
 AAD_BYTES = 8
 """Bytes of the AAD: SPI and sequence number."""
 AAD_BYTES_ESN = 12
-"""The same with a sequence number of 64 bits."""
+"""Bytes of the AAD with ESN: SPI and 64-bit sequence number."""
 
 
 def describe_packet(packet, context, spi: Value, sequence: Value, iv: Value) -> list:

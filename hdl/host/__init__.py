@@ -1,1 +1,1 @@
-"""What software meets: AXI4-Lite registers, counters and events."""
+"""Interface to software: AXI4-Lite registers, counters and events."""

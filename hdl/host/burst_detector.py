@@ -15,12 +15,13 @@ CLOCK_BITS = _CLOCKS.bits
 
 
 class BurstDetector(wiring.Component):
-    """Tells an event when many verdicts within a short time are AUTH_FAILED.
+    """Emits an event when many verdicts within a short time are AUTH_FAILED.
 
     A failure while no window is open opens one of ``clocks`` clocks, its own included. The
-    failure that brings the number within the window to ``threshold`` or above tells one event,
-    1 clock later; a window tells only one. A burst that spans two windows may go untold, but
-    never 2 ``threshold`` - 1 failures within ``clocks`` clocks. There are no errors.
+    failure that brings the number within the window to ``threshold`` or above emits one event,
+    1 clock later; a window emits only one. A burst that spans two windows may emit none, but
+    2 ``threshold`` - 1 failures within ``clocks`` clocks never go without an event. There are no
+    errors.
 
     Members
     -------

@@ -76,7 +76,7 @@ SegmentPlan = data.StructLayout({
     "payload_bytes": SUPER_LENGTH_BITS,
     "sequence": 64,
 })
-"""What to do with a request; a request that is refused is not to be kept.
+"""Plan for a request; a request that is refused is not to be kept.
 
 ``seal``, ``lso`` and ``checksum`` (of UDP with ``udp``) are set only in requests that are
 kept; ``edited``: the descriptor asks for either of the last two. ``payload_bytes`` is the
@@ -125,7 +125,7 @@ class Segmenter(wiring.Component):
     (Linux's CHECKSUM_PARTIAL); the length of the segment replaces that length. A UDP
     checksum of 0 is sent as FFFFh (RFC 768).
 
-    A request that is no super-frame is one segment, of which at most the L4 checksum changes.
+    A request that is no super-frame is one segment; only its L4 checksum may change.
 
     Latency ``PIPELINE_STAGES`` clocks, one segment each clock.
 

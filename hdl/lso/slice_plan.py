@@ -137,8 +137,8 @@ class SlicePlan(wiring.Component):
     def _cut(self, m, done, behind):
         """Bytes of the next slice, and of the payload after it.
 
-        When the frame is ``done`` the next slice is the first of the next frame: it is cut off
-        the whole payload, as the others are cut off what is still ``behind``.
+        When the frame is ``done`` the next slice is the first of the next frame. A first slice
+        comes from the whole payload, each later one from the rest, ``behind``.
         """
         request = self.request.payload
         mss = Signal(MSS_BITS)

@@ -27,7 +27,7 @@ RxRecord = data.StructLayout({
     "sequence": 64,
     "windowed": 1,
 })
-"""What the verdict needs of a frame.
+"""Record of a frame for its verdict.
 
 ``status`` is OK when the frame is to be opened; ``esp_end`` is where ESP ends,
 in bytes from the start of the frame. ``windowed``: the SA has a replay window, and it has

@@ -45,7 +45,7 @@ STORE_BYTES = 16384
 it leaves."""
 
 STORE_MARGIN = 2 * READ_AHEAD
-"""Beats by which a frame may have left its store before its plaintext has."""
+"""Number of beats that a frame may leave its store ahead of its plaintext."""
 
 FRAMES = 64
 """Frames between ingress and verdict: more than the path's latency in clocks."""

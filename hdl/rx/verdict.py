@@ -29,7 +29,7 @@ VerdictOrder = data.StructLayout({
     "restore": 1,
     "drop": 1,
 })
-"""What leaves: the frame with its plaintext if ``restore``, nothing if ``drop``.
+"""Order for a frame: it leaves with its plaintext if ``restore``, not at all if ``drop``.
 
 ``text_beats`` beats of plaintext wait to be restored or forgotten.
 """

@@ -13,7 +13,7 @@ from espnic.model.interface.registers import TABLE_KEY_BITS
 WAYS = 3
 OVERFLOW_ENTRIES = 4
 MOVES_MAX = 64
-"""Most entries that an INSERT puts out of their places."""
+"""Most entries that an INSERT evicts from their places."""
 
 _LFSR_BITS = 15
 _LFSR_TAP = 13
@@ -104,7 +104,7 @@ def way_indexes(hashed: Value, sas: int) -> list[Value]:
 
 
 class _Search:
-    """What is kept of the key that is searched, and of the entry that seeks a place."""
+    """State of the search for a key, and of the entry that needs a place."""
 
     def __init__(self, sas: int, ipv6: bool):
         self.row = Signal(data.ArrayLayout(index_bits(sas), WAYS))
@@ -116,7 +116,7 @@ class _Search:
         self.target = Signal(WAYS + OVERFLOW_ENTRIES)
         """The place that the entry in the hand goes to."""
         self.moves = Signal(range(MOVES_MAX + 1))
-        """Entries put out since the INSERT."""
+        """Number of entries evicted since the INSERT."""
         self.noise = Signal(_LFSR_BITS, init=1)
         self.put_out = Signal(entry(sas, ipv6))
         """The entry that was at the target."""
@@ -130,9 +130,9 @@ class LookupControl(wiring.Component):
     sweeps again, takes ``sas / 2 + 2``; the others take 3. There are no errors: an INSERT must
     follow a FIND that was neither found nor full, a REMOVE must follow a FIND that found.
 
-    **Moves.** An INSERT is answered when look-ups find the entry, which at first stands in the
-    hand. From there it goes into a free row of its own. If it has none, it puts another entry
-    out, which then stands in the hand, and so on: the random walk of cuckoo hashing
+    **Moves.** An INSERT is answered when look-ups find the entry, which is at first held in a
+    register, the hand. From there it goes into a free row of its own. If it has none, it evicts
+    another entry, which the hand then holds, and so on: the random walk of cuckoo hashing
     (D. Fotakis, R. Pagh, P. Sanders, P. Spirakis, "Space Efficient Hash Tables With Worst Case
     Constant Access Time", 2003). After ``MOVES_MAX`` moves the entry in the hand goes to the
     overflow. The next request waits for the end of the walk: 4 clocks, and
@@ -173,7 +173,7 @@ class LookupControl(wiring.Component):
     overflow : In(data.ArrayLayout(entry(sas, ipv6), OVERFLOW_ENTRIES))
         The overflow entries.
     hand : Out(entry(sas, ipv6))
-        The entry that seeks a place. Look-ups compare it like the overflow. Unless it is
+        The entry that needs a place. Look-ups compare it like the overflow. Unless it is
         valid, its key is the one that is searched.
     write : Out(WAYS + OVERFLOW_ENTRIES)
         Places to write: the ways from bit 0 up, then the overflow.
@@ -288,7 +288,7 @@ class LookupControl(wiring.Component):
             m.next = "Reply"
 
     def _answer(self, m: Module) -> None:
-        """Answer the request; then an entry in the hand seeks its place."""
+        """Answer the request; then find a place for an entry in the hand."""
         with m.State("Reply"):
             m.d.comb += [
                 self.reply.valid.eq(1),
@@ -306,7 +306,7 @@ class LookupControl(wiring.Component):
             with m.If(search.free[:WAYS].any() | (search.moves == MOVES_MAX)):
                 m.d.sync += target.eq(search.free)
             with m.Else():
-                # A random way, but not the one that the entry in the hand was put out of.
+                # A random way, but not the one that the entry in the hand was evicted from.
                 last = target[:WAYS]
                 m.d.sync += [
                     target.eq(Mux(noise[0], last.rotate_left(1), last.rotate_right(1))),

@@ -29,7 +29,7 @@ UsageCommit = data.StructLayout({
     "bytes": SUPER_LENGTH_BITS,
     "sequence": 64,
 })
-"""What a packet or a burst has served, if it is to ``count``; ``sequence`` is its last number."""
+"""Use of an SA by a packet or a burst, counted if ``count``; ``sequence`` is its last number."""
 
 UsageWrite = data.StructLayout({
     "sa": HANDLE_BITS,

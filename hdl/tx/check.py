@@ -203,7 +203,7 @@ class TxCheck(wiring.Component):
     def _measure_esp(self, m, measured, summed, behind_l4):
         """The findings that only a frame to be encrypted needs.
 
-        ``behind_l4`` is how many bytes of the frame lie behind what is ``summed``.
+        ``behind_l4`` is the number of bytes of the frame after the ``summed`` part.
         """
         frame, descriptor = self.frame.payload, self.frame.payload.descriptor
         esp_bytes = Signal(signed(SUPER_LENGTH_BITS + 1))

@@ -90,7 +90,7 @@ class Device:
         self.events = EventQueue(self.counters)
         self._windows: dict[int, Window] = {}
         self._begins: deque[tuple[int, int]] = deque(maxlen=IN_FLIGHT_MAX)
-        """For each of the last frames received: its handle, and the begin of that SA's window
+        """For each of the last frames received: its handle, and the start of that SA's window
         before the frame."""
 
     def command(self, values: Mapping[str, int]) -> SaResult:

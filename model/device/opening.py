@@ -1,4 +1,4 @@
-"""The opening of a received frame whose SA was found: decryption and the checks behind it."""
+"""The opening of a received frame whose SA was found: decryption and the checks after it."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,7 +15,7 @@ Trace = list[tuple[str, dict[str, Any]]]
 
 @dataclass(frozen=True)
 class Opened:
-    """Outcome of a received frame behind the parser."""
+    """Outcome of a received frame after the parser."""
 
     status: RxStatus
     plain: bytes | None = None

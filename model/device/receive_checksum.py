@@ -47,7 +47,7 @@ def fields(frame: bytes, payload_end: int | None) -> dict[str, int]:
     """``checksum`` and ``checksum_status`` of RX_COMPLETION for a frame as it leaves for the host.
 
     ``payload_end`` is the offset at which the decrypted payload of a frame with status OK ends:
-    that of its trailer, behind which the ICV stands. None for every other frame.
+    that of its trailer, which the ICV follows. None for every other frame.
     """
     summed = frame[ETHERNET_HEADER_BYTES:payload_end]
     status = RxChecksum.NONE if payload_end is not None else plain_status(frame)
@@ -60,7 +60,7 @@ def plain_status(frame: bytes) -> RxChecksum:
     A checksum is checked only if, after at most one VLAN tag (8100h), the frame has IPv4
     without options or IPv6 without extension headers; the packet is no fragment and stands whole
     in the frame; and it has at least a TCP header, or a UDP datagram that is as long as the
-    packet says and has a checksum. Else the state is NONE. Bytes behind the IP packet do not
+    packet says and has a checksum. Else the state is NONE. Bytes after the IP packet do not
     count.
     """
     layer4 = _layer4(frame)

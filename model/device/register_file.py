@@ -63,7 +63,7 @@ class RegisterFile:
         return bool(self._read(BY_NAME["IRQ_STATUS"]) & self._read(BY_NAME["IRQ_ENABLE"]))
 
     def pass_clocks(self, clocks: int) -> None:
-        """Let so many clocks pass, after all that has been received."""
+        """Advance time by ``clocks`` clocks after the last frame received."""
         self._find_bursts()
         self._now += clocks
 

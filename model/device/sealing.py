@@ -85,7 +85,7 @@ def _check_esp(
 
 
 def _trailer_fits(values: Mapping[str, int], frame: bytes, sa: SecurityAssociation) -> bool:
-    """Whether the pad of the trailer in a frame begins behind the ESP IV and what is summed."""
+    """Whether the padding of a frame starts after the ESP IV and the summed bytes."""
     pad_length_at = len(frame) - sa.icv.bytes - ESP_TRAILER_MIN_BYTES
     pad_at = pad_length_at - frame[pad_length_at]
     payload_end = values["esp_offset"] + ESP_TEXT_OFFSET

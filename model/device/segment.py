@@ -222,7 +222,7 @@ def _headers_fit(values: Mapping[str, int]) -> bool:
 
 
 def _layer4_offset_min(values: Mapping[str, int]) -> int:
-    """Lowest offset of a TCP or UDP header: behind IPv4, or behind the ESP IV."""
+    """Lowest offset of a TCP or UDP header: after IPv4, or after the ESP IV."""
     if values["operation"] == TxOperation.BYPASS:
         return ESP_OFFSET_MIN
     return values["esp_offset"] + ESP_TEXT_OFFSET

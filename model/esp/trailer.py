@@ -4,7 +4,7 @@ from espnic.model.interface.codes import ESP_ALIGNMENT_BYTES, ESP_TRAILER_MIN_BY
 
 
 def build(payload_bytes: int, next_header: int, tfc_bytes: int = 0) -> bytes:
-    """The trailer behind a payload: TFC zeros, pad 1, 2, 3 ..., pad length and next header.
+    """Trailer that follows a payload: TFC zeros, pad 1, 2, 3 ..., pad length and next header.
 
     The pad is the shortest with which payload and trailer are a multiple of 4 bytes long.
     ``tfc_bytes`` zeros come first (RFC 4303, 2.7).

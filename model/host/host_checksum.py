@@ -59,7 +59,7 @@ def _verify_opened(
         inside = ip.split(carrier.with_payload(completion["next_header"], payload))
         return _check(inside, checksum.add(left, checksum.total(inside.header)))
     inner = ip.split(payload)
-    # TFC padding stands behind the inner packet.
+    # TFC padding follows the inner packet.
     left = _trimmed(left, payload[len(inner.whole()):], len(inner.whole()))
     return _check(inner, left)
 

@@ -64,7 +64,7 @@ _GIVEN_UP = frozenset({
 
 
 class Receiver:
-    """The receiving host behind the device.
+    """The host that receives from the device.
 
     ``sas`` are all SAs that the host knows, whether the device has them or not.
     """

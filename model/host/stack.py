@@ -50,7 +50,7 @@ class Outgoing:
     sequence: int
     """The whole sequence number, 64 bits with ESN."""
     clear: bytes
-    """The IP packet; bytes behind its length are dropped."""
+    """The IP packet; bytes beyond its length are dropped."""
     link: bytes = LINK
     """The bytes before the EtherType: both MAC addresses and, if any, a VLAN tag."""
     ip_id: int = 0
@@ -219,7 +219,7 @@ def replay_request(frame: bytes, sa: SecurityAssociation, handle: int, sequence:
     """The request that the device must have been given to send ``frame``, a wire frame of ``sa``.
 
     The plaintext with its trailer takes the place of the ciphertext, and random
-    bytes take those of IV and ICV; bytes behind the ESP packet are dropped. Raises
+    bytes take those of IV and ICV; bytes after the ESP packet are dropped. Raises
     ``ValueError`` when the frame has no ESP packet of this SA that is authentic.
     """
     status, parsed = packet.parse(frame)
@@ -319,7 +319,7 @@ def _outer_flags(clear: IpPacket) -> int:
 
 
 def _finish(framing: _Framing, esp_packet: bytes) -> bytes:
-    """Put an ESP packet behind its headers, with their lengths and checksums right."""
+    """Prepend its headers to an ESP packet, with their lengths and checksums right."""
     header, udp = framing.headers[:framing.ip_bytes], framing.headers[framing.ip_bytes:]
     header = ip.fix_lengths(header, len(udp) + len(esp_packet))
     if udp:

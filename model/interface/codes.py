@@ -148,9 +148,9 @@ class SaDirection(IntEnum):
     """The side of the device that an SA serves."""
 
     RX = 0
-    """It opens received frames."""
+    """Side that opens received frames."""
     TX = 1
-    """It seals frames to send."""
+    """Side that seals frames to send."""
 
 
 SIDES = tuple(direction.name.lower() for direction in SaDirection)

@@ -4,7 +4,7 @@ from espnic.model.interface.codes import ETHERNET_HEADER_BYTES, IPV4_HEADER_BYTE
 
 HEADER_ALIGNMENT_BYTES = 4
 HEADER_PHASE_BYTES = 2
-"""An Ethernet header is 2 modulo 4 bytes long, all headers behind it are multiples of 4."""
+"""An Ethernet header is 2 modulo 4 bytes long; all later headers are multiples of 4 bytes."""
 
 ETHERTYPE_AT = ETHERNET_HEADER_BYTES - 2
 
@@ -46,4 +46,4 @@ TCP_HEADER_BYTES_MAX = 60
 # RFC 4303, figure 1.
 ESP_SEQUENCE_AT = 4
 ESP_OFFSET_MIN = ETHERNET_HEADER_BYTES + IPV4_HEADER_BYTES
-"""Least offset of an ESP header in its frame: right behind IPv4 without options."""
+"""Least offset of an ESP header in its frame: right after IPv4 without options."""

@@ -47,7 +47,7 @@ def _sends(x: XfrmState) -> bool:
 
 
 def _fits(bits: int, *numbers: int) -> bool:
-    """Whether a kernel's field of so many bits can hold the numbers."""
+    """Whether a kernel's field of ``bits`` bits can hold the numbers."""
     return all(0 <= number < 1 << bits for number in numbers)
 
 
@@ -57,7 +57,7 @@ def _not_above(soft: int, hard: int) -> bool:
 
 
 def _key_bytes(x: XfrmState) -> int:
-    """Length of the AES key in bytes, without the salt behind it."""
+    """Length of the AES key in bytes, without the salt after it."""
     return len(x.aead.key) - SALT_BYTES if x.aead else 0
 
 

@@ -64,7 +64,7 @@ same packets. It moves with them as they come up, and must not move before."""
 
 
 def _limits(limits: Limits) -> dict[str, int]:
-    """The same limits as the device has them, where 0 means no limit."""
+    """Limits in the device's form, where 0 means no limit."""
     return {name: 0 if limit == XFRM_INF else limit for name, limit in asdict(limits).items()}
 
 
@@ -233,7 +233,7 @@ class EspnicDriver:
         await self._retry_frees()
 
     async def _retry_frees(self) -> None:
-        """Free the handles that wait. One that cannot be freed waits on, behind the others."""
+        """Free the handles that wait. One that cannot be freed waits on, after the others."""
         waiting, self._to_free = deque(self._to_free), []
         while waiting:
             place = waiting.popleft()

@@ -50,7 +50,7 @@ class Aead:
     """struct xfrm_algo_aead."""
 
     key: bytes
-    """AES key with the 4 bytes of salt behind it."""
+    """AES key, followed by the 4 bytes of salt."""
     name: str = ALGORITHM
     icv_bits: int = 128
 
@@ -207,7 +207,7 @@ class XfrmState:
 
     @property
     def association(self) -> SecurityAssociation:
-        """The same SA for the cryptography and the framing.
+        """The SA in the form that cryptography and framing use.
 
         Raises ``ValueError`` for an SA without AEAD, or with values that a
         ``SecurityAssociation`` cannot have.
@@ -230,7 +230,7 @@ class XfrmState:
 
 
 def _rest(limit: int, used: int) -> int:
-    """What is left of a limit; one that is not set stays so."""
+    """Remaining part of a limit; an unset limit stays unset."""
     return limit if limit == XFRM_INF else max(limit - used, 0)
 
 

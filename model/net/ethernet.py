@@ -29,9 +29,9 @@ def ethertype(frame: bytes, header_bytes: int) -> int:
 
 
 def strip_link(frame: bytes) -> tuple[bytes, bytes]:
-    """MAC addresses and VLAN tag of an Ethernet frame, and what stands behind its EtherType.
+    """MAC addresses and VLAN tag of an Ethernet frame, and the bytes after its EtherType.
 
-    Raises ``ValueError`` when that is not IP.
+    Raises ``ValueError`` when these are not IP.
     """
     offset = header_bytes(frame)
     if ethertype(frame, offset) not in ETHERTYPES.values():

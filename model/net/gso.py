@@ -32,7 +32,7 @@ class Layer4:
 
 
 def layer4(packet: IpPacket) -> Layer4:
-    """Split the TCP or UDP data of a packet behind its header and TCP's options.
+    """Split the TCP or UDP data of a packet after its header and TCP's options.
 
     Raises ``ValueError`` for a fragment, another protocol or a header that is cut short.
     """

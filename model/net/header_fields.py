@@ -19,14 +19,14 @@ class HeaderField:
     """Its length in bytes."""
 
     def read(self, header: bytes | bytearray) -> int:
-        """The number in a header, behind which other bytes may stand.
+        """The number in a header, which other bytes may follow.
 
         A header that is cut short within the field gives the number of the bytes that are left.
         """
         return int.from_bytes(header[self.offset:self.offset + self.size], "big")
 
     def replace(self, header: bytes, value: int) -> bytes:
-        """The same bytes with another number in the field.
+        """The header with another number in the field.
 
         Raises ``OverflowError`` for a number that does not fit.
         """
@@ -55,7 +55,7 @@ IPV4_FRAGMENT_OFFSET = 0x1FFF
 IPV6_FLOW = HeaderField(0, 4)
 """Version (bits 31:28), traffic class (27:20) and flow label (19:0)."""
 IPV6_LENGTH = HeaderField(headers.IPV6_LENGTH_AT)
-"""Length of all behind the header in bytes."""
+"""Length in bytes of all that follows the header."""
 IPV6_NEXT_HEADER = HeaderField(headers.IPV6_NEXT_HEADER_AT, 1)
 IPV6_SOURCE = HeaderField(headers.IPV6_SOURCE_AT, 16)
 IPV6_DESTINATION = HeaderField(headers.IPV6_DESTINATION_AT, 16)

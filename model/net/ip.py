@@ -70,7 +70,7 @@ class Fragment:
 
 @dataclass(frozen=True)
 class IpPacket:
-    """An IPv4 or IPv6 packet, split behind its IP headers."""
+    """An IPv4 or IPv6 packet, split after its IP headers."""
 
     header: bytes
     """The IP header with its options, or with the extension headers before the payload."""
@@ -109,7 +109,7 @@ class IpPacket:
         return IPV6_FLOW.read(self.header) >> 20 & 0xFF
 
     def whole(self) -> bytes:
-        """The packet as it came, without what stood behind its length."""
+        """The packet as it came, without the bytes beyond its length."""
         return self.header + self.payload
 
     def with_payload(self, protocol: int, payload: bytes) -> bytes:
@@ -146,9 +146,9 @@ def with_ipv4_checksum(header: bytes) -> bytes:
 
 
 def split(packet: bytes) -> IpPacket:
-    """Split a packet behind its IP headers; bytes behind its length are dropped.
+    """Split a packet after its IP headers; bytes beyond its length are dropped.
 
-    IPv6 is split behind its hop-by-hop, routing, destination options and fragment headers. Raises
+    IPv6 is split after its hop-by-hop, routing, destination options and fragment headers. Raises
     ``ValueError`` for what is no whole IP packet.
     """
     if version(packet) == 4:

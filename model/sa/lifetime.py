@@ -10,7 +10,7 @@ from espnic.model.interface.codes import EventKind
 class Limits:
     """Limits of what an SA may serve, each 64 bits wide, 0 for no limit.
 
-    Bytes are those of the text: all behind the IV, without the ICV.
+    Bytes are those of the text: all after the IV, without the ICV.
     """
 
     soft_packets: int = 0

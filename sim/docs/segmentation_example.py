@@ -23,7 +23,7 @@ _BURST, _BURST_NUMBER = "ho_tun4_mss536", 5
 
 
 class Change(Enum):
-    """What becomes of a field from segment to segment."""
+    """Change of a field from segment to segment."""
 
     COPIED = "copied into each segment"
     LENGTH = "length of the segment"

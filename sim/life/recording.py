@@ -1,4 +1,4 @@
-"""What is written down of the story: its steps, with every access to a register."""
+"""Record of the story: its steps, with every access to a register."""
 
 from dataclasses import dataclass, field
 

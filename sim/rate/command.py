@@ -53,7 +53,7 @@ NOTES = (
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asks for."""
+    """Arguments of the user."""
 
     widths: tuple[int, ...]
     sas: tuple[int, ...]

@@ -39,7 +39,7 @@ class Row:
     first beat out, less the clocks in which its beats came in. Gaps in the frame that leaves count
     as if the frame waited for them to pass, so that a MAC could send it."""
     first_beat_clocks: int
-    """The same latency, to the clock in which the first beat really leaves."""
+    """Latency as above, but to the clock in which the first beat really leaves."""
     clock_mhz: float
 
     @property

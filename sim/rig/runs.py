@@ -62,7 +62,7 @@ class Played:
     entered: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     """Clocks in which the first and the last beat of each frame went in, by side."""
     left: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
-    """The same for the frames that came out."""
+    """Clocks in which the first and the last beat of each frame came out, by side."""
     gaps: dict[str, int] = field(default_factory=dict)
     """Number of clocks in which an output had no beat within a frame, by side."""
     clocks: int = 0

@@ -1,4 +1,4 @@
-"""What a run leaves: captures, completions, traces, and a summary on the terminal."""
+"""Results of a run: captures, completions, traces, and a summary on the terminal."""
 
 import json
 from collections import Counter

@@ -45,7 +45,7 @@ _SHOWN_PACKETS = 3
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asks for: exactly one of ``rx``, ``tx`` and ``handoff`` is given."""
+    """Arguments of the user: exactly one of ``rx``, ``tx`` and ``handoff`` is given."""
 
     rx: Path | None
     tx: Path | None
@@ -69,7 +69,7 @@ class Job:
     drawn_salts: Lines
     plan: Plan
     handed_off: tuple[HandedOff, ...] = ()
-    """What Linux handed down, with the wire frames to compare with; empty without ``handoff``."""
+    """Frames that Linux handed down, with the wire frames to compare; empty without ``handoff``."""
 
     @property
     def frames(self) -> list[int]:

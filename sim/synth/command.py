@@ -31,7 +31,7 @@ _REFRESH_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asks for beside the jobs."""
+    """Arguments of the user, beside the jobs."""
 
     cached: bool
     """Run no tool; show what earlier runs have measured."""

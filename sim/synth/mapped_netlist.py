@@ -183,7 +183,7 @@ class MappedNetlist:
 
 
 def usage(cells: Mapping[str, int]) -> Usage:
-    """What the netlist needs of the FPGA, from its cells counted by type."""
+    """Resources of the FPGA that the netlist needs, from its cells counted by type."""
     return Usage(
         lut=sum(cells.get(name, 0) for name in _LUTS),
         lut_ram=sum(cells.get(name, 0) * luts for name, luts in _LUT_RAM.items()),

@@ -246,7 +246,7 @@ class _Tools:
         self._children.stop()
 
     def steps(self) -> dict[str, str]:
-        """What each tool is doing, by job."""
+        """Present step of each tool, by job."""
         return {job: _step(work) for job, work in self._folders.copy().items()}
 
 

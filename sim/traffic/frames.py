@@ -184,6 +184,6 @@ def _ipv6_kinds(
 
 
 def _to_other_destination(frame: bytes) -> bytes:
-    """The same frame with the lowest bit of its IP destination flipped."""
+    """The frame with the lowest bit of its IP destination flipped."""
     last = 14 + (19 if frame[14] >> 4 == 4 else 39)
     return frame[:last] + bytes([frame[last] ^ 1]) + frame[last + 1:]

@@ -8,7 +8,7 @@ from tests.support.paths import PROJECT
 
 FOLDERS = ("hdl", "model", "sim", "tests", "cocotb_tests")
 FILES = [path for folder in FOLDERS for path in sorted((PROJECT / folder).rglob("*.py"))]
-HEADLESS = {"Of", "As", "That", "Behind", "Than", "Which", "Whose"}
+HEADLESS = {"Of", "As", "That", "Behind", "Than", "Which", "Whose", "What", "It"}
 """First words of a text that lacks the noun which it describes."""
 
 

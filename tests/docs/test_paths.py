@@ -32,7 +32,7 @@ each_document = pytest.mark.parametrize(
 
 
 def paths_named(text: str) -> Iterator[str]:
-    """The paths from the top of the project in a text, without a full stop behind."""
+    """The paths from the top of the project in a text, without a full stop at the end."""
     for found in PATH.findall(text):
         path = found.rstrip(".")
         if not PLACEHOLDER.search(path.replace("_", " ")):

@@ -1,4 +1,4 @@
-"""What moves while an SA lives: ESN, limits, events, statistics."""
+"""Changes while an SA lives: ESN, limits, events, statistics."""
 
 from dataclasses import replace
 

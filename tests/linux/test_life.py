@@ -265,7 +265,7 @@ def test_p26_a_reset_does_not_bring_deleted_sas_back():
 
 
 def reset(bench) -> None:
-    """What a reset does to SAs."""
+    """Flush the SAs, as a reset does."""
     bench.engine.command({"operation": int(SaOperation.FLUSH)})
 
 

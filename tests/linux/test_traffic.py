@@ -125,7 +125,7 @@ def test_p17_a_forged_packet_far_ahead_moves_no_window():
 
 @pytest.mark.parametrize("device_window", [True, False])
 def test_p17_a_packet_from_before_the_wrap_sent_again_behind_it_moves_no_window(device_window):
-    """It is genuine under the high half that it had, which the stack does not think of."""
+    """The packet is genuine under its old high half, which the stack does not think of."""
     sa = make_sa(esn=True, initial_seq=(1 << 32) - 60)
     sender, receiver = Bench(), Bench(device_window=device_window)
     tx, rx = sender.add(outbound(sa)), receiver.add(inbound(sa))

@@ -52,7 +52,7 @@ def test_sum_is_that_of_end_around_carry_and_zero_only_for_zeros(data):
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(st.binary(max_size=60), st.binary(max_size=60), st.binary(max_size=60))
 def test_p32_a_block_leaves_the_sum_at_any_offset(before, block, behind):
-    """What stood behind an odd block moves to other halves, so nothing stands there: a trim."""
+    """Bytes after an odd block would move to other halves, so none stand there: a trim."""
     behind = behind if len(block) % 2 == 0 else b""
     whole = checksum.total(before + block + behind)
     left = checksum.subtract_block(whole, checksum.total(block), len(before))

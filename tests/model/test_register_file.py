@@ -1,4 +1,4 @@
-"""The model's register block: what a driver meets behind the bus."""
+"""The model's register block, as a driver meets it over the bus."""
 
 import pytest
 

@@ -65,7 +65,7 @@ class Adder(wiring.Component):
 
 
 class Rom(wiring.Component):
-    """A memory whose first contents are ``contents``, and zeros behind them."""
+    """A memory that begins with ``contents``, followed by zeros."""
 
     address: In(range(len(ROM)))
     value: Out(8)

@@ -12,7 +12,7 @@ EVENT = Layout("event", (Field("kind", 2, ""), Field("sa", 8, "")))
 
 
 def line(got, expected, **how):
-    """What is said of a difference."""
+    """Message about a difference."""
     with pytest.raises(AssertionError) as caught:
         check_items(got, expected, **how)
     return str(caught.value)

@@ -1,4 +1,4 @@
-"""What ``espnic verilog`` writes: for tools, for software, for people."""
+"""Output of ``espnic verilog``: for tools, for software, for people."""
 
 import json
 import subprocess
@@ -41,7 +41,7 @@ def written(request, tmp_path_factory):
 
 @pytest.mark.slow
 def test_fusesoc_lints_the_package_clean_with_verilator(written, tmp_path):
-    """It resolves the core file, then runs verilator -Wall on engine and example."""
+    """FuseSoC resolves the core file, then runs verilator -Wall on engine and example."""
     environment = verilator_environment() | {"HOME": str(tmp_path)}
     done = subprocess.run(
         [Path(sys.executable).parent / "fusesoc", "--cores-root", written[1],

@@ -1,4 +1,4 @@
-"""What a command loads: what needs the model alone loads neither RTL nor simulator."""
+"""Imports of a command: one that needs the model alone loads neither RTL nor simulator."""
 
 import subprocess
 import sys

@@ -47,7 +47,7 @@ BURST_ROW = BurstRow(
 
 
 def passages(count, clocks):
-    """Frames of ``BEATS`` beats that leave one each so many clocks."""
+    """Frames of ``BEATS`` beats of which one leaves every ``clocks`` clocks."""
     return [Passage(first_in=BEATS * n, last_in=BEATS * n + BEATS - 1,
                     first_out=clocks * n + 20, last_out=clocks * n + 20 + BEATS - 1)
             for n in range(count)]

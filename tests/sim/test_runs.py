@@ -40,7 +40,7 @@ def test_beats_are_written_with_noise_where_nobody_may_look(tmp_path):
 
 
 def write_results(folder, ran=(), **files):
-    """What the rig leaves of one frame each way, unless ``files`` says otherwise."""
+    """Write the rig's results of one frame each way, unless ``files`` says otherwise."""
     folder.mkdir(exist_ok=True)
     texts = {f"{name}.tap": "" for name in TAP_NAMES}
     texts |= {"tx_verdict.tap": "0\n", "rx_verdict.tap": f"{COMPLETION:x}\n"}

@@ -1,4 +1,4 @@
-"""What the taps show becomes the model's trace, and every change in it is found."""
+"""Items at the taps become the model's trace, and every change in them is found."""
 
 import random
 

@@ -1,1 +1,1 @@
-"""What tests share: SAs, packets, frames, devices, comparisons, mutants, and where things lie."""
+"""Parts that tests share: SAs, packets, frames, devices, comparisons, mutants, and paths."""

@@ -1,4 +1,4 @@
-"""What a block gave against what the model gives: the first difference, in one line.
+"""Comparison of a block's items with the model's: the first difference, in one line.
 
 Items are integers, byte strings, or mappings of fields; with a layout the integers are taken
 apart into fields first. A mapping expected is compared in the fields that it has: the others
@@ -56,7 +56,7 @@ def check_item(
     got: Any, expected: Any, *, number: int, port: str = "", width: int | None = None,
     layout: data.Layout | Layout | None = None,
 ) -> None:
-    """The same for one item where the bench does not know how many will come."""
+    """Compare one item when the number of items is unknown."""
     __tracebackhide__ = True
     difference = _difference(_fields(got, layout), _fields(expected, layout))
     if difference:
@@ -89,7 +89,7 @@ def _flat(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _difference(ours: Any, model: Any) -> str | None:
-    """What differs between two items, in words behind the item's place, None if nothing does."""
+    """Difference between two items, as text that follows the item's place; None if equal."""
     if isinstance(ours, dict) and isinstance(model, dict):
         for name, wanted in model.items():
             if name not in ours:

@@ -19,7 +19,7 @@ def hold(steps, width, *, seed=1, stall=0.15):
 
 
 def hold_small(steps, features, *, seed=1):
-    """The same on a build of a few parts and on Icarus, which takes seconds to build."""
+    """Do as ``hold`` on a build of a few parts and on Icarus, which takes seconds to build."""
     __tracebackhide__ = True
     print(f"{features}, seed {seed}")
     options = Options(width=features.width, simulator="icarus", seed=seed, stall=0.1)

@@ -131,6 +131,6 @@ def flip(frame: bytes, bit: int) -> bytes:
 
 
 def alternate(good: list[Step], bad: list[Step]) -> list[Step]:
-    """One good step before each bad one, and one behind the last."""
+    """A good step before each bad one, and the other good ones after the last."""
     steps = [step for pair in zip(good, bad, strict=False) for step in pair]
     return [*steps, *good[len(bad):]]

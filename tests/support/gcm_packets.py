@@ -81,7 +81,7 @@ def random_packet(chance: random.Random, longest: int = 300) -> GcmPacket:
 
 
 def lying(packet: GcmPacket, chance: random.Random) -> GcmPacket:
-    """The same packet with other lengths told: a little off, or anything."""
+    """The packet with other lengths told: a little off, or anything."""
     def told(length: int) -> int:
         near = max(length + chance.randint(-70, 70), 0)
         return chance.choice([length, near, chance.getrandbits(16), 0, 0xFFFF])
@@ -155,7 +155,7 @@ class GcmPort:
             parameters = self._packed_parameters(packet)
         joined = {}
         if has_spare_lane(self.width // 128):
-            # Behind the first beat they mean nothing.
+            # After the first beat they mean nothing.
             joined = {"joined": int(self.joins(packet)) if first else self._chance.randrange(2),
                       "joined_aad": number(packet.aad[:AES_BLOCK_BYTES])}
         return packed(self.input, {

@@ -76,7 +76,7 @@ class Bench:
         return packet
 
     def skb(self, frame: bytes):
-        """What the driver hands up of a frame from the wire."""
+        """Socket buffer that the driver hands up for a frame from the wire."""
         result: RxResult = self.engine.receive(frame)
         assert result.frame is not None
         return self.driver.receive(result.frame, result.completion)

@@ -1,4 +1,4 @@
-"""What the Linux driver does at the registers, for whatever device answers there.
+"""Scenarios of the Linux driver at the registers, for whatever device answers there.
 
 The same coroutines run on the RTL and on the model; every register access and every outcome is
 written down, so that the two can be held against each other.

@@ -42,9 +42,9 @@ class Live:
             self.sources["tx"].send(step.data, TX_DESCRIPTOR.pack(step.descriptor))
 
     async def ended(self, requests):
-        """Wait until so many requests have been judged and all that leave have left.
+        """Wait until ``requests`` requests have been judged and all frames that leave have left.
 
-        A request is counted with its first segment: nothing may be counted any more.
+        A request is counted with its first segment, so wait until no counter changes any more.
         """
         for side in SIDES:
             await self.sources[side].drained()

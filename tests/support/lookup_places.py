@@ -141,7 +141,7 @@ def random_table_key(chance: random.Random) -> int:
 
 
 def fill(places: Places, keys: Sequence[int]) -> tuple[int, list[int]]:
-    """Add keys; returns how many were taken, and how many moves each of those took."""
+    """Add keys; return the number of those taken, and the number of moves of each of them."""
     moves = [len(places.insert(key)) for key in keys if not places.full(key)]
     return len(moves), moves
 

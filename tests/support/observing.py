@@ -15,7 +15,7 @@ from espnic.sim.traffic.steps import Outcome
 
 
 def observe(outcome: Outcome, width: int = 128) -> Observed:
-    """What is seen of an engine that gives this outcome."""
+    """Observations of an engine that gives this outcome."""
     taps: dict[str, list[int]] = {name: [] for name in TAP_NAMES}
     frame_bytes = esp_offset = 0
     last_verdicts = {record.packet: record for record in outcome.trace

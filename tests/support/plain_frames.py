@@ -79,7 +79,7 @@ def good_frame(chance, payload_bytes, *, kind=None, padding=None):
 
 
 def one_bit_wrong(chance, given):
-    """Any bit behind the MAC addresses may be the wrong one, so it is the model that knows."""
+    """Any bit after the MAC addresses may be the wrong one, so it is the model that knows."""
     at = chance.randrange(len(MACS), len(given))
     return given[:at] + bytes([given[at] ^ 1 << chance.randrange(8)]) + given[at + 1:]
 

@@ -2,7 +2,7 @@
 
 
 def ones_sum(octets, start=0):
-    """RFC 1071, not complemented: 16-bit numbers, carries added back, odd bytes behind a 0."""
+    """RFC 1071, not complemented: 16-bit numbers, carries added back, a 0 after an odd byte."""
     octets += bytes(len(octets) % 2)
     total = start + sum(int.from_bytes(octets[place:place + 2], "big")
                         for place in range(0, len(octets), 2))

@@ -56,7 +56,7 @@ def context_layout(lanes: int) -> Layout:
 
 
 def found_layout(lanes: int) -> Layout:
-    """``hdl.sa.contexts.found_sa`` as a layout of integers."""
+    """``hdl.layouts.found_sa`` as a layout of integers."""
     return Layout("found_sa", (
         Field("hit", 1, ""), Field("sa", HANDLE_BITS, ""),
         Field("context", context_layout(lanes).bits, ""),
@@ -89,7 +89,7 @@ def window_code(sa: SecurityAssociation) -> ReplayWindow:
 
 
 class ExpectedAnswers:
-    """What the datapath gets for each look-up key and handle, from the model's tables.
+    """Answers to the datapath for each look-up key and handle, from the model's tables.
 
     ``None`` is a miss, else (handle, packed context).
     """

@@ -11,7 +11,7 @@ from espnic.model.net import ip
 
 
 def scapy_sa(sa, high):
-    """The same SA for scapy."""
+    """The SA in scapy's form."""
     outer = {4: IP, 6: IPv6}[sa.outer_family]
     addresses = {"src": str(sa.source), "dst": str(sa.destination)}
     return ScapySa(
@@ -29,7 +29,7 @@ def layers(packet):
 
 
 def sums(packet):
-    """What scapy's checksums make of an IP packet's header and of its TCP or UDP: 0 if right."""
+    """Scapy's checksums over an IP packet's header and over its TCP or UDP: 0 if right."""
     split = ip.split(packet)
     of_layer4 = in4_chksum if split.version == 4 else in6_chksum
     header = checksum(split.header) if split.version == 4 else 0

@@ -59,7 +59,10 @@ def random_super_frame(chance, segments_max, mss=None):
 
 
 def super_frame(chance, fields, segments, mss):
-    """The same with the LSO fields given and of exactly so many segments, the last maybe short."""
+    """A descriptor with these LSO fields, without its SA and sequence number, and its frame.
+
+    The frame gives exactly ``segments`` segments, the last maybe short.
+    """
     most = min(mss, PAYLOAD_BYTES_MAX - (segments - 1) * mss)
     payload_bytes = (segments - 1) * mss + chance.randrange(1, most + 1)
     return fields | {"mss": mss}, chance.randbytes(fields["header_bytes"] + payload_bytes)
@@ -79,11 +82,11 @@ class SuperTraffic:
         self._next = [(2**32 - 3 * SEQUENCES_A_REQUEST if sa.esn else 1) for sa in sas]
 
     def request(self, segments_max=8, mss=None, **changes):
-        """A request for up to so many segments, fields of its descriptor changed."""
+        """A request for up to ``segments_max`` segments, fields of its descriptor changed."""
         return self._request(*random_super_frame(self.chance, segments_max, mss), changes)
 
     def exact(self, segments, mss, suits=lambda fields: True):
-        """A request for exactly so many segments, with LSO fields that suit."""
+        """A request for exactly ``segments`` segments, with LSO fields that suit."""
         fields = random_layout(self.chance)
         while not suits(fields):
             fields = random_layout(self.chance)

@@ -1,7 +1,7 @@
 """Lengths of texts and their offsets in a frame, for the benches that move text."""
 
 FIRST_OFFSET = 50
-"""Offset of a text behind Ethernet, IPv4 and ESP headers and IV."""
+"""Offset of a text after Ethernet, IPv4 and ESP headers and IV."""
 
 
 def lengths_and_offsets(chance, width):
