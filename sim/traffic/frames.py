@@ -18,6 +18,7 @@ from espnic.model.interface.codes import (
     Encapsulation,
     RxStatus,
 )
+from espnic.model.interface.headers import IPV4_VERSION, IPV6_VERSION
 from espnic.model.sa.sa import SecurityAssociation
 
 MACS = bytes.fromhex("020000000b01" "020000000a01")
@@ -51,7 +52,7 @@ def ip(
     sa: SecurityAssociation, payload: bytes, protocol: int = IPPROTO_ESP, **change: int,
 ) -> bytes:
     """An IP packet of the SA's outer family."""
-    return (ipv4 if sa.outer_family == 4 else ipv6)(sa, payload, protocol, **change)
+    return (ipv4 if sa.outer_family == IPV4_VERSION else ipv6)(sa, payload, protocol, **change)
 
 
 def udp(payload: bytes, port: int = UDP_PORT_ESP, udp_bytes: int | None = None) -> bytes:
@@ -63,7 +64,7 @@ def udp(payload: bytes, port: int = UDP_PORT_ESP, udp_bytes: int | None = None) 
 def ethernet(packet: bytes, tags: bytes = b"", ethertype: int | None = None) -> bytes:
     """An Ethernet frame with these VLAN tags; the EtherType is that of the packet's version."""
     if ethertype is None:
-        ethertype = ETHERTYPE_IPV6 if packet[0] >> 4 == 6 else ETHERTYPE_IPV4
+        ethertype = ETHERTYPE_IPV6 if packet[0] >> 4 == IPV6_VERSION else ETHERTYPE_IPV4
     return MACS + tags + ethertype.to_bytes(2, "big") + packet
 
 
@@ -137,11 +138,11 @@ def _kinds(sa: SecurityAssociation) -> Iterator[tuple[str, RxStatus, bytes]]:
     yield "two VLAN tags", RxStatus.NOT_IP, sealed(sa, text, tags=VLAN_TAG * 2)
     yield "service tag and VLAN tag", RxStatus.NOT_IP, sealed(sa, text, tags=SERVICE_TAG + VLAN_TAG)
 
-    ethertype = ETHERTYPE_IPV4 if sa.outer_family == 4 else ETHERTYPE_IPV6
+    ethertype = ETHERTYPE_IPV4 if sa.outer_family == IPV4_VERSION else ETHERTYPE_IPV6
     for version in (0, 5, 10 - sa.outer_family):
         yield f"IP version {version}", RxStatus.BAD_HEADER, ethernet(
             ip(sa, carrier(good), protocol, version=version), ethertype=ethertype)
-    if sa.outer_family == 4:
+    if sa.outer_family == IPV4_VERSION:
         yield from _ipv4_kinds(sa, carrier(good), protocol)
     else:
         yield from _ipv6_kinds(sa, carrier(good), protocol)
@@ -201,5 +202,5 @@ def _ipv6_kinds(
 
 def _to_other_destination(frame: bytes) -> bytes:
     """The same frame with the lowest bit of its IP destination flipped."""
-    last = 14 + (19 if frame[14] >> 4 == 4 else 39)
+    last = 14 + (19 if frame[14] >> 4 == IPV4_VERSION else 39)
     return frame[:last] + bytes([frame[last] ^ 1]) + frame[last + 1:]
