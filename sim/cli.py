@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from espnic.model import trace
-from espnic.sim.problem import BAD_INPUT, Mismatch, SimulationError
+from espnic.sim.problem import BAD_INPUT, InputError, Mismatch, SimulationError
 from espnic.sim.run.compare import describe
 
 app = typer.Typer(
@@ -25,16 +25,30 @@ EXIT_MISMATCH = 1
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
 
+
+
+def _path(text: str) -> Path:
+    """The path that an option or argument gives; an empty one would be the current folder."""
+    if not text:
+        raise typer.BadParameter("empty, expected a path")
+    return Path(text)
+
+
 RxOption = Annotated[Path | None, typer.Option(
-    "--rx", help="Capture of Ethernet frames as they come from the wire; needs --sa.")]
+    "--rx", help="Capture of Ethernet frames as they come from the wire; needs --sa.",
+    parser=_path, metavar="<path>")]
 TxOption = Annotated[Path | None, typer.Option(
-    "--tx", help="Capture of clear packets, raw IP or Ethernet, to be sealed; needs --sa.")]
+    "--tx", help="Capture of clear packets, raw IP or Ethernet, to be sealed; needs --sa.",
+    parser=_path, metavar="<path>")]
 SaOption = Annotated[Path | None, typer.Option(
-    "--sa", help="JSON file with the SAs; captures/README.md describes it.")]
+    "--sa", help="JSON file with the SAs; captures/README.md describes it.",
+    parser=_path, metavar="<path>")]
 HandoffOption = Annotated[Path | None, typer.Option(
-    "--handoff", help="JSON file of what Linux handed an offload device; it has the SAs.")]
+    "--handoff", help="JSON file of what Linux handed an offload device; it has the SAs.",
+    parser=_path, metavar="<path>")]
 OutputOption = Annotated[Path, typer.Option(
-    "-o", "--output", help="Folder for the results; it is made if it is not there.")]
+    "-o", "--output", help="Folder for the results; it is made if it is not there.",
+    parser=_path, metavar="<path>")]
 WidthOption = Annotated[int, typer.Option(help="Bits of a beat: 128, 256 or 512.")]
 WidthsOption = Annotated[list[int] | None, typer.Option(
     "--width",
@@ -109,12 +123,16 @@ def life_command(
 
 @app.command("compare", short_help="Show the first difference of two traces.")
 def compare_command(
-    a: Annotated[Path, typer.Argument(help="Trace, NAME.trace.jsonl.")],
-    b: Annotated[Path, typer.Argument(help="Trace to compare it with.")],
+    a: Annotated[Path, typer.Argument(
+        parser=_path, metavar="a", help="Trace, NAME.trace.jsonl.")],
+    b: Annotated[Path, typer.Argument(
+        parser=_path, metavar="b", help="Trace to compare it with.")],
 ) -> None:
     """Show the first difference of two traces, by packet, trace point and field."""
-    records = trace.read(a)
-    difference = trace.compare(records, trace.read(b))
+    records, others = trace.read(a), trace.read(b)
+    if not records and not others:
+        raise InputError(f"{a} and {b}: both traces are empty, expected records to compare")
+    difference = trace.compare(records, others)
     if difference is not None:
         raise Mismatch(describe(difference, str(a), str(b)))
     print(f"equal: {len(records)} records")
@@ -166,11 +184,15 @@ def synth_command(
         "--place", help="Place and route too, for the highest clock; ecp5 only.")] = False,
     cached: Annotated[bool, typer.Option(
         "--cached", help="Run no tool; show what earlier runs have measured.")] = False,
+    list_blocks: Annotated[bool, typer.Option(
+        "--list", help="List the blocks, and do nothing else.")] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Number of tools to run at once.")] = 1,
     json_file: Annotated[Path | None, typer.Option(
-        "--json", help="Write the figures to this file, as JSON.")] = None,
+        "--json", help="Write the figures to this file, as JSON.",
+        parser=_path, metavar="<path>")] = None,
     doc: Annotated[Path | None, typer.Option(
-        help="Write the figures to this file, in Markdown.")] = None,
+        help="Write the figures to this file, in Markdown.",
+        parser=_path, metavar="<path>")] = None,
 ) -> None:
     """Measure area and longest paths of the blocks by open synthesis.
 
@@ -178,10 +200,14 @@ def synth_command(
     measured again.
     """
     from espnic.model.interface.features import WIDTHS
+    from espnic.sim.synth.blocks import BLOCKS
     from espnic.sim.synth.command import Request, measure
     from espnic.sim.synth.job import select
     from espnic.sim.synth.synthesis import require_tools
 
+    if list_blocks:
+        print("\n".join(sorted(block.name for block in BLOCKS)))
+        return
     chosen = select(blocks or [], width or WIDTHS, target or ["xcup"], place)
     require_tools(chosen)
     measure(chosen, Request(cached, jobs, json_file, doc), Console())
@@ -199,11 +225,14 @@ def bench_command(
         help="Clock that the rates are for. Default: 312.5, or 250 at 512 bits.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of keys, packets and random sizes.")] = 1,
     json_file: Annotated[Path | None, typer.Option(
-        "--json", help="Write the figures to this file, as JSON.")] = None,
+        "--json", help="Write the figures to this file, as JSON.",
+        parser=_path, metavar="<path>")] = None,
     plot: Annotated[Path | None, typer.Option(
-        help="Draw the rates into this file, .png or .svg.")] = None,
+        help="Draw the rates into this file, .png or .svg.",
+        parser=_path, metavar="<path>")] = None,
     doc: Annotated[Path | None, typer.Option(
-        help="Put a summary into its marked place in this Markdown file.")] = None,
+        help="Put a summary into its marked place in this Markdown file.",
+        parser=_path, metavar="<path>")] = None,
 ) -> None:
     """Measure rates and latency of the RTL.
 

@@ -26,12 +26,37 @@ def make_folder(path: Path) -> None:
         raise InputError(f"{path}: {error.strerror}, expected a folder to write to") from None
 
 
+def check_file(option: str, path: Path) -> None:
+    """See that a file can be written, before work whose result goes there; else ``InputError``."""
+    if not path.parent.is_dir():
+        raise InputError(f"{option} {path}: no folder {path.parent}, expected one that exists")
+    if path.is_dir():
+        raise InputError(f"{option} {path}: Is a directory, expected a file to write")
+    probe = _partial(path)
+    try:
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise InputError(f"{option} {path}: {error.strerror}, expected a file to write") from None
+
+
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside ``path``; rename it to ``path`` when all went well."""
-    partial = path.with_name(f".{path.name}.partial")
+    """Give a temporary name beside ``path``; rename it to ``path`` when all went well.
+
+    An ``OSError`` names ``path``, which the user knows.
+    """
+    partial = _partial(path)
     try:
         yield partial
         partial.replace(path)
+    except OSError as error:
+        if error.filename is not None and Path(error.filename) == partial:
+            error.filename = str(path)
+        raise
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(f".{path.name}.partial")

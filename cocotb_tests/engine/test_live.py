@@ -13,6 +13,7 @@ from cocotb.triggers import ClockCycles
 
 from espnic.model.interface.codes import (
     FRAME_BYTES_MAX,
+    SIDES,
     EventKind,
     RxStatus,
     SaDirection,
@@ -32,7 +33,7 @@ from espnic.sim.traffic.steps import SIMULATED_SAS as SAS
 from espnic.sim.traffic.steps import Command, RxFrame, TxFrame
 from tests.support.differences import check_items
 from tests.support.engine_steps import BOTH, Traffic, add_commands, bypass
-from tests.support.live_engine import ESP_OFFSET, SIDES, Live, request, wire_frame
+from tests.support.live_engine import ESP_OFFSET, Live, request, wire_frame
 from tests.support.sas import all_kinds_of_sa, device_with, make_sa
 from tests.support.super_frames import SuperTraffic, to_be_sealed
 

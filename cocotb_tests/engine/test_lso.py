@@ -31,8 +31,8 @@ from tests.support.paths import HANDOFFS
 from tests.support.sas import all_kinds_of_sa, device_with, make_sa
 from tests.support.scapy_views import layers, scapy_sa, sums
 from tests.support.super_frames import SEQUENCES_A_REQUEST, SuperTraffic, to_be_sealed
+from tests.support.widths import NARROW_AND_WIDE
 
-WIDTHS = (128, 512)
 ICMP = 1
 
 
@@ -55,7 +55,7 @@ def test_super_frames_of_all_headers_among_other_frames(width, seed, stall):
 
 
 @pytest.mark.parametrize("path", HANDOFFS, ids=lambda path: path.stem)
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("width", NARROW_AND_WIDE)
 def test_wire_frames_are_those_of_the_kernel(width, path):
     capture = handoff.load(path)
     steps = traffic.plan_handoff(
@@ -70,7 +70,7 @@ def ids_inside_and_outside(fields):
             and not (fields["ipv6"] or fields["outer_ipv6"] or fields["outer_id_fixed"]))
 
 
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("width", NARROW_AND_WIDE)
 def test_long_bursts_and_small_segments(width):
     sas = all_kinds_of_sa()
     supers = SuperTraffic(sas, Random(6))
@@ -91,7 +91,7 @@ def test_long_bursts_and_small_segments(width):
         + segment.count(longest.descriptor, len(longest.data)) + 2 * len(waiting))
 
 
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("width", NARROW_AND_WIDE)
 def test_each_refused_super_frame_is_dropped_whole_and_the_next_is_right(width):
     sas = all_kinds_of_sa()
     supers = SuperTraffic(sas, Random(7))
@@ -164,7 +164,7 @@ def check_stream(clear, segments):
                              for index in range(len(place))]
 
 
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("width", NARROW_AND_WIDE)
 @pytest.mark.parametrize("esn", [False, True])
 def test_receivers_rebuild_the_byte_stream_of_each_super_packet(width, esn):
     sa = make_sa(esn=esn, esn_high=0)

@@ -13,6 +13,7 @@ from espnic.model.device.device import Device
 from espnic.model.device.register_file import AccessError, RegisterFile
 from espnic.model.interface import registers
 from espnic.model.interface.codes import (
+    SIDES,
     STATUS_BITS,
     EventKind,
     IcvSize,
@@ -313,7 +314,7 @@ class Twins:
         self.device = Device(FEATURES)
         self.model = RegisterFile(self.device)
         self._events = {port: StreamSource(dut, port) for port in EVENT_PORTS}
-        self._frames = {side: StreamSource(dut, f"{side}_event") for side in ("rx", "tx")}
+        self._frames = {side: StreamSource(dut, f"{side}_event") for side in SIDES}
 
     async def write(self, offset: int, data: bytes) -> None:
         """Write consecutive bytes within a word."""

@@ -11,8 +11,8 @@ from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
 from espnic.sim.agents.stream import start_clock_and_reset
 from tests.support.differences import check_items
 from tests.support.quick import simulate_quick
+from tests.support.widths import NARROW_AND_WIDE
 
-WIDTHS = (128, 512)
 FRAMES = 60
 
 
@@ -62,4 +62,4 @@ def test_frames_are_patched_in_short():
 
 
 def test_patch_path():
-    simulate_widths(PatchPath, name="patch_path", module=__name__, widths=WIDTHS, seed=1)
+    simulate_widths(PatchPath, name="patch_path", module=__name__, widths=NARROW_AND_WIDE, seed=1)

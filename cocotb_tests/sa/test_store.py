@@ -20,6 +20,7 @@ from espnic.hdl.sa.store import SaStore, ram_bits_per_sa
 from espnic.hdl.sa.usage import SaUsage
 from espnic.model.device.device import Device
 from espnic.model.interface.codes import (
+    SIDES,
     IcvSize,
     KeySize,
     SaDirection,
@@ -379,7 +380,7 @@ async def flush_misses_at_once_and_leaves_no_sa_and_no_key(dut):
 async def after_a_flush_with_frames_in_flight_no_sa_is_added_before_another(dut):
     await start_clock_and_reset(dut)
     commands = Commands(dut)
-    for side in ("rx", "tx"):
+    for side in SIDES:
         for direction in SaDirection:
             assert await commands.add(direction, 1, SOME_KEY, 7) == SaResult.OK
         getattr(dut, f"{side}_in_flight").value = 1

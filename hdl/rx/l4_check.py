@@ -30,18 +30,19 @@ from espnic.model.interface.headers import (
     IPV4_FRAGMENT_MASK,
     IPV4_LENGTH_AT,
     IPV4_SOURCE_AT,
+    IPV4_VERSION,
     IPV4_WORDS,
     IPV6_LENGTH_AT,
     IPV6_SOURCE_AT,
+    IPV6_VERSION,
     UDP_CHECKSUM_AT,
     UDP_LENGTH_AT,
 )
 
 HEADER_BYTES_MAX = (
     ETHERNET_HEADER_BYTES + VLAN_TAG_BYTES + IPV6_HEADER_BYTES + UDP_HEADER_BYTES)
-IPV4_START = 4 << 4 | IPV4_WORDS
+IPV4_START = IPV4_VERSION << 4 | IPV4_WORDS
 """First byte of an IPv4 header without options: version and length."""
-IPV6_VERSION = 6
 DECIDE_CLOCKS = 4
 """Clocks from a beat to the choice of its bytes."""
 

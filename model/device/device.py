@@ -32,6 +32,7 @@ from espnic.model.interface.codes import (
     TxStatus,
 )
 from espnic.model.interface.features import ALL, Features
+from espnic.model.interface.headers import IPV6_VERSION
 from espnic.model.interface.layouts import RX_COMPLETION, SA_RESPONSE, TX_DESCRIPTOR, Layout
 from espnic.model.net import packet
 from espnic.model.net.addresses import lookup_key
@@ -140,7 +141,7 @@ class Device:
             return SaResult.EINVAL
         receive = table.direction == SaDirection.RX
         present = self.features.receive if receive else self.features.transmit
-        ipv6 = added.destination.version == 6
+        ipv6 = added.destination.version == IPV6_VERSION
         if (not present or ipv6 and not self.features.ipv6
                 or receive and window.packets > self.features.replay_window):
             return SaResult.EOPNOTSUPP

@@ -12,7 +12,7 @@ from espnic.model.interface.codes import (
     IPV6_HEADER_BYTES,
     RxChecksum,
 )
-from espnic.model.interface.headers import IPV4_FRAGMENT_MASK
+from espnic.model.interface.headers import IPV4_FRAGMENT_MASK, IPV6_VERSION
 from espnic.model.net import checksum, ethernet, ip
 from espnic.model.net.addresses import Address
 from espnic.model.net.header_fields import (
@@ -104,7 +104,7 @@ def _ipv4_layer4(packet: bytes) -> _Layer4 | None:
 
 def _ipv6_layer4(packet: bytes) -> _Layer4 | None:
     end = IPV6_HEADER_BYTES + IPV6_LENGTH.read(packet)
-    if ip.version(packet) != 6 or end > len(packet):
+    if ip.version(packet) != IPV6_VERSION or end > len(packet):
         return None
     return _Layer4(
         IPV6_NEXT_HEADER.read(packet), IPv6Address(IPV6_SOURCE.read(packet)),

@@ -20,6 +20,7 @@ from espnic.model.interface.codes import (
     Encapsulation,
     RxStatus,
 )
+from espnic.model.interface.headers import IPV4_VERSION
 from espnic.model.net import ip
 from espnic.model.net.ethernet import strip_link
 from espnic.model.net.header_fields import (
@@ -183,7 +184,7 @@ def _mark_congestion(inner: IpPacket) -> bytes:
     if not inner.traffic_class & ECN_MASK:
         return inner.whole()
     header = inner.header
-    if inner.version == 4:
+    if inner.version == IPV4_VERSION:
         header = IPV4_TOS.replace(header, IPV4_TOS.read(header) | ECN_CE)
     else:
         header = IPV6_FLOW.replace(header, IPV6_FLOW.read(header) | ECN_CE << 20)

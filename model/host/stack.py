@@ -20,6 +20,7 @@ from espnic.model.interface.codes import (
     Encapsulation,
     TxOperation,
 )
+from espnic.model.interface.headers import IPV6_VERSION
 from espnic.model.net import checksum, gso, ip, packet
 from espnic.model.net.ethernet import ETHERTYPE_BYTES, ETHERTYPES
 from espnic.model.net.header_fields import (
@@ -131,7 +132,7 @@ def device_can_send(sa: SecurityAssociation) -> bool:
     It cannot seal UDP encapsulation over IPv6: there the UDP header needs a checksum, which covers
     the ciphertext (RFC 8200, 8.1). Only software, when it seals itself, can give that.
     """
-    return not (sa.encapsulation == Encapsulation.UDP and sa.outer_family == 6)
+    return not (sa.encapsulation == Encapsulation.UDP and sa.outer_family == IPV6_VERSION)
 
 
 def device_request(outgoing: Outgoing, handle: int, with_trailer: bool = True) -> Request:
@@ -176,7 +177,8 @@ def plain_request(link: bytes, clear: bytes, finish_checksum: bool, mss: int) ->
         packet = ip.split(clear)
         fields |= _layer4_fields(packet, offset + len(packet.header), mss) | {
             "outer_offset": offset, "l3_offset": offset,
-            "outer_ipv6": int(packet.version == 6), "ipv6": int(packet.version == 6)}
+            "outer_ipv6": int(packet.version == IPV6_VERSION),
+            "ipv6": int(packet.version == IPV6_VERSION)}
     return Request(fields, frame)
 
 
@@ -195,8 +197,8 @@ def _offload_fields(outgoing: Outgoing, esp_offset: int) -> dict[str, int]:
     return {
         "outer_offset": outer_offset,
         "l3_offset": text_offset if tunnel else outer_offset,
-        "outer_ipv6": int(sa.outer_family == 6),
-        "ipv6": int(clear.version == 6),
+        "outer_ipv6": int(sa.outer_family == IPV6_VERSION),
+        "ipv6": int(clear.version == IPV6_VERSION),
         "encapsulation": int(sa.encapsulation),
         "outer_id_fixed": int(tunnel and _outer_flags(clear) != 0),
     } | _layer4_fields(clear, text_offset + (len(clear.header) if tunnel else 0), outgoing.mss)
@@ -299,8 +301,8 @@ def _outer_header(outgoing: Outgoing, clear: IpPacket, protocol: int) -> bytes:
     if traffic_class & ECN_MASK == ECN_CE:
         traffic_class = traffic_class & ~ECN_MASK | ECN_ECT0
     addresses = sa.source.packed + sa.destination.packed
-    if sa.outer_family == 6:
-        flow_label = IPV6_FLOW.read(clear.header) & 0xFFFFF if clear.version == 6 else 0
+    if sa.outer_family == IPV6_VERSION:
+        flow_label = IPV6_FLOW.read(clear.header) & 0xFFFFF if clear.version == IPV6_VERSION else 0
         word = 6 << 28 | traffic_class << 20 | flow_label
         return word.to_bytes(4, "big") + bytes([0, 0, protocol, HOP_LIMIT]) + addresses
     flags = _outer_flags(clear)
@@ -313,7 +315,7 @@ def _outer_header(outgoing: Outgoing, clear: IpPacket, protocol: int) -> bytes:
 
 def _outer_flags(clear: IpPacket) -> int:
     """The flags of an IPv4 tunnel header: DF, unless the inner packet is IPv4 without DF."""
-    if clear.version == 6:
+    if clear.version == IPV6_VERSION:
         return IPV4_DONT_FRAGMENT
     return IPV4_DONT_FRAGMENT & IPV4_FRAGMENT.read(clear.header)
 
@@ -324,7 +326,7 @@ def _finish(framing: _Framing, esp_packet: bytes) -> bytes:
     header = ip.fix_lengths(header, len(udp) + len(esp_packet))
     if udp:
         udp = UDP_LENGTH.replace(udp, UDP_HEADER_BYTES + len(esp_packet))
-        if ip.version(header) == 6:
+        if ip.version(header) == IPV6_VERSION:
             udp = udp[:UDP_CHECKSUM.offset] + _udp_checksum(ip.split(header + udp + esp_packet))
     return header + udp + esp_packet
 

@@ -8,6 +8,10 @@ HEADER_PHASE_BYTES = 2
 
 ETHERTYPE_AT = ETHERNET_HEADER_BYTES - 2
 
+IPV4_VERSION = 4
+IPV6_VERSION = 6
+"""Upper half of the first byte of an IP header."""
+
 # RFC 791, 3.1.
 IPV4_LENGTH_AT = 2
 IPV4_ID_AT = 4

@@ -16,6 +16,7 @@ from espnic.model.interface.codes import (
     IPV6_HEADER_BYTES,
     UDP_HEADER_BYTES,
 )
+from espnic.model.interface.headers import IPV4_VERSION
 from espnic.model.linux.errors import LinuxError, refuse_if
 from espnic.model.linux.netdev import Feature, NetDevice
 from espnic.model.linux.xfrm import Direction, KmState, Offload, OffloadFlags, XfrmState
@@ -128,16 +129,16 @@ def state_mtu(x: XfrmState, mtu: int) -> int:
     """Length of the longest clear packet whose ESP packet fits the MTU (xfrm_state_mtu)."""
     sa = x.association
     around = ESP_TEXT_OFFSET + sa.icv.bytes + (UDP_HEADER_BYTES if x.encap else 0)
-    around += IPV4_HEADER_BYTES if sa.outer_family == 4 else IPV6_HEADER_BYTES
+    around += IPV4_HEADER_BYTES if sa.outer_family == IPV4_VERSION else IPV6_HEADER_BYTES
     text = (mtu - around) // ESP_ALIGNMENT_BYTES * ESP_ALIGNMENT_BYTES
     within = text - ESP_TRAILER_MIN_BYTES
     if x.mode == "transport":
-        within += IPV4_HEADER_BYTES if sa.outer_family == 4 else IPV6_HEADER_BYTES
+        within += IPV4_HEADER_BYTES if sa.outer_family == IPV4_VERSION else IPV6_HEADER_BYTES
     return within
 
 
 def has_options(clear: bytes) -> bool:
     """Whether an IPv4 header has options, or extension headers follow an IPv6 header."""
     packet = ip.split(clear)
-    plain = IPV4_HEADER_BYTES if packet.version == 4 else IPV6_HEADER_BYTES
+    plain = IPV4_HEADER_BYTES if packet.version == IPV4_VERSION else IPV6_HEADER_BYTES
     return len(packet.header) > plain

@@ -3,6 +3,7 @@
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from espnic.model.interface.codes import Encapsulation
+from espnic.model.interface.headers import IPV6_VERSION
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -12,7 +13,7 @@ def lookup_key(destination: Address, encapsulation: Encapsulation, spi: int) -> 
     """The fields of LOOKUP_KEY."""
     return {
         "destination": int(destination),
-        "ipv6": int(destination.version == 6),
+        "ipv6": int(destination.version == IPV6_VERSION),
         "encapsulation": int(encapsulation),
         "spi": spi,
     }

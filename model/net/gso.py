@@ -8,7 +8,7 @@ offload (GSO); its result is the packets that the sender would have made itself.
 from dataclasses import dataclass
 
 from espnic.model.interface.codes import IPPROTO_TCP, IPPROTO_UDP, UDP_HEADER_BYTES
-from espnic.model.interface.headers import TCP_CWR, TCP_FIN, TCP_PSH
+from espnic.model.interface.headers import IPV6_VERSION, TCP_CWR, TCP_FIN, TCP_PSH
 from espnic.model.net import checksum, ip
 from espnic.model.net.header_fields import (
     IPV4_ID,
@@ -95,7 +95,7 @@ def _segment(packet: IpPacket, whole: Layer4, start: int, index: int, payload: b
 
 def _count_up(packet: IpPacket, index: int) -> bytes:
     """The IP header of segment ``index``: its IPv4 ID is higher by ``index`` (RFC 791, 2.3)."""
-    if packet.version == 6:
+    if packet.version == IPV6_VERSION:
         return packet.header
     return IPV4_ID.replace(packet.header, IPV4_ID.read(packet.header) + index & 0xFFFF)
 

@@ -17,6 +17,7 @@ from espnic.model.interface.codes import (
     IPV4_HEADER_BYTES,
     IPV6_HEADER_BYTES,
 )
+from espnic.model.interface.headers import IPV4_VERSION, IPV6_VERSION
 from espnic.model.net import checksum
 from espnic.model.net.addresses import Address
 from espnic.model.net.header_fields import (
@@ -39,7 +40,7 @@ from espnic.model.net.header_fields import (
     HeaderField,
 )
 
-TUNNEL_PROTOCOLS = {4: IPPROTO_IPIP, 6: IPPROTO_IPV6}
+TUNNEL_PROTOCOLS = {IPV4_VERSION: IPPROTO_IPIP, IPV6_VERSION: IPPROTO_IPV6}
 """IP protocol of an IP packet within another packet, by its version."""
 ECN_MASK = 0b11
 """Bits of the traffic class that are ECN (RFC 3168, 5)."""
@@ -90,21 +91,21 @@ class IpPacket:
     @property
     def source(self) -> Address:
         """Source address."""
-        if self.version == 4:
+        if self.version == IPV4_VERSION:
             return IPv4Address(IPV4_SOURCE.read(self.header))
         return IPv6Address(IPV6_SOURCE.read(self.header))
 
     @property
     def destination(self) -> Address:
         """Destination address of the IP header."""
-        if self.version == 4:
+        if self.version == IPV4_VERSION:
             return IPv4Address(IPV4_DESTINATION.read(self.header))
         return IPv6Address(IPV6_DESTINATION.read(self.header))
 
     @property
     def traffic_class(self) -> int:
         """IPv4 TOS or IPv6 traffic class: DSCP and ECN."""
-        if self.version == 4:
+        if self.version == IPV4_VERSION:
             return IPV4_TOS.read(self.header)
         return IPV6_FLOW.read(self.header) >> 20 & 0xFF
 
@@ -131,7 +132,7 @@ def fix_lengths(header: bytes, payload_bytes: int) -> bytes:
 
     Raises ``ValueError`` for a packet of more than 65,535 bytes.
     """
-    ipv4 = version(header) == 4
+    ipv4 = version(header) == IPV4_VERSION
     length = payload_bytes + len(header) - (0 if ipv4 else IPV6_HEADER_BYTES)
     if length >= 1 << 16:
         raise ValueError(f"IP packet of {length} bytes, expected 65535 or less")
@@ -151,9 +152,9 @@ def split(packet: bytes) -> IpPacket:
     IPv6 is split after its hop-by-hop, routing, destination options and fragment headers. Raises
     ``ValueError`` for what is no whole IP packet.
     """
-    if version(packet) == 4:
+    if version(packet) == IPV4_VERSION:
         return _split_ipv4(packet)
-    if version(packet) == 6:
+    if version(packet) == IPV6_VERSION:
         return _split_ipv6(packet)
     raise ValueError(f"IP version {version(packet)}, expected 4 or 6")
 
@@ -232,7 +233,7 @@ class Reassembler:
 
 def _without_fragment(first: IpPacket) -> IpPacket:
     """The first fragment with the headers of a packet that is no fragment."""
-    if first.version == 4:
+    if first.version == IPV4_VERSION:
         flags = IPV4_FRAGMENT.read(first.header) & IPV4_DONT_FRAGMENT
         header = IPV4_FRAGMENT.replace(first.header, flags)
         return IpPacket(header, first.protocol, first.protocol_at, first.payload, None)

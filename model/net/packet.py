@@ -22,7 +22,12 @@ from espnic.model.interface.codes import (
     Encapsulation,
     RxStatus,
 )
-from espnic.model.interface.headers import IPV4_FRAGMENT_MASK, IPV4_WORDS
+from espnic.model.interface.headers import (
+    IPV4_FRAGMENT_MASK,
+    IPV4_VERSION,
+    IPV4_WORDS,
+    IPV6_VERSION,
+)
 from espnic.model.net import ethernet
 from espnic.model.net.addresses import Address, lookup_key
 from espnic.model.net.header_fields import (
@@ -114,7 +119,7 @@ def _parse_ipv4(frame: bytes, offset: int) -> _Layer4:
     version, ihl = header[0] >> 4, header[0] & 0xF
     total_bytes = IPV4_LENGTH.read(header)
     protocol = IPV4_PROTOCOL.read(header)
-    if version != 4 or ihl < IPV4_WORDS:
+    if version != IPV4_VERSION or ihl < IPV4_WORDS:
         raise _Rejected(RxStatus.BAD_HEADER)
     if ihl > IPV4_WORDS:
         raise _Rejected(RxStatus.IP_OPTIONS)
@@ -131,7 +136,7 @@ def _parse_ipv4(frame: bytes, offset: int) -> _Layer4:
 def _parse_ipv6(frame: bytes, offset: int) -> _Layer4:
     header = _bytes(frame, offset, IPV6_HEADER_BYTES)
     next_header = IPV6_NEXT_HEADER.read(header)
-    if header[0] >> 4 != 6:
+    if header[0] >> 4 != IPV6_VERSION:
         raise _Rejected(RxStatus.BAD_HEADER)
     if next_header == IPPROTO_FRAGMENT:
         raise _Rejected(RxStatus.FRAGMENT)

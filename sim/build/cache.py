@@ -9,12 +9,18 @@ from pathlib import Path
 import platformdirs
 
 from espnic.sim.files import PROJECT, in_checkout
+from espnic.sim.problem import InputError
 
 
 def cache_directory() -> Path:
-    """The folder: ``ESPNIC_BUILD``, else ``build/sim`` in a checkout, else the user's cache."""
+    """The folder: ``ESPNIC_BUILD``, else ``build/sim`` in a checkout, else the user's cache.
+
+    Raises ``InputError`` when ``ESPNIC_BUILD`` is a file.
+    """
     given = os.environ.get("ESPNIC_BUILD")
     if given:
+        if Path(given).is_file():
+            raise InputError(f"ESPNIC_BUILD {given}: a file, expected a folder")
         return Path(given).absolute()
     return PROJECT / "build" / "sim" if in_checkout() else platformdirs.user_cache_path("espnic")
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from espnic.model.host import safile
 from espnic.model.host.stack import Outgoing, Request
 from espnic.model.interface.codes import TxOperation
+from espnic.model.interface.headers import IPV4_VERSION, IPV6_VERSION
 from espnic.model.net import ip
 from espnic.model.net.ethernet import strip_link
 from espnic.model.net.header_fields import IPV4_DONT_FRAGMENT
@@ -237,8 +238,8 @@ def _descriptor(
         "header_bytes": meta.descriptor_field("hdr_len", "header_bytes"),
         "outer_offset": outer_offset,
         "l3_offset": text_offset if tunnel else outer_offset,
-        "outer_ipv6": int(sa.outer_family == 6),
-        "ipv6": int(sa.inner_family == 6),
+        "outer_ipv6": int(sa.outer_family == IPV6_VERSION),
+        "ipv6": int(sa.inner_family == IPV6_VERSION),
         "encapsulation": int(sa.encapsulation),
         "outer_id_fixed": int(tunnel and _dont_fragment(frame[outer_offset:])),
     }
@@ -298,7 +299,7 @@ def _routed(clear: bytes) -> bytes:
     """The packet one hop further, with its TTL or hop limit one lower."""
     packet = ip.split(clear)
     header = bytearray(packet.header)
-    hops_at = _IPV4_TTL_AT if packet.version == 4 else _IPV6_HOP_LIMIT_AT
+    hops_at = _IPV4_TTL_AT if packet.version == IPV4_VERSION else _IPV6_HOP_LIMIT_AT
     if not header[hops_at]:
         raise ValueError("no hops left, expected a packet that is routed on")
     header[hops_at] -= 1
@@ -306,7 +307,7 @@ def _routed(clear: bytes) -> bytes:
 
 
 def _dont_fragment(packet: bytes) -> bool:
-    if packet[0] >> 4 != 4:
+    if packet[0] >> 4 != IPV4_VERSION:
         return False
     flags = int.from_bytes(packet[_IPV4_FLAGS], "big")
     return bool(flags & IPV4_DONT_FRAGMENT)

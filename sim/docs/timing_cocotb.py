@@ -19,6 +19,7 @@ from espnic.model.interface import registers
 from espnic.model.interface.codes import (
     ESP_TEXT_OFFSET,
     IPPROTO_IPIP,
+    SIDES,
     SaDirection,
     SaOperation,
     TxOperation,
@@ -76,7 +77,7 @@ class Scenes:
         self._dut = dut
         self._driver = Driver(
             AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.clk, dut.rst))
-        self._ready = {side: Pin(getattr(dut, f"m_axis_{side}_tready")) for side in ("tx", "rx")}
+        self._ready = {side: Pin(getattr(dut, f"m_axis_{side}_tready")) for side in SIDES}
         for pin in self._ready.values():
             pin.set(1)
 

@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from espnic.model.interface.codes import SIDES
 from espnic.model.interface.features import SAS, WINDOWS, Features
 from espnic.sim.clocks import CLOCKS_MHZ
 from espnic.sim.export.files import Chosen, package
@@ -15,7 +16,6 @@ from espnic.sim.export.presets import PRESETS
 from espnic.sim.files import make_folder, replacing
 from espnic.sim.problem import InputError, check_width
 from espnic.sim.rig.engine import Options, engine_netlist
-from espnic.sim.rig.taps import SIDES
 
 SAS_MIN, SAS_MAX = 16, 65536
 

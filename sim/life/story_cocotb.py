@@ -12,7 +12,7 @@ from cocotb import start_soon
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster
 
 from espnic.model.host.stack import Request
-from espnic.model.interface.codes import RxStatus
+from espnic.model.interface.codes import SIDES, RxStatus
 from espnic.model.interface.layouts import RX_COMPLETION, TX_DESCRIPTOR
 from espnic.model.linux.hardware import Hardware
 from espnic.sim.agents.axi_lite import AxiLiteRegisters
@@ -56,9 +56,9 @@ class RtlPorts:
         seed = cocotb.RANDOM_SEED
         self._hardware = hardware
         self._sources = {side: AxisSource(dut, f"s_axis_{side}", seed=seed, idle=STALL)
-                         for side in ("rx", "tx")}
+                         for side in SIDES}
         self._sinks = {side: AxisSink(dut, f"m_axis_{side}", seed=seed, stall=STALL)
-                       for side in ("rx", "tx")}
+                       for side in SIDES}
         self._given = self._sent = self._received = 0
         self.turns: list[int] = []
 

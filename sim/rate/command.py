@@ -9,7 +9,7 @@ from rich.console import Console
 
 from espnic.sim.build.simulators import require_tools
 from espnic.sim.clocks import CLOCKS_MHZ
-from espnic.sim.files import replacing
+from espnic.sim.files import check_file, replacing
 from espnic.sim.markdown import END
 from espnic.sim.problem import InputError, check_width
 from espnic.sim.rate.lso import BurstRow, burst_workloads, measure_bursts
@@ -115,13 +115,14 @@ def _check(request: Request) -> None:
         raise InputError(f"--clock-mhz {request.clock_mhz}: expected a finite number above 0")
     if request.plot is not None and request.plot.suffix not in PLOT_SUFFIXES:
         raise InputError(f"--plot {request.plot}: expected a name in {' or '.join(PLOT_SUFFIXES)}")
-    for path in (request.json_file, request.plot):
-        if path is not None and not path.parent.is_dir():
-            raise InputError(f"{path}: expected its folder to be there")
     if request.doc is not None and not (
-            request.doc.is_file() and has_summary(request.doc.read_text())):
+            request.doc.is_file() and has_summary(request.doc.read_text(errors="replace"))):
         raise InputError(f"--doc {request.doc}: expected a file with the lines "
                          f"{SUMMARY_BEGIN} and {END}")
+    for option, path in (
+            ("--json", request.json_file), ("--plot", request.plot), ("--doc", request.doc)):
+        if path is not None:
+            check_file(option, path)
 
 
 def _measure_width(

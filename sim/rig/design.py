@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from espnic.model.interface.codes import RxStatus, TxStatus
+from espnic.model.interface.codes import SIDES, RxStatus, TxStatus
 from espnic.model.interface.layouts import RX_COMPLETION, SA_COMMAND, SA_RESPONSE, TX_VERDICT
 from espnic.model.interface.registers import TABLE_KEY_BITS, TABLE_KEY_DEFAULT
 from espnic.sim.build.netlist import Netlist
 from espnic.sim.build.verilog_text import modules, unescaped
-from espnic.sim.rig.taps import SIDES, tap_names
+from espnic.sim.rig.taps import tap_names
 
 SOURCE = Path(__file__).with_name("rig.v")
 DESIGN = "inner"

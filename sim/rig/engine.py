@@ -10,6 +10,7 @@ from typing import Any
 
 from amaranth.lib import wiring
 
+from espnic.model.interface.codes import SIDES
 from espnic.model.interface.features import ALL, Features
 from espnic.model.interface.layouts import RX_COMPLETION
 from espnic.sim.build.builds import build
@@ -19,7 +20,7 @@ from espnic.sim.build.netlist import Netlist
 from espnic.sim.build.processes import SIMULATIONS
 from espnic.sim.rig.design import engine_rig, sides_of
 from espnic.sim.rig.runs import PROBABILITIES, EngineRig, Load, Session, run_loads
-from espnic.sim.rig.taps import SIDES, TAP_NAMES, Observed, outcome_of
+from espnic.sim.rig.taps import TAP_NAMES, Observed, outcome_of
 from espnic.sim.traffic.steps import SIMULATED_SAS, Command, Outcome, RxFrame, Step, TxFrame
 
 PROGRESS_SECONDS = 0.2

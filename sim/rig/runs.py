@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from espnic.model.device import segment
+from espnic.model.interface.codes import SIDES
 from espnic.model.interface.layouts import RX_COMPLETION, TX_DESCRIPTOR
 from espnic.sim.build.builds import Build, Run, run
 from espnic.sim.build.cache import cache_directory
 from espnic.sim.problem import SimulationError
 from espnic.sim.rig.design import sweep_clocks
-from espnic.sim.rig.taps import SIDES, tap_names
+from espnic.sim.rig.taps import tap_names
 from espnic.sim.traffic.steps import Received, RxFrame, TxFrame
 
 MODULE = "espnic.sim.rig.runs_cocotb"
@@ -115,7 +116,8 @@ def play(rig: EngineRig, loads: Sequence[Load], seed: int = 1) -> list[Played]:
     if session.run.failures:
         raise SimulationError(f"{session.run.failures[0][1]}, log: {session.run.log}")
     for load, played in zip(loads, session.played, strict=False):
-        for side, count in zip(SIDES, (sum(map(_frames, load.tx)), len(load.rx)), strict=True):
+        wanted = {"tx": sum(map(_frames, load.tx)), "rx": len(load.rx)}
+        for side, count in wanted.items():
             if played.problem is None and len(played.left[side]) != count:
                 played.problem = f"{side}: of {count} frames {len(played.left[side])} came out"
         if played.problem is not None:
@@ -196,12 +198,14 @@ def _read(folder: Path, load: Load, sides: Sequence[str]) -> Played:
                 else:
                     played.received.append(Received(RX_COMPLETION.unpack(user), data))
         except BrokenRule as rule:
-            played.problem = f"m_axis_{side}: {rule}"
+            if played.problem is None:
+                played.problem = f"m_axis_{side}: {rule}"
     if ran["stuck"] and played.problem is None:
+        frames = {"tx": len(load.tx), "rx": len(load.rx)}
         played.problem = "nothing moves; " + "; ".join(
-            f"{side}: {len(played.entered[side])} of {len(given)} frames went in, "
+            f"{side}: {len(played.entered[side])} of {given} frames went in, "
             f"{len(played.taps[f'{side}_verdict'])} were judged, {len(played.left[side])} came out"
-            for side, given in zip(SIDES, (load.tx, load.rx), strict=True) if side in sides)
+            for side, given in frames.items() if side in sides)
     return played
 
 

@@ -11,6 +11,7 @@ from cocotb import start_soon
 from cocotb.triggers import ClockCycles, RisingEdge, SimTimeoutError, Timer, with_timeout
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster
 
+from espnic.model.interface.codes import SIDES
 from espnic.model.linux.bus import RegisterError
 from espnic.sim.agents.axi_lite import Driver
 from espnic.sim.agents.stream import LIMIT_CLOCKS, start_clock_and_reset
@@ -64,7 +65,7 @@ class _Rig:
         results = [int(await self._driver.command(values)) for values in load["commands"]]
         clocks, seconds = await self._play(folder, load)
         stuck = bool(int(self._dut.stuck.value))
-        gaps = {side: int(getattr(self._dut, f"{side}_gaps").value) for side in ("tx", "rx")}
+        gaps = {side: int(getattr(self._dut, f"{side}_gaps").value) for side in SIDES}
         (folder / "ran.json").write_text(json.dumps({
             "results": results, "clocks": clocks, "seconds": seconds, "stuck": stuck,
             "gaps": gaps}))

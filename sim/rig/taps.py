@@ -34,8 +34,6 @@ from espnic.model.net.addresses import address_of
 from espnic.model.trace import TraceRecord
 from espnic.sim.traffic.steps import Command, Outcome, Received, RxFrame, Step, TxFrame
 
-SIDES = ("tx", "rx")
-"""The directions, as names of ports and files have them."""
 TAP_NAMES = (
     "rx_parse", "rx_window", "rx_lookup", "rx_open", "rx_icv", "rx_verdict",
     "tx_segment", "tx_verdict", "tx_trailer", "tx_seqiv", "tx_seal", "tx_icv",

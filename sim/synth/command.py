@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from espnic.sim.files import replacing
+from espnic.sim.files import check_file, replacing
 from espnic.sim.problem import InputError, SimulationError
 from espnic.sim.synth.document import TITLE, markdown
 from espnic.sim.synth.job import Failure, Job, Row
@@ -46,9 +46,9 @@ def measure(jobs: Sequence[Job], request: Request, console: Console) -> None:
 
     When a tool failed, raises ``SimulationError`` after the figures of the others are written.
     """
-    for path in (request.json_file, request.document):
-        if path is not None and not path.parent.is_dir():
-            raise InputError(f"{path}: no folder {path.parent}, expected one that exists")
+    for option, path in (("--json", request.json_file), ("--doc", request.document)):
+        if path is not None:
+            check_file(option, path)
     if request.document is not None and not _may_write(request.document):
         raise InputError(f"--doc {request.document}: a file with other text, expected a new one or "
                          f"one that begins with {TITLE}")

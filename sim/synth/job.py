@@ -1,5 +1,6 @@
 """A block to synthesise, the figures that come of it, and the choice of blocks."""
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -81,7 +82,7 @@ def select(
     known = [block.name for block in BLOCKS]
     for name in blocks:
         if name not in known:
-            raise InputError(f"block {name}: expected one of {', '.join(sorted(known))}")
+            raise InputError(f"block {name}: expected {_like(name, known)}")
     for width in widths:
         check_width(width)
     for target in targets:
@@ -96,6 +97,14 @@ def select(
         for target in dict.fromkeys(targets)
         for kept in _ways(block, width)
     ]
+
+
+def _like(name: str, known: Sequence[str]) -> str:
+    """The known blocks whose names are most like a wrong one, and where to see all."""
+    near = difflib.get_close_matches(name.lower(), known)
+    if not near:
+        return "a block that espnic synth --list shows"
+    return f"a block such as {', '.join(near)}; espnic synth --list shows all"
 
 
 def _ways(block: Block, width: int | None) -> list[bool]:

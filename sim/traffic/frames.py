@@ -8,7 +8,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from espnic.model.esp import esp
-from espnic.model.interface.codes import FRAME_BYTES_MAX, Encapsulation, RxStatus
+from espnic.model.interface.codes import (
+    ETHERTYPE_IPV4,
+    ETHERTYPE_IPV6,
+    FRAME_BYTES_MAX,
+    IPPROTO_ESP,
+    IPPROTO_UDP,
+    UDP_PORT_ESP,
+    Encapsulation,
+    RxStatus,
+)
+from espnic.model.interface.headers import IPV4_VERSION, IPV6_VERSION
 from espnic.model.sa.sa import SecurityAssociation
 
 MACS = bytes.fromhex("020000000b01" "020000000a01")
@@ -16,7 +26,9 @@ VLAN_TAG = bytes.fromhex("81000123")
 SERVICE_TAG = bytes.fromhex("88a80123")
 
 
-def ipv4(sa: SecurityAssociation, payload: bytes, protocol: int = 50, **change: int) -> bytes:
+def ipv4(
+    sa: SecurityAssociation, payload: bytes, protocol: int = IPPROTO_ESP, **change: int,
+) -> bytes:
     """An IPv4 packet to the SA's destination; ``change`` overrides version, ihl, total_bytes,
     fragment (the 16 bits of flags and offset) or destination_port."""
     ihl = change.get("ihl", 5)
@@ -27,19 +39,23 @@ def ipv4(sa: SecurityAssociation, payload: bytes, protocol: int = 50, **change: 
     return header + bytes(4 * max(ihl - 5, 0)) + payload
 
 
-def ipv6(sa: SecurityAssociation, payload: bytes, next_header: int = 50, **change: int) -> bytes:
+def ipv6(
+    sa: SecurityAssociation, payload: bytes, next_header: int = IPPROTO_ESP, **change: int,
+) -> bytes:
     """An IPv6 packet to the SA's destination; ``change`` overrides version or payload_bytes."""
     header = (change.get("version", 6) << 28).to_bytes(4, "big")
     header += change.get("payload_bytes", len(payload)).to_bytes(2, "big")
     return header + bytes([next_header, 64]) + sa.source.packed + sa.destination.packed + payload
 
 
-def ip(sa: SecurityAssociation, payload: bytes, protocol: int = 50, **change: int) -> bytes:
+def ip(
+    sa: SecurityAssociation, payload: bytes, protocol: int = IPPROTO_ESP, **change: int,
+) -> bytes:
     """An IP packet of the SA's outer family."""
-    return (ipv4 if sa.outer_family == 4 else ipv6)(sa, payload, protocol, **change)
+    return (ipv4 if sa.outer_family == IPV4_VERSION else ipv6)(sa, payload, protocol, **change)
 
 
-def udp(payload: bytes, port: int = 4500, udp_bytes: int | None = None) -> bytes:
+def udp(payload: bytes, port: int = UDP_PORT_ESP, udp_bytes: int | None = None) -> bytes:
     """A UDP datagram to ``port``, without a checksum."""
     length = 8 + len(payload) if udp_bytes is None else udp_bytes
     return b"\x11\x94" + port.to_bytes(2, "big") + length.to_bytes(2, "big") + bytes(2) + payload
@@ -48,14 +64,14 @@ def udp(payload: bytes, port: int = 4500, udp_bytes: int | None = None) -> bytes
 def ethernet(packet: bytes, tags: bytes = b"", ethertype: int | None = None) -> bytes:
     """An Ethernet frame with these VLAN tags; the EtherType is that of the packet's version."""
     if ethertype is None:
-        ethertype = 0x86DD if packet[0] >> 4 == 6 else 0x0800
+        ethertype = ETHERTYPE_IPV6 if packet[0] >> 4 == IPV6_VERSION else ETHERTYPE_IPV4
     return MACS + tags + ethertype.to_bytes(2, "big") + packet
 
 
 def carried(sa: SecurityAssociation, esp_packet: bytes, tags: bytes = b"") -> bytes:
     """An ESP packet of the SA in its frame, in UDP if the SA is encapsulated."""
     if sa.encapsulation == Encapsulation.UDP:
-        return ethernet(ip(sa, udp(esp_packet), 17), tags)
+        return ethernet(ip(sa, udp(esp_packet), IPPROTO_UDP), tags)
     return ethernet(ip(sa, esp_packet), tags)
 
 
@@ -89,7 +105,7 @@ def _kinds(sa: SecurityAssociation) -> Iterator[tuple[str, RxStatus, bytes]]:
     good = esp.seal(sa, 1, text).packet
     whole = sealed(sa, text)
     in_udp = sa.encapsulation == Encapsulation.UDP
-    carrier, protocol = (udp, 17) if in_udp else (bytes, 50)
+    carrier, protocol = (udp, IPPROTO_UDP) if in_udp else (bytes, IPPROTO_ESP)
 
     yield "good", RxStatus.OK, whole
     yield "good, with Ethernet padding behind it", RxStatus.OK, whole + bytes(18)
@@ -122,33 +138,34 @@ def _kinds(sa: SecurityAssociation) -> Iterator[tuple[str, RxStatus, bytes]]:
     yield "two VLAN tags", RxStatus.NOT_IP, sealed(sa, text, tags=VLAN_TAG * 2)
     yield "service tag and VLAN tag", RxStatus.NOT_IP, sealed(sa, text, tags=SERVICE_TAG + VLAN_TAG)
 
-    ethertype = 0x0800 if sa.outer_family == 4 else 0x86DD
+    ethertype = ETHERTYPE_IPV4 if sa.outer_family == IPV4_VERSION else ETHERTYPE_IPV6
     for version in (0, 5, 10 - sa.outer_family):
         yield f"IP version {version}", RxStatus.BAD_HEADER, ethernet(
             ip(sa, carrier(good), protocol, version=version), ethertype=ethertype)
-    if sa.outer_family == 4:
+    if sa.outer_family == IPV4_VERSION:
         yield from _ipv4_kinds(sa, carrier(good), protocol)
     else:
         yield from _ipv6_kinds(sa, carrier(good), protocol)
 
     yield "TCP", RxStatus.NOT_ESP, ethernet(ip(sa, good, 6))
     yield "AH-like protocol 108", RxStatus.NOT_ESP, ethernet(ip(sa, good, 108))
-    yield "UDP to port 4501", RxStatus.NOT_ESP, ethernet(ip(sa, udp(good, 4501), 17))
-    yield "UDP length of 7", RxStatus.BAD_HEADER, ethernet(ip(sa, udp(good, udp_bytes=7), 17))
+    yield "UDP to port 4501", RxStatus.NOT_ESP, ethernet(ip(sa, udp(good, 4501), IPPROTO_UDP))
+    yield "UDP length of 7", RxStatus.BAD_HEADER, ethernet(
+        ip(sa, udp(good, udp_bytes=7), IPPROTO_UDP))
     yield "UDP length beyond IP's", RxStatus.BAD_HEADER, ethernet(
-        ip(sa, udp(good, udp_bytes=len(good) + 9), 17))
-    yield "NAT keepalive", RxStatus.KEEPALIVE, ethernet(ip(sa, udp(b"\xff"), 17))
+        ip(sa, udp(good, udp_bytes=len(good) + 9), IPPROTO_UDP))
+    yield "NAT keepalive", RxStatus.KEEPALIVE, ethernet(ip(sa, udp(b"\xff"), IPPROTO_UDP))
     yield "NAT keepalive in a padded frame", RxStatus.KEEPALIVE, ethernet(
-        ip(sa, udp(b"\xff"), 17)) + bytes(17)
+        ip(sa, udp(b"\xff"), IPPROTO_UDP)) + bytes(17)
     yield "one byte that is no keepalive", RxStatus.NON_ESP_MARKER, ethernet(
-        ip(sa, udp(b"\xfe"), 17))
-    yield "IKE", RxStatus.NON_ESP_MARKER, ethernet(ip(sa, udp(bytes(4) + good), 17))
-    yield "empty UDP to port 4500", RxStatus.NON_ESP_MARKER, ethernet(ip(sa, udp(b""), 17))
-    yield "8 bytes in UDP", RxStatus.NON_ESP_MARKER, ethernet(ip(sa, udp(good[:8]), 17))
+        ip(sa, udp(b"\xfe"), IPPROTO_UDP))
+    yield "IKE", RxStatus.NON_ESP_MARKER, ethernet(ip(sa, udp(bytes(4) + good), IPPROTO_UDP))
+    yield "empty UDP to port 4500", RxStatus.NON_ESP_MARKER, ethernet(ip(sa, udp(b""), IPPROTO_UDP))
+    yield "8 bytes in UDP", RxStatus.NON_ESP_MARKER, ethernet(ip(sa, udp(good[:8]), IPPROTO_UDP))
 
     yield "other SPI", RxStatus.NO_SA, carried(sa, bytes([good[0] ^ 1]) + good[1:])
     yield "other destination", RxStatus.NO_SA, _to_other_destination(whole)
-    other = ethernet(ip(sa, good)) if in_udp else ethernet(ip(sa, udp(good), 17))
+    other = ethernet(ip(sa, good)) if in_udp else ethernet(ip(sa, udp(good), IPPROTO_UDP))
     yield "other encapsulation", RxStatus.NO_SA, other
 
     yield "one byte too long", RxStatus.OVERSIZE, whole + bytes(FRAME_BYTES_MAX + 1 - len(whole))
@@ -159,7 +176,7 @@ def _ipv4_kinds(
     sa: SecurityAssociation, payload: bytes, protocol: int,
 ) -> Iterator[tuple[str, RxStatus, bytes]]:
     def frame(**change: int) -> bytes:
-        return ethernet(ipv4(sa, payload, protocol, **change), ethertype=0x0800)
+        return ethernet(ipv4(sa, payload, protocol, **change), ethertype=ETHERTYPE_IPV4)
 
     yield "header of 16 bytes", RxStatus.BAD_HEADER, frame(ihl=4)
     yield "total length of 19", RxStatus.BAD_HEADER, frame(total_bytes=19)
@@ -185,5 +202,5 @@ def _ipv6_kinds(
 
 def _to_other_destination(frame: bytes) -> bytes:
     """The frame with the lowest bit of its IP destination flipped."""
-    last = 14 + (19 if frame[14] >> 4 == 4 else 39)
+    last = 14 + (19 if frame[14] >> 4 == IPV4_VERSION else 39)
     return frame[:last] + bytes([frame[last] ^ 1]) + frame[last + 1:]

@@ -420,6 +420,21 @@ def test_width_that_is_no_number(refused, tmp_path):
     assert "'--width'" in refused("run", *options, "--width", "wide")
 
 
+@pytest.mark.parametrize(("arguments", "option"), [
+    (("run", "-o", ""), "-o"), (("model", "--output="), "-o"), (("verilog", "--output", ""), "-o"),
+    (("run", "--rx", ""), "--rx"), (("run", "--tx", ""), "--tx"), (("run", "--sa", ""), "--sa"),
+    (("model", "--handoff", ""), "--handoff"), (("bench", "--plot", ""), "--plot"),
+    (("bench", "--json="), "--json"), (("bench", "--doc", ""), "--doc"),
+    (("synth", "--json", ""), "--json"), (("synth", "--doc", ""), "--doc"),
+    (("compare", "", "b"), "a"), (("compare", "a", ""), "b"),
+])
+def test_empty_path(refused, monkeypatch, tmp_path, arguments, option):
+    monkeypatch.chdir(tmp_path)
+    complaint = refused(*arguments)
+    assert f"'{option}" in complaint and complaint.endswith(": empty, expected a path\n")
+    assert not list(tmp_path.iterdir())
+
+
 def test_bad_width(refused, tmp_path):
     options = ("--rx", CAPTURE, "--sa", SA_FILE, "-o", tmp_path)
     assert "--width 100: expected one of 128, 256, 512" in refused("run", *options, "--width", 100)
@@ -515,7 +530,7 @@ def test_output_that_is_a_file(refused, tmp_path):
 
 def test_output_that_is_in_the_way(refused, tmp_path):
     (tmp_path / "out.pcap").mkdir()
-    assert f"{tmp_path}/.out.pcap" in refused(
+    assert f"espnic: {tmp_path}/out.pcap: Is a directory, " in refused(
         "model", "--rx", CAPTURE, "--sa", SA_FILE, "-o", tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["out.pcap"]
 
@@ -524,8 +539,9 @@ def test_build_folder_that_is_a_file(refused, tmp_path, monkeypatch):
     path = tmp_path / "file"
     path.touch()
     monkeypatch.setenv("ESPNIC_BUILD", str(path))
-    assert f"{path}: File exists" in refused(
-        "run", "--rx", CAPTURE, "--sa", SA_FILE, "-o", tmp_path / "out")
+    said = f"espnic: ESPNIC_BUILD {path}: a file, expected a folder\n"
+    assert refused("run", "--rx", CAPTURE, "--sa", SA_FILE, "-o", tmp_path / "out") == said
+    assert refused("synth", "seqiv", "--cached") == said
 
 
 def test_names_that_look_like_markup_are_shown_as_they_are(espnic, tmp_path):
@@ -560,3 +576,12 @@ def test_compare_finds_a_missing_record(espnic, tmp_path):
     trace.write(tmp_path / "b", [])
     code, _, complaint = espnic("compare", tmp_path / "a", tmp_path / "b")
     assert code == 1 and f"packet 1, rx.in: {tmp_path}/b has no such record" in complaint
+
+
+def test_two_empty_traces_are_not_equal(refused, tmp_path):
+    """A run that failed before its first packet must not look like a good one."""
+    paths = tmp_path / "a", tmp_path / "b"
+    for path in paths:
+        trace.write(path, [])
+    assert refused("compare", *paths) == (
+        f"espnic: {paths[0]} and {paths[1]}: both traces are empty, expected records to compare\n")

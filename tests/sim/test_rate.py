@@ -269,7 +269,14 @@ def test_table_of_bursts_fits_80_columns(capsys):
     (["--plot", "rates.pdf"], "--plot rates.pdf: expected a name in .png or .svg"),
     (["--doc", "pyproject.toml"], "--doc pyproject.toml: expected a file with the lines "
      "<!-- rates: espnic bench --doc --> and <!-- end -->"),
-    (["--json", "nowhere/rates.json"], "nowhere/rates.json: expected its folder to be there"),
+    (["--doc", "captures/plain.tar.xz"], "--doc captures/plain.tar.xz: expected a file with the "
+     "lines <!-- rates: espnic bench --doc --> and <!-- end -->"),
+    (["--json", "nowhere/rates.json"],
+     "--json nowhere/rates.json: no folder nowhere, expected one that exists"),
+    (["--json", "/proc/x.json"],
+     "--json /proc/x.json: No such file or directory, expected a file to write"),
+    (["--plot", "/proc/x.svg"],
+     "--plot /proc/x.svg: No such file or directory, expected a file to write"),
 ])
 def test_bad_argument_costs_one_line(monkeypatch, capsys, arguments, said):
     monkeypatch.setattr(sys, "argv", ["espnic", "bench", *arguments])

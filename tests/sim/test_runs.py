@@ -97,6 +97,7 @@ def test_replay_counts_from_the_first_beat_in_to_the_last_out(fake_run):
      "nothing moves; tx: 1 of 1 frames went in, 1 were judged, 1 came out; "
      "rx: 1 of 1 frames went in, 1 were judged, 0 came out"),
     ({"rx_record": "7\n"}, "m_axis_rx: clock 7: a beat was withdrawn or changed before tready"),
+    ({"tx_record": "7\n", "rx_record": "8\n"}, "m_axis_rx: clock 8: a beat was withdrawn"),
     ({"tx_record": "7 1 2 z 0000\n"}, "m_axis_tx: clock 7: tkeep 2 with tlast 1"),
     ({"tx_record": "7 0 1 z 0000\n"}, "m_axis_tx: clock 7: tkeep 1 with tlast 0"),
 ])

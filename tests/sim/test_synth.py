@@ -264,17 +264,28 @@ def espnic(monkeypatch, capsys, tmp_path):
 
 
 @pytest.mark.parametrize(("arguments", "complaint"), [
-    (("gcm_kore",), "block gcm_kore: expected one of aes_key_step, "),
+    (("gcm_kore",), "block gcm_kore: expected a block such as gcm_core, "),
+    (("SEQIV",), "block SEQIV: expected a block such as seqiv; espnic synth --list shows all\n"),
+    (("NOBLOCK",), "block NOBLOCK: expected a block that espnic synth --list shows\n"),
     (("queue", "--width", "64"), "--width 64: expected one of 128, 256, 512"),
     (("queue", "--target", "ice40"), "--target ice40: expected one of xcup, ecp5"),
     (("queue", "--place"), "--place: needs --target ecp5"),
     (("queue", "--json", "no/such/x.json"),
-     "no/such/x.json: no folder no/such, expected one that exists"),
+     "--json no/such/x.json: no folder no/such, expected one that exists"),
+    (("queue", "--json", "/proc/x.json"), "--json /proc/x.json: "),
+    (("queue", "--doc", "/proc/x.md"), "--doc /proc/x.md: "),
+    (("queue", "--json", "/proc"), "--json /proc: Is a directory, expected a file to write\n"),
 ])
-def test_bad_argument_is_one_line(espnic, arguments, complaint):
+def test_bad_argument_is_one_line(espnic, tools, arguments, complaint):
     code, _, said = espnic(*arguments)
-    assert code == 2
-    assert said.startswith(f"espnic: {complaint}") and said.count("\n") == 1
+    assert code == 2 and tools == []
+    assert said.startswith(f"espnic: {complaint}") and said.count("\n") == 1 and len(said) < 200
+
+
+def test_list_names_every_block(espnic):
+    code, shown, _ = espnic("--list")
+    assert code == 0
+    assert shown.split() == sorted(block.name for block in BLOCKS)
 
 
 @pytest.mark.parametrize("text", [b"# Notes\n\nOurs.\n", b"\xff\x00", b""])

@@ -4,7 +4,7 @@ from cocotb.triggers import ClockCycles
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster
 
 from espnic.model.esp import esp, trailer
-from espnic.model.interface.codes import ESP_TEXT_OFFSET
+from espnic.model.interface.codes import ESP_TEXT_OFFSET, SIDES
 from espnic.model.interface.layouts import RX_COMPLETION, TX_DESCRIPTOR
 from espnic.sim.agents.axi_lite import Driver
 from espnic.sim.agents.axi_stream import AxisSink, AxisSource
@@ -12,7 +12,6 @@ from espnic.sim.traffic import frames
 from espnic.sim.traffic.steps import RxFrame, TxFrame
 from tests.support.differences import check_items
 
-SIDES = ("rx", "tx")
 ESP_OFFSET = 14 + 20
 SEGMENT_CLOCKS = 2000
 """Clocks from one segment to the next, stalls included, and more."""
