@@ -1,5 +1,6 @@
 """Verilator and Icarus: building and running with each, on cocotb-test's classes."""
 
+import abc
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -101,7 +102,7 @@ def digest(parts: Iterable[str]) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
-class Logged(cocotb_test.simulator.Simulator):  # type: ignore[misc]
+class Logged(cocotb_test.simulator.Simulator, abc.ABC):  # type: ignore[misc]
     """Simulator that sends a command's output to a file, and leaves the signal handlers alone."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -122,13 +123,13 @@ class Logged(cocotb_test.simulator.Simulator):  # type: ignore[misc]
         if ended.failure:
             raise SimulationError(f"{Path(command[0]).name} failed ({ended.failure})\n{tail(log)}")
 
+    @abc.abstractmethod
     def build_commands(self) -> list[list[str]]:
         """The commands that build the simulation, in order."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def simulation_command(self) -> list[str]:
         """The command that runs what was built."""
-        raise NotImplementedError
 
 
 class Verilator(Logged, cocotb_test.simulator.Verilator):  # type: ignore[misc]
