@@ -1,5 +1,6 @@
 """The command on the real engine: what a user types, from files to files."""
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -65,6 +66,17 @@ def test_forged_frame_leaves_as_it_came(tmp_path):
     assert read_capture(out / "out.pcap").packets[2] == frames[2]
 
 
+def simulation_of(command):
+    """The running simulation that a command has started, None before it has one."""
+    for children in Path(f"/proc/{command}/task").glob("*/children"):
+        # A thread, or a tool of the build, may end while it is looked at.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            for child in children.read_text().split():
+                if b"engine_rig\0" in Path(f"/proc/{child}/cmdline").read_bytes():
+                    return Path(f"/proc/{child}")
+    return None
+
+
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
 def test_ended_run_ends_its_simulation(tmp_path, stop):
     run = subprocess.Popen(
@@ -73,13 +85,10 @@ def test_ended_run_ends_its_simulation(tmp_path, stop):
         cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         # A shell lets what it starts in the background ignore SIGINT, and that is inherited.
         preexec_fn=lambda: signal.signal(stop, signal.SIG_DFL))
-    children = Path(f"/proc/{run.pid}/task")
     simulation = None
     while simulation is None:
         assert run.poll() is None, "ended before its simulation was seen"
-        for child in " ".join(path.read_text() for path in children.glob("*/children")).split():
-            if b"engine_rig\0" in Path(f"/proc/{child}/cmdline").read_bytes():
-                simulation = Path(f"/proc/{child}")
+        simulation = simulation_of(run.pid)
         time.sleep(0.02)
     run.send_signal(stop)
     assert run.communicate() == (None, "espnic: interrupted\n")
