@@ -17,6 +17,7 @@ from espnic.model.interface.codes import ICV_SIZES, KEY_BYTES, UDP_PORT_ESP, Enc
 from espnic.model.net.addresses import Address
 from espnic.model.sa.sa import (
     ALGORITHM,
+    ANY_FAMILY,
     SALT_BYTES,
     SEQIV_SALT_BYTES,
     SecurityAssociation,
@@ -175,8 +176,8 @@ def _security_association(name: str, fields: _Fields) -> SecurityAssociation:
             spi=fields.spi(),
             source=source,
             destination=destination,
-            mode=fields.text("mode", expected="tunnel or transport"),
-            inner_family=fields.integer("inner_family", destination.version, "4 or 6"),
+            mode=_mode(fields),
+            inner_family=_inner_family(fields, destination.version),
             key=fields.hex("key", *KEY_BYTES),
             salt=fields.hex("salt", SALT_BYTES),
             icv=icv,
@@ -198,6 +199,20 @@ def _security_association(name: str, fields: _Fields) -> SecurityAssociation:
         raise
     except ValueError as error:
         raise SaFileError(f"{fields.where}: {error}") from None
+
+
+def _mode(fields: _Fields) -> str:
+    return fields.text("mode", expected="tunnel or transport")
+
+
+def _inner_family(fields: _Fields, outer: int) -> int:
+    """The IP version inside; a tunnel for which none is given carries both."""
+    if fields.has("inner_family"):
+        family = fields.integer("inner_family", outer, "4 or 6")
+        if family not in (4, 6):
+            raise fields.error("inner_family", "4 or 6")
+        return family
+    return ANY_FAMILY if _mode(fields) == "tunnel" else outer
 
 
 def _unsupported_reason(fields: _Fields) -> str | None:

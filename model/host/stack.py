@@ -264,7 +264,7 @@ def _frame(outgoing: Outgoing) -> _Framing:
     clear = ip.split(outgoing.clear)
     udp = _udp_header(sa)
     protocol = IPPROTO_UDP if udp else IPPROTO_ESP
-    if clear.version != sa.inner_family:
+    if not sa.carries(clear.version):
         raise ValueError(
             f"SA {sa.name}: packet is IPv{clear.version}, expected IPv{sa.inner_family} inside")
     if sa.mode == "tunnel":

@@ -24,6 +24,7 @@ from espnic.model.linux.xfrm import (
 )
 from espnic.model.sa.sa import (
     ALGORITHM,
+    ANY_FAMILY,
     MODES,
     REPLAY_WINDOW_MAX,
     SALT_BYTES,
@@ -76,9 +77,9 @@ CHECKS = (
     Check(errno.EINVAL, "family other than that of the addresses",
           lambda x, _: {FAMILIES[x.source.version], FAMILIES[x.destination.version]}
           != {x.family}),
-    Check(errno.EINVAL, "inner family other than 4 and 6, or in transport mode not the outer one",
-          lambda x, _: x.inner_family not in FAMILIES
-          or (x.mode == "transport" and FAMILIES[x.inner_family] != x.family)),
+    Check(errno.EINVAL, "inner family other than 4, 6 and both, or in transport mode not the outer "
+          "one", lambda x, _: x.inner_family not in (*FAMILIES, ANY_FAMILY)
+          or (x.mode == "transport" and FAMILIES.get(x.inner_family) != x.family)),
     Check(errno.EINVAL, "SPI 0", lambda x, _: x.spi == 0),
     Check(errno.EINVAL, "SPI above 32 bits", lambda x, _: not _fits(32, x.spi)),
     Check(errno.EINVAL, "UDP port above 16 bits",

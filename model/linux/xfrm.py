@@ -146,6 +146,7 @@ class XfrmState:
     protocol: int = IPPROTO_ESP
     mode: str = "tunnel"
     inner_family: int = 4
+    """IP version inside; ``ANY_FAMILY`` with the flag ``af-unspec``."""
     geniv: str | None = SEQIV
     seqiv_salt: bytes | None = None
     authentication: str | None = None

@@ -131,15 +131,20 @@ def plan_handoff(
 
 
 def _choose(packet: IpPacket, sas: tuple[SecurityAssociation, ...]) -> int:
-    """Handle of the first SA that matches a clear packet; ``ValueError`` if there is none."""
-    for handle, sa in enumerate(sas, start=1):
-        if _is_for(sa, packet):
-            return handle
-    raise ValueError(f"{packet.source} to {packet.destination}: no SA is for it")
+    """Handle of the first SA that matches a clear packet; ``ValueError`` if there is none.
+
+    A tunnel that carries both families takes a packet of the family that is not its own outside
+    only if no other SA does.
+    """
+    handles = [handle for handle, sa in enumerate(sas, start=1) if _is_for(sa, packet)]
+    if not handles:
+        raise ValueError(f"{packet.source} to {packet.destination}: no SA is for it")
+    return min(handles, key=lambda handle: packet.version not in (
+        sas[handle - 1].inner_family, sas[handle - 1].outer_family))
 
 
 def _is_for(sa: SecurityAssociation, packet: IpPacket) -> bool:
-    if sa.inner_family != packet.version:
+    if not sa.carries(packet.version):
         return False
     ends = packet.source, packet.destination
     if sa.mode == "transport" and ends != (sa.source, sa.destination):

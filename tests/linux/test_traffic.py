@@ -16,6 +16,7 @@ from espnic.model.linux.netdev import Feature, NetDevice
 from espnic.model.linux.skb import XfrmStatus
 from espnic.model.linux.xfrm_output import Way
 from espnic.model.net import gso
+from espnic.model.sa.sa import ANY_FAMILY
 from espnic.sim.traffic import frames
 from espnic.sim.traffic.frames import OF_FRAMES
 from tests.support.clear_packets import clear_packet
@@ -291,3 +292,24 @@ def test_a_single_packet_whose_checksum_is_left_is_finished_by_whoever_can():
         sender.device.features = features
         wire, = sender.send(tx, clear, checksum=True)
         assert receiver.receive(wire) == gso.with_checksum(clear)
+
+
+# One SA for both families (af-unspec)
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_one_sa_carries_ipv4_and_ipv6_whoever_does_the_work(family):
+    sa = make_sa(family, inner_family=ANY_FAMILY)
+    for by_device in (True, False):
+        sender, tx, receiver, rx = pair(sa)
+        assert tx.offload.handle and rx.offload.handle
+        if not by_device:
+            tx.offload = rx.offload = None
+        for clear in (clear_packet(4), clear_packet(6), tcp_packet(90)):
+            wire, = sender.send(tx, clear)
+            assert receiver.receive(wire) == clear
+        assert not sender.host.mib and not receiver.host.mib
+
+
+def test_transport_mode_cannot_carry_both_families():
+    x = outbound(mode="transport", inner_family=ANY_FAMILY)
+    assert refused(lambda: Bench().add(x)).name == "EINVAL"

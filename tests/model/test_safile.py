@@ -7,6 +7,7 @@ import pytest
 
 from espnic.model.host import safile
 from espnic.model.interface.codes import Encapsulation, IcvSize
+from espnic.model.sa.sa import ANY_FAMILY
 
 GOOD = {
     "spi": "0x10cbac2f", "src": "192.0.2.1", "dst": "192.0.2.2", "mode": "tunnel",
@@ -38,7 +39,8 @@ def test_required_fields_are_enough_and_the_rest_has_its_defaults(load):
     assert (sa.spi, sa.mode, sa.name) == (0x10CBAC2F, "tunnel", "sa1")
     assert (sa.source, sa.destination) == (ip_address("192.0.2.1"), ip_address("192.0.2.2"))
     assert (sa.key.hex(), sa.salt.hex()) == (GOOD["key"], "01020304")
-    assert (sa.icv, sa.inner_family, sa.esn, sa.initial_seq) == (IcvSize.ICV16, 4, False, 1)
+    assert (sa.icv, sa.inner_family, sa.esn, sa.initial_seq) == (
+        IcvSize.ICV16, ANY_FAMILY, False, 1)
     assert (sa.encapsulation, sa.tfcpad, sa.replay_window) == (Encapsulation.NONE, 0, 32)
     assert sa.seqiv_salt is sa.selector is None
 
@@ -129,6 +131,13 @@ def test_a_wrong_field_is_one_line_with_file_sa_field_and_expectation(
         load(entry)
     sa = "1" if field == "name" else "ba"
     assert str(caught.value) == f"{tmp_path / 'sas.json'}: SA {sa}: {message}"
+
+
+def test_a_tunnel_without_inner_family_carries_both_and_transport_mode_that_of_the_addresses(load):
+    [both], [one], [four] = (load(GOOD | change).sas for change in (
+        {}, {"mode": "transport"}, {"inner_family": 4}))
+    assert [[sa.carries(version) for version in (4, 6)] for sa in (both, one, four)] == [
+        [True, True], [True, False], [True, False]]
 
 
 def test_transport_mode_needs_the_same_family_inside(load):
