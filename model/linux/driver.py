@@ -31,6 +31,7 @@ from espnic.model.linux.hardware import CommandTimeout, Hardware, Identity, errn
 from espnic.model.linux.netdev import Feature, NetDevice
 from espnic.model.linux.skb import SecPath, SkBuff, XfrmStatus
 from espnic.model.linux.told_esn import ToldEsn
+from espnic.model.linux.tx_skb import NO_GSO, GsoType, TxSkb
 from espnic.model.linux.xfrm import (
     XFRM_INF,
     Direction,
@@ -42,7 +43,7 @@ from espnic.model.linux.xfrm import (
     expire,
 )
 from espnic.model.linux.xfrm_device import api_check, has_options
-from espnic.model.net import packet
+from espnic.model.net import checksum, ip, packet
 from espnic.model.sa.sa import command_values
 
 _SIDES = {Direction.IN: SaDirection.RX, Direction.OUT: SaDirection.TX}
@@ -54,6 +55,11 @@ STATUS = {
 }
 """Statuses with which the device has judged for the stack. With every other status the frame goes
 up without a mark and the stack does the work: it also judges replays, before it decrypts."""
+
+_HARMLESS = GsoType.DODGY | GsoType.TCP_ECN
+"""Bits of a super-frame's type that change nothing in its segments."""
+_SEGMENTED = (NO_GSO, GsoType.TCPV4, GsoType.TCPV6, GsoType.UDP_L4)
+"""Types of super-frames that the device cuts."""
 
 Place = tuple[SaDirection, int]
 """Place of an SA in the device: its direction and its handle."""
@@ -123,6 +129,7 @@ class EspnicDriver:
         self.device.features = {Feature(name) for name in self.identity.features}
         if Feature.HW_ESP in self.device.features:
             self.device.ops = self
+        self.device.netdev_ops = self
         self.device.has_advance_esn = self.identity.esn
         api_check(self.device)
 
@@ -181,13 +188,16 @@ class EspnicDriver:
         self._to_free.append(place)
         await self._retry_frees()
 
-    def offload_ok(self, x: XfrmState, clear: bytes) -> bool:
+    def offload_ok(self, x: XfrmState, skb: TxSkb) -> bool:
         """Whether the device may seal a packet.
 
         It may not seal IPv4 options or IPv6 extension headers, which the receiver's device could
-        not open, nor for an SA that is left to software.
+        not open, nor for an SA that is left to software. Nor may it cut a super-frame that the
+        stack counts as no packet: the stack would give its sequence numbers again.
         """
-        return self._place(x)[1] != 0 and not has_options(clear)
+        if self._place(x)[1] == 0 or has_options(skb.data):
+            return False
+        return not skb.gso_size or skb.gso_segs > 0
 
     def advance_esn(self, x: XfrmState) -> None:
         """Note that the device must be told where the window of a receive SA has moved to.
@@ -220,6 +230,23 @@ class EspnicDriver:
         """The statistics that ``ethtool -S`` prints."""
         with errnos("counters"):
             return statistics(await self.hardware.counters(), self.dropped)
+
+    # net_device_ops
+
+    def features_check(self, skb: TxSkb, features: set[Feature]) -> set[Feature]:
+        """The device's features for a packet of an offloaded SA (ndo_features_check).
+
+        It sums and cuts TCP and UDP that stand right behind the packet's IP header. Segments and
+        checksums of all else are software's work: of GRE, IPIP, VXLAN and SCTP, and of what needs
+        one IPv4 identification in all segments. The device still seals them.
+        """
+        if skb.csum_start is None and not skb.gso_size:
+            return features
+        packet = ip.split(skb.data)
+        plain = (
+            skb.inner_network is None and packet.protocol in checksum.FIELDS
+            and skb.csum_start == len(packet.header) and skb.gso_type & ~_HARMLESS in _SEGMENTED)
+        return features if plain else features - {Feature.HW_ESP_TX_CSUM, Feature.GSO_ESP}
 
     # Work that may wait
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from espnic.model.esp.replay import Window
 from espnic.model.interface.codes import ICV_SIZES, IPPROTO_ESP, UDP_PORT_ESP, Encapsulation
+from espnic.model.linux.tx_skb import TxSkb
 from espnic.model.net.addresses import Address
 from espnic.model.sa.sa import ALGORITHM, SALT_BYTES, SecurityAssociation
 
@@ -97,8 +98,8 @@ class XfrmDevOps(Protocol):
     async def state_free(self, x: "XfrmState") -> None:
         """Release the SA's keys: the last reference to it is gone."""
 
-    def offload_ok(self, x: "XfrmState", clear: bytes) -> bool:
-        """Whether the device can do this IP packet."""
+    def offload_ok(self, x: "XfrmState", skb: TxSkb) -> bool:
+        """Whether the device can do this packet."""
 
     def advance_esn(self, x: "XfrmState") -> None:
         """Note that the window or counter has moved.

@@ -14,6 +14,7 @@ from espnic.model.linux import xfrm_device
 from espnic.model.linux.bus import run
 from espnic.model.linux.netdev import Feature, NetDevice
 from espnic.model.linux.skb import XfrmStatus
+from espnic.model.linux.tx_skb import TxSkb
 from espnic.model.linux.xfrm_output import Way
 from espnic.model.net import gso
 from espnic.model.sa.sa import ANY_FAMILY
@@ -163,7 +164,8 @@ def test_offload_is_refused_for_a_packet_with_options_and_it_leaves_sealed_by_so
     plain = clear_packet(4, bytes(20))
     header = bytes([0x46]) + plain[1:2] + (len(plain) + 4).to_bytes(2, "big") + plain[4:20]
     with_options = header + bytes([1, 1, 1, 0]) + plain[20:]
-    assert not sender.driver.offload_ok(tx, with_options) and sender.driver.offload_ok(tx, plain)
+    assert not sender.driver.offload_ok(tx, TxSkb(with_options))
+    assert sender.driver.offload_ok(tx, TxSkb(plain))
     wire, = sender.send(tx, with_options)
     assert sender.engine.counters["tx_bypassed"] == 1 and not sender.engine.counters["tx_sealed"]
     assert receiver.receive(wire) is not None
