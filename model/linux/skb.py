@@ -37,3 +37,5 @@ class SkBuff:
     """The device's verdict; None if it has given none: then the bytes are as they came."""
     checksum: int | None = None
     """CHECKSUM_COMPLETE of a frame that the device has opened, without its trailer; else None."""
+    mark: int = 0
+    """Mark that a rule of the host has given it."""

@@ -156,6 +156,9 @@ class XfrmState:
     encap: UdpEncap | None = None
     tfcpad: int = 0
     if_id: int = 0
+    mark: int = 0
+    """Mark of the packets that it is for, in the bits of ``mark_mask``."""
+    mark_mask: int = 0
     esn: bool = False
     replay_window: int = SecurityAssociation.replay_window
     """Size of the window in packets; 0: no replay protection."""
@@ -201,6 +204,17 @@ class XfrmState:
             soft_bytes=_rest(self.limits.soft_bytes, used.bytes),
             hard_packets=_rest(self.limits.hard_packets, used.packets),
             hard_bytes=_rest(self.limits.hard_bytes, used.bytes))
+
+    def takes_mark(self, mark: int) -> bool:
+        """Whether it is for packets with this mark."""
+        return mark & self.mark_mask == self.mark
+
+    def is_found_for(self, other: "XfrmState") -> bool:
+        """Whether the kernel takes it for the same SA as ``other``, which is to be added or
+        updated (__xfrm_state_locate)."""
+        return (self.direction, self.destination, self.spi, self.protocol) == (
+            other.direction, other.destination, other.spi, other.protocol
+        ) and self.takes_mark(other.mark & other.mark_mask)
 
     @property
     def encapsulation(self) -> Encapsulation:

@@ -57,7 +57,7 @@ class Input:
             return None
 
     def _take(self, skb: SkBuff, found: EspPacket) -> bytes | None:
-        x = _judged(skb) if skb.sec_path else self._look_up(found)
+        x = _judged(skb) if skb.sec_path else self._look_up(found, skb.mark)
         if x.state != KmState.VALID:
             raise _Dropped("XfrmInStateInvalid")
         if x.encapsulation != found.encapsulation:
@@ -78,11 +78,11 @@ class Input:
         x.current.bytes += len(text)
         return decapsulate(x.association, found.carrier, text[-1], text[:-trailer_bytes])
 
-    def _look_up(self, found: EspPacket) -> XfrmState:
+    def _look_up(self, found: EspPacket, mark: int) -> XfrmState:
         spi = ESP_SPI.read(found.data)
         for x in self._states:
             if (x.direction == Direction.IN and x.state != KmState.DEAD and x.spi == spi
-                    and x.destination == found.carrier.destination):
+                    and x.destination == found.carrier.destination and x.takes_mark(mark)):
                 return x
         raise _Dropped("XfrmInNoStates")
 

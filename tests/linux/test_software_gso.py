@@ -1,4 +1,4 @@
-"""What the device cannot cut or sum goes to software: tunnels in the packet, and SCTP.
+"""Tunnels in the packet, and SCTP: software cuts and sums what the device cannot.
 
 Expected packets are built by Scapy.
 """
