@@ -1,4 +1,4 @@
-"""What a user may do with an offloaded SA: update it, add its twin, switch the offload."""
+"""Updates of an offloaded SA, its twins by mark, and the switches of the offload."""
 
 from dataclasses import replace
 
