@@ -72,7 +72,8 @@ INTERRUPT_ROUNDS = 4
 _TWINS_MAY_HAVE = (RxStatus.AUTH_FAILED, RxStatus.SYNTAX)
 """Statuses that a good frame of an SA has when the device takes it for one of its twin's."""
 
-_NOTICED = {EventKind.AUTH_BURST: "auth_bursts", EventKind.ESN_HALF: "esn_halves"}
+_NOTICED = {EventKind.AUTH_BURST: "auth_bursts", EventKind.ESN_HALF: "esn_halves",
+            EventKind.REPEATED: "repeated_numbers"}
 """Events that the driver only counts. ESN_HALF needs no more: the stack's own window has seen the
 same packets. It moves with them as they come up, and must not move before."""
 
@@ -712,7 +713,9 @@ class EspnicDriver:
         values = command_values(SaOperation.ADD, side, handle, x.association)
         values |= _limits(x.left) | {"replay_window": int(window)}
         by_software = x.direction == Direction.IN and x.esn and not window
-        if window:
+        if side == SaDirection.TX:
+            values["sequence"] = x.oseq
+        elif window:
             values["sequence"] = x.window.top
         elif by_software:
             state = esn.driver_state(x.window.top, x.replay_window)

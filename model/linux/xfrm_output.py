@@ -11,6 +11,7 @@ from enum import Enum
 
 from espnic.model.host import stack
 from espnic.model.host.stack import Outgoing, Request
+from espnic.model.interface.codes import TxOperation
 from espnic.model.linux import software_gso
 from espnic.model.linux.errors import LinuxError
 from espnic.model.linux.netdev import Feature, NetDevice
@@ -154,16 +155,15 @@ def _requests(
 ) -> list[Request]:
     """The requests for the device, which is the SA's unless software does it all."""
     sa = x.association
+    singles = [Outgoing(sa, sequence + index, packet, ip_id=index)
+               for index, packet in enumerate(packets)]
     if way == Way.SOFTWARE:
-        return [
-            Request({}, stack.software_frame(Outgoing(sa, sequence + index, packet, ip_id=index)))
-            for index, packet in enumerate(packets)]
+        bypass = {"operation": int(TxOperation.BYPASS)}
+        return [Request(bypass, stack.software_frame(single)) for single in singles]
     assert x.offload is not None
     handle = x.offload.handle
     if way == Way.DEVICE:
         return [stack.device_request(
             Outgoing(sa, sequence, skb.data, checksum=skb.csum_start is not None,
                      mss=skb.gso_size), handle)]
-    return [
-        stack.device_request(Outgoing(sa, sequence + index, packet, ip_id=index), handle)
-        for index, packet in enumerate(packets)]
+    return [stack.device_request(single, handle) for single in singles]

@@ -4,7 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from espnic.model.interface.codes import IcvSize, RxStatus, SaDirection, SaOperation, SaResult
+from espnic.model.interface.codes import (
+    IcvSize,
+    RxStatus,
+    SaDirection,
+    SaOperation,
+    SaResult,
+    TxOperation,
+)
 from espnic.model.linux import xfrm_device
 from espnic.model.linux.bus import run
 from espnic.model.linux.netdev import Feature
@@ -259,7 +266,8 @@ def test_offload_off_is_obeyed_at_once_in_both_directions_and_nothing_is_lost():
     assert receiver.host.input.receive(late) == CLEAR, "opened before"
     assert receiver.receive(sender.transmit(queued.requests[0]).frame) == CLEAR, "queued before"
     sent = sender.host.output.send(tx, CLEAR, sender.device)
-    assert sent.way == Way.SOFTWARE and sent.requests[0].descriptor == {}
+    assert sent.way == Way.SOFTWARE and sent.requests[0].descriptor == {
+        "operation": TxOperation.BYPASS}
     result = receiver.engine.receive(sent.requests[0].frame)
     assert result.status == RxStatus.NO_SA
     assert receiver.receive(sent.requests[0].frame) == CLEAR
