@@ -526,6 +526,9 @@ class EspnicDriver:
     async def restore(self) -> None:
         """Key the hash and add the living SAs again after a reset, which has erased all SAs.
 
+        A flush comes first: an SA may have been added since the reset, and the hash takes a key
+        only while there is none.
+
         Deleted SAs keep their handles until they are freed. The device's counts are
         lost with its SAs: an SA goes on with what is left of its limits by the stack's own count,
         or by the last count of ``update_stats`` if that is higher (``x.used``). An SA with nothing
@@ -538,6 +541,7 @@ class EspnicDriver:
             await self._restore()
 
     async def _restore(self) -> None:
+        await self._flush()
         with errnos("restore"):
             await self._set_up()
         states = {place: x for place, x in self._states.items() if x not in self._parked}
@@ -548,7 +552,6 @@ class EspnicDriver:
             self._states[side, handle] = x
             self._free[side].remove(handle)
         self._parked, self._temporary, self._twins = parked, temporary, twins
-        self._flush_again = False
         failures = []
         for place, x in states.items():
             try:
