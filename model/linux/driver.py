@@ -18,6 +18,7 @@ from espnic.model.interface.codes import (
     EVENT_QUEUE_DEPTH,
     EventKind,
     ReplayWindow,
+    RxChecksum,
     RxStatus,
     SaDirection,
     SaOperation,
@@ -633,9 +634,15 @@ class EspnicDriver:
         if x is None:
             self.dropped["ipsec_rx_drop_sadb_miss"] += 1
             return None
-        if opened and not self._same_number(x, place, frame):
+        if not opened:
+            return SkBuff(frame, SecPath(x, status))
+        if not self._same_number(x, place, frame):
             status = XfrmStatus.CRYPTO_GENERIC_ERROR
-        return SkBuff(frame, SecPath(x, status), completion["checksum"])
+        if x.encap:
+            # Linux pulls the UDP header and leaves it in the sum.
+            good = completion["outer_checksum"] == RxChecksum.GOOD
+            return SkBuff(frame, SecPath(x, status), csum_level=0 if good else None)
+        return SkBuff(frame, SecPath(x, status), completion["frame_checksum"])
 
     def _same_number(self, x: XfrmState, place: Place, frame: bytes) -> bool:
         """Whether the device has opened a frame under the number that the stack takes for it."""

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 
 from espnic.model.esp import esp, trailer
 from espnic.model.host.receiver import EspPacket, decapsulate, find_esp, whole_packet
-from espnic.model.interface.codes import ESP_TEXT_OFFSET, RxStatus
+from espnic.model.interface.codes import ESP_TEXT_OFFSET, Encapsulation, RxStatus
+from espnic.model.linux import rx_checksum
 from espnic.model.linux.skb import SkBuff, XfrmStatus
 from espnic.model.linux.xfrm import Direction, ExpireUpcall, KmState, XfrmState, check_expire
 from espnic.model.net import ip
@@ -22,7 +23,8 @@ class _Dropped(Exception):
 
 
 class Input:
-    """The receiving half of a host's xfrm; ``mib`` are the names of /proc/net/xfrm_stat.
+    """The receiving half of a host's xfrm; ``mib`` are the names of /proc/net/xfrm_stat, and of
+    /proc/net/snmp for UDP.
 
     ``states`` are all SAs that the host knows, whether a device has them or not. The collection is
     the host's own: an SA that the host adds or removes later is there or gone here too.
@@ -35,6 +37,9 @@ class Input:
         self._mib = mib
         self._expired = expired
         self._reassembler = ip.Reassembler()
+        self.checksums: Counter[str] = Counter()
+        """How the checksums of opened packets were found right, by the names of
+        ``rx_checksum``."""
 
     def receive(self, skb: SkBuff | None) -> bytes | None:
         """The clear IP packet that a frame ends as; None when it is dropped or is no IP packet.
@@ -57,6 +62,9 @@ class Input:
             return None
 
     def _take(self, skb: SkBuff, found: EspPacket) -> bytes | None:
+        if found.encapsulation == Encapsulation.UDP and not rx_checksum.outer_udp_is_right(
+                skb, found.carrier):
+            raise _Dropped(rx_checksum.UDP_ERROR)
         x = _judged(skb) if skb.sec_path else self._look_up(found, skb.mark)
         if x.state != KmState.VALID:
             raise _Dropped("XfrmInStateInvalid")
@@ -76,7 +84,10 @@ class Input:
         self._advance(x, sequence)
         x.current.packets += 1
         x.current.bytes += len(text)
-        return decapsulate(x.association, found.carrier, text[-1], text[:-trailer_bytes])
+        clear = decapsulate(x.association, found.carrier, text[-1], text[:-trailer_bytes])
+        if clear is not None:
+            rx_checksum.count_inner(skb, x, ip.split(clear), self.checksums)
+        return clear
 
     def _look_up(self, found: EspPacket, mark: int) -> XfrmState:
         spi = ESP_SPI.read(found.data)

