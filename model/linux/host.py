@@ -21,6 +21,8 @@ from espnic.model.linux.xfrm_output import Output
 class Host:
     """The xfrm layer of one host.
 
+    ``encap_offload`` False is that of Linux 6.1, which offloads no UDP encapsulation.
+
     Members
     -------
     states
@@ -33,7 +35,8 @@ class Host:
         The sending and the receiving half.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, encap_offload: bool = True) -> None:
+        self._encap_offload = encap_offload
         self.states: list[XfrmState] = []
         self.mib: Counter[str] = Counter()
         self.expired = ExpireUpcall()
@@ -76,7 +79,8 @@ class Host:
         does."""
         if device is not None:
             inbound = OffloadFlags.INBOUND if x.direction == Direction.IN else 0
-            await xfrm_device.state_add(x, device, flags | inbound)
+            await xfrm_device.state_add(
+                x, device, flags | inbound, encap_offload=self._encap_offload)
 
     def _find(self, x: XfrmState) -> XfrmState | None:
         """The SA that the kernel takes for the same as ``x``, if there is one."""

@@ -37,12 +37,15 @@ def api_check(device: NetDevice) -> None:
               errno.EINVAL, "esp-hw-offload needs state_add and state_delete")
 
 
-async def state_add(x: XfrmState, device: NetDevice, flags: int = 0) -> None:
+async def state_add(
+    x: XfrmState, device: NetDevice, flags: int = 0, *, encap_offload: bool = True,
+) -> None:
     """Offer an SA to a device (xfrm_dev_state_add).
 
     Returns without error, and with ``x.offload`` None, when software is to do it. ``flags`` are
-    OffloadFlags: INBOUND and PACKET are what the user asks for. Raises ``LinuxError``: EINVAL for a
-    wrong request, and the driver's errors.
+    OffloadFlags: INBOUND and PACKET are what the user asks for. ``encap_offload`` False is the core
+    of Linux 6.1, which offloads no encapsulation. Raises ``LinuxError``: EINVAL for a wrong
+    request, and the driver's errors.
     """
     asked_direction = Direction.IN if flags & OffloadFlags.INBOUND else Direction.OUT
     packet = bool(flags & OffloadFlags.PACKET)
@@ -51,6 +54,7 @@ async def state_add(x: XfrmState, device: NetDevice, flags: int = 0) -> None:
         (x.direction != asked_direction, "mismatched SA and offload direction"),
         (flags & OffloadFlags.INBOUND and x.if_id, "XFRM if_id is not supported in RX path"),
         (x.tfcpad, "TFC padding can't be offloaded"),
+        (x.encap and not encap_offload, "Encapsulation can't be offloaded"),
         (x.protocol != IPPROTO_ESP, "type doesn't support offload"),
         (device.ops is None and packet, "device has no IPsec offload"),
         (device.ops and x.esn and not device.has_advance_esn, "device doesn't support ESN"),

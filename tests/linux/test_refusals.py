@@ -52,6 +52,15 @@ def test_the_core_refuses_an_interface_id_and_esn_without_window_on_receive():
     assert refused(lambda: bench.add(inbound(make_sa(esn=True, replay_window=0)))).name == "EINVAL"
 
 
+@pytest.mark.parametrize("make", [inbound, outbound])
+def test_the_core_of_linux_6_1_refuses_encapsulation_and_later_ones_leave_it_to_the_driver(make):
+    bench = Bench()
+    x = make(make_sa(encapsulation=Encapsulation.UDP))
+    error = refused(lambda: run(Host(encap_offload=False).add(x, bench.device)))
+    assert error.name == "EINVAL" and "Encapsulation" in error.reason
+    assert bench.add(make(make_sa(encapsulation=Encapsulation.UDP))).offload.handle
+
+
 CONTRADICTIONS = {
     "family": {"family": 1},
     "compression": {"compression": "deflate"},
