@@ -46,7 +46,8 @@ from espnic.model.linux.xfrm import (
     expire,
 )
 from espnic.model.linux.xfrm_device import api_check, has_options
-from espnic.model.net import checksum, ip, packet
+from espnic.model.net import checksum, ip
+from espnic.model.net.header_fields import ESP_SEQUENCE
 from espnic.model.sa.sa import command_values
 
 _SIDES = {Direction.IN: SaDirection.RX, Direction.OUT: SaDirection.TX}
@@ -130,7 +131,9 @@ class EspnicDriver:
         to change."""
         self._new_limits: dict[Place, XfrmState] = {}
         """SAs whose limits in the device may have to change."""
-        self._twins: set[Place] = set()
+        self._told_limits: dict[Place, Limits] = {}
+        """The limits by which the device's were made."""
+        self._twins: set[XfrmState] = set()
         """Receive SAs with whose destination and SPI another SA, for packets of another mark, is
         in software."""
         self._parked: dict[XfrmState, Place] = {}
@@ -210,6 +213,7 @@ class EspnicDriver:
             changed = self._temporary.pop(x, None)
             if changed is not None and changed in self._states:
                 self._new_limits[changed] = self._states[changed]
+            self._twins.discard(x)
             parked = self._parked.pop(x, None)
             if parked and self._states.get(parked) is x:
                 del self._states[parked]
@@ -385,9 +389,8 @@ class EspnicDriver:
     def _let_go(self, place: Place) -> None:
         """Forget all of an SA but its handle, which is to be freed."""
         self._drop_work(place)
-        for part in (self._states, self._told, self._base):
+        for part in (self._states, self._told, self._base, self._told_limits):
             part.pop(place, None)
-        self._twins.discard(place)
         self._to_free.append(place)
 
     async def _tell_limits(self, x: XfrmState, place: Place) -> None:
@@ -409,6 +412,7 @@ class EspnicDriver:
                     command_values(SaOperation.MODIFY, side, handle) | limits | {
                         "select": int(SaSelect.SOFT | SaSelect.HARD)},
                     "change limits", gone_is_good=True)
+            self._told_limits[place] = x.limits
         self._expire_by(x, x.left)
         await self._check_limits(x, place)
 
@@ -460,8 +464,9 @@ class EspnicDriver:
                     event = await self.hardware.next_event()
                 if event is None:
                     break
-                x = self._states.get((SaDirection(event["direction"]), event["sa"]))
-            self._handle(event, x)
+                place = SaDirection(event["direction"]), event["sa"]
+                x = self._states.get(place)
+            self._handle(event, x, place)
         async with self._spinlock:
             with errnos("events"):
                 present, lost = await self.hardware.interrupt_causes()
@@ -471,7 +476,7 @@ class EspnicDriver:
                 await self._check_limits(x, place)
         return present or lost
 
-    def _handle(self, event: Event, x: XfrmState | None) -> None:
+    def _handle(self, event: Event, x: XfrmState | None, place: Place) -> None:
         """Handle an event of ``x``; a repeated one, or one of an SA that is gone, changes none."""
         try:
             kind = EventKind(event["kind"])
@@ -483,7 +488,18 @@ class EspnicDriver:
         elif x is None:
             self.noticed["events_of_no_sa"] += 1
         else:
-            expire(x, kind == EventKind.HARD_LIMIT, self._expired)
+            self._reached(x, place, kind == EventKind.HARD_LIMIT)
+
+    def _reached(self, x: XfrmState, place: Place, hard: bool) -> None:
+        """Expire an SA by a limit that the device has seen reached.
+
+        If a user has changed the limits without the driver's knowledge, as an update that does not
+        ask for offload does, the device is told the new ones instead.
+        """
+        if self._told_limits.get(place, x.limits) == x.limits:
+            expire(x, hard, self._expired)
+        else:
+            self._new_limits[place] = x
 
     async def _check_limits(self, x: XfrmState, place: Place) -> None:
         """Expire an SA by the limits that the device has seen reached."""
@@ -493,7 +509,7 @@ class EspnicDriver:
             return
         for hard, kind in ((True, "hard"), (False, "soft")):
             if any(0 < values[f"{kind}_{unit}"] <= values[unit] for unit in ("packets", "bytes")):
-                expire(x, hard, self._expired)
+                self._reached(x, place, hard)
 
     # Down and reset
 
@@ -604,7 +620,7 @@ class EspnicDriver:
         async with self._spinlock:
             for part in (
                 self._states, self._told, self._work, self._to_free, self._deleted, self._base,
-                self._new_limits, self._temporary, self._twins, self._parked,
+                self._new_limits, self._told_limits, self._temporary, self._twins, self._parked,
             ):
                 part.clear()
             for side in SaDirection:
@@ -629,14 +645,14 @@ class EspnicDriver:
             return SkBuff(frame)
         place = SaDirection.RX, completion["sa"]
         x = self._states.get(place)
-        if completion["status"] in _TWINS_MAY_HAVE and x and (x.mark_mask or place in self._twins):
+        if completion["status"] in _TWINS_MAY_HAVE and x and (x.mark_mask or x in self._twins):
             return SkBuff(frame)
         if x is None:
             self.dropped["ipsec_rx_drop_sadb_miss"] += 1
             return None
         if not opened:
             return SkBuff(frame, SecPath(x, status))
-        if not self._same_number(x, place, frame):
+        if not self._same_number(x, place, frame, completion["esp_offset"]):
             status = XfrmStatus.CRYPTO_GENERIC_ERROR
         if x.encap:
             # Linux pulls the UDP header and leaves it in the sum.
@@ -644,14 +660,12 @@ class EspnicDriver:
             return SkBuff(frame, SecPath(x, status), csum_level=0 if good else None)
         return SkBuff(frame, SecPath(x, status), completion["frame_checksum"])
 
-    def _same_number(self, x: XfrmState, place: Place, frame: bytes) -> bool:
+    def _same_number(
+        self, x: XfrmState, place: Place, frame: bytes, esp_offset: int,
+    ) -> bool:
         """Whether the device has opened a frame under the number that the stack takes for it."""
         told = self._told.get(place)
-        if told is None:
-            return True
-        parsed = packet.parse(frame)[1]
-        assert parsed is not None, "an opened frame is ESP"
-        return told.agrees(x.window, parsed.sequence)
+        return told is None or told.agrees(x.window, ESP_SEQUENCE.read(frame[esp_offset:]))
 
     # Inside
 
@@ -668,14 +682,16 @@ class EspnicDriver:
         only: the device finds SAs by destination and SPI alone, so software serves it.
         """
         for place, other in self._states.items():
-            if (place in self._deleted or other in self._parked
-                    or _look_up_key(other) != _look_up_key(x)):
+            if place in self._deleted or _look_up_key(other) != _look_up_key(x):
+                continue
+            if other in self._parked:
+                self._twins.add(x)
                 continue
             if _same_sa(other, x):
                 self._temporary[x] = place
                 return True
             if x.direction == Direction.IN and not other.is_found_for(x):
-                self._twins.add(place)
+                self._twins.add(other)
                 raise LinuxError(
                     errno.EOPNOTSUPP, "SA of the same destination and SPI for another mark")
         return False
@@ -731,6 +747,7 @@ class EspnicDriver:
             state = esn.driver_state(x.window.top, x.replay_window)
         values |= {"esn_high": state.high, "esn_overlap": int(state.overlap)}
         await self._command_locked(values, f"add SA {x.name or hex(x.spi)}")
+        self._told_limits[side, handle] = x.limits
         self._base[side, handle] = used
         if by_software:
             self._told[side, handle] = ToldEsn(state)

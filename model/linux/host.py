@@ -68,7 +68,7 @@ class Host:
             await xfrm_device.state_end(x)
             raise LinuxError(*((errno.ESRCH, "no such SA") if old is None else
                                (errno.EINVAL, "SA has ended, or another encapsulation")))
-        old.limits, old.dying = x.limits, False
+        old.limits, old.encap, old.dying = x.limits, x.encap, False
         if old.current.packets:
             check_expire(old, self.expired)
         x.state = KmState.DEAD

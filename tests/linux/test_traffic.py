@@ -159,8 +159,10 @@ def test_p17_a_frame_opened_before_esn_was_changed_comes_up_behind_the_change():
         assert receiver.receive(wire)
     result = receiver.engine.receive(wires[0])
     assert result.status == RxStatus.AUTH_FAILED, "the device has been told of the change"
-    opened = RX_COMPLETION.zeros | {"status": RxStatus.OK, "sa": rx.offload.handle}
-    assert receiver.driver.receive(late.data, opened).sec_path.status != XfrmStatus.CRYPTO_SUCCESS
+    opened = RX_COMPLETION.zeros | {
+        "status": RxStatus.OK, "sa": rx.offload.handle, "esp_offset": 34}
+    skb = receiver.driver.receive(late.data, opened)
+    assert skb.sec_path.status != XfrmStatus.CRYPTO_SUCCESS
 
 
 def test_offload_is_refused_for_a_packet_with_options_and_it_leaves_sealed_by_software():

@@ -170,6 +170,21 @@ def test_an_update_across_a_reset_still_reaches_the_device():
     assert limits_of(bench, x)[0] == 5
 
 
+def test_an_update_that_asks_for_no_offload_reaches_the_device_with_its_next_event():
+    """The kernel tells the driver nothing of it."""
+    sa = make_sa()
+    sender, tx, receiver, rx = pair(sa)
+    update(receiver, inbound(sa, limits=Limits(soft_packets=1, hard_packets=3)))
+    run(receiver.driver.run_work())
+    run(receiver.host.update(inbound(sa, limits=Limits(hard_packets=6))))
+    for count in range(1, 9):
+        got = receiver.receive(sender.send(tx, CLEAR)[0])
+        assert (got == CLEAR) == (count <= 6)
+        run(receiver.driver.handle_interrupt())
+    assert receiver.host.expired.told == [(rx, True)]
+    assert receiver.engine.counters["rx_ok"] == 6
+
+
 # Twins by mark
 
 def twins(first_in_device=True):
@@ -229,6 +244,16 @@ def test_a_forged_frame_of_marked_sas_is_still_counted_as_what_it_is():
     assert (skb.sec_path, skb.data) == (None, bytes(forged))
     assert receiver.host.input.receive(replace(skb, mark=5)) is None
     assert receiver.host.mib == {"XfrmInStateProtoError": 1} and first.integrity_failures == 1
+
+
+def test_a_twin_stays_known_when_the_offload_is_switched_off_and_on():
+    senders, receiver, first, _second = twins()
+    first.mark_mask = first.mark = 0
+    switch(receiver)
+    switch(receiver, *Feature)
+    assert first.offload.handle
+    skb = receiver.skb(senders[1][0].send(senders[1][1], CLEAR)[0])
+    assert skb.sec_path is None
 
 
 def test_an_unmarked_sa_has_its_failures_judged_by_the_device_until_a_twin_is_offered():
