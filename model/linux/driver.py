@@ -267,15 +267,17 @@ class EspnicDriver:
         """The device's features for a packet of an offloaded SA (ndo_features_check).
 
         It sums and cuts TCP and UDP that stand right behind the packet's IP header. Segments and
-        checksums of all else are software's work: of GRE, IPIP, VXLAN and SCTP, and of what needs
-        one IPv4 identification in all segments. The device still seals them.
+        checksums of all else are software's work: of GRE, IPIP, VXLAN, SCTP and ICMPv6, and of
+        what needs one IPv4 identification in all segments. The device still seals them.
         """
         if skb.csum_start is None and not skb.gso_size:
             return features
         packet = ip.split(skb.data)
         plain = (
             skb.inner_network is None and packet.protocol in checksum.FIELDS
-            and skb.csum_start == len(packet.header) and skb.gso_type & ~_HARMLESS in _SEGMENTED)
+            and skb.csum_start == len(packet.header)
+            and skb.csum_offset in (None, checksum.FIELD_AT[packet.protocol])
+            and skb.gso_type & ~_HARMLESS in _SEGMENTED)
         return features if plain else features - {Feature.HW_ESP_TX_CSUM, Feature.GSO_ESP}
 
     def fix_features(self, wanted: set[Feature]) -> set[Feature]:

@@ -58,10 +58,14 @@ def _summed(skb: TxSkb) -> bytes:
     layer4 = skb.data[skb.csum_start:end]
     if inside.protocol == IPPROTO_SCTP:
         done = _with_crc(layer4)
+    elif skb.csum_offset is not None:
+        value = checksum.of(layer4) or checksum.MODULUS
+        done = HeaderField(skb.csum_offset).replace(layer4, value)
     elif inside.protocol in checksum.FIELDS:
         done = checksum.complete(layer4, inside.protocol)
     else:
-        raise ValueError(f"protocol {inside.protocol}, expected one with a checksum")
+        raise ValueError(
+            f"protocol {inside.protocol} without csum_offset, expected TCP, UDP or SCTP")
     return skb.data[:skb.csum_start] + done + skb.data[end:]
 
 

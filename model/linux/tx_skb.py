@@ -42,6 +42,8 @@ class TxSkb:
     """The IP packet."""
     csum_start: int | None = None
     """Offset of the header whose checksum is to be finished (CHECKSUM_PARTIAL); None: finished."""
+    csum_offset: int | None = None
+    """Offset of the checksum in that header; None: that of TCP, UDP or SCTP."""
     gso_size: int = 0
     """Payload bytes of each segment of a super-frame; 0: it is none."""
     gso_segs: int = 0

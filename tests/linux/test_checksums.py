@@ -192,3 +192,22 @@ def test_packets_that_software_opens_are_summed_in_software():
     assert result == clear and receiver.host.input.checksums == {SOFTWARE: 1}
 
 
+
+
+def test_p40_a_frame_whose_udp_checksum_the_device_has_found_wrong_is_dropped_by_udp():
+    sa = make_sa(encapsulation=Encapsulation.UDP)
+    frame, _value = opened_frame(sa, tcp(4, bytes(30)))
+    frame = frame[:40] + b"\x12\x34" + frame[42:]
+    bench = Bench()
+    bench.add(inbound(sa))
+    skb = bench.driver.receive(frame, completion(
+        sa, frame, status=RxStatus.BAD_UDP_CHECKSUM, outer_checksum=RxChecksum.BAD))
+    assert (skb.sec_path, skb.checksum, skb.csum_level) == (None, None, None)
+    assert bench.host.input.receive(skb) is None and bench.host.mib == {UDP_ERROR: 1}
+
+
+def test_a_frame_whose_sa_went_while_it_was_inside_goes_up_as_it_came():
+    sender, tx, receiver, _rx = pair(make_sa())
+    frame, = sender.send(tx, tcp(4, bytes(30)))
+    skb = receiver.driver.receive(frame, completion(make_sa(), frame, status=RxStatus.SA_GONE))
+    assert skb.sec_path is None and receiver.host.input.receive(skb) == tcp(4, bytes(30))

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 from scapy.layers.inet import IP, TCP, UDP
-from scapy.layers.inet6 import IPv6
+from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6
 from scapy.layers.l2 import GRE, Ether
 from scapy.layers.sctp import SCTP, SCTPChunkData
 from scapy.layers.vxlan import VXLAN
@@ -17,7 +17,8 @@ from espnic.model.linux.netdev import Feature
 from espnic.model.linux.software_gso import crc32c
 from espnic.model.linux.tx_skb import NO_GSO, GsoType, TxSkb, tx_skb
 from espnic.model.linux.xfrm_output import Way
-from espnic.model.net import gso
+from espnic.model.net import checksum, gso, ip
+from espnic.model.sa.sa import ANY_FAMILY
 from tests.support.clear_packets import clear_packet
 from tests.support.linux_host import pair, refused
 from tests.support.sas import ADDRESSES, make_sa
@@ -25,7 +26,6 @@ from tests.support.sas import ADDRESSES, make_sa
 MSS = 100
 PAYLOAD = bytes(range(256)) + bytes(range(94))
 SOURCE, DESTINATION = map(str, ADDRESSES[4])
-TRANSPORT = {"mode": "transport"}
 
 
 def inside(index=0, payload=PAYLOAD, last=True, family=4):
@@ -113,19 +113,30 @@ def sctp_checksum():
     return TxSkb(whole[:28] + bytes(4) + whole[32:], csum_start=20), [whole]
 
 
+def icmpv6_checksum():
+    whole = bytes(IPv6(src=str(ADDRESSES[6][0]), dst=str(ADDRESSES[6][1]))
+                  / ICMPv6EchoRequest(data=b"odd"))
+    pseudo = checksum.pseudo_header(
+        ip.split(whole).source, ip.split(whole).destination, 58, len(whole) - 40)
+    partial = checksum.total(pseudo).to_bytes(2, "big")
+    return TxSkb(whole[:42] + partial + whole[44:], csum_start=40, csum_offset=2), [whole]
+
+
 CASES = {
     **{name: lambda name=name: tunnelled(name) for name in TUNNELS},
     **{f"{name}, a checksum only": lambda name=name: tunnelled(name, True) for name in TUNNELS},
     "SCTP": sctp_super_frame,
     "SCTP, a checksum only": sctp_checksum,
+    "ICMPv6, a checksum only": icmpv6_checksum,
 }
 
 
-@pytest.mark.parametrize("mode", [{}, TRANSPORT], ids=["tunnel", "transport"])
+@pytest.mark.parametrize("mode", ["tunnel", "transport"])
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_software_cuts_and_sums_what_the_device_cannot_and_the_device_seals_it(case, mode):
     skb, expected = case()
-    sender, tx, receiver, _rx = pair(make_sa(**mode))
+    family = skb.data[0] >> 4
+    sender, tx, receiver, _rx = pair(make_sa(family, inner_family=family, mode=mode))
     sent = sender.host.output.send_skb(tx, skb, sender.device)
     assert sent.way == Way.SEGMENTS and len(sent.requests) == len(expected) == tx.oseq
     wires = [frame for request in sent.requests for frame in sender.transmit(request).frames]
@@ -136,7 +147,7 @@ def test_software_cuts_and_sums_what_the_device_cannot_and_the_device_seals_it(c
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_software_alone_sends_the_same(case):
     skb, expected = case()
-    sender, tx, receiver, _rx = pair(make_sa())
+    sender, tx, receiver, _rx = pair(make_sa(inner_family=ANY_FAMILY))
     tx.offload = None
     sent = sender.host.output.send_skb(tx, skb, sender.device)
     wires = [frame for request in sent.requests for frame in sender.transmit(request).frames]
@@ -172,7 +183,7 @@ def _right_checksum(packet):
 @pytest.mark.parametrize("extra", [NO_GSO, GsoType.DODGY, GsoType.TCP_ECN])
 def test_tcp_and_udp_super_frames_are_the_devices_work_wherever_they_come_from(extra):
     for clear in (bytes(inside()), bytes(inside(family=6)), clear_packet(4, bytes(8) + PAYLOAD)):
-        sender, tx, _receiver, _rx = pair(make_sa(inner_family=0))
+        sender, tx, _receiver, _rx = pair(make_sa(inner_family=ANY_FAMILY))
         skb = tx_skb(gso.unfinished(clear), mss=MSS)
         skb = replace(skb, gso_type=skb.gso_type | extra)
         assert sender.host.output.send_skb(tx, skb, sender.device).way == Way.DEVICE
@@ -188,6 +199,14 @@ def test_a_super_frame_that_is_not_what_its_type_says_is_counted_and_takes_no_nu
         lambda: sender.host.output.send_skb(tx, replace(skb, **change), sender.device))
     assert refusal.name == "EINVAL"
     assert sender.host.mib == {"XfrmOutError": 1} and tx.oseq == 0
+
+
+def test_a_checksum_field_elsewhere_is_software_s_work():
+    whole = bytes(outer(0) / UDP(sport=1, dport=2) / Raw(b"odd"))
+    sender, tx, _receiver, _rx = pair(make_sa())
+    for offset, way in ((None, Way.DEVICE), (6, Way.DEVICE), (4, Way.SEGMENTS)):
+        skb = TxSkb(gso.unfinished(whole), csum_start=20, csum_offset=offset)
+        assert sender.host.output.send_skb(tx, skb, sender.device).way == way
 
 
 def test_crc32c_is_that_of_the_rfc():
