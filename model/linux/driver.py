@@ -340,7 +340,11 @@ class EspnicDriver:
                     await self._tell(x, place, state)
             while self._new_limits:
                 place, x = self._new_limits.popitem()
-                await self._tell_limits(x, place)
+                try:
+                    await self._tell_limits(x, place)
+                except LinuxError:
+                    self._new_limits[place] = x
+                    raise
             await self._retry_frees()
 
     async def _retry_frees(self) -> None:
@@ -374,7 +378,8 @@ class EspnicDriver:
         await self._command(
             command_values(SaOperation.FREE, side, handle), "free", gone_is_good=True)
         await self.handle_events()
-        self._states.pop(place, None)
+        for part in (self._states, self._told, self._base, self._told_limits):
+            part.pop(place, None)
         self._deleted.discard(place)
         self._free[side].append(handle)
 

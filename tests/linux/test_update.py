@@ -12,6 +12,8 @@ from espnic.model.interface.codes import (
     SaResult,
     TxOperation,
 )
+from espnic.model.interface.features import Features
+from espnic.model.interface.registers import BY_NAME
 from espnic.model.linux import xfrm_device
 from espnic.model.linux.bus import run
 from espnic.model.linux.netdev import Feature
@@ -355,3 +357,40 @@ def test_an_sa_that_is_parked_in_software_lives_through_a_reset_and_ends_as_any_
     for number in range(SAS - 1):
         bench.add(inbound(make_sa(seed=100 + number)))
     assert bench.engine.command({"operation": int(SaOperation.READ), "sa": 1}) == SaResult.OK
+
+
+def test_limits_that_could_not_be_told_are_told_later():
+    bench = Bench()
+    x = bench.add(inbound())
+    update(bench, inbound(limits=Limits(soft_packets=5)))
+    bench.registers.broken.add(BY_NAME["SA_DOORBELL"].offset)
+    assert refused(lambda: run(bench.driver.run_work())).name == "EIO"
+    bench.registers.broken.clear()
+    run(bench.driver.run_work())
+    assert limits_of(bench, x)[0] == 5
+
+
+def test_an_sa_under_the_handle_of_a_parked_one_is_not_taken_for_it():
+    """The parked SA has ESN, and a window in software that has moved far."""
+    bench, sender = Bench(Features(sas=2), device_window=False), Bench()
+    parked = bench.add(inbound(make_sa(esn=True, initial_seq=(1 << 32) + 5)))
+    switch(bench)
+    run(bench.driver.run_work())
+    switch(bench, *Feature)
+    run(bench.host.delete(parked))
+    sa = make_sa(seed=2)
+    tx, rx = sender.add(outbound(sa)), bench.add(inbound(sa))
+    assert rx.offload.handle == 1
+    assert bench.receive(sender.send(tx, CLEAR)[0]) == CLEAR
+
+
+def test_a_second_sa_may_have_the_handle_of_one_that_is_parked():
+    bench, sender = Bench(Features(sas=2), device_window=False), Bench()
+    bench.add(inbound(make_sa(esn=True, initial_seq=(1 << 32) + 5)))
+    switch(bench)
+    run(bench.driver.run_work())
+    bench.device.features = set(Feature)
+    sa = make_sa(seed=2)
+    tx, rx = sender.add(outbound(sa)), bench.add(inbound(sa))
+    assert rx.offload.handle == 1
+    assert bench.receive(sender.send(tx, CLEAR)[0]) == CLEAR
