@@ -5,7 +5,7 @@ import random
 import cocotb
 import pytest
 
-from espnic.hdl.layouts import received_sa
+from espnic.hdl.layouts import LENGTH_BITS, received_sa
 from espnic.hdl.rx.dispatch import RxDispatch, rx_job
 from espnic.hdl.rx.parser import RxHeader
 from espnic.model.esp import esn, esp
@@ -96,6 +96,7 @@ class Case:
             "span": {"enable": 1, "offset": offset + ESP_TEXT_OFFSET,
                      "bytes": text_bytes + sa.icv.bytes},
             "text_bytes": text_bytes,
+            "text_end": (offset + ESP_TEXT_OFFSET + text_bytes) % (1 << LENGTH_BITS),
             "packet": {
                 "parameters": {
                     "key": int.from_bytes(sa.key, "little"),

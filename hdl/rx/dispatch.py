@@ -38,13 +38,14 @@ been asked about ``sequence``, the number with which the frame is opened.
 def rx_job(lanes: int) -> data.StructLayout:
     """The orders for one frame.
 
-    ``packet`` and ``text_bytes`` count when ``open``, ``query`` when the record is
-    ``windowed``.
+    ``packet``, ``text_bytes`` and ``text_end`` count when ``open``, ``query`` when the record is
+    ``windowed``. ``text_end`` is in bytes from the start of the frame, modulo 2^16.
     """
     return data.StructLayout({
         "open": 1,
         "span": TextSpan,
         "text_bytes": LENGTH_BITS,
+        "text_end": LENGTH_BITS,
         "packet": gcm_packet(lanes),
         "record": RxRecord,
         "query": WindowQuery,
@@ -102,6 +103,7 @@ class RxDispatch(wiring.Component):
         self._describe(m, esn_high, text_bytes)
         m.d.comb += [
             job.text_bytes.eq(text_bytes),
+            job.text_end.eq(job.record.esp_end - icv),
             job.span.enable.eq(job.open),
             job.span.offset.eq(header.parsed.esp_offset + ESP_TEXT_OFFSET),
             job.span.bytes.eq(text_bytes + icv),

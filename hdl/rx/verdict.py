@@ -5,12 +5,14 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from espnic.hdl.flow.frame_ingress import frame_end
-from espnic.hdl.flow.ones_sum import WORD_BITS
+from espnic.hdl.flow.ones_sum import ones_add
 from espnic.hdl.frame.align import OFFSET_BITS, byte_mask
 from espnic.hdl.layouts import LENGTH_BITS, RxCompletion, icv_bytes
+from espnic.hdl.rx.checksum import FrameSums
 from espnic.hdl.rx.dispatch import RxRecord
 from espnic.hdl.rx.icv_split import ReceivedIcv
 from espnic.hdl.rx.text_end import OpenedText
+from espnic.hdl.rx.text_sum import TextSums
 from espnic.hdl.sa.replay_windows import WindowAnswer
 from espnic.hdl.sa.usage import UsagePort
 from espnic.model.interface.codes import (
@@ -49,9 +51,9 @@ class RxVerdict(wiring.Component):
     not checked (RFC 4303, 2.4, only asks that a receiver be able to). An oversize
     frame does not leave, and its completion names no SA.
 
-    The checksum of an OK frame is that of the packet in it. Any other frame has its own
-    checksum, and the status of its TCP or UDP checksum too; an oversize frame, which nobody
-    gets, has neither.
+    An OK frame has the checksum of the packet in it, and that of the whole frame as it leaves.
+    Any other frame has its own checksum in both places, and the status of its TCP or UDP checksum
+    too; an oversize frame, which nobody gets, has none.
 
     Latency 2 clocks from the tag, which comes last, 1 from the checksums and 3 from the other
     inputs: the ICV is rotated and the lengths are checked while GHASH is still at work.
@@ -73,10 +75,10 @@ class RxVerdict(wiring.Component):
         expired.
     usage : Out(UsagePort)
         The lifetime of its SA, queried for each frame that was opened.
-    frame_sum : In(stream.Signature(16))
-        One per frame: its checksum as it came.
-    packet_sum : In(stream.Signature(16))
-        One for each frame that was opened: the checksum of the decrypted packet.
+    frame_sum : In(stream.Signature(FrameSums))
+        One per frame: its checksums as it came.
+    packet_sum : In(stream.Signature(TextSums))
+        One for each frame that was opened: the checksums of the decrypted packet.
     l4 : In(stream.Signature(RxChecksum))
         One per frame: whether the TCP or UDP checksum in it, as it came, is right.
     o : Out(stream.Signature(VerdictOrder))
@@ -92,8 +94,8 @@ class RxVerdict(wiring.Component):
             "window": In(stream.Signature(WindowAnswer)),
             "received": Out(1),
             "usage": Out(UsagePort),
-            "frame_sum": In(stream.Signature(WORD_BITS)),
-            "packet_sum": In(stream.Signature(WORD_BITS)),
+            "frame_sum": In(stream.Signature(FrameSums)),
+            "packet_sum": In(stream.Signature(TextSums)),
             "l4": In(stream.Signature(RxChecksum)),
             "o": Out(stream.Signature(VerdictOrder)),
         })
@@ -223,12 +225,13 @@ class RxVerdict(wiring.Component):
         return status
 
     def _tell(self, m, frame, status, ready):
-        """Give the order for the frame, its completion, and the checksum that goes with it."""
+        """Give the order for the frame, its completion, and the checksums that go with it."""
         o, completion = self.o.payload, self.o.payload.completion
         record, oversize = frame.record, frame.end.oversize
         good = Signal()
         m.d.comb += good.eq(status == RxStatus.OK)
-        checksum = Mux(good, self.packet_sum.payload, Mux(oversize, 0, self.frame_sum.payload))
+        packet, came = self.packet_sum.payload, self.frame_sum.payload
+        as_it_came = Mux(oversize, 0, came.whole)
         with m.If(ready):
             m.d.sync += [
                 completion.status.eq(status),
@@ -236,7 +239,9 @@ class RxVerdict(wiring.Component):
                 completion.esp_offset.eq(Mux(good, record.esp_offset, 0)),
                 completion.next_header.eq(Mux(good, frame.text.next_header, 0)),
                 completion.trailer_bytes.eq(Mux(good, frame.trailer_bytes, 0)),
-                completion.checksum.eq(checksum),
+                completion.checksum.eq(Mux(good, packet.payload, as_it_came)),
+                completion.frame_checksum.eq(
+                    Mux(good, ones_add(packet.whole, came.behind_text), as_it_came)),
                 completion.checksum_status.eq(Mux(
                     good | oversize, RxChecksum.NONE, self.l4.payload)),
                 o.bytes.eq(frame.end.bytes),

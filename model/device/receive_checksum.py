@@ -44,14 +44,17 @@ class _Layer4:
 
 
 def fields(frame: bytes, payload_end: int | None) -> dict[str, int]:
-    """``checksum`` and ``checksum_status`` of RX_COMPLETION for a frame as it leaves for the host.
+    """The checksum fields of RX_COMPLETION for a frame as it leaves for the host.
 
     ``payload_end`` is the offset at which the decrypted payload of a frame with status OK ends:
     that of its trailer, which the ICV follows. None for every other frame.
     """
-    summed = frame[ETHERNET_HEADER_BYTES:payload_end]
     status = RxChecksum.NONE if payload_end is not None else plain_status(frame)
-    return {"checksum": checksum.total(summed), "checksum_status": int(status)}
+    return {
+        "checksum": checksum.total(frame[ETHERNET_HEADER_BYTES:payload_end]),
+        "frame_checksum": checksum.total(frame[ETHERNET_HEADER_BYTES:]),
+        "checksum_status": int(status),
+    }
 
 
 def plain_status(frame: bytes) -> RxChecksum:
