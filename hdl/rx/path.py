@@ -19,6 +19,7 @@ from espnic.hdl.gcm.feed import GcmFeed, gcm_packet
 from espnic.hdl.layouts import (
     IN_FLIGHT_BITS,
     LENGTH_BITS,
+    EspPorts,
     LookupKey,
     RxCompletion,
     RxEvent,
@@ -116,6 +117,8 @@ class RxPath(wiring.Component):
     -------
     i : In(stream.Signature(axi_beat(width, 0)))
         Frames from the wire.
+    esp_ports : In(EspPorts)
+        UDP ports of ESP (``RxParser``).
     lookup : Out(stream.Signature(LookupKey, always_ready=True))
     sa : In(stream.Signature(received_sa(lanes_of(width)), always_ready=True))
         Answers of the SA table, one for each look-up, in order.
@@ -149,6 +152,7 @@ class RxPath(wiring.Component):
         super().__init__({
             **(window_ports if windows else {}),
             "i": In(stream.Signature(axi_beat(width, 0))),
+            "esp_ports": In(EspPorts),
             "lookup": Out(stream.Signature(LookupKey, always_ready=True)),
             "sa": In(stream.Signature(received_sa(lanes), always_ready=True)),
             "o": Out(stream.Signature(axi_beat(width, RxCompletion.size))),
@@ -197,6 +201,7 @@ class RxPath(wiring.Component):
         push(m, ingress.end, ends.i)
         push(m, l4_check.o, l4_checks.i)
         m.d.comb += [
+            parser.esp_ports.eq(self.esp_ports),
             admit.eq(~taken.first | ((looking_up != LOOKUPS) & (in_flight != FRAMES))),
             ingress.o.ready.eq(admit & frames.i.ready & waiting.i.ready),
             began.eq(ingress.o.valid & ingress.o.ready & taken.first),

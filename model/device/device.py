@@ -82,7 +82,8 @@ class Device:
     """The device as its driver and its two packet ports see it.
 
     ``features`` are the parts of the build. Its two SA tables, receive and transmit, have
-    the handles 1 to ``features.sas - 1``.
+    the handles 1 to ``features.sas - 1``. ``esp_ports`` are the UDP ports to which ESP is
+    received; 0 is none.
     """
 
     def __init__(self, features: Features = ALL) -> None:
@@ -90,6 +91,7 @@ class Device:
         self.sas = {direction: SaTable(features.sas, direction) for direction in SaDirection}
         self.counters = dict.fromkeys(registers.counters(), 0)
         self.events = EventQueue(self.counters)
+        self.esp_ports = registers.PORTS_DEFAULT
         self._windows: dict[int, Window] = {}
         self._begins: deque[tuple[int, int]] = deque(maxlen=IN_FLIGHT_MAX)
         """For each of the last frames received: its handle, and the start of that SA's window
@@ -201,7 +203,7 @@ class Device:
         these frames do not count for the high half with which this frame is opened.
         """
         trace: Trace = [("rx.in", {"frame": frame.hex()})]
-        status, parsed = packet.parse(frame, self.features.ipv6)
+        status, parsed = packet.parse(frame, self.features.ipv6, self.esp_ports)
         trace.append(("rx.parse", _parse_fields(status, parsed)))
         fits = len(frame) <= FRAME_BYTES_MAX
         handle = begin = 0
