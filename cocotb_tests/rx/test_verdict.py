@@ -32,8 +32,8 @@ from tests.support.quick import simulate_quick
 from tests.support.sa_table import COMMIT
 
 LATENCY = 3
-REJECTED = [status for status in RxStatus
-            if status not in (RxStatus.OK, RxStatus.OVERSIZE, RxStatus.AUTH_FAILED)]
+REJECTED = [status for status in RxStatus if status not in (
+    RxStatus.OK, RxStatus.OVERSIZE, RxStatus.AUTH_FAILED, RxStatus.BAD_UDP_CHECKSUM)]
 
 
 class Case:
@@ -63,6 +63,7 @@ class Case:
         self.packet_sums = {name: chance.choice((0, 0xFFFF, chance.getrandbits(16)))
                             for name in TextSums.members}
         self.l4 = chance.choice(list(RxChecksum))
+        self.in_udp = chance.random() < 0.5
         self.windowed = self.opened and chance.random() < 0.5
         self.late, self.seen = chance.choice(((0, 0), (0, 0), (0, 1), (1, 0), (1, 1)))
         self.sequence = chance.getrandbits(64)
@@ -79,7 +80,7 @@ class Case:
         return pack(RxRecord, {
             "status": self.status, "sa": self.handle, "esp_offset": self.esp_offset,
             "esp_end": self.esp_end, "text_bytes": self.text_bytes, "icv_size": self.icv,
-            "windowed": self.windowed, "sequence": self.sequence})
+            "windowed": self.windowed, "sequence": self.sequence, "in_udp": self.in_udp})
 
     def end(self):
         return pack(frame_end(), {"bytes": self.frame_bytes, "oversize": self.oversize})
@@ -96,9 +97,16 @@ class Case:
             "beats": self.beats, "pad_length": self.pad_length, "next_header": self.next_header})
 
     @property
+    def bad_udp(self):
+        """Whether the checksum of the UDP header in front of ESP is wrong."""
+        return self.in_udp and self.l4 == RxChecksum.BAD
+
+    @property
     def authentic(self):
-        """Whether the ICV is right, of a whole frame of an SA that has not expired."""
-        return (not self.oversize and self.frame_bytes >= self.esp_end and not self.expired
+        """Whether the ICV is right, of a whole frame with a right UDP checksum, of an SA that has
+        not expired."""
+        return (not self.bad_udp and not self.oversize and self.frame_bytes >= self.esp_end
+                and not self.expired
                 and self.received[:self.icv.bytes] == self.tag[:self.icv.bytes])
 
     def expected_status(self):
@@ -108,6 +116,8 @@ class Case:
             return self.status
         if self.frame_bytes < self.esp_end:
             return RxStatus.TRUNCATED
+        if self.bad_udp:
+            return RxStatus.BAD_UDP_CHECKSUM
         if self.windowed and self.late:
             return RxStatus.LATE
         if self.windowed and self.seen:
@@ -134,7 +144,9 @@ class Case:
                       "esp_offset": 0, "next_header": 0, "trailer_bytes": 0,
                       "checksum": 0 if self.oversize else self.frame_sums["whole"],
                       "frame_checksum": 0 if self.oversize else self.frame_sums["whole"],
-                      "checksum_status": RxChecksum.NONE if self.oversize else self.l4}
+                      "checksum_status": RxChecksum.NONE if self.oversize else self.l4,
+                      "outer_checksum": RxChecksum.NONE if self.oversize or not self.in_udp
+                      else self.l4}
         if good:
             completion |= {
                 "esp_offset": self.esp_offset, "next_header": self.next_header,
@@ -225,7 +237,7 @@ async def any_flipped_bit_of_the_icv_is_found(dut):
     for number, case in enumerate(cases):
         case.icv = list(IcvSize)[number % 3]
         case.status, case.oversize, case.pad_length = RxStatus.OK, False, 0
-        case.windowed = case.expired = False
+        case.windowed = case.expired = case.in_udp = False
         case.text_bytes, case.frame_bytes = 16, case.esp_end
         case.received = bytearray(case.tag)
         bit = number // 6

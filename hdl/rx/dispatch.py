@@ -12,6 +12,7 @@ from espnic.hdl.rx.parser import RxHeader
 from espnic.hdl.sa.replay_windows import WindowQuery
 from espnic.model.interface.codes import (
     ESP_TEXT_OFFSET,
+    Encapsulation,
     IcvSize,
     ReplayWindow,
     RxStatus,
@@ -26,12 +27,14 @@ RxRecord = data.StructLayout({
     "icv_size": IcvSize,
     "sequence": 64,
     "windowed": 1,
+    "in_udp": 1,
 })
 """Record of a frame for its verdict.
 
 ``status`` is OK when the frame is to be opened; ``esp_end`` is where ESP ends,
 in bytes from the start of the frame. ``windowed``: the SA has a replay window, and it has
-been asked about ``sequence``, the number with which the frame is opened.
+been asked about ``sequence``, the number with which the frame is opened. ``in_udp``: the parser
+found ESP in UDP, whether there is an SA or not.
 """
 
 
@@ -144,6 +147,7 @@ class RxDispatch(wiring.Component):
             record.text_bytes.eq(text_bytes),
             record.icv_size.eq(context.icv_size),
             record.sequence.eq(sequence),
+            record.in_udp.eq(parsed.encapsulation == Encapsulation.UDP),
             record.windowed.eq(job.open & (context.replay_window != ReplayWindow.NONE)),
             query.sa.eq(sa.sa),
             query.window.eq(context.replay_window),

@@ -40,11 +40,13 @@ VerdictOrder = data.StructLayout({
 class RxVerdict(wiring.Component):
     """Compare the ICV, then check the trailer; only if both are right is the frame OK.
 
-    If the SA has a replay window, a frame may be LATE or REPLAYED, whatever the ICV is. The
-    window's answer counts all frames before this one, and nothing of this frame has been
-    released yet. So this one check is both checks of RFC 4303, 3.4.3: before decryption and
-    after it. Next, a frame is EXPIRED if its SA has reached a hard limit, whatever the ICV is.
-    A frame that is none of these and has the right ICV counts for the lifetime of its SA.
+    ESP in UDP whose UDP checksum was wrong in the frame as it came is BAD_UDP_CHECKSUM, whatever
+    else is true of it, and changes nothing. If the SA has a replay window, a frame may be LATE or
+    REPLAYED, whatever the ICV is. The window's answer counts all frames before this one, and
+    nothing of this frame has been released yet. So this one check is both checks of RFC 4303,
+    3.4.3: before decryption and after it. Next, a frame is EXPIRED if its SA has reached a hard
+    limit, whatever the ICV is. A frame that is none of these and has the right ICV counts for the
+    lifetime of its SA.
 
     The ICV is compared whole, in one clock, so the time reveals nothing. Pad
     length + 2 must be less than the text (Linux's rule). The content of the padding is
@@ -53,7 +55,8 @@ class RxVerdict(wiring.Component):
 
     An OK frame has the checksum of the packet in it, and that of the whole frame as it leaves.
     Any other frame has its own checksum in both places, and the status of its TCP or UDP checksum
-    too; an oversize frame, which nobody gets, has none.
+    too; an oversize frame, which nobody gets, has none. The status of the UDP checksum in front of
+    ESP goes with every frame but that, opened or not.
 
     Latency 2 clocks from the tag, which comes last, 1 from the checksums and 3 from the other
     inputs: the ICV is rotated and the lengths are checked while GHASH is still at work.
@@ -71,8 +74,8 @@ class RxVerdict(wiring.Component):
     window : In(stream.Signature(WindowAnswer))
         One for each frame that is ``windowed``: its place in its SA's replay window.
     received : Out(1)
-        In the clock in which ``window`` is taken: the frame is authentic, and its SA has not
-        expired.
+        In the clock in which ``window`` is taken: the frame is authentic, its UDP checksum is not
+        wrong, and its SA has not expired.
     usage : Out(UsagePort)
         The lifetime of its SA, queried for each frame that was opened.
     frame_sum : In(stream.Signature(FrameSums))
@@ -198,21 +201,24 @@ class RxVerdict(wiring.Component):
     def _decide(self, m, compared):
         """Third clock: find the verdict, and tell the SA's lifetime and window."""
         frame, differs = compared.frame, compared.differs
-        late, seen = Signal(), Signal()
+        late, seen, bad_udp = Signal(), Signal(), Signal()
         expired, commit = self.usage.answer.payload.expired, self.usage.commit
         status = Signal(RxStatus)
         m.d.comb += [
             late.eq(frame.record.windowed & self.window.payload.late),
             seen.eq(frame.record.windowed & self.window.payload.seen),
             status.eq(frame.status),
-            self.received.eq((frame.status == RxStatus.OK) & ~differs & ~expired),
+            bad_udp.eq(frame.record.in_udp & (self.l4.payload == RxChecksum.BAD)),
+            self.received.eq((frame.status == RxStatus.OK) & ~bad_udp & ~differs & ~expired),
             commit.count.eq(self.received & ~late & ~seen),
             commit.packets.eq(1),
             commit.bytes.eq(frame.record.text_bytes),
             commit.sequence.eq(frame.record.sequence),
         ]
         with m.If(frame.status == RxStatus.OK):
-            with m.If(late):
+            with m.If(bad_udp):
+                m.d.comb += status.eq(RxStatus.BAD_UDP_CHECKSUM)
+            with m.Elif(late):
                 m.d.comb += status.eq(RxStatus.LATE)
             with m.Elif(seen):
                 m.d.comb += status.eq(RxStatus.REPLAYED)
@@ -244,6 +250,8 @@ class RxVerdict(wiring.Component):
                     Mux(good, ones_add(packet.whole, came.behind_text), as_it_came)),
                 completion.checksum_status.eq(Mux(
                     good | oversize, RxChecksum.NONE, self.l4.payload)),
+                completion.outer_checksum.eq(Mux(
+                    record.in_udp & ~oversize, self.l4.payload, RxChecksum.NONE)),
                 o.bytes.eq(frame.end.bytes),
                 o.text_beats.eq(Mux(frame.opened, frame.text.beats, 0)),
                 o.text_offset.eq(record.esp_offset + ESP_TEXT_OFFSET),

@@ -24,6 +24,7 @@ from espnic.model.interface.codes import (
     SUPER_FRAME_BYTES_MAX,
     EventKind,
     ReplayWindow,
+    RxChecksum,
     RxStatus,
     SaDirection,
     SaOperation,
@@ -218,7 +219,8 @@ class Device:
         self._begins.append((handle, begin))
         if not fits:
             handle, opened = 0, Opened(RxStatus.OVERSIZE)
-        return self._deliver(frame, handle, opened, trace)
+        outer = receive_checksum.outer_status(frame, parsed) if fits else RxChecksum.NONE
+        return self._deliver(frame, handle, opened, outer, trace)
 
     def _look_up(self, parsed: Parsed, trace: Trace) -> int:
         """Handle of a frame's SA, 0 when there is none."""
@@ -245,11 +247,17 @@ class Device:
             self._use(SaDirection.RX, handle, 1, opened.text_bytes, opened.sequence)
         return opened
 
-    def _deliver(self, frame: bytes, handle: int, opened: Opened, trace: Trace) -> RxResult:
-        """Complete a frame: what leaves of it, its completion and its counters."""
+    def _deliver(
+        self, frame: bytes, handle: int, opened: Opened, outer: RxChecksum, trace: Trace,
+    ) -> RxResult:
+        """Complete a frame: what leaves of it, its completion and its counters.
+
+        ``outer``: the state of the UDP checksum in front of ESP.
+        """
         out = None if opened.status == RxStatus.OVERSIZE else opened.plain or frame
         completion = RX_COMPLETION.zeros | opened.fields
-        completion |= {"status": int(opened.status), "sa": handle}
+        completion |= {
+            "status": int(opened.status), "sa": handle, "outer_checksum": int(outer)}
         if out is not None:
             completion |= receive_checksum.fields(out, opened.payload_end)
         trace.append(("rx.verdict", completion | {"status": opened.status.name}))

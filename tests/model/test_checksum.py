@@ -106,7 +106,7 @@ def test_sum_of_an_opened_frame_is_right_for_every_pad_length():
 
 
 def test_sum_of_every_other_frame_goes_to_its_end():
-    sas = [make_sa(4), make_sa(6)]
+    sas = [make_sa(4), make_sa(6), make_sa(4, encapsulation=Encapsulation.UDP)]
     device = device_with(*sas)
     seen = set()
     for kind in [kind for sa in sas for kind in frames.kinds(sa)]:
@@ -197,7 +197,7 @@ def test_plain_frames_without_a_checksum_to_check_say_so():
     assert status_of(tcp, frames.SERVICE_TAG) == NONE
     assert status_of(tcp, 2 * frames.VLAN_TAG) == NONE
     for cut in (0, 1, 13, 14, 19, 33, 34, 53, len(tcp) + 13):
-        assert receive_checksum.plain_status(frames.ethernet(tcp)[:cut]) == NONE
+        assert receive_checksum.status_as_it_came(frames.ethernet(tcp)[:cut]) == NONE
 
 
 # How the stack uses the sum

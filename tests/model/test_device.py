@@ -61,7 +61,8 @@ def test_only_an_ok_frame_is_changed_and_only_an_ok_completion_is_filled(sa):
             continue
         assert result.frame == (None if kind.status == RxStatus.OVERSIZE else kind.frame)
         filled = {name for name, value in result.completion.items() if value}
-        sums = {"checksum", "frame_checksum", "checksum_status"} if result.frame else set()
+        sums = ({"checksum", "frame_checksum", "checksum_status", "outer_checksum"}
+                if result.frame else set())
         assert filled <= {"status", "sa"} | sums
 
 
