@@ -9,12 +9,14 @@ from random import Random
 
 import cocotb
 from cocotb import start_soon
-from cocotb.triggers import ClockCycles
+from cocotb.triggers import ClockCycles, RisingEdge
 
 from espnic.model.esp import esp
 from espnic.model.interface.codes import (
+    ESP_TEXT_OFFSET,
     FRAME_BYTES_MAX,
     IPPROTO_UDP,
+    OPERATION_BITS,
     SIDES,
     Encapsulation,
     EventKind,
@@ -22,9 +24,10 @@ from espnic.model.interface.codes import (
     SaDirection,
     SaOperation,
     SaResult,
+    TxOperation,
 )
 from espnic.model.interface.features import Features
-from espnic.model.interface.layouts import RX_COMPLETION
+from espnic.model.interface.layouts import RX_COMPLETION, TX_DESCRIPTOR
 from espnic.model.interface.registers import BY_NAME
 from espnic.model.sa.sa import command_values
 from espnic.sim.agents.stream import start_clock_and_reset
@@ -36,7 +39,7 @@ from espnic.sim.traffic.steps import SIMULATED_SAS as SAS
 from espnic.sim.traffic.steps import Command, RxFrame, TxFrame
 from tests.support.differences import check_items
 from tests.support.engine_steps import BOTH, Traffic, add_commands, bypass
-from tests.support.live_engine import ESP_OFFSET, Live, request, wire_frame
+from tests.support.live_engine import ESP_OFFSET, SEGMENT_CLOCKS, Live, request, wire_frame
 from tests.support.sas import all_kinds_of_sa, device_with, make_sa
 from tests.support.super_frames import SuperTraffic, to_be_sealed
 
@@ -417,6 +420,95 @@ async def a_reset_leaves_nothing_of_the_burst_that_it_broke_off(dut, clocks):
     for step in some_bursts(supers, random, 12):
         live.send(step)
     await ClockCycles(dut.clk, clocks)
+
+
+def pieces_of(dut, data):
+    """The bytes of each beat of a frame."""
+    size = len(dut.s_axis_tx_tkeep)
+    return [data[at:at + size] for at in range(0, len(data), size)]
+
+
+async def send_beats(dut, pieces, users, reset_at=None):
+    """Send a frame beat by beat, its tuser one of ``users`` each; reset at one of its beats."""
+    bus = (1 << len(dut.s_axis_tx_tdata)) - 1
+    for number, piece in enumerate(pieces):
+        # Ones where no byte is.
+        dut.s_axis_tx_tdata.value = (
+            int.from_bytes(piece, "little") | bus >> 8 * len(piece) << 8 * len(piece))
+        dut.s_axis_tx_tkeep.value = (1 << len(piece)) - 1
+        dut.s_axis_tx_tlast.value = number == len(pieces) - 1
+        dut.s_axis_tx_tuser.value = users[number]
+        dut.s_axis_tx_tvalid.value = 1
+        dut.rst.value = number == reset_at
+        await RisingEdge(dut.clk)
+        while not int(dut.s_axis_tx_tready.value):
+            await RisingEdge(dut.clk)
+    dut.s_axis_tx_tvalid.value = 0
+    dut.rst.value = 0
+
+
+@cocotb.test()
+async def nothing_of_a_frame_that_a_reset_cuts_leaves_in_clear(dut):
+    """The source goes on with its frame after the reset; no SA is there any more."""
+    chance = Random(cocotb.RANDOM_SEED)
+    await start_clock_and_reset(dut)
+    sa = make_sa(seed=12)
+    live = Live(dut, 1)
+    live.take()
+    size = len(dut.s_axis_tx_tkeep)
+    seen = set()
+    for reset_at in range(6):
+        step = request(sa, 1 + reset_at, chance.randbytes(12 * size))
+        descriptor = TX_DESCRIPTOR.pack(step.descriptor)
+        beats = -(-len(step.data) // size)
+        junk = [chance.getrandbits(TX_DESCRIPTOR.bits) << OPERATION_BITS | TxOperation.BYPASS
+                for _ in range(beats)]
+        junk = [word % (1 << TX_DESCRIPTOR.bits) for word in junk]
+        for rest in (beats * [0], beats * [descriptor], junk):
+            for command in add_commands([sa], SaDirection.TX):
+                assert await live.driver.command(command.values) == SaResult.OK
+            await send_beats(
+                dut, pieces_of(dut, step.data), [descriptor, *rest[1:]], reset_at)
+            await ClockCycles(dut.clk, SEGMENT_CLOCKS)
+            assert not live.sinks["tx"].frames
+            counters = await live.driver.counters()
+            assert counters["tx_packets_in"] == 1 and counters["tx_packets_out"] == 0
+            seen |= {name for name, count in counters.items()
+                     if name.startswith("tx_drop") and count}
+    assert seen == {"tx_drop_operation", "tx_drop_reserved", "tx_drop_no_sa"}
+    # The next frame is sealed as if nothing had been.
+    for command in add_commands([sa], SaDirection.TX):
+        assert await live.driver.command(command.values) == SaResult.OK
+    live.send(request(sa, 1, b"next"))
+    await live.sinks["tx"].reach(1)
+    live.check_sent([wire_frame(sa, request(sa, 1, b"next"))])
+
+
+@cocotb.test()
+async def nothing_of_a_beat_without_bytes_is_sealed(dut):
+    """AXI4-Stream lets a frame end with a beat whose tkeep is 0; the bus then holds anything."""
+    await start_clock_and_reset(dut)
+    sa = make_sa(seed=13)
+    live = Live(dut, 1)
+    live.take()
+    for command in add_commands([sa], SaDirection.TX):
+        assert await live.driver.command(command.values) == SaResult.OK
+    size = len(dut.s_axis_tx_tkeep)
+    before = ESP_OFFSET + ESP_TEXT_OFFSET
+    steps = [request(sa, number, bytes(number * size - before)) for number in range(4, 10)]
+    for step in steps:
+        pieces, descriptor = pieces_of(dut, step.data), TX_DESCRIPTOR.pack(step.descriptor)
+        await send_beats(dut, [*pieces, b""], [descriptor] * (len(pieces) + 1))
+    await live.sinks["tx"].reach(len(steps))
+    live.check_sent([wire_frame(sa, step) for step in steps])
+    counters = await live.driver.counters()
+    assert counters["tx_bytes_in"] == sum(len(step.data) for step in steps)
+    # A frame of no byte at all is refused, and the next one is right.
+    await send_beats(dut, [b""], [TX_DESCRIPTOR.pack(steps[0].descriptor)])
+    live.send(request(sa, 20, b"next"))
+    await live.sinks["tx"].reach(len(steps) + 1)
+    live.check_sent([wire_frame(sa, step) for step in [*steps, request(sa, 20, b"next")]])
+    assert (await live.driver.counters())["tx_drop_syntax"] == 1
 
 
 def test_engine_holds_while_things_change(width):
