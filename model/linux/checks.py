@@ -8,7 +8,6 @@ import errno
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
-from espnic.model.host.stack import device_can_send
 from espnic.model.interface.codes import ICV_SIZES, IPPROTO_ESP, KEY_BYTES, UDP_PORT_ESP
 from espnic.model.linux.errors import LinuxError
 from espnic.model.linux.hardware import Identity
@@ -127,8 +126,6 @@ CHECKS = (
     Check(errno.EOPNOTSUPP, f"UDP encapsulation to a port other than {UDP_PORT_ESP}, to receive",
           lambda x, _: x.encap and not _sends(x)
           and x.encap.destination_port != UDP_PORT_ESP),
-    Check(errno.EOPNOTSUPP, "UDP encapsulation over IPv6, to send: its checksum covers ciphertext",
-          lambda x, _: _sends(x) and not device_can_send(x.association)),
 )
 
 

@@ -1,7 +1,7 @@
 """The device's registers as a driver uses them: identify, command SAs, read counters."""
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -9,6 +9,7 @@ from espnic.model.device.events import Event
 from espnic.model.interface import registers
 from espnic.model.interface.capabilities import feature_strings
 from espnic.model.interface.codes import (
+    ESP_PORTS,
     IcvSize,
     KeySize,
     ReplayWindow,
@@ -145,6 +146,18 @@ class Hardware:
         """Set the key of the look-up hash; refused while there is a receive SA."""
         for register in registers.TABLE_KEY:
             await self._write_fields(register, {"table_key": key})
+
+    async def set_esp_ports(self, ports: Sequence[int]) -> None:
+        """Set the UDP ports to which ESP is received: up to four, in the order of the registers.
+
+        Frames whose headers come between the two writes may be taken by old and new ports.
+        """
+        if len(ports) > ESP_PORTS or not all(0 < port < 1 << registers.PORT_BITS for port in ports):
+            raise ValueError(f"ESP_PORTS: {list(ports)}, expected up to {ESP_PORTS} UDP ports")
+        values = {f"esp_port{number}": port for number, port in enumerate(
+            [*ports, *[0] * (ESP_PORTS - len(ports))])}
+        for register in registers.PORTS:
+            await self._write_fields(register, values)
 
     async def command(self, values: dict[str, int]) -> SaResult:
         """Do one SA command; ``values`` are fields of SA_COMMAND, those not given are 0.
