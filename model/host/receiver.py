@@ -4,7 +4,7 @@ It takes off what the device left of ESP, and does in software whatever the devi
 every packet the two ways give the same bytes.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from espnic.model.esp import esn, esp, trailer
@@ -144,12 +144,14 @@ def _sequence(inbound: _Inbound, found: EspPacket) -> int:
     return esn.window_high(low, inbound.top, inbound.sa.replay_window) << 32 | low
 
 
-def find_esp(whole: IpPacket) -> EspPacket | None:
-    """ESP in an IP packet, by protocol 50 or in UDP on port 4500 (RFC 3948); None without ESP."""
+def find_esp(
+    whole: IpPacket, ports: Collection[int] = (UDP_PORT_ESP,),
+) -> EspPacket | None:
+    """ESP in an IP packet, by protocol 50 or in UDP to one of ``ports``; None without ESP."""
     data = whole.payload
     if whole.protocol == IPPROTO_ESP and len(data) >= ESP_HEADER_BYTES:
         return EspPacket(whole, Encapsulation.NONE, data)
-    if whole.protocol != IPPROTO_UDP or UDP_DESTINATION_PORT.read(data) != UDP_PORT_ESP:
+    if whole.protocol != IPPROTO_UDP or UDP_DESTINATION_PORT.read(data) not in ports:
         return None
     data = data[UDP_HEADER_BYTES:UDP_LENGTH.read(data)]
     if len(data) <= ESP_HEADER_BYTES or data.startswith(NON_ESP_MARKER):

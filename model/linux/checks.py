@@ -8,7 +8,7 @@ import errno
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
-from espnic.model.interface.codes import ICV_SIZES, IPPROTO_ESP, KEY_BYTES, UDP_PORT_ESP
+from espnic.model.interface.codes import ICV_SIZES, IPPROTO_ESP, KEY_BYTES
 from espnic.model.linux.errors import LinuxError
 from espnic.model.linux.hardware import Identity
 from espnic.model.linux.xfrm import (
@@ -123,9 +123,8 @@ CHECKS = (
           lambda x, can: x.encap and not can.udp),
     Check(errno.EOPNOTSUPP, "encapsulation other than ESP in UDP",
           lambda x, _: x.encap and x.encap.type != UDP_ENCAP_ESPINUDP),
-    Check(errno.EOPNOTSUPP, f"UDP encapsulation to a port other than {UDP_PORT_ESP}, to receive",
-          lambda x, _: x.encap and not _sends(x)
-          and x.encap.destination_port != UDP_PORT_ESP),
+    Check(errno.EOPNOTSUPP, "UDP encapsulation to port 0, to receive",
+          lambda x, _: x.encap and not _sends(x) and not x.encap.destination_port),
 )
 
 

@@ -15,7 +15,9 @@ from espnic.model.esp import esn
 from espnic.model.esp.esn import EsnState
 from espnic.model.interface import registers
 from espnic.model.interface.codes import (
+    ESP_PORTS,
     EVENT_QUEUE_DEPTH,
+    UDP_PORT_ESP,
     EventKind,
     ReplayWindow,
     RxChecksum,
@@ -139,6 +141,8 @@ class EspnicDriver:
         self._parked: dict[XfrmState, Place] = {}
         """Receive SAs that are in software because a user has switched the offload off, with the
         places that they had."""
+        self._ports: list[int] = []
+        """UDP ports to which the device receives ESP."""
         self._mutex = Lock()
         self._spinlock = Lock()
         self._counting = Lock()
@@ -677,8 +681,10 @@ class EspnicDriver:
     # Inside
 
     async def _set_up(self) -> None:
-        """Key the hash, and let events raise the interrupt."""
+        """Key the hash, set the UDP ports, and let events raise the interrupt."""
+        self._ports = self._ports or [UDP_PORT_ESP]
         async with self._spinlock:
+            await self.hardware.set_esp_ports(self._ports)
             await self.hardware.set_table_key(self._secrets.getrandbits(registers.TABLE_KEY_BITS))
             await self.hardware.enable_events()
 
@@ -714,6 +720,7 @@ class EspnicDriver:
         side = _SIDES[x.direction]
         with suppress(LinuxError):  # They wait on; another handle will do.
             await self._retry_frees()
+        await self._open_port(x)
         if not self._free[side]:
             raise LinuxError(errno.ENOSPC, f"all {self.identity.sas - 1} handles are in use")
         handle = self._free[side].popleft()
@@ -726,6 +733,27 @@ class EspnicDriver:
             raise
         assert x.offload is not None
         x.offload.handle = handle
+
+    async def _open_port(self, x: XfrmState) -> None:
+        """Let the device receive ESP in UDP to the port of a receive SA.
+
+        A port that no SA has any more makes room. Raises ``LinuxError`` EOPNOTSUPP without room.
+        """
+        if x.encap is None or x.direction == Direction.OUT:
+            return
+        used = {UDP_PORT_ESP, *(
+            other.encap.destination_port for (side, _handle), other in self._states.items()
+            if other.encap and side == SaDirection.RX)}
+        ports = [port for port in self._ports if port in used]
+        port = x.encap.destination_port
+        if port in self._ports:
+            return
+        if len(ports) == ESP_PORTS:
+            raise LinuxError(errno.EOPNOTSUPP, f"UDP ports {ports} are in use, no room for {port}")
+        async with self._spinlock:
+            with errnos("UDP ports"):
+                await self.hardware.set_esp_ports([*ports, port])
+        self._ports = [*ports, port]
 
     async def _add(self, x: XfrmState, handle: int) -> bool:
         """Do an ADD, with the window as it is now and what is left of the limits.

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from espnic.model.esp import esp, trailer
 from espnic.model.host.receiver import EspPacket, decapsulate, find_esp, whole_packet
-from espnic.model.interface.codes import ESP_TEXT_OFFSET, Encapsulation, RxStatus
+from espnic.model.interface.codes import ESP_TEXT_OFFSET, UDP_PORT_ESP, Encapsulation, RxStatus
 from espnic.model.linux import rx_checksum
 from espnic.model.linux.skb import SkBuff, XfrmStatus
 from espnic.model.linux.xfrm import Direction, ExpireUpcall, KmState, XfrmState, check_expire
@@ -52,7 +52,7 @@ class Input:
         whole = whole_packet(self._reassembler, skb.data)
         if whole is None:
             return None
-        found = find_esp(whole)
+        found = find_esp(whole, self._ports())
         if found is None:
             return whole.whole()
         try:
@@ -60,6 +60,11 @@ class Input:
         except _Dropped as dropped:
             self._mib[dropped.args[0]] += 1
             return None
+
+    def _ports(self) -> set[int]:
+        """The UDP ports on which a socket takes ESP."""
+        return {x.encap.destination_port for x in self._states
+                if x.encap and x.direction == Direction.IN} | {UDP_PORT_ESP}
 
     def _take(self, skb: SkBuff, found: EspPacket) -> bytes | None:
         if found.encapsulation == Encapsulation.UDP and not rx_checksum.outer_udp_is_right(

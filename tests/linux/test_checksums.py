@@ -6,6 +6,7 @@ import pytest
 from espnic.model.esp import esp, trailer
 from espnic.model.interface.codes import Encapsulation, IcvSize, RxChecksum, RxStatus
 from espnic.model.interface.layouts import RX_COMPLETION
+from espnic.model.linux.bus import run
 from espnic.model.linux.rx_checksum import FAULT, HARDWARE, NONE, SOFTWARE, UDP_ERROR, WRONG
 from espnic.model.linux.skb import SecPath, SkBuff, XfrmStatus
 from espnic.model.net import checksum, gso, ip
@@ -211,3 +212,49 @@ def test_a_frame_whose_sa_went_while_it_was_inside_goes_up_as_it_came():
     frame, = sender.send(tx, tcp(4, bytes(30)))
     skb = receiver.driver.receive(frame, completion(make_sa(), frame, status=RxStatus.SA_GONE))
     assert skb.sec_path is None and receiver.host.input.receive(skb) == tcp(4, bytes(30))
+
+
+# With the device
+
+@pytest.mark.parametrize("mode", ["tunnel", "transport"])
+@pytest.mark.parametrize("family", [4, 6])
+def test_p39_every_opened_tcp_packet_is_right_by_the_device_s_sum(family, mode):
+    sender, tx, receiver, _rx = pair(make_sa(family, mode=mode))
+    between = ADDRESSES[family] if mode == "transport" else None
+    for count in range(40):
+        clear = tcp(family, bytes(range(1, count + 1)), between)
+        wire, = sender.send(tx, clear)
+        assert receiver.receive(wire + b"\x01" * (count % 7)) == clear
+    assert receiver.host.input.checksums == {HARDWARE: 40} and not receiver.host.mib
+
+
+@pytest.mark.parametrize("family", [4, 6])
+@pytest.mark.parametrize("port", [4500, 4501])
+def test_p40_nat_traversal_works_on_any_port_with_and_without_a_udp_checksum(family, port):
+    sa = make_sa(family, encapsulation=Encapsulation.UDP, encap_destination_port=port)
+    clear = tcp(family, bytes(range(1, 30)))
+    for by_device in (True, False):
+        sender, tx, receiver, rx = pair(sa)
+        assert tx.offload.handle and rx.offload.handle
+        if not by_device:
+            tx.offload = None
+        wire, = sender.send(tx, clear)
+        at = 14 + {4: 20, 6: 40}[family] + 6
+        summed = wire[at:at + 2] != bytes(2)
+        assert summed == (family == 6 and not by_device)
+        assert receiver.receive(wire) == clear and not receiver.host.mib
+        assert receiver.engine.counters["rx_ok"] == 1
+        assert receiver.host.input.checksums == {SOFTWARE: 1}
+    bad = wire[:at] + bytes([wire[at] ^ 1, wire[at + 1] | 1]) + wire[at + 2:]
+    assert receiver.receive(bad) is None and receiver.host.mib == {UDP_ERROR: 1}
+
+
+def test_the_udp_ports_are_there_again_after_a_reset():
+    sa = make_sa(encapsulation=Encapsulation.UDP, encap_destination_port=4501)
+    sender, tx, receiver, rx = pair(sa)
+    receiver.engine.command({"operation": 6})
+    receiver.engine.esp_ports = (4500, 0, 0, 0)
+    run(receiver.driver.restore())
+    clear = tcp(4, bytes(9))
+    assert receiver.receive(sender.send(tx, clear)[0]) == clear
+    assert receiver.engine.counters["rx_ok"] == 1 and rx.current.packets == 1

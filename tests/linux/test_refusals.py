@@ -128,8 +128,18 @@ def test_udp_encapsulation_falls_back_only_where_the_port_is_not_one_of_the_devi
     assert bench.add(inbound(in_udp[6])).offload
     assert bench.add(outbound(in_udp[4])).offload
     assert bench.add(outbound(in_udp[6])).offload
-    other = inbound(make_sa(seed=9), encap=UdpEncap(destination_port=4501))
-    assert bench.add(other).offload is None
+    ports = (4501, 10_000, 65_535)
+    others = [bench.add(inbound(make_sa(seed=9 + port), encap=UdpEncap(destination_port=port)))
+              for port in ports]
+    assert all(x.offload for x in others) and bench.engine.esp_ports == (4500, *ports)
+    fifth = {"encap": UdpEncap(destination_port=7)}
+    assert bench.add(inbound(make_sa(seed=8), **fifth)).offload is None
+    assert bench.add(outbound(make_sa(seed=8), **fifth)).offload
+    run(bench.host.delete(others[1]))
+    assert bench.add(inbound(make_sa(seed=6), **fifth)).offload
+    assert bench.engine.esp_ports == (4500, 4501, 65_535, 7)
+    none = inbound(make_sa(seed=5), encap=UdpEncap(destination_port=0))
+    assert bench.add(none).offload is None
 
 
 @pytest.mark.parametrize("sa", all_kinds_of_sa(), ids=sa_id)

@@ -50,10 +50,7 @@ def test_features_are_told_only_as_far_as_they_hold_together():
 
 # Traffic
 
-@pytest.mark.parametrize("sa", [
-    pytest.param(sa, marks=pytest.mark.xfail(
-        strict=True, reason="the device does not judge the outer UDP checksum yet"))
-    if sa_id(sa).startswith("v6-UDP") else sa for sa in all_kinds_of_sa()], ids=sa_id)
+@pytest.mark.parametrize("sa", all_kinds_of_sa(), ids=sa_id)
 def test_packets_pass_from_host_to_host_whoever_does_the_work(sa):
     clear = clear_packet(sa.inner_family, bytes(100))
     for by_device in (True, False):
