@@ -5,6 +5,7 @@ counted from 1 in each direction; byte strings are hex text.
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,11 +123,12 @@ def _record(line: str, where: str) -> TraceRecord:
 def _by_place(trace: Iterable[TraceRecord]) -> dict[tuple[int, int, int], TraceRecord]:
     """Records by place: packet, stage, and number of earlier records of both."""
     placed: dict[tuple[int, int, int], TraceRecord] = {}
+    # Counted, for a super-frame has tens of thousands of segments.
+    earlier: Counter[tuple[int, int]] = Counter()
     for record in trace:
-        repeat = 0
-        while (place := (record.packet, POINTS.index(record.point), repeat)) in placed:
-            repeat += 1
-        placed[place] = record
+        place = record.packet, POINTS.index(record.point)
+        placed[*place, earlier[place]] = record
+        earlier[place] += 1
     return placed
 
 
