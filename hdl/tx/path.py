@@ -23,12 +23,14 @@ from espnic.hdl.layouts import (
     IN_FLIGHT_BITS,
     TxDescriptor,
     TxEvent,
+    TxFields,
     TxSeqiv,
     TxVerdict,
     beat,
     found_sa,
     ghash_lanes,
     lanes_of,
+    tx_fields,
 )
 from espnic.hdl.lso.header_probe import HeaderProbe, ProbeRecord
 from espnic.hdl.lso.patch_path import PatchPath
@@ -203,8 +205,8 @@ class TxPath(wiring.Component):
 
         waiting = Signal(range(FRAMES + 1))
         admit, accepted = Signal(), Signal()
-        descriptor = Signal(TxDescriptor)
-        held_descriptor = Signal(TxDescriptor)
+        descriptor = Signal(TxFields)
+        held_descriptor = Signal(TxFields)
         taken = ingress.o.payload
         wiring.connect(m, wiring.flipped(self.i), ingress.i)
         push(m, ingress.o, frames.i, spi.i, pad.i, probe.i, payload=taken.beat)
@@ -212,7 +214,7 @@ class TxPath(wiring.Component):
             admit.eq(~taken.beat.first | (waiting != FRAMES)),
             ingress.o.ready.eq(admit & frames.i.ready),
             accepted.eq(ingress.o.valid & ingress.o.ready),
-            descriptor.eq(Mux(taken.beat.first, taken.user, held_descriptor)),
+            descriptor.eq(Mux(taken.beat.first, tx_fields(taken.user), held_descriptor)),
             spi.esp_offset.eq(descriptor.esp_offset),
             self.in_flight.eq(waiting),
             self.judged.eq(checked),
