@@ -17,6 +17,8 @@ TX_POINTS = ("tx.in", "tx.segment", "tx.verdict", "tx.trailer", "tx.seqiv", "tx.
 POINTS = RX_POINTS + TX_POINTS
 
 ABSENT = "(absent)"
+SHOWN_CHARACTERS = 60
+"""Most characters of a value that a message shows."""
 
 
 class TraceError(Exception):
@@ -49,7 +51,14 @@ class Difference:
 
     def __str__(self) -> str:
         what = f"field {self.field}" if self.field is not None else "record"
-        return f"packet {self.packet}, {self.point}, {what}: {self.a} against {self.b}"
+        return (f"packet {self.packet}, {self.point}, {what}: "
+                f"{shortened(self.a)} against {shortened(self.b)}")
+
+
+def shortened(value: object) -> str:
+    """A value as text, cut so that a message with it stays one short line."""
+    text = str(value)
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."
 
 
 def records(traces: Iterable[list[tuple[str, dict[str, Any]]]]) -> list[TraceRecord]:
