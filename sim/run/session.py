@@ -23,8 +23,9 @@ from espnic.sim.capture.handoff import HandedOff
 from espnic.sim.capture.pcap import read_capture
 from espnic.sim.files import make_folder
 from espnic.sim.problem import CaptureError, InputError, Mismatch, check_width
-from espnic.sim.run import report
+from espnic.sim.run import nonces, report
 from espnic.sim.run.compare import bytes_difference, compare_outcomes, summary
+from espnic.sim.terminal import print_lines
 from espnic.sim.traffic import golden
 from espnic.sim.traffic.plan import (
     Plan,
@@ -105,10 +106,11 @@ def run(request: Request, options: "Options", console: Console) -> None:
     lines = _sa_lines(job)
     lines += _speed_lines(job, replay, seconds)
     lines.append(("build", f"{build_seconds:.1f} s, {options.simulator}, {options.width} bits"))
-    report.print_lines(console, lines)
+    print_lines(console, lines)
     _judge(job, replay)
-    report.print_lines(console, [
+    print_lines(console, [
         *_software_lines(job, replay.outcome),
+        *_nonce_lines(job, replay.outcome),
         ("RTL = model", _compared(job.plan.outcome)),
         ("results", str(job.output)),
     ])
@@ -120,8 +122,9 @@ def run_model(request: Request, console: Console) -> None:
     outcome = job.plan.outcome
     _write_results(job, {"model": outcome})
     console.print(report.status_table(outcome.trace))
-    report.print_lines(console, [
-        *_sa_lines(job), *_software_lines(job, outcome), ("results", str(job.output)),
+    print_lines(console, [
+        *_sa_lines(job), *_software_lines(job, outcome), *_nonce_lines(job, outcome),
+        ("results", str(job.output)),
     ])
 
 
@@ -298,6 +301,16 @@ def _software_lines(job: Job, outcome: Outcome) -> Lines:
         return [("as the kernel", compared),
                 *_first_lines("kernel bug", handoff.kernel_bugs(job.handed_off))]
     return _opened_lines(job, outcome)
+
+
+def _nonce_lines(job: Job, outcome: Outcome) -> Lines:
+    """Say which nonces stand twice in the frames from the wire, or in those to the wire."""
+    if job.receiving:
+        frames = [bytes.fromhex(record.fields["frame"])
+                  for record in outcome.trace if record.point == "rx.in"]
+    else:
+        frames = outcome.sent
+    return nonces.lines(frames, job.sas)
 
 
 def _delivered_lines(job: Job, outcome: Outcome) -> Lines:
