@@ -43,8 +43,8 @@ def run(path: Path, json_file: Path | None, console: Console) -> None:
     bad = [each for each in findings if each.is_bad]
     if bad:
         packets = sum(report.count(each.ivs) for each in bad)
-        raise Finding(f"{path}: {packets:,} packets of {len(bad):,} SA{'s' * (len(bad) > 1)} have "
-                      "the IV of an earlier one")
+        raise Finding(f"{path}: {packets:,} packet{'s' * (packets > 1)} of {len(bad):,} "
+                      f"SA{'s' * (len(bad) > 1)} with the IV of an earlier packet")
 
 
 class _Reader:

@@ -303,6 +303,43 @@ def test_packet_without_an_sa_is_kept_back(espnic, tmp_path):
     assert len(read_capture(tmp_path / "out" / "wire.pcap").packets) == 3
 
 
+@pytest.fixture
+def p37(tmp_path):
+    """The capture in which Linux 6.1 used 7 IVs twice; gives its path."""
+    name = "gso_trn6_gcm256_esn"
+    wire = archived_capture(CAPTURES / "gso" / "pcaps.tar.xz", f"{name}.pcap").packets
+    write_pcap(tmp_path / f"{name}.pcap", enumerate(wire))
+    return tmp_path / f"{name}.pcap"
+
+
+def test_audit_says_by_its_exit_code_whether_an_iv_stands_twice(espnic, p37):
+    code, shown, complaint = espnic("audit", CAPTURE)
+    assert (code, complaint) == (0, "")
+    assert "146 ESP packets of 2 SAs: no IV and no sequence number twice" in shown
+    code, shown, complaint = espnic("audit", p37, "--json", p37.with_suffix(".json"))
+    assert code == 1
+    assert complaint == f"espnic: {p37}: 7 packets of 2 SAs with the IV of an earlier packet\n"
+    shown = " ".join(shown.split())
+    assert "of 147 packets 3 with the IV of an earlier one: frames 120, 121; frames" in shown
+    assert "2001:db8:0:1::1, SPI 0x10e3760b" in shown and "RFC 8750" in shown
+    found = json.loads(p37.with_suffix(".json").read_text())["sas"]
+    assert [len(sa["same_iv"]) for sa in found] == [4, 3]
+
+
+@pytest.mark.parametrize("command", ["run", "model"])
+def test_replay_says_that_an_iv_stands_twice_and_is_no_mismatch(
+        espnic, fake_rtl, tmp_path, p37, command):
+    """It is the sender's fault; RTL and model agree on the frames."""
+    sas = CAPTURES / "gso" / f"{p37.stem}.json"
+    code, shown, complaint = espnic(command, "--rx", p37, "--sa", sas, "-o", tmp_path / "out")
+    assert (code, complaint) == (0, "")
+    assert "IV twice ab, 2001:db8:0:1::2, SPI 0x1048f639: of 154 packets 4 with" in (
+        " ".join(shown.split()))
+    for direction, file in (("--rx", CAPTURE), ("--tx", CLEAR)):
+        code, shown, _ = espnic(command, direction, file, "--sa", SA_FILE, "-o", tmp_path / "out")
+        assert "of 2 SAs: no IV and no sequence number twice" in " ".join(shown.split())
+
+
 def test_interrupt_is_said_and_is_no_success(espnic, tmp_path, monkeypatch):
     def interrupt(*_arguments):
         raise KeyboardInterrupt
@@ -708,6 +745,13 @@ def test_trace_that_is_none(refused, tmp_path):
     path = tmp_path / "x.jsonl"
     path.write_text("nothing\n")
     assert f"{path}:1: not JSON" in refused("compare", path, path)
+
+
+def test_audit_of_what_cannot_be_audited(refused, tmp_path):
+    assert "no ESP in 146 frames" in refused("audit", CLEAR)
+    assert "not a capture" in refused("audit", SA_FILE)
+    assert "No such file" in refused("audit", tmp_path / "none.pcap")
+    assert "no folder" in refused("audit", CAPTURE, "--json", tmp_path / "none" / "x.json")
 
 
 def test_missing_trace(refused, tmp_path):

@@ -1,6 +1,6 @@
 """Work of the tools for a request of many segments: it grows as the segments do, not faster."""
 
-import sys
+from functools import partial
 from random import Random
 
 import pytest
@@ -14,9 +14,9 @@ from espnic.sim.traffic.golden import run_model
 from espnic.sim.traffic.steps import TxFrame
 from tests.support.engine_steps import add_commands
 from tests.support.observing import observe
-from tests.support.paths import PROJECT
 from tests.support.sas import make_sa
 from tests.support.super_frames import super_frame
+from tests.support.work import lines_run
 
 SA = make_sa()
 LAYOUT = {
@@ -24,7 +24,6 @@ LAYOUT = {
     "outer_offset": 14, "esp_offset": 34, "l3_offset": 50, "l4_offset": 70, "header_bytes": 78,
     "l4_protocol": IPPROTO_UDP}
 WIDTH = 128
-WATCHED = [str(PROJECT / name) for name in ("model/trace.py", "model/device/", "sim/")]
 FEW, MANY = 100, 800
 WIDE_MARGIN = 1.5
 """Factor by which the work may grow faster than the segments; were it quadratic, it were 8."""
@@ -36,29 +35,6 @@ def steps(segments):
     spi_at = LAYOUT["esp_offset"]
     frame = frame[:spi_at] + SA.spi.to_bytes(4, "big") + frame[spi_at + 4:]
     return [*add_commands([SA], SaDirection.TX), TxFrame(descriptor, frame)]
-
-
-def lines_run(work):
-    """Number of lines of the watched sources that a call executes."""
-    count = 0
-
-    def line(_frame, event, _argument):
-        nonlocal count
-        count += event == "line"
-        return line
-
-    def call(frame, _event, _argument):
-        path = frame.f_code.co_filename.replace("/espnic/model/", "/model/").replace(
-            "/espnic/sim/", "/sim/")
-        return line if any(path.startswith(name) for name in WATCHED) else None
-
-    earlier = sys.gettrace()
-    sys.settrace(call)
-    try:
-        work()
-    finally:
-        sys.settrace(earlier)
-    return count
 
 
 @pytest.fixture
@@ -91,7 +67,7 @@ def test_trace_assembly_is_linear_in_the_segments_of_a_request(replayed):
 
 
 def test_model_is_linear_in_the_segments_of_a_request():
-    few, many = (lines_run(lambda given=steps(segments): run_model(given, Features(sas=16)))
+    few, many = (lines_run(partial(run_model, steps(segments), Features(sas=16)))
                  for segments in (FEW, MANY))
     assert few > FEW
     assert many / few < MANY / FEW * WIDE_MARGIN
