@@ -111,7 +111,7 @@ def find(packet: Packet) -> EspPacket | None:
 
 
 def _ethernet(frame: bytes) -> bytes:
-    """What an Ethernet frame carries behind its VLAN tags; nothing if that is not IP."""
+    """IP packet in an Ethernet frame, behind any VLAN tags; nothing if it has none."""
     at = _MAC_BYTES
     while (ethertype := HeaderField(at).read(frame)) in _TAGS:
         at += VLAN_TAG_BYTES

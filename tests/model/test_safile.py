@@ -135,7 +135,7 @@ def test_a_wrong_field_is_one_line_with_file_sa_field_and_expectation(
 
 
 def test_zone_of_an_address_is_not_part_of_it(load):
-    """It names an interface of the host; no packet has it."""
+    """A zone names an interface of the host; no packet has it."""
     scoped = GOOD | {"src": "fe80::1%eth0", "dst": "fe80::2%eth0",
                      "selector": {"src": "fe80::%eth0/64", "dst": "fe80:1::%eth1/64"}}
     [sa] = load(scoped).sas

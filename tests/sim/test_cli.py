@@ -329,7 +329,7 @@ def test_audit_says_by_its_exit_code_whether_an_iv_stands_twice(espnic, p37):
 @pytest.mark.parametrize("command", ["run", "model"])
 def test_replay_says_that_an_iv_stands_twice_and_is_no_mismatch(
         espnic, fake_rtl, tmp_path, p37, command):
-    """It is the sender's fault; RTL and model agree on the frames."""
+    """The sender is at fault; RTL and model agree on the frames."""
     sas = CAPTURES / "gso" / f"{p37.stem}.json"
     code, shown, complaint = espnic(command, "--rx", p37, "--sa", sas, "-o", tmp_path / "out")
     assert (code, complaint) == (0, "")
