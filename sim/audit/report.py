@@ -1,7 +1,7 @@
 """Findings of an audit as lines for the terminal and as JSON."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from espnic.model.interface.codes import Encapsulation
@@ -13,9 +13,14 @@ SHOWN_FRAMES = 4
 """Most frames of a repeat that are shown."""
 
 
-def lines(findings: Sequence[SaFindings]) -> list[tuple[str, str]]:
-    """Lines that say what stands twice, each with its name; one line when nothing does."""
-    found = [line for each in findings for line in _sa_lines(each)]
+def lines(
+    findings: Sequence[SaFindings], more: Iterable[tuple[str, str]] = (),
+) -> list[tuple[str, str]]:
+    """Lines that say what stands twice, each with its name; one line when nothing does.
+
+    ``more`` are lines about what was found otherwise.
+    """
+    found = [*(line for each in findings for line in _sa_lines(each)), *more]
     if found:
         return found
     packets, sas = sum(each.packets for each in findings), len(findings)
@@ -49,11 +54,17 @@ def count(repeats: Sequence[Repeat]) -> int:
 
 
 def _frames(repeats: Sequence[Repeat]) -> str:
-    shown = ["frames " + ", ".join(map(str, repeat.frames[:SHOWN_FRAMES]))
+    texts = ["frames " + ", ".join(map(str, repeat.frames[:SHOWN_FRAMES]))
              + (" ..." if len(repeat.frames) > SHOWN_FRAMES else "")
              for repeat in repeats[:SHOWN_REPEATS]]
-    more = len(repeats) - SHOWN_REPEATS
-    return "; ".join([*shown, f"and {more:,} more"] if more > 0 else shown)
+    return shown(texts, len(repeats))
+
+
+def shown(texts: Sequence[str], count: int) -> str:
+    """The first of ``count`` texts, and the number of the others."""
+    more = count - SHOWN_REPEATS
+    few = [*texts[:SHOWN_REPEATS]]
+    return "; ".join([*few, f"and {more:,} more"] if more > 0 else few)
 
 
 def to_json(capture: str, frames: int, findings: Sequence[SaFindings]) -> str:

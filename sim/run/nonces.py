@@ -34,9 +34,30 @@ def lines(
         return []
     by_key = {SaKey(sa.destination.packed, sa.encapsulation, sa.spi): sa for sa in sas}
     known = {key: Known(sa.name, sa.esn, sa.initial_seq) for key, sa in by_key.items()}
-    return report.lines([
-        _authentic(findings, by_key[findings.key], packets) if findings.known else findings
-        for findings in audit(packets.items(), known)])
+    findings = [_authentic(each, by_key[each.key], packets) if each.known else each
+                for each in audit(packets.items(), known)]
+    return report.lines(findings, _shared_lines(packets, by_key))
+
+
+def _shared_lines(
+    packets: Mapping[int, EspPacket], by_key: Mapping[SaKey, SecurityAssociation],
+) -> list[tuple[str, str]]:
+    """Lines for SAs with the same key and salt: an IV of one must not stand under the other."""
+    first: dict[tuple[bytes, bytes, bytes], tuple[SecurityAssociation, int]] = {}
+    found: dict[tuple[str, str], list[str]] = {}
+    for frame, packet in packets.items():
+        sa = by_key.get(packet.key)
+        if sa is None or packet.iv is None:
+            continue
+        other, earlier = first.setdefault((sa.key, sa.salt, packet.iv), (sa, frame))
+        if other is sa:
+            continue
+        both = (other, packets[earlier]), (sa, packet)
+        if all(_is_real(Seen(0, each.initial_seq, None), each, data) for each, data in both):
+            found.setdefault((other.name, sa.name), []).append(f"frames {earlier}, {frame}")
+    return [("IV twice", f"{name} and {other} have one key and salt: of their IVs {len(places):,} "
+                         f"stand under both: {report.shown(places, len(places))}")
+            for (name, other), places in found.items()]
 
 
 def _authentic(

@@ -299,6 +299,22 @@ def test_number_with_two_ivs_is_told_to_whom_has_the_keys():
     assert what == "number twice" and said.endswith("with ESN the high halves may differ")
 
 
+@pytest.mark.parametrize("esn", [False, True])
+def test_iv_under_two_sas_that_have_one_key_is_told_to_whom_has_the_keys(esn):
+    """Both directions of a tunnel with one key by hand, each counting from 1."""
+    there = make_sa(esn=esn)
+    back = replace(there, name="ba", spi=there.spi ^ 1)
+    other = replace(make_sa(seed=2), name="other", spi=7, seqiv_salt=there.seqiv_salt)
+    wire = [frames.sealed(sa, TEXT, number) for number in (1, 2) for sa in (there, back, other)]
+    forged = frames.sealed(replace(back, key=bytes(16)), TEXT, 3)
+    wire += [frames.sealed(there, TEXT, 3), forged]
+    assert nonces.lines(wire, [there, back, other]) == [
+        ("IV twice", "ab and ba have one key and salt: of their IVs 2 stand under both: "
+                     "frames 1, 2; frames 4, 5")]
+    own_salt = replace(back, salt=bytes(4))
+    assert nonces.lines(wire, [there, own_salt, other])[0][0] == "nonces"
+
+
 def test_fragment_that_cannot_be_opened_is_told():
     sa = make_sa()
     packets = [esp.seal(sa, 1, bytes([fill]) * 14 + trailer.build(14, 4)).packet for fill in (1, 2)]
