@@ -5,12 +5,19 @@ from random import Random
 import pytest
 
 from espnic.model.host import safile
-from espnic.model.interface.codes import Encapsulation, RxChecksum, RxStatus, SaDirection
+from espnic.model.interface.codes import (
+    UDP_PORT_ESP,
+    Encapsulation,
+    RxChecksum,
+    RxStatus,
+    SaDirection,
+)
 from espnic.model.interface.features import Features
 from espnic.model.sa.lifetime import Limits
 from espnic.sim.capture.pcap import read_capture
 from espnic.sim.traffic import frames
-from espnic.sim.traffic.steps import RxFrame
+from espnic.sim.traffic.plan import plan_receive
+from espnic.sim.traffic.steps import Ports, RxFrame
 from tests.support.engine_runs import hold, hold_small, statuses
 from tests.support.engine_steps import Traffic, add_commands, alternate, flip
 from tests.support.paths import CAPTURES
@@ -91,6 +98,18 @@ def test_udp_checksums_are_told_and_decide_among_other_frames(width):
     for step, got in zip(others, outcome.received[1::2], strict=True):
         if got.completion["outer_checksum"] == RxChecksum.BAD:
             assert got.frame == step.data
+
+
+def test_a_capture_to_other_ports_is_opened_on_the_ports_of_its_sas():
+    ports = (4600, 10_000, 1, 65_535)
+    sas = tuple(make_sa(number % 2 * 2 + 4, seed=number, encapsulation=Encapsulation.UDP,
+                        encap_destination_port=port) for number, port in enumerate(ports))
+    packets = [in_udp(sa, 1, checksum, port=port) for sa in sas for checksum in ("right", "none")
+               for port in (*ports, UDP_PORT_ESP)]
+    steps = plan_receive(packets, sas, SMALL.sas).steps
+    outcome = hold_small([*steps, Ports((UDP_PORT_ESP,)), *map(RxFrame, packets)], SMALL)
+    assert statuses(outcome, "rx.verdict") == {
+        OK: 32 + 8, RxStatus.NOT_ESP.name: 8 + 32}
 
 
 def test_frames_of_a_peer_that_fills_the_udp_checksum_are_opened_and_called_right():

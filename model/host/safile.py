@@ -13,7 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from espnic.model.esp import esn
-from espnic.model.interface.codes import ICV_SIZES, KEY_BYTES, UDP_PORT_ESP, Encapsulation
+from espnic.model.interface.codes import (
+    ESP_PORTS,
+    ICV_SIZES,
+    KEY_BYTES,
+    UDP_PORT_ESP,
+    Encapsulation,
+)
 from espnic.model.net.addresses import Address, without_zone
 from espnic.model.sa.sa import (
     ALGORITHM,
@@ -22,6 +28,7 @@ from espnic.model.sa.sa import (
     SEQIV_SALT_BYTES,
     SecurityAssociation,
     Selector,
+    esp_ports,
 )
 
 SCHEMA = "kpeer-1"
@@ -65,7 +72,7 @@ def load(path: Path) -> SaFile:
         name = fields.text("name", f"sa{number}")
         fields = _Fields(f"{path}: SA {name}", entry)
         _claim(places, ("name", name), name, fields, "name")
-        reason = _unsupported_reason(fields)
+        reason = _unsupported_reason(fields, esp_ports(sas))
         if reason is not None:
             unsupported.append(UnsupportedSa(name, reason))
             continue
@@ -217,14 +224,18 @@ def _inner_family(fields: _Fields, outer: int) -> int:
     return ANY_FAMILY if _mode(fields) == "tunnel" else outer
 
 
-def _unsupported_reason(fields: _Fields) -> str | None:
-    """The reason why the engine cannot do this SA; None if it can."""
+def _unsupported_reason(fields: _Fields, ports: tuple[int, ...]) -> str | None:
+    """The reason why the engine cannot do this SA; None if it can.
+
+    ``ports`` are the UDP ports of ESP of the SAs before this one.
+    """
     algorithm = fields.text("alg", expected=f"an algorithm, as {ALGORITHM}")
     if algorithm != ALGORITHM:
         return f"algorithm {algorithm}, the engine does {ALGORITHM}"
     port = _encap_port(fields, "dport")
-    if port != UDP_PORT_ESP:
-        return f"UDP encapsulation to port {port}, the engine looks at port {UDP_PORT_ESP}"
+    if fields.has("encap") and port not in ports and len(ports) == ESP_PORTS:
+        return (f"UDP encapsulation to port {port}, the engine looks at {ESP_PORTS} ports: "
+                + ", ".join(map(str, ports)))
     return None
 
 

@@ -220,7 +220,7 @@ def replay_request(frame: bytes, sa: SecurityAssociation, handle: int, sequence:
     bytes take those of IV and ICV; bytes after the ESP packet are dropped. Raises
     ``ValueError`` when the frame has no ESP packet of this SA that is authentic.
     """
-    status, parsed = packet.parse(frame)
+    status, parsed = packet.parse(frame, ports=(sa.encap_destination_port,))
     if parsed is None:
         raise ValueError(f"frame is {status.name}, expected ESP")
     offset = parsed.esp_offset

@@ -1,6 +1,6 @@
 """Security associations (RFC 4301, 4.4.2), and the SA commands made of them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from espnic.model.interface.codes import (
@@ -186,6 +186,12 @@ def command_values(
         "seqiv_salt": int.from_bytes(sa.seqiv_salt or bytes(SEQIV_SALT_BYTES), "big"),
         "key": int.from_bytes(sa.key, "little"),
     }
+
+
+def esp_ports(sas: Iterable[SecurityAssociation]) -> tuple[int, ...]:
+    """The UDP ports to which the packets of these SAs are sent, each once; 0 is no port."""
+    ports = (sa.encap_destination_port for sa in sas if sa.encapsulation == Encapsulation.UDP)
+    return tuple(dict.fromkeys(port for port in ports if port))
 
 
 def from_command(values: Mapping[str, int]) -> SecurityAssociation:

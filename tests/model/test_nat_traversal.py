@@ -5,6 +5,7 @@ from random import Random
 
 import pytest
 
+from espnic.model.device.register_file import RegisterFile
 from espnic.model.host import safile
 from espnic.model.interface.codes import (
     ESP_TEXT_OFFSET,
@@ -15,6 +16,8 @@ from espnic.model.interface.codes import (
     RxStatus,
     SaDirection,
 )
+from espnic.model.linux.bus import ModelRegisters, run
+from espnic.model.linux.hardware import Hardware
 from espnic.model.sa.lifetime import Limits
 from espnic.sim.capture.pcap import read_capture
 from espnic.sim.traffic import frames
@@ -105,3 +108,15 @@ def test_the_outer_checksum_is_told_of_every_frame_with_esp_in_udp_and_of_no_oth
     auth[at:at + 4] = auth[at + 2:at + 4] + auth[at:at + 2]
     assert auth != right and at > ESP_TEXT_OFFSET
     assert judged(device, bytes(auth)) == (RxStatus.AUTH_FAILED, GOOD)
+
+
+def test_a_driver_sets_up_to_four_ports_of_esp_and_no_number_that_is_none():
+    device = device_with()
+    hardware = Hardware(ModelRegisters(RegisterFile(device)))
+    for ports in ((), (4500,), (1, 65535, 500, 4501)):
+        run(hardware.set_esp_ports(ports))
+        assert device.esp_ports == (*ports, *[0] * (4 - len(ports)))
+    for wrong in ((1, 2, 3, 4, 5), (4500, 0), (65536,), (-1,)):
+        with pytest.raises(ValueError, match="^ESP_PORTS: .*, expected up to 4 UDP ports$"):
+            run(hardware.set_esp_ports(wrong))
+    assert device.esp_ports == (1, 65535, 500, 4501)
