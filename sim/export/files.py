@@ -2,12 +2,12 @@
 
 import importlib.metadata
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from espnic.model.interface.features import SAS, Features
-from espnic.model.interface.layouts import RX_COMPLETION, TX_DESCRIPTOR, Layout
+from espnic.model.interface.layouts import RX_COMPLETION, TX_DESCRIPTOR, Field
 from espnic.sim import markdown
 from espnic.sim.build.netlist import Netlist
 from espnic.sim.export import figures
@@ -190,13 +190,9 @@ def _rates(summary: dict[str, Any]) -> str:
         + f"Clocks that carry a line rate at every size: {needs}.\n\n")
 
 
-def _places(layout: Layout) -> Iterator[tuple[str, int, int]]:
-    """Name, highest and lowest bit of each field of a layout that has a meaning."""
-    low = 0
-    for field in layout.fields:
-        if not field.reserved:
-            yield field.name, low + field.bits - 1, low
-        low += field.bits
+def _completion_name(field: Field) -> str:
+    """Name of the signal with a field of the completion; lint lets "unused" ones end nowhere."""
+    return f"{'unused' if field.reserved else 'rx'}_{field.name}"
 
 
 def example(features: Features, ports: Sequence[dict[str, Any]]) -> str:
@@ -223,9 +219,11 @@ def example(features: Features, ports: Sequence[dict[str, Any]]) -> str:
             for field in reversed(TX_DESCRIPTOR.fields))
         wires += [f"wire [{TX_DESCRIPTOR.bits - 1}:0] tx_descriptor = {{{fields}}};"]
     if features.receive:
+        fields = ", ".join(map(_completion_name, reversed(RX_COMPLETION.fields)))
         wires += [f"wire [{RX_COMPLETION.bits - 1}:0] rx_completion;",
-                  *(f"assign rx_{name} = rx_completion[{high}:{low}];"
-                    for name, high, low in _places(RX_COMPLETION))]
+                  *(f"wire {_size(field.bits)}{_completion_name(field)};"
+                    for field in RX_COMPLETION.fields if field.reserved),
+                  f"assign {{{fields}}} = rx_completion;"]
     return "\n".join([
         "// How to instantiate the engine: descriptor and completion as single fields, and a",
         "// reset that may come at any time and ends in step with the clock.",
