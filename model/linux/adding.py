@@ -17,7 +17,7 @@ from espnic.model.sa.sa import command_values
 
 
 class Adding:
-    """What gives SAs to the device, with their windows and what is left of their limits."""
+    """The way of SAs into the device, with their windows and what is left of their limits."""
 
     def __init__(
         self, commands: Commands, places: Places, esn_fields: EsnFields, lifetimes: Lifetimes,

@@ -1,4 +1,4 @@
-"""Which SA has which handle of the device."""
+"""The book of handles: each SA of the device and its handle."""
 
 import errno
 from collections import deque
