@@ -4,8 +4,8 @@ import errno
 from pathlib import Path
 
 from espnic.model.linux.checks import CHECKS
-from espnic.model.linux.driver import STATUS
 from espnic.model.linux.errors import name_of
+from espnic.model.linux.receive import STATUS
 from espnic.sim.files import PROJECT
 from espnic.sim.life.command import brief, on_model
 from espnic.sim.life.recording import Entry

@@ -8,9 +8,10 @@ import pytest
 from espnic.model.interface.codes import EVENT_QUEUE_DEPTH, EventKind, SaDirection
 from espnic.model.interface.registers import BY_NAME
 from espnic.model.linux.bus import run
-from espnic.model.linux.driver import INTERRUPT_ROUNDS, EspnicDriver
+from espnic.model.linux.driver import EspnicDriver
 from espnic.model.linux.errors import LinuxError
 from espnic.model.linux.hardware import ALL_ONES, Hardware, Identity
+from espnic.model.linux.interrupt import INTERRUPT_ROUNDS
 from espnic.model.linux.xfrm import Limits
 from tests.support.linux_host import Bench, RecordingRegisters, inbound, outbound, refused
 from tests.support.sas import make_sa

@@ -1,0 +1,83 @@
+"""The interrupt and the events behind it."""
+
+from collections import Counter
+
+from espnic.model.device.events import Event
+from espnic.model.interface.codes import EVENT_QUEUE_DEPTH, EventKind, SaDirection
+from espnic.model.linux.commands import Commands
+from espnic.model.linux.hardware import errnos
+from espnic.model.linux.lifetimes import Lifetimes
+from espnic.model.linux.places import Place, Places
+from espnic.model.linux.xfrm import XfrmState
+
+INTERRUPT_ROUNDS = 4
+"""Looks at the causes of an interrupt before the driver lets the level fall and rise again."""
+
+_NOTICED = {EventKind.AUTH_BURST: "auth_bursts", EventKind.ESN_HALF: "esn_halves",
+            EventKind.REPEATED: "repeated_numbers"}
+"""Events that the driver only counts. ESN_HALF needs no more: the stack's own window has seen the
+same packets. It moves with them as they come up, and must not move before."""
+
+
+class Interrupt:
+    """The device's events, taken off one by one under the spinlock; ``noticed`` counts them."""
+
+    def __init__(
+        self, commands: Commands, places: Places, lifetimes: Lifetimes, noticed: Counter[str],
+    ) -> None:
+        self._commands = commands
+        self._places = places
+        self._lifetimes = lifetimes
+        self._noticed = noticed
+
+    async def handle(self) -> None:
+        """Take the events off until there is no cause of an interrupt.
+
+        The interrupt may be sent on rising edges only. So the level must have been low before
+        this ends: the driver looks again after it has cleared a cause, until there is none. A
+        device that makes causes faster than that is told to let the level fall and rise again.
+        """
+        for _ in range(INTERRUPT_ROUNDS):
+            if not await self.take_events():
+                return
+        async with self._commands.spinlock:
+            with errnos("events"):
+                await self._commands.hardware.enable_events(False)
+                await self._commands.hardware.enable_events()
+
+    async def take_events(self) -> bool:
+        """Take off the events that are in the queue now. When some were lost, look at all SAs.
+
+        Return whether there was a cause of an interrupt at the end: then there may be more.
+        """
+        for _ in range(EVENT_QUEUE_DEPTH):
+            async with self._commands.spinlock:
+                with errnos("events"):
+                    event = await self._commands.hardware.next_event()
+                if event is None:
+                    break
+                place = SaDirection(event["direction"]), event["sa"]
+                x = self._places.states.get(place)
+            self._handle(event, x, place)
+        async with self._commands.spinlock:
+            with errnos("events"):
+                present, lost = await self._commands.hardware.interrupt_causes()
+        if lost:
+            self._noticed["events_overflow"] += 1
+            for place, x in list(self._places.states.items()):
+                await self._lifetimes.check(x, place)
+        return present or lost
+
+    def _handle(self, event: Event, x: XfrmState | None, place: Place) -> None:
+        """Handle an event of ``x``; a repeated one, or one of an SA that is gone, changes none."""
+        try:
+            kind = EventKind(event["kind"])
+        except ValueError:
+            self._noticed["events_unknown"] += 1
+            return
+        if kind in _NOTICED:
+            self._noticed[_NOTICED[kind]] += 1
+        elif x is None:
+            self._noticed["events_of_no_sa"] += 1
+        else:
+            self._lifetimes.reached(x, place, kind == EventKind.HARD_LIMIT)
