@@ -3,7 +3,7 @@
 A byte stream lies in a word with its first byte in bits 7:0, as on AXI4-Stream.
 """
 
-from amaranth.hdl import ShapeLike, Value
+from amaranth.hdl import Cat, ShapeLike, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -42,6 +42,11 @@ BLOCK_BITS = 8 * AES_BLOCK_BYTES
 """Bits of an AES block, which is also an element of the field of GHASH."""
 
 TxDescriptor = struct(TX_DESCRIPTOR)
+TxFields = data.StructLayout({
+    **{field.name: field.bits for field in TX_DESCRIPTOR.fields if not field.reserved},
+    "reserved": 1,
+})
+"""Fields of a ``TxDescriptor`` that have a meaning, and whether any other bit of it is not 0."""
 RxCompletion = struct(RX_COMPLETION)
 LookupKey = struct(LOOKUP_KEY)
 SaCommand = struct(SA_COMMAND)
@@ -56,6 +61,13 @@ TxSeqiv = struct(TX_SEQIV)
 def members(layout: data.StructLayout, *names: str) -> dict[str, ShapeLike]:
     """The named members of a layout, to make another layout of."""
     return {name: layout[name].shape for name in names}
+
+
+def tx_fields(descriptor: Value) -> Value:
+    """The ``TxFields`` of a ``TxDescriptor``."""
+    view = data.View(TxDescriptor, descriptor)
+    unknown = Cat(view[field.name] for field in TX_DESCRIPTOR.fields if field.reserved)
+    return Cat(*(view[name] for name in TxFields.members if name != "reserved"), unknown.any())
 
 
 def values_of(view: data.View) -> dict[str, Value]:
@@ -227,8 +239,8 @@ __all__ = [
     "BLOCK_BITS", "GHASH_STAGES", "HANDLE_BITS", "HEADER_OFFSET_BITS", "IN_FLIGHT_BITS",
     "IPV4_BITS", "LENGTH_BITS", "MSS_BITS", "NONCE_BITS", "SERIAL_BITS", "SUPER_LENGTH_BITS",
     "Event", "FoundSa", "LookupKey", "ReceivedSa", "RxCompletion", "RxEvent", "RxLookedUp",
-    "RxParsed", "SaCommand", "SaContext", "SaResponse", "TxDescriptor", "TxEvent", "TxSeqiv",
-    "TxVerdict", "beat", "gcm_beat", "gcm_parameters", "ghash_lanes", "has_spare_lane",
-    "hash_power_count", "hash_powers", "icv_bytes", "lanes_of", "lookup_key", "members",
-    "sa_secrets", "secret_port", "struct", "values_of",
+    "RxParsed", "SaCommand", "SaContext", "SaResponse", "TxDescriptor", "TxEvent", "TxFields",
+    "TxSeqiv", "TxVerdict", "beat", "gcm_beat", "gcm_parameters", "ghash_lanes",
+    "has_spare_lane", "hash_power_count", "hash_powers", "icv_bytes", "lanes_of", "lookup_key",
+    "members", "sa_secrets", "secret_port", "struct", "values_of",
 ]

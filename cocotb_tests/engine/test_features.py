@@ -14,6 +14,7 @@ from espnic.model.interface.codes import (
     SaDirection,
     SaOperation,
     SaResult,
+    TxOperation,
     TxStatus,
 )
 from espnic.model.interface.features import Features
@@ -122,7 +123,8 @@ def test_short_packets_go_back_to_back_as_in_the_whole_engine(features):
         clear = frames.carried(
             sa, sa.spi.to_bytes(4, "big") + bytes(12) + text + bytes(sa.icv.bytes))
         steps = [*add_commands([sa], SaDirection.TX), *(TxFrame(
-            {"operation": 1, "sa": 1, "sequence": number + 1, "esp_offset": 34, "trailer": 1},
+            {"operation": int(TxOperation.ENCRYPT), "sa": 1, "sequence": number + 1,
+             "esp_offset": 34, "trailer": 1},
             clear) for number in range(count))]
     outcome, clocks = hold(steps, features, stall=0.0)
     if features.receive:

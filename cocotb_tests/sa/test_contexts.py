@@ -21,7 +21,8 @@ LANES = 1
 RECORD = Layout("record", (
     Field("valid", 1, ""), Field("taken", 1, ""), Field("serial", SERIAL_BITS, ""),
     Field("key_size", 2, ""), Field("icv_size", 2, ""), Field("esn", 1, ""),
-    Field("esn_overlap", 1, ""), Field("replay_window", 3, ""), Field("esn_high", 32, ""),
+    Field("esn_overlap", 1, ""), Field("unguarded", 1, ""),
+    Field("replay_window", 4, ""), Field("esn_high", 32, ""),
     *LOOKUP_KEY.fields,
 ))
 ROW = Layout("row_write", (

@@ -616,8 +616,8 @@ def test_ram_bits_of_an_sa_are_those_of_the_memories(width):
 
 def test_ram_bits_of_an_sa_are_those_of_the_docstring():
     for width, powers in ((128, 384), (256, 768), (512, 1664)):
-        assert ram_bits_per_sa(width, 1024, SaDirection.RX) == 957 + powers + 1.5 * 175
-        assert ram_bits_per_sa(width, 1024, SaDirection.TX) == 983 + powers
+        assert ram_bits_per_sa(width, 1024, SaDirection.RX) == 960 + powers + 1.5 * 175
+        assert ram_bits_per_sa(width, 1024, SaDirection.TX) == 985 + powers
 
 
 def test_layouts_of_the_bench_are_those_of_the_block():

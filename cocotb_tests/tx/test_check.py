@@ -15,6 +15,7 @@ from espnic.model.interface.codes import (
     FRAME_BYTES_MAX,
     IPPROTO_TCP,
     IPPROTO_UDP,
+    OPERATION_BITS,
     SUPER_FRAME_BYTES_MAX,
     IcvSize,
     SaDirection,
@@ -45,23 +46,27 @@ class Case:
         self.sa = random_sa(chance)
         self.powers = chance.getrandbits(power_bits(width))
         self.hit = chance.random() < 0.95
-        self.descriptor = dict.fromkeys((field.name for field in TX_DESCRIPTOR.fields), 0)
+        self.descriptor = TX_DESCRIPTOR.zeros
         make = chance.choice((self.single, self.super_frame))
         fields, self.frame = make(chance)
         self.descriptor |= fields
         self.descriptor["sa"] = chance.randrange(1, HANDLES)
         self.descriptor["sequence"] = self.random_sequence(chance, near_end)
         self.descriptor["next_header"] = chance.randrange(256)
+        self.reserved = chance.random() < 0.02
+        if chance.random() < 0.02:
+            self.descriptor["operation"] = chance.randrange(1 << OPERATION_BITS)
         if chance.random() < 0.95:
             self.write_spi()
         self.noise = chance.getrandbits(found_sa(width // 128).size - 1) << 1
         device = Device(replace(bench_features(), sas=HANDLES))
-        self.asks = bool(self.descriptor["operation"])
+        self.asks = self.descriptor["operation"] == TxOperation.ENCRYPT
         self.expired = chance.random() < 0.1
         self.served = None
         if self.hit:
             self.serve(device)
-        self.status = device.transmit(self.descriptor, self.frame).status
+        self.status = device.transmit(
+            self.descriptor | {"reserved0": self.reserved}, self.frame).status
         if self.status == TxStatus.SEALED:
             after = device.sas[SaDirection.TX].lifetime(self.descriptor["sa"])
             self.served = {
@@ -86,7 +91,7 @@ class Case:
     def single(self, chance):
         """A frame that is not to be cut, with or without trailer and checksum to put in."""
         if chance.random() < 0.02:
-            return {"operation": chance.randrange(2)}, bytes(FRAME_BYTES_MAX + 1)
+            return {"operation": chance.choice(tuple(TxOperation))}, bytes(FRAME_BYTES_MAX + 1)
         offset = chance.choice((
             *range(34, 82, 4), 254, chance.choice((30, 33, 35, 36, chance.randrange(256)))))
         trailer = chance.random() < 0.5
@@ -96,7 +101,8 @@ class Case:
         frame = bytearray(chance.randbytes(offset + behind))
         if trailer:
             frame += self.random_trailer(chance)
-        fields = {"operation": chance.random() < 0.9, "trailer": trailer, "esp_offset": offset}
+        operation = TxOperation.ENCRYPT if chance.random() < 0.9 else TxOperation.BYPASS
+        fields = {"operation": operation, "trailer": trailer, "esp_offset": offset}
         if chance.random() < 0.5:
             fields |= self.random_checksum(chance, offset, len(frame))
         return fields, bytes(frame)
@@ -150,7 +156,7 @@ class Case:
         at = self.descriptor["esp_offset"]
         pads = [self.frame[-size.bytes - 2] if len(self.frame) > 18 else 0 for size in IcvSize]
         return pack(TxFrameRecord, {
-            "descriptor": self.descriptor,
+            "descriptor": self.descriptor | {"reserved": self.reserved},
             "end": {"bytes": min(len(self.frame), self.limit),
                     "oversize": len(self.frame) > self.limit},
             "spi": int.from_bytes(self.frame[at:at + 4], "big"),

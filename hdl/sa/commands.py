@@ -100,9 +100,10 @@ class SaCommands(wiring.Component):
 
     Results are those of ``SaResult``. The first that applies is given:
 
-    - EINVAL: handle 0 or out of range, except for FLUSH; unknown operation; ADD with an unknown
-      key, ICV or window size, SPI 0, an IPv4 destination above 32 bits or a replay window that
-      leaves no sequence number; MODIFY of nothing, or of the ESN of a transmit SA.
+    - EINVAL: a reserved bit that is not 0; handle 0 or out of range, except for FLUSH; unknown
+      operation; ADD with an unknown key, ICV or window size, SPI 0, an IPv4 destination above 32
+      bits or a replay window that leaves no sequence number; MODIFY of nothing, or of the ESN of a
+      transmit SA.
     - EBUSY: ADD after a FLUSH that was EBUSY. EOPNOTSUPP: ADD of an SA that needs a part that
       the build lacks: a direction, IPv6, or a receive window larger than the build's.
     - EEXIST: ADD to a handle that is taken. ENOENT: another operation on a handle that is not
@@ -439,7 +440,8 @@ class SaCommands(wiring.Component):
         no_change = (command.select == SaSelect.NOTHING) | (
             (command.direction == SaDirection.TX) & (command.select & SaSelect.ESN).any())
         return (
-            (command.operation < min(SaOperation)) | (command.operation > max(SaOperation))
+            (command.reserved != 0)
+            | (command.operation < min(SaOperation)) | (command.operation > max(SaOperation))
             | (command.operation != SaOperation.FLUSH) & (
                 (command.sa == 0) | (command.sa >= self.sas))
             | (command.operation == SaOperation.ADD) & no_sa

@@ -21,7 +21,8 @@ from espnic.hdl.layouts import (
 from espnic.hdl.sa.lookup import LookedUp
 from espnic.model.interface.codes import SaDirection
 
-ATTRIBUTES = ("key_size", "icv_size", "esn", "esn_overlap", "replay_window", "esn_high")
+ATTRIBUTES = ("key_size", "icv_size", "esn", "esn_overlap", "unguarded", "replay_window",
+              "esn_high")
 """Fields of a command that a record keeps, beside the look-up key."""
 
 Record = data.StructLayout({
@@ -83,8 +84,8 @@ class SaContexts(wiring.Component):
     Row 0 is of no SA. Who points the reads of secrets at it when idle has a row of zeros at the
     output.
 
-    RAM bits for each SA of a direction, with L lanes: RX 76 state, 291 + 384 L secret; TX 40
-    state, 355 + 384 L secret; 128 more secret at L = 4; 207 record each. Fields that a
+    RAM bits for each SA of a direction, with L lanes: RX 77 state, 291 + 384 L secret; TX 40
+    state, 355 + 384 L secret; 128 more secret at L = 4; 209 record each. Fields that a
     direction has no use for (RX ``seqiv_salt``; TX ``esn_overlap``, ``esn_high`` and
     ``replay_window``) are not kept and read as 0.
 

@@ -62,9 +62,9 @@ class SaStore(wiring.Component):
     An SA is freed when the frames in flight have been judged, so no count goes to the next SA
     with that handle.
 
-    RAM bits for each SA with L lanes (``ram_bits_per_sa``). Receive: 960 + 384 L, and
+    RAM bits for each SA with L lanes (``ram_bits_per_sa``). Receive: 963 + 384 L, and
     1.5 (165 + log2(sas)) in the look-up table, and the windows (``ReplayState``). Transmit:
-    988 + 384 L. At L = 4, 128 more in each direction. Nothing here is an error of a packet;
+    990 + 384 L. At L = 4, 128 more in each direction. Nothing here is an error of a packet;
     errors of commands are in the response.
 
     Parameters

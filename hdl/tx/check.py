@@ -11,7 +11,7 @@ from espnic.hdl.layouts import (
     SUPER_LENGTH_BITS,
     FoundSa,
     SaContext,
-    TxDescriptor,
+    TxFields,
     icv_bytes,
 )
 from espnic.hdl.lso.segmenter import SegmentPlan
@@ -49,7 +49,7 @@ PLAN_OF_DESCRIPTOR = (
 
 
 TxFrameRecord = data.StructLayout({
-    "descriptor": TxDescriptor,
+    "descriptor": TxFields,
     "end": frame_end(SUPER_LENGTH_BITS),
     "spi": 32,
     "pads": PadLengths,
@@ -172,6 +172,8 @@ class TxCheck(wiring.Component):
                      ESP_OFFSET_MIN, descriptor.esp_offset + ESP_TEXT_OFFSET)
         m.d.sync += [
             measured.frame.eq(frame),
+            measured.no_operation.eq(
+                ~Cat(descriptor.operation == known for known in TxOperation).any()),
             measured.udp.eq(udp),
             measured.summed.eq(summed),
             measured.payload_bytes.eq(frame_bytes - descriptor.header_bytes),
@@ -299,6 +301,8 @@ class TxCheck(wiring.Component):
         # Without segmentation its checks are constant, and go in synthesis.
         lso, unsupported = (descriptor.lso, 0) if self.lso else (Const(0), descriptor.lso)
         return [
+            (measured.no_operation, TxStatus.DROP_OPERATION),
+            (descriptor.reserved, TxStatus.DROP_RESERVED),
             (unsupported, TxStatus.DROP_UNSUPPORTED),
             (lso & frame.end.oversize, TxStatus.DROP_LSO_OVERSIZE),
             (lso & descriptor.trailer & encrypt, TxStatus.DROP_TRAILER),
@@ -361,6 +365,7 @@ class TxCheck(wiring.Component):
 
 MeasuredFrame = data.StructLayout({
     "frame": TxFrameRecord,
+    "no_operation": 1,
     "udp": 1,
     "summed": 1,
     "payload_bytes": SUPER_LENGTH_BITS,
@@ -383,8 +388,9 @@ MeasuredFrame = data.StructLayout({
 })
 """A frame between the two clocks, with the findings that need no SA.
 
-``summed``: a checksum is to be put in, without segmentation; it is ``outside`` when the bytes
-that it covers are not all in the frame. ``near``: a super-frame so near the end of the low
+``no_operation``: the operation is no ``TxOperation``. ``summed``: a checksum is to be put in,
+without segmentation; it is ``outside`` when the bytes that it covers are not all in the frame.
+``near``: a super-frame so near the end of the low
 sequence numbers that they may not suffice. ``scattered``: the headers of a super-frame do not
 follow each other. ``misplaced``: the ESP header lies where none can be; ``headless``: it does
 not fit the frame with its IV. ``text_bytes`` are those after the IV, without the room for the

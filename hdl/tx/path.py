@@ -24,12 +24,14 @@ from espnic.hdl.layouts import (
     FoundSa,
     TxDescriptor,
     TxEvent,
+    TxFields,
     TxSeqiv,
     TxVerdict,
     beat,
     ghash_lanes,
     lanes_of,
     secret_port,
+    tx_fields,
 )
 from espnic.hdl.lso.header_probe import HeaderProbe, ProbeRecord
 from espnic.hdl.lso.patch_path import PatchPath
@@ -217,8 +219,8 @@ class TxPath(wiring.Component):
 
         waiting = Signal(range(FRAMES + 1))
         admit, accepted = Signal(), Signal()
-        descriptor = Signal(TxDescriptor)
-        held_descriptor = Signal(TxDescriptor)
+        descriptor = Signal(TxFields)
+        held_descriptor = Signal(TxFields)
         taken = ingress.o.payload
         wiring.connect(m, wiring.flipped(self.i), ingress.i)
         push(m, ingress.o, frames.i, spi.i, pad.i, probe.i, payload=taken.beat)
@@ -226,7 +228,7 @@ class TxPath(wiring.Component):
             admit.eq(~taken.beat.first | (waiting != FRAMES)),
             ingress.o.ready.eq(admit & frames.i.ready),
             accepted.eq(ingress.o.valid & ingress.o.ready),
-            descriptor.eq(Mux(taken.beat.first, taken.user, held_descriptor)),
+            descriptor.eq(Mux(taken.beat.first, tx_fields(taken.user), held_descriptor)),
             spi.esp_offset.eq(descriptor.esp_offset),
             began.eq(accepted & taken.beat.first),
         ]

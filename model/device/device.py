@@ -29,11 +29,12 @@ from espnic.model.interface.codes import (
     SaOperation,
     SaResult,
     SaSelect,
+    TxOperation,
     TxStatus,
 )
 from espnic.model.interface.features import ALL, Features
 from espnic.model.interface.headers import IPV6_VERSION
-from espnic.model.interface.layouts import RX_COMPLETION, SA_RESPONSE, TX_DESCRIPTOR, Layout
+from espnic.model.interface.layouts import RX_COMPLETION, SA_RESPONSE, TX_DESCRIPTOR
 from espnic.model.net import packet
 from espnic.model.net.addresses import lookup_key
 from espnic.model.net.packet import Parsed
@@ -110,6 +111,8 @@ class Device:
             operation = SaOperation(values.get("operation", 0))
         except ValueError:
             return SaResult.EINVAL
+        if values.get("reserved", 0):
+            return SaResult.EINVAL
         table = self.sas[SaDirection(values.get("direction", 0))]
         handle = values.get("sa", 0)
         match operation:
@@ -150,7 +153,7 @@ class Device:
     def read_sa(self, direction: SaDirection, handle: int) -> dict[str, int]:
         """The fields of SA_RESPONSE after a READ command."""
         result, sa = self.sas[direction].read(handle)
-        values = _zeros(SA_RESPONSE) | {"result": int(result)}
+        values = SA_RESPONSE.zeros | {"result": int(result)}
         if sa is None:
             return values
         lifetime = self.sas[direction].lifetime(handle)
@@ -159,6 +162,7 @@ class Device:
             "icv_size": int(sa.icv),
             "esn": int(sa.esn),
             "esn_overlap": int(sa.esn_overlap),
+            "unguarded": int(sa.unguarded),
             "esn_high": sa.esn_high,
             **lookup_key(sa.destination, sa.encapsulation, sa.spi),
             **self._read_window(direction, handle, sa),
@@ -242,7 +246,7 @@ class Device:
     def _deliver(self, frame: bytes, handle: int, opened: Opened, trace: Trace) -> RxResult:
         """Complete a frame: what leaves of it, its completion and its counters."""
         out = None if opened.status == RxStatus.OVERSIZE else opened.plain or frame
-        completion = _zeros(RX_COMPLETION) | opened.fields
+        completion = RX_COMPLETION.zeros | opened.fields
         completion |= {"status": int(opened.status), "sa": handle}
         if out is not None:
             completion |= receive_checksum.fields(out, opened.payload_end)
@@ -280,7 +284,7 @@ class Device:
         field holds the sum of the pseudo-header with the length of the whole.
         With ``lso`` segment k leaves with sequence number + k.
         """
-        values = _zeros(TX_DESCRIPTOR) | dict(descriptor)
+        values = TX_DESCRIPTOR.zeros | dict(descriptor)
         trace: Trace = [("tx.in", values | {"frame": frame.hex()})]
         status = self._check(values, frame)
         out = []
@@ -295,6 +299,10 @@ class Device:
 
     def _check(self, values: Mapping[str, int], frame: bytes) -> TxStatus:
         """Whether a request can be done, in this build and by its SA as it is now."""
+        if values["operation"] not in tuple(TxOperation):
+            return TxStatus.DROP_OPERATION
+        if any(values.get(field.name) for field in TX_DESCRIPTOR.fields if field.reserved):
+            return TxStatus.DROP_RESERVED
         if values["lso"] and not self.features.lso:
             return TxStatus.DROP_UNSUPPORTED
         table = self.sas[SaDirection.TX]
@@ -359,7 +367,3 @@ def _parse_fields(status: RxStatus, parsed: Parsed | None) -> dict[str, Any]:
 
 def _tx_verdict(status: TxStatus, values: Mapping[str, int]) -> tuple[str, dict[str, Any]]:
     return "tx.verdict", {"status": status.name, "sa": values["sa"]}
-
-
-def _zeros(layout: Layout) -> dict[str, int]:
-    return dict.fromkeys((entry.name for entry in layout.fields), 0)

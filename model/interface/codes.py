@@ -49,6 +49,10 @@ class RxStatus(IntEnum):
     """In the device's replay window, and received before, whatever the ICV is."""
     EXPIRED = 17
     """The SA had reached a hard limit, whatever the ICV is."""
+    BAD_UDP_CHECKSUM = 18
+    """The checksum of the UDP header in front of ESP is wrong: not opened."""
+    SA_GONE = 19
+    """The SA was erased while the frame was inside: not opened."""
 
 
 class TxStatus(IntEnum):
@@ -90,14 +94,32 @@ class TxStatus(IntEnum):
     """The SA had reached a hard limit."""
     DROP_UNSUPPORTED = 16
     """The request needs a part that this build does not have, such as segmentation."""
+    DROP_OPERATION = 17
+    """The operation is not a ``TxOperation``."""
+    DROP_RESERVED = 18
+    """A reserved bit of the descriptor is not 0."""
+    DROP_LATE = 19
+    """A sequence number is too old for the device to know that it was not sealed before."""
+    DROP_REPEATED = 20
+    """A sequence number was sealed before."""
+    DROP_SA_GONE = 21
+    """The SA was erased while the request was inside."""
+
+
+OPERATION_BITS = 4
+"""Width of a ``TxOperation`` in bits."""
 
 
 class TxOperation(IntEnum):
-    """Operation that a transmit descriptor asks for."""
+    """Operation that a transmit descriptor asks for; every other code is dropped.
 
-    BYPASS = 0
+    All bits of the two codes differ, and 0 is neither: no stray bit, and no beat that carries no
+    descriptor, turns a frame to be sealed into one that leaves in clear.
+    """
+
+    BYPASS = 0b0101
     """Send the frame without encryption."""
-    ENCRYPT = 1
+    ENCRYPT = 0b1010
     """Seal the frame."""
 
 
@@ -217,6 +239,8 @@ class EventKind(IntEnum):
     """The highest sequence number of a receive SA has crossed a multiple of 2^31."""
     AUTH_BURST = 3
     """Many frames within a short time failed authentication."""
+    REPEATED = 4
+    """A request asked to seal a sequence number that was sealed before, or is too old to know."""
 
 
 EVENT_QUEUE_DEPTH = 64
@@ -234,10 +258,12 @@ class ReplayWindow(IntEnum):
     W256 = 4
     W512 = 5
     W1024 = 6
+    W2048 = 7
+    W4096 = 8
 
     @property
     def packets(self) -> int:
-        """Size in packets: 0 for none, else 32 to 1,024."""
+        """Size in packets: 0 for none, else 32 to 4,096."""
         return 16 << self if self else 0
 
 

@@ -7,8 +7,11 @@ from espnic.model.interface.layouts import HANDLE_BITS
 
 WIDTHS = (128, 256, 512)
 """Widths that a build's datapath can have, in bits."""
-WINDOWS = tuple(size.packets for size in ReplayWindow)
+WINDOW_MAX = 1024
+WINDOWS = tuple(size.packets for size in ReplayWindow if size.packets <= WINDOW_MAX)
 """Sizes that the largest replay window of a build can have, in packets; 0: the build has none."""
+SENT_WINDOWS = tuple(1024 << step for step in range(5))
+"""Sizes that a build can have for the window of sealed numbers of a transmit SA."""
 SAS = 1024
 """Size of each SA table, unless said otherwise."""
 SAS_MIN = 2
@@ -33,6 +36,9 @@ class Features:
     """The transmit path."""
     replay_window: int = 128
     """Packets of the largest replay window: 32 to 1,024, or 0 for none."""
+    sent_window: int = SENT_WINDOWS[0]
+    """Numbers of each transmit SA, from the highest sealed down, of which the engine knows whether
+    it sealed them: a power of two from 1,024 to 16,384."""
 
     def __post_init__(self) -> None:
         if self.width not in WIDTHS:
@@ -42,6 +48,8 @@ class Features:
                 f"sas: {self.sas!r}, expected a power of two from {SAS_MIN} to {SAS_MAX}")
         if self.replay_window not in WINDOWS:
             raise ValueError(f"replay_window: {self.replay_window!r}, expected one of {WINDOWS}")
+        if self.sent_window not in SENT_WINDOWS:
+            raise ValueError(f"sent_window: {self.sent_window!r}, expected one of {SENT_WINDOWS}")
         if not self.receive and not self.transmit:
             raise ValueError("receive, transmit: neither, expected one of them at least")
         if self.lso and not self.transmit:

@@ -4,9 +4,10 @@
 and every access that ``Access`` does not grant, answers SLVERR and changes nothing.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import groupby
 
 from espnic.model.interface.codes import (
     EVENT_QUEUE_DEPTH,
@@ -21,10 +22,10 @@ from espnic.model.interface.codes import (
     TxStatus,
 )
 from espnic.model.interface.features import Features
-from espnic.model.interface.layouts import EVENT, SA_COMMAND, SA_RESPONSE, Layout
+from espnic.model.interface.layouts import EVENT, RESERVED, SA_COMMAND, SA_RESPONSE, Layout
 
 MAGIC = int.from_bytes(b"ESPN", "big")
-VERSION = 2
+VERSION = 3
 WORD_BITS = 32
 WORD_BYTES = 4
 ADDRESS_BITS = 12
@@ -62,6 +63,11 @@ class RegisterField:
     part: int = 0
     access: Access | None = None
     """The field's own access; None where it is that of the register."""
+
+    @property
+    def reserved(self) -> bool:
+        """Whether the bits have no meaning yet; they are 0."""
+        return self.name == RESERVED
 
     @property
     def mask(self) -> int:
@@ -109,17 +115,41 @@ def _layout_words(
     return _words(offset, register, access, name, field.bits, field.doc)
 
 
-def _attributes(layout: Layout) -> tuple[RegisterField, ...]:
-    places = {"key_size": 0, "icv_size": 4, "esn": 8, "esn_overlap": 9, "replay_window": 12,
-              "ipv6": 16, "encapsulation": 17}
+_ATTRIBUTES = {"key_size": 0, "icv_size": 4, "esn": 8, "esn_overlap": 9, "unguarded": 10,
+               "replay_window": 12, "ipv6": 16, "encapsulation": 17}
+_DOORBELL = {"operation": 0, "select": 4, "direction": 8, "sa": 16}
+"""Lowest bits of the fields in their registers."""
+
+
+def _fields_at(layout: Layout, places: Mapping[str, int]) -> tuple[RegisterField, ...]:
     return tuple(_field(layout, name, low) for name, low in places.items())
 
 
-def _lookup_registers(offset: int, prefix: str, access: Access, layout: Layout) -> list[Register]:
+def _gaps(fields: Iterable[RegisterField], part: int) -> tuple[RegisterField, ...]:
+    """The bits of a register that none of ``fields`` has, as bits ``part`` and up of "reserved"."""
+    taken = sum(field.mask for field in fields)
+    free = [bit for bit in range(WORD_BITS) if not taken >> bit & 1]
+    gaps: list[RegisterField] = []
+    for _, run in groupby(enumerate(free), lambda place: place[1] - place[0]):
+        low, *others = (bit for _, bit in run)
+        bits = 1 + len(others)
+        gaps.append(RegisterField(RESERVED, low, bits, "0", part))
+        part += bits
+    return tuple(gaps)
+
+
+def _with_gaps(fields: tuple[RegisterField, ...], part: int = 0) -> tuple[RegisterField, ...]:
+    """The fields of a register that takes its free bits too, so that a command can refuse them."""
+    return (*fields, *_gaps(fields, part))
+
+
+def _lookup_registers(
+    offset: int, prefix: str, access: Access, layout: Layout,
+    attributes: tuple[RegisterField, ...],
+) -> list[Register]:
     """The 7 registers of an SA's attributes and look-up key."""
     return [
-        Register(offset, f"{prefix}_ATTRIBUTES", access, _attributes(layout),
-                 "Sizes and flags of the SA"),
+        Register(offset, f"{prefix}_ATTRIBUTES", access, attributes, "Sizes and flags of the SA"),
         Register(offset + 4, f"{prefix}_ESN_HIGH", access, (_field(layout, "esn_high", 0),),
                  "High half of the sequence number"),
         Register(offset + 8, f"{prefix}_SPI", access, (_field(layout, "spi", 0),), "SPI"),
@@ -139,9 +169,9 @@ def _state_registers(
 STATE_FIELDS = ("sequence", "soft_packets", "soft_bytes", "hard_packets", "hard_bytes")
 USAGE_FIELDS = ("packets", "bytes")
 
-RX_STATUS_COUNTERS = 0x200
-TX_STATUS_COUNTERS = 0x300
-TOTAL_COUNTERS = 0x400
+RX_STATUS_COUNTERS = 0x400
+TX_STATUS_COUNTERS = 0x500
+TOTAL_COUNTERS = 0x600
 COUNTER_BYTES = 8
 """A counter is two registers, low word first."""
 
@@ -210,7 +240,7 @@ CAPABILITIES = (
         RegisterField("has_checksum", 25, 1, "TCP and UDP checksums of frames to send"),
         RegisterField("has_lso", 26, 1, "segmentation of super-frames to send"),
         RegisterField("has_lifetime", 27, 1, "limits of packets and bytes of an SA"),
-        RegisterField("replay_window_max", 28, 3, "ReplayWindow: the largest, 0 for none"),
+        RegisterField("replay_window_max", 28, 4, "ReplayWindow: the largest, 0 for none"),
     ), "What the engine can do"),
     Register(0x010, "SAS", Access.READ, (
         RegisterField("sas", 0, 17, "handles of each direction are 1 to SAS - 1"),
@@ -224,6 +254,9 @@ CAPABILITIES = (
     Register(0x01C, "EVENT_QUEUE_DEPTH", Access.READ, (
         RegisterField("event_queue_depth", 0, 8, "events"),
     ), "Events that the queue holds"),
+    Register(0x020, "SENT_WINDOW", Access.READ, (
+        RegisterField("sent_window", 0, 16, "sequence numbers; 0 without transmit"),
+    ), "Numbers, from the highest sealed down, of which the engine knows whether it sealed them"),
 )
 """Registers that differ from build to build."""
 
@@ -251,17 +284,18 @@ def capabilities(features: Features) -> dict[str, int]:
         "frame_bytes_max": FRAME_BYTES_MAX,
         "super_frame_bytes_max": SUPER_FRAME_BYTES_MAX if features.lso else 0,
         "event_queue_depth": EVENT_QUEUE_DEPTH,
+        "sent_window": features.sent_window if features.transmit else 0,
     }
 
 
 INTERRUPTS = (
-    Register(0x020, "IRQ_STATUS", Access.CLEAR, (
+    Register(0x030, "IRQ_STATUS", Access.CLEAR, (
         RegisterField("command_done", 0, 1, "an SA command has ended"),
         RegisterField("event_present", 1, 1, "events are in the queue; clears when they have "
                       "been taken off", access=Access.READ),
         RegisterField("events_lost", 2, 1, "an event came to a full queue"),
     ), "What has happened since its bit was cleared"),
-    Register(0x024, "IRQ_ENABLE", Access.READ_WRITE, (
+    Register(0x034, "IRQ_ENABLE", Access.READ_WRITE, (
         RegisterField("command_done_enable", 0, 1, "raise irq for command_done"),
         RegisterField("event_present_enable", 1, 1, "raise irq for event_present"),
         RegisterField("events_lost_enable", 2, 1, "raise irq for events_lost"),
@@ -269,20 +303,20 @@ INTERRUPTS = (
 )
 
 CONTROLS = (
-    Register(0x028, "CONTROL", Access.READ_WRITE, (
+    Register(0x038, "CONTROL", Access.READ_WRITE, (
         RegisterField("quiesce", 0, 1, "take no new frame from host and wire"),
     ), "Stops and starts the datapath, at frame boundaries"),
-    Register(0x02C, "STATUS", Access.READ, (
+    Register(0x03C, "STATUS", Access.READ, (
         RegisterField("rx_stopped", 0, 1, "no received frame is taken, nor half taken"),
         RegisterField("tx_stopped", 1, 1, "no frame to send is taken, nor half taken"),
         RegisterField("rx_idle", 8, 1, "every received frame has left"),
         RegisterField("tx_idle", 9, 1, "every frame to send has left"),
     ), "State of the datapath; when it is stopped and idle, nothing of a frame is in it",
         reset=0x300),
-    Register(0x030, "BURST_THRESHOLD", Access.READ_WRITE, (
+    Register(0x040, "BURST_THRESHOLD", Access.READ_WRITE, (
         RegisterField("burst_threshold", 0, 16, "frames; 0: no AUTH_BURST event"),
     ), "Frames with status AUTH_FAILED that make an AUTH_BURST event"),
-    Register(0x034, "BURST_CLOCKS", Access.READ_WRITE, (
+    Register(0x044, "BURST_CLOCKS", Access.READ_WRITE, (
         RegisterField("burst_clocks", 0, 32, "clocks"),
     ), "Length of the window in which they must come, from the first on"),
 )
@@ -306,40 +340,53 @@ EVENT_POP = Register(0x070, "EVENT_POP", Access.WRITE, (
 ), "Takes an event off the queue; SLVERR when there is none")
 
 TABLE_KEY = tuple(_words(
-    0x040, "TABLE_KEY", Access.WRITE, "table_key", TABLE_KEY_BITS,
+    0x048, "TABLE_KEY", Access.WRITE, "table_key", TABLE_KEY_BITS,
     "secret key of the look-up hash; SLVERR unless the receive table is empty and no command runs",
 ))
 
-SA_DOORBELL = Register(0x080, "SA_DOORBELL", Access.WRITE, (
-    _field(SA_COMMAND, "operation", 0),
-    _field(SA_COMMAND, "select", 4),
-    _field(SA_COMMAND, "direction", 8),
-    _field(SA_COMMAND, "sa", 16),
+_ATTRIBUTE_FIELDS = _with_gaps(_fields_at(SA_COMMAND, _ATTRIBUTES))
+
+SA_DOORBELL = Register(0x100, "SA_DOORBELL", Access.WRITE, _with_gaps(
+    _fields_at(SA_COMMAND, _DOORBELL),
+    sum(field.bits for field in _ATTRIBUTE_FIELDS if field.reserved),
 ), "Starts an SA command with the registers below; SLVERR while one runs")
 
-SA_STATUS = Register(0x084, "SA_STATUS", Access.READ, (
+SA_STATUS = Register(0x104, "SA_STATUS", Access.READ, (
     RegisterField("busy", 0, 1, "a command runs"),
     RegisterField("done", 1, 1, "a command has ended since the doorbell"),
-    RegisterField("result", 8, 3, "SaResult: " + ", ".join(
+    RegisterField("result", 8, 4, "SaResult: " + ", ".join(
         f"{int(result)} {result.name}" for result in SaResult)),
     RegisterField("rx_empty", 16, 1, "there is no receive SA"),
 ), "State of the SA command", reset=1 << 16)
 
 SA_PARAMETERS = (
-    *_lookup_registers(0x088, "SA", Access.READ_WRITE, SA_COMMAND),
-    *_layout_words(0x0A4, "SA_SALT", Access.WRITE, SA_COMMAND, "salt"),
-    *_layout_words(0x0A8, "SA_SEQIV_SALT", Access.WRITE, SA_COMMAND, "seqiv_salt"),
-    *_layout_words(0x0B0, "SA_KEY", Access.WRITE, SA_COMMAND, "key"),
-    *_state_registers(0x0D0, "SA", Access.READ_WRITE, SA_COMMAND, STATE_FIELDS),
+    *_lookup_registers(0x108, "SA", Access.READ_WRITE, SA_COMMAND, _ATTRIBUTE_FIELDS),
+    *_state_registers(0x128, "SA", Access.READ_WRITE, SA_COMMAND, STATE_FIELDS),
+    *_layout_words(0x150, "SA_SALT", Access.WRITE, SA_COMMAND, "salt"),
+    *_layout_words(0x160, "SA_SEQIV_SALT", Access.WRITE, SA_COMMAND, "seqiv_salt"),
+    *_layout_words(0x170, "SA_KEY", Access.WRITE, SA_COMMAND, "key"),
 )
 """Parameters of an SA command. A write while a command runs answers SLVERR. The write-only ones are
 cleared when the command starts."""
 
 READ_BACK = (
-    *_lookup_registers(0x100, "READ", Access.READ, SA_RESPONSE),
-    *_state_registers(0x120, "READ", Access.READ, SA_RESPONSE, (*STATE_FIELDS, *USAGE_FIELDS)),
+    *_lookup_registers(0x208, "READ", Access.READ, SA_RESPONSE,
+                       _fields_at(SA_RESPONSE, _ATTRIBUTES)),
+    *_state_registers(0x228, "READ", Access.READ, SA_RESPONSE, (*STATE_FIELDS, *USAGE_FIELDS)),
 )
-"""The SA that the last command read; 0 unless it was a good READ."""
+"""The SA that the last command read; 0 unless it was a good READ. A field stands as far behind
+200h as that of the command behind 100h."""
+
+ROOM = (
+    (0x024, 0x030, "capabilities"),
+    (0x080, 0x088, "UDP ports of ESP"),
+    (0x088, 0x0FF, "controls"),
+    (0x168, 0x170, "an IV salt of 16 bytes"),
+    (0x190, 0x1D0, "an HMAC key of up to 64 bytes"),
+    (0x260, 0x300, "more of an SA read back"),
+    (0x300, 0x400, "RSS: key, types and indirection table"),
+)
+"""Offsets that have no register yet: from, to, and what they are kept for."""
 
 COUNTERS = tuple(_counter_registers())
 

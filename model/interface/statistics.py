@@ -32,7 +32,8 @@ class Statistic:
 PASSED = (
     RxStatus.SYNTAX, RxStatus.TRUNCATED, RxStatus.NOT_IP, RxStatus.BAD_HEADER,
     RxStatus.IP_OPTIONS, RxStatus.FRAGMENT, RxStatus.EXT_HEADER, RxStatus.NOT_ESP,
-    RxStatus.KEEPALIVE, RxStatus.NON_ESP_MARKER, RxStatus.NO_SA,
+    RxStatus.KEEPALIVE, RxStatus.NON_ESP_MARKER, RxStatus.NO_SA, RxStatus.BAD_UDP_CHECKSUM,
+    RxStatus.SA_GONE,
 )
 """Received frames that leave without having been decrypted."""
 

@@ -16,7 +16,7 @@ from espnic.model.interface.codes import (
     SaOperation,
     SaResult,
 )
-from espnic.model.interface.layouts import SA_COMMAND, SA_RESPONSE
+from espnic.model.interface.layouts import RESERVED, SA_COMMAND, SA_RESPONSE
 from espnic.model.interface.registers import BY_NAME, Register
 from espnic.model.linux.bus import RegisterBus, RegisterError
 from espnic.model.linux.errors import LinuxError
@@ -136,7 +136,7 @@ class Hardware:
 
         Raises ``CommandTimeout`` when it does not end, ``RegisterError`` for an unknown result.
         """
-        full = SA_COMMAND.unpack(SA_COMMAND.pack(values))
+        full = {RESERVED: 0} | SA_COMMAND.unpack(SA_COMMAND.pack(values))
         if full["operation"] not in _BARE:
             for register in registers.SA_PARAMETERS:
                 await self._write_fields(register, full)

@@ -11,6 +11,7 @@ from enum import Enum
 
 from espnic.model.host import stack
 from espnic.model.host.stack import Outgoing, Request
+from espnic.model.interface.codes import TxOperation
 from espnic.model.linux.errors import LinuxError
 from espnic.model.linux.netdev import Feature, NetDevice
 from espnic.model.linux.xfrm import Direction, ExpireUpcall, KmState, XfrmState, check_expire
@@ -122,7 +123,8 @@ def _requests(
 ) -> list[Request]:
     """The requests for the device, which is the SA's unless software does it all."""
     if way == Way.SOFTWARE:
-        return [Request({}, frame) for frame in stack.software_frames(outgoing)]
+        bypass = {"operation": int(TxOperation.BYPASS)}
+        return [Request(bypass, frame) for frame in stack.software_frames(outgoing)]
     assert x.offload is not None
     handle = x.offload.handle
     sums = Feature.HW_ESP_TX_CSUM in device.features

@@ -87,6 +87,8 @@ class SecurityAssociation:
     device_window: bool = False
     """Receive: whether the device keeps the replay window. Then ``initial_seq`` - 1 and all numbers
     below count as received, and ``esn_high`` and ``esn_overlap`` do not matter."""
+    unguarded: bool = False
+    """Transmit: whether the device seals a sequence number as often as it is asked to."""
     limits: Limits = Limits()
     """Limits that the device enforces."""
     tfcpad: int = 0
@@ -168,6 +170,7 @@ def command_values(
         "icv_size": int(sa.icv),
         "esn": int(sa.esn),
         "esn_overlap": int(sa.esn_overlap),
+        "unguarded": int(sa.unguarded),
         "esn_high": sa.esn_high,
         **lookup_key(sa.destination, sa.encapsulation, sa.spi),
         **sa.limits.fields(),
@@ -198,6 +201,7 @@ def from_command(values: Mapping[str, int]) -> SecurityAssociation:
         esn=bool(values.get("esn", 0)),
         esn_high=values.get("esn_high", 0),
         esn_overlap=bool(values.get("esn_overlap", 0)),
+        unguarded=bool(values.get("unguarded", 0)),
         seqiv_salt=values.get("seqiv_salt", 0).to_bytes(SEQIV_SALT_BYTES, "big"),
         encapsulation=Encapsulation(values.get("encapsulation", 0)),
         device_window=window != ReplayWindow.NONE,

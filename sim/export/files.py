@@ -2,12 +2,12 @@
 
 import importlib.metadata
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from espnic.model.interface.features import SAS, Features
-from espnic.model.interface.layouts import RX_COMPLETION, TX_DESCRIPTOR
+from espnic.model.interface.layouts import RX_COMPLETION, TX_DESCRIPTOR, Layout
 from espnic.sim import markdown
 from espnic.sim.build.netlist import Netlist
 from espnic.sim.export import figures
@@ -190,6 +190,15 @@ def _rates(summary: dict[str, Any]) -> str:
         + f"Clocks that carry a line rate at every size: {needs}.\n\n")
 
 
+def _places(layout: Layout) -> Iterator[tuple[str, int, int]]:
+    """Name, highest and lowest bit of each field of a layout that has a meaning."""
+    low = 0
+    for field in layout.fields:
+        if not field.reserved:
+            yield field.name, low + field.bits - 1, low
+        low += field.bits
+
+
 def example(features: Features, ports: Sequence[dict[str, Any]]) -> str:
     """A module that instantiates the engine, with its descriptors as fields."""
     wires, outer, pins = [], [], []
@@ -198,22 +207,25 @@ def example(features: Features, ports: Sequence[dict[str, Any]]) -> str:
         if name == "rst":
             pins.append("rst(reset[1])")
         elif name == "s_axis_tx_tuser":
-            outer += [f"input {_size(field.bits)}tx_{field.name}" for field in TX_DESCRIPTOR.fields]
+            outer += [f"input {_size(field.bits)}tx_{field.name}"
+                      for field in TX_DESCRIPTOR.fields if not field.reserved]
             pins.append(f"{name}(tx_descriptor)")
         elif name == "m_axis_rx_tuser":
             outer += [f"output {_size(field.bits)}rx_{field.name}"
-                      for field in RX_COMPLETION.fields]
+                      for field in RX_COMPLETION.fields if not field.reserved]
             pins.append(f"{name}(rx_completion)")
         else:
             outer.append(f"{port['direction']} {size}{name}")
             pins.append(f"{name}({name})")
     if features.transmit:
-        fields = ", ".join(f"tx_{field.name}" for field in reversed(TX_DESCRIPTOR.fields))
+        fields = ", ".join(
+            f"{field.bits}'d0" if field.reserved else f"tx_{field.name}"
+            for field in reversed(TX_DESCRIPTOR.fields))
         wires += [f"wire [{TX_DESCRIPTOR.bits - 1}:0] tx_descriptor = {{{fields}}};"]
     if features.receive:
-        fields = ", ".join(f"rx_{field.name}" for field in reversed(RX_COMPLETION.fields))
         wires += [f"wire [{RX_COMPLETION.bits - 1}:0] rx_completion;",
-                  f"assign {{{fields}}} = rx_completion;"]
+                  *(f"assign rx_{name} = rx_completion[{high}:{low}];"
+                    for name, high, low in _places(RX_COMPLETION))]
     return "\n".join([
         "// How to instantiate the engine: descriptor and completion as single fields, and a",
         "// reset that may come at any time and ends in step with the clock.",

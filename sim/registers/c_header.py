@@ -36,7 +36,7 @@ def cheader() -> str:
 
     It has the byte offset of each register; shift and mask, in its register, of each field that
     is not a whole word; the values of all enumerations; lowest bit and width, in ``tuser``, of
-    each field of descriptor and completion.
+    each field of descriptor and completion. Reserved fields are left out: software writes 0 there.
     """
     body = "".join(f"{line}\n" for part in (_map(), *map(_register, REGISTERS),
                                             *map(_enum, ENUMS),
@@ -58,7 +58,7 @@ def _register(register: Register) -> Iterator[str]:
     yield f"/* {register.access}: {register.doc}. */"
     yield _define(register.name, f"{register.offset:#05x}u")
     for field in register.fields:
-        if field.bits < WORD_BITS:
+        if field.bits < WORD_BITS and not field.reserved:
             name = f"{register.name}_{field.name.upper()}"
             yield _define(f"{name}_SHIFT", str(field.low))
             yield _define(f"{name}_MASK", f"{field.mask:#010x}u")
@@ -81,8 +81,9 @@ def _layout(layout: Layout) -> Iterator[str]:
     yield _define(f"{name}_BITS", str(layout.bits))
     low = 0
     for field in layout.fields:
-        yield _define(f"{name}_{field.name.upper()}_LOW", str(low))
-        yield _define(f"{name}_{field.name.upper()}_BITS", str(field.bits))
+        if not field.reserved:
+            yield _define(f"{name}_{field.name.upper()}_LOW", str(low))
+            yield _define(f"{name}_{field.name.upper()}_BITS", str(field.bits))
         low += field.bits
 
 

@@ -79,7 +79,8 @@ def _register(register: Register) -> Iterator[str]:
     yield "    reg {"
     yield f'        desc = "{_quoted(register.doc)}";'
     for field in register.fields:
-        yield from _field(register, field)
+        if not field.reserved:
+            yield from _field(register, field)
     yield f"    }} {register.name} @ {register.offset:#05x};"
 
 

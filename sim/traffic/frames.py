@@ -80,7 +80,8 @@ def sealed(sa: SecurityAssociation, text: bytes, sequence: int = 1, tags: bytes 
     return carried(sa, esp.seal(sa, sequence, text).packet, tags)
 
 
-OF_FRAMES = frozenset(RxStatus) - {RxStatus.LATE, RxStatus.REPLAYED, RxStatus.EXPIRED}
+OF_FRAMES = frozenset(RxStatus) - {
+    RxStatus.LATE, RxStatus.REPLAYED, RxStatus.EXPIRED, RxStatus.SA_GONE, RxStatus.BAD_UDP_CHECKSUM}
 """Statuses that depend on the frame alone, not on the frames before it."""
 
 

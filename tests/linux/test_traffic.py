@@ -7,6 +7,7 @@ import pytest
 from espnic.model.interface.codes import (
     RxStatus,
     SaDirection,
+    TxOperation,
     TxStatus,
 )
 from espnic.model.interface.features import Features
@@ -189,7 +190,8 @@ def test_p25_rerouted_to_another_device_the_packet_is_sealed_by_software():
     clear = clear_packet(4, bytes(40))
     other = NetDevice("eth1")
     sent = sender.host.output.send(tx, clear, other)
-    assert [request.descriptor for request in sent.requests] == [{}]
+    assert [request.descriptor for request in sent.requests] == [
+        {"operation": TxOperation.BYPASS}]
     assert receiver.receive(sent.requests[0].frame) == clear
 
 

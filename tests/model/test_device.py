@@ -89,7 +89,8 @@ def test_ok_frame_keeps_headers_iv_icv_and_what_stands_behind_the_packet():
     assert result.frame == frame[:50] + text + frame[50 + len(text):]
     assert result.completion == {
         "status": 0, "sa": 1, "esp_offset": 34, "next_header": 4, "trailer_bytes": 4 + 16,
-        "checksum": checksum.total(frame[14:50] + text[:40]), "checksum_status": RxChecksum.NONE}
+        "checksum": checksum.total(frame[14:50] + text[:40]), "checksum_status": RxChecksum.NONE,
+        "outer_checksum": RxChecksum.NONE, "frame_checksum": 0}
     assert RX_COMPLETION.unpack(RX_COMPLETION.pack(result.completion)) == result.completion
 
 
@@ -196,7 +197,7 @@ def test_what_cannot_be_sealed_is_dropped_and_never_leaves():
         (TxStatus.DROP_SYNTAX, {}, tx_frame(sa, bytes(17))),
         (TxStatus.DROP_SPI, {}, other_spi),
         (TxStatus.DROP_OVERSIZE, {}, good + bytes(FRAME_BYTES_MAX + 1 - len(good))),
-        (TxStatus.DROP_OVERSIZE, {"operation": 0}, bytes(FRAME_BYTES_MAX + 1)),
+        (TxStatus.DROP_OVERSIZE, {"operation": TxOperation.BYPASS}, bytes(FRAME_BYTES_MAX + 1)),
         (TxStatus.SEALED, {"sequence": (1 << 32) - 1}, good),
         (TxStatus.SEALED, {"trailer": 0}, good[:50]),
         (TxStatus.SEALED, {}, tx_frame(sa, bytes(4))),
@@ -330,7 +331,9 @@ def test_bad_commands_have_their_results():
     assert device.command(add | {"operation": 7}) == SaResult.EINVAL
     assert device.command(add | {"key_size": 3}) == SaResult.EINVAL
     assert device.command(add | {"icv_size": 3}) == SaResult.EINVAL
-    assert device.command(add | {"replay_window": 7}) == SaResult.EINVAL
+    assert device.command(add | {"replay_window": 9}) == SaResult.EINVAL
+    assert device.command(add | {"replay_window": 8}) == SaResult.EOPNOTSUPP
+    assert device.command(add | {"reserved": 1 << 25}) == SaResult.EINVAL
     unused = {"operation": SaOperation.MODIFY, "direction": RX, "sa": 5}
     for values in (
         command_values(SaOperation.DELETE, RX, 5), command_values(SaOperation.READ, RX, 5),

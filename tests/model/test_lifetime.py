@@ -10,6 +10,7 @@ from espnic.model.interface.codes import (
     SaDirection,
     SaOperation,
     SaSelect,
+    TxOperation,
     TxStatus,
 )
 from espnic.model.sa.lifetime import Lifetime, Limits
@@ -41,7 +42,7 @@ def used(device: Device, direction: SaDirection) -> tuple[int, int]:
 def seal(sa, sequence, payload, **fields):
     """A request to seal under handle 1, of a frame without trailer, IPv4 outside."""
     frame = frames.carried(sa, sa.spi.to_bytes(4, "big") + bytes(12) + payload)
-    return {"operation": 1, "sa": 1, "sequence": sequence, "esp_offset": 34,
+    return {"operation": TxOperation.ENCRYPT, "sa": 1, "sequence": sequence, "esp_offset": 34,
             "next_header": 4} | fields, frame
 
 
@@ -101,7 +102,8 @@ def test_sent_bytes_are_those_of_the_request_behind_the_iv():
     assert device.transmit(*seal(sa, 2, payload, trailer=1)).status == TxStatus.SEALED
     assert used(device, TX) == (2, 13 + len(TEXT))
     assert device.transmit(*seal(sa, 0, payload)).status == TxStatus.DROP_SEQUENCE
-    assert device.transmit(*seal(sa, 9, payload, operation=0)).status == TxStatus.BYPASSED
+    bypass = seal(sa, 9, payload, operation=TxOperation.BYPASS)
+    assert device.transmit(*bypass).status == TxStatus.BYPASSED
     assert used(device, TX) == (2, 13 + len(TEXT))
 
 

@@ -8,8 +8,10 @@ import pytest
 from espnic.model.host import stack
 from espnic.model.interface.codes import (
     FRAME_BYTES_MAX,
+    OPERATION_BITS,
     SUPER_FRAME_BYTES_MAX,
     Encapsulation,
+    TxOperation,
     TxStatus,
 )
 from espnic.model.interface.layouts import TX_DESCRIPTOR
@@ -66,6 +68,11 @@ L3, L4, PAYLOAD_AT = 50, 70, 90
 """Offsets in the frames above: Ethernet 14, IPv4 20, ESP and IV 16, IPv4 20, TCP 20."""
 
 REFUSED = [
+    # Codes that are not assigned, 0 among them, and bits that have no meaning yet.
+    *((TxStatus.DROP_OPERATION, request, {"operation": code}) for request in (TUNNEL, SINGLE)
+      for code in range(1 << OPERATION_BITS) if code not in tuple(TxOperation)),
+    *((TxStatus.DROP_RESERVED, SINGLE, {field.name: 1 << field.bits - 1})
+      for field in TX_DESCRIPTOR.fields if field.reserved),
     (TxStatus.DROP_LSO_MSS, TUNNEL, {"mss": 0}),
     (TxStatus.DROP_LSO_MSS, TUNNEL, {"mss": FRAME_BYTES_MAX - PAYLOAD_AT + 1}),
     (TxStatus.DROP_LSO_MSS, TUNNEL, {"mss": (1 << 14) - 1}),
@@ -103,16 +110,16 @@ REFUSED = [
     (TxStatus.DROP_OFFSETS, TUNNEL, {"header_bytes": PAYLOAD_AT + 2}),
     (TxStatus.DROP_OFFSETS, TUNNEL, {"header_bytes": L4 + 64}),
     (TxStatus.DROP_OFFSETS, UDP, {"header_bytes": L4 + 12}),
-    (TxStatus.DROP_OFFSETS, TUNNEL, {"operation": 0}),
-    (TxStatus.DROP_OFFSETS, TUNNEL, {"operation": 0, "l3_offset": 14, "l4_offset": 30,
-                                     "header_bytes": 50}),
+    (TxStatus.DROP_OFFSETS, TUNNEL, {"operation": TxOperation.BYPASS}),
+    (TxStatus.DROP_OFFSETS, TUNNEL, {"operation": TxOperation.BYPASS, "l3_offset": 14,
+                                     "l4_offset": 30, "header_bytes": 50}),
     (TxStatus.DROP_OFFSETS, SINGLE, {"l4_offset": L3 - 4}),
     (TxStatus.DROP_OFFSETS, SINGLE, {"l4_offset": L4 + 2}),
     (TxStatus.DROP_OFFSETS, SINGLE, {"l4_bytes": 19}),
     (TxStatus.DROP_OFFSETS, SINGLE, {"l4_bytes": 0}),
     (TxStatus.DROP_OFFSETS, SINGLE, {"l4_protocol": 17, "l4_bytes": 7}),
     (TxStatus.DROP_OFFSETS, SINGLE, {"l4_bytes": len(SINGLE.frame) - L4 + 1}),
-    (TxStatus.DROP_OFFSETS, SINGLE, {"operation": 0, "l4_offset": 30}),
+    (TxStatus.DROP_OFFSETS, SINGLE, {"operation": TxOperation.BYPASS, "l4_offset": 30}),
     (TxStatus.DROP_NO_SA, TUNNEL, {"sa": 2}),
     (TxStatus.DROP_SEQUENCE, TUNNEL, {"sequence": 0}),
     (TxStatus.DROP_SEQUENCE, TUNNEL, {"sequence": 1 << 32}),
@@ -158,7 +165,9 @@ def test_frames_of_the_wrong_length_are_refused():
 def test_every_status_of_segmentation_checksum_and_trailer_is_tested_above():
     lengths = {TxStatus.DROP_LSO_HEADER, TxStatus.DROP_LSO_PAYLOAD, TxStatus.DROP_LSO_OVERSIZE}
     # tests/model/test_features.py and tests/model/test_lifetime.py
-    elsewhere = {TxStatus.DROP_UNSUPPORTED, TxStatus.DROP_EXPIRED}
+    elsewhere = {TxStatus.DROP_UNSUPPORTED, TxStatus.DROP_EXPIRED,
+                 TxStatus.DROP_LATE, TxStatus.DROP_REPEATED,
+                 TxStatus.DROP_SA_GONE}
     later = {status for status in TxStatus if status > TxStatus.DROP_OVERSIZE} - elsewhere
     assert later == lengths | {status for status, _, _ in REFUSED if status in later}
 
@@ -199,7 +208,8 @@ def test_with_esn_only_the_end_of_64_bits_stops_a_burst():
 def test_a_trailer_in_the_frame_is_checked_against_the_text():
     """Pad length of the trailer of a 20-byte text: up to 18 there is room for it."""
     device = device_with(SA)
-    fields = {"operation": 1, "sa": 1, "sequence": 1, "trailer": 1, "esp_offset": 34}
+    fields = {"operation": TxOperation.ENCRYPT, "sa": 1, "sequence": 1, "trailer": 1,
+              "esp_offset": 34}
     for pad_length in range(256):
         text = bytes(18) + bytes([pad_length, 4])
         frame = bytes(34) + SA.spi.to_bytes(4, "big") + bytes(12) + text + bytes(16)
@@ -331,13 +341,13 @@ def test_p7_a_checksum_request_for_another_protocol_changes_nothing(protocol):
     device = device_with(SA)
     without = send(device, SINGLE, checksum=0)
     assert send(device, SINGLE, **change).frames == without.frames
-    bypassed = send(device, SINGLE, operation=0, **change)
+    bypassed = send(device, SINGLE, operation=TxOperation.BYPASS, **change)
     assert bypassed.frame == SINGLE.frame
 
 
 def test_a_checksum_request_changes_the_checksum_only():
     frame = SINGLE.frame + b"\x55" * 9
-    result = device_with(SA).transmit(SINGLE.descriptor | {"operation": 0}, frame)
+    result = device_with(SA).transmit(SINGLE.descriptor | {"operation": TxOperation.BYPASS}, frame)
     changed = [at for at, (old, new) in enumerate(zip(frame, result.frame, strict=True))
                if old != new]
     assert set(changed) <= {L4 + 16, L4 + 17} and changed
@@ -348,7 +358,7 @@ def test_fields_of_a_request_that_is_not_made_are_not_looked_at():
     plain = stack.device_request(stack.Outgoing(SA, 7, tcp_packet(SA)), 1)
     asked = {"lso", "checksum", *plain.descriptor}
     noise = {field.name: rng.getrandbits(field.bits) for field in TX_DESCRIPTOR.fields
-             if field.name not in asked}
+             if field.name not in asked and not field.reserved}
     assert send(device_with(SA), plain, **noise).frames == send(device_with(SA), plain).frames
     result = send(device_with(SA), TUNNEL, checksum=1, l4_bytes=3)
     assert result.frames == send(device_with(SA), TUNNEL).frames

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from espnic.model.host import safile
-from espnic.model.interface.codes import SaDirection, SaOperation
+from espnic.model.interface.codes import SaDirection, SaOperation, TxOperation
 from espnic.model.interface.features import WIDTHS, Features
 from espnic.model.sa.sa import command_values
 from espnic.sim.capture.pcap import read_capture
@@ -46,8 +46,8 @@ def steps():
         plan.append(Command(command_values(SaOperation.ADD, SaDirection.TX, handle, sa)))
     for number, frame in enumerate(frames[:20], start=1):
         descriptor = {
-            "operation": chance.getrandbits(1), "sa": chance.randrange(3), "sequence": number,
-            "esp_offset": 34, "next_header": 4,
+            "operation": int(chance.choice(tuple(TxOperation))), "sa": chance.randrange(3),
+            "sequence": number, "esp_offset": 34, "next_header": 4,
         }
         plan.append(TxFrame(descriptor, frame))
     return plan

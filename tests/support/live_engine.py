@@ -4,7 +4,7 @@ from cocotb.triggers import ClockCycles
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster
 
 from espnic.model.esp import esp, trailer
-from espnic.model.interface.codes import ESP_TEXT_OFFSET, SIDES
+from espnic.model.interface.codes import ESP_TEXT_OFFSET, SIDES, TxOperation
 from espnic.model.interface.layouts import RX_COMPLETION, TX_DESCRIPTOR
 from espnic.sim.agents.axi_lite import Driver
 from espnic.sim.agents.axi_stream import AxisSink, AxisSource
@@ -74,8 +74,8 @@ class Live:
 def request(sa, sequence, payload):
     """A frame to seal under handle 1, without trailer."""
     frame = frames.carried(sa, sa.spi.to_bytes(4, "big") + bytes(12) + payload)
-    return TxFrame({"operation": 1, "sa": 1, "sequence": sequence, "esp_offset": ESP_OFFSET,
-                    "next_header": 4}, frame)
+    return TxFrame({"operation": int(TxOperation.ENCRYPT), "sa": 1, "sequence": sequence,
+                    "esp_offset": ESP_OFFSET, "next_header": 4}, frame)
 
 
 def wire_frame(sa, step):

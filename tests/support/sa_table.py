@@ -49,7 +49,7 @@ def context_layout(lanes: int) -> Layout:
     return Layout("sa_context", (
         Field("valid", 1, ""), Field("key_size", 2, ""), Field("icv_size", 2, ""),
         Field("esn", 1, ""), Field("esn_overlap", 1, ""),
-        Field("replay_window", 3, ""), Field("esn_high", 32, ""), Field("spi", 32, ""),
+        Field("replay_window", 4, ""), Field("esn_high", 32, ""), Field("spi", 32, ""),
         Field("salt", 32, ""), Field("seqiv_salt", 64, ""),
         Field("key", 256, ""), Field("powers", 128 * hash_power_count(lanes), ""),
     ))
