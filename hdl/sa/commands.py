@@ -29,7 +29,7 @@ from espnic.model.interface.codes import (
 )
 from espnic.model.interface.features import Features
 
-FENCE_CLOCKS = 4096
+FENCE_CLOCKS = 16384
 """Clocks that FREE and FLUSH wait at most for the frames in flight."""
 
 _COUNTS = ("packets", "bytes")

