@@ -9,19 +9,21 @@ from random import Random
 
 import cocotb
 from cocotb import start_soon
-from cocotb.triggers import ClockCycles
+from cocotb.triggers import ClockCycles, RisingEdge
 
 from espnic.model.interface.codes import (
     FRAME_BYTES_MAX,
+    OPERATION_BITS,
     SIDES,
     EventKind,
     RxStatus,
     SaDirection,
     SaOperation,
     SaResult,
+    TxOperation,
 )
 from espnic.model.interface.features import Features
-from espnic.model.interface.layouts import RX_COMPLETION
+from espnic.model.interface.layouts import RX_COMPLETION, TX_DESCRIPTOR
 from espnic.model.interface.registers import BY_NAME
 from espnic.model.sa.sa import command_values
 from espnic.sim.agents.stream import start_clock_and_reset
@@ -33,7 +35,7 @@ from espnic.sim.traffic.steps import SIMULATED_SAS as SAS
 from espnic.sim.traffic.steps import Command, RxFrame, TxFrame
 from tests.support.differences import check_items
 from tests.support.engine_steps import BOTH, Traffic, add_commands, bypass
-from tests.support.live_engine import ESP_OFFSET, Live, request, wire_frame
+from tests.support.live_engine import ESP_OFFSET, SEGMENT_CLOCKS, Live, request, wire_frame
 from tests.support.sas import all_kinds_of_sa, device_with, make_sa
 from tests.support.super_frames import SuperTraffic, to_be_sealed
 
@@ -385,6 +387,60 @@ async def a_reset_leaves_nothing_of_the_burst_that_it_broke_off(dut, clocks):
     for step in some_bursts(supers, random, 12):
         live.send(step)
     await ClockCycles(dut.clk, clocks)
+
+
+async def send_beats(dut, data, users, reset_at):
+    """Send a frame beat by beat, its tuser one of ``users`` each; reset at one of its beats."""
+    size = len(dut.s_axis_tx_tkeep)
+    pieces = [data[at:at + size] for at in range(0, len(data), size)]
+    for number, piece in enumerate(pieces):
+        dut.s_axis_tx_tdata.value = int.from_bytes(piece, "little")
+        dut.s_axis_tx_tkeep.value = (1 << len(piece)) - 1
+        dut.s_axis_tx_tlast.value = number == len(pieces) - 1
+        dut.s_axis_tx_tuser.value = users[number]
+        dut.s_axis_tx_tvalid.value = 1
+        dut.rst.value = number == reset_at
+        await RisingEdge(dut.clk)
+        while not int(dut.s_axis_tx_tready.value):
+            await RisingEdge(dut.clk)
+    dut.s_axis_tx_tvalid.value = 0
+    dut.rst.value = 0
+
+
+@cocotb.test()
+async def nothing_of_a_frame_that_a_reset_cuts_leaves_in_clear(dut):
+    """The source goes on with its frame after the reset; no SA is there any more."""
+    chance = Random(cocotb.RANDOM_SEED)
+    await start_clock_and_reset(dut)
+    sa = make_sa(seed=12)
+    live = Live(dut, 1)
+    live.take()
+    size = len(dut.s_axis_tx_tkeep)
+    seen = set()
+    for reset_at in range(6):
+        step = request(sa, 1 + reset_at, chance.randbytes(12 * size))
+        descriptor = TX_DESCRIPTOR.pack(step.descriptor)
+        beats = -(-len(step.data) // size)
+        junk = [chance.getrandbits(TX_DESCRIPTOR.bits) << OPERATION_BITS | TxOperation.BYPASS
+                for _ in range(beats)]
+        junk = [word % (1 << TX_DESCRIPTOR.bits) for word in junk]
+        for rest in (beats * [0], beats * [descriptor], junk):
+            for command in add_commands([sa], SaDirection.TX):
+                assert await live.driver.command(command.values) == SaResult.OK
+            await send_beats(dut, step.data, [descriptor, *rest[1:]], reset_at)
+            await ClockCycles(dut.clk, SEGMENT_CLOCKS)
+            assert not live.sinks["tx"].frames
+            counters = await live.driver.counters()
+            assert counters["tx_packets_in"] == 1 and counters["tx_packets_out"] == 0
+            seen |= {name for name, count in counters.items()
+                     if name.startswith("tx_drop") and count}
+    assert seen == {"tx_drop_operation", "tx_drop_reserved", "tx_drop_no_sa"}
+    # The next frame is sealed as if nothing had been.
+    for command in add_commands([sa], SaDirection.TX):
+        assert await live.driver.command(command.values) == SaResult.OK
+    live.send(request(sa, 1, b"next"))
+    await live.sinks["tx"].reach(1)
+    live.check_sent([wire_frame(sa, request(sa, 1, b"next"))])
 
 
 def test_engine_holds_while_things_change(width):

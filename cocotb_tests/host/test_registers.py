@@ -3,6 +3,7 @@
 import random
 
 import cocotb
+import cocotb.queue
 import pytest
 from cocotb.triggers import ClockCycles, RisingEdge
 from cocotb.utils import get_sim_time
@@ -13,6 +14,7 @@ from espnic.model.device.device import Device
 from espnic.model.device.register_file import AccessError, RegisterFile
 from espnic.model.interface import registers
 from espnic.model.interface.codes import (
+    EVENT_QUEUE_DEPTH,
     SIDES,
     STATUS_BITS,
     EventKind,
@@ -207,15 +209,98 @@ async def a_key_serves_one_command_only(dut):
     assert added == SaResult.OK
     await driver.write(
         registers.SA_DOORBELL, SaOperation.ADD | SaDirection.TX << 8 | 2 << 16)
-    await wait_for_end(driver)
-    for handle, expected in ((1, secrets), (2, dict.fromkeys(secrets, 0))):
+    assert (await wait_for_end(driver))["result"] == SaResult.EINVAL
+    for handle in (1, 2):
         dut.tx_i__payload.value = handle
         dut.tx_i__valid.value = 1
         await ClockCycles(dut.clk, SaStore.tx_latency + 1)
         found = found_layout(LANES).unpack(int(dut.tx_o__payload.value))
-        context = context_layout(LANES).unpack(found["context"])
-        assert found["hit"] and context["spi"] == 5
-        assert {name: context[name] for name in expected} == expected
+        assert found["hit"] == (handle == 1)
+        if found["hit"]:
+            context = context_layout(LANES).unpack(found["context"])
+            assert {name: context[name] for name in secrets} == secrets
+
+
+@cocotb.test()
+async def an_add_without_a_word_of_its_key_is_einval(dut):
+    chance, axil = await start(dut)
+    driver, model = Driver(axil), RegisterFile(Device(FEATURES))
+    words = [register for register in registers.SA_PARAMETERS if register.access == Access.WRITE]
+    rounds = [(direction, size, word) for direction in SaDirection for size in KeySize
+              for word in (None, *words)]
+    for handle, (direction, size, missing) in enumerate(chance.sample(rounds, 30)):
+        writes = [(register, chance.getrandbits(32)) for register in words
+                  if register is not missing]
+        chance.shuffle(writes)
+        writes += [
+            (BY_NAME["SA_ATTRIBUTES"], size), (BY_NAME["SA_SPI"], handle + 1),
+            (registers.SA_DOORBELL, SaOperation.ADD | direction << 8 | handle % SAS << 16)]
+        if missing is not None and chance.random() < 0.5:
+            # Bytes of the word, but never all of them at once.
+            await axil.write(missing.offset, chance.randbytes(3))
+            model.write(missing.offset, 0, strobe=0b0111)
+        for register, value in writes:
+            await driver.write(register, value)
+            model.write(register.offset, value)
+        wanted = model.read(registers.SA_STATUS.offset) >> 8
+        assert (await wait_for_end(driver))["result"] == wanted & 15, (direction, size, missing)
+    for name in ("SA_ADD_SUCCESS_LOW", "SA_ADD_FAIL_LOW"):
+        count = await driver.read(BY_NAME[name])
+        assert count == model.read(BY_NAME[name].offset) and count > 3
+
+
+@cocotb.test()
+async def an_interrupt_controller_that_sees_edges_misses_no_cause(dut):
+    """A handler that runs once for each rising edge leaves nothing pending."""
+    chance, axil = await start(dut)
+    driver = Driver(axil)
+    await driver.write(BY_NAME["IRQ_ENABLE"], 7)
+    edges = cocotb.queue.Queue()
+    cocotb.start_soon(watch_edges(dut, edges))
+    handler = cocotb.start_soon(handle_edges(axil, edges))
+    events = [StreamSource(dut, port, seed=chance.getrandbits(32), idle=0.9)
+              for port in EVENT_PORTS]
+    for _ in range(4):
+        for source in events:
+            source.send(*(EVENT.pack({"kind": EventKind.SOFT_LIMIT, "sa": 1})
+                          for _ in range(chance.choice((1, 70)))))
+        for _ in range(chance.randrange(12)):
+            assert await driver.sa_command(operation=SaOperation.READ, sa=1) == SaResult.ENOENT
+        for source in events:
+            await source.drained()
+    await ClockCycles(dut.clk, 30 * EVENT_QUEUE_DEPTH)
+    assert handler.done() is False and edges.empty()
+    status = await driver.fields("IRQ_STATUS", "EVENT_COUNT")
+    assert not any(status.values()) and not int(dut.irq.value), status
+    assert await driver.read(BY_NAME["EVENTS_LOST_LOW"])
+
+
+async def watch_edges(dut, edges) -> None:
+    """Put a token into the queue for each rising edge, as a bridge to MSI does."""
+    before = 0
+    while True:
+        await RisingEdge(dut.clk)
+        now = int(dut.irq.value)
+        if now and not before and edges.empty():
+            edges.put_nowait(None)
+        before = now
+
+
+async def handle_edges(axil, edges) -> None:
+    """Handle each edge: clear what is told, take all events off, once."""
+    driver = Driver(axil)
+    while True:
+        await edges.get()
+        await driver.write(BY_NAME["IRQ_STATUS"], await driver.read(BY_NAME["IRQ_STATUS"]))
+        while await driver.next_event() is not None:
+            pass
+
+
+async def begin_add(driver: Driver) -> None:
+    """Ring the doorbell for an ADD of a receive SA with SPI 77 under handle 1."""
+    for register in registers.SA_PARAMETERS:
+        await driver.write(register, 77 if register.name == "SA_SPI" else 0)
+    await driver.write(registers.SA_DOORBELL, SaOperation.ADD | 1 << 16)
 
 
 async def wait_for_end(driver: Driver) -> dict[str, int]:
@@ -256,8 +341,7 @@ async def nothing_of_a_command_is_left_after_it(dut):
 async def a_running_command_and_its_parameters_cannot_be_disturbed(dut):
     chance, axil = await start(dut)
     driver = Driver(axil)
-    await driver.write(BY_NAME["SA_SPI"], 77)
-    await driver.write(registers.SA_DOORBELL, SaOperation.ADD | 1 << 16)
+    await begin_add(driver)
     refused = [registers.SA_DOORBELL, *registers.SA_PARAMETERS, *registers.TABLE_KEY]
     chance.shuffle(refused)
     for register in refused[:12]:
@@ -464,8 +548,7 @@ async def a_stop_is_told_and_the_state_of_the_datapath_read(dut):
 async def a_doorbell_while_a_command_runs_is_refused_and_counted(dut):
     _, axil = await start(dut)
     driver = Driver(axil)
-    await driver.write(BY_NAME["SA_SPI"], 77)
-    await driver.write(registers.SA_DOORBELL, SaOperation.ADD | 1 << 16)
+    await begin_add(driver)
     refused = 0
     while (await driver.fields("SA_STATUS"))["busy"]:
         answer = await write_word(axil, registers.SA_DOORBELL.offset, SaOperation.FLUSH)
@@ -598,6 +681,7 @@ def test_registers_in_short():
         Device16(),
         "random_accesses_in_parallel_keep_their_order_and_strobes",
         "events_are_read_taken_off_and_lost_as_in_the_model",
+        "an_add_without_a_word_of_its_key_is_einval",
         name="device16", module=__name__)
 
 

@@ -15,7 +15,13 @@ from espnic.hdl.host.counters import COUNTER_BITS
 from espnic.hdl.host.event_queue import EventQueue
 from espnic.hdl.layouts import Event, RxEvent, SaCommand, SaResponse, TxEvent, values_of
 from espnic.model.interface import registers as table
-from espnic.model.interface.codes import RxStatus, SaOperation, SaResult
+from espnic.model.interface.codes import (
+    KeySize,
+    RxStatus,
+    SaDirection,
+    SaOperation,
+    SaResult,
+)
 from espnic.model.interface.features import Features
 from espnic.model.interface.registers import (
     TABLE_KEY_BITS,
@@ -33,10 +39,10 @@ _STATUS = ("rx_stopped", "tx_stopped", "rx_idle", "tx_idle")
 _Groups = Sequence[tuple[Iterable[Register], Mapping[str, Value]]]
 _WriteGroups = Sequence[tuple[Iterable[Register], Mapping[str, Value], Value]]
 
-_SECRETS = tuple(
-    field.name for register in table.SA_PARAMETERS if register.access == Access.WRITE
-    for field in register.fields if field.part == 0
-)
+_SECRET_WORDS = tuple(
+    register for register in table.SA_PARAMETERS if register.access == Access.WRITE)
+_SECRETS = tuple(dict.fromkeys(
+    field.name for register in _SECRET_WORDS for field in register.fields))
 
 
 class _Kept:
@@ -49,12 +55,23 @@ class _Kept:
         """The last response."""
         self.busy = Signal()
         self.done = Signal()
+        self.pending = Signal()
+        """The command of the doorbell has not been taken."""
+        self.written = {register: Signal(name=f"{register.name.lower()}_written")
+                        for register in _SECRET_WORDS}
+        """Words of salts and key that were written whole since the last command."""
+        self.refused = Signal()
+        """The command is an ADD whose key is not whole."""
+        self.ended = Signal()
+        self.failed = Signal()
         self.interrupts = {field.name: Signal(name=field.name)
                            for register in table.INTERRUPTS for field in register.fields}
         self.rung = Signal()
         """SA_DOORBELL is written."""
         self.pop = Signal()
         """EVENT_POP was written."""
+        self.rearm = Signal()
+        """IRQ_STATUS or IRQ_ENABLE was written."""
 
 
 class Registers(wiring.Component):
@@ -63,6 +80,14 @@ class Registers(wiring.Component):
     A write to SA_DOORBELL sends one SA command with the parameter registers and sets ``busy``.
     The response clears ``busy``, and sets ``done`` and the interrupt ``command_done``. When the
     command has been taken the write-only parameters are cleared, so no key stays here.
+
+    An ADD ends with EINVAL, and is not sent, unless every word of its salt and of a key of its
+    size, and for transmit of its IV salt, was written with all strobes since the last command. So
+    no SA has a key of zeros, or of two SAs, because writers of the registers came between each
+    other.
+
+    A write to IRQ_STATUS or IRQ_ENABLE lowers ``irq`` for a clock. What is pending then raises it
+    again: an interrupt controller that looks for edges misses no cause.
 
     Errors: an access is answered with SLVERR and has no effect if the table does not grant it,
     if it writes the doorbell or a parameter while a command runs, or if it writes the table key
@@ -105,7 +130,7 @@ class Registers(wiring.Component):
     rx_stopped, tx_stopped, rx_idle, tx_idle : In(1)
         The fields of STATUS.
     irq : Out(1)
-        High while an interrupt is pending and enabled.
+        High while an interrupt is pending and enabled, but for the clock after the write above.
     """
 
     def __init__(self, features: Features):
@@ -143,11 +168,12 @@ class Registers(wiring.Component):
         }
         self._read(m, axil, counters, self._readable(kept, controls, events))
         m.d.sync += kept.pop.eq(0)
-        self._write(m, axil, self._writable(kept, controls, events))
+        self._check_key(m, kept)
+        self._write(m, axil, kept, self._writable(kept, controls, events))
         # After the writes, so that a bit that is set in the clock in which it is cleared stays set.
         self._execute(m, kept, axil)
         self._collect(m, events, bursts)
-        self._interrupt(m, kept.interrupts, events)
+        self._interrupt(m, kept, events)
         m.d.comb += [events.o.ready.eq(kept.pop), counters.lost.eq(events.lost)]
         self._count(m, counters, kept)
         return m
@@ -188,25 +214,52 @@ class Registers(wiring.Component):
             ([table.SA_DOORBELL, *table.SA_PARAMETERS], values_of(kept.parameters), ~kept.busy),
         ]
 
+    def _check_key(self, m: Module, kept: _Kept) -> None:
+        """Note which words of the secrets are written, and whether an ADD lacks one it needs."""
+        command = kept.parameters
+        lacks = []
+        for register, written in kept.written.items():
+            field = register.fields[0]
+            needed = Const(1)
+            if field.name == "seqiv_salt":
+                needed = command.direction == SaDirection.TX
+            elif field.name == "key":
+                shorter = [size for size in KeySize if 8 * size.bytes <= field.part]
+                needed = ~Cat(command.key_size == size for size in shorter).any()
+            lacks.append(needed & ~written)
+        m.d.comb += kept.refused.eq(
+            kept.pending & (command.operation == SaOperation.ADD) & Cat(lacks).any())
+
     def _execute(self, m: Module, kept: _Kept, axil: AxiLite) -> None:
         """Send the command that the doorbell starts, and take its response."""
         write = axil.write.payload
         m.d.comb += [
             kept.rung.eq(axil.write.valid & write.strobe.any()
                          & (write.address == _word(table.SA_DOORBELL))),
+            kept.rearm.eq(axil.write.valid & Cat(
+                axil.write.payload.address == _word(register)
+                for register in table.INTERRUPTS).any()),
             self.command.payload.eq(kept.parameters),
+            self.command.valid.eq(kept.pending & ~kept.refused),
             self.response.ready.eq(1),
+            kept.ended.eq(self.response.valid | kept.refused),
+            kept.failed.eq(kept.refused | (self.response.payload.result != SaResult.OK)),
         ]
         with m.If(kept.rung & ~kept.busy):
-            m.d.sync += [kept.busy.eq(1), kept.done.eq(0), self.command.valid.eq(1)]
-        with m.If(self.command.valid & self.command.ready):
-            m.d.sync += self.command.valid.eq(0)
-            m.d.sync += [kept.parameters[name].eq(0) for name in _SECRETS]
-        with m.If(self.response.valid):
+            m.d.sync += [kept.busy.eq(1), kept.done.eq(0), kept.pending.eq(1)]
+        with m.If(kept.pending & (self.command.ready | kept.refused)):
+            m.d.sync += [
+                kept.pending.eq(0),
+                *(kept.parameters[name].eq(0) for name in _SECRETS),
+                *(written.eq(0) for written in kept.written.values()),
+            ]
+        with m.If(kept.ended):
             m.d.sync += [
                 kept.busy.eq(0), kept.done.eq(1), kept.interrupts["command_done"].eq(1),
                 kept.read_back.eq(self.response.payload),
             ]
+        with m.If(kept.refused):
+            m.d.sync += [kept.read_back.eq(0), kept.read_back.result.eq(SaResult.EINVAL)]
 
     def _collect(self, m: Module, events: EventQueue, bursts: BurstDetector) -> None:
         """Send the events of all sources to the queue."""
@@ -217,19 +270,19 @@ class Registers(wiring.Component):
         m.d.comb += bursts.failed.eq(
             self.rx_event.valid & (self.rx_event.payload.status == RxStatus.AUTH_FAILED))
 
-    def _interrupt(self, m: Module, interrupts: Mapping[str, Value], events: EventQueue) -> None:
+    def _interrupt(self, m: Module, kept: _Kept, events: EventQueue) -> None:
         """Set the interrupts of the queue; raise ``irq`` if one is set and enabled."""
+        interrupts = kept.interrupts
         m.d.comb += interrupts["event_present"].eq(events.o.valid)
         with m.If(events.lost != 0):
             m.d.sync += interrupts["events_lost"].eq(1)
-        m.d.sync += self.irq.eq(Cat(
+        m.d.sync += self.irq.eq(~kept.rearm & Cat(
             interrupts[field.name] & interrupts[f"{field.name}_enable"]
             for field in table.BY_NAME["IRQ_STATUS"].fields).any())
 
     def _count(self, m: Module, counters: CounterBank, kept: _Kept) -> None:
         """Count the events of the datapath, and SA commands that have ended or been refused."""
         operation, dropped = kept.parameters.operation, kept.rung & kept.busy
-        failed = self.response.payload.result != SaResult.OK
         m.d.comb += [
             counters.rx_event.payload.eq(self.rx_event.payload),
             counters.rx_event.valid.eq(self.rx_event.valid),
@@ -239,11 +292,11 @@ class Registers(wiring.Component):
         ended, waits = Signal(), Signal()
         kind = Signal.like(counters.command.payload)
         m.d.sync += [
-            ended.eq(self.response.valid & (
+            ended.eq(kept.ended & (
                 (operation == SaOperation.ADD) | (operation == SaOperation.DELETE))),
             kind.eq(Mux(operation == SaOperation.ADD,
-                        Mux(failed, _place("sa_add_fail"), _place("sa_add_success")),
-                        Mux(failed, _place("sa_delete_fail"), _place("sa_delete_success")))),
+                        Mux(kept.failed, _place("sa_add_fail"), _place("sa_add_success")),
+                        Mux(kept.failed, _place("sa_delete_fail"), _place("sa_delete_success")))),
             # There are clocks between two refusals, so one can wait.
             waits.eq(dropped | waits & ended),
         ]
@@ -301,7 +354,7 @@ class Registers(wiring.Component):
         hits += [is_low, is_high]
         return word
 
-    def _write(self, m: Module, axil: AxiLite, groups: _WriteGroups) -> None:
+    def _write(self, m: Module, axil: AxiLite, kept: _Kept, groups: _WriteGroups) -> None:
         """Take writes to each group, given its fields' registers and whether it may be written."""
         m.d.comb += axil.write_error.eq(1)
         with m.Switch(axil.write.payload.address):
@@ -313,6 +366,9 @@ class Registers(wiring.Component):
                         m.d.comb += axil.write_error.eq(~allowed)
                         with m.If(axil.write.valid & allowed):
                             self._store(m, axil, register, targets)
+                            if register in kept.written:
+                                with m.If(axil.write.payload.strobe.all()):
+                                    m.d.sync += kept.written[register].eq(1)
 
     def _store(
         self, m: Module, axil: AxiLite, register: Register, targets: Mapping[str, Value],

@@ -4,7 +4,14 @@ from collections.abc import Mapping
 
 from espnic.model.device.device import Device
 from espnic.model.device.events import BurstDetector
-from espnic.model.interface.codes import EventKind, RxStatus, SaDirection, SaOperation, SaResult
+from espnic.model.interface.codes import (
+    EventKind,
+    KeySize,
+    RxStatus,
+    SaDirection,
+    SaOperation,
+    SaResult,
+)
 from espnic.model.interface.layouts import SA_COMMAND, SA_RESPONSE
 from espnic.model.interface.registers import (
     BY_NAME,
@@ -51,6 +58,8 @@ class RegisterFile:
                       if register.access in (Access.READ_WRITE, Access.WRITE)}
         self._done = False
         self._command_done = False
+        self._written: set[str] = set()
+        """Words of salts and key that were written whole since the last command."""
         self._response = SA_RESPONSE.unpack(0)
         self._counter_high = 0
         self._burst = BurstDetector()
@@ -91,6 +100,8 @@ class RegisterFile:
         kept = self._kept[register.name]
         fields = sum(field.mask for field in register.fields)
         self._kept[register.name] = kept & ~mask | value & mask & fields
+        if register in SA_PARAMETERS and strobe == STROBES:
+            self._written.add(register.name)
         if register is SA_DOORBELL and strobe:
             self._command()
         elif register is EVENT_POP:
@@ -160,11 +171,25 @@ class RegisterFile:
                 self._kept[register.name] = 0
         values = SA_COMMAND.unpack(SA_COMMAND.pack(values))
         self._response = SA_RESPONSE.unpack(0)
-        result = self.device.command(values)
+        if values["operation"] == SaOperation.ADD and not self._has_whole_key(values):
+            result = SaResult.EINVAL
+            self.device.counters["sa_add_fail"] += 1
+        else:
+            result = self.device.command(values)
+        self._written.clear()
         if result == SaResult.OK and values["operation"] == SaOperation.READ:
             self._response = self.device.read_sa(SaDirection(values["direction"]), values["sa"])
         self._response["result"] = int(result)
         self._done = self._command_done = True
+
+    def _has_whole_key(self, values: Mapping[str, int]) -> bool:
+        """Whether all words that an ADD needs of its key and salts were written."""
+        needed = ["SA_SALT"]
+        if values["direction"] == SaDirection.TX:
+            needed += ["SA_SEQIV_SALT0", "SA_SEQIV_SALT1"]
+        size = next((size for size in KeySize if size == values["key_size"]), KeySize.AES256)
+        needed += [f"SA_KEY{word}" for word in range(size.bytes // WORD_BYTES)]
+        return self._written.issuperset(needed)
 
     def _find_bursts(self) -> None:
         """Detect bursts in the frames received since the last access, all as of now."""

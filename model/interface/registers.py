@@ -380,7 +380,7 @@ READ_BACK = (
 ROOM = (
     (0x024, 0x030, "capabilities"),
     (0x080, 0x088, "UDP ports of ESP"),
-    (0x088, 0x0FF, "controls"),
+    (0x088, 0x100, "controls"),
     (0x168, 0x170, "an IV salt of 16 bytes"),
     (0x190, 0x1D0, "an HMAC key of up to 64 bytes"),
     (0x260, 0x300, "more of an SA read back"),

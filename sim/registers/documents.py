@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from espnic.model.interface.registers import rows
+from espnic.model.interface.registers import ROOM, rows
 from espnic.model.interface.statistics import HARDWARE
 from espnic.sim.files import PROJECT
 from espnic.sim.registers.c_header import ENUMS, NAME, cheader
@@ -25,13 +25,15 @@ nothing. Bits without a field read 0. Bytes without write strobe keep their valu
 
 **SA commands.** Write the parameters, write `SA_DOORBELL`, wait for `done` in `SA_STATUS` (or
 for the interrupt), read `result`. While `busy`, writes to the doorbell and the parameters answer
-SLVERR. Salts and keys are cleared when the command starts: write them before each ADD. After a
-good READ the `READ_` registers hold the SA, after any other command they are 0.
+SLVERR. Salts and keys are cleared when the command starts, whatever command it is: write them
+before each ADD. An ADD is EINVAL unless all words of its key and its salt, and for transmit of its
+IV salt, were written whole since the last command. A command with a reserved bit is EINVAL too.
+After a good READ the `READ_` registers hold the SA, after any other command they are 0.
 
 **Counters.** To read one of 64 bits: read its low word, then its high word, which the first read
 has kept.
 
-**Events.** Clear `IRQ_STATUS`; while `event_valid` in `EVENT`, read `EVENT_SEQUENCE_0` and
+**Events.** While `event_valid` in `EVENT`, read `EVENT_SEQUENCE_0` and
 `EVENT_SEQUENCE_1`, then write 1 to `EVENT_POP`. A read removes nothing from the queue.
 `event_present` is 1 while the queue holds an event. An event that comes to a full queue is dropped,
 sets `events_lost` and counts in `EVENTS_LOST`: then read the SAs, which know what it told.
@@ -46,6 +48,16 @@ the window opens another.
 
 | offset | register | access | reset | bits | field | meaning |
 | --- | --- | --- | --- | --- | --- | --- |
+"""
+
+_ROOM = """
+## Room
+
+Offsets that are kept for what is to come. They answer SLVERR; a later version of the map adds
+registers here and moves none.
+
+| from | to | for |
+| --- | --- | --- |
 """
 
 _STATISTICS = """
@@ -69,6 +81,8 @@ _VALUES = """
 def markdown() -> str:
     """Text of docs/registers.md."""
     return (_HEAD + "".join(map(_row, rows()))
+            + _ROOM + "".join(
+                _row((f"{low:#05x}", f"{high - 1:#05x}", what)) for low, high, what in ROOM)
             + _STATISTICS + "".join(map(_row, _statistics()))
             + _VALUES + "".join(map(_row, _values())))
 

@@ -9,6 +9,7 @@ from espnic.model.interface import registers
 from espnic.model.interface.codes import (
     EVENT_QUEUE_DEPTH,
     EventKind,
+    KeySize,
     SaDirection,
     SaOperation,
     SaResult,
@@ -18,6 +19,12 @@ from espnic.model.interface.layouts import EVENT
 from espnic.model.interface.registers import BY_NAME, REGISTERS, WORD_BYTES, Access
 
 FIRST, LAST = 7, 1 << 40
+SALT_WORDS = {
+    SaDirection.RX: ("SA_SALT",), SaDirection.TX: ("SA_SALT", "SA_SEQIV_SALT0", "SA_SEQIV_SALT1")}
+
+
+def key_words(size: KeySize) -> list[str]:
+    return [f"SA_KEY{word}" for word in range(size.bytes // WORD_BYTES)]
 
 
 @pytest.fixture
@@ -76,26 +83,58 @@ def test_accesses_that_the_table_does_not_grant_are_refused(block):
 
 
 def test_a_command_adds_and_reads_an_sa(block):
+    write_secrets(block)
     write(block, "SA_SPI", 77)
-    write(block, "SA_KEY0", 1)
     write(block, "SA_DOORBELL", SaOperation.ADD | SaDirection.TX << 8 | 3 << 16)
     assert read(block, "SA_STATUS") == 2 | SaResult.OK << 8 | 1 << 16
     assert read(block, "SA_ADD_SUCCESS_LOW") == 1
+    write_secrets(block)
     write(block, "SA_DOORBELL", SaOperation.ADD | SaDirection.TX << 8 | 3 << 16)
-    assert read(block, "SA_STATUS") >> 8 & 7 == SaResult.EEXIST
+    assert read(block, "SA_STATUS") >> 8 & 15 == SaResult.EEXIST
     assert read(block, "SA_ADD_FAIL_LOW") == 1
     assert read(block, "READ_SPI") == 0
     write(block, "SA_DOORBELL", SaOperation.READ | SaDirection.TX << 8 | 3 << 16)
     assert read(block, "READ_SPI") == 77
 
 
-def test_a_key_serves_one_command_only(block):
+def write_secrets(block, key_size=KeySize.AES128, without=None):
+    """Write salts and a key of this size, all words but one."""
+    for name in (*SALT_WORDS[SaDirection.TX], *key_words(key_size)):
+        if name != without:
+            write(block, name, 5)
+
+
+def add(block, direction, handle, key_size=KeySize.AES128):
+    """Ring the doorbell for an ADD; gives the result."""
     write(block, "SA_SPI", 77)
-    write(block, "SA_KEY0", 5)
-    for handle, key in ((1, 5), (2, 0)):
-        write(block, "SA_DOORBELL", SaOperation.ADD | SaDirection.TX << 8 | handle << 16)
-        sa = block.device.sas[SaDirection.TX].get(handle)
-        assert sa is not None and int.from_bytes(sa.key, "little") == key
+    write(block, "SA_ATTRIBUTES", key_size)
+    write(block, "SA_DOORBELL", SaOperation.ADD | direction << 8 | handle << 16)
+    return SaResult(read(block, "SA_STATUS") >> 8 & 15)
+
+
+@pytest.mark.parametrize("operation", SaOperation)
+def test_a_key_serves_one_command_only_whatever_it_is(block, operation):
+    write_secrets(block)
+    write(block, "SA_DOORBELL", operation | SaDirection.TX << 8 | 1 << 16)
+    assert add(block, SaDirection.TX, 2) == SaResult.EINVAL
+    assert block.device.sas[SaDirection.TX].get(2) is None
+    write_secrets(block)
+    assert add(block, SaDirection.TX, 2) == SaResult.OK
+
+
+@pytest.mark.parametrize("direction", SaDirection)
+@pytest.mark.parametrize("key_size", KeySize)
+def test_an_add_without_a_word_of_its_key_is_einval(block, direction, key_size):
+    needed = {*SALT_WORDS[direction], *key_words(key_size)}
+    for name in (*SALT_WORDS[SaDirection.TX], *key_words(KeySize.AES256)):
+        for in_part in (False, True):
+            write_secrets(block, key_size, without=name)
+            if in_part:
+                block.write(BY_NAME[name].offset, 5, strobe=0b0111)
+            added = add(block, direction, 1, key_size)
+            assert added == (SaResult.EINVAL if name in needed else SaResult.OK), name
+            block.device.sas[direction].flush()
+    assert read(block, "SA_ADD_FAIL_LOW") == 2 * len(needed)
 
 
 def test_bytes_without_strobe_keep_their_value(block):

@@ -15,6 +15,11 @@ def test_registers_have_offsets_and_names_of_their_own():
     assert len(registers.BY_NAME) == len(REGISTERS)
 
 
+def test_room_for_what_is_to_come_has_no_register():
+    for low, high, _ in registers.ROOM:
+        assert not [register.name for register in REGISTERS if low <= register.offset < high]
+
+
 @pytest.mark.parametrize("register", REGISTERS, ids=lambda register: register.name)
 def test_fields_lie_in_their_register_without_overlap(register):
     taken = 0
