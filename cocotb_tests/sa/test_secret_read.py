@@ -98,8 +98,8 @@ async def a_row_that_is_erased_while_its_packet_waits_is_still_whole(dut):
     assert int(dut.o__valid.value)
     table.erase(1)
     await ClockCycles(dut.clk, 5)
-    check_items([int(dut.o__payload.value)], [{"gone": 0, "secrets": SECRETS.unpack(row["secrets"])}],
-                layout=with_secrets(LANES, CARRIED))
+    wanted = {"gone": 0, "secrets": SECRETS.unpack(row["secrets"])}
+    check_items([int(dut.o__payload.value)], [wanted], layout=with_secrets(LANES, CARRIED))
 
 
 @cocotb.test()
