@@ -87,8 +87,8 @@ class SaCommands(wiring.Component):
     - DELETE removes the look-up entry (receive), then marks the context as not valid. From then
       on no packet finds the SA; packets that found it before are still processed with it.
     - FREE waits until all frames that were in the path when it began need their SA no more, at
-      most ``FENCE_CLOCKS``, and overwrites the context with zeros, keys included. If the frames take
-      longer it ends with EBUSY and erases nothing.
+      most ``FENCE_CLOCKS``, and overwrites the context with zeros, keys included. If the frames
+      take longer it ends with EBUSY and erases nothing.
     - MODIFY rewrites the state part of a receive context in one clock, and the limits in one.
     - FLUSH makes all look-ups miss at once, overwrites every context of both directions with
       zeros, one per clock, clears the look-up table, and waits like FREE for the frames of both

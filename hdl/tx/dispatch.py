@@ -26,8 +26,7 @@ Sealing = data.StructLayout({
     "sequence": 64,
     "gcm": GcmOrder,
 })
-"""What is known of a frame before the secrets of its SA are read; all but the first three counts
-only when ``seal``."""
+"""A frame before the secrets of its SA are read. The fields after ``seal`` count only with it."""
 
 
 def tx_job(lso: bool = True) -> data.StructLayout:

@@ -16,7 +16,7 @@ from espnic.model.interface.codes import TxStatus
 
 
 def tx_unlocked(lanes: int) -> data.StructLayout:
-    """What becomes of a frame.
+    """A frame after the secrets of its SA have been read.
 
     One that is not to ``keep`` is in no memory. With ``seal`` it takes its way through the core,
     and only then do ``packet`` and ``seqiv`` count. With ``gone`` it must not leave.
