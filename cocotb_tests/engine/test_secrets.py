@@ -135,8 +135,10 @@ async def flush_leaves_nothing_of_frames_that_are_inside(dut, clocks):
     await ClockCycles(dut.clk, clocks)
     flush = {"operation": SaOperation.FLUSH}
     assert await secrets.live.driver.command(flush) == SaResult.OK
-    await secrets.left()
+    for source in secrets.live.sources.values():
+        await source.drained()
     await secrets.gone()
+    await secrets.left()
 
 
 @cocotb.test()
