@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from random import Random
 
 import cocotb
 from cocotb import start_soon
@@ -19,10 +20,12 @@ from espnic.sim.traffic import frames
 from espnic.sim.traffic.steps import RxFrame
 from tests.support.live_engine import Live, request, wire_frame
 from tests.support.sas import device_with, make_sa
+from tests.support.super_frames import SuperTraffic, to_be_sealed
 
 CLOCKS = range(-30, 110)
 """Clocks, from when a frame begins to come, in which a command is given: all of its way through
 the engine, and some before and after."""
+SEGMENTS = 4
 SEARCH_CLOCKS = 230
 """Clocks from a DELETE of a receive SA to the FREE after it, because the look-up entry is searched
 for."""
@@ -198,6 +201,32 @@ async def modify_at_every_clock(dut):
         await all_rounds.next_is_right((right, right))
         await all_rounds.flush()
     assert seen.keys() == {RxStatus.OK, RxStatus.AUTH_FAILED}
+
+
+@cocotb.test()
+async def flush_parts_a_burst_between_two_segments_at_most(dut):
+    """Each segment leaves sealed as by the model, or it and all after it are dropped."""
+    all_rounds = await rounds(dut)
+    live, sa = all_rounds.live, all_rounds.old
+    burst = SuperTraffic([sa], Random(cocotb.RANDOM_SEED)).exact(SEGMENTS, 40, to_be_sealed)
+    whole = list(device_with(sa).transmit(burst.descriptor, burst.data).frames)
+    assert len(whole) == SEGMENTS
+    seen, gone = Counter(), 0
+    for clock in CLOCKS:
+        await all_rounds.command(SaOperation.ADD, SaDirection.TX, sa)
+        sink, before = live.sinks["tx"], len(live.sinks["tx"].frames)
+        live.send(burst)
+        await ClockCycles(dut.clk, clock - CLOCKS.start)
+        await all_rounds.flush()
+        await ClockCycles(dut.clk, QUIET_CLOCKS)
+        left = [got.data for got in sink.frames[before:]]
+        assert left == whole[:len(left)]
+        seen[len(left)] += 1
+        gone += SEGMENTS - len(left) if left else 0
+    assert seen.keys() == set(range(SEGMENTS + 1)), seen
+    counters = await live.driver.counters()
+    assert counters["tx_packets_out"] == sum(left * times for left, times in seen.items())
+    assert counters["tx_drop_sa_gone"] >= gone
 
 
 def test_commands_at_every_clock_of_a_frame():
