@@ -128,7 +128,7 @@ async def delete_and_free_leave_nothing(dut):
 
 
 @cocotb.test()
-@cocotb.parametrize(clocks=[1, 30, 60, 90, 120])
+@cocotb.parametrize(clocks=[1, 40, 80])
 async def flush_leaves_nothing_of_frames_that_are_inside(dut, clocks):
     secrets = await Secrets.start(dut)
     secrets.send()
@@ -142,7 +142,7 @@ async def flush_leaves_nothing_of_frames_that_are_inside(dut, clocks):
 
 
 @cocotb.test()
-@cocotb.parametrize(clocks=[0, 20, 50])
+@cocotb.parametrize(clocks=[0, 30])
 async def reset_leaves_nothing_of_frames_that_are_inside(dut, clocks):
     secrets = await Secrets.start(dut)
     secrets.send()

@@ -35,7 +35,7 @@ from tests.support.sa_table import COMMIT
 from tests.support.super_frames import random_super_frame
 
 HANDLES = 16
-CASES = 1200
+CASES = 2400
 SEGMENTS_MAX = 6
 
 
@@ -125,7 +125,7 @@ class Case:
     def super_frame(self, chance):
         """A frame to be cut, with a mistake in every second."""
         if chance.random() < 0.03:
-            return {"lso": 1}, bytes(SUPER_FRAME_BYTES_MAX + 1)
+            return {"operation": TxOperation.ENCRYPT, "lso": 1}, bytes(SUPER_FRAME_BYTES_MAX + 1)
         fields, frame = random_super_frame(chance, SEGMENTS_MAX)
         header_bytes = fields["header_bytes"]
         if chance.random() < 0.5:
