@@ -256,8 +256,11 @@ async def any_command_under_a_look_up_each_clock(dut):
     keys = random_lookup_keys(chance, 8)
     commands.watch(dut, keys)
     results = set()
-    for _ in range(int(os.environ["COMMANDS"])):
-        values = random_command(chance, keys, COMMAND_HANDLES)
+    random_ones = [random_command(chance, keys, COMMAND_HANDLES)
+                   for _ in range(int(os.environ["COMMANDS"]))]
+    flushes = [{"operation": SaOperation.FLUSH, "direction": direction}
+               for direction in SaDirection]
+    for values in (*random_ones, *flushes):
         result = await commands.run(**values)
         results.add((values["operation"], values["direction"], result))
         await ClockCycles(dut.clk, chance.randrange(20))

@@ -188,7 +188,7 @@ def random_command(
         "key": chance.getrandbits(8 * key_size.bytes),
     }
     if chance.random() < 0.05:
-        values["operation"] = chance.choice([0, 7, *2 * [SaOperation.FLUSH]])
+        values["operation"] = chance.choice([0, 7, SaOperation.FLUSH])
     if chance.random() < 0.05:
         values[chance.choice(["key_size", "icv_size"])] = 3
     if chance.random() < 0.05:
