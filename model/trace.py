@@ -5,6 +5,7 @@ counted from 1 in each direction; byte strings are hex text.
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ TX_POINTS = ("tx.in", "tx.segment", "tx.verdict", "tx.trailer", "tx.seqiv", "tx.
 POINTS = RX_POINTS + TX_POINTS
 
 ABSENT = "(absent)"
+SHOWN_CHARACTERS = 60
+"""Most characters of a value that a message shows."""
 
 
 class TraceError(Exception):
@@ -48,7 +51,14 @@ class Difference:
 
     def __str__(self) -> str:
         what = f"field {self.field}" if self.field is not None else "record"
-        return f"packet {self.packet}, {self.point}, {what}: {self.a} against {self.b}"
+        return (f"packet {self.packet}, {self.point}, {what}: "
+                f"{shortened(self.a)} against {shortened(self.b)}")
+
+
+def shortened(value: object) -> str:
+    """A value as text, cut so that a message with it stays one short line."""
+    text = str(value)
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."
 
 
 def records(traces: Iterable[list[tuple[str, dict[str, Any]]]]) -> list[TraceRecord]:
@@ -122,11 +132,12 @@ def _record(line: str, where: str) -> TraceRecord:
 def _by_place(trace: Iterable[TraceRecord]) -> dict[tuple[int, int, int], TraceRecord]:
     """Records by place: packet, stage, and number of earlier records of both."""
     placed: dict[tuple[int, int, int], TraceRecord] = {}
+    # Counted, for a super-frame has tens of thousands of segments.
+    earlier: Counter[tuple[int, int]] = Counter()
     for record in trace:
-        repeat = 0
-        while (place := (record.packet, POINTS.index(record.point), repeat)) in placed:
-            repeat += 1
-        placed[place] = record
+        place = record.packet, POINTS.index(record.point)
+        placed[*place, earlier[place]] = record
+        earlier[place] += 1
     return placed
 
 

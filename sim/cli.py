@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from espnic.model import trace
-from espnic.sim.problem import BAD_INPUT, InputError, Mismatch, SimulationError
+from espnic.sim.problem import BAD_INPUT, Finding, InputError, Mismatch, SimulationError
 from espnic.sim.run.compare import describe
 
 app = typer.Typer(
@@ -138,6 +138,25 @@ def compare_command(
     print(f"equal: {len(records)} records")
 
 
+@app.command("audit", short_help="Look for IVs and sequence numbers that stand twice.")
+def audit_command(
+    capture: Annotated[Path, typer.Argument(
+        parser=_path, metavar="FILE.pcap", help="Capture with ESP in it; pcap or pcapng.")],
+    json_file: Annotated[Path | None, typer.Option(
+        "--json", help="Write all that was found to this file, as JSON.",
+        parser=_path, metavar="<path>")] = None,
+) -> None:
+    """Say for each SA of a capture whether an IV or a sequence number stands under it twice.
+
+    Needs no keys. An SA is a destination, an SPI and whether ESP is in UDP. Copies of a packet do
+    not count. Exit code 1 if an IV stands twice. The same low half of a sequence number alone is
+    only told: with ESN the high halves, which no packet has, may differ.
+    """
+    from espnic.sim.audit import command
+
+    command.run(capture, json_file, Console())
+
+
 @app.command("verilog", short_help="Write the Verilog of the engine.")
 def verilog_command(
     output: OutputOption,
@@ -261,7 +280,7 @@ def main() -> None:
         # Files that are read have their own messages: this one could not be written.
         _stop(f"{problem.filename or 'output'}: {problem.strerror or problem}, "
               "expected to write there", EXIT_BAD_INPUT)
-    except (Mismatch, SimulationError) as problem:
+    except (Finding, Mismatch, SimulationError) as problem:
         _stop(str(problem), EXIT_MISMATCH)
     except _ArgumentError as problem:
         # The method is click's, and typer does not name its class.

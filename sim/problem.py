@@ -25,6 +25,10 @@ class Mismatch(Exception):
     """A difference between RTL and model, or between two traces: one line that says where."""
 
 
+class Finding(Exception):
+    """A fault in a file that was to be examined: one line that says what it is."""
+
+
 BAD_INPUT = (InputError, SaFileError, TraceError, MissingTool)
 """Errors that the user can mend: other arguments, files or tools."""
 

@@ -61,7 +61,7 @@ def test_wire_frames_are_those_of_the_kernel(width, path):
     steps = traffic.plan_handoff(
         capture.sas, [row.request for row in capture.handed_off], SAS).steps
     outcome = hold(steps, width)
-    handoff.compare_wire(capture.handed_off, outcome.sent)
+    handoff.compare_wire(capture.handed_off, outcome.sent_by_request())
 
 
 def ids_inside_and_outside(fields):

@@ -8,7 +8,7 @@ import pytest
 
 from espnic.model.host import safile
 from espnic.model.host.receiver import Receiver
-from espnic.model.interface.codes import Encapsulation, RxStatus, SaDirection
+from espnic.model.interface.codes import FRAME_BYTES_MAX, Encapsulation, RxStatus, SaDirection
 from espnic.model.net.packet import parse
 from espnic.sim.capture.archive import plain_packets
 from espnic.sim.capture.pcap import read_capture
@@ -100,6 +100,32 @@ def test_copy_behind_a_forged_one_in_flight_is_taken(width):
     steps[2] = RxFrame(flip(steps[2].data, 8 * len(steps[2].data) - 1))
     outcome = hold(steps, width, stall=0.0)
     assert verdicts(outcome) == [OK, FORGED, OK, OK]
+
+
+def test_frame_behind_one_that_is_too_long_is_opened_with_the_right_high_half(width):
+    """A frame that is too long is looked up too, before anybody knows its length."""
+    sa = make_sa(esn=True, initial_seq=TWO_32 + 5)
+    steps = given(sa, [TWO_32 + 5, TWO_32 + 6, TWO_32 + 7])
+    steps[2] = RxFrame(steps[2].data.ljust(FRAME_BYTES_MAX + 100, b"\0"))
+    outcome = hold(steps, width, stall=0.0)
+    assert outcome.in_flight[2] == 1
+    assert verdicts(outcome) == [OK, RxStatus.OVERSIZE.name, OK]
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_frames_behind_others_that_end_in_any_way_get_the_right_high_half(width, seed):
+    random = Random(seed)
+    sa = make_sa(esn=True, initial_seq=TWO_32 + 5, device_window=True)
+    bad = [kind.frame for kind in frames.kinds(sa) if kind.frame]
+    sealed = frames.sealed(sa, TEXT, TWO_32 + 5)
+    bad += [sealed.ljust(FRAME_BYTES_MAX + random.choice([1, 100, 4000]), b"\0"), sealed[:-1]] * 4
+    steps = given(sa, range(TWO_32 + 6, TWO_32 + 206))
+    good = len(steps) - 1
+    for _ in range(good):
+        steps.insert(random.randrange(1, len(steps) + 1), RxFrame(random.choice(bad)))
+    outcome = hold(steps, width, seed=seed, stall=random.choice([0.0, 0.2]))
+    assert {OK, "OVERSIZE", "TRUNCATED", FORGED} <= set(verdicts(outcome))
+    assert verdicts(outcome).count(OK) >= good
 
 
 def test_frame_opened_with_a_high_half_that_the_window_has_left_is_late(width):

@@ -209,9 +209,9 @@ class Device:
         if parsed is not None:
             handle = self._look_up(parsed, trace)
             opened = Opened(RxStatus.NO_SA)
+            window = self._windows.get(handle)
+            begin = window.bottom if window else 0
             if handle and fits:
-                window = self._windows.get(handle)
-                begin = window.bottom if window else 0
                 opened = self._open(handle, parsed, frame, in_flight, trace)
         self._begins.append((handle, begin))
         if not fits:

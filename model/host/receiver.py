@@ -157,6 +157,17 @@ def find_esp(whole: IpPacket) -> EspPacket | None:
     return EspPacket(whole, Encapsulation.UDP, data)
 
 
+def refusal(sa: SecurityAssociation, clear: IpPacket) -> str | None:
+    """The reason why a Linux peer drops the ESP packet of a clear packet; None if it takes it."""
+    if sa.mode != "transport":
+        return None
+    if not clear.payload:
+        return "no payload: Linux takes the trailer of its ESP packet for a bad one"
+    if clear.protocol == IPPROTO_NONE:
+        return f"protocol {IPPROTO_NONE}: in ESP that is a dummy packet (RFC 4303, 2.6)"
+    return None
+
+
 def decapsulate(
     sa: SecurityAssociation, carrier: IpPacket, next_header: int, payload: bytes,
 ) -> bytes | None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from espnic.model.esp import esn
 from espnic.model.interface.codes import ICV_SIZES, KEY_BYTES, UDP_PORT_ESP, Encapsulation
-from espnic.model.net.addresses import Address
+from espnic.model.net.addresses import Address, without_zone
 from espnic.model.sa.sa import (
     ALGORITHM,
     SALT_BYTES,
@@ -25,6 +25,7 @@ from espnic.model.sa.sa import (
 
 SCHEMA = "kpeer-1"
 ENCAPSULATION = "espinudp"
+TEXT_CHARACTERS_MAX = 200
 
 
 class SaFileError(ValueError):
@@ -92,9 +93,10 @@ class _Fields:
         return self._entry.get(name) is not None
 
     def text(self, name: str, default: str | None = None, expected: str = "a text") -> str:
-        """A text of one printable line, so that it can stand in a message or a table."""
+        """A text of one short printable line, so that it can stand in a message or a table."""
         value = self._entry.get(name, default)
-        if not isinstance(value, str) or not value.isprintable() or not value:
+        fits = isinstance(value, str) and 0 < len(value) <= TEXT_CHARACTERS_MAX
+        if not isinstance(value, str) or not fits or not value.isprintable():
             raise self.error(name, expected)
         return value
 
@@ -130,10 +132,10 @@ class _Fields:
         return value
 
     def address(self, name: str) -> Address:
-        """An IPv4 or IPv6 address."""
+        """An IPv4 or IPv6 address, without its zone: that names an interface, on no wire."""
         text = self.text(name, expected="an IP address")
         try:
-            return ip_address(text)
+            return without_zone(ip_address(text))
         except ValueError:
             raise self.error(name, "an IP address") from None
 
@@ -228,7 +230,9 @@ def _selector(fields: _Fields) -> Selector | None:
     for name in ("src", "dst"):
         text = selector.text(name, expected="a network, as 10.1.1.0/24")
         try:
-            networks.append(ip_network(text, strict=False))
+            network = ip_network(text, strict=False)
+            networks.append(ip_network(
+                (without_zone(network.network_address), network.prefixlen)))
         except ValueError:
             raise selector.error(name, "a network, as 10.1.1.0/24") from None
     return Selector(*networks)

@@ -25,3 +25,8 @@ def address_of(number: int, ipv6: int) -> Address:
     Raises ``ValueError`` for an IPv4 address above 32 bits.
     """
     return IPv6Address(number) if ipv6 else IPv4Address(number)
+
+
+def without_zone(address: Address) -> Address:
+    """The address without its zone (RFC 4007, 11), with which it would equal none in a packet."""
+    return address_of(int(address), int(address.version == IPV6_VERSION))

@@ -62,7 +62,8 @@ def engine_rig(engine: Netlist) -> Rig:
     to the players and recorders instead of the ports. ``start`` begins a run, when
     ``tx.play`` and ``rx.play`` are in the folder, with ``tx_frames`` and ``rx_frames`` frames;
     ``judged`` counts how many of them have a verdict; ``done`` rises when all have one and
-    those that leave have left, or, with ``stuck``, when nothing moves any more. ``gap`` and
+    those that leave have left and every beat is in (the tail of a frame that is too long comes
+    after its verdict), or, with ``stuck``, when nothing moves any more. ``gap`` and
     ``stall`` are probabilities in 1/256. ``load`` reads the memories of the SA table from files.
     ``tx_gaps`` and ``rx_gaps`` count the clocks in which an output had no beat within a frame.
     A direction that the engine lacks has no files; its counts are 0.
@@ -78,7 +79,8 @@ def engine_rig(engine: Netlist) -> Rig:
         f"(play_{side}_tvalid & s_axis_{side}_tready)"
         f" | (m_axis_{side}_tvalid & record_{side}_tready)" for side in sides)
     complete = " && ".join(
-        f"{side}_judged == {side}_frames && {side}_count == {side}_leaving" for side in sides)
+        f"{side}_judged == {side}_frames && {side}_count == {side}_leaving && {side}_idle"
+        for side in sides)
     parts = [_tap(engine, name) for name in tap_names(sides)]
     for side in sides:
         parts += [_player(engine, side), _recorder(engine, side), _verdicts(side)]
@@ -142,14 +144,15 @@ def _through(ports: Mapping[str, int]) -> dict[str, int]:
 
 
 def _player(engine: Netlist, side: str) -> str:
-    """A player, and the wires ``play_<side>_<signal>`` that it drives."""
+    """A player, and the wires ``play_<side>_<signal>`` and ``<side>_idle`` that it drives."""
     port = f"s_axis_{side}"
     seed = "seed" if side == "tx" else "~seed"
     pins = {name: f"play_{side}_{name}" for name in _signals(engine, port)}
     wires = "".join(f"  wire [{engine.ports[f'{port}_{name}'] - 1}:0] {wire};\n"
                     for name, wire in pins.items())
-    pins["tready"] = f"{port}_tready"
+    pins |= {"tready": f"{port}_tready", "idle": f"{side}_idle"}
     return wires + (
+        f"  wire {side}_idle;\n"
         f"  espnic_player #({_sizes(engine, port)}, .FILE(\"{side}.play\"),\n"
         f"    .LOG(\"{side}.log\")) {side}_player (.clk(clk), .rst(rst), .start(start),\n"
         f"    .flush(flush), .clock(clock), .gap(gap), .seed({seed}),\n"

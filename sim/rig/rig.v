@@ -5,6 +5,7 @@
 // all hexadecimal. Begins at start, ends with the file.
 // gap: probability, in 1/256, of a clock without tvalid before a beat.
 // LOG takes a line for each frame: the clocks in which its first and last beat were taken.
+// idle: every beat of the file has been taken.
 module espnic_player #(
     parameter WIDTH = 128,
     parameter USER = 1,
@@ -23,7 +24,8 @@ module espnic_player #(
     output reg [USER-1:0] tuser,
     output reg tlast,
     output reg tvalid,
-    input tready
+    input tready,
+    output idle
 );
     integer file, log, fields;
     reg [31:0] noise, first_clock;
@@ -32,6 +34,8 @@ module espnic_player #(
     reg [WIDTH/8-1:0] keep;
     reg [USER-1:0] user;
     reg last;
+
+    assign idle = file == 0 && !tvalid;
 
     initial begin
         file = 0;

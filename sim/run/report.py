@@ -5,9 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from espnic.model import trace
 from espnic.model.trace import TraceRecord
@@ -18,7 +16,6 @@ from espnic.sim.files import replacing
 CLOCK_MHZ = 312.5
 """Clock that the rates in the summary are for: 128 bits a clock are 40 Gb/s at it."""
 
-_NAME_WIDTH = 12
 _PACKET_POINTS = ("rx.in", "rx.out", "tx.in", "tx.out")
 _VERDICT_POINTS = ("rx.verdict", "tx.verdict")
 
@@ -72,17 +69,6 @@ def rates(clocks: int, frames: int, octets: int) -> str:
         f"{clocks:,}, {clocks / frames:.1f} a packet; at {CLOCK_MHZ} MHz "
         f"{frames / seconds / 1e6:.2f} M packets/s, {8 * octets / seconds / 1e9:.1f} Gb/s"
     )
-
-
-def print_lines(console: Console, lines: Iterable[tuple[str, str]]) -> None:
-    """Print names and the text for each, a line or more each."""
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(style="bold", no_wrap=True, min_width=_NAME_WIDTH)
-    table.add_column(overflow="fold")
-    for name, text in lines:
-        # Text, for a name or a path may look like markup.
-        table.add_row(name, Text(text))
-    console.print(table, highlight=False)
 
 
 def _notes(records: Sequence[TraceRecord]) -> list[Note]:

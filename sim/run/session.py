@@ -1,7 +1,7 @@
 """One call of ``espnic run`` or ``espnic model``, from its files to its files."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import zip_longest
@@ -23,8 +23,9 @@ from espnic.sim.capture.handoff import HandedOff
 from espnic.sim.capture.pcap import read_capture
 from espnic.sim.files import make_folder
 from espnic.sim.problem import CaptureError, InputError, Mismatch, check_width
-from espnic.sim.run import report
-from espnic.sim.run.compare import compare_outcomes
+from espnic.sim.run import nonces, report
+from espnic.sim.run.compare import bytes_difference, compare_outcomes, summary
+from espnic.sim.terminal import print_lines
 from espnic.sim.traffic import golden
 from espnic.sim.traffic.plan import (
     Plan,
@@ -105,10 +106,11 @@ def run(request: Request, options: "Options", console: Console) -> None:
     lines = _sa_lines(job)
     lines += _speed_lines(job, replay, seconds)
     lines.append(("build", f"{build_seconds:.1f} s, {options.simulator}, {options.width} bits"))
-    report.print_lines(console, lines)
+    print_lines(console, lines)
     _judge(job, replay)
-    report.print_lines(console, [
+    print_lines(console, [
         *_software_lines(job, replay.outcome),
+        *_nonce_lines(job, replay.outcome),
         ("RTL = model", _compared(job.plan.outcome)),
         ("results", str(job.output)),
     ])
@@ -120,8 +122,9 @@ def run_model(request: Request, console: Console) -> None:
     outcome = job.plan.outcome
     _write_results(job, {"model": outcome})
     console.print(report.status_table(outcome.trace))
-    report.print_lines(console, [
-        *_sa_lines(job), *_software_lines(job, outcome), ("results", str(job.output)),
+    print_lines(console, [
+        *_sa_lines(job), *_software_lines(job, outcome), *_nonce_lines(job, outcome),
+        ("results", str(job.output)),
     ])
 
 
@@ -238,15 +241,32 @@ def _sa_lines(job: Job) -> Lines:
     added = ", ".join(sa.name for sa, result in pairs if result == SaResult.OK)
     lines: Lines = [("SAs added", added or "none")]
     lines += [
-        ("SA refused", f"{sa.name}: {result.name}") for sa, result in pairs if result
+        ("SA refused", f"{sa.name}: {_refusal(sa, result)}; it is left to software")
+        for sa, result in pairs if result
     ]
-    lines += [("SA refused", f"{sa.name}: {sa.reason}") for sa in job.unsupported]
+    lines += [("SA refused", f"{sa.name}: {sa.reason}; it is left to software")
+              for sa in job.unsupported]
     modified = len(job.plan.outcome.results) - len(job.sas)
     if modified:
         lines.append(("ESN", f"{modified} changes of the high half"))
     lines += job.drawn_salts
-    lines += [("kept back", packet) for packet in job.plan.kept_back[:_SHOWN_PACKETS]]
-    more = len(job.plan.kept_back) - _SHOWN_PACKETS
+    lines += _first_lines("kept back", job.plan.kept_back)
+    return lines
+
+
+def _refusal(sa: SecurityAssociation, result: SaResult) -> str:
+    """Why the device has refused to add an SA."""
+    most = Features(sas=SIMULATED_SAS).replay_window
+    if result == SaResult.EOPNOTSUPP and sa.device_window and sa.replay_window > most:
+        return (f"device_window with a replay_window of {sa.replay_window:,} packets, "
+                f"this build keeps {most:,} at most")
+    return result.name
+
+
+def _first_lines(name: str, texts: Sequence[str]) -> Lines:
+    """A line for each of the first few texts, and the number of the others."""
+    lines = [(name, text) for text in texts[:_SHOWN_PACKETS]]
+    more = len(texts) - _SHOWN_PACKETS
     if more > 0:
         lines.append(("", f"and {more} more"))
     return lines
@@ -277,8 +297,20 @@ def _software_lines(job: Job, outcome: Outcome) -> Lines:
     if job.receiving:
         return _delivered_lines(job, outcome)
     if job.handed_off:
-        return [("as the kernel", handoff.compare_wire(job.handed_off, outcome.sent))]
+        compared = handoff.compare_wire(job.handed_off, outcome.sent_by_request())
+        return [("as the kernel", compared),
+                *_first_lines("kernel bug", handoff.kernel_bugs(job.handed_off))]
     return _opened_lines(job, outcome)
+
+
+def _nonce_lines(job: Job, outcome: Outcome) -> Lines:
+    """Say which nonces stand twice in the frames from the wire, or in those to the wire."""
+    if job.receiving:
+        frames = [bytes.fromhex(record.fields["frame"])
+                  for record in outcome.trace if record.point == "rx.in"]
+    else:
+        frames = outcome.sent
+    return nonces.lines(frames, job.sas)
 
 
 def _delivered_lines(job: Job, outcome: Outcome) -> Lines:
@@ -286,7 +318,7 @@ def _delivered_lines(job: Job, outcome: Outcome) -> Lines:
     expected = archive.plain_packets(job.path)
     if expected is None:
         return []
-    if job.unsupported:
+    if job.unsupported or any(sa.device_window for sa in _refused(job.sas, job.plan.outcome)):
         return [("delivered", "not compared with the plain capture: an SA was refused")]
     delivered = _delivered(job.sas, outcome.received)
     _expect_packets("delivered", delivered, expected)
@@ -294,20 +326,33 @@ def _delivered_lines(job: Job, outcome: Outcome) -> Lines:
 
 
 def _opened_lines(job: Job, outcome: Outcome) -> Lines:
-    """Let a peer with the same SAs receive the wire frames, and compare what it opens."""
+    """Let a peer with the same SAs receive the wire frames, and compare what it opens.
+
+    Software of the peer does the work of an SA that its device refuses.
+    """
     peer = Device(Features(sas=SIMULATED_SAS))
+    known = []
     for handle, sa in enumerate(job.sas, start=1):
-        peer.command(command_values(SaOperation.ADD, SaDirection.RX, handle, sa))
+        result = peer.command(command_values(SaOperation.ADD, SaDirection.RX, handle, sa))
+        known.append(sa if result == SaResult.OK else replace(sa, device_window=False))
     received = [peer.receive(frame) for frame in outcome.sent]
-    opened = _delivered(job.sas, [
+    opened = _delivered(known, [
         Received(result.completion, result.frame) for result in received if result.frame
     ])
     _expect_packets("opened again", opened, job.plan.sealed)
-    return [("opened again", f"{len(opened)} packets, as they were in clear")]
+    return [("opened again", f"{len(opened)} packets, as they were in clear"),
+            *_first_lines("peer refuses", job.plan.peer_refuses)]
+
+
+def _refused(
+    sas: Sequence[SecurityAssociation], outcome: Outcome,
+) -> list[SecurityAssociation]:
+    """The SAs that the device has refused to add."""
+    return [sa for sa, result in zip(sas, outcome.results, strict=False) if result]
 
 
 def _delivered(
-    sas: tuple[SecurityAssociation, ...], received: list[Received],
+    sas: Sequence[SecurityAssociation], received: list[Received],
 ) -> list[bytes]:
     """The packets that the host's stack hands up."""
     receiver = Receiver(sas)
@@ -319,7 +364,11 @@ def _expect_packets(
     what: str, packets: list[bytes], expected: list[bytes] | tuple[bytes, ...],
 ) -> None:
     for number, (packet, right) in enumerate(zip_longest(packets, expected), start=1):
-        if packet != right:
-            shown = "missing" if packet is None else packet.hex()
-            wanted = "none" if right is None else right.hex()
-            raise Mismatch(f"{what}: packet {number} is {shown}, expected {wanted}")
+        if packet == right:
+            continue
+        where = f"{what}: packet {number}"
+        if packet is None:
+            raise Mismatch(f"{where} is missing, expected {summary(right)}")
+        if right is None:
+            raise Mismatch(f"{where} is {summary(packet)}, expected none")
+        raise Mismatch(where + bytes_difference(packet, right, "is", "expected"))

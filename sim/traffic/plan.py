@@ -10,7 +10,7 @@ from random import Random
 
 from espnic.model.esp import esn
 from espnic.model.esp.esn import EsnState
-from espnic.model.host import stack
+from espnic.model.host import receiver, stack
 from espnic.model.host.stack import Outgoing, Request
 from espnic.model.interface.codes import RxStatus, SaDirection, SaOperation, SaSelect, TxStatus
 from espnic.model.interface.features import Features
@@ -34,7 +34,9 @@ class Plan:
     kept_back: list[str] = field(default_factory=list)
     """Number of each clear packet that was not given to the engine, and why not."""
     sealed: list[bytes] = field(default_factory=list)
-    """Clear packets that left sealed, in order."""
+    """Clear packets that left sealed and that a peer takes, in order."""
+    peer_refuses: list[str] = field(default_factory=list)
+    """Number of each clear packet that left sealed and that a Linux peer drops, and why."""
 
 
 def plan_receive(
@@ -109,8 +111,13 @@ def plan_transmit(
             continue
         step = TxFrame(request.descriptor, request.frame)
         plan.steps.append(step)
-        if golden.transmit(step).status == TxStatus.SEALED:
+        if golden.transmit(step).status != TxStatus.SEALED:
+            continue
+        refusal = receiver.refusal(outgoing.sa, split)
+        if refusal is None:
             plan.sealed.append(split.whole())
+        else:
+            plan.peer_refuses.append(f"packet {number}: {refusal}")
     return plan
 
 

@@ -65,3 +65,11 @@ class Outcome:
     in_flight: list[int] = field(default_factory=list)
     """Number of earlier frames that had no verdict yet when the replay window of a frame's SA was
     read, for each frame from the wire. Only hardware has such frames."""
+
+    def sent_by_request(self) -> dict[int, list[bytes]]:
+        """The frames to the wire by the number of their request, from 1; none that was refused."""
+        sent: dict[int, list[bytes]] = {}
+        for record in self.trace:
+            if record.point == "tx.out":
+                sent.setdefault(record.packet, []).append(bytes.fromhex(record.fields["frame"]))
+        return sent

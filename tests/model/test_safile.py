@@ -116,6 +116,9 @@ def test_what_the_engine_does_not_do_is_named_with_its_reason(load, change, reas
     ("selector", {"src": "10.0.0.0/44"},
      'selector: src: "10.0.0.0/44", expected a network, as 10.1.1.0/24'),
     ("name", 5, "name: 5, expected a text"),
+    ("name", "n" * 24_000, f'name: "{"n" * 56}..., expected a text'),
+    ("mode", "m" * 24_000, f'mode: "{"m" * 56}..., expected tunnel or transport'),
+    ("src", "fe80::1%", 'src: "fe80::1%", expected an IP address'),
     ("name", "a\nb", r'name: "a\nb", expected a text'),
     ("name", "\ud800", r'name: "\ud800", expected a text'),
 ])
@@ -129,6 +132,18 @@ def test_a_wrong_field_is_one_line_with_file_sa_field_and_expectation(
         load(entry)
     sa = "1" if field == "name" else "ba"
     assert str(caught.value) == f"{tmp_path / 'sas.json'}: SA {sa}: {message}"
+
+
+def test_zone_of_an_address_is_not_part_of_it(load):
+    """A zone names an interface of the host; no packet has it."""
+    scoped = GOOD | {"src": "fe80::1%eth0", "dst": "fe80::2%eth0",
+                     "selector": {"src": "fe80::%eth0/64", "dst": "fe80:1::%eth1/64"}}
+    [sa] = load(scoped).sas
+    assert (sa.source, sa.destination) == (ip_address("fe80::1"), ip_address("fe80::2"))
+    assert sa.selector.matches(ip_address("fe80::5"), ip_address("fe80:1::5"))
+    assert not sa.selector.matches(ip_address("fe80:1::5"), ip_address("fe80:1::5"))
+    with pytest.raises(safile.SaFileError, match="expected another destination and SPI than SA"):
+        load(scoped, scoped | {"dst": "fe80::2%eth1"})
 
 
 def test_transport_mode_needs_the_same_family_inside(load):

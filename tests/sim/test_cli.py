@@ -21,8 +21,10 @@ from espnic.sim.rig import engine as rtl
 from espnic.sim.rig.taps import outcome_of
 from espnic.sim.traffic.golden import run_model
 from espnic.sim.traffic.steps import SIMULATED_SAS
+from tests.support.clear_packets import clear_packet
 from tests.support.observing import observe
 from tests.support.paths import CAPTURES
+from tests.support.sas import ADDRESSES
 
 CAPTURE = CAPTURES / "tun4_gcm128.pcap"
 CLEAR = CAPTURES / "tun4_gcm128.plain.pcap"
@@ -167,7 +169,100 @@ def test_wrong_plaintext_is_told_from_the_plain_capture(espnic, fake_rtl, tmp_pa
     packets[6] = packets[6][:-1] + b"?"
     monkeypatch.setattr("espnic.sim.capture.archive.plain_packets", lambda _path: tuple(packets))
     code, _, complaint = espnic("run", "--rx", CAPTURE, "--sa", SA_FILE, "-o", tmp_path)
-    assert code == 1 and "delivered: packet 7 is" in complaint
+    assert code == 1
+    assert complaint == (f"espnic: delivered: packet 7, from byte {len(packets[6]) - 1}: "
+                         f"is {read_capture(CLEAR).packets[6][-1]:02x}, expected 3f\n")
+
+
+@pytest.mark.parametrize("change, said", [
+    (lambda packets: [*packets, bytes(24_000)],
+     "delivered: packet 147 is missing, expected 24000 bytes, 0000000000000000...\n"),
+    (lambda packets: packets[:-1], "delivered: packet 146 is "),
+    (lambda packets: [packets[0] + bytes(24_000), *packets[1:]], " bytes), from byte "),
+])
+def test_packet_of_24_kb_that_differs_is_one_readable_line(
+        espnic, tmp_path, monkeypatch, change, said):
+    packets = change(list(read_capture(CLEAR).packets))
+    monkeypatch.setattr("espnic.sim.capture.archive.plain_packets", lambda _path: tuple(packets))
+    code, _, complaint = espnic("model", "--rx", CAPTURE, "--sa", SA_FILE, "-o", tmp_path)
+    assert code == 1 and said in complaint and complaint.count("\n") == 1 and len(complaint) < 120
+
+
+TRANSPORT = {
+    "name": "ab", "spi": "0x101", "src": "192.0.2.1", "dst": "192.0.2.2", "mode": "transport",
+    "alg": "rfc4106(gcm(aes))", "key": "00112233445566778899aabbccddeeff", "salt": "01020304",
+    "icv_bits": 128, "seqiv_salt": "0000000000000000"}
+
+
+@pytest.fixture
+def sealed_clear(espnic, tmp_path):
+    """Seal clear packets of an SA of the given fields; gives code, complaint and what is shown."""
+
+    def call(packets, sa):
+        write_pcap(tmp_path / "clear.pcap", enumerate(packets), ethernet=False)
+        (tmp_path / "sas.json").write_text(json.dumps({"sas": [sa]}))
+        code, shown, complaint = espnic(
+            "model", "--tx", tmp_path / "clear.pcap", "--sa", tmp_path / "sas.json",
+            "-o", tmp_path / "out")
+        return code, complaint, " ".join(shown.split())
+
+    return call
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_packet_that_a_linux_peer_drops_is_said_and_is_no_mismatch(sealed_clear, family):
+    ends = ADDRESSES[family]
+    sa = TRANSPORT | {"src": str(ends[0]), "dst": str(ends[1])}
+    packets = [clear_packet(family, payload, protocol, between=ends) for payload, protocol in (
+        (b"first", 253), (b"", 253), (b"dummy", 59), (b"last", 253))]
+    code, complaint, shown = sealed_clear(packets, sa)
+    assert (code, complaint) == (0, "")
+    assert "SEALED 4" in shown and "opened again 2 packets, as they were in clear" in shown
+    assert "peer refuses packet 2: no payload: Linux takes the trailer" in shown
+    assert "packet 3: protocol 59: in ESP that is a dummy packet" in shown
+
+
+def test_tunnel_takes_packets_that_transport_mode_cannot_carry(sealed_clear):
+    packets = [clear_packet(4, b"", 253), clear_packet(4, b"dummy", 59)]
+    code, _, shown = sealed_clear(packets, TRANSPORT | {"mode": "tunnel"})
+    assert code == 0 and "opened again 2 packets" in shown and "peer refuses" not in shown
+
+
+def test_addresses_with_a_zone_are_those_on_the_wire(sealed_clear):
+    sa = TRANSPORT | {"mode": "tunnel", "src": "fe80::1%eth0", "dst": "fe80::2%eth0",
+                      "inner_family": 4}
+    code, complaint, shown = sealed_clear([clear_packet(4)], sa)
+    assert (code, complaint) == (0, "") and "opened again 1 packets" in shown
+
+
+@pytest.fixture
+def wide_window(tmp_path):
+    """An SA file whose windows are larger than the device keeps."""
+    document = json.loads(SA_FILE.read_text())
+    for sa in document["sas"]:
+        sa |= {"device_window": True, "replay_window": 1024}
+    path = tmp_path / "wide.json"
+    path.write_text(json.dumps(document))
+    return path
+
+
+@pytest.mark.parametrize("command", ["run", "model"])
+def test_sa_whose_window_is_too_large_is_left_to_software_and_that_is_said(
+        espnic, fake_rtl, tmp_path, wide_window, command):
+    code, shown, complaint = espnic(
+        command, "--rx", CAPTURE, "--sa", wide_window, "-o", tmp_path / "out")
+    assert (code, complaint) == (0, "")
+    shown = " ".join(shown.split())
+    assert ("ab: device_window with a replay_window of 1,024 packets, this build keeps 128 at "
+            "most; it is left to software") in shown
+    assert "not compared with the plain capture: an SA was refused" in shown
+
+
+def test_peer_opens_in_software_what_its_device_has_refused(espnic, tmp_path, wide_window):
+    code, shown, complaint = espnic(
+        "model", "--tx", CLEAR, "--sa", wide_window, "-o", tmp_path / "out")
+    assert (code, complaint) == (0, "")
+    assert "146 packets, as they were in clear" in " ".join(shown.split())
 
 
 def test_salt_that_the_file_lacks_is_drawn_from_the_seed_and_shown(espnic, tmp_path):
@@ -191,6 +286,8 @@ def test_unsupported_sas_are_refused_and_their_frames_pass(espnic, fake_rtl, tmp
     code, shown, _ = espnic(
         "run", "--rx", capture, "--sa", capture.with_suffix(".json"), "-o", tmp_path)
     assert code == 0 and "SA refused" in shown and "NO_SA" in shown
+    assert "algorithm rfc7539esp(chacha20,poly1305), the engine does rfc4106(gcm(aes)); it is" in (
+        " ".join(shown.split()))
     assert read_capture(tmp_path / "out.pcap").packets == read_capture(capture).packets
 
 
@@ -204,6 +301,43 @@ def test_packet_without_an_sa_is_kept_back(espnic, tmp_path):
     assert code == 0
     assert "kept back" in shown and "8.8.8.8: no SA is for it" in shown
     assert len(read_capture(tmp_path / "out" / "wire.pcap").packets) == 3
+
+
+@pytest.fixture
+def p37(tmp_path):
+    """The capture in which Linux 6.1 used 7 IVs twice; gives its path."""
+    name = "gso_trn6_gcm256_esn"
+    wire = archived_capture(CAPTURES / "gso" / "pcaps.tar.xz", f"{name}.pcap").packets
+    write_pcap(tmp_path / f"{name}.pcap", enumerate(wire))
+    return tmp_path / f"{name}.pcap"
+
+
+def test_audit_says_by_its_exit_code_whether_an_iv_stands_twice(espnic, p37):
+    code, shown, complaint = espnic("audit", CAPTURE)
+    assert (code, complaint) == (0, "")
+    assert "146 ESP packets of 2 SAs: no IV and no sequence number twice" in shown
+    code, shown, complaint = espnic("audit", p37, "--json", p37.with_suffix(".json"))
+    assert code == 1
+    assert complaint == f"espnic: {p37}: 7 packets of 2 SAs with the IV of an earlier packet\n"
+    shown = " ".join(shown.split())
+    assert "of 147 packets 3 with the IV of an earlier one: frames 120, 121; frames" in shown
+    assert "2001:db8:0:1::1, SPI 0x10e3760b" in shown and "RFC 8750" in shown
+    found = json.loads(p37.with_suffix(".json").read_text())["sas"]
+    assert [len(sa["same_iv"]) for sa in found] == [4, 3]
+
+
+@pytest.mark.parametrize("command", ["run", "model"])
+def test_replay_says_that_an_iv_stands_twice_and_is_no_mismatch(
+        espnic, fake_rtl, tmp_path, p37, command):
+    """The sender is at fault; RTL and model agree on the frames."""
+    sas = CAPTURES / "gso" / f"{p37.stem}.json"
+    code, shown, complaint = espnic(command, "--rx", p37, "--sa", sas, "-o", tmp_path / "out")
+    assert (code, complaint) == (0, "")
+    assert "IV twice ab, 2001:db8:0:1::2, SPI 0x1048f639: of 154 packets 4 with" in (
+        " ".join(shown.split()))
+    for direction, file in (("--rx", CAPTURE), ("--tx", CLEAR)):
+        code, shown, _ = espnic(command, direction, file, "--sa", SA_FILE, "-o", tmp_path / "out")
+        assert "of 2 SAs: no IV and no sequence number twice" in " ".join(shown.split())
 
 
 def test_interrupt_is_said_and_is_no_success(espnic, tmp_path, monkeypatch):
@@ -249,6 +383,53 @@ def test_wire_that_is_not_the_kernel_s_is_told(espnic, handoff_copy, place, said
     code, _, complaint = espnic(
         "model", "--handoff", handoff_copy, "-o", handoff_copy.parent / "out")
     assert code == 1 and said in complaint and ", expected " in complaint
+
+
+FIRST_NUMBER = json.loads(HANDOFF.read_text())["handoff"][0]["first_seq"]
+BUG = "what the kernel did wrong"
+
+
+@pytest.mark.parametrize("row, change, said", [
+    # The twin sent another frame; or another number of them; the number was given before; the
+    # super-frame counts as no packet.
+    (2, {"wire": [3]}, "1 not"), (20, {"wire": [20]}, "3 not"), (20, {"segs": 0}, "3 not"),
+    # A guard against repeats may refuse this one.
+    (3, {"first_seq": FIRST_NUMBER}, "frames byte")])
+def test_handoff_row_with_a_fault_of_the_kernel_is_not_held_against_the_twin(
+        espnic, handoff_copy, row, change, said):
+    output = handoff_copy.parent / "out"
+    with_row(handoff_copy, "handoff", row, change)
+    assert espnic("model", "--handoff", handoff_copy, "-o", output)[0] in (1, 2)
+    with_row(handoff_copy, "handoff", row, {"kernel_bug": BUG})
+    code, shown, complaint = espnic("model", "--handoff", handoff_copy, "-o", output)
+    assert (code, complaint) == (0, "")
+    shown = " ".join(shown.split())
+    assert said in shown and ("where the kernel was wrong" in shown or "byte" in said)
+    assert f"packet {row}: {BUG}" in shown
+
+
+def test_handoff_row_that_the_device_refuses_is_no_mismatch_where_the_kernel_was_wrong(
+        espnic, handoff_copy):
+    output = handoff_copy.parent / "out"
+    with_row(handoff_copy, "handoff", 3, {"first_seq": 0})
+    code, _, complaint = espnic("model", "--handoff", handoff_copy, "-o", output)
+    assert code == 1 and "wire: 0 frames of handoff packet 3, expected 1" in complaint
+    with_row(handoff_copy, "handoff", 3, {"kernel_bug": BUG})
+    code, shown, _ = espnic("model", "--handoff", handoff_copy, "-o", output)
+    assert code == 0 and "DROP_SEQUENCE" in shown and "kernel bug" in shown
+
+
+def test_frame_that_the_stack_has_encrypted_wrongly_must_leave_as_it_is(espnic, handoff_copy):
+    code, shown, _ = espnic("model", "--handoff", handoff_copy, "-o", handoff_copy.parent / "out")
+    assert code == 0
+    assert "kernel bug packet 9: authenticated with high half 1, not 0" in " ".join(shown.split())
+
+
+def test_wire_frame_that_the_receiving_kernel_refused_has_no_plain_packet(espnic, handoff_copy):
+    document = json.loads(handoff_copy.read_text())
+    document["frames"][8] |= {"plain": None, "kernel_bug": BUG}
+    handoff_copy.write_text(json.dumps(document))
+    assert espnic("model", "--handoff", handoff_copy, "-o", handoff_copy.parent / "out")[0] == 0
 
 
 # Bad input: exit code 2 and one line
@@ -564,6 +745,13 @@ def test_trace_that_is_none(refused, tmp_path):
     path = tmp_path / "x.jsonl"
     path.write_text("nothing\n")
     assert f"{path}:1: not JSON" in refused("compare", path, path)
+
+
+def test_audit_of_what_cannot_be_audited(refused, tmp_path):
+    assert "no ESP in 146 frames" in refused("audit", CLEAR)
+    assert "not a capture" in refused("audit", SA_FILE)
+    assert "No such file" in refused("audit", tmp_path / "none.pcap")
+    assert "no folder" in refused("audit", CAPTURE, "--json", tmp_path / "none" / "x.json")
 
 
 def test_missing_trace(refused, tmp_path):

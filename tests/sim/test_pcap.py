@@ -142,6 +142,96 @@ def test_malformed_block_of_a_pcapng_is_not_taken_for_its_end(tmp_path, caplog, 
     assert not caplog.records
 
 
+def block(order, kind, body):
+    """A pcapng block in a byte order of ``struct``."""
+    body += bytes(-len(body) % 4)
+    length = struct.pack(f"{order}I", len(body) + 12)
+    return struct.pack(f"{order}I", kind) + length + body + length
+
+
+def section(order, link, snapshot_bytes, *blocks):
+    """A pcapng section with one interface and packet blocks, each a kind and a body."""
+    start = struct.pack(f"{order}IHHq", 0x1A2B3C4D, 1, 0, -1)
+    interface = struct.pack(f"{order}HHI", link, 0, snapshot_bytes)
+    return b"".join(block(order, kind, body) for kind, body in (
+        (0x0A0D0D0A, start), (1, interface), *blocks))
+
+
+def simple(order, frame, whole=None):
+    return 3, struct.pack(f"{order}I", whole or len(frame)) + frame
+
+
+def enhanced(order, frame, interface=0):
+    return 6, struct.pack(f"{order}IIIII", interface, 0, 0, len(frame), len(frame)) + frame
+
+
+def obsolete(order, frame):
+    return 2, struct.pack(f"{order}HHIIII", 0, 0, 0, 0, len(frame), len(frame)) + frame
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Write a file of bytes; gives its path."""
+    def write(*parts):
+        path = tmp_path / "x.pcapng"
+        path.write_bytes(b"".join(parts))
+        return path
+    return write
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("snapshot_bytes", [0, 1514, 262144])
+def test_snapshot_length_of_0_is_no_limit_to_simple_packet_blocks(written, order, snapshot_bytes):
+    path = written(section(order, 1, snapshot_bytes, *(simple(order, f) for f in FRAMES)))
+    assert read_capture(path).packets == tuple(FRAMES)
+
+
+def test_simple_packet_block_that_its_interface_has_snapped_is_refused(written):
+    path = written(section("<", 1, 60, simple("<", bytes(60)), simple("<", bytes(60), whole=99)))
+    assert "packet 2 has 60 of its 99 bytes" in refusal(path)
+
+
+def test_each_section_has_its_own_byte_order_and_interfaces(written):
+    """Files of several captures, put behind each other as the format allows."""
+    path = written(section("<", 12, 0, enhanced("<", FRAMES[0])),
+                   section(">", 101, 0, simple(">", FRAMES[1]), obsolete(">", FRAMES[2])))
+    capture = read_capture(path)
+    assert not capture.ethernet and capture.packets == tuple(FRAMES)
+    path = written(section("<", 101, 0), section(">", 1, 0, enhanced(">", FRAMES[1])))
+    assert read_capture(path).ethernet
+    path = written(section("<", 1, 0, enhanced("<", FRAMES[1])), block("<", 0x0A0D0D0A, bytes(8)))
+    assert "malformed" in refusal(path)
+
+
+def test_interface_of_an_earlier_section_is_not_known(written):
+    path = written(section("<", 1, 0, enhanced("<", FRAMES[0])),
+                   block("<", 0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1)),
+                   block("<", *enhanced("<", FRAMES[1])))
+    assert "malformed pcapng after packet 1" in refusal(path)
+
+
+@pytest.mark.parametrize("kind, size", [(1, 4), (2, 8), (3, 0), (6, 16)])
+def test_block_that_is_too_small_for_its_fields_is_malformed(written, kind, size):
+    assert "malformed pcapng after packet 1" in refusal(
+        written(section("<", 1, 0, simple("<", FRAMES[0])), block("<", kind, bytes(size))))
+
+
+def test_packets_of_more_than_64_kb_are_read_whole(tmp_path, written):
+    """A super-packet of 65,535 bytes has an Ethernet header before it."""
+    frame = bytes(range(256)) * 257
+    write_pcap(tmp_path / "x.pcap", [(0, frame), (1, FRAMES[0])])
+    assert read_capture(tmp_path / "x.pcap").packets == (frame, FRAMES[0])
+    assert read_capture(written(section("<", 1, 0, enhanced("<", frame)))).packets == (frame,)
+
+
+@pytest.mark.parametrize("length", [61, 1 << 31])
+def test_record_longer_than_the_file_is_refused(capture, length):
+    data = bytearray(capture.read_bytes()[:24 + 16 + 60])
+    data[24 + 8 : 24 + 12] = struct.pack("<I", length)
+    capture.write_bytes(data)
+    assert "cut short after packet 0" in refusal(capture)
+
+
 @pytest.mark.skipif(
     subprocess.run(["sh", "-c", "command -v tshark"], capture_output=True).returncode != 0,
     reason="tshark is not installed: the second opinion on our pcapng is not to be had",

@@ -1,6 +1,8 @@
 """Items at the taps become the model's trace, and every change in them is found."""
 
+import copy
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -117,7 +119,40 @@ def test_a_completion_that_is_not_the_verdict_is_found(steps, outcome):
     completion, frame = seen.to_host[0]
     seen.to_host[0] = completion ^ 1, frame
     found = compare_outcomes(outcome_of(steps, seen, 128), outcome)
-    assert found is not None and found.startswith("frame to the host 1: ")
+    assert found is not None and found == "frame to the host 1, status: RTL 1, model 0"
+
+
+@pytest.mark.parametrize("change, said", [
+    (lambda frame: frame[:-2] + "%02x" % (int(frame[-2:], 16) ^ 255), ", from byte "),
+    (lambda frame: frame[:-2], " bytes), from byte "),
+    (lambda frame: frame + "00" * 12_000, " bytes), from byte "),
+])
+def test_frame_at_a_port_that_is_not_the_traced_one_is_one_short_line(outcome, change, said):
+    """The trace takes the same frames, so that only a fault of the tools comes here."""
+    for ports in ("received", "sent"):
+        other = copy.deepcopy(outcome)
+        frames = getattr(other, ports)
+        if ports == "received":
+            frames[0] = replace(
+                frames[0], frame=bytes.fromhex(change(frames[0].frame.hex())))
+        else:
+            frames[0] = bytes.fromhex(change(frames[0].hex()))
+        found = compare_outcomes(other, outcome)
+        assert said in found and found.startswith("frame to the ") and len(found) < 120
+        frames.pop()
+        frames[0] = getattr(outcome, ports)[0]
+        found = compare_outcomes(other, outcome)
+        assert "RTL none, model " in found and "bytes, " in found and len(found) < 120
+
+
+def test_field_of_24_kb_that_the_other_lacks_is_one_short_line(outcome):
+    outcome, other = copy.deepcopy(outcome), copy.deepcopy(outcome)
+    other.trace[0].fields["frame"] = "00" * 24_000
+    del outcome.trace[0].fields["frame"]
+    found = compare_outcomes(other, outcome)
+    assert found.startswith("packet 1, rx.in, frame: RTL 0000") and len(found) < 150
+    outcome.trace[0].fields["frame"] = "no hex" * 4_000
+    assert len(compare_outcomes(other, outcome)) < 250
 
 
 def test_a_wrong_counter_is_found(steps, outcome):
