@@ -155,6 +155,7 @@ class Engine(wiring.Component):
         wiring.connect(m, rx.usage, sas.rx_usage)
         wiring.connect(m, sas.rx_limit, registers.rx_usage_event)
         m.d.comb += [
+            rx.esp_ports.eq(registers.esp_ports),
             sas.rx_in_flight.eq(rx.in_flight),
             sas.rx_judged.eq(rx.judged),
         ]

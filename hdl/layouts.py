@@ -8,7 +8,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from espnic.model.interface.codes import AES_BLOCK_BYTES, STATUS_BITS, IcvSize
+from espnic.model.interface.codes import AES_BLOCK_BYTES, ESP_PORTS, STATUS_BITS, IcvSize
 from espnic.model.interface.layouts import (
     EVENT,
     HANDLE_BITS,
@@ -27,6 +27,7 @@ from espnic.model.interface.layouts import (
     Layout,
 )
 from espnic.model.interface.layouts import OFFSET_BITS as HEADER_OFFSET_BITS
+from espnic.model.interface.registers import PORT_BITS
 
 
 def struct(layout: Layout) -> data.StructLayout:
@@ -56,6 +57,8 @@ RxParsed = struct(RX_PARSED)
 RxLookedUp = struct(RX_LOOKED_UP)
 TxVerdict = struct(TX_VERDICT)
 TxSeqiv = struct(TX_SEQIV)
+EspPorts = data.ArrayLayout(PORT_BITS, ESP_PORTS)
+"""UDP ports to which ESP is sent; 0 is none."""
 
 
 def members(layout: data.StructLayout, *names: str) -> dict[str, ShapeLike]:

@@ -156,6 +156,20 @@
 #define ESPNIC_EVENT_POP_EVENT_POP_SHIFT 0
 #define ESPNIC_EVENT_POP_EVENT_POP_MASK 0x00000001u
 
+/* RW: Ports to which ESP in UDP is received, for frames whose headers come after the write. */
+#define ESPNIC_ESP_PORTS0 0x080u
+#define ESPNIC_ESP_PORTS0_ESP_PORT0_SHIFT 0
+#define ESPNIC_ESP_PORTS0_ESP_PORT0_MASK 0x0000ffffu
+#define ESPNIC_ESP_PORTS0_ESP_PORT1_SHIFT 16
+#define ESPNIC_ESP_PORTS0_ESP_PORT1_MASK 0xffff0000u
+
+/* RW: Ports to which ESP in UDP is received, for frames whose headers come after the write. */
+#define ESPNIC_ESP_PORTS1 0x084u
+#define ESPNIC_ESP_PORTS1_ESP_PORT2_SHIFT 0
+#define ESPNIC_ESP_PORTS1_ESP_PORT2_MASK 0x0000ffffu
+#define ESPNIC_ESP_PORTS1_ESP_PORT3_SHIFT 16
+#define ESPNIC_ESP_PORTS1_ESP_PORT3_MASK 0xffff0000u
+
 /* W: Starts an SA command with the registers below; SLVERR while one runs. */
 #define ESPNIC_SA_DOORBELL 0x100u
 #define ESPNIC_SA_DOORBELL_OPERATION_SHIFT 0

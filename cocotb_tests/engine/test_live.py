@@ -11,11 +11,14 @@ import cocotb
 from cocotb import start_soon
 from cocotb.triggers import ClockCycles, RisingEdge
 
+from espnic.model.esp import esp
 from espnic.model.interface.codes import (
     ESP_TEXT_OFFSET,
     FRAME_BYTES_MAX,
+    IPPROTO_UDP,
     OPERATION_BITS,
     SIDES,
+    Encapsulation,
     EventKind,
     RxStatus,
     SaDirection,
@@ -328,6 +331,35 @@ async def forged_frames_tell_one_burst_by_the_interrupt(dut):
     await live.driver.write(BY_NAME["EVENT_POP"], 1)
     await ClockCycles(dut.clk, 2)
     assert not int(dut.irq.value)
+
+
+@cocotb.test()
+async def a_port_of_esp_counts_for_the_frames_that_come_after_its_write(dut):
+    """Frames before the write are still inside when it comes."""
+    random = Random(cocotb.RANDOM_SEED)
+    await start_clock_and_reset(dut)
+    live = Live(dut, cocotb.RANDOM_SEED)
+    live.take(stall=0.3)
+    sas = [make_sa(family, seed=11, encapsulation=Encapsulation.UDP) for family in (4, 6)]
+    device = device_with(*sas)
+    for command in add_commands(sas, SaDirection.RX):
+        assert await live.driver.command(command.values) == SaResult.OK
+    choice, results = (4500, 4501, 500, 10_000), []
+    for number in range(30):
+        for _ in range(random.randrange(1, 8)):
+            sa = random.choice(sas)
+            text = random.randbytes(random.choice([2, 30, 400])) + b"\0\x04"
+            datagram = frames.udp(esp.seal(sa, number + 1, text).packet, random.choice(choice))
+            frame = frames.ethernet(frames.ip(sa, datagram, IPPROTO_UDP))
+            live.send(RxFrame(frame))
+            results.append(device.receive(frame))
+        await live.sources["rx"].drained()
+        ports = random.sample(choice, random.randrange(5))
+        await live.driver.set_esp_ports(ports)
+        device.esp_ports = tuple(ports)
+    await live.sinks["rx"].reach(len(results))
+    live.check_received(results)
+    assert {result.status for result in results} == {RxStatus.OK, RxStatus.NOT_ESP}
 
 
 @cocotb.test()

@@ -10,6 +10,7 @@ import pytest
 from espnic.model.host import safile, stack
 from espnic.model.host.receiver import Receiver
 from espnic.model.interface.codes import (
+    ETHERNET_HEADER_BYTES,
     FRAME_BYTES_MAX,
     RxChecksum,
     RxStatus,
@@ -33,6 +34,7 @@ from tests.support.engine_runs import compared, hold, hold_small, statuses
 from tests.support.engine_steps import BOTH, Traffic, add_commands, alternate, bypass, flip
 from tests.support.paths import CAPTURE_NAMES, CAPTURES
 from tests.support.plain_frames import frames_not_looked_at, good_frame, headers, l4_bit_wrong
+from tests.support.rfc1071 import ones_sum
 from tests.support.sas import all_kinds_of_sa, make_sa
 
 
@@ -146,6 +148,23 @@ def test_every_pad_length_and_every_length_of_ip_packet_is_judged_as_by_the_mode
     found = statuses(outcome, "rx.verdict")
     assert found["OK"] == len(padded) + 1
     assert {"BAD_HEADER", "SYNTAX", "AUTH_FAILED", "TRUNCATED"} < set(found)
+
+
+def test_frame_checksum_goes_to_the_end_of_every_frame_as_it_leaves(width):
+    sas = all_kinds_of_sa()
+    random = Random(10)
+    traffic = Traffic(sas, random)
+    steps = [RxFrame(traffic.wire_frame(pad % len(sas), 1 + pad % 5, pad)
+                     + random.randbytes(random.choice((0, 1, 6, 17, 200)))) for pad in range(256)]
+    steps += [RxFrame(traffic.wire_frame(length % len(sas), length) + random.randbytes(length % 3))
+              for length in range(1, 140)]
+    steps += [RxFrame(kind.frame) for sa in sas for kind in frames.kinds(sa) if kind.frame]
+    random.shuffle(steps)
+    outcome = hold([*add_commands(sas, SaDirection.RX), *steps], width)
+    assert statuses(outcome, "rx.verdict")["OK"] > 256 + 139
+    check_items([got.completion["frame_checksum"] for got in outcome.received],
+                [ones_sum(got.frame[ETHERNET_HEADER_BYTES:]) for got in outcome.received],
+                port="frame_checksum", width=width)
 
 
 def test_checksums_of_plain_frames_are_judged_among_packets(width):

@@ -14,6 +14,7 @@ from espnic.model.device.device import Device
 from espnic.model.device.register_file import AccessError, RegisterFile
 from espnic.model.interface import registers
 from espnic.model.interface.codes import (
+    ESP_PORTS,
     EVENT_QUEUE_DEPTH,
     SIDES,
     STATUS_BITS,
@@ -544,6 +545,23 @@ async def a_stop_is_told_and_the_state_of_the_datapath_read(dut):
         assert await driver.fields("STATUS") == values
     await driver.write(BY_NAME["CONTROL"], 0)
     assert not int(dut.quiesce.value)
+
+
+@cocotb.test()
+async def the_ports_of_esp_are_told_to_the_parser(dut):
+    chance, axil = await start(dut)
+    driver = Driver(axil)
+
+    def told():
+        return tuple(int(dut.esp_ports.value) >> registers.PORT_BITS * place & 0xFFFF
+                     for place in range(ESP_PORTS))
+
+    assert told() == registers.PORTS_DEFAULT == (4500, 0, 0, 0)
+    for count in range(ESP_PORTS + 1):
+        ports = [chance.randrange(1, 1 << registers.PORT_BITS) for _ in range(count)]
+        await driver.set_esp_ports(ports)
+        assert told() == (*ports, *[0] * (ESP_PORTS - count))
+        assert tuple((await driver.fields("ESP_PORTS0", "ESP_PORTS1")).values()) == told()
 
 
 @cocotb.test()

@@ -8,7 +8,8 @@ import pytest
 from cocotb.triggers import ClockCycles
 
 from espnic.hdl.layouts import beat
-from espnic.hdl.rx.checksum import TEXTS, RxChecksum, placed_beat
+from espnic.hdl.rx.checksum import TEXTS, FrameSums, RxChecksum, placed_beat
+from espnic.hdl.rx.text_sum import TextSums
 from espnic.model.interface.codes import ETHERNET_HEADER_BYTES, FRAME_BYTES_MAX
 from espnic.sim.agents.beats import pack, to_beats, unpack
 from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
@@ -32,8 +33,21 @@ class Case:
     payload: bytes = b""
 
     @property
-    def packet(self):
-        return self.frame[:self.text_offset] + self.payload
+    def text_end(self):
+        return self.text_offset + len(self.text or b"")
+
+    @property
+    def frame_sums(self):
+        """The sums of the frame as it came; that behind its text only if there is a text."""
+        return {"whole": ones_sum(self.frame[ETHERNET_HEADER_BYTES:])} | ({} if self.text is None
+                else {"behind_text": ones_sum(bytes(self.text_end % 2)
+                                              + self.frame[self.text_end:])})
+
+    @property
+    def packet_sums(self):
+        """The sums of the packet that was opened."""
+        head = self.frame[ETHERNET_HEADER_BYTES:self.text_offset]
+        return {"payload": ones_sum(head + self.payload), "whole": ones_sum(head + self.text)}
 
 
 def opened(chance, payload, text):
@@ -64,16 +78,11 @@ def placed_beats(chance, width, case):
     words = []
     for word in to_beats(width, case.frame, chance):
         fields = unpack(beat(width), word)
-        given = (case.text is not None, case.text_offset) if fields["first"] else (
-            chance.getrandbits(1), chance.getrandbits(9))
+        given = (case.text is not None, case.text_offset, case.text_end) if fields["first"] else (
+            chance.getrandbits(1), chance.getrandbits(9), chance.getrandbits(16))
         words.append(pack(placed_beat(width), {
-            "beat": fields, "open": given[0], "text_offset": given[1]}))
+            "beat": fields, "open": given[0], "text_offset": given[1], "text_end": given[2]}))
     return words
-
-
-def sums_of(frames):
-    """The sum of each frame from the end of its Ethernet header."""
-    return [ones_sum(frame[ETHERNET_HEADER_BYTES:]) for frame in frames]
 
 
 async def check(dut, width, cases, batch_max, *, idle=0.0):
@@ -92,11 +101,11 @@ async def check(dut, width, cases, batch_max, *, idle=0.0):
         for case in batch:
             if case.text is not None:
                 texts.send(*to_beats(width, case.text, chance))
-    check_items(await frame_sums.receive(len(cases)), sums_of(case.frame for case in cases),
-                port="frame", width=width)
-    packets = [case.packet for case in cases if case.text is not None]
-    check_items(await packet_sums.receive(len(packets)), sums_of(packets),
-                port="packet", width=width)
+    check_items(await frame_sums.receive(len(cases)), [case.frame_sums for case in cases],
+                port="frame", width=width, layout=FrameSums)
+    packets = [case.packet_sums for case in cases if case.text is not None]
+    check_items(await packet_sums.receive(len(packets)), packets,
+                port="packet", width=width, layout=TextSums)
     await ClockCycles(dut.clk, RxChecksum.frame_latency + RxChecksum.packet_latency)
     assert not frame_sums.items, "more sums than frames"
     assert not packet_sums.items, "more sums than texts"
@@ -130,8 +139,8 @@ async def a_frame_beat_goes_every_clock(dut, width):
     sums, source = Ports(dut, width).sink("frame"), Ports(dut, width).source("i")
     start = Ports(dut, width).clock
     source.send(*words)
-    check_items(await sums.receive(len(cases)), sums_of(case.frame for case in cases),
-                port="frame", width=width)
+    check_items(await sums.receive(len(cases)), [case.frame_sums for case in cases],
+                port="frame", width=width, layout=FrameSums)
     assert Ports(dut, width).clock - start <= len(words) + RxChecksum.frame_latency + 2
 
 

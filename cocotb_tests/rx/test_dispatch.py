@@ -5,7 +5,7 @@ import random
 import cocotb
 import pytest
 
-from espnic.hdl.layouts import SERIAL_BITS, ReceivedSa
+from espnic.hdl.layouts import LENGTH_BITS, SERIAL_BITS, ReceivedSa
 from espnic.hdl.rx.dispatch import RxDispatch, RxJob
 from espnic.hdl.rx.parser import RxHeader
 from espnic.model.esp import esn, esp
@@ -44,11 +44,13 @@ class Case:
             self.sequence, (self.window.bottom + chance.randrange(-2, 2)) % 2**32))
         self.iv = chance.randbytes(8)
         self.short = chance.random() < 0.2
+        self.in_udp = self.status == RxStatus.OK and chance.random() < 0.5
 
     def header(self):
         parsed = {"status": self.status}
         if self.status == RxStatus.OK:
             parsed |= {"esp_offset": self.esp_offset, "esp_bytes": self.esp_bytes,
+                       "encapsulation": self.in_udp,
                        "sequence": self.sequence, "spi": self.sa.spi}
         room = sum(1 << size for size in IcvSize
                    if self.esp_bytes >= self.least - self.sa.icv.bytes + size.bytes)
@@ -80,7 +82,8 @@ class Case:
         if status == RxStatus.OK:
             return self.opening_job()
         found = self.status == RxStatus.OK and self.hit
-        return {"record": {"status": status, "sa": self.handle if found else 0},
+        return {"record": {"status": status, "sa": self.handle if found else 0,
+                           "in_udp": self.in_udp},
                 "open": 0, "span": {"enable": 0}, "packet": {"reads": 0}}
 
     def opening_job(self):
@@ -95,6 +98,7 @@ class Case:
             "span": {"enable": 1, "offset": offset + ESP_TEXT_OFFSET,
                      "bytes": text_bytes + sa.icv.bytes},
             "text_bytes": text_bytes,
+            "text_end": (offset + ESP_TEXT_OFFSET + text_bytes) % (1 << LENGTH_BITS),
             "packet": {
                 "reads": 1, "sa": self.handle, "serial": self.serial,
                 "carried": {
@@ -116,6 +120,7 @@ class Case:
                 "icv_size": sa.icv,
                 "sequence": high << 32 | self.sequence,
                 "windowed": sa.device_window,
+                "in_udp": self.in_udp,
             },
         }
         if sa.device_window:

@@ -53,7 +53,7 @@ def mixed_frames(chance, width):
 
 
 def expected(frames):
-    return [receive_checksum.plain_status(one) for one in frames]
+    return [receive_checksum.status_as_it_came(one) for one in frames]
 
 
 async def check(dut, width, frames, *, idle=0.0):

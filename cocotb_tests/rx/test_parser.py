@@ -10,6 +10,7 @@ from cocotb.triggers import ClockCycles
 from espnic.hdl.rx.parser import RxHeader, RxParser
 from espnic.model.interface.codes import (
     ESP_HEADER_BYTES,
+    ESP_PORTS,
     ESP_TEXT_OFFSET,
     ESP_TRAILER_MIN_BYTES,
     ETHERTYPE_IPV4,
@@ -27,6 +28,7 @@ from espnic.model.interface.codes import (
     RxStatus,
 )
 from espnic.model.interface.features import Features
+from espnic.model.interface.registers import PORT_BITS, PORTS_DEFAULT
 from espnic.model.net import packet
 from espnic.sim.agents.beats import pack, to_beats, unpack
 from espnic.sim.agents.side_by_side import Ports, bench_features, bench_widths, simulate_widths
@@ -118,14 +120,14 @@ def mutated_frames(chance, count):
         yield bytes(frame[:chance.choice((len(frame), chance.randrange(1, len(frame) + 1)))])
 
 
-def parse(frame):
+def parse(frame, esp_ports=PORTS_DEFAULT):
     """Result of the build's model for a frame."""
-    return packet.parse(frame, bench_features().ipv6)
+    return packet.parse(frame, bench_features().ipv6, esp_ports)
 
 
-def expected(frame):
+def expected(frame, esp_ports=PORTS_DEFAULT):
     """Result of the parser: status, fields, IV and whether the frame ends before the IV does."""
-    status, parsed = parse(frame)
+    status, parsed = parse(frame, esp_ports)
     if parsed is None:
         return {"parsed": {"status": status}, "iv": 0, "short": 0, "room": 0}
     iv = frame[parsed.esp_offset + ESP_HEADER_BYTES:parsed.esp_offset + ESP_TEXT_OFFSET]
@@ -142,16 +144,23 @@ def without_unspecified(word):
     return pack(RxHeader, fields | {"iv": 0} if fields["short"] else fields)
 
 
-async def check(dut, width, frames, *, idle=0.0):
+def set_esp_ports(dut, width, esp_ports=PORTS_DEFAULT):
+    """Drive the UDP ports of ESP."""
+    Ports(dut, width).handle("esp_ports").value = sum(
+        port << PORT_BITS * place for place, port in enumerate(esp_ports))
+
+
+async def check(dut, width, frames, *, idle=0.0, esp_ports=PORTS_DEFAULT):
     """Send the frames and compare their headers."""
     noise = random.Random(cocotb.RANDOM_SEED)
     ports = Ports(dut, width, idle=idle)
+    set_esp_ports(dut, width, esp_ports)
     source, sink = ports.source("i"), ports.sink("o")
     for frame in frames:
         source.send(*to_beats(width, frame, noise))
     words = await sink.receive(len(frames))
     check_items(map(without_unspecified, words),
-                [pack(RxHeader, expected(frame)) for frame in frames], width=width,
+                [pack(RxHeader, expected(frame, esp_ports)) for frame in frames], width=width,
                 layout=RxHeader)
     await ClockCycles(dut.clk, 2 * LATENCY)
     assert not sink.items, "more headers than frames"
@@ -167,7 +176,7 @@ async def every_status_comes_as_in_the_model(dut, width):
     of_ipv6 = set() if bench_features().ipv6 else {RxStatus.EXT_HEADER}
     assert set(found) == OF_FRAMES - of_ipv6 - {
         RxStatus.AUTH_FAILED, RxStatus.BAD_TRAILER, RxStatus.TRUNCATED, RxStatus.NO_SA,
-        RxStatus.OVERSIZE}
+        RxStatus.OVERSIZE, RxStatus.BAD_UDP_CHECKSUM}
     await check(dut, width, frames, idle=0.3)
 
 
@@ -178,6 +187,24 @@ async def a_frame_may_end_at_every_byte(dut, width):
     whole = [*good_frames(), *over_ip(udp(b"\xff"), IPPROTO_UDP),
              *over_ip(udp(bytes(4) + ESP), IPPROTO_UDP), *over_ip(ESP, IPPROTO_TCP)]
     await check(dut, width, [frame[:end] for frame in whole for end in range(1, 91)])
+
+
+@cocotb.test()
+@cocotb.parametrize(width=bench_widths())
+async def esp_is_found_in_udp_to_each_of_its_ports_and_to_no_other(dut, width):
+    """Every place may hold a port or none, and every bit of a port counts."""
+    await start_clock_and_reset(dut)
+    chance = random.Random(cocotb.RANDOM_SEED)
+    for esp_ports in ((0, 0, 0, 0), (0, 0, 0, 4500), (1, 0x8000, 0xFFFF, 0), (500, 500, 500, 500),
+                      *(tuple(chance.randrange(1 << PORT_BITS) for _ in range(ESP_PORTS))
+                        for _ in range(8))):
+        near = {port ^ 1 << bit for port in esp_ports for bit in range(PORT_BITS)}
+        frames = [frame for port in [*esp_ports, 0, *near]
+                  for frame in chance.sample(list(over_ip(udp(ESP, port=port), IPPROTO_UDP)), 2)]
+        found = {parse(frame, esp_ports)[0] for frame in frames}
+        assert found <= {RxStatus.OK, RxStatus.NOT_ESP, RxStatus.NOT_IP}
+        assert (RxStatus.OK in found) == any(esp_ports)
+        await check(dut, width, frames, esp_ports=esp_ports)
 
 
 @cocotb.test()
@@ -206,6 +233,7 @@ async def single_beat_frames_go_every_clock(dut, width):
 async def the_header_comes_3_clocks_after_the_iv(dut, width):
     await start_clock_and_reset(dut)
     ports = Ports(dut, width)
+    set_esp_ports(dut, width)
     valid = ports.handle("o__valid")
     source = ports.source("i")
     for frame in (frame for frame in good_frames() if parse(frame)[1]):
@@ -226,6 +254,7 @@ async def the_header_comes_3_clocks_after_the_iv(dut, width):
 def test_frames_are_parsed_in_short():
     simulate_quick(
         RxParser(128), "every_status_comes_as_in_the_model",
+        "esp_is_found_in_udp_to_each_of_its_ports_and_to_no_other",
         name="rx_parser", module=__name__, width=128)
 
 

@@ -8,9 +8,11 @@ from cocotb import start_soon
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from espnic.hdl.flow.frame_ingress import frame_end
+from espnic.hdl.rx.checksum import FrameSums
 from espnic.hdl.rx.dispatch import RxRecord
 from espnic.hdl.rx.icv_split import ReceivedIcv
 from espnic.hdl.rx.text_end import OpenedText
+from espnic.hdl.rx.text_sum import TextSums
 from espnic.hdl.rx.verdict import RxVerdict, VerdictOrder
 from espnic.hdl.sa.replay_windows import WindowAnswer
 from espnic.model.interface.codes import (
@@ -21,6 +23,7 @@ from espnic.model.interface.codes import (
     RxChecksum,
     RxStatus,
 )
+from espnic.model.net import checksum
 from espnic.sim.agents.beats import pack
 from espnic.sim.agents.stream import StreamSink, StreamSource, start_clock_and_reset
 from espnic.sim.build.builds import simulate
@@ -29,8 +32,8 @@ from tests.support.quick import simulate_quick
 from tests.support.sa_table import COMMIT
 
 LATENCY = 3
-REJECTED = [status for status in RxStatus
-            if status not in (RxStatus.OK, RxStatus.OVERSIZE, RxStatus.AUTH_FAILED)]
+REJECTED = [status for status in RxStatus if status not in (
+    RxStatus.OK, RxStatus.OVERSIZE, RxStatus.AUTH_FAILED, RxStatus.BAD_UDP_CHECKSUM)]
 
 
 class Case:
@@ -55,9 +58,12 @@ class Case:
         self.tag = chance.randbytes(16)
         self.rotation = chance.randrange(16)
         self.received = bytearray(self.tag)
-        self.frame_sum = chance.getrandbits(16)
-        self.packet_sum = chance.getrandbits(16)
+        self.frame_sums = {name: chance.choice((0, 0xFFFF, chance.getrandbits(16)))
+                           for name in FrameSums.members}
+        self.packet_sums = {name: chance.choice((0, 0xFFFF, chance.getrandbits(16)))
+                            for name in TextSums.members}
         self.l4 = chance.choice(list(RxChecksum))
+        self.in_udp = chance.random() < 0.5
         self.windowed = self.opened and chance.random() < 0.5
         self.late, self.seen = chance.choice(((0, 0), (0, 0), (0, 1), (1, 0), (1, 1)))
         self.sequence = chance.getrandbits(64)
@@ -80,7 +86,7 @@ class Case:
         return pack(RxRecord, {
             "status": self.status, "sa": self.handle, "esp_offset": self.esp_offset,
             "esp_end": self.esp_end, "text_bytes": self.text_bytes, "icv_size": self.icv,
-            "windowed": self.windowed, "sequence": self.sequence})
+            "windowed": self.windowed, "sequence": self.sequence, "in_udp": self.in_udp})
 
     def end(self):
         return pack(frame_end(), {"bytes": self.frame_bytes, "oversize": self.oversize})
@@ -97,9 +103,15 @@ class Case:
             "beats": self.beats, "pad_length": self.pad_length, "next_header": self.next_header})
 
     @property
+    def bad_udp(self):
+        """Whether the checksum of the UDP header in front of ESP is wrong."""
+        return self.in_udp and self.l4 == RxChecksum.BAD
+
+    @property
     def authentic(self):
-        """Whether the ICV is right, of a whole frame of an SA that has not expired."""
-        return (not self.oversize and not self.gone
+        """Whether the ICV is right, of a whole frame with a right UDP checksum, of an SA that is
+        there and has not expired."""
+        return (not self.bad_udp and not self.oversize and not self.gone
                 and self.frame_bytes >= self.esp_end and not self.expired
                 and self.received[:self.icv.bytes] == self.tag[:self.icv.bytes])
 
@@ -112,6 +124,8 @@ class Case:
             return RxStatus.TRUNCATED
         if self.gone:
             return RxStatus.SA_GONE
+        if self.bad_udp:
+            return RxStatus.BAD_UDP_CHECKSUM
         if self.windowed and self.late:
             return RxStatus.LATE
         if self.windowed and self.seen:
@@ -137,13 +151,19 @@ class Case:
         no_sa = self.oversize or status == RxStatus.SA_GONE and self.opened
         completion = {"status": status, "sa": 0 if no_sa else self.handle,
                       "esp_offset": 0, "next_header": 0, "trailer_bytes": 0,
-                      "checksum": 0 if self.oversize else self.frame_sum,
-                      "checksum_status": RxChecksum.NONE if self.oversize else self.l4}
+                      "checksum": 0 if self.oversize else self.frame_sums["whole"],
+                      "frame_checksum": 0 if self.oversize else self.frame_sums["whole"],
+                      "checksum_status": RxChecksum.NONE if self.oversize else self.l4,
+                      "outer_checksum": RxChecksum.NONE if self.oversize or not self.in_udp
+                      else self.l4}
         if good:
             completion |= {
                 "esp_offset": self.esp_offset, "next_header": self.next_header,
                 "trailer_bytes": self.pad_length + ESP_TRAILER_MIN_BYTES + self.icv.bytes,
-                "checksum": self.packet_sum, "checksum_status": RxChecksum.NONE}
+                "checksum": self.packet_sums["payload"],
+                "frame_checksum": checksum.add(
+                    self.packet_sums["whole"], self.frame_sums["behind_text"]),
+                "checksum_status": RxChecksum.NONE}
         return {
             "completion": completion, "bytes": self.frame_bytes,
             "text_beats": self.beats if self.opened else 0,
@@ -175,14 +195,14 @@ class Bench:
     def send(self, case):
         self.inputs["record"].send(case.record())
         self.inputs["end"].send(case.end())
-        self.inputs["frame_sum"].send(case.frame_sum)
+        self.inputs["frame_sum"].send(pack(FrameSums, case.frame_sums))
         self.inputs["l4"].send(case.l4)
         if case.opened:
             self.inputs["gone"].send(case.gone)
             self.inputs["icv"].send(case.received_icv())
             self.inputs["tag"].send(int.from_bytes(case.tag, "little"))
             self.inputs["text"].send(case.text())
-            self.inputs["packet_sum"].send(case.packet_sum)
+            self.inputs["packet_sum"].send(pack(TextSums, case.packet_sums))
             self.inputs["usage__answer"].send(case.expired)
         if case.windowed:
             self.inputs["window"].send(pack(WindowAnswer, {"late": case.late, "seen": case.seen}))
@@ -227,7 +247,7 @@ async def any_flipped_bit_of_the_icv_is_found(dut):
     for number, case in enumerate(cases):
         case.icv = list(IcvSize)[number % 3]
         case.status, case.oversize, case.pad_length = RxStatus.OK, False, 0
-        case.windowed = case.expired = case.gone = False
+        case.windowed = case.expired = case.in_udp = case.gone = False
         case.text_bytes, case.frame_bytes = 16, case.esp_end
         case.received = bytearray(case.tag)
         bit = number // 6
@@ -259,7 +279,8 @@ async def the_verdict_comes_2_clocks_after_the_tag(dut):
     case = next(case for case in random_cases(100) if case.windowed)
     for name, word in (("record", case.record()), ("end", case.end()),
                        ("gone", case.gone), ("icv", case.received_icv()), ("text", case.text()),
-                       ("frame_sum", case.frame_sum), ("packet_sum", case.packet_sum),
+                       ("frame_sum", pack(FrameSums, case.frame_sums)),
+                       ("packet_sum", pack(TextSums, case.packet_sums)),
                        ("window", case.late), ("l4", case.l4),
                        ("usage__answer", case.expired)):
         bench.inputs[name].send(word)

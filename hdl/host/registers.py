@@ -13,7 +13,7 @@ from espnic.hdl.host.burst_detector import BurstDetector
 from espnic.hdl.host.counter_bank import CounterBank
 from espnic.hdl.host.counters import COUNTER_BITS
 from espnic.hdl.host.event_queue import EventQueue
-from espnic.hdl.layouts import Event, RxEvent, SaCommand, SaResponse, TxEvent, values_of
+from espnic.hdl.layouts import EspPorts, Event, RxEvent, SaCommand, SaResponse, TxEvent, values_of
 from espnic.model.interface import registers as table
 from espnic.model.interface.codes import (
     KeySize,
@@ -24,6 +24,7 @@ from espnic.model.interface.codes import (
 )
 from espnic.model.interface.features import Features
 from espnic.model.interface.registers import (
+    PORTS_DEFAULT,
     TABLE_KEY_BITS,
     TABLE_KEY_DEFAULT,
     Access,
@@ -115,6 +116,8 @@ class Registers(wiring.Component):
         Their responses; always taken.
     table_key : Out(TABLE_KEY_BITS)
         Secret key of the look-up hash.
+    esp_ports : Out(EspPorts)
+        UDP ports of ESP.
     rx_empty : In(1)
         There is no receive SA.
     rx_event : In(stream.Signature(RxEvent, always_ready=True))
@@ -140,6 +143,7 @@ class Registers(wiring.Component):
             "command": Out(stream.Signature(SaCommand)),
             "response": In(stream.Signature(SaResponse)),
             "table_key": Out(TABLE_KEY_BITS, init=TABLE_KEY_DEFAULT),
+            "esp_ports": Out(EspPorts, init=PORTS_DEFAULT),
             "rx_empty": In(1),
             "rx_event": In(stream.Signature(RxEvent, always_ready=True)),
             "tx_event": In(stream.Signature(TxEvent, always_ready=True)),
@@ -191,6 +195,7 @@ class Registers(wiring.Component):
             (table.INTERRUPTS, kept.interrupts),
             (table.CONTROLS, {**controls, **{name: getattr(self, name) for name in _STATUS}}),
             (table.TABLE_KEY, {}),
+            (table.PORTS, self._ports()),
             (table.EVENT_HEAD, {
                 **head, "event_valid": events.o.valid, "event_count": events.count}),
             ([table.EVENT_POP, table.SA_DOORBELL], {}),
@@ -210,9 +215,15 @@ class Registers(wiring.Component):
             (table.INTERRUPTS, kept.interrupts, Const(1)),
             (table.CONTROLS, controls, Const(1)),
             (table.TABLE_KEY, {"table_key": self.table_key}, ~kept.busy & self.rx_empty),
+            (table.PORTS, self._ports(), Const(1)),
             ([table.EVENT_POP], {"event_pop": kept.pop}, events.o.valid),
             ([table.SA_DOORBELL, *table.SA_PARAMETERS], values_of(kept.parameters), ~kept.busy),
         ]
+
+    def _ports(self) -> Mapping[str, Value]:
+        """Give the UDP ports of ESP by the names of their fields."""
+        names = (field.name for register in table.PORTS for field in register.fields)
+        return dict(zip(names, self.esp_ports, strict=True))
 
     def _check_key(self, m: Module, kept: _Kept) -> None:
         """Note which words of the secrets are written, and whether an ADD lacks one it needs."""

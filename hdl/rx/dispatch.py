@@ -12,6 +12,7 @@ from espnic.hdl.sa.replay_windows import WindowQuery
 from espnic.hdl.sa.secret_read import secret_order
 from espnic.model.interface.codes import (
     ESP_TEXT_OFFSET,
+    Encapsulation,
     IcvSize,
     ReplayWindow,
     RxStatus,
@@ -26,12 +27,14 @@ RxRecord = data.StructLayout({
     "icv_size": IcvSize,
     "sequence": 64,
     "windowed": 1,
+    "in_udp": 1,
 })
 """Record of a frame for its verdict.
 
 ``status`` is OK when the frame is to be opened; ``esp_end`` is where ESP ends,
 in bytes from the start of the frame. ``windowed``: the SA has a replay window, and it has
-been asked about ``sequence``, the number with which the frame is opened.
+been asked about ``sequence``, the number with which the frame is opened. ``in_udp``: the parser
+found ESP in UDP, whether there is an SA or not.
 """
 
 
@@ -42,13 +45,15 @@ RxJob = data.StructLayout({
     "open": 1,
     "span": TextSpan,
     "text_bytes": LENGTH_BITS,
+    "text_end": LENGTH_BITS,
     "packet": secret_order(Opening),
     "record": RxRecord,
     "query": WindowQuery,
 })
 """The orders for one frame.
 
-``packet`` and ``text_bytes`` count when ``open``, ``query`` when the record is ``windowed``.
+``packet``, ``text_bytes`` and ``text_end`` count when ``open``, ``query`` when the record is
+``windowed``. ``text_end`` is in bytes from the start of the frame, modulo 2^16.
 """
 
 
@@ -95,6 +100,7 @@ class RxDispatch(wiring.Component):
         self._describe(m, esn_high, text_bytes)
         m.d.comb += [
             job.text_bytes.eq(text_bytes),
+            job.text_end.eq(job.record.esp_end - icv),
             job.span.enable.eq(job.open),
             job.span.offset.eq(header.parsed.esp_offset + ESP_TEXT_OFFSET),
             job.span.bytes.eq(text_bytes + icv),
@@ -138,6 +144,7 @@ class RxDispatch(wiring.Component):
             record.text_bytes.eq(text_bytes),
             record.icv_size.eq(context.icv_size),
             record.sequence.eq(sequence),
+            record.in_udp.eq(parsed.encapsulation == Encapsulation.UDP),
             record.windowed.eq(job.open & (context.replay_window != ReplayWindow.NONE)),
             query.sa.eq(sa.sa),
             query.window.eq(context.replay_window),

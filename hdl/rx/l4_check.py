@@ -1,4 +1,4 @@
-"""Check the TCP or UDP checksum of a received frame."""
+"""Check the TCP or UDP checksum of a received frame as it came, with ESP in UDP or without."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring

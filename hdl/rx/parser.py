@@ -5,7 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from espnic.hdl.frame.first_failure import first_failure
-from espnic.hdl.layouts import RxParsed, beat
+from espnic.hdl.layouts import EspPorts, RxParsed, beat
 from espnic.hdl.rx.header_fields import Places, number_at
 from espnic.model.interface.codes import (
     ESP_HEADER_BYTES,
@@ -22,7 +22,6 @@ from espnic.model.interface.codes import (
     IPV6_EXTENSION_HEADERS,
     IPV6_HEADER_BYTES,
     UDP_HEADER_BYTES,
-    UDP_PORT_ESP,
     VLAN_TAG_BYTES,
     Encapsulation,
     IcvSize,
@@ -40,6 +39,7 @@ from espnic.model.interface.headers import (
     UDP_DESTINATION_PORT_AT,
     UDP_LENGTH_AT,
 )
+from espnic.model.interface.registers import PORT_BITS
 
 HEADER_BYTES_MAX = (ETHERNET_HEADER_BYTES + VLAN_TAG_BYTES + IPV6_HEADER_BYTES
                     + UDP_HEADER_BYTES + ESP_TEXT_OFFSET)
@@ -60,7 +60,7 @@ class RxParser(wiring.Component):
     """Find the ESP header of a frame and what the SA look-up needs.
 
     Understands Ethernet with at most one VLAN tag, IPv4 without options, IPv6
-    without extension headers, UDP port 4500 (RFC 3948) and ESP (RFC 4303, 2).
+    without extension headers, UDP to a port of ESP (RFC 3948) and ESP (RFC 4303, 2).
     The first check that fails, in the order of ``RxStatus``'s description in
     docs/behaviour.md, gives the status; a header byte that a check needs and
     the frame does not have gives TRUNCATED.
@@ -80,6 +80,9 @@ class RxParser(wiring.Component):
     -------
     i : In(stream.Signature(beat(width), always_ready=True))
         Frames.
+    esp_ports : In(EspPorts)
+        UDP ports of ESP, 0 is none. They count as they are 1 clock after the beat with which the
+        headers are complete.
     o : Out(stream.Signature(RxHeader, always_ready=True))
         One per frame, in order.
     """
@@ -89,6 +92,7 @@ class RxParser(wiring.Component):
         self.ipv6 = ipv6
         super().__init__({
             "i": In(stream.Signature(beat(width), always_ready=True)),
+            "esp_ports": In(EspPorts),
             "o": Out(stream.Signature(RxHeader, always_ready=True)),
         })
 
@@ -224,12 +228,14 @@ class RxParser(wiring.Component):
 
     def _l4_fields(self, m, places):
         """Fields of what follows IP, and what follows from them."""
-        udp_length = Signal(16)
+        udp_length, port = Signal(16), Signal(PORT_BITS)
+        # Here the place is chosen first: a comparison for each place would be four times as many.
+        m.d.comb += port.eq(places.behind_ip(
+            lambda l4: places.number(l4 + UDP_DESTINATION_PORT_AT, 2)))
         m.d.comb += udp_length.eq(
             places.behind_ip(lambda l4: places.number(l4 + UDP_LENGTH_AT, 2)))
         return {
-            "port_4500": places.behind_ip(
-                lambda l4: places.number(l4 + UDP_DESTINATION_PORT_AT, 2) == UDP_PORT_ESP),
+            "esp_port": (port != 0) & Cat(port == one for one in self.esp_ports).any(),
             "udp_length": udp_length,
             "udp_short": udp_length < UDP_HEADER_BYTES,
             "udp_byte": udp_length == UDP_HEADER_BYTES + 1,
@@ -301,7 +307,7 @@ class RxParser(wiring.Component):
         behind = f["behind_udp"]
         return [
             (~f["has_8"], RxStatus.TRUNCATED),
-            (~f["port_4500"], RxStatus.NOT_ESP),
+            (~f["esp_port"], RxStatus.NOT_ESP),
             (f["udp_short"] | (f["udp_length"] > f["l4_length"]), RxStatus.BAD_HEADER),
             (f["udp_byte"] & ~f["has_9"], RxStatus.TRUNCATED),
             (f["udp_byte"] & (behind[120:128] == KEEPALIVE_BYTE), RxStatus.KEEPALIVE),

@@ -1,14 +1,13 @@
 """The receive path: from the wire to the host."""
 
 from amaranth.hdl import Cat, Module, Signal
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from espnic.hdl.flow.beat_store import READ_AHEAD, BeatStore
 from espnic.hdl.flow.fan_out import fan_out
 from espnic.hdl.flow.frame_ingress import FrameIngress, axi_beat, frame_end
-from espnic.hdl.flow.ones_sum import WORD_BITS
 from espnic.hdl.flow.push import push
 from espnic.hdl.flow.queue import Queue
 from espnic.hdl.flow.skid import Skid
@@ -21,6 +20,7 @@ from espnic.hdl.gcm.rfc4106 import describe_packet
 from espnic.hdl.layouts import (
     IN_FLIGHT_BITS,
     LENGTH_BITS,
+    EspPorts,
     LookupKey,
     ReceivedSa,
     RxCompletion,
@@ -31,12 +31,13 @@ from espnic.hdl.layouts import (
     lanes_of,
     secret_port,
 )
-from espnic.hdl.rx.checksum import RxChecksum
+from espnic.hdl.rx.checksum import FrameSums, RxChecksum
 from espnic.hdl.rx.dispatch import Opening, RxDispatch, RxRecord
 from espnic.hdl.rx.icv_split import IcvSplit, ReceivedIcv
 from espnic.hdl.rx.l4_check import L4Check
 from espnic.hdl.rx.parser import RxHeader, RxParser
 from espnic.hdl.rx.text_end import OpenedText, TextEnd
+from espnic.hdl.rx.text_sum import TextSums
 from espnic.hdl.rx.verdict import RxVerdict
 from espnic.hdl.sa.replay_windows import WindowAnswer, WindowQuery
 from espnic.hdl.sa.secret_read import SecretRead
@@ -122,6 +123,8 @@ class RxPath(wiring.Component):
     -------
     i : In(stream.Signature(axi_beat(width, 0)))
         Frames from the wire.
+    esp_ports : In(EspPorts)
+        UDP ports of ESP (``RxParser``).
     lookup : Out(stream.Signature(LookupKey, always_ready=True))
     sa : In(stream.Signature(ReceivedSa, always_ready=True))
         Answers of the SA table, one for each look-up, in order.
@@ -156,6 +159,7 @@ class RxPath(wiring.Component):
         super().__init__({
             **(window_ports if windows else {}),
             "i": In(stream.Signature(axi_beat(width, 0))),
+            "esp_ports": In(EspPorts),
             "lookup": Out(stream.Signature(LookupKey, always_ready=True)),
             "sa": In(stream.Signature(ReceivedSa, always_ready=True)),
             "secrets": Out(secret_port(lanes_of(width))),
@@ -206,6 +210,7 @@ class RxPath(wiring.Component):
         push(m, ingress.end, ends.i)
         push(m, l4_check.o, l4_checks.i)
         m.d.comb += [
+            parser.esp_ports.eq(self.esp_ports),
             admit.eq(~taken.first | ((looking_up != LOOKUPS) & (in_flight != FRAMES))),
             ingress.o.ready.eq(admit & frames.i.ready & waiting.i.ready),
             began.eq(ingress.o.valid & ingress.o.ready & taken.first),
@@ -235,12 +240,13 @@ class RxPath(wiring.Component):
     def _dispatch(self, m):
         """Queue the orders for a frame; return the strobe of their transfer."""
         blocks, job = m.submodules, m.submodules.dispatch.o.payload
-        blocks.spans = spans = Queue(TextSpan, 2)
+        blocks.spans = spans = Queue(
+            data.StructLayout({"span": TextSpan, "text_end": LENGTH_BITS}), 2)
         blocks.records = records = Queue(RxRecord, FRAMES)
         blocks.lengths = lengths = Queue(LENGTH_BITS, ORDERS)
         blocks.packets = packets = Queue(job.packet.shape(), ORDERS)
         orders = [
-            (spans.i, job.span, 1),
+            (spans.i, Cat(job.span, job.text_end), 1),
             (records.i, job.record, 1),
             (lengths.i, job.text_bytes, job.open),
             (packets.i, job.packet, job.open),
@@ -271,7 +277,11 @@ class RxPath(wiring.Component):
         blocks.text_ends = text_ends = Queue(OpenedText, FRAMES)
 
         wiring.connect(m, blocks.waiting.o, extract.i)
-        wiring.connect(m, blocks.spans.o, extract.span)
+        m.d.comb += [
+            extract.span.payload.eq(blocks.spans.o.payload.span),
+            extract.span.valid.eq(blocks.spans.o.valid),
+            blocks.spans.o.ready.eq(extract.span.ready),
+        ]
         wiring.connect(m, extract.o, split.i)
         wiring.connect(m, blocks.lengths.o, split.text_bytes)
         wiring.connect(m, split.o, texts.i)
@@ -304,15 +314,16 @@ class RxPath(wiring.Component):
         """
         blocks = m.submodules
         blocks.checksum = checksum = RxChecksum(self.width)
-        blocks.frame_sums = frame_sums = Queue(WORD_BITS, FRAMES)
-        blocks.packet_sums = packet_sums = Queue(WORD_BITS, FRAMES)
+        blocks.frame_sums = frame_sums = Queue(FrameSums, FRAMES)
+        blocks.packet_sums = packet_sums = Queue(TextSums, FRAMES)
 
-        span = blocks.spans.o.payload
+        placed_text = blocks.spans.o.payload
         placed = Signal.like(checksum.i.payload)
         m.d.comb += [
             placed.beat.eq(blocks.waiting.o.payload),
-            placed.open.eq(span.enable),
-            placed.text_offset.eq(span.offset),
+            placed.open.eq(placed_text.span.enable),
+            placed.text_offset.eq(placed_text.span.offset),
+            placed.text_end.eq(placed_text.text_end),
         ]
         push(m, blocks.waiting.o, checksum.i, payload=placed)
         push(m, blocks.core.o, checksum.text)

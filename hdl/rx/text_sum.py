@@ -1,4 +1,4 @@
-"""The checksum of a decrypted text without its trailer.
+"""The checksums of a decrypted text with and without its trailer.
 
 The length of the trailer is known only at the end of the text.
 """
@@ -20,13 +20,17 @@ beat."""
 
 _FIND_CLOCKS = 2
 
+TextSums = data.StructLayout({"payload": WORD_BITS, "whole": WORD_BITS})
+"""Checksums up to the end of a text: without its trailer and with it."""
+
 
 class TextSum(wiring.Component):
-    """Add the payload of a text, all of it but the ESP trailer, to a checksum.
+    """Add a text to a checksum: its payload, which is all but the ESP trailer, and all of it.
 
     ::
 
-        i ─┬─ sums of beats ─ running sum ─ ring of the sums before each beat ─ + ── + ─ o
+        i ─┬─ sums of beats ─ running sum ─┬──────────────── start ─ + ─────── o.whole
+           │                               └ ring of the sums before each beat ─ + ── + ─ o.payload
            │                                                     │     start ─┘    │
            └─ ring of beats ─ beat in which the payload ends ────┴─ its part ──────┘
                       end ─────┘
@@ -38,7 +42,7 @@ class TextSum(wiring.Component):
 
     Sums are those of `OnesSum` (RFC 1071): big-endian 16-bit numbers from the text's
     first byte on, not complemented, 0 only if all summed bytes are. If the pad
-    length + 2 is more than the text, the sum has no meaning.
+    length + 2 is more than the text, the sum of the payload has no meaning.
 
     Latency `latency` clocks from a text's last beat, one beat each clock.
 
@@ -56,8 +60,8 @@ class TextSum(wiring.Component):
     start : In(stream.Signature(16))
         The sum to add to, one per text; valid at the latest ``latency - 1`` clocks after the
         last beat, and taken then.
-    o : Out(stream.Signature(16, always_ready=True))
-        One sum per text.
+    o : Out(stream.Signature(TextSums, always_ready=True))
+        The sums of each text.
     """
 
     latency = _FIND_CLOCKS + OnesSum.latency
@@ -68,20 +72,23 @@ class TextSum(wiring.Component):
             "i": In(stream.Signature(beat(width), always_ready=True)),
             "end": In(stream.Signature(OpenedText, always_ready=True)),
             "start": In(stream.Signature(WORD_BITS)),
-            "o": Out(stream.Signature(WORD_BITS, always_ready=True)),
+            "o": Out(stream.Signature(TextSums, always_ready=True)),
         })
 
     def elaborate(self, platform):
         m = Module()
         m.submodules.part = part = OnesSum(self.width)
         beat_found = self._find_end(m, part)
-        before = self._sums_before(m, beat_found.beat)
+        before, whole = self._running_sums(m, beat_found.beat)
 
         rest = Signal(WORD_BITS)
-        m.d.sync += rest.eq(ones_add(before, self.start.payload))
+        m.d.sync += [
+            rest.eq(ones_add(before, self.start.payload)),
+            self.o.payload.whole.eq(ones_add(whole, self.start.payload)),
+        ]
         m.d.comb += [
             self.start.ready.eq(beat_found.valid),
-            self.o.payload.eq(ones_add(rest, part.o.payload)),
+            self.o.payload.payload.eq(ones_add(rest, part.o.payload)),
             self.o.valid.eq(part.o.valid),
         ]
         return m
@@ -130,8 +137,11 @@ class TextSum(wiring.Component):
         m.d.sync += [after.eq(stage) for stage, after in zip(stages, stages[1:], strict=False)]
         return stages[-1]
 
-    def _sums_before(self, m, place):
-        """The sum of all of the text that lies before the beat at ``place`` of the ring."""
+    def _running_sums(self, m, place):
+        """The sum of what lies before the beat at ``place`` of the ring, and that of all beats.
+
+        Both are those of the text that ended 4 clocks before.
+        """
         depth = RING_BYTES // (self.width // 8)
         m.submodules.sums = sums = OnesSum(self.width)
         m.submodules.befores = ring = Memory(shape=WORD_BITS, depth=depth, init=[])
@@ -140,13 +150,12 @@ class TextSum(wiring.Component):
         m.d.comb += [
             sums.i.valid.eq(self.i.valid),
             sums.i.payload.data.eq(i.data),
-            # Only beats that others follow count, and those are full.
-            sums.i.payload.keep.eq(-1),
+            sums.i.payload.keep.eq(Cat(i.count > byte for byte in range(self.width // 8))),
             sums.i.payload.last.eq(1),
         ]
         lasts = Signal(OnesSum.latency)
         newest = Signal(range(depth))
-        before = Signal(WORD_BITS)
+        before, whole = Signal(WORD_BITS), Signal(WORD_BITS)
         m.d.sync += lasts.eq(Cat(i.last, lasts))
         m.d.comb += [
             write.addr.eq(newest),
@@ -159,5 +168,6 @@ class TextSum(wiring.Component):
             m.d.sync += [
                 newest.eq(newest + 1),
                 before.eq(Mux(lasts[-1], 0, following)),
+                whole.eq(following),
             ]
-        return read.data
+        return read.data, whole

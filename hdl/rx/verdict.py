@@ -5,12 +5,14 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from espnic.hdl.flow.frame_ingress import frame_end
-from espnic.hdl.flow.ones_sum import WORD_BITS
+from espnic.hdl.flow.ones_sum import ones_add
 from espnic.hdl.frame.align import OFFSET_BITS, byte_mask
 from espnic.hdl.layouts import LENGTH_BITS, RxCompletion, icv_bytes
+from espnic.hdl.rx.checksum import FrameSums
 from espnic.hdl.rx.dispatch import RxRecord
 from espnic.hdl.rx.icv_split import ReceivedIcv
 from espnic.hdl.rx.text_end import OpenedText
+from espnic.hdl.rx.text_sum import TextSums
 from espnic.hdl.sa.replay_windows import WindowAnswer
 from espnic.hdl.sa.usage import UsagePort
 from espnic.model.interface.codes import (
@@ -38,11 +40,13 @@ VerdictOrder = data.StructLayout({
 class RxVerdict(wiring.Component):
     """Compare the ICV, then check the trailer; only if both are right is the frame OK.
 
-    If the SA has a replay window, a frame may be LATE or REPLAYED, whatever the ICV is. The
-    window's answer counts all frames before this one, and nothing of this frame has been
-    released yet. So this one check is both checks of RFC 4303, 3.4.3: before decryption and
-    after it. Next, a frame is EXPIRED if its SA has reached a hard limit, whatever the ICV is.
-    A frame that is none of these and has the right ICV counts for the lifetime of its SA.
+    ESP in UDP whose UDP checksum was wrong in the frame as it came is BAD_UDP_CHECKSUM, whatever
+    else is true of it, and changes nothing. If the SA has a replay window, a frame may be LATE or
+    REPLAYED, whatever the ICV is. The window's answer counts all frames before this one, and
+    nothing of this frame has been released yet. So this one check is both checks of RFC 4303,
+    3.4.3: before decryption and after it. Next, a frame is EXPIRED if its SA has reached a hard
+    limit, whatever the ICV is. A frame that is none of these and has the right ICV counts for the
+    lifetime of its SA.
 
     A whole frame whose SA was flushed before its secrets were read is SA_GONE, whatever tag the
     core gave. Its window and lifetime are asked, and told nothing.
@@ -52,9 +56,10 @@ class RxVerdict(wiring.Component):
     not checked (RFC 4303, 2.4, only asks that a receiver be able to). An oversize
     frame does not leave, and its completion names no SA.
 
-    The checksum of an OK frame is that of the packet in it. Any other frame has its own
-    checksum, and the status of its TCP or UDP checksum too; an oversize frame, which nobody
-    gets, has neither.
+    An OK frame has the checksum of the packet in it, and that of the whole frame as it leaves.
+    Any other frame has its own checksum in both places, and the status of its TCP or UDP checksum
+    too; an oversize frame, which nobody gets, has none. The status of the UDP checksum in front of
+    ESP goes with every frame but that, opened or not.
 
     Latency 2 clocks from the tag, which comes last, 1 from the checksums and 3 from the other
     inputs: the ICV is rotated and the lengths are checked while GHASH is still at work.
@@ -74,14 +79,14 @@ class RxVerdict(wiring.Component):
     window : In(stream.Signature(WindowAnswer))
         One for each frame that is ``windowed``: its place in its SA's replay window.
     received : Out(1)
-        In the clock in which ``window`` is taken: the frame is authentic, and its SA has not
-        expired.
+        In the clock in which ``window`` is taken: the frame is authentic, its UDP checksum is not
+        wrong, and its SA has not expired.
     usage : Out(UsagePort)
         The lifetime of its SA, queried for each frame that was opened.
-    frame_sum : In(stream.Signature(16))
-        One per frame: its checksum as it came.
-    packet_sum : In(stream.Signature(16))
-        One for each frame that was opened: the checksum of the decrypted packet.
+    frame_sum : In(stream.Signature(FrameSums))
+        One per frame: its checksums as it came.
+    packet_sum : In(stream.Signature(TextSums))
+        One for each frame that was opened: the checksums of the decrypted packet.
     l4 : In(stream.Signature(RxChecksum))
         One per frame: whether the TCP or UDP checksum in it, as it came, is right.
     o : Out(stream.Signature(VerdictOrder))
@@ -98,8 +103,8 @@ class RxVerdict(wiring.Component):
             "window": In(stream.Signature(WindowAnswer)),
             "received": Out(1),
             "usage": Out(UsagePort),
-            "frame_sum": In(stream.Signature(WORD_BITS)),
-            "packet_sum": In(stream.Signature(WORD_BITS)),
+            "frame_sum": In(stream.Signature(FrameSums)),
+            "packet_sum": In(stream.Signature(TextSums)),
             "l4": In(stream.Signature(RxChecksum)),
             "o": Out(stream.Signature(VerdictOrder)),
         })
@@ -205,21 +210,24 @@ class RxVerdict(wiring.Component):
     def _decide(self, m, compared):
         """Third clock: find the verdict, and tell the SA's lifetime and window."""
         frame, differs = compared.frame, compared.differs
-        late, seen = Signal(), Signal()
+        late, seen, bad_udp = Signal(), Signal(), Signal()
         expired, commit = self.usage.answer.payload.expired, self.usage.commit
         status = Signal(RxStatus)
         m.d.comb += [
             late.eq(frame.record.windowed & self.window.payload.late),
             seen.eq(frame.record.windowed & self.window.payload.seen),
             status.eq(frame.status),
-            self.received.eq((frame.status == RxStatus.OK) & ~differs & ~expired),
+            bad_udp.eq(frame.record.in_udp & (self.l4.payload == RxChecksum.BAD)),
+            self.received.eq((frame.status == RxStatus.OK) & ~bad_udp & ~differs & ~expired),
             commit.count.eq(self.received & ~late & ~seen),
             commit.packets.eq(1),
             commit.bytes.eq(frame.record.text_bytes),
             commit.sequence.eq(frame.record.sequence),
         ]
         with m.If(frame.status == RxStatus.OK):
-            with m.If(late):
+            with m.If(bad_udp):
+                m.d.comb += status.eq(RxStatus.BAD_UDP_CHECKSUM)
+            with m.Elif(late):
                 m.d.comb += status.eq(RxStatus.LATE)
             with m.Elif(seen):
                 m.d.comb += status.eq(RxStatus.REPLAYED)
@@ -232,12 +240,13 @@ class RxVerdict(wiring.Component):
         return status
 
     def _tell(self, m, frame, status, ready):
-        """Give the order for the frame, its completion, and the checksum that goes with it."""
+        """Give the order for the frame, its completion, and the checksums that go with it."""
         o, completion = self.o.payload, self.o.payload.completion
         record, oversize = frame.record, frame.end.oversize
         good = Signal()
         m.d.comb += good.eq(status == RxStatus.OK)
-        checksum = Mux(good, self.packet_sum.payload, Mux(oversize, 0, self.frame_sum.payload))
+        packet, came = self.packet_sum.payload, self.frame_sum.payload
+        as_it_came = Mux(oversize, 0, came.whole)
         with m.If(ready):
             m.d.sync += [
                 completion.status.eq(status),
@@ -245,9 +254,13 @@ class RxVerdict(wiring.Component):
                 completion.esp_offset.eq(Mux(good, record.esp_offset, 0)),
                 completion.next_header.eq(Mux(good, frame.text.next_header, 0)),
                 completion.trailer_bytes.eq(Mux(good, frame.trailer_bytes, 0)),
-                completion.checksum.eq(checksum),
+                completion.checksum.eq(Mux(good, packet.payload, as_it_came)),
+                completion.frame_checksum.eq(
+                    Mux(good, ones_add(packet.whole, came.behind_text), as_it_came)),
                 completion.checksum_status.eq(Mux(
                     good | oversize, RxChecksum.NONE, self.l4.payload)),
+                completion.outer_checksum.eq(Mux(
+                    record.in_udp & ~oversize, self.l4.payload, RxChecksum.NONE)),
                 o.bytes.eq(frame.end.bytes),
                 o.text_beats.eq(Mux(frame.opened, frame.text.beats, 0)),
                 o.text_offset.eq(record.esp_offset + ESP_TEXT_OFFSET),

@@ -24,6 +24,7 @@ from espnic.model.interface.codes import (
     SUPER_FRAME_BYTES_MAX,
     EventKind,
     ReplayWindow,
+    RxChecksum,
     RxStatus,
     SaDirection,
     SaOperation,
@@ -82,7 +83,8 @@ class Device:
     """The device as its driver and its two packet ports see it.
 
     ``features`` are the parts of the build. Its two SA tables, receive and transmit, have
-    the handles 1 to ``features.sas - 1``.
+    the handles 1 to ``features.sas - 1``. ``esp_ports`` are the UDP ports to which ESP is
+    received; 0 is none.
     """
 
     def __init__(self, features: Features = ALL) -> None:
@@ -90,6 +92,7 @@ class Device:
         self.sas = {direction: SaTable(features.sas, direction) for direction in SaDirection}
         self.counters = dict.fromkeys(registers.counters(), 0)
         self.events = EventQueue(self.counters)
+        self.esp_ports = registers.PORTS_DEFAULT
         self._windows: dict[int, Window] = {}
         self._begins: deque[tuple[int, int]] = deque(maxlen=IN_FLIGHT_MAX)
         """For each of the last frames received: its handle, and the start of that SA's window
@@ -201,7 +204,7 @@ class Device:
         these frames do not count for the high half with which this frame is opened.
         """
         trace: Trace = [("rx.in", {"frame": frame.hex()})]
-        status, parsed = packet.parse(frame, self.features.ipv6)
+        status, parsed = packet.parse(frame, self.features.ipv6, self.esp_ports)
         trace.append(("rx.parse", _parse_fields(status, parsed)))
         fits = len(frame) <= FRAME_BYTES_MAX
         handle = begin = 0
@@ -216,7 +219,8 @@ class Device:
         self._begins.append((handle, begin))
         if not fits:
             handle, opened = 0, Opened(RxStatus.OVERSIZE)
-        return self._deliver(frame, handle, opened, trace)
+        outer = receive_checksum.outer_status(frame, parsed) if fits else RxChecksum.NONE
+        return self._deliver(frame, handle, opened, outer, trace)
 
     def _look_up(self, parsed: Parsed, trace: Trace) -> int:
         """Handle of a frame's SA, 0 when there is none."""
@@ -243,11 +247,17 @@ class Device:
             self._use(SaDirection.RX, handle, 1, opened.text_bytes, opened.sequence)
         return opened
 
-    def _deliver(self, frame: bytes, handle: int, opened: Opened, trace: Trace) -> RxResult:
-        """Complete a frame: what leaves of it, its completion and its counters."""
+    def _deliver(
+        self, frame: bytes, handle: int, opened: Opened, outer: RxChecksum, trace: Trace,
+    ) -> RxResult:
+        """Complete a frame: what leaves of it, its completion and its counters.
+
+        ``outer``: the state of the UDP checksum in front of ESP.
+        """
         out = None if opened.status == RxStatus.OVERSIZE else opened.plain or frame
         completion = RX_COMPLETION.zeros | opened.fields
-        completion |= {"status": int(opened.status), "sa": handle}
+        completion |= {
+            "status": int(opened.status), "sa": handle, "outer_checksum": int(outer)}
         if out is not None:
             completion |= receive_checksum.fields(out, opened.payload_end)
         trace.append(("rx.verdict", completion | {"status": opened.status.name}))

@@ -3,9 +3,15 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from espnic.model.device import receive_checksum
 from espnic.model.esp import esp, trailer
 from espnic.model.esp.replay import Window
-from espnic.model.interface.codes import ESP_TEXT_OFFSET, ESP_TRAILER_MIN_BYTES, RxStatus
+from espnic.model.interface.codes import (
+    ESP_TEXT_OFFSET,
+    ESP_TRAILER_MIN_BYTES,
+    RxChecksum,
+    RxStatus,
+)
 from espnic.model.net.packet import Parsed
 from espnic.model.sa.sa import SecurityAssociation
 
@@ -46,13 +52,15 @@ def open_frame(
     """Decrypt a frame whose SA was found, and add the trace points of the decryption.
 
     ``high`` is the high half of its sequence number. The first check that fails gives the status:
-    lengths, replay window, hard limits, ICV, trailer.
+    lengths, checksum of the UDP header in front of ESP, replay window, hard limits, ICV, trailer.
     """
     if parsed.esp_bytes < ESP_TEXT_OFFSET + ESP_TRAILER_MIN_BYTES + sa.icv.bytes:
         return Opened(RxStatus.SYNTAX)
     end = parsed.esp_offset + parsed.esp_bytes
     if len(frame) < end:
         return Opened(RxStatus.TRUNCATED)
+    if receive_checksum.outer_status(frame, parsed) == RxChecksum.BAD:
+        return Opened(RxStatus.BAD_UDP_CHECKSUM)
     opened = esp.open(sa, high, frame[parsed.esp_offset:end])
     trace.append(("rx.open", {"text": opened.text.hex()}))
     trace.append(("rx.icv", {"tag": opened.tag.hex()}))

@@ -10,6 +10,7 @@ from espnic.model.interface.codes import (
     IPPROTO_UDP,
     IPV4_HEADER_BYTES,
     IPV6_HEADER_BYTES,
+    Encapsulation,
     RxChecksum,
 )
 from espnic.model.interface.headers import IPV4_FRAGMENT_MASK, IPV6_VERSION
@@ -29,6 +30,7 @@ from espnic.model.net.header_fields import (
     UDP_CHECKSUM,
     UDP_LENGTH,
 )
+from espnic.model.net.packet import Parsed
 
 
 @dataclass(frozen=True)
@@ -44,18 +46,32 @@ class _Layer4:
 
 
 def fields(frame: bytes, payload_end: int | None) -> dict[str, int]:
-    """``checksum`` and ``checksum_status`` of RX_COMPLETION for a frame as it leaves for the host.
+    """The sums and ``checksum_status`` of RX_COMPLETION for a frame as it leaves for the host.
 
     ``payload_end`` is the offset at which the decrypted payload of a frame with status OK ends:
     that of its trailer, which the ICV follows. None for every other frame.
     """
-    summed = frame[ETHERNET_HEADER_BYTES:payload_end]
-    status = RxChecksum.NONE if payload_end is not None else plain_status(frame)
-    return {"checksum": checksum.total(summed), "checksum_status": int(status)}
+    status = RxChecksum.NONE if payload_end is not None else status_as_it_came(frame)
+    return {
+        "checksum": checksum.total(frame[ETHERNET_HEADER_BYTES:payload_end]),
+        "frame_checksum": checksum.total(frame[ETHERNET_HEADER_BYTES:]),
+        "checksum_status": int(status),
+    }
 
 
-def plain_status(frame: bytes) -> RxChecksum:
-    """The state of the TCP or UDP checksum of a frame that was not decrypted.
+def outer_status(frame: bytes, parsed: Parsed | None) -> RxChecksum:
+    """The state of the UDP checksum in front of ESP, in a frame as it came.
+
+    NONE when the parser has not found ESP in UDP, and when that has no checksum (RFC 3948, 2.1;
+    RFC 6935, 5).
+    """
+    if parsed is None or parsed.encapsulation != Encapsulation.UDP:
+        return RxChecksum.NONE
+    return status_as_it_came(frame)
+
+
+def status_as_it_came(frame: bytes) -> RxChecksum:
+    """The state of the TCP or UDP checksum of a frame in which nothing was decrypted.
 
     A checksum is checked only if, after at most one VLAN tag (8100h), the frame has IPv4
     without options or IPv6 without extension headers; the packet is no fragment and stands whole

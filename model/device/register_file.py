@@ -21,6 +21,7 @@ from espnic.model.interface.registers import (
     EVENT_HEAD,
     EVENT_POP,
     IDENTIFICATION,
+    PORTS,
     REGISTERS,
     SA_DOORBELL,
     SA_PARAMETERS,
@@ -54,7 +55,7 @@ class RegisterFile:
     def __init__(self, device: Device) -> None:
         self.device = device
         self._capabilities = capabilities(device.features)
-        self._kept = {register.name: 0 for register in REGISTERS
+        self._kept = {register.name: register.reset for register in REGISTERS
                       if register.access in (Access.READ_WRITE, Access.WRITE)}
         self._done = False
         self._command_done = False
@@ -111,6 +112,10 @@ class RegisterFile:
         elif register in CONTROLS:
             self._burst.threshold = self._kept["BURST_THRESHOLD"]
             self._burst.clocks = self._kept["BURST_CLOCKS"]
+        elif register in PORTS:
+            self.device.esp_ports = tuple(
+                (self._kept[one.name] & field.mask) >> field.low
+                for one in PORTS for field in one.fields)
 
     def _allows(self, register: Register) -> bool:
         if register in TABLE_KEY:

@@ -4,7 +4,7 @@ It takes off what the device left of ESP, and does in software whatever the devi
 every packet the two ways give the same bytes.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from espnic.model.esp import esn, esp, trailer
@@ -33,7 +33,7 @@ from espnic.model.net.header_fields import (
     UDP_LENGTH,
 )
 from espnic.model.net.ip import ECN_CE, ECN_MASK, TUNNEL_PROTOCOLS, IpPacket
-from espnic.model.sa.sa import SecurityAssociation
+from espnic.model.sa.sa import SecurityAssociation, esp_ports
 
 
 @dataclass
@@ -59,7 +59,7 @@ class EspPacket:
 _GIVEN_UP = frozenset({
     RxStatus.AUTH_FAILED, RxStatus.BAD_TRAILER, RxStatus.SYNTAX, RxStatus.TRUNCATED,
     RxStatus.NOT_IP, RxStatus.BAD_HEADER, RxStatus.KEEPALIVE, RxStatus.OVERSIZE, RxStatus.LATE,
-    RxStatus.REPLAYED,
+    RxStatus.REPLAYED, RxStatus.BAD_UDP_CHECKSUM,
 })
 """Frames with these statuses carry nothing for the host's IP layer."""
 
@@ -75,6 +75,7 @@ class Receiver:
             (sa.destination, sa.encapsulation, sa.spi): _Inbound(sa, sa.initial_seq - 1)
             for sa in sas
         }
+        self._ports = esp_ports(inbound.sa for inbound in self._inbound.values())
         self._reassembler = ip.Reassembler()
 
     def deliver(self, frame: bytes, completion: Mapping[str, int]) -> bytes | None:
@@ -94,7 +95,7 @@ class Receiver:
         whole = whole_packet(self._reassembler, frame)
         if whole is None:
             return None
-        found = find_esp(whole)
+        found = find_esp(whole, self._ports or (UDP_PORT_ESP,))
         if found is None:
             return None if whole.protocol == IPPROTO_AH else whole.whole()
         inbound = self._inbound.get(
@@ -144,12 +145,12 @@ def _sequence(inbound: _Inbound, found: EspPacket) -> int:
     return esn.window_high(low, inbound.top, inbound.sa.replay_window) << 32 | low
 
 
-def find_esp(whole: IpPacket) -> EspPacket | None:
-    """ESP in an IP packet, by protocol 50 or in UDP on port 4500 (RFC 3948); None without ESP."""
+def find_esp(whole: IpPacket, ports: Collection[int] = (UDP_PORT_ESP,)) -> EspPacket | None:
+    """ESP in an IP packet, by protocol 50 or in UDP to a port of ESP (RFC 3948); else None."""
     data = whole.payload
     if whole.protocol == IPPROTO_ESP and len(data) >= ESP_HEADER_BYTES:
         return EspPacket(whole, Encapsulation.NONE, data)
-    if whole.protocol != IPPROTO_UDP or UDP_DESTINATION_PORT.read(data) != UDP_PORT_ESP:
+    if whole.protocol != IPPROTO_UDP or UDP_DESTINATION_PORT.read(data) not in ports:
         return None
     data = data[UDP_HEADER_BYTES:UDP_LENGTH.read(data)]
     if len(data) <= ESP_HEADER_BYTES or data.startswith(NON_ESP_MARKER):

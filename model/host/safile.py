@@ -13,14 +13,22 @@ from pathlib import Path
 from typing import Any
 
 from espnic.model.esp import esn
-from espnic.model.interface.codes import ICV_SIZES, KEY_BYTES, UDP_PORT_ESP, Encapsulation
+from espnic.model.interface.codes import (
+    ESP_PORTS,
+    ICV_SIZES,
+    KEY_BYTES,
+    UDP_PORT_ESP,
+    Encapsulation,
+)
 from espnic.model.net.addresses import Address, without_zone
 from espnic.model.sa.sa import (
     ALGORITHM,
+    ANY_FAMILY,
     SALT_BYTES,
     SEQIV_SALT_BYTES,
     SecurityAssociation,
     Selector,
+    esp_ports,
 )
 
 SCHEMA = "kpeer-1"
@@ -64,7 +72,7 @@ def load(path: Path) -> SaFile:
         name = fields.text("name", f"sa{number}")
         fields = _Fields(f"{path}: SA {name}", entry)
         _claim(places, ("name", name), name, fields, "name")
-        reason = _unsupported_reason(fields)
+        reason = _unsupported_reason(fields, esp_ports(sas))
         if reason is not None:
             unsupported.append(UnsupportedSa(name, reason))
             continue
@@ -177,8 +185,8 @@ def _security_association(name: str, fields: _Fields) -> SecurityAssociation:
             spi=fields.spi(),
             source=source,
             destination=destination,
-            mode=fields.text("mode", expected="tunnel or transport"),
-            inner_family=fields.integer("inner_family", destination.version, "4 or 6"),
+            mode=_mode(fields),
+            inner_family=_inner_family(fields, destination.version),
             key=fields.hex("key", *KEY_BYTES),
             salt=fields.hex("salt", SALT_BYTES),
             icv=icv,
@@ -202,14 +210,32 @@ def _security_association(name: str, fields: _Fields) -> SecurityAssociation:
         raise SaFileError(f"{fields.where}: {error}") from None
 
 
-def _unsupported_reason(fields: _Fields) -> str | None:
-    """The reason why the engine cannot do this SA; None if it can."""
+def _mode(fields: _Fields) -> str:
+    return fields.text("mode", expected="tunnel or transport")
+
+
+def _inner_family(fields: _Fields, outer: int) -> int:
+    """The IP version inside; a tunnel for which none is given carries both."""
+    if fields.has("inner_family"):
+        family = fields.integer("inner_family", outer, "4 or 6")
+        if family not in (4, 6):
+            raise fields.error("inner_family", "4 or 6")
+        return family
+    return ANY_FAMILY if _mode(fields) == "tunnel" else outer
+
+
+def _unsupported_reason(fields: _Fields, ports: tuple[int, ...]) -> str | None:
+    """The reason why the engine cannot do this SA; None if it can.
+
+    ``ports`` are the UDP ports of ESP of the SAs before this one.
+    """
     algorithm = fields.text("alg", expected=f"an algorithm, as {ALGORITHM}")
     if algorithm != ALGORITHM:
         return f"algorithm {algorithm}, the engine does {ALGORITHM}"
     port = _encap_port(fields, "dport")
-    if port != UDP_PORT_ESP:
-        return f"UDP encapsulation to port {port}, the engine looks at port {UDP_PORT_ESP}"
+    if fields.has("encap") and port not in ports and len(ports) == ESP_PORTS:
+        return (f"UDP encapsulation to port {port}, the engine looks at {ESP_PORTS} ports: "
+                + ", ".join(map(str, ports)))
     return None
 
 

@@ -1,8 +1,11 @@
 """The sending half of the software beside the device, as the Linux stack does it.
 
 It puts outer IP, UDP and ESP headers and the trailer to a clear packet, and either seals it
-itself or leaves that to the device. For every packet the two ways give the same bytes. The
-receiving half is ``model.host.receiver``.
+itself or leaves that to the device. For every packet the two ways give the same bytes but for one
+field: over IPv6 the UDP header in front of ESP has a checksum only when software seals, because it
+covers the ciphertext. From the device it is 0, which says that there is none. RFC 3948, 2.1, wants
+that, and RFC 6935, 5, allows it for tunnels over IPv6. The receiving half is
+``model.host.receiver``.
 """
 
 from collections.abc import Iterator
@@ -94,15 +97,18 @@ def sequence_numbers(sa: SecurityAssociation) -> Iterator[int]:
     return iter(range(sa.initial_seq, 1 << sa.sequence_bits))
 
 
-def software_frames(outgoing: Outgoing) -> list[bytes]:
+def software_frames(outgoing: Outgoing, udp6_checksum: bool = True) -> list[bytes]:
     """The wire frames of a packet or super-packet, made in software: segments, checksums, ESP.
 
-    Raises ``ValueError`` when the SA cannot carry the packet, or for what cannot be segmented.
+    Without ``udp6_checksum`` they are those of the device: over IPv6 the UDP header in front of
+    ESP has no checksum. Raises ``ValueError`` when the SA cannot carry the packet, or for what
+    cannot be segmented.
     """
     return [
         software_frame(replace(
             outgoing, clear=clear, sequence=outgoing.sequence + index,
-            ip_id=(outgoing.ip_id + index) % (1 << _IP_ID_BITS), checksum=False, mss=0))
+            ip_id=(outgoing.ip_id + index) % (1 << _IP_ID_BITS), checksum=False, mss=0),
+            udp6_checksum)
         for index, clear in enumerate(clear_packets(outgoing.clear, outgoing.checksum,
                                                     outgoing.mss))
     ]
@@ -115,24 +121,16 @@ def clear_packets(clear: bytes, finish_checksum: bool, mss: int) -> list[bytes]:
     return [gso.with_checksum(clear) if finish_checksum else clear]
 
 
-def software_frame(outgoing: Outgoing) -> bytes:
+def software_frame(outgoing: Outgoing, udp6_checksum: bool = True) -> bytes:
     """The wire frame of a finished packet, sealed in software.
 
-    Raises ``ValueError`` when the SA cannot carry the packet.
+    ``udp6_checksum`` is as in ``software_frames``. Raises ``ValueError`` when the SA cannot carry
+    the packet.
     """
     framing = _frame(outgoing)
     text = framing.payload + framing.trailer
     sealed = esp.seal(outgoing.sa, outgoing.sequence, text)
-    return _link(outgoing) + _finish(framing, sealed.packet)
-
-
-def device_can_send(sa: SecurityAssociation) -> bool:
-    """Whether the device can seal what this SA sends.
-
-    It cannot seal UDP encapsulation over IPv6: there the UDP header needs a checksum, which covers
-    the ciphertext (RFC 8200, 8.1). Only software, when it seals itself, can give that.
-    """
-    return not (sa.encapsulation == Encapsulation.UDP and sa.outer_family == IPV6_VERSION)
+    return _link(outgoing) + _finish(framing, sealed.packet, udp6_checksum)
 
 
 def device_request(outgoing: Outgoing, handle: int, with_trailer: bool = True) -> Request:
@@ -140,19 +138,17 @@ def device_request(outgoing: Outgoing, handle: int, with_trailer: bool = True) -
 
     ``with_trailer`` False leaves trailer and ICV to the device; those of a super-packet are
     always left to it. The lengths in the headers count them in any case.
-    The bytes of IV and ICV are 0. Raises ``ValueError`` when the SA cannot carry
-    the packet or the device cannot send it.
+    The bytes of IV and ICV are 0, and so is the checksum of a UDP header in front of ESP. Raises
+    ``ValueError`` when the SA cannot carry the packet or needs the trailer.
     """
     with_trailer = with_trailer and not outgoing.mss
     sa = outgoing.sa
-    if not device_can_send(sa):
-        raise ValueError(f"SA {sa.name}: UDP over IPv6, expected to be sealed in software")
     if sa.tfcpad and not with_trailer:
         raise ValueError(f"SA {sa.name}: tfcpad {sa.tfcpad}, expected a trailer from software")
     framing = _frame(outgoing)
     start = esp.header(sa, outgoing.sequence) + bytes(ESP_IV_BYTES)
     esp_packet = start + framing.payload + framing.trailer + bytes(sa.icv.bytes)
-    frame = _link(outgoing) + _finish(framing, esp_packet)
+    frame = _link(outgoing) + _finish(framing, esp_packet, udp6_checksum=False)
     if not with_trailer:
         frame = frame[:-len(framing.trailer) - sa.icv.bytes]
     esp_offset = len(_link(outgoing)) + len(framing.headers)
@@ -224,7 +220,7 @@ def replay_request(frame: bytes, sa: SecurityAssociation, handle: int, sequence:
     bytes take those of IV and ICV; bytes after the ESP packet are dropped. Raises
     ``ValueError`` when the frame has no ESP packet of this SA that is authentic.
     """
-    status, parsed = packet.parse(frame)
+    status, parsed = packet.parse(frame, ports=(sa.encap_destination_port,))
     if parsed is None:
         raise ValueError(f"frame is {status.name}, expected ESP")
     offset = parsed.esp_offset
@@ -264,7 +260,7 @@ def _frame(outgoing: Outgoing) -> _Framing:
     clear = ip.split(outgoing.clear)
     udp = _udp_header(sa)
     protocol = IPPROTO_UDP if udp else IPPROTO_ESP
-    if clear.version != sa.inner_family:
+    if not sa.carries(clear.version):
         raise ValueError(
             f"SA {sa.name}: packet is IPv{clear.version}, expected IPv{sa.inner_family} inside")
     if sa.mode == "tunnel":
@@ -320,13 +316,16 @@ def _outer_flags(clear: IpPacket) -> int:
     return IPV4_DONT_FRAGMENT & IPV4_FRAGMENT.read(clear.header)
 
 
-def _finish(framing: _Framing, esp_packet: bytes) -> bytes:
-    """Prepend its headers to an ESP packet, with their lengths and checksums right."""
+def _finish(framing: _Framing, esp_packet: bytes, udp6_checksum: bool) -> bytes:
+    """Prepend its headers to an ESP packet, with their lengths and checksums right.
+
+    The UDP header has a checksum only over IPv6, and only with ``udp6_checksum``.
+    """
     header, udp = framing.headers[:framing.ip_bytes], framing.headers[framing.ip_bytes:]
     header = ip.fix_lengths(header, len(udp) + len(esp_packet))
     if udp:
         udp = UDP_LENGTH.replace(udp, UDP_HEADER_BYTES + len(esp_packet))
-        if ip.version(header) == IPV6_VERSION:
+        if udp6_checksum and ip.version(header) == IPV6_VERSION:
             udp = udp[:UDP_CHECKSUM.offset] + _udp_checksum(ip.split(header + udp + esp_packet))
     return header + udp + esp_packet
 

@@ -34,11 +34,11 @@ class RxStatus(IntEnum):
     EXT_HEADER = 9
     """IPv6 extension header in front of ESP."""
     NOT_ESP = 10
-    """Neither ESP nor UDP to port 4500."""
+    """Neither ESP nor UDP to a port of ESP, mostly 4500."""
     KEEPALIVE = 11
     """NAT keepalive, one byte FFh (RFC 3948, 2.3)."""
     NON_ESP_MARKER = 12
-    """UDP on port 4500 that is IKE: four zero bytes, or too short for ESP (RFC 3948, 2.2)."""
+    """UDP to a port of ESP that is IKE: four zero bytes, or too short for ESP (RFC 3948, 2.2)."""
     NO_SA = 13
     """No SA for this destination, SPI and protocol."""
     OVERSIZE = 14
@@ -273,7 +273,7 @@ class Encapsulation(IntEnum):
     NONE = 0
     """IP protocol 50."""
     UDP = 1
-    """UDP on port 4500 (RFC 3948)."""
+    """UDP to a port of ESP, mostly 4500 (RFC 3948)."""
 
 
 FRAME_BYTES_MAX = 9600
@@ -310,6 +310,8 @@ IPPROTO_DSTOPTS = 60
 IPV6_EXTENSION_HEADERS = (IPPROTO_HOPOPTS, IPPROTO_ROUTING, IPPROTO_AH, IPPROTO_DSTOPTS)
 
 UDP_PORT_ESP = 4500
+ESP_PORTS = 4
+"""Number of UDP ports to which ESP may be sent."""
 
 ETHERNET_HEADER_BYTES = 14
 VLAN_TAG_BYTES = 4

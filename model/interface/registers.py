@@ -10,10 +10,12 @@ from enum import StrEnum
 from itertools import groupby
 
 from espnic.model.interface.codes import (
+    ESP_PORTS,
     EVENT_QUEUE_DEPTH,
     FRAME_BYTES_MAX,
     SIDES,
     SUPER_FRAME_BYTES_MAX,
+    UDP_PORT_ESP,
     IcvSize,
     KeySize,
     ReplayWindow,
@@ -344,6 +346,30 @@ TABLE_KEY = tuple(_words(
     "secret key of the look-up hash; SLVERR unless the receive table is empty and no command runs",
 ))
 
+PORT_BITS = 16
+"""Width of a UDP port."""
+PORTS_DEFAULT = (UDP_PORT_ESP, *(0 for _ in range(ESP_PORTS - 1)))
+"""The UDP ports of ESP after a reset; 0 is no port."""
+
+
+def _port_registers(offset: int) -> Iterator[Register]:
+    """The registers of the UDP ports of ESP, two ports in each."""
+    each = WORD_BITS // PORT_BITS
+    for place in range(ESP_PORTS // each):
+        numbers = range(each * place, each * (place + 1))
+        fields = tuple(
+            RegisterField(f"esp_port{number}", PORT_BITS * (number % each), PORT_BITS,
+                          "UDP destination port; 0: unused") for number in numbers)
+        reset = sum(PORTS_DEFAULT[number] << field.low
+                    for number, field in zip(numbers, fields, strict=True))
+        yield Register(
+            offset + WORD_BYTES * place, f"ESP_PORTS{place}", Access.READ_WRITE, fields,
+            "Ports to which ESP in UDP is received, for frames whose headers come after the write",
+            reset)
+
+
+PORTS = tuple(_port_registers(0x080))
+
 _ATTRIBUTE_FIELDS = _with_gaps(_fields_at(SA_COMMAND, _ATTRIBUTES))
 
 SA_DOORBELL = Register(0x100, "SA_DOORBELL", Access.WRITE, _with_gaps(
@@ -379,7 +405,6 @@ READ_BACK = (
 
 ROOM = (
     (0x024, 0x030, "capabilities"),
-    (0x080, 0x088, "UDP ports of ESP"),
     (0x088, 0x100, "controls"),
     (0x168, 0x170, "an IV salt of 16 bytes"),
     (0x190, 0x1D0, "an HMAC key of up to 64 bytes"),
@@ -392,7 +417,7 @@ COUNTERS = tuple(_counter_registers())
 
 REGISTERS = (
     *IDENTIFICATION, *CAPABILITIES, *INTERRUPTS, *CONTROLS, *TABLE_KEY, *EVENT_HEAD, EVENT_POP,
-    SA_DOORBELL, SA_STATUS, *SA_PARAMETERS, *READ_BACK,
+    *PORTS, SA_DOORBELL, SA_STATUS, *SA_PARAMETERS, *READ_BACK,
     *COUNTERS,
 )
 

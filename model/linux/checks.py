@@ -8,8 +8,7 @@ import errno
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
-from espnic.model.host.stack import device_can_send
-from espnic.model.interface.codes import ICV_SIZES, IPPROTO_ESP, KEY_BYTES, UDP_PORT_ESP
+from espnic.model.interface.codes import ICV_SIZES, IPPROTO_ESP, KEY_BYTES
 from espnic.model.linux.errors import LinuxError
 from espnic.model.linux.hardware import Identity
 from espnic.model.linux.xfrm import (
@@ -24,6 +23,7 @@ from espnic.model.linux.xfrm import (
 )
 from espnic.model.sa.sa import (
     ALGORITHM,
+    ANY_FAMILY,
     MODES,
     REPLAY_WINDOW_MAX,
     SALT_BYTES,
@@ -76,9 +76,9 @@ CHECKS = (
     Check(errno.EINVAL, "family other than that of the addresses",
           lambda x, _: {FAMILIES[x.source.version], FAMILIES[x.destination.version]}
           != {x.family}),
-    Check(errno.EINVAL, "inner family other than 4 and 6, or in transport mode not the outer one",
-          lambda x, _: x.inner_family not in FAMILIES
-          or (x.mode == "transport" and FAMILIES[x.inner_family] != x.family)),
+    Check(errno.EINVAL, "inner family other than 4, 6 and both, or in transport mode not the outer "
+          "one", lambda x, _: x.inner_family not in (*FAMILIES, ANY_FAMILY)
+          or (x.mode == "transport" and FAMILIES.get(x.inner_family) != x.family)),
     Check(errno.EINVAL, "SPI 0", lambda x, _: x.spi == 0),
     Check(errno.EINVAL, "SPI above 32 bits", lambda x, _: not _fits(32, x.spi)),
     Check(errno.EINVAL, "UDP port above 16 bits",
@@ -123,11 +123,8 @@ CHECKS = (
           lambda x, can: x.encap and not can.udp),
     Check(errno.EOPNOTSUPP, "encapsulation other than ESP in UDP",
           lambda x, _: x.encap and x.encap.type != UDP_ENCAP_ESPINUDP),
-    Check(errno.EOPNOTSUPP, f"UDP encapsulation to a port other than {UDP_PORT_ESP}, to receive",
-          lambda x, _: x.encap and not _sends(x)
-          and x.encap.destination_port != UDP_PORT_ESP),
-    Check(errno.EOPNOTSUPP, "UDP encapsulation over IPv6, to send: its checksum covers ciphertext",
-          lambda x, _: _sends(x) and not device_can_send(x.association)),
+    Check(errno.EOPNOTSUPP, "UDP encapsulation to port 0, to receive",
+          lambda x, _: x.encap and not _sends(x) and not x.encap.destination_port),
 )
 
 

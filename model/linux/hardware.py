@@ -1,7 +1,7 @@
 """The device's registers as a driver uses them: identify, command SAs, read counters."""
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -9,6 +9,7 @@ from espnic.model.device.events import Event
 from espnic.model.interface import registers
 from espnic.model.interface.capabilities import feature_strings
 from espnic.model.interface.codes import (
+    ESP_PORTS,
     IcvSize,
     KeySize,
     ReplayWindow,
@@ -27,8 +28,14 @@ DRAIN_POLLS = 20_000
 """Reads of STATUS before frames count as stuck: full stores take some thousand clocks to drain
 when nothing holds them up, and many times that on a slow link."""
 
+ALL_ONES = (1 << registers.WORD_BITS) - 1
+"""The answer to every read of a device that is not there any more."""
+WIDTHS = (128, 256, 512)
+"""Widths of a datapath in bits."""
+
 _BARE = (SaOperation.DELETE, SaOperation.READ, SaOperation.FREE, SaOperation.FLUSH)
 """Operations that need no register but the doorbell."""
+_TYPE = BY_NAME["TYPE"]
 _INTERRUPT_STATUS, _INTERRUPT_ENABLE = BY_NAME["IRQ_STATUS"], BY_NAME["IRQ_ENABLE"]
 
 
@@ -86,11 +93,18 @@ class Hardware:
             raise RegisterError(f"write to {register.name}: {refused}") from None
 
     async def read(self, register: Register) -> int:
-        """Read a register."""
+        """Read a register.
+
+        All ones are believed only if TYPE does not read as all ones too.
+        """
         try:
-            return await self._bus.read(register.offset)
+            word = await self._bus.read(register.offset)
+            gone = word == ALL_ONES == await self._bus.read(_TYPE.offset)
         except RegisterError as refused:
             raise RegisterError(f"read of {register.name}: {refused}") from None
+        if gone:
+            raise RegisterError(f"read of {register.name}: all ones, the device is gone")
+        return word
 
     async def fields(self, *names: str) -> dict[str, int]:
         """Read registers, and put the parts of each of their fields together."""
@@ -105,7 +119,8 @@ class Hardware:
     async def identify(self) -> Identity:
         """Read what the device is.
 
-        Raises ``RegisterError`` when it is no such device, or one of another version.
+        Raises ``RegisterError`` when it is no such device, one of another version, or one whose
+        capabilities make no sense.
         """
         found = await self.fields("TYPE", "VERSION")
         if found["type"] != registers.MAGIC:
@@ -113,6 +128,7 @@ class Hardware:
         if found["version"] != registers.VERSION:
             raise RegisterError(f"VERSION: {found['version']}, expected {registers.VERSION}")
         can = await self.fields("CAPABILITIES", "SAS")
+        _expect_sense(can)
         return Identity(
             version=found["version"],
             width=can["width"],
@@ -130,6 +146,18 @@ class Hardware:
         """Set the key of the look-up hash; refused while there is a receive SA."""
         for register in registers.TABLE_KEY:
             await self._write_fields(register, {"table_key": key})
+
+    async def set_esp_ports(self, ports: Sequence[int]) -> None:
+        """Set the UDP ports to which ESP is received: up to four, in the order of the registers.
+
+        Frames whose headers come between the two writes may be taken by old and new ports.
+        """
+        if len(ports) > ESP_PORTS or not all(0 < port < 1 << registers.PORT_BITS for port in ports):
+            raise ValueError(f"ESP_PORTS: {list(ports)}, expected up to {ESP_PORTS} UDP ports")
+        values = {f"esp_port{number}": port for number, port in enumerate(
+            [*ports, *[0] * (ESP_PORTS - len(ports))])}
+        for register in registers.PORTS:
+            await self._write_fields(register, values)
 
     async def command(self, values: dict[str, int]) -> SaResult:
         """Do one SA command; ``values`` are fields of SA_COMMAND, those not given are 0.
@@ -167,10 +195,11 @@ class Hardware:
             values[name] = high << registers.WORD_BITS | low
         return values
 
-    async def enable_events(self) -> None:
-        """Raise the interrupt for events in the queue and for events lost."""
+    async def enable_events(self, on: bool = True) -> None:
+        """Raise the interrupt for events in the queue and for events lost, or for nothing."""
         await self._write_fields(_INTERRUPT_ENABLE, {
-            "command_done_enable": 0, "event_present_enable": 1, "events_lost_enable": 1})
+            "command_done_enable": 0, "event_present_enable": int(on),
+            "events_lost_enable": int(on)})
 
     async def next_event(self) -> Event | None:
         """Take the oldest event off the queue; None when there is none."""
@@ -181,13 +210,13 @@ class Hardware:
         await self._write_fields(registers.EVENT_POP, {"event_pop": 1})
         return found
 
-    async def clear_events_lost(self) -> bool:
-        """Whether events were lost since this was asked last."""
-        if not (await self.fields("IRQ_STATUS"))["events_lost"]:
-            return False
-        await self._write_fields(_INTERRUPT_STATUS, {
-            "command_done": 0, "event_present": 0, "events_lost": 1})
-        return True
+    async def interrupt_causes(self) -> tuple[bool, bool]:
+        """Whether there are events, and whether some were lost since this was asked last."""
+        found = await self.fields("IRQ_STATUS")
+        if found["events_lost"]:
+            await self._write_fields(_INTERRUPT_STATUS, {
+                "command_done": 0, "event_present": 0, "events_lost": 1})
+        return bool(found["event_present"]), bool(found["events_lost"])
 
     async def detect_bursts(self, threshold: int, clocks: int) -> None:
         """Ask for an event when ``threshold`` ICVs fail within ``clocks`` clocks; 0: never."""
@@ -214,6 +243,18 @@ class Hardware:
         for field in register.fields:
             word |= values[field.name] >> field.part << field.low & field.mask
         await self.write(register, word)
+
+
+def _expect_sense(can: dict[str, int]) -> None:
+    """Raise ``RegisterError`` for fields of CAPABILITIES and SAS that no build has."""
+    windows = [int(size) for size in ReplayWindow]
+    for name, good in (
+        ("width", can["width"] in WIDTHS), ("sas", can["sas"] > 1),
+        ("key_sizes", can["key_sizes"] != 0), ("icv_sizes", can["icv_sizes"] != 0),
+        ("replay_window_max", can["replay_window_max"] in windows),
+    ):
+        if not good:
+            raise RegisterError(f"CAPABILITIES: {name} {can[name]}, expected one of a build")
 
 
 def _result(number: int) -> SaResult:

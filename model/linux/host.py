@@ -6,13 +6,22 @@ from collections import Counter
 from espnic.model.linux import xfrm_device
 from espnic.model.linux.errors import LinuxError
 from espnic.model.linux.netdev import NetDevice
-from espnic.model.linux.xfrm import Direction, ExpireUpcall, KmState, OffloadFlags, XfrmState
+from espnic.model.linux.xfrm import (
+    Direction,
+    ExpireUpcall,
+    KmState,
+    OffloadFlags,
+    XfrmState,
+    check_expire,
+)
 from espnic.model.linux.xfrm_input import Input
 from espnic.model.linux.xfrm_output import Output
 
 
 class Host:
     """The xfrm layer of one host.
+
+    ``encap_offload`` False is that of Linux 6.1, which offloads no UDP encapsulation.
 
     Members
     -------
@@ -26,7 +35,8 @@ class Host:
         The sending and the receiving half.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, encap_offload: bool = True) -> None:
+        self._encap_offload = encap_offload
         self.states: list[XfrmState] = []
         self.mib: Counter[str] = Counter()
         self.expired = ExpireUpcall()
@@ -39,12 +49,43 @@ class Host:
         ``flags`` are OffloadFlags. Raises ``LinuxError``: EEXIST for an SA that the host has
         already, and the errors of the offload.
         """
-        if any(_same(x, other) for other in self.states if other.state != KmState.DEAD):
+        await self._offer(x, device, flags)
+        if self._find(x) is not None:
+            await xfrm_device.state_end(x)
             raise LinuxError(errno.EEXIST, "SA exists")
+        self.states.append(x)
+
+    async def update(self, x: XfrmState, device: NetDevice | None = None, flags: int = 0) -> None:
+        """Change an SA as ``ip xfrm state update`` does: it takes the limits of ``x``.
+
+        ``x`` is a temporary state, which the kernel offers to the device first and lets go when it
+        has done its work. Raises ``LinuxError``: ESRCH without such an SA, EINVAL for another
+        encapsulation, and the errors of the offload.
+        """
+        await self._offer(x, device, flags)
+        old = self._find(x)
+        if old is None or old.encapsulation != x.encapsulation or old.state != KmState.VALID:
+            await xfrm_device.state_end(x)
+            raise LinuxError(*((errno.ESRCH, "no such SA") if old is None else
+                               (errno.EINVAL, "SA has ended, or another encapsulation")))
+        old.limits, old.encap, old.dying = x.limits, x.encap, False
+        if old.current.packets:
+            check_expire(old, self.expired)
+        x.state = KmState.DEAD
+        await xfrm_device.state_free(x)
+
+    async def _offer(self, x: XfrmState, device: NetDevice | None, flags: int) -> None:
+        """Offer an SA to a device before it is looked for among the host's own, as the kernel
+        does."""
         if device is not None:
             inbound = OffloadFlags.INBOUND if x.direction == Direction.IN else 0
-            await xfrm_device.state_add(x, device, flags | inbound)
-        self.states.append(x)
+            await xfrm_device.state_add(
+                x, device, flags | inbound, encap_offload=self._encap_offload)
+
+    def _find(self, x: XfrmState) -> XfrmState | None:
+        """The SA that the kernel takes for the same as ``x``, if there is one."""
+        return next((other for other in self.states
+                     if other.state != KmState.DEAD and other.is_found_for(x)), None)
 
     async def delete(self, x: XfrmState) -> None:
         """Delete an SA and let go of it, even if its device fails."""
@@ -56,8 +97,3 @@ class Host:
         for x in [x for x in self.states if x.state == KmState.EXPIRED]:
             await self.delete(x)
 
-
-def _same(x: XfrmState, other: XfrmState) -> bool:
-    """Whether two SAs cannot stand beside each other in one host."""
-    return (x.direction, x.destination, x.spi, x.protocol) == (
-        other.direction, other.destination, other.spi, other.protocol)

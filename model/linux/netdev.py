@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Protocol
 
 from espnic.model.interface import capabilities
+from espnic.model.linux.tx_skb import TxSkb
 from espnic.model.linux.xfrm import XfrmDevOps
 
 
@@ -13,6 +15,19 @@ class Feature(StrEnum):
     HW_ESP = capabilities.ESP
     HW_ESP_TX_CSUM = capabilities.ESP_CHECKSUM
     GSO_ESP = capabilities.ESP_SEGMENTATION
+
+
+class NetDevOps(Protocol):
+    """struct net_device_ops, as far as it matters to IPsec."""
+
+    def features_check(self, skb: TxSkb, features: set[Feature]) -> set[Feature]:
+        """The features that the device has for a packet of an offloaded SA."""
+
+    def fix_features(self, wanted: set[Feature]) -> set[Feature]:
+        """The features that can be on when a user wants these."""
+
+    async def set_features(self, features: set[Feature]) -> None:
+        """Make ready for other features than those that are on."""
 
 
 @dataclass(eq=False)
@@ -25,6 +40,8 @@ class NetDevice:
     features: set[Feature] = field(default_factory=set)
     ops: XfrmDevOps | None = None
     """The driver's IPsec callbacks; None for a device without IPsec offload."""
+    netdev_ops: NetDevOps | None = None
+    """The driver's other callbacks; None for a device without them."""
     has_advance_esn: bool = True
     """Whether ``ops`` does ESN: a driver may leave ``advance_esn`` out."""
     up: bool = True

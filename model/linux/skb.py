@@ -36,4 +36,10 @@ class SkBuff:
     sec_path: SecPath | None = None
     """The device's verdict; None if it has given none: then the bytes are as they came."""
     checksum: int | None = None
-    """CHECKSUM_COMPLETE of a frame that the device has opened, without its trailer; else None."""
+    """CHECKSUM_COMPLETE: the sum of all from byte 14 to the end of a frame that the device has
+    opened, trailer, ICV and Ethernet padding included; else None."""
+    csum_level: int | None = None
+    """CHECKSUM_UNNECESSARY: the number of checksums behind the first that are right too; None: the
+    device has not said that the first is right."""
+    mark: int = 0
+    """Mark that a rule of the host has given it."""

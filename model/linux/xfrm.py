@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from espnic.model.esp.replay import Window
 from espnic.model.interface.codes import ICV_SIZES, IPPROTO_ESP, UDP_PORT_ESP, Encapsulation
+from espnic.model.linux.tx_skb import TxSkb
 from espnic.model.net.addresses import Address
 from espnic.model.sa.sa import ALGORITHM, SALT_BYTES, SecurityAssociation
 
@@ -97,8 +98,8 @@ class XfrmDevOps(Protocol):
     async def state_free(self, x: "XfrmState") -> None:
         """Release the SA's keys: the last reference to it is gone."""
 
-    def offload_ok(self, x: "XfrmState", clear: bytes) -> bool:
-        """Whether the device can do this IP packet."""
+    def offload_ok(self, x: "XfrmState", skb: TxSkb) -> bool:
+        """Whether the device can do this packet."""
 
     def advance_esn(self, x: "XfrmState") -> None:
         """Note that the window or counter has moved.
@@ -146,6 +147,7 @@ class XfrmState:
     protocol: int = IPPROTO_ESP
     mode: str = "tunnel"
     inner_family: int = 4
+    """IP version inside; ``ANY_FAMILY`` with the flag ``af-unspec``."""
     geniv: str | None = SEQIV
     seqiv_salt: bytes | None = None
     authentication: str | None = None
@@ -154,6 +156,9 @@ class XfrmState:
     encap: UdpEncap | None = None
     tfcpad: int = 0
     if_id: int = 0
+    mark: int = 0
+    """Mark of the packets that it is for, in the bits of ``mark_mask``."""
+    mark_mask: int = 0
     esn: bool = False
     replay_window: int = SecurityAssociation.replay_window
     """Size of the window in packets; 0: no replay protection."""
@@ -199,6 +204,17 @@ class XfrmState:
             soft_bytes=_rest(self.limits.soft_bytes, used.bytes),
             hard_packets=_rest(self.limits.hard_packets, used.packets),
             hard_bytes=_rest(self.limits.hard_bytes, used.bytes))
+
+    def takes_mark(self, mark: int) -> bool:
+        """Whether it is for packets with this mark."""
+        return mark & self.mark_mask == self.mark
+
+    def is_found_for(self, other: "XfrmState") -> bool:
+        """Whether the kernel takes it for the same SA as ``other``, which is to be added or
+        updated (__xfrm_state_locate)."""
+        return (self.direction, self.destination, self.spi, self.protocol) == (
+            other.direction, other.destination, other.spi, other.protocol
+        ) and self.takes_mark(other.mark & other.mark_mask)
 
     @property
     def encapsulation(self) -> Encapsulation:

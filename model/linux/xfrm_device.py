@@ -19,6 +19,7 @@ from espnic.model.interface.codes import (
 from espnic.model.interface.headers import IPV4_VERSION
 from espnic.model.linux.errors import LinuxError, refuse_if
 from espnic.model.linux.netdev import Feature, NetDevice
+from espnic.model.linux.tx_skb import TxSkb
 from espnic.model.linux.xfrm import Direction, KmState, Offload, OffloadFlags, XfrmState
 from espnic.model.net import ip
 
@@ -36,12 +37,15 @@ def api_check(device: NetDevice) -> None:
               errno.EINVAL, "esp-hw-offload needs state_add and state_delete")
 
 
-async def state_add(x: XfrmState, device: NetDevice, flags: int = 0) -> None:
+async def state_add(
+    x: XfrmState, device: NetDevice, flags: int = 0, *, encap_offload: bool = True,
+) -> None:
     """Offer an SA to a device (xfrm_dev_state_add).
 
     Returns without error, and with ``x.offload`` None, when software is to do it. ``flags`` are
-    OffloadFlags: INBOUND and PACKET are what the user asks for. Raises ``LinuxError``: EINVAL for a
-    wrong request, and the driver's errors.
+    OffloadFlags: INBOUND and PACKET are what the user asks for. ``encap_offload`` False is the core
+    of Linux 6.1, which offloads no encapsulation. Raises ``LinuxError``: EINVAL for a wrong
+    request, and the driver's errors.
     """
     asked_direction = Direction.IN if flags & OffloadFlags.INBOUND else Direction.OUT
     packet = bool(flags & OffloadFlags.PACKET)
@@ -50,6 +54,7 @@ async def state_add(x: XfrmState, device: NetDevice, flags: int = 0) -> None:
         (x.direction != asked_direction, "mismatched SA and offload direction"),
         (flags & OffloadFlags.INBOUND and x.if_id, "XFRM if_id is not supported in RX path"),
         (x.tfcpad, "TFC padding can't be offloaded"),
+        (x.encap and not encap_offload, "Encapsulation can't be offloaded"),
         (x.protocol != IPPROTO_ESP, "type doesn't support offload"),
         (device.ops is None and packet, "device has no IPsec offload"),
         (device.ops and x.esn and not device.has_advance_esn, "device doesn't support ESN"),
@@ -113,16 +118,24 @@ async def netdev_down(device: NetDevice, states: Iterable[XfrmState]) -> None:
         raise failures[0]
 
 
-def offload_ok(x: XfrmState, clear: bytes, device: NetDevice) -> bool:
+def offload_ok(x: XfrmState, skb: TxSkb, longest: int, device: NetDevice) -> bool:
     """Whether the device seals this packet (xfrm_dev_offload_ok); if not, software does.
 
-    ``clear`` is an IP packet that is no super-packet, or the largest segment of one.
+    ``longest`` is its length in bytes, or that of the longest segment of a super-frame.
     """
     if x.offload is None or x.offload.device is not device or device.ops is None:
         return False
-    if x.nested or len(clear) > state_mtu(x, device.mtu):
+    if x.nested or longest > state_mtu(x, device.mtu):
         return False
-    return device.ops.offload_ok(x, clear)
+    return device.ops.offload_ok(x, skb)
+
+
+async def set_features(device: NetDevice, wanted: set[Feature]) -> None:
+    """Switch a device's features as ``ethtool -K`` does (__netdev_update_features)."""
+    features = device.netdev_ops.fix_features(wanted) if device.netdev_ops else wanted
+    if device.netdev_ops and features != device.features:
+        await device.netdev_ops.set_features(features)
+    device.features = features
 
 
 def state_mtu(x: XfrmState, mtu: int) -> int:

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 
 from espnic.model.esp import esp, trailer
 from espnic.model.host.receiver import EspPacket, decapsulate, find_esp, whole_packet
-from espnic.model.interface.codes import ESP_TEXT_OFFSET, RxStatus
+from espnic.model.interface.codes import ESP_TEXT_OFFSET, UDP_PORT_ESP, Encapsulation, RxStatus
+from espnic.model.linux import rx_checksum
 from espnic.model.linux.skb import SkBuff, XfrmStatus
 from espnic.model.linux.xfrm import Direction, ExpireUpcall, KmState, XfrmState, check_expire
 from espnic.model.net import ip
@@ -22,7 +23,8 @@ class _Dropped(Exception):
 
 
 class Input:
-    """The receiving half of a host's xfrm; ``mib`` are the names of /proc/net/xfrm_stat.
+    """The receiving half of a host's xfrm; ``mib`` are the names of /proc/net/xfrm_stat, and of
+    /proc/net/snmp for UDP.
 
     ``states`` are all SAs that the host knows, whether a device has them or not. The collection is
     the host's own: an SA that the host adds or removes later is there or gone here too.
@@ -35,6 +37,9 @@ class Input:
         self._mib = mib
         self._expired = expired
         self._reassembler = ip.Reassembler()
+        self.checksums: Counter[str] = Counter()
+        """How the checksums of opened packets were found right, by the names of
+        ``rx_checksum``."""
 
     def receive(self, skb: SkBuff | None) -> bytes | None:
         """The clear IP packet that a frame ends as; None when it is dropped or is no IP packet.
@@ -47,7 +52,7 @@ class Input:
         whole = whole_packet(self._reassembler, skb.data)
         if whole is None:
             return None
-        found = find_esp(whole)
+        found = find_esp(whole, self._ports())
         if found is None:
             return whole.whole()
         try:
@@ -56,8 +61,16 @@ class Input:
             self._mib[dropped.args[0]] += 1
             return None
 
+    def _ports(self) -> set[int]:
+        """The UDP ports on which a socket takes ESP."""
+        return {x.encap.destination_port for x in self._states
+                if x.encap and x.direction == Direction.IN} | {UDP_PORT_ESP}
+
     def _take(self, skb: SkBuff, found: EspPacket) -> bytes | None:
-        x = _judged(skb) if skb.sec_path else self._look_up(found)
+        if found.encapsulation == Encapsulation.UDP and not rx_checksum.outer_udp_is_right(
+                skb, found.carrier):
+            raise _Dropped(rx_checksum.UDP_ERROR)
+        x = _judged(skb) if skb.sec_path else self._look_up(found, skb.mark)
         if x.state != KmState.VALID:
             raise _Dropped("XfrmInStateInvalid")
         if x.encapsulation != found.encapsulation:
@@ -76,13 +89,16 @@ class Input:
         self._advance(x, sequence)
         x.current.packets += 1
         x.current.bytes += len(text)
-        return decapsulate(x.association, found.carrier, text[-1], text[:-trailer_bytes])
+        clear = decapsulate(x.association, found.carrier, text[-1], text[:-trailer_bytes])
+        if clear is not None:
+            rx_checksum.count_inner(skb, x, ip.split(clear), self.checksums)
+        return clear
 
-    def _look_up(self, found: EspPacket) -> XfrmState:
+    def _look_up(self, found: EspPacket, mark: int) -> XfrmState:
         spi = ESP_SPI.read(found.data)
         for x in self._states:
             if (x.direction == Direction.IN and x.state != KmState.DEAD and x.spi == spi
-                    and x.destination == found.carrier.destination):
+                    and x.destination == found.carrier.destination and x.takes_mark(mark)):
                 return x
         raise _Dropped("XfrmInNoStates")
 

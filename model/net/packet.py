@@ -4,6 +4,7 @@ The order of the checks is the device's: the first that fails gives the status.
 Sources: IEEE 802.1Q, RFC 791, RFC 8200, RFC 4303, RFC 3948.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
@@ -89,16 +90,19 @@ class _Layer4:
     destination: Address
 
 
-def parse(frame: bytes, ipv6: bool = True) -> tuple[RxStatus, Parsed | None]:
+def parse(
+    frame: bytes, ipv6: bool = True, ports: Collection[int] = (UDP_PORT_ESP,),
+) -> tuple[RxStatus, Parsed | None]:
     """Look for ESP in a frame that begins with its Ethernet header and has no FCS.
 
     The status is OK when there is an ESP packet to look up an SA for; only then
     is the second value not None. Without ``ipv6`` a frame with IPv6 outside is NOT_IP.
+    ``ports`` are the UDP ports to which ESP is sent; 0 among them is none.
     """
     try:
         layer4 = _parse_ip(frame, ipv6)
         if layer4.protocol == IPPROTO_UDP:
-            return RxStatus.OK, _parse_udp(frame, layer4)
+            return RxStatus.OK, _parse_udp(frame, layer4, ports)
         return RxStatus.OK, _parse_esp(frame, layer4, Encapsulation.NONE)
     except _Rejected as rejected:
         return rejected.args[0], None
@@ -148,10 +152,11 @@ def _parse_ipv6(frame: bytes, offset: int) -> _Layer4:
                    IPv6Address(IPV6_DESTINATION.read(header)))
 
 
-def _parse_udp(frame: bytes, layer4: _Layer4) -> Parsed:
+def _parse_udp(frame: bytes, layer4: _Layer4, ports: Collection[int]) -> Parsed:
     header = _bytes(frame, layer4.offset, UDP_HEADER_BYTES)
     udp_bytes = UDP_LENGTH.read(header)
-    if UDP_DESTINATION_PORT.read(header) != UDP_PORT_ESP:
+    port = UDP_DESTINATION_PORT.read(header)
+    if port not in ports or port == 0:
         raise _Rejected(RxStatus.NOT_ESP)
     if not UDP_HEADER_BYTES <= udp_bytes <= layer4.bytes:
         raise _Rejected(RxStatus.BAD_HEADER)

@@ -1,6 +1,6 @@
 """Security associations (RFC 4301, 4.4.2), and the SA commands made of them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from espnic.model.interface.codes import (
@@ -21,6 +21,8 @@ from espnic.model.sa.lifetime import Limits, limits_of
 ALGORITHM = "rfc4106(gcm(aes))"
 """Linux's name of the one algorithm that an SA can have."""
 MODES = ("tunnel", "transport")
+ANY_FAMILY = 0
+"""Inner family of an SA that carries IPv4 and IPv6 (Linux's ``af-unspec``)."""
 SALT_BYTES = 4
 """Length of the salt of RFC 4106."""
 SEQIV_SALT_BYTES = ESP_IV_BYTES
@@ -67,7 +69,8 @@ class SecurityAssociation:
     mode: str = "tunnel"
     """"tunnel" or "transport"."""
     inner_family: int = 4
-    """IP version of the inner packets, 4 or 6; in transport mode that of the outer addresses."""
+    """IP version of the inner packets, 4, 6, or ``ANY_FAMILY`` for both; in transport mode that of
+    the outer addresses."""
     icv: IcvSize = IcvSize.ICV16
     esn: bool = False
     """Extended (64-bit) sequence numbers."""
@@ -102,7 +105,8 @@ class SecurityAssociation:
         self._expect("destination", self.destination,
                      self.destination.version == self.source.version,
                      f"an IPv{self.source.version} address as the source")
-        self._expect("inner_family", self.inner_family, self.inner_family in (4, 6), "4 or 6")
+        self._expect("inner_family", self.inner_family, self.inner_family in (4, 6, ANY_FAMILY),
+                     "4 or 6, or 0 for both")
         self._expect("inner_family", self.inner_family,
                      self.mode == "tunnel" or self.inner_family == self.outer_family,
                      f"{self.outer_family} as outside in transport mode")
@@ -131,6 +135,10 @@ class SecurityAssociation:
     def _expect(field: str, value: object, good: bool, expected: str) -> None:
         if not good:
             raise ValueError(f"{field}: {value}, expected {expected}")
+
+    def carries(self, version: int) -> bool:
+        """Whether packets of an IP version, 4 or 6, may go inside."""
+        return self.inner_family in (version, ANY_FAMILY)
 
     @property
     def outer_family(self) -> int:
@@ -178,6 +186,12 @@ def command_values(
         "seqiv_salt": int.from_bytes(sa.seqiv_salt or bytes(SEQIV_SALT_BYTES), "big"),
         "key": int.from_bytes(sa.key, "little"),
     }
+
+
+def esp_ports(sas: Iterable[SecurityAssociation]) -> tuple[int, ...]:
+    """The UDP ports to which the packets of these SAs are sent, each once; 0 is no port."""
+    ports = (sa.encap_destination_port for sa in sas if sa.encapsulation == Encapsulation.UDP)
+    return tuple(dict.fromkeys(port for port in ports if port))
 
 
 def from_command(values: Mapping[str, int]) -> SecurityAssociation:

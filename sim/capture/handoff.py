@@ -252,7 +252,7 @@ def _descriptor(
         "outer_offset": outer_offset,
         "l3_offset": text_offset if tunnel else outer_offset,
         "outer_ipv6": int(sa.outer_family == IPV6_VERSION),
-        "ipv6": int(sa.inner_family == IPV6_VERSION),
+        "ipv6": int(ip.version(frame[text_offset if tunnel else outer_offset:]) == IPV6_VERSION),
         "encapsulation": int(sa.encapsulation),
         "outer_id_fixed": int(tunnel and _dont_fragment(frame[outer_offset:])),
     }

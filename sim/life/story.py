@@ -11,7 +11,7 @@ from random import Random
 
 from espnic.model.host.stack import Request
 from espnic.model.interface.codes import Encapsulation, KeySize, RxStatus
-from espnic.model.linux import xfrm_device
+from espnic.model.linux import rx_checksum, xfrm_device
 from espnic.model.linux.bus import RegisterBus
 from espnic.model.linux.driver import EspnicDriver
 from espnic.model.linux.errors import LinuxError
@@ -281,6 +281,11 @@ class Story:
         for name, host in (("host", self.host), ("peer", self.peer)):
             entry.facts.append(f"xfrm_stat of the {name}: " + (", ".join(
                 f"{counter} {count}" for counter, count in sorted(host.mib.items())) or "none"))
+        sums = self.host.input.checksums
+        entry.facts.append("checksums of the packets that went up: " + ", ".join(
+            f"{count} {how}" for how, count in sorted(sums.items())))
+        if sums[rx_checksum.FAULT] or sums[rx_checksum.WRONG]:
+            entry.problems.append("a sum of the device is wrong for Linux")
         self._bus.accesses.clear()
 
     # Inside

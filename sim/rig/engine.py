@@ -21,7 +21,7 @@ from espnic.sim.build.processes import SIMULATIONS
 from espnic.sim.rig.design import engine_rig, sides_of
 from espnic.sim.rig.runs import PROBABILITIES, EngineRig, Load, Session, run_loads
 from espnic.sim.rig.taps import TAP_NAMES, Observed, outcome_of
-from espnic.sim.traffic.steps import SIMULATED_SAS, Command, Outcome, RxFrame, Step, TxFrame
+from espnic.sim.traffic.steps import SIMULATED_SAS, Command, Outcome, Ports, RxFrame, Step, TxFrame
 
 PROGRESS_SECONDS = 0.2
 
@@ -105,14 +105,15 @@ def replay(
 
 
 def loads_of(steps: Sequence[Step], stall: float) -> list[Load]:
-    """The steps as loads; a command after a frame begins another load."""
+    """The steps as loads; a command or other ports after a frame begin another load."""
     loads: list[Load] = []
     parts = round(stall * PROBABILITIES)
     commands: list[dict[str, int]] = []
+    ports: tuple[int, ...] | None = None
     frames: dict[str, list[Any]] = {side: [] for side in SIDES}
 
     def end_load() -> None:
-        loads.append(Load(tuple(frames["tx"]), tuple(frames["rx"]), None, tuple(commands),
+        loads.append(Load(tuple(frames["tx"]), tuple(frames["rx"]), None, tuple(commands), ports,
                           gap=parts, stall=parts))
         for part in (commands, *frames.values()):
             part.clear()
@@ -123,6 +124,10 @@ def loads_of(steps: Sequence[Step], stall: float) -> list[Load]:
                 if any(frames.values()):
                     end_load()
                 commands.append(values)
+            case Ports(numbers):
+                if any(frames.values()):
+                    end_load()
+                ports = numbers
             case TxFrame():
                 frames["tx"].append(step)
             case RxFrame():

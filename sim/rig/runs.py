@@ -34,6 +34,8 @@ class Load:
     """Folder with the SAs, see ``sim.rig.sa_tables``; None: the SAs that commands have added."""
     commands: Sequence[dict[str, int]] = ()
     """Fields of SA_COMMAND, for each command."""
+    esp_ports: Sequence[int] | None = None
+    """UDP ports of ESP, set before the commands; None: as they are."""
     gap: int = 0
     """Probability, in 1/256, of a clock without a beat at each input."""
     stall: int = 0
@@ -157,6 +159,7 @@ def write_load(folder: Path, load: Load, width: int) -> None:
     (folder / "rx.play").write_text("".join(_lines(step.data, width, 0, 1) for step in load.rx))
     (folder / "load.json").write_text(json.dumps({
         "table": load.table and str(load.table.resolve()), "commands": list(load.commands),
+        "esp_ports": load.esp_ports,
         "gap": load.gap, "stall": load.stall,
         "tx_frames": len(load.tx), "rx_frames": len(load.rx)}))
 

@@ -56,12 +56,14 @@ class _Rig:
         dut.played.value = 1
 
     async def run(self, folder: Path) -> bool:
-        """Give the commands, then run the frames; return whether they got stuck.
+        """Set the ports, give the commands, then run the frames; return whether they got stuck.
 
         The folder is that of a load (``sim.rig.runs``); ``ran.json`` is written there.
         """
         load = json.loads((folder / "load.json").read_text())
         await self._load_table(load["table"])
+        if load["esp_ports"] is not None:
+            await self._driver.set_esp_ports(load["esp_ports"])
         results = [int(await self._driver.command(values)) for values in load["commands"]]
         clocks, seconds = await self._play(folder, load)
         stuck = bool(int(self._dut.stuck.value))

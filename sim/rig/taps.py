@@ -136,7 +136,8 @@ class _Reader:
         if found is not None:
             self._add("rx.lookup", found)
         # A frame with such an end was opened only because its end came too late.
-        if verdict is None or verdict["status"] not in (RxStatus.TRUNCATED, RxStatus.OVERSIZE):
+        if verdict is None or verdict["status"] not in (
+                RxStatus.TRUNCATED, RxStatus.OVERSIZE, RxStatus.BAD_UDP_CHECKSUM):
             self._add_text("rx.open", text)
             self._add_tag("rx.icv", tag)
         if verdict is None:

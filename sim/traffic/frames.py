@@ -55,10 +55,13 @@ def ip(
     return (ipv4 if sa.outer_family == IPV4_VERSION else ipv6)(sa, payload, protocol, **change)
 
 
-def udp(payload: bytes, port: int = UDP_PORT_ESP, udp_bytes: int | None = None) -> bytes:
-    """A UDP datagram to ``port``, without a checksum."""
+def udp(
+    payload: bytes, port: int = UDP_PORT_ESP, udp_bytes: int | None = None, checksum: int = 0,
+) -> bytes:
+    """A UDP datagram to ``port``, mostly without a checksum."""
     length = 8 + len(payload) if udp_bytes is None else udp_bytes
-    return b"\x11\x94" + port.to_bytes(2, "big") + length.to_bytes(2, "big") + bytes(2) + payload
+    header = (0x1194, port, length, checksum)
+    return b"".join(field.to_bytes(2, "big") for field in header) + payload
 
 
 def ethernet(packet: bytes, tags: bytes = b"", ethertype: int | None = None) -> bytes:
@@ -81,7 +84,7 @@ def sealed(sa: SecurityAssociation, text: bytes, sequence: int = 1, tags: bytes 
 
 
 OF_FRAMES = frozenset(RxStatus) - {
-    RxStatus.LATE, RxStatus.REPLAYED, RxStatus.EXPIRED, RxStatus.SA_GONE, RxStatus.BAD_UDP_CHECKSUM}
+    RxStatus.LATE, RxStatus.REPLAYED, RxStatus.EXPIRED, RxStatus.SA_GONE}
 """Statuses that depend on the frame alone, not on the frames before it."""
 
 
@@ -97,7 +100,7 @@ class Kind:
 def kinds(sa: SecurityAssociation) -> list[Kind]:
     """Frames of every status in ``OF_FRAMES`` for a device that has ``sa``, a receive SA without
     encapsulation or with it, and no other. All carry what would be an authentic ESP packet of
-    the SA."""
+    the SA. Only with encapsulation there is BAD_UDP_CHECKSUM."""
     return [Kind(*entry) for entry in _kinds(sa)]
 
 
@@ -147,6 +150,9 @@ def _kinds(sa: SecurityAssociation) -> Iterator[tuple[str, RxStatus, bytes]]:
         yield from _ipv4_kinds(sa, carrier(good), protocol)
     else:
         yield from _ipv6_kinds(sa, carrier(good), protocol)
+
+    if in_udp:
+        yield from _checksum_kinds(sa, good)
 
     yield "TCP", RxStatus.NOT_ESP, ethernet(ip(sa, good, 6))
     yield "AH-like protocol 108", RxStatus.NOT_ESP, ethernet(ip(sa, good, 108))
@@ -199,6 +205,42 @@ def _ipv6_kinds(
         yield name, RxStatus.EXT_HEADER, ethernet(ipv6(sa, extension + payload, number))
     yield "fragment header", RxStatus.FRAGMENT, ethernet(ipv6(sa, extension + payload, 44))
     yield "no next header", RxStatus.NOT_ESP, ethernet(ipv6(sa, payload, 59))
+
+
+def _checksum_kinds(
+    sa: SecurityAssociation, good: bytes,
+) -> Iterator[tuple[str, RxStatus, bytes]]:
+    """Frames with a UDP checksum in front of the ESP packet ``good``."""
+    right = udp_checksum(sa, udp(good))
+    for name, status, value in (
+            ("right", RxStatus.OK, right),
+            ("off by one", RxStatus.BAD_UDP_CHECKSUM, right ^ 1),
+            ("off by its highest bit", RxStatus.BAD_UDP_CHECKSUM, right ^ 0x8000)):
+        datagram = udp(good, checksum=value)
+        yield f"UDP checksum {name}", status, ethernet(ip(sa, datagram, IPPROTO_UDP))
+    wrong = udp(good, checksum=right ^ 1)
+    yield "UDP checksum wrong, Ethernet padding", RxStatus.BAD_UDP_CHECKSUM, ethernet(
+        ip(sa, wrong, IPPROTO_UDP)) + bytes(7)
+    yield "UDP checksum wrong, ICV too", RxStatus.BAD_UDP_CHECKSUM, ethernet(
+        ip(sa, wrong[:-1] + bytes([wrong[-1] ^ 2]), IPPROTO_UDP), VLAN_TAG)
+    yield "UDP checksum wrong, no room for a trailer", RxStatus.SYNTAX, ethernet(
+        ip(sa, udp(good[:17 + sa.icv.bytes], checksum=1), IPPROTO_UDP))
+    yield "UDP checksum wrong, one byte short", RxStatus.TRUNCATED, ethernet(
+        ip(sa, wrong, IPPROTO_UDP))[:-1]
+    yield "UDP checksum wrong, other SPI", RxStatus.NO_SA, ethernet(
+        ip(sa, wrong[:8] + bytes([wrong[8] ^ 1]) + wrong[9:], IPPROTO_UDP))
+    # A datagram that is shorter than IP's payload is not judged.
+    yield "UDP checksum wrong, bytes behind UDP", RxStatus.OK, ethernet(
+        ip(sa, wrong + bytes(3), IPPROTO_UDP))
+
+
+def udp_checksum(sa: SecurityAssociation, datagram: bytes) -> int:
+    """The checksum of a UDP datagram of the SA whose checksum field is 0; never 0 (RFC 768)."""
+    pseudo = (sa.source.packed + sa.destination.packed + len(datagram).to_bytes(4, "big")
+              + IPPROTO_UDP.to_bytes(4, "big"))
+    data = pseudo + datagram + bytes(len(datagram) % 2)
+    total = sum(int.from_bytes(data[at:at + 2], "big") for at in range(0, len(data), 2))
+    return 0xFFFF - total % 0xFFFF
 
 
 def _to_other_destination(frame: bytes) -> bytes:

@@ -7,7 +7,7 @@ from espnic.model.device.opening import Trace
 from espnic.model.interface.codes import SaResult
 from espnic.model.interface.features import Features
 from espnic.model.trace import TraceRecord
-from espnic.sim.traffic.steps import Command, Outcome, Received, RxFrame, Step, TxFrame
+from espnic.sim.traffic.steps import Command, Outcome, Ports, Received, RxFrame, Step, TxFrame
 
 
 class Golden:
@@ -29,6 +29,10 @@ class Golden:
         result = self._device.command(step.values)
         self.outcome.results.append(result)
         return result
+
+    def set_ports(self, step: Ports) -> None:
+        """Set the UDP ports of ESP."""
+        self._device.esp_ports = step.numbers
 
     def receive(self, step: RxFrame, in_flight: int = 0) -> RxResult:
         """Take a frame from the wire; ``in_flight`` is that of ``Device.receive``."""
@@ -65,6 +69,8 @@ def run_model(
         match step:
             case Command():
                 golden.command(step)
+            case Ports():
+                golden.set_ports(step)
             case RxFrame():
                 golden.receive(step, next(counts, 0))
             case TxFrame():

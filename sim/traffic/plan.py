@@ -17,10 +17,15 @@ from espnic.model.interface.features import Features
 from espnic.model.net import ip
 from espnic.model.net.ethernet import strip_link
 from espnic.model.net.ip import IpPacket
-from espnic.model.sa.sa import SEQIV_SALT_BYTES, SecurityAssociation, command_values
+from espnic.model.sa.sa import (
+    SEQIV_SALT_BYTES,
+    SecurityAssociation,
+    command_values,
+    esp_ports,
+)
 from espnic.sim.capture.pcap import Capture
 from espnic.sim.traffic.golden import Golden
-from espnic.sim.traffic.steps import Command, Outcome, RxFrame, Step, TxFrame
+from espnic.sim.traffic.steps import Command, Outcome, Ports, RxFrame, Step, TxFrame
 
 IP_ID_BITS = 16
 
@@ -44,12 +49,16 @@ def plan_receive(
 ) -> Plan:
     """Add the SAs, under handles 1 and up, then give the frames from the wire.
 
-    With ESN the driver advances the high half as the sequence numbers pass 2^31, unless the
-    device keeps the SA's replay window.
+    The UDP ports of ESP are those of the SAs. With ESN the driver advances the high half as the
+    sequence numbers pass 2^31, unless the device keeps the SA's replay window.
     """
     golden = Golden(Features(sas=table_size))
     plan = Plan(golden.outcome)
     drivers: dict[int, _EsnDriver] = {}
+    ports = Ports(esp_ports(sas))
+    if ports.numbers:
+        golden.set_ports(ports)
+        plan.steps.append(ports)
     for handle, sa in enumerate(sas, start=1):
         _command(plan, golden, Command(
             command_values(SaOperation.ADD, SaDirection.RX, handle, sa)))
@@ -138,15 +147,20 @@ def plan_handoff(
 
 
 def _choose(packet: IpPacket, sas: tuple[SecurityAssociation, ...]) -> int:
-    """Handle of the first SA that matches a clear packet; ``ValueError`` if there is none."""
-    for handle, sa in enumerate(sas, start=1):
-        if _is_for(sa, packet):
-            return handle
-    raise ValueError(f"{packet.source} to {packet.destination}: no SA is for it")
+    """Handle of the first SA that matches a clear packet; ``ValueError`` if there is none.
+
+    A tunnel that carries both families takes a packet of the family that is not its own outside
+    only if no other SA does.
+    """
+    handles = [handle for handle, sa in enumerate(sas, start=1) if _is_for(sa, packet)]
+    if not handles:
+        raise ValueError(f"{packet.source} to {packet.destination}: no SA is for it")
+    return min(handles, key=lambda handle: packet.version not in (
+        sas[handle - 1].inner_family, sas[handle - 1].outer_family))
 
 
 def _is_for(sa: SecurityAssociation, packet: IpPacket) -> bool:
-    if sa.inner_family != packet.version:
+    if not sa.carries(packet.version):
         return False
     ends = packet.source, packet.destination
     if sa.mode == "transport" and ends != (sa.source, sa.destination):

@@ -25,6 +25,13 @@ class Command:
 
 
 @dataclass(frozen=True)
+class Ports:
+    """The UDP ports of ESP, set when every earlier frame has left the engine."""
+
+    numbers: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class RxFrame:
     """A frame from the wire, from the Ethernet header on, without FCS."""
 
@@ -39,7 +46,7 @@ class TxFrame:
     data: bytes
 
 
-Step = Command | RxFrame | TxFrame
+Step = Command | Ports | RxFrame | TxFrame
 
 
 @dataclass(frozen=True)

@@ -224,3 +224,20 @@ def test_p25_statistics_of_an_sa_that_is_gone_are_not_those_of_its_successor():
     rx.offload = replace(offload, usage=Usage(packets=7, bytes=700))
     run(receiver.driver.update_stats(rx))
     assert rx.offload.usage == Usage(packets=7, bytes=700)
+
+
+def test_a_repeated_number_is_counted_and_ends_no_sa():
+    bench = Bench()
+    x = bench.add(outbound())
+    bench.engine.events.push(EventKind.REPEATED, SaDirection.TX, x.offload.handle, 5)
+    run(bench.driver.handle_interrupt())
+    assert bench.driver.noticed == {"repeated_numbers": 1}
+    assert x.state == KmState.VALID and not bench.host.expired.told
+
+
+def test_a_transmit_sa_is_added_with_the_number_that_was_sealed_last():
+    bench = Bench()
+    bench.add(outbound(make_sa(esn=True, initial_seq=(5 << 32) + 8)))
+    written = dict(bench.registers.writes)
+    parts = [written[BY_NAME[f"SA_SEQUENCE_{part}"].offset] for part in (0, 1)]
+    assert parts == [7, 5]

@@ -52,6 +52,15 @@ def test_the_core_refuses_an_interface_id_and_esn_without_window_on_receive():
     assert refused(lambda: bench.add(inbound(make_sa(esn=True, replay_window=0)))).name == "EINVAL"
 
 
+@pytest.mark.parametrize("make", [inbound, outbound])
+def test_the_core_of_linux_6_1_refuses_encapsulation_and_later_ones_leave_it_to_the_driver(make):
+    bench = Bench()
+    x = make(make_sa(encapsulation=Encapsulation.UDP))
+    error = refused(lambda: run(Host(encap_offload=False).add(x, bench.device)))
+    assert error.name == "EINVAL" and "Encapsulation" in error.reason
+    assert bench.add(make(make_sa(encapsulation=Encapsulation.UDP))).offload.handle
+
+
 CONTRADICTIONS = {
     "family": {"family": 1},
     "compression": {"compression": "deflate"},
@@ -112,15 +121,25 @@ def test_what_only_software_can_do_falls_back_to_it(change):
     assert refused(lambda: run(bench.driver.state_add(with_device))).name == "EOPNOTSUPP"
 
 
-def test_ports_and_families_of_udp_encapsulation_that_the_device_cannot_do_fall_back():
+def test_udp_encapsulation_falls_back_only_where_the_port_is_not_one_of_the_device():
     bench = Bench()
     in_udp = {family: make_sa(family, encapsulation=Encapsulation.UDP) for family in (4, 6)}
     assert bench.add(inbound(in_udp[4])).offload
     assert bench.add(inbound(in_udp[6])).offload
     assert bench.add(outbound(in_udp[4])).offload
-    assert bench.add(outbound(in_udp[6])).offload is None
-    other = inbound(make_sa(seed=9), encap=UdpEncap(destination_port=4501))
-    assert bench.add(other).offload is None
+    assert bench.add(outbound(in_udp[6])).offload
+    ports = (4501, 10_000, 65_535)
+    others = [bench.add(inbound(make_sa(seed=9 + port), encap=UdpEncap(destination_port=port)))
+              for port in ports]
+    assert all(x.offload for x in others) and bench.engine.esp_ports == (4500, *ports)
+    fifth = {"encap": UdpEncap(destination_port=7)}
+    assert bench.add(inbound(make_sa(seed=8), **fifth)).offload is None
+    assert bench.add(outbound(make_sa(seed=8), **fifth)).offload
+    run(bench.host.delete(others[1]))
+    assert bench.add(inbound(make_sa(seed=6), **fifth)).offload
+    assert bench.engine.esp_ports == (4500, 4501, 65_535, 7)
+    none = inbound(make_sa(seed=5), encap=UdpEncap(destination_port=0))
+    assert bench.add(none).offload is None
 
 
 @pytest.mark.parametrize("sa", all_kinds_of_sa(), ids=sa_id)

@@ -5,18 +5,22 @@ from dataclasses import replace
 import pytest
 
 from espnic.model.interface.codes import (
+    Encapsulation,
     RxStatus,
     SaDirection,
     TxOperation,
     TxStatus,
 )
 from espnic.model.interface.features import Features
+from espnic.model.interface.layouts import RX_COMPLETION
 from espnic.model.linux import xfrm_device
 from espnic.model.linux.bus import run
 from espnic.model.linux.netdev import Feature, NetDevice
 from espnic.model.linux.skb import XfrmStatus
+from espnic.model.linux.tx_skb import TxSkb
 from espnic.model.linux.xfrm_output import Way
 from espnic.model.net import gso
+from espnic.model.sa.sa import ANY_FAMILY
 from espnic.sim.traffic import frames
 from espnic.sim.traffic.frames import OF_FRAMES
 from tests.support.clear_packets import clear_packet
@@ -81,12 +85,13 @@ def test_statuses_that_the_device_judges_go_up_as_linux_names_them(status, mark,
 
 def test_p30_a_frame_that_the_device_has_not_opened_carries_no_mark_and_is_as_it_came():
     seen = set()
-    for sa in (make_sa(4), make_sa(6)):
+    for sa in (make_sa(4), make_sa(6), make_sa(4, encapsulation=Encapsulation.UDP)):
         bench = receiving(sa)
         for kind in frames.kinds(sa):
             if not kind.frame or kind.status == RxStatus.OVERSIZE:
                 continue
-            if kind.status == RxStatus.TRUNCATED or not bench.engine.receive(
+            not_opened = (RxStatus.TRUNCATED, RxStatus.BAD_UDP_CHECKSUM)
+            if kind.status in not_opened or not bench.engine.receive(
                     kind.frame).completion["sa"]:
                 skb = bench.skb(kind.frame)
                 assert (skb.sec_path, skb.checksum, skb.data) == (None, None, kind.frame)
@@ -153,8 +158,10 @@ def test_p17_a_frame_opened_before_esn_was_changed_comes_up_behind_the_change():
         assert receiver.receive(wire)
     result = receiver.engine.receive(wires[0])
     assert result.status == RxStatus.AUTH_FAILED, "the device has been told of the change"
-    opened = {"status": RxStatus.OK, "sa": rx.offload.handle, "checksum": 0}
-    assert receiver.driver.receive(late.data, opened).sec_path.status != XfrmStatus.CRYPTO_SUCCESS
+    opened = RX_COMPLETION.zeros | {
+        "status": RxStatus.OK, "sa": rx.offload.handle, "esp_offset": 34}
+    skb = receiver.driver.receive(late.data, opened)
+    assert skb.sec_path.status != XfrmStatus.CRYPTO_SUCCESS
 
 
 def test_offload_is_refused_for_a_packet_with_options_and_it_leaves_sealed_by_software():
@@ -163,7 +170,8 @@ def test_offload_is_refused_for_a_packet_with_options_and_it_leaves_sealed_by_so
     plain = clear_packet(4, bytes(20))
     header = bytes([0x46]) + plain[1:2] + (len(plain) + 4).to_bytes(2, "big") + plain[4:20]
     with_options = header + bytes([1, 1, 1, 0]) + plain[20:]
-    assert not sender.driver.offload_ok(tx, with_options) and sender.driver.offload_ok(tx, plain)
+    assert not sender.driver.offload_ok(tx, TxSkb(with_options))
+    assert sender.driver.offload_ok(tx, TxSkb(plain))
     wire, = sender.send(tx, with_options)
     assert sender.engine.counters["tx_bypassed"] == 1 and not sender.engine.counters["tx_sealed"]
     assert receiver.receive(wire) is not None
@@ -293,3 +301,24 @@ def test_a_single_packet_whose_checksum_is_left_is_finished_by_whoever_can():
         sender.device.features = features
         wire, = sender.send(tx, clear, checksum=True)
         assert receiver.receive(wire) == gso.with_checksum(clear)
+
+
+# One SA for both families (af-unspec)
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_one_sa_carries_ipv4_and_ipv6_whoever_does_the_work(family):
+    sa = make_sa(family, inner_family=ANY_FAMILY)
+    for by_device in (True, False):
+        sender, tx, receiver, rx = pair(sa)
+        assert tx.offload.handle and rx.offload.handle
+        if not by_device:
+            tx.offload = rx.offload = None
+        for clear in (clear_packet(4), clear_packet(6), tcp_packet(90)):
+            wire, = sender.send(tx, clear)
+            assert receiver.receive(wire) == clear
+        assert not sender.host.mib and not receiver.host.mib
+
+
+def test_transport_mode_cannot_carry_both_families():
+    x = outbound(mode="transport", inner_family=ANY_FAMILY)
+    assert refused(lambda: Bench().add(x)).name == "EINVAL"

@@ -82,6 +82,8 @@ def test_sum_of_an_opened_frame_ends_where_its_payload_does(sa):
             at = result.completion["esp_offset"] + 16
             seen = wire[14:at] + payload
             assert result.completion["checksum"] == by_end_around_carry(seen)
+            assert result.completion["frame_checksum"] == by_end_around_carry(
+                wire[14:at] + text + wire[at + len(text):])
             assert result.completion["checksum_status"] == NONE
 
 
@@ -92,27 +94,35 @@ def test_sum_of_an_opened_frame_is_right_for_every_pad_length():
     for pad_length in range(256):
         payload = chance.randbytes(1 + -(pad_length + 3) % 4)
         text = payload + chance.randbytes(pad_length) + bytes([pad_length, 4])
-        wire = frames.sealed(sa, text)
-        result = device.receive(wire)
-        assert result.status == RxStatus.OK
-        assert result.completion["checksum"] == by_end_around_carry(wire[14:50] + payload)
+        # With any padding and an odd number of bytes of text too.
+        for odd in (b"", b"\x5a"):
+            tail = chance.randbytes(pad_length % 20)
+            wire = frames.sealed(sa, odd + text) + tail
+            result = device.receive(wire)
+            assert result.status == RxStatus.OK
+            assert result.completion["checksum"] == by_end_around_carry(wire[14:50] + odd + payload)
+            assert result.completion["frame_checksum"] == by_end_around_carry(
+                wire[14:50] + odd + text + wire[50 + len(odd + text):])
 
 
 def test_sum_of_every_other_frame_goes_to_its_end():
-    sas = [make_sa(4), make_sa(6)]
+    sas = [make_sa(4), make_sa(6), make_sa(4, encapsulation=Encapsulation.UDP)]
     device = device_with(*sas)
     seen = set()
     for kind in [kind for sa in sas for kind in frames.kinds(sa)]:
         result = device.receive(kind.frame)
         if result.status == RxStatus.OVERSIZE:
-            assert result.completion["checksum"] == 0
+            assert result.completion["checksum"] == result.completion["frame_checksum"] == 0
             assert result.completion["checksum_status"] == NONE
         elif result.status != RxStatus.OK:
-            assert result.completion["checksum"] == by_end_around_carry(kind.frame[14:]), kind.name
+            total = by_end_around_carry(kind.frame[14:])
+            assert result.completion["checksum"] == total, kind.name
+            assert result.completion["frame_checksum"] == total, kind.name
         seen.add(result.status)
     assert seen == frames.OF_FRAMES
     for short in (b"", bytes(13), b"\xff" * 14):
-        assert device.receive(short).completion["checksum"] == 0
+        completion = device.receive(short).completion
+        assert completion["checksum"] == completion["frame_checksum"] == 0
 
 
 # What the device says of plain frames
@@ -187,7 +197,7 @@ def test_plain_frames_without_a_checksum_to_check_say_so():
     assert status_of(tcp, frames.SERVICE_TAG) == NONE
     assert status_of(tcp, 2 * frames.VLAN_TAG) == NONE
     for cut in (0, 1, 13, 14, 19, 33, 34, 53, len(tcp) + 13):
-        assert receive_checksum.plain_status(frames.ethernet(tcp)[:cut]) == NONE
+        assert receive_checksum.status_as_it_came(frames.ethernet(tcp)[:cut]) == NONE
 
 
 # How the stack uses the sum

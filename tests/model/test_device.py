@@ -61,7 +61,8 @@ def test_only_an_ok_frame_is_changed_and_only_an_ok_completion_is_filled(sa):
             continue
         assert result.frame == (None if kind.status == RxStatus.OVERSIZE else kind.frame)
         filled = {name for name, value in result.completion.items() if value}
-        sums = {"checksum", "checksum_status"} if result.frame else set()
+        sums = ({"checksum", "frame_checksum", "checksum_status", "outer_checksum"}
+                if result.frame else set())
         assert filled <= {"status", "sa"} | sums
 
 
@@ -90,7 +91,7 @@ def test_ok_frame_keeps_headers_iv_icv_and_what_stands_behind_the_packet():
     assert result.completion == {
         "status": 0, "sa": 1, "esp_offset": 34, "next_header": 4, "trailer_bytes": 4 + 16,
         "checksum": checksum.total(frame[14:50] + text[:40]), "checksum_status": RxChecksum.NONE,
-        "outer_checksum": RxChecksum.NONE, "frame_checksum": 0}
+        "outer_checksum": RxChecksum.NONE, "frame_checksum": checksum.total(result.frame[14:])}
     assert RX_COMPLETION.unpack(RX_COMPLETION.pack(result.completion)) == result.completion
 
 

@@ -104,7 +104,10 @@ def test_any_flipped_bit_of_the_esp_packet_is_refused_and_the_frame_left_as_it_c
     result = device.receive(bytes(broken))
     in_spi = bit < 8 * (start + 4)
     no_sa = {RxStatus.NO_SA, RxStatus.NON_ESP_MARKER}
-    assert result.status in (no_sa if in_spi else {RxStatus.AUTH_FAILED})
+    # Over IPv6 software gives the UDP header in front of ESP a checksum, and one bit breaks it.
+    summed = sa.encapsulation == Encapsulation.UDP and sa.outer_family == 6
+    broken_esp = RxStatus.BAD_UDP_CHECKSUM if summed else RxStatus.AUTH_FAILED
+    assert result.status in (no_sa if in_spi else {broken_esp})
     assert result.frame == broken
 
 
@@ -127,10 +130,10 @@ def test_software_and_device_give_the_same_frame_and_both_deliver_the_packet(
     sa = outgoing.sa
     wire = stack.software_frame(outgoing)
     device = device_with(sa)
-    if stack.device_can_send(sa):
-        with_trailer = with_trailer or bool(sa.tfcpad)
-        request = stack.device_request(outgoing, 1, with_trailer)
-        assert device.transmit(request.descriptor, request.frame).frame == wire
+    with_trailer = with_trailer or bool(sa.tfcpad)
+    request = stack.device_request(outgoing, 1, with_trailer)
+    assert device.transmit(request.descriptor, request.frame).frame == stack.software_frame(
+        outgoing, udp6_checksum=False)
     result = device.receive(wire)
     assert result.status == RxStatus.OK
     by_device = Receiver([sa]).deliver(result.frame, result.completion)

@@ -5,11 +5,15 @@ import pytest
 from espnic.model.device.device import Device
 from espnic.model.device.events import BurstDetector
 from espnic.model.device.register_file import AccessError, RegisterFile
+from espnic.model.esp import esp
 from espnic.model.interface import registers
 from espnic.model.interface.codes import (
     EVENT_QUEUE_DEPTH,
+    IPPROTO_UDP,
+    Encapsulation,
     EventKind,
     KeySize,
+    RxStatus,
     SaDirection,
     SaOperation,
     SaResult,
@@ -17,6 +21,9 @@ from espnic.model.interface.codes import (
 from espnic.model.interface.features import Features
 from espnic.model.interface.layouts import EVENT
 from espnic.model.interface.registers import BY_NAME, REGISTERS, WORD_BYTES, Access
+from espnic.model.sa.sa import command_values
+from espnic.sim.traffic import frames
+from tests.support.sas import make_sa
 
 FIRST, LAST = 7, 1 << 40
 SALT_WORDS = {
@@ -207,6 +214,26 @@ def test_a_counter_is_not_torn_by_what_comes_between_its_reads(block):
     counters["rx_bytes_in"] += 1
     assert read(block, "RX_BYTES_IN_HIGH") == 0
     assert read(block, "RX_BYTES_IN_LOW") == 0 and read(block, "RX_BYTES_IN_HIGH") == 1
+
+
+def test_the_ports_of_esp_are_those_to_which_the_device_finds_it(block):
+    sa = make_sa(encapsulation=Encapsulation.UDP)
+    device = block.device
+    device.command(command_values(SaOperation.ADD, SaDirection.RX, 1, sa))
+    esp_packet = esp.seal(sa, 1, bytes(10) + b"\0\x04").packet
+
+    def status(port):
+        return device.receive(
+            frames.ethernet(frames.ip(sa, frames.udp(esp_packet, port), IPPROTO_UDP))).status
+
+    assert (status(4500), status(4600), status(0)) == (
+        RxStatus.OK, RxStatus.NOT_ESP, RxStatus.NOT_ESP)
+    write(block, "ESP_PORTS1", 4600 << 16)
+    assert (status(4500), status(4600)) == (RxStatus.OK, RxStatus.OK)
+    write(block, "ESP_PORTS0", 0)
+    assert (status(4500), status(4600), status(0)) == (
+        RxStatus.NOT_ESP, RxStatus.OK, RxStatus.NOT_ESP)
+    assert (read(block, "ESP_PORTS0"), read(block, "ESP_PORTS1")) == (0, 4600 << 16)
 
 
 def test_quiesce_stops_both_directions(block):

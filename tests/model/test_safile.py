@@ -7,6 +7,7 @@ import pytest
 
 from espnic.model.host import safile
 from espnic.model.interface.codes import Encapsulation, IcvSize
+from espnic.model.sa.sa import ANY_FAMILY, esp_ports
 
 GOOD = {
     "spi": "0x10cbac2f", "src": "192.0.2.1", "dst": "192.0.2.2", "mode": "tunnel",
@@ -38,7 +39,8 @@ def test_required_fields_are_enough_and_the_rest_has_its_defaults(load):
     assert (sa.spi, sa.mode, sa.name) == (0x10CBAC2F, "tunnel", "sa1")
     assert (sa.source, sa.destination) == (ip_address("192.0.2.1"), ip_address("192.0.2.2"))
     assert (sa.key.hex(), sa.salt.hex()) == (GOOD["key"], "01020304")
-    assert (sa.icv, sa.inner_family, sa.esn, sa.initial_seq) == (IcvSize.ICV16, 4, False, 1)
+    assert (sa.icv, sa.inner_family, sa.esn, sa.initial_seq) == (
+        IcvSize.ICV16, ANY_FAMILY, False, 1)
     assert (sa.encapsulation, sa.tfcpad, sa.replay_window) == (Encapsulation.NONE, 0, 32)
     assert sa.seqiv_salt is sa.selector is None
 
@@ -61,13 +63,23 @@ def test_an_spi_may_be_a_number_and_addresses_may_repeat_in_another_protocol(loa
     assert [sa.spi for sa in load(GOOD, encapsulated).sas] == [0x10CBAC2F] * 2
 
 
+def test_the_engine_looks_at_four_ports_of_esp_and_no_more(load):
+    ports = (4600, 4500, 4600, 1, 65535, 2, 4500)
+    file = load(*(GOOD | {"name": f"x{number}", "spi": f"0x{256 + number:x}",
+                          "encap": {"type": "espinudp", "dport": port}}
+                  for number, port in enumerate(ports)), GOOD)
+    assert esp_ports(file.sas) == (4600, 4500, 1, 65535)
+    assert file.unsupported == (safile.UnsupportedSa("x5", "UDP encapsulation to port 2, the "
+                                "engine looks at 4 ports: 4600, 4500, 1, 65535"),)
+    assert len(file.sas) == 7
+    assert esp_ports(load(GOOD | {"encap": None}).sas) == ()
+
+
 @pytest.mark.parametrize(("change", "reason"), [
     ({"alg": "rfc4543(gcm(aes))"},
      "algorithm rfc4543(gcm(aes)), the engine does rfc4106(gcm(aes))"),
     ({"alg": "cbc(aes)", "salt": None, "auth_alg": "hmac(sha1)"},
      "algorithm cbc(aes), the engine does rfc4106(gcm(aes))"),
-    ({"encap": {"type": "espinudp", "dport": 4600}},
-     "UDP encapsulation to port 4600, the engine looks at port 4500"),
 ])
 def test_what_the_engine_does_not_do_is_named_with_its_reason(load, change, reason):
     file = load(GOOD | {"name": "x"} | change, GOOD)
@@ -132,6 +144,13 @@ def test_a_wrong_field_is_one_line_with_file_sa_field_and_expectation(
         load(entry)
     sa = "1" if field == "name" else "ba"
     assert str(caught.value) == f"{tmp_path / 'sas.json'}: SA {sa}: {message}"
+
+
+def test_a_tunnel_without_inner_family_carries_both_and_transport_mode_that_of_the_addresses(load):
+    [both], [one], [four] = (load(GOOD | change).sas for change in (
+        {}, {"mode": "transport"}, {"inner_family": 4}))
+    assert [[sa.carries(version) for version in (4, 6)] for sa in (both, one, four)] == [
+        [True, True], [True, False], [True, False]]
 
 
 def test_zone_of_an_address_is_not_part_of_it(load):

@@ -22,7 +22,6 @@ KINDS = [
     for key_bytes in (16, 24, 32)
     for esn in (False, True)
     for encapsulation in (Encapsulation.NONE, Encapsulation.UDP)
-    if not (family == 6 and encapsulation == Encapsulation.UDP)
 ]
 
 
@@ -37,7 +36,8 @@ def test_scapy_opens_what_the_model_seals_and_seals_what_it_opens(
     for sequence_low in (1, 2, 0x7FFFFFFF):
         sequence = high << 32 | sequence_low
         clear = clear_packet(family, random.randbytes(random.randrange(1, 200)), 253, 0, addresses)
-        wire = stack.software_frame(stack.Outgoing(sa, sequence, clear))
+        # scapy leaves the UDP checksum over IPv6 at 0, as the device does.
+        wire = stack.software_frame(stack.Outgoing(sa, sequence, clear), udp6_checksum=False)
         other = scapy_sa(sa, high)
         assert bytes(other.decrypt(layers(wire[14:]))) == clear
         sealed = bytes(other.encrypt(layers(clear), seq_num=sequence_low,

@@ -11,6 +11,8 @@ from espnic.model.interface.codes import (
     OPERATION_BITS,
     SUPER_FRAME_BYTES_MAX,
     Encapsulation,
+    RxChecksum,
+    RxStatus,
     TxOperation,
     TxStatus,
 )
@@ -290,6 +292,20 @@ def test_udp_encapsulation_has_the_length_of_each_segment_and_keeps_its_checksum
     assert segment_fields(frames, 40, 2) == ["abcd"] * 4
 
 
+def test_segments_in_udp_over_ipv6_leave_without_a_udp_checksum_and_are_opened():
+    sa = make_sa(6, encapsulation=Encapsulation.UDP)
+    outgoing = stack.Outgoing(sa, 1, tcp_packet(sa), mss=50)
+    request = stack.device_request(outgoing, 1)
+    device = device_with(sa)
+    frames = device.transmit(request.descriptor, request.frame).frames
+    assert [*frames] == stack.software_frames(outgoing, udp6_checksum=False)
+    assert segment_fields(frames, 60, 2) == ["0000"] * len(frames)
+    for frame in frames:
+        result = device.receive(frame)
+        assert (result.status, result.completion["outer_checksum"]) == (
+            RxStatus.OK, RxChecksum.NONE)
+
+
 def test_iv_and_checksums_as_they_came_do_not_matter():
     rng = Random(4)
     wires = set()
@@ -414,9 +430,6 @@ def test_software_does_not_give_the_device_what_it_cannot_do():
     padded = replace(SA, tfcpad=100)
     with pytest.raises(ValueError, match="expected a trailer from software"):
         stack.device_request(stack.Outgoing(padded, 1, tcp_packet(padded), mss=50), 1)
-    in_udp = make_sa(6, encapsulation=Encapsulation.UDP)
-    with pytest.raises(ValueError, match="expected to be sealed in software"):
-        stack.device_request(stack.Outgoing(in_udp, 1, tcp_packet(in_udp), mss=50), 1)
     whole = tcp_packet(SA, 65535 - 40)
     with pytest.raises(ValueError, match="expected 65535 or less"):
         stack.device_request(stack.Outgoing(SA, 1, whole, mss=1000), 1)

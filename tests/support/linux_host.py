@@ -45,9 +45,11 @@ class RecordingRegisters(ModelRegisters):
 class Bench:
     """One host with one device; ``device`` is what it registers, ``engine`` its model."""
 
+    Registers = RecordingRegisters
+
     def __init__(self, features: Features | None = None, **options) -> None:
         self.engine = Device(features or Features(sas=SAS))
-        self.registers = RecordingRegisters(RegisterFile(self.engine))
+        self.registers = self.Registers(RegisterFile(self.engine))
         self.host = Host()
         self.driver = EspnicDriver(
             Hardware(self.registers), Random(1), self.host.expired, **options)

@@ -16,6 +16,7 @@ from espnic.model.linux.driver import EspnicDriver
 from espnic.model.linux.errors import LinuxError
 from espnic.model.linux.hardware import Hardware
 from espnic.model.linux.host import Host
+from espnic.model.linux.netdev import Feature
 from espnic.model.linux.xfrm import Direction, Limits, XfrmState, state_of
 from espnic.sim.life.recording import RecordedRegisters
 from tests.support.sas import make_sa
@@ -188,5 +189,30 @@ async def left_behind(target: Target) -> list[str]:
     return before.log + after.log
 
 
+async def updates(target: Target) -> list[str]:
+    """Limits are updated, a twin by its mark is refused, the offload is switched off and on."""
+    scene = Scene(target)
+    await scene.driver.probe()
+    states = [await scene.add(make(seed, limits=Limits(soft_packets=5)))
+              for seed, make in ((1, inbound), (2, outbound))]
+    for new in (Limits(soft_packets=9, hard_bytes=1 << 40), Limits()):
+        for seed, make in ((1, inbound), (2, outbound)):
+            await scene.attempt(scene.host.update(make(seed, limits=new), scene.driver.device))
+        await scene.driver.run_work()
+        for x in states:
+            await scene.read(x)
+    await scene.attempt(scene.host.add(inbound(1), scene.driver.device))
+    await scene.attempt(scene.host.add(
+        replace(inbound(3), spi=states[0].spi), scene.driver.device))
+    for features in (set(), set(Feature)):
+        await scene.attempt(xfrm_device.set_features(scene.driver.device, features))
+        await scene.driver.run_work()
+        scene.log.append(str([x.offload and x.offload.handle for x in states]))
+    for x in states:
+        await scene.read(x)
+        await scene.attempt(scene.host.delete(x))
+    return scene.log
+
+
 SCENARIOS: tuple[Callable[[Target], Awaitable[list[str]]], ...] = (
-    a_life, refusals, esn, events, down_and_restore, left_behind)
+    a_life, refusals, esn, events, down_and_restore, left_behind, updates)

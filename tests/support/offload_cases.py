@@ -32,7 +32,7 @@ def random_sa(chance: Random) -> SecurityAssociation:
         icv=chance.choice(list(IcvSize)),
         esn=esn,
         esn_high=0,
-        encapsulation=chance.choice(list(Encapsulation)) if outer == 4 else Encapsulation.NONE,
+        encapsulation=chance.choice(list(Encapsulation)),
     )
 
 

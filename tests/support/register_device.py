@@ -10,7 +10,15 @@ from cocotbext.axi import AxiLiteBus, AxiLiteMaster
 
 from espnic.hdl.host.axi_lite import AxiLitePort
 from espnic.hdl.host.registers import Registers
-from espnic.hdl.layouts import HANDLE_BITS, Event, FoundSa, RxEvent, TxEvent, secret_port
+from espnic.hdl.layouts import (
+    HANDLE_BITS,
+    EspPorts,
+    Event,
+    FoundSa,
+    RxEvent,
+    TxEvent,
+    secret_port,
+)
 from espnic.hdl.sa.store import SaStore
 from espnic.model.interface.features import Features
 from espnic.sim.agents.stream import start_clock_and_reset
@@ -32,6 +40,7 @@ class Device16(wiring.Component):
             **{port: In(stream.Signature(Event, always_ready=True)) for port in EVENT_PORTS},
             **{port: In(1) for port in STATUS_PORTS},
             "quiesce": Out(1),
+            "esp_ports": Out(EspPorts),
             "rx_event": In(stream.Signature(RxEvent, always_ready=True)),
             "tx_event": In(stream.Signature(TxEvent, always_ready=True)),
             "irq": Out(1),
@@ -55,6 +64,7 @@ class Device16(wiring.Component):
             block.rx_empty.eq(store.rx_empty),
             self.irq.eq(block.irq),
             self.quiesce.eq(block.quiesce),
+            self.esp_ports.eq(block.esp_ports),
             *(getattr(block, port).eq(getattr(self, port)) for port in STATUS_PORTS),
         ]
         return m
