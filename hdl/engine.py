@@ -134,8 +134,8 @@ class Engine(wiring.Component):
             # These hold for a direction that is not there.
             registers.rx_stopped.eq(registers.quiesce),
             registers.tx_stopped.eq(registers.quiesce),
-            registers.rx_idle.eq(1),
-            registers.tx_idle.eq(1),
+            registers.rx_idle.eq(sas.swept),
+            registers.tx_idle.eq(sas.swept),
         ]
         if features.receive:
             self._receive(m, sas, registers)
@@ -150,6 +150,7 @@ class Engine(wiring.Component):
         self._connect_side(m, "rx", rx, 1, rx_leaves(rx.event.payload))
         wiring.connect(m, rx.lookup, sas.rx_i)
         wiring.connect(m, sas.rx_o, rx.sa)
+        wiring.connect(m, rx.secrets, sas.rx_secrets)
         wiring.connect(m, rx.event, registers.rx_event)
         wiring.connect(m, rx.usage, sas.rx_usage)
         wiring.connect(m, sas.rx_limit, registers.rx_usage_event)
@@ -170,6 +171,7 @@ class Engine(wiring.Component):
         self._connect_side(m, "tx", tx, tx.event.payload.last, tx_leaves(tx.event.payload))
         wiring.connect(m, tx.read, sas.tx_i)
         wiring.connect(m, sas.tx_o, tx.sa)
+        wiring.connect(m, tx.secrets, sas.tx_secrets)
         wiring.connect(m, tx.event, registers.tx_event)
         wiring.connect(m, tx.usage, sas.tx_usage)
         wiring.connect(m, sas.tx_limit, registers.tx_usage_event)
@@ -199,7 +201,7 @@ class Engine(wiring.Component):
             inside.leaves.eq(path.event.valid & leaves),
             inside.left.eq(path.o.valid & path.o.ready & path.o.payload.tlast),
             getattr(registers, f"{side}_stopped").eq(gate.stopped),
-            getattr(registers, f"{side}_idle").eq(inside.idle),
+            getattr(registers, f"{side}_idle").eq(inside.idle & m.submodules.sas.swept),
         ]
         for name in path.taps.signature.members if self.taps else ():
             point = getattr(path.taps, name)

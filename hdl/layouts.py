@@ -4,7 +4,8 @@ A byte stream lies in a word with its first byte in bits 7:0, as on AXI4-Stream.
 """
 
 from amaranth.hdl import Cat, ShapeLike, Value
-from amaranth.lib import data
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from espnic.model.interface.codes import AES_BLOCK_BYTES, ESP_PORTS, STATUS_BITS, IcvSize
@@ -140,28 +141,49 @@ def hash_powers(lanes: int) -> data.ArrayLayout:
     return data.ArrayLayout(BLOCK_BITS, hash_power_count(lanes))
 
 
-def sa_context(lanes: int) -> data.StructLayout:
-    """Fields of an SA that the datapath uses. A packet reads them in one clock: never a mix."""
+SERIAL_BITS = 2
+"""Width of the serial that tells an SA from the last one with its handle."""
+
+SaContext = data.StructLayout({
+    "valid": 1,
+    "serial": SERIAL_BITS,
+    **members(SaCommand, "key_size", "icv_size", "esn", "esn_overlap", "replay_window",
+              "esn_high", "spi"),
+})
+"""Fields of an SA that travel with a packet: no secret is among them. A packet reads them in one
+clock: never a mix."""
+
+FoundSa = data.StructLayout({"hit": 1, "sa": HANDLE_BITS, "context": SaContext})
+"""Result of a look-up: hit, handle, context. ``context`` means nothing without ``hit``."""
+
+ReceivedSa = data.StructLayout({**FoundSa.members, "bottom": 64})
+"""Result of a look-up for a received packet.
+
+``bottom`` is where the SA's replay window begins, modulo 2^64. It means nothing without a window.
+"""
+
+
+def sa_secrets(lanes: int) -> data.StructLayout:
+    """Key material of an SA: what the rest of the SA's row never leads to."""
     return data.StructLayout({
-        "valid": 1,
-        **members(SaCommand, "key_size", "icv_size", "esn", "esn_overlap", "replay_window",
-                  "esn_high", "spi", "salt", "seqiv_salt", "key"),
+        **members(SaCommand, "salt", "seqiv_salt", "key"),
         "powers": hash_powers(lanes),
     })
 
 
-def found_sa(lanes: int) -> data.StructLayout:
-    """Result of a look-up: hit, handle, context. ``context`` means nothing without ``hit``."""
-    return data.StructLayout({"hit": 1, "sa": HANDLE_BITS, "context": sa_context(lanes)})
+def secret_port(lanes: int) -> wiring.Signature:
+    """Port of a path to the secrets of its SAs.
 
-
-def received_sa(lanes: int) -> data.StructLayout:
-    """Result of a look-up for a received packet.
-
-    ``bottom`` is where the SA's replay window begins, modulo 2^64. It means nothing without a
-    window.
+    With ``read`` the row ``sa`` is read, and stays at ``row`` from the next clock until the next
+    read. ``present`` and ``serial`` are written in one clock with the secrets: an SA that has
+    been erased is not present, and one with another serial is not the SA that was looked up.
     """
-    return data.StructLayout({**found_sa(lanes).members, "bottom": 64})
+    return wiring.Signature({
+        "read": Out(1),
+        "sa": Out(HANDLE_BITS),
+        "row": In(data.StructLayout({
+            "present": 1, "serial": SERIAL_BITS, "secrets": sa_secrets(lanes)})),
+    })
 
 
 def icv_bytes(size: Value) -> Value:
@@ -218,10 +240,10 @@ request with ``first``, else 0.
 
 __all__ = [
     "BLOCK_BITS", "GHASH_STAGES", "HANDLE_BITS", "HEADER_OFFSET_BITS", "IN_FLIGHT_BITS",
-    "IPV4_BITS", "LENGTH_BITS", "MSS_BITS", "NONCE_BITS", "SUPER_LENGTH_BITS", "Event",
-    "LookupKey", "RxCompletion", "RxEvent", "RxLookedUp", "RxParsed", "SaCommand", "SaResponse",
-    "TxDescriptor", "TxEvent", "TxFields", "TxSeqiv", "TxVerdict", "beat", "found_sa", "gcm_beat",
-    "gcm_parameters", "ghash_lanes", "has_spare_lane", "hash_power_count", "hash_powers",
-    "icv_bytes", "lanes_of", "lookup_key", "members", "received_sa", "sa_context",
-    "struct", "values_of",
+    "IPV4_BITS", "LENGTH_BITS", "MSS_BITS", "NONCE_BITS", "SERIAL_BITS", "SUPER_LENGTH_BITS",
+    "Event", "FoundSa", "LookupKey", "ReceivedSa", "RxCompletion", "RxEvent", "RxLookedUp",
+    "RxParsed", "SaCommand", "SaContext", "SaResponse", "TxDescriptor", "TxEvent", "TxFields",
+    "TxSeqiv", "TxVerdict", "beat", "gcm_beat", "gcm_parameters", "ghash_lanes",
+    "has_spare_lane", "hash_power_count", "hash_powers", "icv_bytes", "lanes_of", "lookup_key",
+    "members", "sa_secrets", "secret_port", "struct", "values_of",
 ]

@@ -250,16 +250,20 @@ async def flush_under_traffic_leaves_each_frame_one_sa_or_none(dut):
     for frame, got in zip(wire, live.sinks["rx"].frames, strict=True):
         statuses.add(RX_COMPLETION.unpack(got.user)["status"])
         assert got.data in (frame, *(device.receive(frame).frame for device in devices))
-    assert statuses == {RxStatus.OK, RxStatus.AUTH_FAILED, RxStatus.NO_SA}
+    assert statuses - {RxStatus.SA_GONE} == {RxStatus.OK, RxStatus.AUTH_FAILED, RxStatus.NO_SA}
     left = [got.data for got in live.sinks["tx"].frames]
     assert left
     for step in steps:
-        for device in devices:
-            made = list(device.transmit(step.descriptor, step.data).frames)
-            if left[:len(made)] == made:
-                del left[:len(made)]
-                break
+        # A flush may take the key from the last segments of a burst.
+        del left[:max(common_start(left, device.transmit(step.descriptor, step.data).frames)
+                      for device in devices)]
     assert not left, "frames that no SA seals so"
+
+
+def common_start(left, made):
+    """Number of frames that are the same from the start on."""
+    same = [one == other for one, other in zip(left, made, strict=False)]
+    return same.index(False) if False in same else len(same)
 
 
 def test_engine_keeps_the_life_of_sas(width):

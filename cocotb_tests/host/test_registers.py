@@ -55,10 +55,11 @@ from tests.support.register_device import (
     start,
 )
 from tests.support.sa_table import (
-    context_layout,
-    found_layout,
+    FOUND,
     random_command,
     random_lookup_keys,
+    secret_row_layout,
+    secrets_layout,
 )
 
 RX_EVENT = Layout("rx_event", (Field("status", STATUS_BITS, ""), Field("bytes", LENGTH_BITS, "")))
@@ -212,14 +213,15 @@ async def a_key_serves_one_command_only(dut):
         registers.SA_DOORBELL, SaOperation.ADD | SaDirection.TX << 8 | 2 << 16)
     assert (await wait_for_end(driver))["result"] == SaResult.EINVAL
     for handle in (1, 2):
-        dut.tx_i__payload.value = handle
-        dut.tx_i__valid.value = 1
+        dut.tx_i__payload.value = dut.tx_secrets__sa.value = handle
+        dut.tx_i__valid.value = dut.tx_secrets__read.value = 1
         await ClockCycles(dut.clk, SaStore.tx_latency + 1)
-        found = found_layout(LANES).unpack(int(dut.tx_o__payload.value))
-        assert found["hit"] == (handle == 1)
-        if found["hit"]:
-            context = context_layout(LANES).unpack(found["context"])
-            assert {name: context[name] for name in secrets} == secrets
+        assert FOUND.unpack(int(dut.tx_o__payload.value))["hit"] == (handle == 1)
+        row = secret_row_layout(LANES).unpack(int(dut.tx_secrets__row.value))
+        assert row["present"] == (handle == 1)
+        if row["present"]:
+            kept = secrets_layout(LANES).unpack(row["secrets"])
+            assert {name: kept[name] for name in secrets} == secrets
 
 
 @cocotb.test()

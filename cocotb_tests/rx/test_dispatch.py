@@ -5,8 +5,8 @@ import random
 import cocotb
 import pytest
 
-from espnic.hdl.layouts import LENGTH_BITS, received_sa
-from espnic.hdl.rx.dispatch import RxDispatch, rx_job
+from espnic.hdl.layouts import LENGTH_BITS, SERIAL_BITS, ReceivedSa
+from espnic.hdl.rx.dispatch import RxDispatch, RxJob
 from espnic.hdl.rx.parser import RxHeader
 from espnic.model.esp import esn, esp
 from espnic.model.esp.replay import Window
@@ -17,7 +17,7 @@ from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
 from espnic.sim.agents.stream import start_clock_and_reset
 from tests.support.differences import check_items
 from tests.support.quick import simulate_quick
-from tests.support.sa_contexts import context, power_bits, random_sa
+from tests.support.sa_contexts import context, random_sa
 
 REJECTED = [status for status in RxStatus if status not in (RxStatus.OK, RxStatus.OVERSIZE)]
 
@@ -25,11 +25,11 @@ REJECTED = [status for status in RxStatus if status not in (RxStatus.OK, RxStatu
 class Case:
     """Results of parser and SA table for a frame, and the job that must come of them."""
 
-    def __init__(self, chance, width):
+    def __init__(self, chance):
         self.sa = random_sa(chance)
         self.handle = chance.randrange(1, 1 << 16)
         self.hit = chance.random() < 0.8
-        self.powers = chance.getrandbits(power_bits(width))
+        self.serial = chance.getrandbits(SERIAL_BITS)
         self.status = chance.choice(REJECTED) if chance.random() < 0.2 else RxStatus.OK
         self.esp_offset = chance.randrange(34, 80, 4)
         self.least = ESP_TEXT_OFFSET + ESP_TRAILER_MIN_BYTES + self.sa.icv.bytes
@@ -58,14 +58,13 @@ class Case:
             "parsed": parsed, "iv": int.from_bytes(self.iv, "big"), "short": self.short,
             "room": room})
 
-    def found_sa(self, width, chance):
-        layout = received_sa(width // 128)
+    def found_sa(self, chance):
         if self.status != RxStatus.OK:
-            return chance.getrandbits(layout.size)
+            return chance.getrandbits(ReceivedSa.size)
         if not self.hit:
             return 0
-        return pack(layout, {
-            "hit": 1, "sa": self.handle, "context": context(self.sa, self.powers),
+        return pack(ReceivedSa, {
+            "hit": 1, "sa": self.handle, "context": context(self.sa, self.serial),
             "bottom": self.window.bottom % 2**64})
 
     def expected_status(self):
@@ -85,7 +84,7 @@ class Case:
         found = self.status == RxStatus.OK and self.hit
         return {"record": {"status": status, "sa": self.handle if found else 0,
                            "in_udp": self.in_udp},
-                "open": 0, "span": {"enable": 0}}
+                "open": 0, "span": {"enable": 0}, "packet": {"reads": 0}}
 
     def opening_job(self):
         sa, offset = self.sa, self.esp_offset
@@ -101,16 +100,16 @@ class Case:
             "text_bytes": text_bytes,
             "text_end": (offset + ESP_TEXT_OFFSET + text_bytes) % (1 << LENGTH_BITS),
             "packet": {
-                "parameters": {
-                    "key": int.from_bytes(sa.key, "little"),
-                    "key_size": sa.key_size,
-                    "nonce": int.from_bytes(esp.nonce(sa, self.iv), "little"),
-                    "aad_bytes": len(aad),
-                    "text_bytes": text_bytes,
-                    "decrypt": 1,
-                    "powers": self.powers,
+                "reads": 1, "sa": self.handle, "serial": self.serial,
+                "carried": {
+                    "gcm": {
+                        "key_size": sa.key_size,
+                        "aad": int.from_bytes(aad, "little"),
+                        "aad_bytes": len(aad),
+                        "text_bytes": text_bytes,
+                    },
+                    "iv": int.from_bytes(self.iv, "big"),
                 },
-                "aad": int.from_bytes(aad, "little"),
             },
             "record": {
                 "status": RxStatus.OK,
@@ -142,12 +141,12 @@ async def jobs_follow_the_rules(dut, width):
     chance = random.Random(cocotb.RANDOM_SEED)
     ports = Ports(dut, width, idle=0.3, stall=0.3)
     headers, sas, jobs = ports.source("header"), ports.source("sa"), ports.sink("o")
-    cases = [Case(chance, width) for _ in range(500)]
+    cases = [Case(chance) for _ in range(500)]
     assert {case.expected_status() for case in cases} == set(RxStatus) - {RxStatus.OVERSIZE}
     headers.send(*(case.header() for case in cases))
-    sas.send(*(case.found_sa(width, chance) for case in cases))
+    sas.send(*(case.found_sa(chance) for case in cases))
     check_items(await jobs.receive(len(cases)), [case.expected_job() for case in cases],
-                width=width, layout=rx_job(width // 128))
+                width=width, layout=RxJob)
 
 
 @cocotb.test()
@@ -157,10 +156,10 @@ async def a_frame_goes_every_clock(dut, width):
     chance = random.Random(cocotb.RANDOM_SEED)
     ports = Ports(dut, width)
     headers, sas, jobs = ports.source("header"), ports.source("sa"), ports.sink("o")
-    cases = [Case(chance, width) for _ in range(100)]
+    cases = [Case(chance) for _ in range(100)]
     start = ports.clock
     headers.send(*(case.header() for case in cases))
-    sas.send(*(case.found_sa(width, chance) for case in cases))
+    sas.send(*(case.found_sa(chance) for case in cases))
     await jobs.receive(len(cases))
     assert ports.clock - start <= len(cases) + 3
 
@@ -168,9 +167,10 @@ async def a_frame_goes_every_clock(dut, width):
 @pytest.mark.quick
 def test_jobs_in_short():
     simulate_quick(
-        RxDispatch(128), "jobs_follow_the_rules",
+        RxDispatch(), "jobs_follow_the_rules",
         name="rx_dispatch", module=__name__, width=128)
 
 
 def test_jobs_follow_the_rules():
-    simulate_widths(RxDispatch, name="rx_dispatch", module=__name__, seed=1)
+    simulate_widths(
+        lambda _: RxDispatch(), name="rx_dispatch", module=__name__, widths=[128], seed=1)

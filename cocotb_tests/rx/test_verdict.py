@@ -68,6 +68,7 @@ class Case:
         self.late, self.seen = chance.choice(((0, 0), (0, 0), (0, 1), (1, 0), (1, 1)))
         self.sequence = chance.getrandbits(64)
         self.expired = chance.random() < 0.2
+        self.gone = chance.random() < 0.1
         self.flipped = chance.choice((None, None, None, chance.randrange(128)))
         if self.flipped is not None:
             self.received[self.flipped // 8] ^= 1 << self.flipped % 8
@@ -75,6 +76,11 @@ class Case:
     @property
     def opened(self):
         return self.status == RxStatus.OK
+
+    @property
+    def asked_sa(self):
+        """The SA whose lifetime is asked; an SA that is gone is no SA."""
+        return 0 if self.expected_status() == RxStatus.SA_GONE else self.handle
 
     def record(self):
         return pack(RxRecord, {
@@ -103,10 +109,10 @@ class Case:
 
     @property
     def authentic(self):
-        """Whether the ICV is right, of a whole frame with a right UDP checksum, of an SA that has
-        not expired."""
-        return (not self.bad_udp and not self.oversize and self.frame_bytes >= self.esp_end
-                and not self.expired
+        """Whether the ICV is right, of a whole frame with a right UDP checksum, of an SA that is
+        there and has not expired."""
+        return (not self.bad_udp and not self.oversize and not self.gone
+                and self.frame_bytes >= self.esp_end and not self.expired
                 and self.received[:self.icv.bytes] == self.tag[:self.icv.bytes])
 
     def expected_status(self):
@@ -116,6 +122,8 @@ class Case:
             return self.status
         if self.frame_bytes < self.esp_end:
             return RxStatus.TRUNCATED
+        if self.gone:
+            return RxStatus.SA_GONE
         if self.bad_udp:
             return RxStatus.BAD_UDP_CHECKSUM
         if self.windowed and self.late:
@@ -140,7 +148,8 @@ class Case:
         """All of the verdict that counts."""
         status = self.expected_status()
         good = status == RxStatus.OK
-        completion = {"status": status, "sa": 0 if self.oversize else self.handle,
+        no_sa = self.oversize or status == RxStatus.SA_GONE and self.opened
+        completion = {"status": status, "sa": 0 if no_sa else self.handle,
                       "esp_offset": 0, "next_header": 0, "trailer_bytes": 0,
                       "checksum": 0 if self.oversize else self.frame_sums["whole"],
                       "frame_checksum": 0 if self.oversize else self.frame_sums["whole"],
@@ -172,7 +181,7 @@ class Bench:
 
     def __init__(self, dut, *, idle=0.0, stall=0.0):
         self.inputs = {name: StreamSource(dut, name, seed=cocotb.RANDOM_SEED, idle=idle)
-                       for name in ("record", "end", "icv", "tag", "text", "window",
+                       for name in ("record", "end", "gone", "icv", "tag", "text", "window",
                                     "frame_sum", "packet_sum", "l4", "usage__answer")}
         self.queries = StreamSink(dut, "usage__query", seed=cocotb.RANDOM_SEED, stall=stall)
         self.commits = []
@@ -189,6 +198,7 @@ class Bench:
         self.inputs["frame_sum"].send(pack(FrameSums, case.frame_sums))
         self.inputs["l4"].send(case.l4)
         if case.opened:
+            self.inputs["gone"].send(case.gone)
             self.inputs["icv"].send(case.received_icv())
             self.inputs["tag"].send(int.from_bytes(case.tag, "little"))
             self.inputs["text"].send(case.text())
@@ -223,7 +233,7 @@ async def verdicts_follow_the_rules(dut):
         bench.send(case)
     check_verdicts(await bench.verdicts.receive(len(cases)), cases)
     opened = [case for case in cases if case.opened]
-    check_items(bench.queries.items, [case.handle for case in opened], port="query")
+    check_items(bench.queries.items, [case.asked_sa for case in opened], port="query")
     check_items(bench.commits, [case.served() for case in opened], port="commit")
     check_items(bench.authentic, [case.authentic for case in cases if case.windowed],
                 port="received")
@@ -237,7 +247,7 @@ async def any_flipped_bit_of_the_icv_is_found(dut):
     for number, case in enumerate(cases):
         case.icv = list(IcvSize)[number % 3]
         case.status, case.oversize, case.pad_length = RxStatus.OK, False, 0
-        case.windowed = case.expired = case.in_udp = False
+        case.windowed = case.expired = case.in_udp = case.gone = False
         case.text_bytes, case.frame_bytes = 16, case.esp_end
         case.received = bytearray(case.tag)
         bit = number // 6
@@ -268,7 +278,7 @@ async def the_verdict_comes_2_clocks_after_the_tag(dut):
     bench = Bench(dut)
     case = next(case for case in random_cases(100) if case.windowed)
     for name, word in (("record", case.record()), ("end", case.end()),
-                       ("icv", case.received_icv()), ("text", case.text()),
+                       ("gone", case.gone), ("icv", case.received_icv()), ("text", case.text()),
                        ("frame_sum", pack(FrameSums, case.frame_sums)),
                        ("packet_sum", pack(TextSums, case.packet_sums)),
                        ("window", case.late), ("l4", case.l4),

@@ -6,16 +6,21 @@ import cocotb
 import pytest
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from espnic.hdl.layouts import hash_power_count
+from espnic.hdl.layouts import SERIAL_BITS, hash_power_count
 from espnic.hdl.sa.contexts import Record, SaContexts, row_write
-from espnic.hdl.sa.lookup_control import SERIAL_BITS
 from espnic.model.interface.codes import SaDirection
 from espnic.model.interface.layouts import LOOKUP_KEY, Field, Layout
 from espnic.sim.agents.stream import start_clock_and_reset
 from espnic.sim.build.builds import simulate
 from tests.support.differences import check_items
 from tests.support.quick import simulate_quick
-from tests.support.sa_table import LOOKED_UP, context_layout, found_layout
+from tests.support.sa_table import (
+    CONTEXT,
+    FOUND,
+    LOOKED_UP,
+    secret_row_layout,
+    secrets_layout,
+)
 
 LANES = 1
 RECORD = Layout("record", (
@@ -30,8 +35,8 @@ ROW = Layout("row_write", (
     Field("seqiv_salt", 64, ""), Field("key", 256, ""),
     Field("powers", 128 * hash_power_count(LANES), ""),
 ))
-FOUND = found_layout(LANES)
-CONTEXT = context_layout(LANES)
+SECRETS = secrets_layout(LANES)
+SECRET_ROW = secret_row_layout(LANES)
 
 
 async def write(dut, sa: int, record: dict[str, int], **row: int) -> None:
@@ -48,6 +53,17 @@ async def read(dut, **looked_up: int) -> dict[str, int]:
     await ClockCycles(dut.clk, SaContexts.latency + 1)
     assert int(dut.o__valid.value)
     return FOUND.unpack(int(dut.o__payload.value))
+
+
+async def read_secrets(dut, sa: int) -> dict[str, int]:
+    """The secret row of a handle; the port then stays as it is."""
+    dut.secrets__sa.value = sa
+    dut.secrets__read.value = 1
+    await RisingEdge(dut.clk)
+    dut.secrets__read.value = 0
+    dut.secrets__sa.value = 0
+    await ClockCycles(dut.clk, 2)
+    return SECRET_ROW.unpack(int(dut.secrets__row.value))
 
 
 async def start(dut, record: dict[str, int]) -> dict[str, int]:
@@ -83,8 +99,33 @@ async def a_write_without_secrets_keeps_them(dut):
     secrets = await start(dut, {"valid": 1, "serial": 2, "esn": 1, "spi": 7})
     await write(dut, 5, {"valid": 1, "serial": 2, "esn": 1, "spi": 7, "esn_high": 9}, key=3)
     found = await read(dut, hit=1, sa=5, serial=2)
-    wanted = CONTEXT.pack({"valid": 1, "esn": 1, "spi": 7, "esn_high": 9, **secrets})
-    check_items([found["context"]], [wanted], layout=CONTEXT)
+    wanted = {"valid": 1, "serial": 2, "esn": 1, "spi": 7, "esn_high": 9}
+    check_items([found["context"]], [CONTEXT.pack(wanted)], layout=CONTEXT)
+    row = {"present": 1, "serial": 2, "secrets": SECRETS.pack(secrets)}
+    assert await read_secrets(dut, 5) == row
+
+
+@cocotb.test()
+async def secrets_outlast_the_look_up_and_tell_whose_they_are(dut):
+    """A packet that found an SA before it was deleted still gets its secrets."""
+    secrets = await start(dut, {"valid": 1, "serial": 2})
+    await write(dut, 5, {"valid": 0, "taken": 1, "serial": 2})
+    assert not (await read(dut, hit=1, sa=5, serial=2))["hit"]
+    row = {"present": 1, "serial": 2, "secrets": SECRETS.pack(secrets)}
+    assert await read_secrets(dut, 5) == row
+    await write(dut, 5, {"valid": 1, "serial": 3}, secret=1, **secrets)
+    assert await read_secrets(dut, 5) == row | {"serial": 3}
+
+
+@cocotb.test()
+async def a_row_that_was_read_stays_until_the_next_read(dut):
+    secrets = await start(dut, {"valid": 1, "serial": 2})
+    row = {"present": 1, "serial": 2, "secrets": SECRETS.pack(secrets)}
+    assert await read_secrets(dut, 5) == row
+    await write(dut, 5, {}, secret=1)
+    await ClockCycles(dut.clk, 3)
+    assert SECRET_ROW.unpack(int(dut.secrets__row.value)) == row
+    assert await read_secrets(dut, 0) == dict.fromkeys(row, 0)
 
 
 @cocotb.test()
@@ -92,6 +133,7 @@ async def a_row_of_zeros_leaves_nothing(dut):
     await start(dut, {"valid": 1, "serial": 2})
     await write(dut, 5, {}, secret=1)
     assert await read(dut, hit=1, sa=5, serial=2) == {"hit": 0, "sa": 0, "context": 0}
+    assert await read_secrets(dut, 5) == {"present": 0, "serial": 0, "secrets": 0}
 
 
 @pytest.mark.quick

@@ -11,7 +11,7 @@ import pytest
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from espnic.hdl.gcm.hash_subkey import HashSubkey
-from espnic.hdl.layouts import found_sa, struct
+from espnic.hdl.layouts import FoundSa, sa_secrets, struct
 from espnic.hdl.sa.commands import FENCE_CLOCKS
 from espnic.hdl.sa.contexts import SaContexts
 from espnic.hdl.sa.lookup import SaLookup
@@ -37,12 +37,14 @@ from tests.support.lookup_places import COLLIDING
 from tests.support.quick import simulate_quick
 from tests.support.sa_table import (
     COMMIT,
+    CONTEXT,
+    FOUND,
     ExpectedAnswers,
-    context_layout,
-    found_layout,
     memories_of,
     random_command,
     random_lookup_keys,
+    secret_row_layout,
+    secrets_layout,
 )
 
 LANES = int(os.environ.get("LANES", "1"))
@@ -50,12 +52,11 @@ SAS = int(os.environ.get("SAS", "16"))
 HANDLES = [0, 1, 2, 3, SAS - 2, SAS - 1, SAS, SAS + 1, 0xFFFF]
 COMMAND_HANDLES = [*HANDLES, *4 * [1, 2, SAS - 1]]
 """Handles of random commands: those that exist are there more often, so that commands succeed."""
-FOUND = found_layout(LANES)
-CONTEXT = context_layout(LANES)
+SECRET_ROW = secret_row_layout(LANES)
 SOME_KEY = LOOKUP_KEY.pack({"spi": 1})
 FEATURES = Features(sas=SAS, replay_window=64)
 
-Answer = tuple[int, int] | None
+Answer = tuple[int, int, int] | None
 
 
 class Commands:
@@ -156,10 +157,11 @@ class Served:
 
 
 class LookupEachClock:
-    """Asks one stream a random question each clock.
+    """Asks one stream a random question each clock, and reads the secrets of what it finds.
 
     An answer must be what the model gives at some moment between question and answer: an
-    SA wholly as it was, or wholly as it is.
+    SA wholly as it was, or wholly as it is. Its secrets are its own, unless the row says that
+    they are not.
     """
 
     def __init__(
@@ -175,6 +177,8 @@ class LookupEachClock:
         self._chance = random.Random(f"{cocotb.RANDOM_SEED} {side}")
         self._states: list[dict[int, Answer]] = [self._state()]
         self._waiting: deque[tuple[int, set[Answer]]] = deque()
+        self._unlocking: deque[tuple[int, set[Answer], dict[str, int] | None]] = deque(
+            [(questions[0], set(), None)])
         self._task = cocotb.start_soon(self._run())
 
     def stop(self) -> None:
@@ -184,7 +188,7 @@ class LookupEachClock:
     def begin_change(self) -> None:
         state = self._state()
         self._states.append(state)
-        for question, allowed in self._waiting:
+        for question, allowed, *_ in (*self._waiting, *self._unlocking):
             allowed.add(state[question])
 
     def end_change(self) -> None:
@@ -194,27 +198,53 @@ class LookupEachClock:
         return {question: self._expected(question) for question in self._questions}
 
     async def _run(self) -> None:
-        payload = getattr(self._dut, f"{self._side}_i__payload")
-        valid = getattr(self._dut, f"{self._side}_o__valid")
-        answer = getattr(self._dut, f"{self._side}_o__payload")
-        getattr(self._dut, f"{self._side}_i__valid").value = 1
+        payload = self._port("i__payload")
+        self._port("i__valid").value = 1
         while True:
             question = self._chance.choice(self._questions)
             payload.value = question
             self._waiting.append((question, {state[question] for state in self._states}))
             await RisingEdge(self._dut.clk)
-            if int(valid.value):
+            if int(self._port("o__valid").value):
                 # A receive answer has the begin of its replay window above.
-                self._check(FOUND.unpack(int(answer.value) % (1 << FOUND.bits)))
+                answer = int(self._port("o__payload").value)
+                self._check_secrets()
+                self._check(FOUND.unpack(answer % (1 << FOUND.bits)))
+
+    def _port(self, name: str):
+        return getattr(self._dut, f"{self._side}_{name}")
 
     def _check(self, found: dict[str, int]) -> None:
         question, allowed = self._waiting.popleft()
         assert len(self._waiting) == self._latency, f"{self._side} latency"
-        got = (found["sa"], found["context"]) if found["hit"] else None
-        assert got in allowed, f"{self._side} {question:#x}: {CONTEXT.unpack(found['context'])}"
+        got = (found["sa"], without_serial(found["context"])) if found["hit"] else None
+        assert got in {answer and answer[:2] for answer in allowed}, (
+            f"{self._side} {question:#x}: {CONTEXT.unpack(found['context'])}")
         assert found["hit"] or found["sa"] == 0
         self.hits += found["hit"]
         self.misses += not found["hit"]
+        self._port("secrets__read").value = 1
+        self._port("secrets__sa").value = found["sa"]
+        self._unlocking.append((question, allowed, found))
+
+    def _check_secrets(self) -> None:
+        """Check the row of the answer of two clocks before."""
+        if len(self._unlocking) < 2:
+            return
+        question, allowed, found = self._unlocking.popleft()
+        if found is None or not found["hit"]:
+            return
+        row = SECRET_ROW.unpack(int(self._port("secrets__row").value))
+        got = (found["sa"], without_serial(found["context"]), row["secrets"])
+        if row["present"] and row["serial"] == CONTEXT.unpack(found["context"])["serial"]:
+            assert got in allowed, f"{self._side} {question:#x}: secrets of another SA"
+        else:
+            assert len(allowed) > 1, f"{self._side} {question:#x}: gone without a command"
+
+
+def without_serial(context: int) -> int:
+    """A packed context with its serial set to 0."""
+    return CONTEXT.pack(CONTEXT.unpack(context) | {"serial": 0})
 
 
 @cocotb.test()
@@ -226,15 +256,18 @@ async def any_command_under_a_look_up_each_clock(dut):
     keys = random_lookup_keys(chance, 8)
     commands.watch(dut, keys)
     results = set()
-    for _ in range(int(os.environ["COMMANDS"])):
-        values = random_command(chance, keys, COMMAND_HANDLES)
+    random_ones = [random_command(chance, keys, COMMAND_HANDLES)
+                   for _ in range(int(os.environ["COMMANDS"]))]
+    flushes = [{"operation": SaOperation.FLUSH, "direction": direction}
+               for direction in SaDirection]
+    for values in (*random_ones, *flushes):
         result = await commands.run(**values)
         results.add((values["operation"], values["direction"], result))
         await ClockCycles(dut.clk, chance.randrange(20))
     good = {(operation, direction) for operation, direction, result in results
             if result == SaResult.OK}
     everything = {(operation, direction) for operation in SaOperation for direction in SaDirection}
-    assert not everything - good
+    assert not everything - good, everything - good
     assert {result for *_, result in results} == set(SaResult) - {SaResult.ENOSPC}
     assert all(watcher.hits > 100 and watcher.misses > 100 for watcher in commands.watchers)
 
@@ -466,7 +499,7 @@ async def without_a_place_an_add_is_refused_with_enospc_and_no_sa_is_lost(dut):
 
 @cocotb.test()
 async def free_and_reset_overwrite_keys_with_zeros(dut):
-    """The row of a transmit handle comes out even when the answer is a miss."""
+    """The rows of a transmit handle come out even when the answer is a miss."""
     chance = random.Random(cocotb.RANDOM_SEED)
     await start_clock_and_reset(dut)
     commands = Commands(dut)
@@ -564,11 +597,14 @@ async def clocks_of(dut, **values: int) -> int:
 
 
 async def row(dut, handle: int) -> int:
-    """The packed context that the datapath reads at a transmit handle, hit or not."""
+    """Context and secrets that the datapath reads at a transmit handle, hit or not, as one."""
     dut.tx_i__payload.value = handle
     dut.tx_i__valid.value = 1
+    dut.tx_secrets__sa.value = handle
+    dut.tx_secrets__read.value = 1
     await ClockCycles(dut.clk, SaStore.tx_latency + 1)
-    return FOUND.unpack(int(dut.tx_o__payload.value))["context"]
+    context = FOUND.unpack(int(dut.tx_o__payload.value))["context"]
+    return int(dut.tx_secrets__row.value) << CONTEXT.bits | context
 
 
 async def pulse_reset(dut) -> None:
@@ -616,14 +652,14 @@ def test_ram_bits_of_an_sa_are_those_of_the_memories(width):
 
 def test_ram_bits_of_an_sa_are_those_of_the_docstring():
     for width, powers in ((128, 384), (256, 768), (512, 1664)):
-        assert ram_bits_per_sa(width, 1024, SaDirection.RX) == 960 + powers + 1.5 * 175
-        assert ram_bits_per_sa(width, 1024, SaDirection.TX) == 985 + powers
+        assert ram_bits_per_sa(width, 1024, SaDirection.RX) == 963 + powers + 1.5 * 175
+        assert ram_bits_per_sa(width, 1024, SaDirection.TX) == 990 + powers
 
 
 def test_layouts_of_the_bench_are_those_of_the_block():
-    assert struct(CONTEXT).size == found_sa(LANES)["context"].width
-    for name, field in struct(CONTEXT):
-        assert (field.offset, field.width) == (
-            found_sa(LANES)["context"].shape[name].offset,
-            found_sa(LANES)["context"].shape[name].width)
-    assert FOUND.bits == found_sa(LANES).size
+    assert struct(CONTEXT) == FoundSa["context"].shape
+    assert FOUND.bits == FoundSa.size
+    secrets = sa_secrets(LANES)
+    assert secrets_layout(LANES).bits == secrets.size
+    for name, field in struct(secrets_layout(LANES)):
+        assert (field.offset, field.width) == (secrets[name].offset, secrets[name].width)

@@ -53,6 +53,8 @@ class _Turn:
         """A slot is inserted for a lengths block."""
         self.runs = Signal()
         """A beat is taken or a slot inserted."""
+        self.within = Signal()
+        """A packet has opened before and goes on."""
         self.opens = Signal()
         """First slot of a packet; it carries E(K, J0) unless AAD has joined the text."""
         self.joins = Signal()
@@ -68,7 +70,7 @@ class GcmCore(wiring.Component):
 
         i ── slots ─┬─ counter blocks ── AES ──┐
                     ├─ data, delayed ───────── XOR ─┬─ o
-                    └─ powers of H, queued ──┐      │
+                    └─ powers of H, delayed ─┐      │
                                              └─ GHASH ── XOR E(K, J0) ── tag
 
     A packet takes a slot for each of its beats. E(K, J0) is computed in the slot of the first
@@ -83,6 +85,10 @@ class GcmCore(wiring.Component):
     first of the next packet, whatever ``first`` says. If the beats are not those that
     ``aad_bytes`` and ``text_bytes`` promise, the tag has no meaning; the packets before and
     after are not affected.
+
+    Nothing secret stays. A packet's key, nonce and powers leave their registers with its last
+    slot. All else moves on every clock, and what follows is made of zeros when no packet comes
+    and ``parameters`` are 0.
 
     Latency from the clock in which a beat is taken: 17 clocks to its text (`text_latency`),
     21 from the last beat to the tag (`tag_latency`), 22 with an inserted lengths block.
@@ -137,10 +143,7 @@ class GcmCore(wiring.Component):
         slot, plan = slots.o.payload, plans.o.payload
 
         hashed = aes.o.valid & slot.hashed
-        packet = _queue(
-            m, "packets", depth=1 << ceil_log2(self.text_latency),
-            push=turn.opens, item=self._packet(m), pop=hashed & slot.last,
-        )
+        packet = self._held_packet(m, turn, hashed & slot.last)
         plain, ciphertext = self._join(m, slot, Cat(aes.o.payload))
         m.d.sync += [
             self.o.valid.eq(aes.o.valid & slot.text),
@@ -157,6 +160,36 @@ class GcmCore(wiring.Component):
         self._hash(m, ghash, slot, packet, ciphertext)
         self._mask_tag(m, ghash, slot, aes)
         return m
+
+    def _held_packet(self, m: Module, turn: _Turn, ends: Value) -> data.View:
+        """Give what GHASH needs of a packet from its first slot until its last one ``ends``.
+
+        Not a ``Queue``, and not a ``DelayLine`` with a register behind it: each place of the ring
+        is written in every clock, so nothing stays in it, and the register at the RAM's output
+        holds a packet as long as it is needed.
+        """
+        item = self._packet(m)
+        clocks = _SLOT_CLOCKS + AesPipeline.latency
+        m.submodules.packets = ring = Memory(
+            shape=item.shape(), depth=1 << ceil_log2(clocks), init=[])
+        write, read = ring.write_port(), ring.read_port()
+        now = Signal(range(ring.depth))
+        coming = Signal(clocks - 1)
+        """The packets whose first slot is under way; that of the highest bit comes next."""
+        holds = Signal()
+        m.d.sync += [
+            now.eq(now + 1),
+            coming.eq(Cat(turn.opens, coming)),
+            holds.eq(coming[-1] | holds & ~ends),
+        ]
+        m.d.comb += [
+            write.addr.eq(now),
+            write.data.eq(item),
+            write.en.eq(1),
+            read.addr.eq(now - (clocks - 1)),
+            read.en.eq(~holds | ends),
+        ]
+        return read.data
 
     def _hash(
         self, m: Module, ghash: Ghash, slot: data.View, packet: data.View, ciphertext: Value,
@@ -184,14 +217,19 @@ class GcmCore(wiring.Component):
         masked = aes.o.payload[0]
         if self.lengths_lane:
             masked = Mux(slot.joined, aes.o.payload[-1], masked)
-        mask = _queue(
-            m, "masks", depth=1 << ceil_log2(Ghash.latency + 1),
-            push=aes.o.valid & slot.mask, item=masked, pop=ghash.o.valid,
-        )
+        kept, mask = Signal(BLOCK_BITS), Signal(BLOCK_BITS)
+        m.submodules.masks = masks = DelayLine(BLOCK_BITS, Ghash.latency)
+        m.d.comb += mask.eq(Mux(aes.o.valid & slot.mask, masked, kept))
+        m.d.sync += kept.eq(mask)
+        with m.If(ghash.i.valid & slot.last):
+            m.d.comb += masks.i.payload.eq(mask)
+            m.d.sync += kept.eq(0)
         m.d.sync += [
             self.tag.valid.eq(ghash.o.valid),
-            self.tag.payload.eq(ghash.o.payload ^ mask),
+            self.tag.payload.eq(0),
         ]
+        with m.If(ghash.o.valid):
+            m.d.sync += self.tag.payload.eq(ghash.o.payload ^ masks.o.payload)
 
     def _sequence(self, m: Module, turn: _Turn) -> None:
         """Take beats, and insert a slot where a packet needs one."""
@@ -206,6 +244,7 @@ class GcmCore(wiring.Component):
             turn.first.eq(turn.taken & ~begun),
             turn.opens.eq(insert_mask | turn.taken & ~begun & ~masked),
             turn.lengths.eq(lengths_due),
+            turn.within.eq(begun | masked),
             turn.runs.eq(turn.taken | insert_mask | lengths_due),
         ]
         m.d.sync += lengths_due.eq(turn.taken & item.last & self._full())
@@ -268,6 +307,8 @@ class GcmCore(wiring.Component):
                 nonce.eq(parameters.nonce),
                 following.eq(Mux(turn.joined, _TEXT_COUNTER + self.lanes, _TEXT_COUNTER)),
             ]
+        with m.Elif(~turn.within):
+            m.d.sync += [job.key.eq(0), nonce.eq(0)]
         with m.Elif(turn.text):
             m.d.sync += following.eq(following + self.lanes)
         for lane in range(self.lanes):
@@ -366,27 +407,6 @@ def _slot(width: int) -> data.StructLayout:
         "first": 1,
         "last": 1,
     })
-
-
-def _queue(m: Module, name: str, *, depth: int, push: Value, item: Value, pop: Value) -> Value:
-    """Give the oldest item not popped. An item comes out 2 clocks after its push, or later.
-
-    Not a ``Queue``: the core never waits, so no item needs valid, ready or a count of those
-    held, and the register at the RAM's output keeps its read out of the paths into GHASH.
-    """
-    m.submodules[name] = memory = Memory(shape=item.shape(), depth=depth, init=[])
-    write, read = memory.write_port(), memory.read_port()
-    newest = Signal(range(depth), name=f"{name}_newest")
-    oldest = Signal(range(depth), name=f"{name}_oldest")
-    m.d.sync += [newest.eq(newest + push), oldest.eq(oldest + pop)]
-    m.d.comb += [
-        write.addr.eq(newest),
-        write.data.eq(item),
-        write.en.eq(push),
-        read.addr.eq(oldest + pop),
-        read.en.eq(1),
-    ]
-    return read.data
 
 
 def _lengths_block(packet) -> Value:

@@ -45,6 +45,9 @@ class Ghash(wiring.Component):
     Up to k packets are in the multiplier at once and none waits for another. There may
     be gaps between slots: products wait for the slot that takes them.
 
+    Nothing of a packet stays when its result has been given. All that moves on every clock is
+    made of zeros while ``powers`` are 0.
+
     Latency 4 clocks (`latency`) from the last slot to the result, a slot each clock.
     Errors: with a wrong exponent or tail the result of the packet is wrong, but not that of
     the next packet.
@@ -109,8 +112,9 @@ class Ghash(wiring.Component):
             self.o.valid.eq(multiplier.o.valid & done.last),
             self.o.payload.eq(total ^ product),
         ]
+        # What is held is of this packet: no product of a later one has come.
         with m.If(self.o.valid):
-            m.d.sync += total.eq(0)
+            m.d.sync += [total.eq(0), *(sum_.eq(0) for sum_ in held)]
         with m.Elif(multiplier.o.valid & done.tail):
             m.d.sync += total.eq(self.o.payload)
         return m

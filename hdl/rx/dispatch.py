@@ -5,11 +5,11 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from espnic.hdl.frame.text_extract import TextSpan
-from espnic.hdl.gcm.feed import gcm_packet
-from espnic.hdl.gcm.rfc4106 import describe_packet
-from espnic.hdl.layouts import HANDLE_BITS, LENGTH_BITS, icv_bytes, lanes_of, received_sa
+from espnic.hdl.gcm.rfc4106 import GcmOrder, describe_order
+from espnic.hdl.layouts import HANDLE_BITS, LENGTH_BITS, ReceivedSa, icv_bytes
 from espnic.hdl.rx.parser import RxHeader
 from espnic.hdl.sa.replay_windows import WindowQuery
+from espnic.hdl.sa.secret_read import secret_order
 from espnic.model.interface.codes import (
     ESP_TEXT_OFFSET,
     Encapsulation,
@@ -38,21 +38,23 @@ found ESP in UDP, whether there is an SA or not.
 """
 
 
-def rx_job(lanes: int) -> data.StructLayout:
-    """The orders for one frame.
+Opening = data.StructLayout({"gcm": GcmOrder, "iv": 64})
+"""A packet to open, without anything secret; ``iv`` has its first byte in bits 63:56."""
 
-    ``packet``, ``text_bytes`` and ``text_end`` count when ``open``, ``query`` when the record is
-    ``windowed``. ``text_end`` is in bytes from the start of the frame, modulo 2^16.
-    """
-    return data.StructLayout({
-        "open": 1,
-        "span": TextSpan,
-        "text_bytes": LENGTH_BITS,
-        "text_end": LENGTH_BITS,
-        "packet": gcm_packet(lanes),
-        "record": RxRecord,
-        "query": WindowQuery,
-    })
+RxJob = data.StructLayout({
+    "open": 1,
+    "span": TextSpan,
+    "text_bytes": LENGTH_BITS,
+    "text_end": LENGTH_BITS,
+    "packet": secret_order(Opening),
+    "record": RxRecord,
+    "query": WindowQuery,
+})
+"""The orders for one frame.
+
+``packet``, ``text_bytes`` and ``text_end`` count when ``open``, ``query`` when the record is
+``windowed``. ``text_end`` is in bytes from the start of the frame, modulo 2^16.
+"""
 
 
 class RxDispatch(wiring.Component):
@@ -67,31 +69,23 @@ class RxDispatch(wiring.Component):
 
     Combinational, one frame each clock.
 
-    Parameters
-    ----------
-    width : int
-        Bits of a beat.
-
     Members
     -------
     header : In(stream.Signature(RxHeader))
         From the parser, one per frame.
-    sa : In(stream.Signature(received_sa(lanes_of(width))))
+    sa : In(stream.Signature(ReceivedSa))
         From the SA table, one per frame; unspecified when the parser found no ESP.
-    o : Out(stream.Signature(rx_job(lanes_of(width))))
+    o : Out(stream.Signature(RxJob))
     """
 
-    def __init__(self, width: int):
-        lanes = lanes_of(width)
-        super().__init__({
-            "header": In(stream.Signature(RxHeader)),
-            "sa": In(stream.Signature(received_sa(lanes))),
-            "o": Out(stream.Signature(rx_job(lanes))),
-        })
+    header: In(stream.Signature(RxHeader))
+    sa: In(stream.Signature(ReceivedSa))
+    o: Out(stream.Signature(RxJob))
 
     def elaborate(self, platform):
         m = Module()
         header, context, job = self.header.payload, self.sa.payload.context, self.o.payload
+        opening = job.packet.carried
         icv = Signal(range(IcvSize.ICV16.bytes + 1))
         text_bytes = Signal(LENGTH_BITS)
         m.d.comb += [
@@ -110,10 +104,13 @@ class RxDispatch(wiring.Component):
             job.span.enable.eq(job.open),
             job.span.offset.eq(header.parsed.esp_offset + ESP_TEXT_OFFSET),
             job.span.bytes.eq(text_bytes + icv),
-            *describe_packet(job.packet, context, header.parsed.spi,
-                             Cat(header.parsed.sequence, esn_high), header.iv),
-            job.packet.parameters.text_bytes.eq(text_bytes),
-            job.packet.parameters.decrypt.eq(1),
+            job.packet.reads.eq(job.open),
+            job.packet.sa.eq(self.sa.payload.sa),
+            job.packet.serial.eq(context.serial),
+            *describe_order(opening.gcm, context, header.parsed.spi,
+                            Cat(header.parsed.sequence, esn_high)),
+            opening.gcm.text_bytes.eq(text_bytes),
+            opening.iv.eq(header.iv),
         ]
         return m
 

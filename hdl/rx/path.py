@@ -15,22 +15,24 @@ from espnic.hdl.frame.align import valid_bytes
 from espnic.hdl.frame.text_extract import TextExtract, TextSpan
 from espnic.hdl.frame.text_restore import TextPlace, TextRestore
 from espnic.hdl.gcm.core import GcmCore
-from espnic.hdl.gcm.feed import GcmFeed, gcm_packet
+from espnic.hdl.gcm.feed import GcmFeed
+from espnic.hdl.gcm.rfc4106 import describe_packet
 from espnic.hdl.layouts import (
     IN_FLIGHT_BITS,
     LENGTH_BITS,
     EspPorts,
     LookupKey,
+    ReceivedSa,
     RxCompletion,
     RxEvent,
     RxLookedUp,
     RxParsed,
     beat,
     lanes_of,
-    received_sa,
+    secret_port,
 )
 from espnic.hdl.rx.checksum import FrameSums, RxChecksum
-from espnic.hdl.rx.dispatch import RxDispatch, RxRecord
+from espnic.hdl.rx.dispatch import Opening, RxDispatch, RxRecord
 from espnic.hdl.rx.icv_split import IcvSplit, ReceivedIcv
 from espnic.hdl.rx.l4_check import L4Check
 from espnic.hdl.rx.parser import RxHeader, RxParser
@@ -38,6 +40,7 @@ from espnic.hdl.rx.text_end import OpenedText, TextEnd
 from espnic.hdl.rx.text_sum import TextSums
 from espnic.hdl.rx.verdict import RxVerdict
 from espnic.hdl.sa.replay_windows import WindowAnswer, WindowQuery
+from espnic.hdl.sa.secret_read import SecretRead
 from espnic.hdl.sa.usage import UsagePort
 from espnic.model.interface.codes import RxStatus
 
@@ -101,6 +104,9 @@ class RxPath(wiring.Component):
     The frame is kept as it came until the tag has been compared; its plaintext
     lies in a store of its own, which is read only if the verdict is OK.
 
+    The secrets of a frame's SA are read right in front of the feed. If they are gone, what the
+    core makes of the frame means nothing, and the verdict is SA_GONE.
+
     A frame asks for its place in its SA's replay window at dispatch. The verdict takes the
     answer, after those of all earlier frames; it comes no later than the tag.
 
@@ -120,8 +126,10 @@ class RxPath(wiring.Component):
     esp_ports : In(EspPorts)
         UDP ports of ESP (``RxParser``).
     lookup : Out(stream.Signature(LookupKey, always_ready=True))
-    sa : In(stream.Signature(received_sa(lanes_of(width)), always_ready=True))
+    sa : In(stream.Signature(ReceivedSa, always_ready=True))
         Answers of the SA table, one for each look-up, in order.
+    secrets : Out(secret_port(lanes_of(width)))
+        Secrets of the SAs, by handle.
     window_query : Out(stream.Signature(WindowQuery))
     window_answer : In(stream.Signature(WindowAnswer))
     received : Out(1)
@@ -143,7 +151,6 @@ class RxPath(wiring.Component):
         self.width = width
         self.ipv6 = ipv6
         self.windows = windows
-        lanes = lanes_of(width)
         window_ports = {
             "window_query": Out(stream.Signature(WindowQuery)),
             "window_answer": In(stream.Signature(WindowAnswer)),
@@ -154,7 +161,8 @@ class RxPath(wiring.Component):
             "i": In(stream.Signature(axi_beat(width, 0))),
             "esp_ports": In(EspPorts),
             "lookup": Out(stream.Signature(LookupKey, always_ready=True)),
-            "sa": In(stream.Signature(received_sa(lanes), always_ready=True)),
+            "sa": In(stream.Signature(ReceivedSa, always_ready=True)),
+            "secrets": Out(secret_port(lanes_of(width))),
             "o": Out(stream.Signature(axi_beat(width, RxCompletion.size))),
             "event": Out(stream.Signature(RxEvent, always_ready=True)),
             "usage": Out(UsagePort),
@@ -170,6 +178,7 @@ class RxPath(wiring.Component):
         self._look_up(m)
         m.d.comb += dispatched.eq(self._dispatch(m))
         self._open(m)
+        self._unlock(m)
         self._sum(m)
         self._judge(m)
         m.d.comb += judged.eq(self._carry_out(m))
@@ -218,7 +227,7 @@ class RxPath(wiring.Component):
         blocks = m.submodules
         blocks.headers = headers = Queue(RxHeader, LOOKUPS)
         blocks.sas = sas = Queue(self.sa.payload.shape(), LOOKUPS)
-        blocks.dispatch = dispatch = RxDispatch(self.width)
+        blocks.dispatch = dispatch = RxDispatch()
 
         parsed = blocks.parser.o.payload.parsed
         push(m, blocks.parser.o, headers.i)
@@ -235,7 +244,7 @@ class RxPath(wiring.Component):
             data.StructLayout({"span": TextSpan, "text_end": LENGTH_BITS}), 2)
         blocks.records = records = Queue(RxRecord, FRAMES)
         blocks.lengths = lengths = Queue(LENGTH_BITS, ORDERS)
-        blocks.packets = packets = Queue(gcm_packet(lanes_of(self.width)), ORDERS)
+        blocks.packets = packets = Queue(job.packet.shape(), ORDERS)
         orders = [
             (spans.i, Cat(job.span, job.text_end), 1),
             (records.i, job.record, 1),
@@ -277,12 +286,26 @@ class RxPath(wiring.Component):
         wiring.connect(m, blocks.lengths.o, split.text_bytes)
         wiring.connect(m, split.o, texts.i)
         wiring.connect(m, texts.o, feed.i)
-        wiring.connect(m, blocks.packets.o, feed.packet)
         wiring.connect(m, feed.o, core.i)
         push(m, core.o, plain.i, text_end.i)
         push(m, split.icv, icvs.i)
         push(m, core.tag, tags.i)
         push(m, text_end.o, text_ends.i)
+
+    def _unlock(self, m):
+        """Read the secrets of a packet, and tell the verdict when they are gone."""
+        blocks, lanes = m.submodules, lanes_of(self.width)
+        blocks.unlock = unlock = SecretRead(lanes, Opening)
+        blocks.gones = gones = Queue(1, FRAMES)
+        opening = unlock.o.payload
+        packet = Signal.like(blocks.feed.packet.payload)
+        wiring.connect(m, blocks.packets.o, unlock.i)
+        wiring.connect(m, unlock.secrets, wiring.flipped(self.secrets))
+        m.d.comb += [
+            *describe_packet(packet, opening.carried.gcm, opening.secrets, opening.carried.iv),
+            packet.parameters.decrypt.eq(1),
+        ]
+        fan_out(m, unlock.o, [(blocks.feed.packet, packet, 1), (gones.i, opening.gone, 1)])
 
     def _sum(self, m):
         """Checksum: sum the frame as the text is taken out of it, and the text.
@@ -316,6 +339,7 @@ class RxPath(wiring.Component):
 
         wiring.connect(m, blocks.records.o, verdict.record)
         wiring.connect(m, blocks.ends.o, verdict.end)
+        wiring.connect(m, blocks.gones.o, verdict.gone)
         wiring.connect(m, blocks.icvs.o, verdict.icv)
         wiring.connect(m, blocks.tags.o, verdict.tag)
         wiring.connect(m, blocks.text_ends.o, verdict.text)

@@ -29,7 +29,7 @@ from espnic.model.interface.codes import (
 )
 from espnic.model.interface.features import Features
 
-FENCE_CLOCKS = 4096
+FENCE_CLOCKS = 16384
 """Clocks that FREE and FLUSH wait at most for the frames in flight."""
 
 _COUNTS = ("packets", "bytes")
@@ -86,9 +86,9 @@ class SaCommands(wiring.Component):
       inserts the look-up entry (receive).
     - DELETE removes the look-up entry (receive), then marks the context as not valid. From then
       on no packet finds the SA; packets that found it before are still processed with it.
-    - FREE waits until all frames that were in the path when it began have been judged, at most
-      ``FENCE_CLOCKS``, and overwrites the context with zeros, keys included. If the frames take
-      longer it ends with EBUSY and erases nothing.
+    - FREE waits until all frames that were in the path when it began need their SA no more, at
+      most ``FENCE_CLOCKS``, and overwrites the context with zeros, keys included. If the frames
+      take longer it ends with EBUSY and erases nothing.
     - MODIFY rewrites the state part of a receive context in one clock, and the limits in one.
     - FLUSH makes all look-ups miss at once, overwrites every context of both directions with
       zeros, one per clock, clears the look-up table, and waits like FREE for the frames of both

@@ -1,21 +1,24 @@
 """Contexts of the SAs of one direction, one row for each handle."""
 
-from amaranth.hdl import Const, Module, Mux, Signal
+from collections.abc import Mapping
+
+from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from espnic.hdl.layouts import (
     HANDLE_BITS,
+    SERIAL_BITS,
+    FoundSa,
     LookupKey,
     SaCommand,
-    found_sa,
-    hash_powers,
     lookup_key,
     members,
+    sa_secrets,
+    secret_port,
     values_of,
 )
 from espnic.hdl.sa.lookup import LookedUp
-from espnic.hdl.sa.lookup_control import SERIAL_BITS
 from espnic.model.interface.codes import SaDirection
 
 ATTRIBUTES = ("key_size", "icv_size", "esn", "esn_overlap", "unguarded", "replay_window",
@@ -35,22 +38,14 @@ handle. An SA that is ``taken`` but not ``valid`` is deleted: packets miss it.""
 _STATE_FIELDS = {
     SaDirection.RX: ("valid", "key_size", "icv_size", "esn", "esn_overlap", "replay_window",
                      "esn_high", "serial", "spi"),
-    SaDirection.TX: ("valid", "key_size", "icv_size", "esn", "spi"),
+    SaDirection.TX: ("valid", "key_size", "icv_size", "esn", "serial", "spi"),
 }
 """Fields of the record that the datapath needs; ``spi`` is that of its look-up key."""
 
 _SECRET_FIELDS = {
-    SaDirection.RX: ("salt", "key", "powers"),
-    SaDirection.TX: ("salt", "seqiv_salt", "key", "powers"),
+    SaDirection.RX: ("present", "serial", "salt", "key", "powers"),
+    SaDirection.TX: ("present", "serial", "salt", "seqiv_salt", "key", "powers"),
 }
-
-
-def _secrets(lanes: int) -> data.StructLayout:
-    """Key material of an SA, which only the datapath reads."""
-    return data.StructLayout({
-        **members(SaCommand, "salt", "seqiv_salt", "key"),
-        "powers": hash_powers(lanes),
-    })
 
 
 def row_layouts(
@@ -58,7 +53,8 @@ def row_layouts(
 ) -> dict[str, data.StructLayout]:
     """Rows of the memories of one direction, by the name of the memory."""
     fields = data.StructLayout({
-        **Record.members, **_secrets(lanes).members, "spi": LookupKey["spi"].shape})
+        **Record.members, **sa_secrets(lanes).members, "spi": LookupKey["spi"].shape,
+        "present": 1})
     return {
         "state": data.StructLayout(members(fields, *_STATE_FIELDS[direction])),
         "secret": data.StructLayout(members(fields, *_SECRET_FIELDS[direction])),
@@ -71,25 +67,29 @@ def row_write(lanes: int) -> data.StructLayout:
     return data.StructLayout({
         "secret": 1,
         "record": Record,
-        "secrets": _secrets(lanes),
+        "secrets": sa_secrets(lanes),
     })
 
 
 class SaContexts(wiring.Component):
     """Contexts of the SAs of one direction: a row read and a row written each clock.
 
-    Three memories with registered reads. ``state`` and ``secret`` together are the context. A
-    look-up reads both in one clock, so a packet sees one SA wholly; a write that leaves the
-    secrets alone changes ``state`` in one clock too. ``record`` is for commands, and the only
-    one that they can read: no wire leads from a key to them. A read in the clock of a write
-    gives the old row.
+    Three memories with registered reads. A look-up reads ``state``, which travels with the
+    packet. The ``secret`` memory is read by handle when the packet is about to be sealed or
+    opened, so that no queue holds a key. Its rows say for themselves whose they are, so a packet
+    gets the secrets of its SA wholly or learns that they are gone. ``record`` is for commands,
+    and the only one that they can read: no wire leads from a key to them. A write changes all
+    that it writes in one clock. A read in the clock of a write gives the old row.
 
-    RAM bits for each SA of a direction, with L lanes: RX 77 state, 288 + 384 L secret; TX 38
-    state, 352 + 384 L secret; 128 more secret at L = 4; 209 record each. Fields that a
+    Row 0 is of no SA. Who points the reads of secrets at it when idle has a row of zeros at the
+    output.
+
+    RAM bits for each SA of a direction, with L lanes: RX 77 state, 291 + 384 L secret; TX 40
+    state, 355 + 384 L secret; 128 more secret at L = 4; 209 record each. Fields that a
     direction has no use for (RX ``seqiv_salt``; TX ``esn_overlap``, ``esn_high`` and
     ``replay_window``) are not kept and read as 0.
 
-    Latency 1 clock (`latency`). No errors.
+    Latency 1 clock (`latency`), for secrets too. No errors.
 
     Parameters
     ----------
@@ -107,8 +107,10 @@ class SaContexts(wiring.Component):
     i : In(stream.Signature(LookedUp, always_ready=True))
         Handles to read, if ``hit``. On receive ``serial`` must be that of the row, or it is a
         miss.
-    o : Out(stream.Signature(found_sa(lanes), always_ready=True))
+    o : Out(stream.Signature(FoundSa, always_ready=True))
         The SAs, in order; a row not in use is a miss, with ``sa`` 0.
+    secrets : In(secret_port(lanes))
+        Secrets to read.
     swept : In(1)
         While it is low rows are being swept, and all handles miss.
     record_sa : In(range(sas))
@@ -133,7 +135,8 @@ class SaContexts(wiring.Component):
         self.ipv6 = ipv6
         super().__init__({
             "i": In(stream.Signature(LookedUp, always_ready=True)),
-            "o": Out(stream.Signature(found_sa(lanes), always_ready=True)),
+            "o": Out(stream.Signature(FoundSa, always_ready=True)),
+            "secrets": In(secret_port(lanes)),
             "swept": In(1),
             "record_sa": In(range(sas)),
             "record": Out(Record),
@@ -142,33 +145,39 @@ class SaContexts(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        read_serial = Signal(SERIAL_BITS)
-        self._keep_context(m, read_serial)
-        self._answer(m, read_serial)
+        row = self.write.payload
+        new = {**values_of(row.record), **values_of(row.secrets), "spi": row.record.key.spi,
+               "present": row.record.valid}
+        state = self._keep(m, "state", self.write.valid, new, values_of(self.o.payload.context))
+        secret = self._keep(
+            m, "secret", self.write.valid & row.secret, new,
+            {**values_of(self.secrets.row), **values_of(self.secrets.row.secrets)})
+        m.d.comb += [
+            state.addr.eq(self.i.payload.sa),
+            secret.addr.eq(self.secrets.sa),
+            secret.en.eq(self.secrets.read),
+        ]
+        self._answer(m)
         self._keep_record(m)
         return m
 
-    def _keep_context(self, m: Module, read_serial: Signal) -> None:
-        """Make the memories that the datapath reads."""
-        row = self.write.payload
-        new = {**values_of(row.record), **values_of(row.secrets), "spi": row.record.key.spi}
-        read = {**values_of(self.o.payload.context), "serial": read_serial}
-        layouts = row_layouts(self.lanes, self.direction, self.ipv6)
-        enables = {"state": self.write.valid, "secret": self.write.valid & row.secret}
-        for name, enable in enables.items():
-            fields = layouts[name].members
-            m.submodules[name] = ram = memory.Memory(
-                shape=layouts[name], depth=self.sas, init=[])
-            write, look = ram.write_port(), ram.read_port()
-            m.d.comb += [
-                look.addr.eq(self.i.payload.sa),
-                write.addr.eq(self.record_sa),
-                write.en.eq(enable),
-                *(write.data[field].eq(new[field]) for field in fields),
-                *(read[field].eq(look.data[field]) for field in fields),
-            ]
+    def _keep(
+        self, m: Module, name: str, enable: Value, new: Mapping[str, Value],
+        read: Mapping[str, Value],
+    ) -> memory.ReadPort:
+        """Make a memory that the datapath reads; return its read port."""
+        layout = row_layouts(self.lanes, self.direction, self.ipv6)[name]
+        m.submodules[name] = ram = memory.Memory(shape=layout, depth=self.sas, init=[])
+        write, look = ram.write_port(), ram.read_port()
+        m.d.comb += [
+            write.addr.eq(self.record_sa),
+            write.en.eq(enable),
+            *(write.data[field].eq(new[field]) for field in layout.members),
+            *(read[field].eq(look.data[field]) for field in layout.members),
+        ]
+        return look
 
-    def _answer(self, m: Module, read_serial: Signal) -> None:
+    def _answer(self, m: Module) -> None:
         """Say whether the row that was read is the SA that was looked up."""
         candidate = Signal()
         sa = Signal(HANDLE_BITS)
@@ -180,9 +189,10 @@ class SaContexts(wiring.Component):
             serial.eq(self.i.payload.serial),
         ]
         hit = Signal()
-        same = serial == read_serial if self.direction == SaDirection.RX else Const(1)
+        context = self.o.payload.context
+        same = serial == context.serial if self.direction == SaDirection.RX else Const(1)
         m.d.comb += [
-            hit.eq(candidate & self.o.payload.context.valid & same),
+            hit.eq(candidate & context.valid & same),
             self.o.payload.hit.eq(hit),
             self.o.payload.sa.eq(Mux(hit, sa, 0)),
         ]

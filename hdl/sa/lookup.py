@@ -5,10 +5,9 @@ from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from espnic.hdl.layouts import HANDLE_BITS, LookupKey, lookup_key
+from espnic.hdl.layouts import HANDLE_BITS, SERIAL_BITS, LookupKey, lookup_key
 from espnic.hdl.sa.lookup_control import (
     OVERFLOW_ENTRIES,
-    SERIAL_BITS,
     WAYS,
     LookupControl,
     LookupReply,

@@ -6,7 +6,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from espnic.hdl.layouts import HANDLE_BITS, LookupKey, lookup_key
+from espnic.hdl.layouts import HANDLE_BITS, SERIAL_BITS, LookupKey, lookup_key
 from espnic.hdl.sa.toeplitz import SerialToeplitz
 from espnic.model.interface.registers import TABLE_KEY_BITS
 
@@ -18,8 +18,6 @@ MOVES_MAX = 64
 _LFSR_BITS = 15
 _LFSR_TAP = 13
 """x^15 + x^14 + 1 is primitive, so the choices of ways repeat only after 32,767 moves."""
-
-SERIAL_BITS = 2
 
 
 class LookupOperation(IntEnum):

@@ -8,12 +8,13 @@ from espnic.hdl.layouts import (
     HANDLE_BITS,
     IN_FLIGHT_BITS,
     Event,
+    FoundSa,
     LookupKey,
+    ReceivedSa,
     SaCommand,
     SaResponse,
-    found_sa,
     lanes_of,
-    received_sa,
+    secret_port,
 )
 from espnic.hdl.sa.commands import SaCommands
 from espnic.hdl.sa.contexts import SaContexts, row_layouts
@@ -41,6 +42,10 @@ class SaStore(wiring.Component):
     range never hit. A command never delays a packet, and a packet sees an SA either wholly as it
     was before a command or wholly as it is after (``SaCommands``: order of the steps).
 
+    A look-up gives no secrets. A path reads those of a packet's SA by handle, right before it
+    uses them. An SA is freed, or its handle given to another, only when all packets that found
+    it have read their secrets; a FLUSH may erase them before, and then the packet learns it.
+
     A receive look-up reads the table first and the context one clock later, and a command may
     come between the two. Every entry and context therefore carries the serial of the ADD that
     made it: if they differ, or the context is gone, the packet misses. So it can never use the
@@ -57,9 +62,9 @@ class SaStore(wiring.Component):
     An SA is freed when the frames in flight have been judged, so no count goes to the next SA
     with that handle.
 
-    RAM bits for each SA with L lanes (``ram_bits_per_sa``). Receive: 960 + 384 L, and
+    RAM bits for each SA with L lanes (``ram_bits_per_sa``). Receive: 963 + 384 L, and
     1.5 (165 + log2(sas)) in the look-up table, and the windows (``ReplayState``). Transmit:
-    985 + 384 L. At L = 4, 128 more in each direction. Nothing here is an error of a packet;
+    990 + 384 L. At L = 4, 128 more in each direction. Nothing here is an error of a packet;
     errors of commands are in the response.
 
     Parameters
@@ -72,12 +77,14 @@ class SaStore(wiring.Component):
     -------
     rx_i : In(stream.Signature(LookupKey, always_ready=True))
         Keys of received packets.
-    rx_o : Out(stream.Signature(received_sa(lanes), always_ready=True))
+    rx_o : Out(stream.Signature(ReceivedSa, always_ready=True))
         Their SAs, in order, ``rx_latency`` clocks later; ``sa`` is 0 for a miss.
     tx_i : In(stream.Signature(HANDLE_BITS, always_ready=True))
         Handles of packets to send.
-    tx_o : Out(stream.Signature(found_sa(lanes), always_ready=True))
+    tx_o : Out(stream.Signature(FoundSa, always_ready=True))
         Their SAs, in order, ``tx_latency`` clocks later; ``sa`` is 0 for a miss.
+    rx_secrets, tx_secrets : In(secret_port(lanes))
+        Secrets, by handle.
     rx_usage, tx_usage : In(UsagePort)
         Lifetimes (``SaUsage``).
     rx_limit, tx_limit : Out(stream.Signature(Event, always_ready=True))
@@ -85,9 +92,9 @@ class SaStore(wiring.Component):
     window_query, window_answer, received, window_event
         ``query``, ``answer``, ``received`` and ``event`` of ``ReplayState``.
     rx_in_flight, tx_in_flight : In(IN_FLIGHT_BITS)
-        Number of frames that may have looked an SA up and have not been judged.
+        Number of frames that may have looked an SA up and are not done with it.
     rx_judged, tx_judged : In(1)
-        One of them is being judged.
+        One of them needs its SA no more.
     command : In(stream.Signature(SaCommand))
         Commands, executed one by one.
     response : Out(stream.Signature(SaResponse))
@@ -97,6 +104,8 @@ class SaStore(wiring.Component):
         high and no command is under way.
     rx_empty : Out(1)
         There is no receive SA.
+    swept : Out(1)
+        No sweep is under way: after reset, nothing of what was before is left.
 
     Attributes
     ----------
@@ -120,17 +129,18 @@ class SaStore(wiring.Component):
         }
         receive = {
             "rx_i": In(stream.Signature(LookupKey, always_ready=True)),
-            "rx_o": Out(stream.Signature(received_sa(lanes), always_ready=True)),
+            "rx_o": Out(stream.Signature(ReceivedSa, always_ready=True)),
         }
         transmit = {
             "tx_i": In(stream.Signature(HANDLE_BITS, always_ready=True)),
-            "tx_o": Out(stream.Signature(found_sa(lanes), always_ready=True)),
+            "tx_o": Out(stream.Signature(FoundSa, always_ready=True)),
         }
         super().__init__({
             **(receive if features.receive else {}),
             **(transmit if features.transmit else {}),
             **{f"{direction.name.lower()}_{name}": member
                for direction in self.directions for name, member in {
+                "secrets": In(secret_port(lanes)),
                 "usage": In(UsagePort),
                 "limit": Out(stream.Signature(Event, always_ready=True)),
                 "in_flight": In(IN_FLIGHT_BITS),
@@ -140,6 +150,7 @@ class SaStore(wiring.Component):
             "response": Out(stream.Signature(SaResponse)),
             "table_key": In(TABLE_KEY_BITS, init=TABLE_KEY_DEFAULT),
             "rx_empty": Out(1),
+            "swept": Out(1),
             **(windows if features.replay_window else {}),
         })
 
@@ -148,7 +159,7 @@ class SaStore(wiring.Component):
         m.submodules.commands = commands = SaCommands(self.features)
         wiring.connect(m, wiring.flipped(self.command), commands.command)
         wiring.connect(m, wiring.flipped(self.response), commands.response)
-        m.d.comb += self.rx_empty.eq(commands.rx_empty)
+        m.d.comb += [self.rx_empty.eq(commands.rx_empty), self.swept.eq(commands.swept)]
         for direction in self.directions:
             contexts = SaContexts(self.lanes, self.features.sas, direction, self.features.ipv6)
             m.submodules[direction.name.lower()] = contexts
@@ -159,6 +170,9 @@ class SaStore(wiring.Component):
                 contexts.write.payload.eq(commands.row),
                 commands.records[direction].eq(contexts.record),
             ]
+            wiring.connect(
+                m, wiring.flipped(getattr(self, f"{direction.name.lower()}_secrets")),
+                contexts.secrets)
             self._use(m, direction, commands)
             if direction == SaDirection.RX:
                 self._receive(m, contexts, commands)
@@ -182,7 +196,7 @@ class SaStore(wiring.Component):
             lookup.i.payload.eq(self.rx_i.payload),
             self.rx_o.valid.eq(contexts.o.valid),
             *(self.rx_o.payload[name].eq(contexts.o.payload[name])
-              for name in found_sa(self.lanes).members),
+              for name in FoundSa.members),
         ]
         if self.features.replay_window:
             self._keep_windows(m, lookup, commands)

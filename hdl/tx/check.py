@@ -9,11 +9,10 @@ from espnic.hdl.frame.align import PHASE_BYTES, WORD_BYTES
 from espnic.hdl.frame.first_failure import first_failure
 from espnic.hdl.layouts import (
     SUPER_LENGTH_BITS,
+    FoundSa,
+    SaContext,
     TxFields,
-    found_sa,
     icv_bytes,
-    lanes_of,
-    sa_context,
 )
 from espnic.hdl.lso.segmenter import SegmentPlan
 from espnic.hdl.sa.usage import UsagePort
@@ -58,13 +57,8 @@ TxFrameRecord = data.StructLayout({
 """A frame to send, as known when its last beat has come."""
 
 
-def tx_request(lanes: int) -> data.StructLayout:
-    """A checked request: its status and SA, and what carrying it out needs when it is kept."""
-    return data.StructLayout({
-        "plan": SegmentPlan,
-        "context": sa_context(lanes),
-        "next_header": 8,
-    })
+TxRequest = data.StructLayout({"plan": SegmentPlan, "context": SaContext, "next_header": 8})
+"""A checked request: its status and SA, and what carrying it out needs when it is kept."""
 
 
 class TxCheck(wiring.Component):
@@ -83,32 +77,28 @@ class TxCheck(wiring.Component):
 
     Parameters
     ----------
-    width : int
-        Bits of a beat.
     lso : bool
         Super-frames can be cut; without, such a request is refused.
 
     Members
     -------
     frame : In(stream.Signature(TxFrameRecord))
-    sa : In(stream.Signature(found_sa(lanes_of(width))))
+    sa : In(stream.Signature(FoundSa))
         The SA that the frame's descriptor names.
     usage : Out(UsagePort)
         Its lifetime, queried when the frame is to be encrypted. A request that is sealed commits
         its use: its segments, and the bytes of its text without those that the segments repeat
         and the engine adds.
-    o : Out(stream.Signature(tx_request(lanes_of(width))))
+    o : Out(stream.Signature(TxRequest))
     """
 
-    def __init__(self, width: int, lso: bool = True):
-        self.width = width
+    def __init__(self, lso: bool = True):
         self.lso = lso
-        lanes = lanes_of(width)
         super().__init__({
             "frame": In(stream.Signature(TxFrameRecord)),
-            "sa": In(stream.Signature(found_sa(lanes))),
+            "sa": In(stream.Signature(FoundSa)),
             "usage": Out(UsagePort),
-            "o": Out(stream.Signature(tx_request(lanes))),
+            "o": Out(stream.Signature(TxRequest)),
         })
 
     def elaborate(self, platform):

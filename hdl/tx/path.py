@@ -16,35 +16,38 @@ from espnic.hdl.frame.header_split import HeaderSplit
 from espnic.hdl.frame.text_extract import TextExtract, TextSpan
 from espnic.hdl.frame.text_restore import TextPlace
 from espnic.hdl.gcm.core import GcmCore
-from espnic.hdl.gcm.feed import GcmFeed, gcm_packet
+from espnic.hdl.gcm.feed import GcmFeed
 from espnic.hdl.gcm.stallable_core import GcmStream
 from espnic.hdl.layouts import (
     HANDLE_BITS,
     IN_FLIGHT_BITS,
+    FoundSa,
     TxDescriptor,
     TxEvent,
     TxFields,
     TxSeqiv,
     TxVerdict,
     beat,
-    found_sa,
     ghash_lanes,
     lanes_of,
+    secret_port,
     tx_fields,
 )
 from espnic.hdl.lso.header_probe import HeaderProbe, ProbeRecord
 from espnic.hdl.lso.patch_path import PatchPath
 from espnic.hdl.lso.segment_path import SegmentCut, SegmentPath
 from espnic.hdl.lso.segmenter import Segmenter, SegmentPlan
+from espnic.hdl.sa.secret_read import SecretRead
 from espnic.hdl.sa.usage import UsagePort
 from espnic.hdl.tx.check import TxCheck, TxFrameRecord
-from espnic.hdl.tx.dispatch import TxDispatch, tx_context
+from espnic.hdl.tx.dispatch import Sealing, TxContext, TxDispatch
 from espnic.hdl.tx.esp_header import EspHeader, EspHeaderRequest
 from espnic.hdl.tx.frame_hold import FrameHold
 from espnic.hdl.tx.icv_append import IcvAppend
 from espnic.hdl.tx.pad_capture import PadCapture
 from espnic.hdl.tx.spi_capture import SpiCapture
 from espnic.hdl.tx.trailer import TrailerGenerator, TrailerRequest
+from espnic.hdl.tx.unlock import TxUnlock
 from espnic.model.interface.codes import (
     ESP_TEXT_OFFSET,
     IPPROTO_UDP,
@@ -70,6 +73,9 @@ PLANS = 2
 ORDERS = 16
 """Frames between dispatch and core: as many of the shortest as leave while the first segment of the
 burst after them is summed. That is more than the clocks from the frame store to the core."""
+
+SEALINGS = 32
+"""Frames, refused ones too, between dispatch and the read of their secrets."""
 
 REQUESTS = 16
 """Requests between check and dispatch: more than the segmenter's latency in clocks."""
@@ -119,7 +125,7 @@ class TxPath(wiring.Component):
 
         i ─ ingress ─┬─ frame store ───────── segment path ─ header split ─ text extract ─ …
                      ├─ probe, SPI, pad ─┐     │
-                     └─ SA read ─ check ─┴─ segmenter ─ dispatch (seqiv)
+                     └─ SA read ─ check ─┴─ segmenter ─ dispatch ─ secrets read ─ unlock (seqiv)
 
         … ┬─ queue ─ ESP header ────────────────────────────── frame build ─ o
           └─ text extract ─ trailer ─ feed ─ GCM ─ ICV append ─┘
@@ -128,6 +134,10 @@ class TxPath(wiring.Component):
     leaves without a gap: after its first beat it waits for nothing but ``o.ready``.
     From the segment path on, only a lack of room after the core can stop a text, and there
     are more beats of room than clocks of latency.
+
+    The secrets of a frame's SA are read right in front of the feed. If they are gone, the frame
+    is swallowed where it would leave: its text enters the core later than its secrets are read,
+    and its first beat leaves later still.
 
     Parameters
     ----------
@@ -142,30 +152,32 @@ class TxPath(wiring.Component):
     i : In(stream.Signature(axi_beat(width, TxDescriptor)))
         Frames from the host; the descriptor counts on a frame's first beat.
     read : Out(stream.Signature(HANDLE_BITS, always_ready=True))
-    sa : In(stream.Signature(found_sa(lanes_of(width)), always_ready=True))
+    sa : In(stream.Signature(FoundSa, always_ready=True))
         Answers of the SA table, one for each read, in order.
+    secrets : Out(secret_port(lanes_of(width)))
+        Secrets of the SAs, by handle.
     usage : Out(UsagePort)
         To the lifetimes of the SAs (``SaUsage``), queried when a request is checked.
     in_flight : Out(IN_FLIGHT_BITS)
-        Requests that have begun to come and have not been checked.
+        Requests that have begun to come and whose last frame has not been judged.
     judged : Out(1)
-        A request has been checked: nothing more is asked of its SA. (The use of a burst is
-        committed up to ``DIVISION_STEPS`` clocks later; no SA is added in that time.)
+        The last frame of a request is judged: nothing more is asked of its SA.
     o : Out(stream.Signature(axi_beat(width, 0)))
         Frames to the wire.
     event : Out(stream.Signature(TxEvent, always_ready=True))
-        One for each frame of a request, and for a request that is refused.
+        One for each frame of a request, and for a request that is refused, when the secrets of
+        its SA have been read.
     taps : Out(tx_taps(width))
     """
 
     def __init__(self, width: int, lso: bool = True):
         self.width = width
         self.lso = lso
-        lanes = lanes_of(width)
         super().__init__({
             "i": In(stream.Signature(axi_beat(width, TxDescriptor.size))),
             "read": Out(stream.Signature(HANDLE_BITS, always_ready=True)),
-            "sa": In(stream.Signature(found_sa(lanes), always_ready=True)),
+            "sa": In(stream.Signature(FoundSa, always_ready=True)),
+            "secrets": Out(secret_port(lanes_of(width))),
             "usage": Out(UsagePort),
             "in_flight": Out(IN_FLIGHT_BITS),
             "judged": Out(1),
@@ -176,22 +188,24 @@ class TxPath(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        checked = Signal()
-        self._take_in(m, checked)
+        began, checked = Signal(), Signal()
+        self._take_in(m, began, checked)
         self._gather(m)
         m.d.comb += checked.eq(self._check(m))
         self._segment(m)
         self._dispatch(m)
         self._write_headers(m)
         self._seal(m)
+        self._unlock(m)
+        self._count(m, began)
         self._leave(m)
         self._tap(m)
         return m
 
-    def _take_in(self, m, checked):
+    def _take_in(self, m, began, checked):
         """Ingress: store the frame, and read on the way what the check of its request needs.
 
-        ``checked``: a request has been checked, and is no longer in flight.
+        Sets ``began`` when a request begins to come. ``checked``: a request has been checked.
         """
         blocks, width = m.submodules, self.width
         blocks.ingress = ingress = FrameIngress(
@@ -216,8 +230,7 @@ class TxPath(wiring.Component):
             accepted.eq(ingress.o.valid & ingress.o.ready),
             descriptor.eq(Mux(taken.beat.first, tx_fields(taken.user), held_descriptor)),
             spi.esp_offset.eq(descriptor.esp_offset),
-            self.in_flight.eq(waiting),
-            self.judged.eq(checked),
+            began.eq(accepted & taken.beat.first),
         ]
         self._place_headers(m, probe.offsets, descriptor)
         with m.If(accepted):
@@ -225,7 +238,7 @@ class TxPath(wiring.Component):
         # SPI and pad lengths are there one clock after the last beat.
         end = Signal.like(ingress.end.payload)
         m.d.sync += [
-            waiting.eq(waiting + (accepted & taken.beat.first) - checked),
+            waiting.eq(waiting + began - checked),
             end.eq(ingress.end.payload),
             ended.i.valid.eq(ingress.end.valid),
         ]
@@ -252,9 +265,9 @@ class TxPath(wiring.Component):
     def _check(self, m):
         """Check a request and hand it on; return the strobe of that transfer."""
         blocks, frames = m.submodules, m.submodules.frames
-        blocks.check = check = TxCheck(self.width, self.lso)
+        blocks.check = check = TxCheck(self.lso)
         blocks.plans = plans = Queue(SegmentPlan, PLANS)
-        blocks.contexts = contexts = Queue(tx_context(lanes_of(self.width)), REQUESTS)
+        blocks.contexts = contexts = Queue(TxContext, REQUESTS)
         blocks.segments = segments = (
             SegmentPath(self.width) if self.lso else PatchPath(self.width))
 
@@ -291,7 +304,7 @@ class TxPath(wiring.Component):
         """Make the frames of a request, and tell the dispatcher of each."""
         blocks, segments = m.submodules, m.submodules.segments
         blocks.segmenter = segmenter = Segmenter(self.lso)
-        blocks.dispatch = dispatch = TxDispatch(self.width, self.lso)
+        blocks.dispatch = dispatch = TxDispatch(self.lso)
         wiring.connect(m, blocks.frames.o, segments.i)
         wiring.connect(m, blocks.plans.o, segmenter.plan)
         wiring.connect(m, blocks.probes.o, segmenter.probe)
@@ -301,44 +314,42 @@ class TxPath(wiring.Component):
         wiring.connect(m, blocks.contexts.o, dispatch.context)
 
     def _dispatch(self, m):
-        """Queue the orders for a frame, and report it."""
+        """Queue the orders for a frame."""
         blocks, segments = m.submodules, m.submodules.segments
         blocks.splits = splits = Queue(TextPlace, ORDERS)
         blocks.spans = spans = Queue(TextSpan, ORDERS)
         blocks.trailers = trailers = Queue(TrailerRequest, ORDERS)
-        blocks.packets = packets = Queue(gcm_packet(lanes_of(self.width)), ORDERS)
-        blocks.esp_headers = esp_headers = Queue(EspHeaderRequest, CRYPTO_DEPTH)
         blocks.places = places = Queue(TextPlace, CRYPTO_DEPTH)
         blocks.sizes = sizes = Queue(IcvSize, CRYPTO_DEPTH)
 
         job = blocks.dispatch.o.payload
+        blocks.sealings = sealings = Queue(job.sealing.shape(), SEALINGS)
         order = Signal(segments.order.payload.shape())
         for name in order.shape().members:
             m.d.comb += order[name].eq(job[name])
         fan_out(m, blocks.dispatch.o, [
             (segments.order, order, job.keep),
             (splits.i, job.place, job.keep),
-            (esp_headers.i, job.header, job.keep),
             (places.i, job.place, job.keep),
             (spans.i, job.span, job.seal),
             (trailers.i, job.trailer, job.seal),
-            (packets.i, job.packet, job.seal),
             (sizes.i, job.icv_size, job.seal),
+            (sealings.i, job.sealing, 1),
         ])
-        push(m, blocks.dispatch.o, self.event, payload=job.event)
 
     def _write_headers(self, m):
         """Part headers and text; write sequence number and IV into the headers."""
         blocks, width = m.submodules, self.width
         blocks.split = split = HeaderSplit(width)
         blocks.headers = headers = Queue(beat(width), CRYPTO_DEPTH)
+        blocks.esp_headers = esp_headers = Queue(EspHeaderRequest, CRYPTO_DEPTH)
         blocks.esp_header = esp_header = EspHeader(width)
         blocks.written = written = Queue(beat(width), 2)
         wiring.connect(m, blocks.segments.o, split.i)
         wiring.connect(m, blocks.splits.o, split.place)
         wiring.connect(m, split.headers, headers.i)
         wiring.connect(m, headers.o, esp_header.i)
-        wiring.connect(m, blocks.esp_headers.o, esp_header.request)
+        wiring.connect(m, esp_headers.o, esp_header.request)
         wiring.connect(m, esp_header.o, written.i)
 
     def _seal(self, m):
@@ -359,44 +370,74 @@ class TxPath(wiring.Component):
         wiring.connect(m, blocks.trailers.o, trailer.request)
         wiring.connect(m, trailer.o, texts.i)
         wiring.connect(m, texts.o, feed.i)
-        wiring.connect(m, blocks.packets.o, feed.packet)
         wiring.connect(m, feed.o, gcm.i)
         wiring.connect(m, gcm.o, append.i)
         wiring.connect(m, gcm.tag, append.tag)
         wiring.connect(m, blocks.sizes.o, append.size)
         wiring.connect(m, append.o, sealed.i)
 
+    def _unlock(self, m):
+        """Read the secrets of a frame that is to be sealed; give its packet, and report it."""
+        blocks, lanes = m.submodules, lanes_of(self.width)
+        blocks.secret_read = secret_read = SecretRead(lanes, Sealing)
+        blocks.unlock = unlock = TxUnlock(lanes)
+        blocks.gones = gones = Queue(1, CRYPTO_DEPTH)
+        wiring.connect(m, blocks.sealings.o, secret_read.i)
+        wiring.connect(m, secret_read.secrets, wiring.flipped(self.secrets))
+        wiring.connect(m, secret_read.o, unlock.i)
+        done = unlock.o.payload
+        fan_out(m, unlock.o, [
+            (blocks.esp_headers.i, done.header, done.keep),
+            (blocks.feed.packet, done.packet, done.seal),
+            (gones.i, done.gone, done.keep),
+        ])
+        push(m, unlock.o, self.event, payload=done.event)
+
+    def _count(self, m, began):
+        """Count the requests in flight: ``began`` says that one begins to come."""
+        inside = Signal(IN_FLIGHT_BITS)
+        m.d.comb += [
+            self.in_flight.eq(inside),
+            self.judged.eq(self.event.valid & self.event.payload.last),
+        ]
+        m.d.sync += inside.eq(inside + began - self.judged)
+
     def _leave(self, m):
-        """Egress: join headers and text, once the text can follow without a gap."""
-        blocks = m.submodules
+        """Egress: join headers and text, once the text can follow without a gap.
+
+        A frame whose secrets were gone is swallowed.
+        """
+        blocks, gones = m.submodules, m.submodules.gones
         blocks.hold = hold = FrameHold(hold_clocks(self.width), CRYPTO_DEPTH)
         blocks.build = build = FrameBuild(self.width)
         wiring.connect(m, blocks.written.o, build.headers)
         wiring.connect(m, blocks.sealed.o, build.text)
         wiring.connect(m, blocks.places.o, hold.i)
         wiring.connect(m, hold.o, build.place)
-        out = build.o.payload
+        out, gone = build.o.payload, gones.o.payload
         m.d.comb += [
             hold.begun.eq(blocks.gcm.begun),
             self.o.payload.tdata.eq(out.data),
             self.o.payload.tkeep.eq(valid_bytes(out.count, self.width // 8)),
             self.o.payload.tlast.eq(out.last),
-            self.o.valid.eq(build.o.valid),
-            build.o.ready.eq(self.o.ready),
+            self.o.valid.eq(build.o.valid & gones.o.valid & ~gone),
+            build.o.ready.eq(gones.o.valid & (self.o.ready | gone)),
+            gones.o.ready.eq(build.o.valid & build.o.ready & out.last),
         ]
 
     def _tap(self, m):
         """Show what passes the trace points."""
         blocks, taps = m.submodules, self.taps
-        dispatched = blocks.dispatch.o
+        unlocked = blocks.unlock.o
         push(m, blocks.segments.edited, taps.segment)
-        push(m, dispatched, taps.verdict, payload=dispatched.payload.verdict)
+        push(m, unlocked, taps.verdict, payload=unlocked.payload.verdict)
         push(m, blocks.trailer.o, taps.trailer)
         push(m, blocks.append.i, taps.seal)
         push(m, blocks.append.tag, taps.icv)
         m.d.comb += [
-            taps.seqiv.payload.eq(dispatched.payload.seqiv),
-            taps.seqiv.valid.eq(dispatched.valid & dispatched.ready & dispatched.payload.seal),
+            taps.seqiv.payload.eq(unlocked.payload.seqiv),
+            taps.seqiv.valid.eq(taps.verdict.valid & unlocked.payload.seal
+                                & ~unlocked.payload.gone),
         ]
 
     def _place_headers(self, m, offsets, descriptor):

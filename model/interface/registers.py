@@ -311,8 +311,8 @@ CONTROLS = (
     Register(0x03C, "STATUS", Access.READ, (
         RegisterField("rx_stopped", 0, 1, "no received frame is taken, nor half taken"),
         RegisterField("tx_stopped", 1, 1, "no frame to send is taken, nor half taken"),
-        RegisterField("rx_idle", 8, 1, "every received frame has left"),
-        RegisterField("tx_idle", 9, 1, "every frame to send has left"),
+        RegisterField("rx_idle", 8, 1, "every received frame has left; 0 while SAs are swept"),
+        RegisterField("tx_idle", 9, 1, "every frame to send has left; 0 while SAs are swept"),
     ), "State of the datapath; when it is stopped and idle, nothing of a frame is in it",
         reset=0x300),
     Register(0x040, "BURST_THRESHOLD", Access.READ_WRITE, (

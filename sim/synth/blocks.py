@@ -57,11 +57,12 @@ from espnic.hdl.sa.contexts import SaContexts
 from espnic.hdl.sa.lookup import SaLookup
 from espnic.hdl.sa.lookup_control import LookupControl, hash_bits
 from espnic.hdl.sa.replay_windows import ReplayState
+from espnic.hdl.sa.secret_read import SecretRead
 from espnic.hdl.sa.store import SaStore
 from espnic.hdl.sa.toeplitz import SerialToeplitz, Toeplitz
 from espnic.hdl.sa.usage import SaUsage
 from espnic.hdl.tx.check import TxCheck
-from espnic.hdl.tx.dispatch import TxDispatch
+from espnic.hdl.tx.dispatch import Sealing, TxDispatch
 from espnic.hdl.tx.esp_header import EspHeader
 from espnic.hdl.tx.frame_hold import FrameHold
 from espnic.hdl.tx.icv_append import IcvAppend
@@ -70,6 +71,7 @@ from espnic.hdl.tx.path import CRYPTO_DEPTH, TxPath, hold_clocks
 from espnic.hdl.tx.seqiv import SeqIv
 from espnic.hdl.tx.spi_capture import SpiCapture
 from espnic.hdl.tx.trailer import TrailerGenerator
+from espnic.hdl.tx.unlock import TxUnlock
 from espnic.model.interface.codes import AES_ROUNDS_MAX, RxStatus, SaDirection
 from espnic.model.interface.features import SAS, WIDTHS, Features
 
@@ -129,15 +131,17 @@ BLOCKS = (
     Block("rx_checksum", RxChecksum),
     Block("l4_check", L4Check),
     Block("rx_verdict", lambda _: RxVerdict(), scales=False),
-    Block("rx_dispatch", RxDispatch),
-    Block("tx_dispatch", TxDispatch),
+    Block("rx_dispatch", lambda _: RxDispatch(), scales=False),
+    Block("tx_dispatch", lambda _: TxDispatch(), scales=False),
+    Block("tx_unlock", lambda width: TxUnlock(lanes_of(width))),
+    Block("secret_read", lambda width: SecretRead(lanes_of(width), Sealing)),
     Block("rx_parser", RxParser),
     Block("pad_capture", PadCapture),
-    Block("tx_check", TxCheck),
+    Block("tx_check", lambda _: TxCheck(), scales=False),
     Block("segmenter", lambda _: Segmenter(), scales=False),
     Block("segment_path", SegmentPath),
     Block("header_probe_no_lso", lambda width: HeaderProbe(width, lso=False)),
-    Block("tx_check_no_lso", lambda width: TxCheck(width, lso=False)),
+    Block("tx_check_no_lso", lambda _: TxCheck(lso=False), scales=False),
     Block("segmenter_no_lso", lambda _: Segmenter(lso=False), scales=False),
     Block("patch_path", PatchPath),
     Block("rx_parser_no_ipv6", lambda width: RxParser(width, ipv6=False)),

@@ -89,7 +89,8 @@ MUTANTS = {
     "gcm/aes_round": Mutant(
         "forgets the round key", "mixed ^ self.i.payload.key", "mixed"),
     "gcm/core": Mutant(
-        "gives the hash unmasked as the tag", "ghash.o.payload ^ mask", "ghash.o.payload"),
+        "gives the hash unmasked as the tag", "ghash.o.payload ^ masks.o.payload",
+        "ghash.o.payload"),
     "gcm/feed": Mutant(
         "marks the text in place of the AAD", "o.aad.eq(~text & ~joined)", "o.aad.eq(text)"),
     "gcm/gf_multiplier": Mutant(
@@ -108,7 +109,7 @@ MUTANTS = {
         "writes no powers of the hash subkey",
         "powers.eq(hash_subkey.o.payload)", "powers.eq(0)"),
     "sa/contexts": Mutant(
-        "hits with the serial of another SA", "serial == read_serial", "serial == serial"),
+        "hits with the serial of another SA", "serial == context.serial", "serial == serial"),
     "sa/lookup": Mutant(
         "gives half the handle", "chosen[SERIAL_BITS:]", "chosen[SERIAL_BITS + 1:]"),
     "sa/lookup_control": Mutant(
@@ -117,6 +118,9 @@ MUTANTS = {
     "sa/replay_windows": Mutant(
         "moves the window a number too little",
         "frame.sequence - (packets - 1)", "frame.sequence - packets"),
+    "sa/secret_read": Mutant(
+        "takes the secrets of another SA for those of its packet",
+        "~row.present | (row.serial != packet.serial)", "~row.present"),
     "sa/store": Mutant(
         "finds an SA under handles beyond the table",
         "self.tx_i.payload < self.features.sas", "1"),
@@ -199,6 +203,9 @@ MUTANTS = {
         "Mux(self.i.payload.first, 0, beat_word)", "beat_word"),
     "tx/trailer": Mutant(
         "numbers the padding from 0", "Const(1 + index, 8)", "Const(index, 8)"),
+    "tx/unlock": Mutant(
+        "counts a frame that is swallowed as sealed",
+        "event.status.eq(TxStatus.DROP_SA_GONE)", "event.status.eq(TxStatus.SEALED)"),
 }
 """By the block's file in ``hdl``, without its ending."""
 

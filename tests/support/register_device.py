@@ -10,7 +10,15 @@ from cocotbext.axi import AxiLiteBus, AxiLiteMaster
 
 from espnic.hdl.host.axi_lite import AxiLitePort
 from espnic.hdl.host.registers import Registers
-from espnic.hdl.layouts import HANDLE_BITS, EspPorts, Event, RxEvent, TxEvent, found_sa
+from espnic.hdl.layouts import (
+    HANDLE_BITS,
+    EspPorts,
+    Event,
+    FoundSa,
+    RxEvent,
+    TxEvent,
+    secret_port,
+)
 from espnic.hdl.sa.store import SaStore
 from espnic.model.interface.features import Features
 from espnic.sim.agents.stream import start_clock_and_reset
@@ -37,7 +45,8 @@ class Device16(wiring.Component):
             "tx_event": In(stream.Signature(TxEvent, always_ready=True)),
             "irq": Out(1),
             "tx_i": In(stream.Signature(HANDLE_BITS, always_ready=True)),
-            "tx_o": Out(stream.Signature(found_sa(LANES), always_ready=True)),
+            "tx_o": Out(stream.Signature(FoundSa, always_ready=True)),
+            "tx_secrets": In(secret_port(LANES)),
         })
 
     def elaborate(self, platform):
@@ -46,7 +55,7 @@ class Device16(wiring.Component):
         m.submodules.store = store = SaStore(FEATURES)
         for port in ("axil", "rx_event", "tx_event", *EVENT_PORTS):
             wiring.connect(m, wiring.flipped(getattr(self, port)), getattr(block, port))
-        for port in ("tx_i", "tx_o"):
+        for port in ("tx_i", "tx_o", "tx_secrets"):
             wiring.connect(m, wiring.flipped(getattr(self, port)), getattr(store, port))
         wiring.connect(m, block.command, store.command)
         wiring.connect(m, block.response, store.response)

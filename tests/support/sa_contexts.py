@@ -1,11 +1,9 @@
-"""SAs as the SA store hands them to the dispatchers, from the model's SAs."""
+"""SAs as the SA store hands them to the paths, from the model's SAs."""
 
 import random
 from ipaddress import IPv4Address
 
-from amaranth.lib import data
-
-from espnic.hdl.layouts import found_sa
+from espnic.hdl.layouts import hash_powers, lanes_of
 from espnic.model.interface.codes import IcvSize, KeySize
 from espnic.model.sa.sa import DEVICE_WINDOWS, SecurityAssociation
 from tests.support.sa_table import window_code
@@ -29,11 +27,11 @@ def random_sa(chance: random.Random) -> SecurityAssociation:
     )
 
 
-def context(sa: SecurityAssociation, powers: int) -> dict[str, int]:
-    """The fields of ``sa_context``; ``powers`` stand for the powers of the hash subkey."""
-    assert sa.seqiv_salt is not None
+def context(sa: SecurityAssociation, serial: int) -> dict[str, int]:
+    """The fields of ``SaContext``."""
     return {
         "valid": 1,
+        "serial": serial,
         "key_size": sa.key_size,
         "icv_size": sa.icv,
         "esn": sa.esn,
@@ -41,6 +39,13 @@ def context(sa: SecurityAssociation, powers: int) -> dict[str, int]:
         "replay_window": window_code(sa),
         "esn_high": sa.esn_high,
         "spi": sa.spi,
+    }
+
+
+def secrets(sa: SecurityAssociation, powers: int) -> dict[str, int]:
+    """The fields of ``sa_secrets``; ``powers`` stand for the powers of the hash subkey."""
+    assert sa.seqiv_salt is not None
+    return {
         "salt": int.from_bytes(sa.salt, "big"),
         "seqiv_salt": int.from_bytes(sa.seqiv_salt, "big"),
         "key": int.from_bytes(sa.key, "little"),
@@ -50,5 +55,4 @@ def context(sa: SecurityAssociation, powers: int) -> dict[str, int]:
 
 def power_bits(width: int) -> int:
     """Bits of the powers of the hash subkey at a datapath width."""
-    fields: data.StructLayout = found_sa(width // 128)["context"].shape
-    return fields["powers"].width
+    return hash_powers(lanes_of(width)).size

@@ -8,8 +8,7 @@ from amaranth.back import rtlil
 from amaranth.hdl import Fragment
 from amaranth.lib import wiring
 
-from espnic.hdl.layouts import hash_power_count
-from espnic.hdl.sa.lookup_control import SERIAL_BITS
+from espnic.hdl.layouts import SERIAL_BITS, hash_power_count
 from espnic.model.crypto import gcm
 from espnic.model.device.device import Device
 from espnic.model.interface.codes import (
@@ -44,30 +43,38 @@ COMMIT = Layout("commit", (
 """``hdl.sa.usage.UsageCommit`` as a layout of integers."""
 
 
-def context_layout(lanes: int) -> Layout:
-    """``hdl.layouts.sa_context`` as a layout of integers."""
-    return Layout("sa_context", (
-        Field("valid", 1, ""), Field("key_size", 2, ""), Field("icv_size", 2, ""),
-        Field("esn", 1, ""), Field("esn_overlap", 1, ""),
-        Field("replay_window", 4, ""), Field("esn_high", 32, ""), Field("spi", 32, ""),
-        Field("salt", 32, ""), Field("seqiv_salt", 64, ""),
-        Field("key", 256, ""), Field("powers", 128 * hash_power_count(lanes), ""),
+CONTEXT = Layout("sa_context", (
+    Field("valid", 1, ""), Field("serial", SERIAL_BITS, ""), Field("key_size", 2, ""),
+    Field("icv_size", 2, ""), Field("esn", 1, ""), Field("esn_overlap", 1, ""),
+    Field("replay_window", 4, ""), Field("esn_high", 32, ""), Field("spi", 32, ""),
+))
+"""``hdl.layouts.SaContext`` as a layout of integers."""
+FOUND = Layout("found_sa", (
+    Field("hit", 1, ""), Field("sa", HANDLE_BITS, ""), Field("context", CONTEXT.bits, ""),
+))
+"""``hdl.layouts.FoundSa`` as a layout of integers."""
+
+
+def secrets_layout(lanes: int) -> Layout:
+    """``hdl.layouts.sa_secrets`` as a layout of integers."""
+    return Layout("sa_secrets", (
+        Field("salt", 32, ""), Field("seqiv_salt", 64, ""), Field("key", 256, ""),
+        Field("powers", 128 * hash_power_count(lanes), ""),
     ))
 
 
-def found_layout(lanes: int) -> Layout:
-    """``hdl.layouts.found_sa`` as a layout of integers."""
-    return Layout("found_sa", (
-        Field("hit", 1, ""), Field("sa", HANDLE_BITS, ""),
-        Field("context", context_layout(lanes).bits, ""),
+def secret_row_layout(lanes: int) -> Layout:
+    """The ``row`` of ``hdl.layouts.secret_port`` as a layout of integers."""
+    return Layout("secret_row", (
+        Field("present", 1, ""), Field("serial", SERIAL_BITS, ""),
+        Field("secrets", secrets_layout(lanes).bits, ""),
     ))
 
 
-def context_of(sa: SecurityAssociation, direction: SaDirection, lanes: int) -> int:
-    """The packed context of an SA; fields its direction does not use are 0."""
+def context_of(sa: SecurityAssociation, direction: SaDirection) -> int:
+    """The packed context of an SA with serial 0; fields its direction does not use are 0."""
     receive = direction == SaDirection.RX
-    powers = gcm.hash_powers(sa.key, hash_power_count(lanes))
-    return context_layout(lanes).pack({
+    return CONTEXT.pack({
         "valid": 1,
         "key_size": sa.key_size,
         "icv_size": sa.icv,
@@ -76,6 +83,14 @@ def context_of(sa: SecurityAssociation, direction: SaDirection, lanes: int) -> i
         "replay_window": window_code(sa) if receive else 0,
         "esn_high": sa.esn_high if receive else 0,
         "spi": sa.spi,
+    })
+
+
+def secrets_of(sa: SecurityAssociation, direction: SaDirection, lanes: int) -> int:
+    """The packed secrets of an SA; fields its direction does not use are 0."""
+    receive = direction == SaDirection.RX
+    powers = gcm.hash_powers(sa.key, hash_power_count(lanes))
+    return secrets_layout(lanes).pack({
         "salt": int.from_bytes(sa.salt, "big"),
         "seqiv_salt": 0 if receive else int.from_bytes(sa.seqiv_salt or b"", "big"),
         "key": int.from_bytes(sa.key, "little"),
@@ -91,15 +106,15 @@ def window_code(sa: SecurityAssociation) -> ReplayWindow:
 class ExpectedAnswers:
     """Answers to the datapath for each look-up key and handle, from the model's tables.
 
-    ``None`` is a miss, else (handle, packed context).
+    ``None`` is a miss, else (handle, packed context, packed secrets).
     """
 
     def __init__(self, device: Device, lanes: int) -> None:
         self._device = device
         self._lanes = lanes
-        self._contexts: dict[tuple[SecurityAssociation, SaDirection], int] = {}
+        self._known: dict[tuple[SecurityAssociation, SaDirection], tuple[int, int]] = {}
 
-    def receive(self, key: int) -> tuple[int, int] | None:
+    def receive(self, key: int) -> tuple[int, int, int] | None:
         """For a packed LOOKUP_KEY."""
         fields = LOOKUP_KEY.unpack(key)
         handle = self._device.sas[SaDirection.RX].look_up(
@@ -107,20 +122,21 @@ class ExpectedAnswers:
             Encapsulation(fields["encapsulation"]), fields["spi"])
         return self._answer(self._device.sas[SaDirection.RX], SaDirection.RX, handle)
 
-    def transmit(self, handle: int) -> tuple[int, int] | None:
+    def transmit(self, handle: int) -> tuple[int, int, int] | None:
         """For a handle."""
         return self._answer(self._device.sas[SaDirection.TX], SaDirection.TX, handle)
 
     def _answer(
         self, table: SaTable, direction: SaDirection, handle: int,
-    ) -> tuple[int, int] | None:
+    ) -> tuple[int, int, int] | None:
         sa = table.get(handle)
         if sa is None:
             return None
-        known = (sa, direction)
-        if known not in self._contexts:
-            self._contexts[known] = context_of(sa, direction, self._lanes)
-        return handle, self._contexts[known]
+        key = (sa, direction)
+        if key not in self._known:
+            self._known[key] = (
+                context_of(sa, direction), secrets_of(sa, direction, self._lanes))
+        return handle, *self._known[key]
 
 
 def random_lookup_keys(chance: random.Random, count: int) -> list[int]:
@@ -184,6 +200,6 @@ def random_command(
 
 
 __all__ = [
-    "ExpectedAnswers", "context_layout", "context_of", "found_layout", "lookup_key", "memories_of",
-    "random_command", "random_lookup_keys",
+    "CONTEXT", "FOUND", "ExpectedAnswers", "context_of", "lookup_key", "memories_of",
+    "random_command", "random_lookup_keys", "secret_row_layout", "secrets_layout", "secrets_of",
 ]

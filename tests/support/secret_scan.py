@@ -1,0 +1,84 @@
+"""A search for what is secret in every signal and memory of a running simulation."""
+
+from collections.abc import Iterator, Mapping
+
+from cocotb.handle import ArrayObject, HierarchyArrayObject, HierarchyObject, PackedObject
+
+from espnic.hdl.layouts import hash_power_count
+from espnic.model.crypto import aes, gcm
+from espnic.model.esp import esp, seqiv
+from espnic.model.sa.sa import SecurityAssociation
+
+WORD_BYTES = 4
+WORD_BITS = 8 * WORD_BYTES
+
+_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+
+
+def secrets_of(sa: SecurityAssociation, lanes: int) -> dict[str, bytes]:
+    """All of an SA that must not stay, but for what its packets have of their own."""
+    assert sa.seqiv_salt is not None
+    powers = gcm.hash_powers(sa.key, hash_power_count(lanes))
+    return {
+        "key": sa.key,
+        "salt": sa.salt,
+        "IV salt": sa.seqiv_salt,
+        "round keys": b"".join(aes.expand_key(sa.key))[len(sa.key):],
+        "powers": b"".join(powers),
+    }
+
+
+def masks_of(sa: SecurityAssociation, sequences: range) -> dict[str, bytes]:
+    """E(K, J0) of the packets with these sequence numbers."""
+    assert sa.seqiv_salt is not None
+    nonces = (esp.nonce(sa, seqiv.iv(sequence, sa.seqiv_salt)) for sequence in sequences)
+    return {"masks": b"".join(
+        gcm.encrypt_block(sa.key, gcm.first_counter_block(nonce)) for nonce in nonces)}
+
+
+def words_of(secrets: Mapping[str, bytes]) -> dict[str, str]:
+    """Every 32-bit word of the secrets as a string of bits, with the name of its secret.
+
+    Each word is there in both orders of its bytes, those of powers with the bits of each byte
+    reversed too, as the multipliers of GHASH take them.
+    """
+    words = {}
+    for name, octets in secrets.items():
+        for start in range(0, len(octets), WORD_BYTES):
+            word = octets[start:start + WORD_BYTES]
+            for bits in (word, word.translate(_REVERSED)) if name == "powers" else (word,):
+                for one in (bits, bits[::-1]):
+                    words[f"{int.from_bytes(one, 'big'):0{WORD_BITS}b}"] = name
+    return words
+
+
+class Scanner:
+    """All signals and memories below a handle of a simulation on Icarus, which hides none.
+
+    A signal that has more than one name is there once for each.
+    """
+
+    def __init__(self, top: HierarchyObject) -> None:
+        self._signals = list(_signals(top))
+        assert len(self._signals) > 1000, "hardly any signal is visible"
+
+    def find(self, words: Mapping[str, str]) -> dict[str, set[str]]:
+        """The secrets that stand anywhere, at any bit, each with the paths of its signals."""
+        seen: dict[str, set[str]] = {}
+        for signal in self._signals:
+            bits = str(signal.value)
+            if "1" not in bits:
+                continue
+            windows = {bits[at:at + WORD_BITS] for at in range(len(bits) - WORD_BITS + 1)}
+            for word in windows & words.keys():
+                seen.setdefault(words[word], set()).add(signal._path)
+        return seen
+
+
+def _signals(top: HierarchyObject) -> Iterator[PackedObject]:
+    """Every signal that is wide enough for a word, and every row of such memories."""
+    for handle in top:
+        if isinstance(handle, HierarchyObject | HierarchyArrayObject | ArrayObject):
+            yield from _signals(handle)
+        elif isinstance(handle, PackedObject) and len(handle) >= WORD_BITS:
+            yield handle
