@@ -36,6 +36,7 @@ from espnic.hdl.lso.header_probe import HeaderProbe, ProbeRecord
 from espnic.hdl.lso.patch_path import PatchPath
 from espnic.hdl.lso.segment_path import SegmentCut, SegmentPath
 from espnic.hdl.lso.segmenter import Segmenter, SegmentPlan
+from espnic.hdl.sa.sent_numbers import SentPort
 from espnic.hdl.sa.usage import UsagePort
 from espnic.hdl.tx.check import TxCheck, TxFrameRecord
 from espnic.hdl.tx.dispatch import TxDispatch, tx_context
@@ -146,11 +147,14 @@ class TxPath(wiring.Component):
         Answers of the SA table, one for each read, in order.
     usage : Out(UsagePort)
         To the lifetimes of the SAs (``SaUsage``), queried when a request is checked.
+    sent : Out(SentPort)
+        To the numbers that the SAs have sealed (``SentNumbers``), queried when it is next.
     in_flight : Out(IN_FLIGHT_BITS)
         Requests that have begun to come and have not been checked.
     judged : Out(1)
         A request has been checked: nothing more is asked of its SA. (The use of a burst is
-        committed up to ``DIVISION_STEPS`` clocks later; no SA is added in that time.)
+        committed up to ``DIVISION_STEPS`` clocks later, and its numbers are written 4 clocks
+        after that; no SA is added in that time.)
     o : Out(stream.Signature(axi_beat(width, 0)))
         Frames to the wire.
     event : Out(stream.Signature(TxEvent, always_ready=True))
@@ -167,6 +171,7 @@ class TxPath(wiring.Component):
             "read": Out(stream.Signature(HANDLE_BITS, always_ready=True)),
             "sa": In(stream.Signature(found_sa(lanes), always_ready=True)),
             "usage": Out(UsagePort),
+            "sent": Out(SentPort),
             "in_flight": Out(IN_FLIGHT_BITS),
             "judged": Out(1),
             "o": Out(stream.Signature(axi_beat(width, 0))),
@@ -261,6 +266,7 @@ class TxPath(wiring.Component):
         wiring.connect(m, blocks.ended.o, check.frame)
         wiring.connect(m, blocks.sas.o, check.sa)
         wiring.connect(m, check.usage, wiring.flipped(self.usage))
+        wiring.connect(m, check.sent, wiring.flipped(self.sent))
         request, plan = check.o.payload, check.o.payload.plan
         beat_bytes = self.width // 8
         frame_beats = (plan.bytes + beat_bytes - 1) // beat_bytes
