@@ -174,6 +174,18 @@ def test_transmit_seals_any_length_with_trailer_from_software_or_engine(width):
     assert statuses(outcome, "tx.verdict") == {"SEALED": len(steps)}
 
 
+def test_frames_to_send_are_sealed_behind_any_vlan_tags(width):
+    """The descriptor says where ESP lies; what stands before the IP header does not matter."""
+    sas = all_kinds_of_sa()
+    traffic = Traffic(sas, Random(8))
+    steps = [traffic.request(index % len(sas), 40 + index, bool(index & 1), tags)
+             for tags in (b"", frames.VLAN_TAG, frames.SERVICE_TAG + frames.VLAN_TAG,
+                          2 * frames.VLAN_TAG, frames.SERVICE_TAG + 2 * frames.VLAN_TAG)
+             for index in range(len(sas))]
+    outcome = hold([*add_commands(sas, *BOTH), *steps], width)
+    assert statuses(outcome, "tx.verdict") == {"SEALED": len(steps)}
+
+
 def test_each_refused_request_is_dropped_and_the_next_is_right(width):
     sas = [*all_kinds_of_sa(), make_sa(esn=True, seed=9, initial_seq=2**64 - 40)]
     traffic = Traffic(sas, Random(7))

@@ -52,15 +52,22 @@ class Traffic:
         frame = frames.sealed(self.sas[index], payload + end, next(self._sequences[index]), tags)
         return frame + bytes(max(0, ETHERNET_MIN_BYTES - len(frame)))
 
-    def request(self, index: int, payload_bytes: int, with_trailer: bool) -> TxFrame:
-        """A good frame to seal, garbage in the fields that the engine fills."""
+    def request(
+        self, index: int, payload_bytes: int, with_trailer: bool, tags: bytes | None = None,
+    ) -> TxFrame:
+        """A good frame to seal, garbage in the fields that the engine fills.
+
+        ``tags`` are its VLAN tags; None leaves them to chance.
+        """
         sa, random = self.sas[index], self.random
         sequence = next(self._sequences[index])
         payload = random.randbytes(payload_bytes)
         body = esp.header(sa, sequence)[:4] + random.randbytes(12) + payload
         if with_trailer:
             body += trailer.build(payload_bytes, 4) + random.randbytes(sa.icv.bytes)
-        frame = frames.carried(sa, body, frames.VLAN_TAG if random.random() < 0.2 else b"")
+        if tags is None:
+            tags = frames.VLAN_TAG if random.random() < 0.2 else b""
+        frame = frames.carried(sa, body, tags)
         descriptor = {
             "operation": int(TxOperation.ENCRYPT), "trailer": int(with_trailer),
             "sa": index + 1, "sequence": sequence, "esp_offset": len(frame) - len(body),

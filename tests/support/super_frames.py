@@ -25,7 +25,7 @@ def random_layout(chance):
     outer_ipv6, ipv6 = chance.randrange(2), chance.randrange(2)
     tunnel = operation == TxOperation.ENCRYPT and chance.random() < 0.6
     encapsulation = chance.choice(list(Encapsulation))
-    outer = chance.choice((14, 18))
+    outer = chance.choice((14, 18, 22))
     after = outer + _ip_bytes(chance, outer_ipv6)
     esp = chance.randrange(256)
     l3 = outer
