@@ -115,12 +115,13 @@ class SaCommands(wiring.Component):
       look-up entry; all SAs stay as they are (``SaLookup`` says how rare that is).
 
     Clocks from a command to its response: 3 for refusals of the command or the handle, 4 for
-    DELETE and MODIFY of the ESN, 5 for FREE, 6 for READ of a receive SA and MODIFY of limits,
-    7 for MODIFY of both, 8 for READ of a transmit SA, 4 and the latency of ``HashSubkey`` for ADD, ``1.5 * sas + 6`` for FLUSH. An ADD or
-    DELETE of a receive SA takes ``169 + hash_bits(sas)`` more; an ADD with a replay window takes
-    one more for each row of the window (``ReplayState``). It takes longer if packets make
-    ``SaUsage`` wait a clock or leave ``ReplayState`` or ``SentNumbers`` no clock, and while FREE and FLUSH
-    wait for frames. A command directly after an ADD may wait until the moves of that ADD in the
+    DELETE and MODIFY of the ESN, 5 for FREE, 6 for READ of a receive SA and MODIFY of limits, 7 for
+    MODIFY of both, 8 for READ of a transmit SA, 4 and the latency of ``HashSubkey`` for ADD,
+    ``1.5 * sas + 6`` for FLUSH. An ADD or DELETE of a receive SA takes ``169 + hash_bits(sas)``
+    more; an ADD with a replay window takes one more for each row of the window
+    (``ReplayState``). It takes longer if packets make ``SaUsage`` wait a clock or leave
+    ``ReplayState`` or ``SentNumbers`` none, and while FREE and FLUSH wait for frames. A command
+    directly after an ADD may wait until the moves of that ADD in the
     look-up table have ended (``LookupControl`` says how long).
 
     Parameters
@@ -396,7 +397,7 @@ class SaCommands(wiring.Component):
                 m.next = "Limits"
 
     def _read(self, m: Module, run: _Execution) -> None:
-        """Read the usage of an SA, and the end of its replay window or its highest number sealed."""
+        """Read the usage of an SA, and its highest number received or sealed."""
         windowed = run.record.replay_window != ReplayWindow.NONE
         with m.State("Read"):
             m.d.comb += run.reads.eq(1)
@@ -415,10 +416,9 @@ class SaCommands(wiring.Component):
             m.d.comb += self.sent_read.valid.eq(1)
             with m.If(self.sent_read.ready):
                 m.next = "Get top"
-        with m.State("Get top"):
-            with m.If(self.sent_top.valid):
-                m.d.sync += run.top.eq(self.sent_top.payload)
-                m.next = "Respond"
+        with m.State("Get top"), m.If(self.sent_top.valid):
+            m.d.sync += run.top.eq(self.sent_top.payload)
+            m.next = "Respond"
 
     def _respond(self, m: Module, run: _Execution) -> None:
         """Give the response, and clear what was known of the command."""

@@ -21,8 +21,8 @@ SentAnswer = data.StructLayout({"late": 1, "repeated": 1})
 """Whether a number of a request is too old, or was sealed before."""
 
 SentCommit = data.StructLayout({"count": 1, "refused": 1, "more": SUPER_LENGTH_BITS})
-"""What becomes of a request: its numbers ``count`` as sealed, ``more`` of them after the first,
-or it is ``refused`` for one of them."""
+"""Fate of a request: its numbers ``count`` as sealed, ``more`` of them after the first, or it is
+``refused`` for one of them."""
 
 SentWrite = data.StructLayout({"sa": HANDLE_BITS, "sequence": SEQUENCE_BITS, "unguarded": 1})
 """An SA that begins; ``sequence`` and all numbers below it count as sealed. If it is ``unguarded``
@@ -82,7 +82,7 @@ class _Request:
         """The first number is above the top."""
         self.late = Signal()
         self.judged = Signal()
-        """No other number of the request needs a look."""
+        """The first number alone says whether the request passes."""
         self.full, self.mixed, self.bit = Signal(), Signal(), Signal()
         """The row of the first number, and its bit."""
 
@@ -91,7 +91,7 @@ class _Request:
         self.known = Signal()
         """``last`` is right."""
         self.beyond = Signal()
-        """It is above the top."""
+        """The last number is above the top."""
         self.one_row = Signal()
         """First and last number lie in one row."""
         self.span = Signal(_row_count(window))
@@ -107,14 +107,14 @@ class _Request:
         self.lo, self.hi = Signal(place_bits), Signal(place_bits)
         """Places of the numbers that a row gets."""
         self.base = Signal(_row_numbers(window))
-        """What the row has already."""
+        """Numbers that the row has already."""
         self.taken = Signal()
         """The answer is taken in this clock."""
         self.sa = Signal(range(sas))
         self.slot = Signal(range(_row_count(window)))
         self.new_edge = Signal(_edge(window))
         self.new_row = Signal(_row_numbers(window))
-        """What ``marks`` writes, and where."""
+        """Place and contents of what ``marks`` writes."""
         self.marks = Signal()
         """The numbers of a row become sealed in this clock."""
         self.tells = Signal()

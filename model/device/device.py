@@ -92,7 +92,8 @@ class Device:
         self.counters = dict.fromkeys(registers.counters(), 0)
         self.events = EventQueue(self.counters)
         self._windows: dict[int, Window] = {}
-        self._sent: dict[int, SentNumbers] = {}
+        self.sent: dict[int, SentNumbers] = {}
+        """Numbers that the transmit SAs have sealed, by handle."""
         self._repeaters: set[int] = set()
         """Handles of the SAs of which the event REPEATED has told."""
         self._begins: deque[tuple[int, int]] = deque(maxlen=IN_FLIGHT_MAX)
@@ -181,7 +182,7 @@ class Device:
         assert sa is not None, "an SA that was added is in use"
         top = sa.initial_seq - 1
         if table.direction == SaDirection.TX:
-            self._sent[handle] = SentNumbers(self.features.sent_window, top)
+            self.sent[handle] = SentNumbers(self.features.sent_window, top)
             self._repeaters.discard(handle)
             return
         self._windows.pop(handle, None)
@@ -195,7 +196,7 @@ class Device:
         if sa.device_window:
             size["replay_window"] = int(DEVICE_WINDOWS[sa.replay_window])
         if direction == SaDirection.TX:
-            return size | {"sequence": self._sent[handle].top}
+            return size | {"sequence": self.sent[handle].top}
         return size | ({"sequence": self._windows[handle].top} if sa.device_window else {})
 
     # Receive
@@ -327,7 +328,7 @@ class Device:
         if status != TxStatus.SEALED or sa is None or sa.unguarded:
             return status
         count = segment.count(values, len(frame)) if values["lso"] else 1
-        return self._sent[values["sa"]].check(values["sequence"], count)
+        return self.sent[values["sa"]].check(values["sequence"], count)
 
     def _tell_repeater(self, status: TxStatus, values: Mapping[str, int]) -> None:
         """Tell the first refusal of an SA for its sequence numbers."""
@@ -355,7 +356,7 @@ class Device:
             text_bytes = len(frame) - icv_bytes - values["esp_offset"] - ESP_TEXT_OFFSET
             last = values["sequence"] + len(out) - 1
             self._use(SaDirection.TX, values["sa"], len(out), text_bytes, last)
-            self._sent[values["sa"]].seal(values["sequence"], len(out))
+            self.sent[values["sa"]].seal(values["sequence"], len(out))
         return out
 
     def _use(

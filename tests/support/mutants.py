@@ -115,6 +115,9 @@ MUTANTS = {
     "sa/replay_windows": Mutant(
         "moves the window a number too little",
         "frame.sequence - (packets - 1)", "frame.sequence - packets"),
+    "sa/sent_numbers": Mutant(
+        "forgets what a row held when a burst ends in it",
+        "Mux(run.one_row, run.new_row, run.last_row)", "Mux(run.one_row, run.new_row, 0)"),
     "sa/store": Mutant(
         "finds an SA under handles beyond the table",
         "self.tx_i.payload < self.features.sas", "1"),
