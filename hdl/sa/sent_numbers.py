@@ -371,11 +371,11 @@ class SentNumbers(wiring.Component):
         lo, hi = Signal(self.place_bits), Signal(self.place_bits)
         end = self._slot(Mux(run.beyond, edge.top, last))
         mixed = edge.mixed.bit_select(slot_here, 1)
-        m.d.comb += [
-            lo.eq(Mux(slot_here == self._slot(first), self._place(first), 0)),
-            hi.eq(Mux(~run.beyond & (slot_here == self._slot(last)), self._place(last), ~0)),
+        m.d.sync += [
+            slot.eq(self._slot(first)),
+            lo.eq(Mux(slot == self._slot(first), self._place(first), 0)),
+            hi.eq(Mux(~run.beyond & (slot == self._slot(last)), self._place(last), ~0)),
         ]
-        m.d.sync += slot.eq(self._slot(first))
         with m.State("Walk"):
             m.d.comb += row_read.addr.eq(self._row_address(run.query.sa, slot))
             m.d.sync += [
