@@ -534,7 +534,8 @@ async def commands_take_the_clocks_of_the_docstrings(dut):
             common = {"direction": direction, "sa": 1, "key_size": size, "esn": 1, "spi": 1}
             for operation, select, clocks in (
                 (SaOperation.ADD, 0, add + looked_up), (SaOperation.ADD, 0, 3),
-                (SaOperation.READ, 0, 6), (SaOperation.FREE, 0, 3),
+                (SaOperation.READ, 0, 6 if direction == SaDirection.RX else 8),
+                (SaOperation.FREE, 0, 3),
                 (SaOperation.MODIFY, SaSelect.NOTHING, 3),
                 (SaOperation.MODIFY, SaSelect.ESN, 4 if direction == SaDirection.RX else 3),
                 (SaOperation.MODIFY, SaSelect.SOFT, 6),
