@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from espnic.hdl.flow.frame_gate import FrameGate
 from espnic.hdl.flow.frames_inside import FramesInside
+from espnic.hdl.flow.null_end import NullEnd
 from espnic.hdl.host.axi_lite import AxiLitePort
 from espnic.hdl.host.counter_bank import rx_leaves, tx_leaves
 from espnic.hdl.host.registers import Registers
@@ -64,7 +65,8 @@ class Engine(wiring.Component):
     Frames start at the Ethernet header, without FCS, and are no longer than
     ``FRAME_BYTES_MAX``, super-frames no longer than ``SUPER_FRAME_BYTES_MAX``; the first
     byte lies in tdata[7:0]. AXI4-Stream (AMBA IHI 0051): continuous, packed streams,
-    in which tkeep has zeros on a frame's last beat only, at the top. AXI4-Lite: AMBA
+    in which tkeep has zeros on a frame's last beat only, at the top; that beat may have no byte
+    at all, and counts for nothing then. AXI4-Lite: AMBA
     IHI 0022.
 
     Both paths take and give one beat each clock. Frames leave in the order in which
@@ -185,9 +187,11 @@ class Engine(wiring.Component):
         """
         registers = m.submodules.registers
         m.submodules[f"{side}_gate"] = gate = FrameGate(path.i.payload.shape())
+        m.submodules[f"{side}_null_end"] = null_end = NullEnd(path.i.payload.shape())
         m.submodules[f"{side}_inside"] = inside = FramesInside()
         self._connect_subordinate(m, f"s_axis_{side}", gate.i)
-        wiring.connect(m, gate.o, path.i)
+        wiring.connect(m, gate.o, null_end.i)
+        wiring.connect(m, null_end.o, path.i)
         self._connect_manager(m, f"m_axis_{side}", path.o)
         m.d.comb += [
             gate.stop.eq(registers.quiesce),

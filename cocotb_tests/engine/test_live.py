@@ -12,6 +12,7 @@ from cocotb import start_soon
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from espnic.model.interface.codes import (
+    ESP_TEXT_OFFSET,
     FRAME_BYTES_MAX,
     OPERATION_BITS,
     SIDES,
@@ -389,12 +390,19 @@ async def a_reset_leaves_nothing_of_the_burst_that_it_broke_off(dut, clocks):
     await ClockCycles(dut.clk, clocks)
 
 
-async def send_beats(dut, data, users, reset_at):
-    """Send a frame beat by beat, its tuser one of ``users`` each; reset at one of its beats."""
+def pieces_of(dut, data):
+    """The bytes of each beat of a frame."""
     size = len(dut.s_axis_tx_tkeep)
-    pieces = [data[at:at + size] for at in range(0, len(data), size)]
+    return [data[at:at + size] for at in range(0, len(data), size)]
+
+
+async def send_beats(dut, pieces, users, reset_at=None):
+    """Send a frame beat by beat, its tuser one of ``users`` each; reset at one of its beats."""
+    bus = (1 << len(dut.s_axis_tx_tdata)) - 1
     for number, piece in enumerate(pieces):
-        dut.s_axis_tx_tdata.value = int.from_bytes(piece, "little")
+        # Ones where no byte is.
+        dut.s_axis_tx_tdata.value = (
+            int.from_bytes(piece, "little") | bus >> 8 * len(piece) << 8 * len(piece))
         dut.s_axis_tx_tkeep.value = (1 << len(piece)) - 1
         dut.s_axis_tx_tlast.value = number == len(pieces) - 1
         dut.s_axis_tx_tuser.value = users[number]
@@ -427,7 +435,8 @@ async def nothing_of_a_frame_that_a_reset_cuts_leaves_in_clear(dut):
         for rest in (beats * [0], beats * [descriptor], junk):
             for command in add_commands([sa], SaDirection.TX):
                 assert await live.driver.command(command.values) == SaResult.OK
-            await send_beats(dut, step.data, [descriptor, *rest[1:]], reset_at)
+            await send_beats(
+                dut, pieces_of(dut, step.data), [descriptor, *rest[1:]], reset_at)
             await ClockCycles(dut.clk, SEGMENT_CLOCKS)
             assert not live.sinks["tx"].frames
             counters = await live.driver.counters()
@@ -441,6 +450,33 @@ async def nothing_of_a_frame_that_a_reset_cuts_leaves_in_clear(dut):
     live.send(request(sa, 1, b"next"))
     await live.sinks["tx"].reach(1)
     live.check_sent([wire_frame(sa, request(sa, 1, b"next"))])
+
+
+@cocotb.test()
+async def nothing_of_a_beat_without_bytes_is_sealed(dut):
+    """AXI4-Stream lets a frame end with a beat whose tkeep is 0; the bus then holds anything."""
+    await start_clock_and_reset(dut)
+    sa = make_sa(seed=13)
+    live = Live(dut, 1)
+    live.take()
+    for command in add_commands([sa], SaDirection.TX):
+        assert await live.driver.command(command.values) == SaResult.OK
+    size = len(dut.s_axis_tx_tkeep)
+    before = ESP_OFFSET + ESP_TEXT_OFFSET
+    steps = [request(sa, number, bytes(number * size - before)) for number in range(4, 10)]
+    for step in steps:
+        pieces, descriptor = pieces_of(dut, step.data), TX_DESCRIPTOR.pack(step.descriptor)
+        await send_beats(dut, [*pieces, b""], [descriptor] * (len(pieces) + 1))
+    await live.sinks["tx"].reach(len(steps))
+    live.check_sent([wire_frame(sa, step) for step in steps])
+    counters = await live.driver.counters()
+    assert counters["tx_bytes_in"] == sum(len(step.data) for step in steps)
+    # A frame of no byte at all is refused, and the next one is right.
+    await send_beats(dut, [b""], [TX_DESCRIPTOR.pack(steps[0].descriptor)])
+    live.send(request(sa, 20, b"next"))
+    await live.sinks["tx"].reach(len(steps) + 1)
+    live.check_sent([wire_frame(sa, step) for step in [*steps, request(sa, 20, b"next")]])
+    assert (await live.driver.counters())["tx_drop_syntax"] == 1
 
 
 def test_engine_holds_while_things_change(width):

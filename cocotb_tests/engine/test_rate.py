@@ -34,7 +34,7 @@ from tests.support.differences import check_items
 
 SAS = 100
 SEED = 1
-LATENCY_MAX = 40
+LATENCY_MAX = 44
 WORKLOADS = (
     Workload("64", (64,) * 60),
     Workload("90", (90,) * 60),

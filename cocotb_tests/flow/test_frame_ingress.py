@@ -23,11 +23,8 @@ def bytes_max(user):
     return SUPER_FRAME_BYTES_MAX if user >> SUPER_BIT & 1 else FRAME_BYTES_MAX
 
 
-def transfers(width, frame, users, noise, without=0):
-    """A frame as AXI4-Stream transfers, with a value of tuser for each of them.
-
-    ``without`` has the bits of tkeep that are 0 all the same.
-    """
+def transfers(width, frame, users, noise):
+    """A frame as AXI4-Stream transfers, with a value of tuser for each of them."""
     size = width // 8
     words = []
     for number, start in enumerate(range(0, len(frame), size)):
@@ -35,7 +32,7 @@ def transfers(width, frame, users, noise, without=0):
         padding = noise.randbytes(size - len(piece))
         words.append(pack(axi_beat(width, USER_BITS), {
             "tdata": int.from_bytes(piece + padding, "little"),
-            "tkeep": ((1 << len(piece)) - 1) & ~without,
+            "tkeep": (1 << len(piece)) - 1,
             "tlast": start + size >= len(frame),
             "tuser": users[number],
         }))
@@ -58,7 +55,7 @@ def frames_around_the_limit(chance, width):
     return [chance.randbytes(length) for length in lengths]
 
 
-async def check(dut, width, frames, *, idle=0.0, stall=0.0, without=0):
+async def check(dut, width, frames, *, idle=0.0, stall=0.0):
     """Send the frames and compare beats, tuser and ends; returns the clocks it took."""
     chance = random.Random(cocotb.RANDOM_SEED)
     ports = Ports(dut, width, idle=idle, stall=stall)
@@ -74,7 +71,7 @@ async def check(dut, width, frames, *, idle=0.0, stall=0.0, without=0):
         cut.append(frame[:limit])
         ended.append({"bytes": len(cut[-1]), "oversize": len(frame) > limit})
         users += frame_users[:-(-len(cut[-1]) // size)]
-        source.send(*transfers(width, frame, frame_users, chance, without))
+        source.send(*transfers(width, frame, frame_users, chance))
     layout = FrameIngress(width, USER_BITS, SUPER_BIT).o.payload.shape()
     passed = [unpack(layout, word) for word in await beats.receive(len(users))]
     await source.drained()
@@ -100,15 +97,6 @@ async def frames_that_are_too_long_are_cut_and_spare_the_next(dut, width):
     await start_clock_and_reset(dut)
     frames = frames_around_the_limit(random.Random(cocotb.RANDOM_SEED), width)
     await check(dut, width, frames, idle=0.1, stall=0.1)
-
-
-@cocotb.test()
-@cocotb.parametrize(width=bench_widths())
-async def a_last_beat_without_bytes_counts_as_one_byte(dut, width):
-    await start_clock_and_reset(dut)
-    chance = random.Random(cocotb.RANDOM_SEED)
-    frames = [chance.randbytes(width // 8 * beats + 1) for beats in (0, 0, 1, 3, 0, 2)]
-    await check(dut, width, frames, stall=0.3, without=1)
 
 
 @cocotb.test()

@@ -30,8 +30,7 @@ class FrameIngress(wiring.Component):
 
     Combinational, one beat each clock. ``tkeep`` is all ones except on a frame's last beat,
     where its ones are contiguous from bit 0 (AMBA AXI4-Stream, IHI 0051, 2.4: packed stream).
-    A last beat without any byte, which the standard allows, counts as one byte: after a packet
-    that is padding, and the beats of the frame still agree with its length.
+    A beat has at least its lowest byte (``NullEnd`` sees to that).
 
     Parameters
     ----------
@@ -84,7 +83,7 @@ class FrameIngress(wiring.Component):
         at_limit = Signal()
         o = self.o.payload
         m.d.comb += [
-            # The lowest byte always counts, as the class says.
+            # Every beat has its lowest byte, as the class says.
             count.eq(sum(self.i.payload.tkeep[1:]) + 1),
             at_limit.eq((index == last_index) & ~self.i.payload.tlast),
             o.beat.data.eq(self.i.payload.tdata),

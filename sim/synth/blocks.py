@@ -11,6 +11,7 @@ from espnic.hdl.flow.delay_line import DelayLine
 from espnic.hdl.flow.frame_gate import FrameGate
 from espnic.hdl.flow.frame_ingress import FrameIngress, axi_beat
 from espnic.hdl.flow.frames_inside import FramesInside
+from espnic.hdl.flow.null_end import NullEnd
 from espnic.hdl.flow.ones_sum import OnesSum
 from espnic.hdl.flow.queue import Queue
 from espnic.hdl.flow.skid import Skid
@@ -155,6 +156,7 @@ BLOCKS = (
     Block("burst_detector", lambda _: BurstDetector(), scales=False),
     Block("event_queue", lambda _: EventQueue(EVENT_SOURCES), scales=False),
     Block("frame_gate", lambda width: FrameGate(axi_beat(width, TxDescriptor.size))),
+    Block("null_end", lambda width: NullEnd(axi_beat(width, TxDescriptor.size))),
     Block("frames_inside", lambda _: FramesInside(), scales=False),
     Block("registers", lambda width: Registers(Features(width=width, sas=SAS))),
     Block("ghash", lambda width: Ghash(lanes_of(width))),

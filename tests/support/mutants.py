@@ -31,6 +31,8 @@ MUTANTS = {
     "flow/beat_store": Mutant("gives a beat again and again", "head + 1", "head"),
     "flow/delay_line": Mutant(
         "gives values a clock too late", "now - (self.clocks - 1)", "now - self.clocks"),
+    "flow/null_end": Mutant(
+        "keeps a beat without bytes", "self.i.valid & ~drops", "self.i.valid"),
     "flow/frame_gate": Mutant(
         "stops while it offers a beat", "& ~(self.o.valid & ~self.o.ready)", ""),
     "flow/frames_inside": Mutant(
