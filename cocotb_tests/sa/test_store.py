@@ -589,11 +589,11 @@ def test_commands_in_short():
 
 @pytest.mark.parametrize("width", [128, 512])
 def test_commands_and_look_ups_of_a_small_table(width):
-    bench(width, 16, commands=300)
+    bench(width, 16, commands=600)
 
 
 def test_commands_and_look_ups_of_1024_sas():
-    bench(128, 1024, commands=300, testcase="any_command_under_a_look_up_each_clock")
+    bench(128, 1024, commands=600, testcase="any_command_under_a_look_up_each_clock")
 
 
 def bench(width: int, sas: int, *, commands: int, testcase: str | None = None) -> None:
