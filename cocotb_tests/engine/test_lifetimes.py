@@ -229,7 +229,7 @@ async def flush_under_traffic_leaves_each_frame_one_sa_or_none(dut):
     live, random = await started(dut, idle=0.1)
     live.take(stall=0.2)
     one = make_sa(seed=11, unguarded=True)
-    sas = (one, replace(make_sa(key_bytes=32, seed=12), spi=one.spi))
+    sas = (one, replace(make_sa(key_bytes=32, seed=12), spi=one.spi, unguarded=True))
     supers = SuperTraffic([one], random)
     steps, wire = [], []
     for turn in range(8):

@@ -25,6 +25,8 @@ _IDLE = {
     "tx_i__payload": " = 0", "tx_i__valid": " = 0",
     "window_query__payload": " = 0", "window_query__valid": " = 0",
     "window_answer__ready": " = 0", "received": " = 0",
+    "tx_sent__query__payload": " = 0", "tx_sent__query__valid": " = 0",
+    "tx_sent__answer__ready": " = 0", "tx_sent__commit": " = 0", "tx_sent__counted": " = 0",
 }
 """Values of the inputs of the SA table that carry no command."""
 
