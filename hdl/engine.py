@@ -175,6 +175,8 @@ class Engine(wiring.Component):
         wiring.connect(m, tx.event, registers.tx_event)
         wiring.connect(m, tx.usage, sas.tx_usage)
         wiring.connect(m, sas.tx_limit, registers.tx_usage_event)
+        wiring.connect(m, tx.sent, sas.tx_sent)
+        wiring.connect(m, sas.tx_repeated, registers.sent_event)
         m.d.comb += [
             sas.tx_in_flight.eq(tx.in_flight),
             sas.tx_judged.eq(tx.judged),

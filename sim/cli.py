@@ -178,6 +178,9 @@ def verilog_command(
     replay_window: Annotated[int | None, typer.Option(
         help="Largest replay window in packets: 32 to 1024, or 0 for none. "
              "Default: 128, or 0 with --only tx.")] = None,
+    sent_window: Annotated[int | None, typer.Option(
+        help="Sealed numbers that each transmit SA remembers: 1024 to 16384, a power of two. "
+             "Default: 1024.")] = None,
 ) -> None:
     """Write the Verilog of the engine.
 
@@ -188,7 +191,8 @@ def verilog_command(
 
     write_engine(output, Request(
         preset=preset, width=width, sas=sas, clock_mhz=clock_mhz, lso=not no_lso,
-        ipv6=not no_ipv6, only=only, replay_window=replay_window), Console())
+        ipv6=not no_ipv6, only=only, replay_window=replay_window, sent_window=sent_window),
+        Console())
 
 
 @app.command("synth", short_help="Measure area and longest paths by open synthesis.")

@@ -82,7 +82,8 @@ def test_receive_only_without_ipv6_is_the_model():
 def test_transmit_only_without_segmentation_is_the_model():
     random = Random(2)
     sas = all_kinds_of_sa()
-    traffic, supers = Traffic(sas, random), SuperTraffic(sas, random)
+    traffic = Traffic(sas, random)
+    supers = SuperTraffic(sas, random, traffic)
     steps = [*add_commands(sas, SaDirection.TX),
              Command(command_values(SaOperation.ADD, SaDirection.RX, 1, sas[0])),
              Command(command_values(SaOperation.READ, SaDirection.RX, 1))]

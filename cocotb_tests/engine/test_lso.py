@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -39,7 +40,10 @@ ICMP = 1
 def mixed(sas, seed, count):
     """Super-frames, frames to seal or pass, and requests with something wrong."""
     chance = Random(seed)
-    plain, supers = Traffic(sas, chance), SuperTraffic(sas, chance)
+    sas = [replace(sa, initial_seq=2**32 - 5 * SEQUENCES_A_REQUEST) if sa.esn else sa
+           for sa in sas]
+    plain = Traffic(sas, chance)
+    supers = SuperTraffic(sas, chance, plain)
     steps = add_commands(sas, SaDirection.TX)
     for _ in range(count):
         steps += plain.mixed_transmit(1) if chance.random() < 0.4 else [supers.request()]

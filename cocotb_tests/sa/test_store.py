@@ -567,7 +567,8 @@ async def commands_take_the_clocks_of_the_docstrings(dut):
             common = {"direction": direction, "sa": 1, "key_size": size, "esn": 1, "spi": 1}
             for operation, select, clocks in (
                 (SaOperation.ADD, 0, add + looked_up), (SaOperation.ADD, 0, 3),
-                (SaOperation.READ, 0, 6), (SaOperation.FREE, 0, 3),
+                (SaOperation.READ, 0, 6 if direction == SaDirection.RX else 8),
+                (SaOperation.FREE, 0, 3),
                 (SaOperation.MODIFY, SaSelect.NOTHING, 3),
                 (SaOperation.MODIFY, SaSelect.ESN, 4 if direction == SaDirection.RX else 3),
                 (SaOperation.MODIFY, SaSelect.SOFT, 6),
@@ -624,11 +625,11 @@ def test_commands_in_short():
 
 @pytest.mark.parametrize("width", [128, 512])
 def test_commands_and_look_ups_of_a_small_table(width):
-    bench(width, 16, commands=300)
+    bench(width, 16, commands=600)
 
 
 def test_commands_and_look_ups_of_1024_sas():
-    bench(128, 1024, commands=300, testcase="any_command_under_a_look_up_each_clock")
+    bench(128, 1024, commands=600, testcase="any_command_under_a_look_up_each_clock")
 
 
 def bench(width: int, sas: int, *, commands: int, testcase: str | None = None) -> None:

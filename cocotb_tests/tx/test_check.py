@@ -1,6 +1,8 @@
 """The checks of requests to send against the model of the device: every status, and the plan."""
 
 import random
+from collections import deque
+from copy import deepcopy
 from dataclasses import replace
 
 import cocotb
@@ -8,8 +10,11 @@ import pytest
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from espnic.hdl.layouts import SERIAL_BITS, FoundSa
+from espnic.hdl.sa.sent_numbers import SentAnswer, SentCommit, SentQuery
 from espnic.hdl.tx.check import DIVISION_STEPS, TxCheck, TxFrameRecord, TxRequest
+from espnic.model.device import segment
 from espnic.model.device.device import Device
+from espnic.model.esp.sent import SentNumbers
 from espnic.model.interface.codes import (
     ESP_TEXT_OFFSET,
     FRAME_BYTES_MAX,
@@ -19,13 +24,16 @@ from espnic.model.interface.codes import (
     SUPER_FRAME_BYTES_MAX,
     IcvSize,
     SaDirection,
+    SaOperation,
+    SaResult,
     TxOperation,
     TxStatus,
 )
 from espnic.model.interface.features import Features
 from espnic.model.interface.layouts import TX_DESCRIPTOR
 from espnic.model.sa.lifetime import Limits
-from espnic.sim.agents.beats import pack
+from espnic.model.sa.sa import command_values
+from espnic.sim.agents.beats import pack, unpack
 from espnic.sim.agents.side_by_side import Ports, bench_features, bench_widths, simulate_widths
 from espnic.sim.agents.stream import start_clock_and_reset
 from tests.support.differences import check_items
@@ -62,6 +70,9 @@ class Case:
         device = Device(replace(bench_features(), sas=HANDLES))
         self.asks = self.descriptor["operation"] == TxOperation.ENCRYPT
         self.expired = chance.random() < 0.1
+        self.count = self.count_numbers()
+        self.sent = self.random_sent(chance)
+        self.before = deepcopy(self.sent)
         self.served = None
         if self.hit:
             self.serve(device)
@@ -72,12 +83,36 @@ class Case:
             self.served = {
                 "count": 1, "packets": after.packets, "bytes": after.bytes,
                 "sequence": device.events.pop()["sequence"]}
+        used = self.status in (TxStatus.DROP_LATE, TxStatus.DROP_REPEATED)
+        self.numbered = {"count": self.status == TxStatus.SEALED, "refused": used}
+        if used or self.status == TxStatus.SEALED:
+            self.numbered["more"] = self.count - 1
+
+    def count_numbers(self):
+        """Sequence numbers that the request asks for, if it is right otherwise."""
+        lso = self.descriptor["lso"] and bench_features().lso and self.descriptor["mss"]
+        return max(1, segment.count(self.descriptor, len(self.frame))) if lso else 1
+
+    def random_sent(self, chance):
+        """Numbers that the SA has sealed, in every second case some near the request's."""
+        first, last = self.descriptor["sequence"], (1 << self.sa.sequence_bits) - 2
+        near = (first, first - 1, first + self.count, first + chance.randrange(2000))
+        sent = SentNumbers(Features().sent_window, 0)
+        if chance.random() < 0.5:
+            sent = SentNumbers(sent.window, max(0, min(last, chance.choice(near) - sent.window)))
+            number = min(last, chance.choice(near))
+            if number > sent.top:
+                sent.seal(number)
+        return sent
 
     def serve(self, device):
         """Add the SA so that the first packet tells an event, expired or not."""
         limits = Limits(soft_packets=1, hard_packets=int(self.expired))
         handle, table = self.descriptor["sa"], device.sas[SaDirection.TX]
-        table.add(handle, replace(self.sa, limits=limits))
+        sa = replace(self.sa, limits=limits, device_window=False)
+        added = command_values(SaOperation.ADD, SaDirection.TX, handle, sa)
+        assert device.command(added) == SaResult.OK
+        device.sent[handle] = self.sent
         if self.expired:
             table.lifetime(handle).count(1, 0)
 
@@ -125,7 +160,8 @@ class Case:
     def super_frame(self, chance):
         """A frame to be cut, with a mistake in every second."""
         if chance.random() < 0.03:
-            return {"operation": TxOperation.ENCRYPT, "lso": 1}, bytes(SUPER_FRAME_BYTES_MAX + 1)
+            return ({"lso": 1, "operation": chance.choice(tuple(TxOperation))},
+                    bytes(SUPER_FRAME_BYTES_MAX + 1))
         fields, frame = random_super_frame(chance, SEGMENTS_MAX)
         header_bytes = fields["header_bytes"]
         if chance.random() < 0.5:
@@ -239,8 +275,63 @@ class Lifetimes:
                 assert int(ports["query__payload"].value) == pending.descriptor["sa"]
 
 
+class Numbers:
+    """Answers for the numbers that the SAs have sealed, as ``SentNumbers`` does, with pauses."""
+
+    def __init__(self, dut, width, cases, pause):
+        self.commits = []
+        self._ports = {name: getattr(dut, f"w{width}__sent__{name}") for name in (
+            "query__valid", "query__payload", "query__ready", "answer__valid", "answer__payload",
+            "answer__ready", "commit", "counted")}
+        self._cases = [case for case in cases if case.asks]
+        self._pause = pause
+        cocotb.start_soon(self._run(RisingEdge(dut.clk), random.Random(cocotb.RANDOM_SEED)))
+
+    async def _run(self, edge, chance):
+        ports, asked = self._ports, deque()
+        waiting = iter(self._cases)
+        clock = since = 0
+        counted = offers = False
+        while True:
+            case, begun = asked[0] if asked else (None, 0)
+            offers = case is not None and clock > max(begun, since) and self._known(
+                case, counted) and (offers or chance.random() >= self._pause)
+            ports["answer__valid"].value = offers
+            ports["answer__payload"].value = self._answer(case) if offers else 0
+            ports["query__ready"].value = ready = len(asked) < 2
+            await edge
+            clock += 1
+            counted = bool(int(ports["counted"].value))
+            if offers and int(ports["answer__ready"].value):
+                self.commits.append(unpack(SentCommit, int(ports["commit"].value)))
+                asked.popleft()
+                since, counted, offers = clock, False, False
+            if ready and int(ports["query__valid"].value):
+                asked.append((next(waiting), clock))
+                self._check_query(asked[-1][0], int(ports["query__payload"].value))
+
+    def _known(self, case, counted):
+        """Whether the answer follows from the first number, or the others are known."""
+        first, sent = case.descriptor["sequence"], case.before
+        burst = case.descriptor["lso"] and bench_features().lso
+        return not burst or counted or not sent.bottom <= first <= sent.top
+
+    def _answer(self, case):
+        status = case.before.check(case.descriptor["sequence"], case.count)
+        return pack(SentAnswer, {"late": status == TxStatus.DROP_LATE,
+                                 "repeated": status == TxStatus.DROP_REPEATED})
+
+    @staticmethod
+    def _check_query(case, payload):
+        query = unpack(SentQuery, payload)
+        burst = case.descriptor["lso"] and bench_features().lso
+        assert query == {"sa": case.descriptor["sa"], "sequence": case.descriptor["sequence"],
+                         "burst": burst}
+
+
 async def check_all(dut, width, cases, *, idle=0.0, stall=0.0):
     lifetimes = Lifetimes(dut, width, cases, pause=stall)
+    numbers = Numbers(dut, width, cases, pause=stall)
     ports = Ports(dut, width, idle=idle, stall=stall)
     frames, sas, requests = ports.source("frame"), ports.source("sa"), ports.sink("o")
     frames.send(*(case.input() for case in cases))
@@ -249,6 +340,8 @@ async def check_all(dut, width, cases, *, idle=0.0, stall=0.0):
     await ClockCycles(dut.clk, 4 * DIVISION_STEPS)
     check_items(lifetimes.commits, [case.served for case in cases if case.asks], port="commit",
                 width=width)
+    check_items(numbers.commits, [case.numbered for case in cases if case.asks],
+                port="sent.commit", width=width)
     return words
 
 
@@ -261,8 +354,8 @@ async def statuses_and_plans_are_those_of_the_model(dut, width):
     missing = set(TxStatus) - {case.status for case in cases}
     never = ({TxStatus.DROP_UNSUPPORTED} if bench_features().lso else
              {status for status in TxStatus if status.name.startswith("DROP_LSO")})
-    elsewhere = {TxStatus.DROP_LATE, TxStatus.DROP_REPEATED, TxStatus.DROP_SA_GONE}
-    assert missing == never | elsewhere, "the statuses that the bench has no request with"
+    missing.remove(TxStatus.DROP_SA_GONE)
+    assert missing == never, "the statuses that the bench has no request with"
     words = await check_all(dut, width, cases, idle=0.3, stall=0.3)
     check_items(words, [case.expected() for case in cases], port="o", width=width,
                 layout=TxRequest)
@@ -279,7 +372,7 @@ async def a_frame_goes_every_clock_and_one_to_be_encrypted_every_other(dut, widt
     await check_all(dut, width, cases)
     encrypted = sum(case.descriptor["operation"] == TxOperation.ENCRYPT for case in cases)
     assert 0 < encrypted < len(cases)
-    clocks = len(cases) + encrypted + 4 + 4 * DIVISION_STEPS
+    clocks = len(cases) + encrypted + 5 + 4 * DIVISION_STEPS
     assert Ports(dut, width).clock - start <= clocks
 
 
@@ -291,7 +384,8 @@ async def only_the_next_request_waits_for_the_segments_to_be_counted(dut, width)
     bursts = []
     while bench_features().lso and len(bursts) < 20:
         case = Case(chance, near_end=False)
-        if case.descriptor["lso"] and case.status == TxStatus.SEALED:
+        above = case.descriptor["sequence"] > case.before.top
+        if case.descriptor["lso"] and case.status == TxStatus.SEALED and above:
             bursts.append(case)
     start = Ports(dut, width).clock
     await check_all(dut, width, bursts)

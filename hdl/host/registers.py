@@ -32,8 +32,9 @@ from espnic.model.interface.registers import (
     RegisterField,
 )
 
-EVENT_SOURCES = 4
-"""Number of sources of events: the usage of each direction, replay windows, and bursts."""
+EVENT_SOURCES = 5
+"""Number of sources of events: the usage of each direction, replay windows, sealed numbers, and
+bursts."""
 
 _STATUS = ("rx_stopped", "tx_stopped", "rx_idle", "tx_idle")
 
@@ -128,6 +129,8 @@ class Registers(wiring.Component):
         Limits of packets and bytes that SAs have reached.
     replay_event : In(stream.Signature(Event, always_ready=True))
         Receive SAs whose highest sequence number has crossed 2^31 or 2^32.
+    sent_event : In(stream.Signature(Event, always_ready=True))
+        Transmit SAs that were asked to seal a sequence number again.
     quiesce : Out(1)
         Take no new frame.
     rx_stopped, tx_stopped, rx_idle, tx_idle : In(1)
@@ -150,6 +153,7 @@ class Registers(wiring.Component):
             "rx_usage_event": In(stream.Signature(Event, always_ready=True)),
             "tx_usage_event": In(stream.Signature(Event, always_ready=True)),
             "replay_event": In(stream.Signature(Event, always_ready=True)),
+            "sent_event": In(stream.Signature(Event, always_ready=True)),
             "quiesce": Out(1),
             "rx_stopped": In(1),
             "tx_stopped": In(1),
@@ -274,7 +278,7 @@ class Registers(wiring.Component):
 
     def _collect(self, m: Module, events: EventQueue, bursts: BurstDetector) -> None:
         """Send the events of all sources to the queue."""
-        sources = (self.rx_usage_event, self.tx_usage_event, self.replay_event)
+        sources = (self.rx_usage_event, self.tx_usage_event, self.replay_event, self.sent_event)
         for source, target in zip((*map(wiring.flipped, sources), bursts.event), events.i,
                                   strict=True):
             wiring.connect(m, source, target)

@@ -17,6 +17,7 @@ from espnic.hdl.layouts import (
 from espnic.hdl.sa.contexts import ATTRIBUTES, Record, row_write
 from espnic.hdl.sa.lookup_control import LookupOperation, LookupReply, LookupRequest
 from espnic.hdl.sa.replay_windows import LOW_BITS, SEQUENCE_BITS, WindowRead, WindowWrite
+from espnic.hdl.sa.sent_numbers import SentWrite
 from espnic.hdl.sa.usage import Limits, Usage, UsageWrite
 from espnic.model.interface.codes import (
     IcvSize,
@@ -49,7 +50,7 @@ class _Execution:
         """The response shows the SA."""
         self.usage = Signal(Usage)
         self.top = Signal(SEQUENCE_BITS)
-        """Highest sequence number of the SA's replay window."""
+        """Highest sequence number of the SA's replay window, or the highest that it has sealed."""
 
         self.serial = Signal.like(self.record.serial)
         """Tells the SA of an ADD from the last one with its handle."""
@@ -82,8 +83,8 @@ class SaCommands(wiring.Component):
     The order of the steps keeps packets right:
 
     - ADD checks the command, computes the powers of the hash subkey, sets the limits and clears
-      the usage, writes the whole context in one clock, makes the replay window, and only then
-      inserts the look-up entry (receive).
+      the usage, begins the record of sealed numbers (transmit), writes the whole context in one
+      clock, makes the replay window, and only then inserts the look-up entry (receive).
     - DELETE removes the look-up entry (receive), then marks the context as not valid. From then
       on no packet finds the SA; packets that found it before are still processed with it.
     - FREE waits until all frames that were in the path when it began need their SA no more, at
@@ -102,8 +103,8 @@ class SaCommands(wiring.Component):
 
     - EINVAL: a reserved bit that is not 0; handle 0 or out of range, except for FLUSH; unknown
       operation; ADD with an unknown key, ICV or window size, SPI 0, an IPv4 destination above 32
-      bits or a replay window that leaves no sequence number; MODIFY of nothing, or of the ESN of a
-      transmit SA.
+      bits, or for transmit or with a replay window a sequence number that leaves none; MODIFY of
+      nothing, or of the ESN of a transmit SA.
     - EBUSY: ADD after a FLUSH that was EBUSY. EOPNOTSUPP: ADD of an SA that needs a part that
       the build lacks: a direction, IPv6, or a receive window larger than the build's.
     - EEXIST: ADD to a handle that is taken. ENOENT: another operation on a handle that is not
@@ -114,12 +115,13 @@ class SaCommands(wiring.Component):
       look-up entry; all SAs stay as they are (``SaLookup`` says how rare that is).
 
     Clocks from a command to its response: 3 for refusals of the command or the handle, 4 for
-    DELETE and MODIFY of the ESN, 5 for FREE, 6 for READ and MODIFY of limits, 7 for MODIFY of
-    both, 4 and the latency of ``HashSubkey`` for ADD, ``1.5 * sas + 6`` for FLUSH. An ADD or
-    DELETE of a receive SA takes ``169 + hash_bits(sas)`` more; an ADD with a replay window takes
-    one more for each row of the window (``ReplayState``). It takes longer if packets make
-    ``SaUsage`` wait a clock or leave ``ReplayState`` no clock to write, and while FREE and FLUSH
-    wait for frames. A command directly after an ADD may wait until the moves of that ADD in the
+    DELETE and MODIFY of the ESN, 5 for FREE, 6 for READ of a receive SA and MODIFY of limits, 7 for
+    MODIFY of both, 8 for READ of a transmit SA, 4 and the latency of ``HashSubkey`` for ADD,
+    ``1.5 * sas + 6`` for FLUSH. An ADD or DELETE of a receive SA takes ``169 + hash_bits(sas)``
+    more; an ADD with a replay window takes one more for each row of the window
+    (``ReplayState``). It takes longer if packets make ``SaUsage`` wait a clock or leave
+    ``ReplayState`` or ``SentNumbers`` none, and while FREE and FLUSH wait for frames. A command
+    directly after an ADD may wait until the moves of that ADD in the
     look-up table have ended (``LookupControl`` says how long).
 
     Parameters
@@ -160,6 +162,11 @@ class SaCommands(wiring.Component):
         The replay window whose end is asked for.
     window_top : In(64)
         The highest sequence number of the ``window_read`` of the clock before.
+    sent_write : Out(stream.Signature(SentWrite))
+        Begins the record of the numbers that a transmit SA has sealed.
+    sent_read : Out(stream.Signature(HANDLE_BITS))
+    sent_top : In(stream.Signature(64, always_ready=True))
+        Asks for the highest of them, and gets it.
     in_flight : In(data.ArrayLayout(IN_FLIGHT_BITS, 2))
         Frames in the path of a direction that may have looked an SA up, by ``SaDirection``.
     judged : In(2)
@@ -191,6 +198,9 @@ class SaCommands(wiring.Component):
             "window_write": Out(stream.Signature(WindowWrite)),
             "window_read": Out(WindowRead),
             "window_top": In(SEQUENCE_BITS),
+            "sent_write": Out(stream.Signature(SentWrite)),
+            "sent_read": Out(stream.Signature(HANDLE_BITS)),
+            "sent_top": In(stream.Signature(SEQUENCE_BITS, always_ready=True)),
             "in_flight": In(data.ArrayLayout(IN_FLIGHT_BITS, len(SaDirection))),
             "judged": In(len(SaDirection)),
             "rx_empty": Out(1),
@@ -230,6 +240,8 @@ class SaCommands(wiring.Component):
             self.window_write.payload.sa.eq(command.sa),
             self.window_write.payload.window.eq(command.replay_window),
             self.window_write.payload.sequence.eq(command.sequence),
+            *(self.sent_write.payload[name].eq(command[name]) for name in SentWrite.members),
+            self.sent_read.payload.eq(command.sa),
             self.window_read.sa.eq(command.sa),
             self.window_read.window.eq(record.replay_window),
             record.eq(self.records[command.direction]),
@@ -281,7 +293,10 @@ class SaCommands(wiring.Component):
                     m.next = "Hash"
 
     def _prepare(self, m: Module, run: _Execution, hash_subkey: HashSubkey) -> None:
-        """Begin to compute the powers of an ADD; set the limits of an ADD or MODIFY."""
+        """Begin to compute the powers of an ADD; set the limits of an ADD or MODIFY.
+
+        A transmit SA begins its record of sealed numbers before packets find it.
+        """
         with m.State("Hash"):
             m.d.comb += hash_subkey.i.valid.eq(1)
             with m.If(hash_subkey.i.ready):
@@ -292,6 +307,12 @@ class SaCommands(wiring.Component):
                 self._end(m, run, SaResult.OK)
                 with m.If(run.command.operation == SaOperation.ADD):
                     m.next = "Write"
+                    with m.If(~run.receive):
+                        m.next = "Begin"
+        with m.State("Begin"):
+            m.d.comb += self.sent_write.valid.eq(1)
+            with m.If(self.sent_write.ready):
+                m.next = "Write"
 
     def _write_context(self, m: Module, run: _Execution, hash_subkey: HashSubkey) -> None:
         """Write the context of an ADD when the powers are there, and make its replay window."""
@@ -376,7 +397,7 @@ class SaCommands(wiring.Component):
                 m.next = "Limits"
 
     def _read(self, m: Module, run: _Execution) -> None:
-        """Read the usage of an SA and the end of its replay window."""
+        """Read the usage of an SA, and its highest number received or sealed."""
         windowed = run.record.replay_window != ReplayWindow.NONE
         with m.State("Read"):
             m.d.comb += run.reads.eq(1)
@@ -389,6 +410,15 @@ class SaCommands(wiring.Component):
                 self._end(m, run, SaResult.OK)
                 with m.If(run.receive & windowed):
                     m.d.sync += run.top.eq(self.window_top)
+                with m.If(~run.receive):
+                    m.next = "Ask top"
+        with m.State("Ask top"):
+            m.d.comb += self.sent_read.valid.eq(1)
+            with m.If(self.sent_read.ready):
+                m.next = "Get top"
+        with m.State("Get top"), m.If(self.sent_top.valid):
+            m.d.sync += run.top.eq(self.sent_top.payload)
+            m.next = "Respond"
 
     def _respond(self, m: Module, run: _Execution) -> None:
         """Give the response, and clear what was known of the command."""
@@ -435,7 +465,8 @@ class SaCommands(wiring.Component):
             (command.key_size > max(KeySize)) | (command.icv_size > max(IcvSize))
             | (command.replay_window > max(ReplayWindow))
             | (command.spi == 0) | ~command.ipv6 & command.destination[IPV4_BITS:].any()
-            | (command.replay_window != ReplayWindow.NONE) & used_up
+            | ((command.replay_window != ReplayWindow.NONE)
+               | (command.direction == SaDirection.TX)) & used_up
         )
         no_change = (command.select == SaSelect.NOTHING) | (
             (command.direction == SaDirection.TX) & (command.select & SaSelect.ESN).any())

@@ -21,6 +21,7 @@ from espnic.hdl.sa.contexts import SaContexts, row_layouts
 from espnic.hdl.sa.lookup import SaLookup
 from espnic.hdl.sa.lookup_control import table_bits
 from espnic.hdl.sa.replay_windows import ReplayState, WindowAnswer, WindowQuery
+from espnic.hdl.sa.sent_numbers import SentNumbers, SentPort
 from espnic.hdl.sa.usage import SaUsage, UsagePort, usage_bits
 from espnic.model.interface.codes import SaDirection
 from espnic.model.interface.features import Features
@@ -28,8 +29,8 @@ from espnic.model.interface.registers import TABLE_KEY_BITS, TABLE_KEY_DEFAULT
 
 
 def ram_bits_per_sa(width: int, sas: int, direction: SaDirection) -> float:
-    """RAM bits for each SA without a replay window: its context and usage and, on receive, its
-    share of the look-up table."""
+    """RAM bits for each SA without the windows of its numbers: its context and usage and, on
+    receive, its share of the look-up table."""
     context = sum(row.size for row in row_layouts(lanes_of(width), direction).values())
     return context + usage_bits() + (table_bits(sas) / sas if direction == SaDirection.RX else 0)
 
@@ -58,14 +59,17 @@ class SaStore(wiring.Component):
     A ``ReplayState`` keeps the replay windows of receive SAs. The first number of a window is
     read with the context, for the high half of the sequence number.
 
+    A ``SentNumbers`` keeps the numbers that transmit SAs have sealed. It is written before the
+    context of its SA: no packet finds an SA with the numbers of the last one with its handle.
+
     A ``SaUsage`` for each direction keeps the lifetimes; a path asks it when it judges a frame.
     An SA is freed when the frames in flight have been judged, so no count goes to the next SA
     with that handle.
 
     RAM bits for each SA with L lanes (``ram_bits_per_sa``). Receive: 963 + 384 L, and
     1.5 (165 + log2(sas)) in the look-up table, and the windows (``ReplayState``). Transmit:
-    990 + 384 L. At L = 4, 128 more in each direction. Nothing here is an error of a packet;
-    errors of commands are in the response.
+    990 + 384 L, and the windows (``SentNumbers``). At L = 4, 128 more in each direction. Nothing
+    here is an error of a packet; errors of commands are in the response.
 
     Parameters
     ----------
@@ -91,6 +95,10 @@ class SaStore(wiring.Component):
         Limits reached.
     window_query, window_answer, received, window_event
         ``query``, ``answer``, ``received`` and ``event`` of ``ReplayState``.
+    tx_sent : In(SentPort)
+        Sealed numbers (``SentNumbers``).
+    tx_repeated : Out(stream.Signature(Event, always_ready=True))
+        Requests refused for their numbers.
     rx_in_flight, tx_in_flight : In(IN_FLIGHT_BITS)
         Number of frames that may have looked an SA up and are not done with it.
     rx_judged, tx_judged : In(1)
@@ -134,6 +142,8 @@ class SaStore(wiring.Component):
         transmit = {
             "tx_i": In(stream.Signature(HANDLE_BITS, always_ready=True)),
             "tx_o": Out(stream.Signature(FoundSa, always_ready=True)),
+            "tx_sent": In(SentPort),
+            "tx_repeated": Out(stream.Signature(Event, always_ready=True)),
         }
         super().__init__({
             **(receive if features.receive else {}),
@@ -178,6 +188,7 @@ class SaStore(wiring.Component):
                 self._receive(m, contexts, commands)
             else:
                 self._transmit(m, contexts)
+                self._guard(m, commands)
         if not self.features.receive:
             # FLUSH has no look-up table to clear.
             m.d.comb += [commands.reply.valid.eq(1), commands.lookup_swept.eq(1)]
@@ -209,6 +220,18 @@ class SaStore(wiring.Component):
             contexts.i.payload.hit.eq(self.tx_i.payload < self.features.sas),
         ]
         wiring.connect(m, contexts.o, wiring.flipped(self.tx_o))
+
+    def _guard(self, m: Module, commands: SaCommands) -> None:
+        """Keep the sealed numbers of the transmit SAs."""
+        m.submodules.sent = sent = SentNumbers(self.features.sas, self.features.sent_window)
+        port = wiring.flipped(self.tx_sent)
+        wiring.connect(m, port.query, sent.query)
+        wiring.connect(m, sent.answer, port.answer)
+        wiring.connect(m, sent.event, wiring.flipped(self.tx_repeated))
+        wiring.connect(m, commands.sent_write, sent.write)
+        wiring.connect(m, commands.sent_read, sent.read)
+        wiring.connect(m, sent.read_o, commands.sent_top)
+        m.d.comb += [sent.commit.eq(port.commit), sent.counted.eq(port.counted)]
 
     def _use(self, m: Module, direction: SaDirection, commands: SaCommands) -> None:
         """Keep the lifetimes of a direction."""

@@ -15,6 +15,7 @@ from espnic.hdl.layouts import (
     icv_bytes,
 )
 from espnic.hdl.lso.segmenter import SegmentPlan
+from espnic.hdl.sa.sent_numbers import SentPort
 from espnic.hdl.sa.usage import UsagePort
 from espnic.hdl.tx.pad_capture import PadLengths
 from espnic.model.interface.codes import (
@@ -62,18 +63,19 @@ TxRequest = data.StructLayout({"plan": SegmentPlan, "context": SaContext, "next_
 
 
 class TxCheck(wiring.Component):
-    """Check a frame against its descriptor, its SA and the SA's lifetime.
+    """Check a frame against its descriptor, its SA, the SA's lifetime and its sealed numbers.
 
     A request that cannot be done as it asks is refused, and the status says why: it never
     leaves in clear. The checks are made in the order of docs/behaviour.md.
 
     One frame each clock; of frames to be encrypted, one every other clock. Latency 2 clocks
-    from the frame, 1 from its SA: the first clock measures the frame, which takes no SA and
-    is done while the SA is read.
+    from the frame, 3 if it is to be encrypted, 1 from its SA: the first clock measures the
+    frame, which takes no SA and is done while the SA is read.
     A super-frame within 2^17 of the end of the low sequence numbers takes
-    ``DIVISION_STEPS`` + 1 clocks more, to count its segments. The SA's lifetime needs that
-    number for every super-frame to be encrypted, but only the next request waits for it, as
-    many clocks.
+    ``DIVISION_STEPS`` clocks more, to count its segments, and so does one whose first number is
+    not above all that its SA has sealed; that one waits for ``SentNumbers`` too. The SA's
+    lifetime and its sealed numbers need the number of segments of every super-frame to be
+    encrypted, but only the next request waits for it, ``DIVISION_STEPS`` + 1 clocks.
 
     Parameters
     ----------
@@ -89,6 +91,9 @@ class TxCheck(wiring.Component):
         Its lifetime, queried when the frame is to be encrypted. A request that is sealed commits
         its use: its segments, and the bytes of its text without those that the segments repeat
         and the engine adds.
+    sent : Out(SentPort)
+        The numbers that it has sealed, queried when the frame shows. The numbers of a request
+        that is sealed are committed; so is the refusal of one that would be but for them.
     o : Out(stream.Signature(TxRequest))
     """
 
@@ -98,6 +103,7 @@ class TxCheck(wiring.Component):
             "frame": In(stream.Signature(TxFrameRecord)),
             "sa": In(stream.Signature(FoundSa)),
             "usage": Out(UsagePort),
+            "sent": Out(SentPort),
             "o": Out(stream.Signature(TxRequest)),
         })
 
@@ -111,46 +117,74 @@ class TxCheck(wiring.Component):
         asked = Signal()
         settling = Signal()
         query, answer = self.usage.query, self.usage.answer
+        numbered = self._ask_numbers(m)
         burst = self.lso & measured.frame.descriptor.lso
         encrypt = self.frame.payload.descriptor.operation == TxOperation.ENCRYPT
         divided, last_segment, too_many = self._count_segments(m, measured)
         m.d.comb += [
             ready.eq(~self.o.valid | self.o.ready),
             taken.eq(measured_valid & (~measured.near | divided) & self.sa.valid & ready
-                     & (answer.valid | ~asked)),
+                     & (answer.valid & self.sent.answer.valid | ~asked)),
             self.sa.ready.eq(taken),
             empty.eq(~settling & ~measured_valid),
             query.payload.eq(self.frame.payload.descriptor.sa),
-            query.valid.eq(self.frame.valid & encrypt & empty),
+            query.valid.eq(self.frame.valid & encrypt & empty & numbered),
             self.frame.ready.eq(Mux(
-                encrypt, empty & query.ready, empty | (taken & ~settling & ~burst))),
+                encrypt, empty & query.ready & numbered,
+                empty | (taken & ~settling & ~burst))),
         ]
         with m.If(self.frame.ready):
             m.d.sync += [measured_valid.eq(self.frame.valid), asked.eq(query.valid)]
             self._measure(m, measured)
         with m.Elif(taken):
             m.d.sync += measured_valid.eq(0)
-        seal, status = self._decide(m, measured, too_many)
+        seal, refused, status = self._decide(m, measured, too_many)
         self._request(m, measured, seal, status)
         with m.If(ready):
             m.d.sync += self.o.valid.eq(taken)
 
-        # The lifetime: a burst keeps its answer until its segments have been counted.
-        sealed = Signal()
+        # Lifetime and numbers: a burst keeps its answers until its segments have been counted.
+        outcome, held = Signal(2), Signal(2)
         settled = settling & divided
-        m.d.comb += answer.ready.eq(asked & (settled | taken & ~burst))
+        m.d.comb += [
+            outcome.eq(Mux(settling, held, Cat(seal, refused))),
+            answer.ready.eq(asked & (settled | taken & ~burst)),
+            self.sent.answer.ready.eq(answer.ready),
+            self.sent.counted.eq(measured_valid & asked & divided),
+        ]
         m.d.sync += settling.eq(
             Mux(settling, ~(divided & answer.valid), taken & burst & asked))
         with m.If(taken):
-            m.d.sync += sealed.eq(seal)
-        self._commit(m, measured, Mux(burst, last_segment, 0), Mux(settling, sealed, seal))
+            m.d.sync += held.eq(outcome)
+        self._commit(m, measured, Mux(burst, last_segment, 0), outcome)
         return m
 
-    def _commit(self, m, measured, last_segment, count):
-        """Tell the lifetime what the request uses of it."""
+    def _ask_numbers(self, m):
+        """Ask for the numbers of the frame that shows; tell whether that is done.
+
+        The answer takes a clock longer than that of the lifetime, so the question comes before
+        the frame is taken, while the one before it is judged.
+        """
+        query, descriptor = self.sent.query, self.frame.payload.descriptor
+        done, numbered = Signal(), Signal()
+        m.d.comb += [
+            query.valid.eq(self.frame.valid & ~done
+                           & (descriptor.operation == TxOperation.ENCRYPT)),
+            query.payload.sa.eq(descriptor.sa),
+            query.payload.sequence.eq(descriptor.sequence),
+            query.payload.burst.eq(self.lso & descriptor.lso),
+            numbered.eq(done | query.ready),
+        ]
+        m.d.sync += done.eq(numbered & self.frame.valid & ~self.frame.ready)
+        return numbered
+
+    def _commit(self, m, measured, last_segment, outcome):
+        """Tell lifetime and numbers what the request uses of them: all or nothing."""
         commit, descriptor = self.usage.commit, measured.frame.descriptor
         m.d.comb += [
-            commit.count.eq(count),
+            Cat(self.sent.commit.count, self.sent.commit.refused).eq(outcome),
+            self.sent.commit.more.eq(last_segment),
+            commit.count.eq(outcome[0]),
             commit.packets.eq(last_segment + 1),
             commit.bytes.eq(measured.text_bytes[IcvSize.ICV16]),
             commit.sequence.eq(descriptor.sequence + last_segment),
@@ -283,16 +317,25 @@ class TxCheck(wiring.Component):
     def _decide(self, m, measured, too_many):
         """Second clock: the checks in their order.
 
-        Returns whether the request is to be sealed, and its status.
+        Returns whether the request is to be sealed, whether it is not only because of its
+        numbers, and its status.
         """
         status = Signal(TxStatus)
         refused, frame_status = first_failure(m, self._frame_checks(measured), TxStatus.SEALED)
         failed, esp_status = first_failure(
             m, self._esp_checks(measured, too_many), TxStatus.SEALED)
-        m.d.comb += status.eq(Mux(refused, frame_status, esp_status))
-        seal = Signal()
-        m.d.comb += seal.eq(~refused & ~failed)
-        return seal, status
+        numbers = self.sent.answer.payload
+        used, used_status = first_failure(m, [
+            (numbers.late, TxStatus.DROP_LATE),
+            (numbers.repeated, TxStatus.DROP_REPEATED),
+        ], TxStatus.SEALED)
+        seal, only_used = Signal(), Signal()
+        m.d.comb += [
+            status.eq(Mux(refused, frame_status, Mux(failed, esp_status, used_status))),
+            seal.eq(~refused & ~failed & ~used),
+            only_used.eq(~refused & ~failed & used),
+        ]
+        return seal, only_used, status
 
     def _frame_checks(self, measured):
         """The checks of every request; the last tells that there is nothing to encrypt."""
@@ -317,7 +360,7 @@ class TxCheck(wiring.Component):
         ]
 
     def _esp_checks(self, measured, too_many):
-        """The checks of a request to be encrypted."""
+        """The checks of a request to be encrypted, but for that of its numbers, the last."""
         frame, trailer = measured.frame, measured.frame.descriptor.trailer
         sa, context = self.sa.payload, self.sa.payload.context
 

@@ -38,6 +38,7 @@ from espnic.hdl.lso.patch_path import PatchPath
 from espnic.hdl.lso.segment_path import SegmentCut, SegmentPath
 from espnic.hdl.lso.segmenter import Segmenter, SegmentPlan
 from espnic.hdl.sa.secret_read import SecretRead
+from espnic.hdl.sa.sent_numbers import SentPort
 from espnic.hdl.sa.usage import UsagePort
 from espnic.hdl.tx.check import TxCheck, TxFrameRecord
 from espnic.hdl.tx.dispatch import Sealing, TxContext, TxDispatch
@@ -158,10 +159,14 @@ class TxPath(wiring.Component):
         Secrets of the SAs, by handle.
     usage : Out(UsagePort)
         To the lifetimes of the SAs (``SaUsage``), queried when a request is checked.
+    sent : Out(SentPort)
+        To the numbers that the SAs have sealed (``SentNumbers``), queried when it is next.
     in_flight : Out(IN_FLIGHT_BITS)
         Requests that have begun to come and whose last frame has not been judged.
     judged : Out(1)
-        The last frame of a request is judged: nothing more is asked of its SA.
+        The last frame of a request is judged: nothing more is asked of its SA. (The use of a
+        burst, and its numbers, are committed some clocks after it has been checked; no SA is
+        added in that time.)
     o : Out(stream.Signature(axi_beat(width, 0)))
         Frames to the wire.
     event : Out(stream.Signature(TxEvent, always_ready=True))
@@ -179,6 +184,7 @@ class TxPath(wiring.Component):
             "sa": In(stream.Signature(FoundSa, always_ready=True)),
             "secrets": Out(secret_port(lanes_of(width))),
             "usage": Out(UsagePort),
+            "sent": Out(SentPort),
             "in_flight": Out(IN_FLIGHT_BITS),
             "judged": Out(1),
             "o": Out(stream.Signature(axi_beat(width, 0))),
@@ -274,6 +280,7 @@ class TxPath(wiring.Component):
         wiring.connect(m, blocks.ended.o, check.frame)
         wiring.connect(m, blocks.sas.o, check.sa)
         wiring.connect(m, check.usage, wiring.flipped(self.usage))
+        wiring.connect(m, check.sent, wiring.flipped(self.sent))
         request, plan = check.o.payload, check.o.payload.plan
         beat_bytes = self.width // 8
         frame_beats = (plan.bytes + beat_bytes - 1) // beat_bytes

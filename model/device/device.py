@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from espnic.model.device import receive_checksum
+from espnic.model.device import receive_checksum, segment
 from espnic.model.device.events import EventQueue
 from espnic.model.device.opening import Opened, SaState, Trace, open_frame
 from espnic.model.device.sealing import check_request, clear_frames, seal_frame
 from espnic.model.esp import esn
 from espnic.model.esp.replay import Window, high_above
+from espnic.model.esp.sent import SentNumbers
 from espnic.model.interface import registers
 from espnic.model.interface.codes import (
     ESP_TEXT_OFFSET,
@@ -94,6 +95,10 @@ class Device:
         self.events = EventQueue(self.counters)
         self.esp_ports = registers.PORTS_DEFAULT
         self._windows: dict[int, Window] = {}
+        self.sent: dict[int, SentNumbers] = {}
+        """Numbers that the transmit SAs have sealed, by handle."""
+        self._repeaters: set[int] = set()
+        """Handles of the SAs of which the event REPEATED has told."""
         self._begins: deque[tuple[int, int]] = deque(maxlen=IN_FLIGHT_MAX)
         """For each of the last frames received: its handle, and the start of that SA's window
         before the frame."""
@@ -121,8 +126,8 @@ class Device:
         match operation:
             case SaOperation.ADD:
                 result = self._add(table, handle, values)
-                if result == SaResult.OK and table.direction == SaDirection.RX:
-                    self._add_window(handle)
+                if result == SaResult.OK:
+                    self._begin_numbers(table, handle)
                 return result
             case SaOperation.DELETE:
                 return table.delete(handle)
@@ -174,21 +179,28 @@ class Device:
             "bytes": lifetime.bytes,
         }
 
-    def _add_window(self, handle: int) -> None:
-        sa = self.sas[SaDirection.RX].get(handle)
+    def _begin_numbers(self, table: SaTable, handle: int) -> None:
+        """Forget the numbers of the last SA with this handle, and begin those of a new one."""
+        sa = table.get(handle)
+        assert sa is not None, "an SA that was added is in use"
+        top = sa.initial_seq - 1
+        if table.direction == SaDirection.TX:
+            self.sent[handle] = SentNumbers(self.features.sent_window, top)
+            self._repeaters.discard(handle)
+            return
         self._windows.pop(handle, None)
-        if sa is not None and sa.device_window:
-            self._windows[handle] = Window(sa.replay_window, sa.esn, sa.initial_seq - 1)
+        if sa.device_window:
+            self._windows[handle] = Window(sa.replay_window, sa.esn, top)
 
     def _read_window(
         self, direction: SaDirection, handle: int, sa: SecurityAssociation,
     ) -> dict[str, int]:
-        if not sa.device_window:
-            return {}
-        size = {"replay_window": int(DEVICE_WINDOWS[sa.replay_window])}
+        size = {}
+        if sa.device_window:
+            size["replay_window"] = int(DEVICE_WINDOWS[sa.replay_window])
         if direction == SaDirection.TX:
-            return size
-        return size | {"sequence": self._windows[handle].top}
+            return size | {"sequence": self.sent[handle].top}
+        return size | ({"sequence": self._windows[handle].top} if sa.device_window else {})
 
     # Receive
 
@@ -293,6 +305,9 @@ class Device:
         With ``checksum`` or ``lso``, encrypted or not, the TCP or UDP checksum
         field holds the sum of the pseudo-header with the length of the whole.
         With ``lso`` segment k leaves with sequence number + k.
+
+        No number is sealed twice under an SA, unless the SA is unguarded: such a request is
+        refused, and the first of an SA tells an event.
         """
         values = TX_DESCRIPTOR.zeros | dict(descriptor)
         trace: Trace = [("tx.in", values | {"frame": frame.hex()})]
@@ -300,6 +315,7 @@ class Device:
         out = []
         if status > TxStatus.BYPASSED:
             trace.append(_tx_verdict(status, values))
+            self._tell_repeater(status, values)
         else:
             out = self._send(values, frame, status, trace)
         limit = (SUPER_FRAME_BYTES_MAX if values["lso"] and self.features.lso
@@ -318,7 +334,18 @@ class Device:
         table = self.sas[SaDirection.TX]
         sa = table.get(values["sa"])
         expired = sa is not None and table.lifetime(values["sa"]).expired
-        return check_request(values, frame, sa, expired)
+        status = check_request(values, frame, sa, expired)
+        if status != TxStatus.SEALED or sa is None or sa.unguarded:
+            return status
+        count = segment.count(values, len(frame)) if values["lso"] else 1
+        return self.sent[values["sa"]].check(values["sequence"], count)
+
+    def _tell_repeater(self, status: TxStatus, values: Mapping[str, int]) -> None:
+        """Tell the first refusal of an SA for its sequence numbers."""
+        handle = values["sa"]
+        if status in (TxStatus.DROP_LATE, TxStatus.DROP_REPEATED) and handle not in self._repeaters:
+            self._repeaters.add(handle)
+            self.events.push(EventKind.REPEATED, SaDirection.TX, handle, values["sequence"])
 
     def _send(
         self, values: Mapping[str, int], frame: bytes, status: TxStatus, trace: Trace,
@@ -339,6 +366,7 @@ class Device:
             text_bytes = len(frame) - icv_bytes - values["esp_offset"] - ESP_TEXT_OFFSET
             last = values["sequence"] + len(out) - 1
             self._use(SaDirection.TX, values["sa"], len(out), text_bytes, last)
+            self.sent[values["sa"]].seal(values["sequence"], len(out))
         return out
 
     def _use(

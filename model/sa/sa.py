@@ -84,7 +84,7 @@ class SecurityAssociation:
     encap_source_port: int = UDP_PORT_ESP
     encap_destination_port: int = UDP_PORT_ESP
     initial_seq: int = 1
-    """Sequence number of the first packet."""
+    """Sequence number of the first packet. Transmit: all below count as sealed in the device."""
     replay_window: int = 32
     """Size of the replay window in packets."""
     device_window: bool = False
@@ -169,7 +169,9 @@ def command_values(
               "select": int(select)}
     if sa is None:
         return values
-    if sa.device_window and direction == SaDirection.RX:
+    if direction == SaDirection.TX:
+        values["sequence"] = sa.initial_seq - 1
+    elif sa.device_window:
         values |= {"replay_window": int(DEVICE_WINDOWS[sa.replay_window]),
                    "sequence": sa.initial_seq - 1}
     return {
@@ -198,10 +200,11 @@ def from_command(values: Mapping[str, int]) -> SecurityAssociation:
     """The SA in the fields of an ADD command; fields that only software knows have their defaults.
 
     ``values`` are fields of SA_COMMAND; those not given are 0. Raises ``ValueError`` for fields
-    that no SA can have, such as an IPv4 destination above 32 bits or, with a replay window, a
-    ``sequence`` that no number can follow.
+    that no SA can have, such as an IPv4 destination above 32 bits or, for transmit and with a
+    replay window, a ``sequence`` that no number can follow.
     """
     window = ReplayWindow(values.get("replay_window", 0))
+    numbered = window or values.get("direction", 0) == SaDirection.TX
     key_size = KeySize(values.get("key_size", 0))
     destination = address_of(values.get("destination", 0), values.get("ipv6", 0))
     return SecurityAssociation(
@@ -220,6 +223,6 @@ def from_command(values: Mapping[str, int]) -> SecurityAssociation:
         encapsulation=Encapsulation(values.get("encapsulation", 0)),
         device_window=window != ReplayWindow.NONE,
         replay_window=window.packets or SecurityAssociation.replay_window,
-        initial_seq=values.get("sequence", 0) + 1 if window else 1,
+        initial_seq=values.get("sequence", 0) + 1 if numbered else 1,
         limits=limits_of(values),
     )

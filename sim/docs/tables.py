@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from espnic.hdl.sa.replay_windows import window_bits
+from espnic.hdl.sa.sent_numbers import sent_bits
 from espnic.hdl.sa.store import ram_bits_per_sa
 from espnic.model.interface.codes import SaDirection
 from espnic.model.interface.features import WIDTHS, Features
@@ -41,8 +43,8 @@ def _presets() -> str:
     rows = []
     for name, preset in PRESETS.items():
         features = Features(width=preset.width, sas=preset.sas)
-        ram = sum(ram_bits_per_sa(preset.width, preset.sas, direction)
-                  for direction in SaDirection)
+        ram = sent_bits(features.sent_window) + window_bits(features.replay_window) + sum(
+            ram_bits_per_sa(preset.width, preset.sas, direction) for direction in SaDirection)
         needed = figures.line_clocks(features)[preset.line]
         rows.append((
             f"`{name}`", preset.width, f"{preset.sas:,}", f"{preset.clock_mhz:g} MHz",

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from espnic.model.interface.codes import SIDES
-from espnic.model.interface.features import SAS, WINDOWS, Features
+from espnic.model.interface.features import SAS, SENT_WINDOWS, WINDOWS, Features
 from espnic.sim.clocks import CLOCKS_MHZ
 from espnic.sim.export.files import Chosen, package
 from espnic.sim.export.presets import PRESETS
@@ -33,6 +33,7 @@ class Request:
     only: str | None = None
     """The only direction, one of ``SIDES``; None: both."""
     replay_window: int | None = None
+    sent_window: int | None = None
 
 
 def choose(request: Request) -> Chosen:
@@ -55,6 +56,7 @@ def choose(request: Request) -> Chosen:
     return Chosen(Features(
         width=width, sas=sas, lso=request.lso and transmit, ipv6=request.ipv6,
         receive=request.only != "tx", transmit=transmit, replay_window=_window(request),
+        sent_window=_sent_window(request),
     ), clock_mhz, request.preset)
 
 
@@ -67,6 +69,17 @@ def _window(request: Request) -> int:
     if request.replay_window and request.only == "tx":
         raise InputError(f"--replay-window {request.replay_window}: with --only tx, expected 0")
     return request.replay_window
+
+
+def _sent_window(request: Request) -> int:
+    if request.sent_window is None:
+        return Features().sent_window
+    if request.sent_window not in SENT_WINDOWS:
+        raise InputError(f"--sent-window {request.sent_window}: expected one of "
+                         f"{', '.join(map(str, SENT_WINDOWS))}")
+    if request.only == "rx":
+        raise InputError(f"--sent-window {request.sent_window}: with --only rx, expected none")
+    return request.sent_window
 
 
 def write_engine(folder: Path, request: Request, console: Console) -> None:

@@ -25,6 +25,8 @@ _IDLE = {
     "tx_i__payload": " = 0", "tx_i__valid": " = 0",
     "window_query__payload": " = 0", "window_query__valid": " = 0",
     "window_answer__ready": " = 0", "received": " = 0",
+    "tx_sent__query__payload": " = 0", "tx_sent__query__valid": " = 0",
+    "tx_sent__answer__ready": " = 0", "tx_sent__commit": " = 0", "tx_sent__counted": " = 0",
 }
 """Values of the inputs of the SA table that carry no command."""
 
@@ -248,8 +250,8 @@ def _move(signal: str, task: str, paths: dict[str, str]) -> str:
 def _memories(netlist: Netlist, instance: str) -> dict[str, str]:
     """Hierarchical path of each memory of the SA table, by a file name that both rigs share.
 
-    The table's own memories lie in its ``lookup``, ``rx``, ``tx`` and ``windows``; those of the
-    table key circuit are constants.
+    The table's own memories lie in its ``lookup``, ``rx``, ``tx``, ``windows`` and ``sent``; those
+    of the table key circuit are constants.
     """
     known = {module.name: module for module in modules(netlist.text)}
 
@@ -259,7 +261,7 @@ def _memories(netlist: Netlist, instance: str) -> dict[str, str]:
     table = children(netlist.top)[instance] if instance else netlist.top
     prefix = f"{DESIGN}.{instance}." if instance else f"{DESIGN}."
     paths = {}
-    for part in ("lookup", "rx", "tx", "windows"):
+    for part in ("lookup", "rx", "tx", "windows", "sent"):
         if part not in children(table):
             continue
         for memory in known[children(table)[part]].memories:

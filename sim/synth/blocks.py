@@ -58,6 +58,7 @@ from espnic.hdl.sa.lookup import SaLookup
 from espnic.hdl.sa.lookup_control import LookupControl, hash_bits
 from espnic.hdl.sa.replay_windows import ReplayState
 from espnic.hdl.sa.secret_read import SecretRead
+from espnic.hdl.sa.sent_numbers import SentNumbers
 from espnic.hdl.sa.store import SaStore
 from espnic.hdl.sa.toeplitz import SerialToeplitz, Toeplitz
 from espnic.hdl.sa.usage import SaUsage
@@ -165,6 +166,7 @@ BLOCKS = (
     Block("ghash", lambda width: Ghash(lanes_of(width))),
     Block("sa_usage", lambda _: SaUsage(SAS, SaDirection.RX), scales=False),
     Block("replay_state", lambda _: ReplayState(SAS, Features().replay_window), scales=False),
+    Block("sent_numbers", lambda _: SentNumbers(SAS, Features().sent_window), scales=False),
     Block("sa_store", lambda width: SaStore(Features(width=width, sas=SAS))),
     # What holds a whole AES pipeline: minutes each, and hours if several lanes were one module.
     # The core of one lane is done both ways, to show what the other way costs.

@@ -11,6 +11,7 @@ from espnic.hdl.layouts import beat, ghash_lanes, lanes_of
 from espnic.hdl.lso.segment_path import SLICE_BYTES
 from espnic.hdl.rx.path import STORE_BYTES
 from espnic.hdl.sa.replay_windows import window_bits
+from espnic.hdl.sa.sent_numbers import sent_bits
 from espnic.hdl.sa.store import ram_bits_per_sa
 from espnic.hdl.tx.path import SUPER_STORE_BYTES
 from espnic.model.interface.codes import AES_BLOCK_BYTES, SaDirection
@@ -113,7 +114,7 @@ def memory(width: int) -> tuple[float, float, int, int]:
     beat_bits = beat(width).size
     return (
         ram_bits_per_sa(width, SAS, SaDirection.RX) + window_bits(Features().replay_window),
-        ram_bits_per_sa(width, SAS, SaDirection.TX),
+        ram_bits_per_sa(width, SAS, SaDirection.TX) + sent_bits(Features().sent_window),
         # Frames as they came, and their plaintext.
         2 * 8 * STORE_BYTES // width * beat_bits,
         # Frames as they came, and slices of super-frames until they have been summed.

@@ -90,14 +90,14 @@ def test_the_device_seals_the_kernel_s_frame_from_its_plaintext(name):
 @pytest.mark.parametrize("name", SUPPORTED)
 def test_clear_packets_leave_as_the_kernel_s_frames_sealed_by_software_or_device(name):
     capture = capture_of(name)
-    device = device_with(*capture.file.sas)
+    devices = {with_trailer: device_with(*capture.file.sas) for with_trailer in (True, False)}
     for row, frame in capture.whole_frames():
         sa = capture.sas[row["sa"]]
         # Linux takes the ID of a tunnel header without DF from a hashed counter.
         ip_id = int.from_bytes(frame[18:20], "big")
         outgoing = stack.Outgoing(sa, row["seq"], capture.clear(row), frame[:12], ip_id)
         assert stack.software_frame(outgoing) == frame, row
-        for with_trailer in (True, False):
+        for with_trailer, device in devices.items():
             request = stack.device_request(outgoing, capture.handles[sa.name], with_trailer)
             assert device.transmit(request.descriptor, request.frame).frame == frame, row
 

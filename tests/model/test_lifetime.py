@@ -141,13 +141,15 @@ def test_new_limits_count_from_what_was_served_and_raise_no_event_themselves():
         device.transmit(*seal(sa, number, TEXT))
     assert device.transmit(*seal(sa, 3, TEXT)).status == TxStatus.DROP_EXPIRED
     events(device)
-    for limits, status in (
-        (Limits(hard_packets=4), TxStatus.SEALED), (Limits(hard_packets=3), TxStatus.DROP_EXPIRED),
-        (Limits(hard_packets=1), TxStatus.DROP_EXPIRED), (Limits(), TxStatus.SEALED),
+    for number, limits, status in (
+        (3, Limits(hard_packets=4), TxStatus.SEALED),
+        (4, Limits(hard_packets=3), TxStatus.DROP_EXPIRED),
+        (4, Limits(hard_packets=1), TxStatus.DROP_EXPIRED),
+        (4, Limits(), TxStatus.SEALED),
     ):
         device.command(command_values(
             SaOperation.MODIFY, TX, 1, make_sa(limits=limits), SaSelect.HARD))
-        assert device.transmit(*seal(sa, 3, TEXT)).status == status
+        assert device.transmit(*seal(sa, number, TEXT)).status == status
     assert events(device) == []
 
 

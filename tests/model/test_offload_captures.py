@@ -1,5 +1,6 @@
 """Segmentation and checksums of the model against the Linux kernel, byte for byte."""
 
+from collections import Counter
 from functools import cache
 
 import pytest
@@ -127,3 +128,36 @@ def test_a_burst_across_2_32_is_right_where_linux_6_1_authenticates_with_the_nex
     assert opened(frames[place], 0).authentic
     assert opened(frames[place + 1], 1).authentic
     assert opened(frames[place], 0).text == opened(wrong.request.frame, 1).text
+
+
+def numbered_as_from_tun(sas, rows):
+    """Hand-offs with the numbers that Linux 6.1 gives when TUN has made the super-frames.
+
+    Such a super-frame has ``gso_segs`` 0 and counts as no packet, so what follows it gets its
+    numbers again (P38). Gives each request and its numbers.
+    """
+    taken = Counter({handle: sa.initial_seq - 1 for handle, sa in enumerate(sas, start=1)})
+    for row in rows:
+        handle = row.request.descriptor["sa"]
+        first = taken[handle] + 1
+        yield (row.request.descriptor | {"sequence": first}, row.request.frame,
+               {(handle, first + index) for index in range(row.segments)})
+        taken[handle] += not row.request.descriptor.get("lso")
+
+
+@by_name(HANDOFFS)
+def test_p38_numbers_that_linux_gives_again_after_super_frames_of_tun_are_not_sealed_again(path):
+    capture = load(path)
+    device = device_with(*capture.sas)
+    rows = [row for row in capture.handed_off if not row.encrypted]
+    used, asked = set(), Counter()
+    for descriptor, frame, numbers in numbered_as_from_tun(capture.sas, rows):
+        asked.update(numbers)
+        result = device.transmit(descriptor, frame)
+        assert result.status == (
+            TxStatus.DROP_REPEATED if numbers & used else TxStatus.SEALED), descriptor
+        assert len(result.frames) == (0 if numbers & used else len(numbers))
+        used |= numbers if result.status == TxStatus.SEALED else set()
+    again = sum(count > 1 for count in asked.values())
+    assert (again > 0) == any(row.request.descriptor.get("lso") for row in rows)
+    assert device.counters["tx_packets_out"] == len(used)

@@ -63,6 +63,7 @@ def send(device, request, **change):
 # What is refused
 
 SA = make_sa()
+UNGUARDED = make_sa(unguarded=True)
 TUNNEL = lso_request(SA)
 SINGLE = stack.device_request(stack.Outgoing(SA, 7, tcp_packet(SA), checksum=True), 1)
 UDP = lso_request(SA, packet_of(SA, cases.UDP, PAYLOAD_BYTES))
@@ -148,7 +149,7 @@ def test_nothing_of_a_refused_request_leaves_and_the_next_is_right(status, reque
 
 
 def test_frames_of_the_wrong_length_are_refused():
-    device = device_with(SA)
+    device = device_with(UNGUARDED)
     for cut, status in (
             (PAYLOAD_AT, TxStatus.DROP_LSO_PAYLOAD), (PAYLOAD_AT - 1, TxStatus.DROP_LSO_HEADER),
             (L4, TxStatus.DROP_LSO_HEADER), (40, TxStatus.DROP_LSO_HEADER),
@@ -175,7 +176,7 @@ def test_every_status_of_segmentation_checksum_and_trailer_is_tested_above():
 
 
 def test_limits_are_still_taken():
-    device = device_with(SA)
+    device = device_with(UNGUARDED)
     assert send(device, TUNNEL, mss=FRAME_BYTES_MAX - PAYLOAD_AT).status == TxStatus.SEALED
     assert len(send(device, TUNNEL, mss=1).frames) == PAYLOAD_BYTES
     last = send(device, TUNNEL, sequence=(1 << 32) - SEGMENTS)
@@ -209,7 +210,7 @@ def test_with_esn_only_the_end_of_64_bits_stops_a_burst():
 
 def test_a_trailer_in_the_frame_is_checked_against_the_text():
     """Pad length of the trailer of a 20-byte text: up to 18 there is room for it."""
-    device = device_with(SA)
+    device = device_with(UNGUARDED)
     fields = {"operation": TxOperation.ENCRYPT, "sa": 1, "sequence": 1, "trailer": 1,
               "esp_offset": 34}
     for pad_length in range(256):
@@ -354,7 +355,7 @@ def test_a_udp_checksum_of_zero_stays_when_none_is_asked_for():
 @pytest.mark.parametrize("protocol", [1, 47, 58, 132, 253])
 def test_p7_a_checksum_request_for_another_protocol_changes_nothing(protocol):
     change = {"l4_protocol": protocol, "l4_offset": 3, "l4_bytes": 0}
-    device = device_with(SA)
+    device = device_with(UNGUARDED)
     without = send(device, SINGLE, checksum=0)
     assert send(device, SINGLE, **change).frames == without.frames
     bypassed = send(device, SINGLE, operation=TxOperation.BYPASS, **change)

@@ -144,6 +144,8 @@ def test_rates_follow_the_clock():
     ({"only": "both"}, "--only both: expected one of rx, tx"),
     ({"replay_window": 100}, "--replay-window 100: expected one of 0, 32, 64"),
     ({"replay_window": 64, "only": "tx"}, "--replay-window 64: with --only tx, expected 0"),
+    ({"sent_window": 512}, "--sent-window 512: expected one of 1024, 2048, 4096, 8192, 16384"),
+    ({"sent_window": 2048, "only": "rx"}, "--sent-window 2048: with --only rx, expected none"),
     ({"clock_mhz": 0.0}, "--clock-mhz 0.0: expected a finite number above 0"),
     ({"clock_mhz": float("inf")}, "--clock-mhz inf: expected a finite number above 0"),
 ])

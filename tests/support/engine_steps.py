@@ -43,13 +43,21 @@ class Traffic:
         self.random = random
         self._sequences = [stack.sequence_numbers(sa) for sa in sas]
 
+    def take(self, index: int, count: int = 1) -> int:
+        """The first of the next ``count`` sequence numbers of an SA, taken."""
+        numbers = self._sequences[index]
+        first = next(numbers)
+        for _ in range(count - 1):
+            next(numbers)
+        return first
+
     def wire_frame(self, index: int, payload_bytes: int, pad_bytes: int | None = None) -> bytes:
         """A good frame from the wire; ``pad_bytes`` of padding, else as few as will do."""
         payload = self.random.randbytes(payload_bytes)
         end = (trailer.build(payload_bytes, 4) if pad_bytes is None
                else bytes(range(1, pad_bytes + 1)) + bytes([pad_bytes, 4]))
         tags = frames.VLAN_TAG if self.random.random() < 0.2 else b""
-        frame = frames.sealed(self.sas[index], payload + end, next(self._sequences[index]), tags)
+        frame = frames.sealed(self.sas[index], payload + end, self.take(index), tags)
         return frame + bytes(max(0, ETHERNET_MIN_BYTES - len(frame)))
 
     def request(
@@ -60,7 +68,7 @@ class Traffic:
         ``tags`` are its VLAN tags; None leaves them to chance.
         """
         sa, random = self.sas[index], self.random
-        sequence = next(self._sequences[index])
+        sequence = self.take(index)
         payload = random.randbytes(payload_bytes)
         body = esp.header(sa, sequence)[:4] + random.randbytes(12) + payload
         if with_trailer:
@@ -114,7 +122,7 @@ class Traffic:
             elif choice < 0.2:
                 wrong = self.random.choice([
                     {"sa": self.random.randrange(1 << 16)}, {"sequence": 0},
-                    {"sequence": self.random.getrandbits(64)},
+                    {"sequence": max(0, step.descriptor["sequence"] - self.random.randrange(2000))},
                     {"esp_offset": self.random.randrange(256)}])
                 step = TxFrame(step.descriptor | wrong, step.data)
             elif choice < 0.21:

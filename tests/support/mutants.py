@@ -121,6 +121,9 @@ MUTANTS = {
     "sa/secret_read": Mutant(
         "takes the secrets of another SA for those of its packet",
         "~row.present | (row.serial != packet.serial)", "~row.present"),
+    "sa/sent_numbers": Mutant(
+        "forgets what a row held when a burst ends in it",
+        "Mux(run.one_row, run.new_row, run.last_row)", "Mux(run.one_row, run.new_row, 0)"),
     "sa/store": Mutant(
         "finds an SA under handles beyond the table",
         "self.tx_i.payload < self.features.sas", "1"),

@@ -27,7 +27,7 @@ WIDTH = 128
 LANES = WIDTH // 128
 SAS = 16
 FEATURES = Features(width=WIDTH, sas=SAS, replay_window=0)
-EVENT_PORTS = ("rx_usage_event", "tx_usage_event", "replay_event")
+EVENT_PORTS = ("rx_usage_event", "tx_usage_event", "replay_event", "sent_event")
 STATUS_PORTS = ("rx_stopped", "tx_stopped", "rx_idle", "tx_idle")
 
 

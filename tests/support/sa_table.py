@@ -180,13 +180,15 @@ def random_command(
         "select": chance.choice([*SaSelect, chance.randrange(8)]),
         "esn_high": chance.getrandbits(32),
         "replay_window": chance.choice([0, 0, 0, *ReplayWindow]),
-        "sequence": chance.choice([chance.getrandbits(32), chance.getrandbits(64)]),
+        "sequence": chance.choice([0, chance.getrandbits(32)]),
         **{limit.name: chance.getrandbits(64) for limit in LIMITS},
         **LOOKUP_KEY.unpack(chance.choice(keys)),
         "salt": chance.getrandbits(32),
         "seqiv_salt": chance.getrandbits(64),
         "key": chance.getrandbits(8 * key_size.bytes),
     }
+    if values["esn"] and chance.random() < 0.5:
+        values["sequence"] = chance.getrandbits(64)
     if chance.random() < 0.05:
         values["operation"] = chance.choice([0, 7, SaOperation.FLUSH])
     if chance.random() < 0.05:
@@ -195,7 +197,9 @@ def random_command(
         values |= chance.choice([
             {"spi": 0}, {"ipv6": 0, "destination": 1 << 32}, {"replay_window": 7},
             {"direction": 1, "replay_window": 1, "esn": 1, "sequence": (1 << 64) - 1},
-            {"direction": 1, "replay_window": 1, "esn": 0, "sequence": (1 << 32) - 1}])
+            {"direction": 1, "replay_window": 1, "esn": 0, "sequence": (1 << 32) - 1},
+            {"direction": 1, "esn": 1, "sequence": (1 << 64) - 1},
+            {"direction": 1, "esn": 0, "sequence": (1 << 32) - chance.randrange(2)}])
     return values
 
 

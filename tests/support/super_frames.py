@@ -74,11 +74,16 @@ def to_be_sealed(fields):
 
 
 class SuperTraffic:
-    """Super-frames of the given SAs, each with the next sequence numbers of its SA."""
+    """Super-frames of the given SAs, each with the next sequence numbers of its SA.
 
-    def __init__(self, sas, chance):
+    ``plain`` is the traffic of single frames of the same SAs, if there is some: no number is
+    given twice.
+    """
+
+    def __init__(self, sas, chance, plain=None):
         self.sas = sas
         self.chance = chance
+        self._plain = plain
         self._next = [(2**32 - 3 * SEQUENCES_A_REQUEST if sa.esn else 1) for sa in sas]
 
     def request(self, segments_max=8, mss=None, **changes):
@@ -94,13 +99,19 @@ class SuperTraffic:
 
     def _request(self, fields, frame, changes):
         index = self.chance.randrange(len(self.sas))
-        fields |= {"sa": index + 1, "sequence": self._next[index],
+        fields |= {"sa": index + 1, "sequence": self._take(index),
                    "next_header": self.chance.randrange(256)}
-        self._next[index] += SEQUENCES_A_REQUEST
         if to_be_sealed(fields):
             at = fields["esp_offset"]
             frame = frame[:at] + self.sas[index].spi.to_bytes(4, "big") + frame[at + 4:]
         return TxFrame(fields | changes, frame)
+
+    def _take(self, index):
+        """The first sequence number of the next request of an SA."""
+        if self._plain:
+            return self._plain.take(index, SEQUENCES_A_REQUEST)
+        self._next[index] += SEQUENCES_A_REQUEST
+        return self._next[index] - SEQUENCES_A_REQUEST
 
 
 def _ip_bytes(chance, ipv6):

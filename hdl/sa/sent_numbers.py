@@ -1,0 +1,468 @@
+"""The sequence numbers that the transmit SAs have sealed."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import Memory, ReadPort
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+from espnic.hdl.layouts import HANDLE_BITS, SUPER_LENGTH_BITS, Event
+from espnic.model.interface.codes import EventKind, SaDirection
+from espnic.model.interface.features import SENT_WINDOWS
+
+SEQUENCE_BITS = 64
+_ROW_NUMBERS_MAX = 256
+_ROWS_MIN = 16
+
+SentQuery = data.StructLayout({"sa": HANDLE_BITS, "sequence": SEQUENCE_BITS, "burst": 1})
+"""A request to send, with its first sequence number; a ``burst`` may ask for more."""
+
+SentAnswer = data.StructLayout({"late": 1, "repeated": 1})
+"""Whether a number of a request is too old, or was sealed before."""
+
+SentCommit = data.StructLayout({"count": 1, "refused": 1, "more": SUPER_LENGTH_BITS})
+"""Fate of a request: its numbers ``count`` as sealed, ``more`` of them after the first, or it is
+``refused`` for one of them."""
+
+SentWrite = data.StructLayout({"sa": HANDLE_BITS, "sequence": SEQUENCE_BITS, "unguarded": 1})
+"""An SA that begins; ``sequence`` and all numbers below it count as sealed. If it is ``unguarded``
+no request is late or repeated."""
+
+SentPort = wiring.Signature({
+    "query": Out(stream.Signature(SentQuery)),
+    "answer": In(stream.Signature(SentAnswer)),
+    "commit": Out(SentCommit),
+    "counted": Out(1),
+})
+"""Port of the transmit path to ``SentNumbers``."""
+
+
+def sent_bits(window: int) -> int:
+    """RAM bits of ``SentNumbers`` for each SA."""
+    return _edge(window).size + 2 * window
+
+
+def _row_numbers(window: int) -> int:
+    """Number of sequence numbers in a row of a bitmap."""
+    return min(2 * window // _ROWS_MIN, _ROW_NUMBERS_MAX)
+
+
+def _row_count(window: int) -> int:
+    """Number of rows in the bitmap of an SA."""
+    return 2 * window // _row_numbers(window)
+
+
+def _edge(window: int) -> data.StructLayout:
+    """State of an SA beside its bitmap.
+
+    ``top`` is the highest number sealed. For each row ``full`` says that all its numbers are
+    sealed and ``mixed`` that its bits tell which; if neither, none is. ``told``: a request has
+    been refused, and the event has told so. ``unguarded``: none is refused.
+    """
+    rows = _row_count(window)
+    return data.StructLayout({
+        "top": SEQUENCE_BITS, "full": rows, "mixed": rows, "told": 1,
+        "unguarded": 1})
+
+
+class _Request:
+    """The request under way, with the state of its SA, and what it writes."""
+
+    def __init__(self, window: int, sas: int):
+        block_bits = SEQUENCE_BITS - exact_log2(_row_numbers(window))
+        self.query = Signal(SentQuery)
+        self.bound = Signal(SEQUENCE_BITS + 1)
+        """First number and the window: the lowest top for which the number is late."""
+        self.edge = Signal(_edge(window))
+        self.row = Signal(_row_numbers(window))
+        """Row of the first number."""
+        self.lower = Signal(block_bits - exact_log2(_row_count(window)))
+        """Lap of the first number, less 1."""
+        self.ahead = Signal()
+        """The first number is above the top."""
+        self.late = Signal()
+        self.judged = Signal()
+        """The first number alone says whether the request passes."""
+        self.full, self.mixed, self.bit = Signal(), Signal(), Signal()
+        """The row of the first number, and its bit."""
+
+        self.last = Signal(SEQUENCE_BITS)
+        """Last number of a burst."""
+        self.known = Signal()
+        """``last`` is right."""
+        self.beyond = Signal()
+        """The last number is above the top."""
+        self.one_row = Signal()
+        """First and last number lie in one row."""
+        self.span = Signal(_row_count(window))
+        """Rows between them."""
+        self.walked = Signal()
+        """The rows of the burst have been looked at."""
+        self.found = Signal()
+        """A number of the burst was sealed."""
+        self.last_row = Signal(_row_numbers(window))
+        """Bits that the row of the last number has already."""
+
+        place_bits = exact_log2(_row_numbers(window))
+        self.lo, self.hi = Signal(place_bits), Signal(place_bits)
+        """Places of the numbers that a row gets."""
+        self.base = Signal(_row_numbers(window))
+        """Numbers that the row has already."""
+        self.taken = Signal()
+        """The answer is taken in this clock."""
+        self.sa = Signal(range(sas))
+        self.slot = Signal(range(_row_count(window)))
+        self.new_edge = Signal(_edge(window))
+        self.new_row = Signal(_row_numbers(window))
+        """Place and contents of what ``marks`` writes."""
+        self.marks = Signal()
+        """The numbers of a row become sealed in this clock."""
+        self.tells = Signal()
+        """A refusal is noted in this clock, for the SA of ``sa``."""
+
+
+class SentNumbers(wiring.Component):
+    """Keeps the sequence numbers that transmit SAs have sealed, and refuses to seal one again.
+
+    The window of an SA holds ``window`` numbers and ends at the highest one sealed, its top. A
+    request asks for one number or, as a burst, for up to 2^``SUPER_LENGTH_BITS`` in a row. It
+    passes whole or not at all: it is late if its first number is left of the window, repeated if
+    one of its numbers was sealed. The commit that comes with the taking of the answer says
+    whether its numbers now count as sealed.
+
+    The bitmap of an SA has rows for twice the window, so no two blocks of numbers of a window
+    share a row. Beside the top stands for each row whether all of its block is sealed, none, or
+    those that its bits tell. So a top moves any distance, a burst of any length is marked with
+    its first and its last row, and an SA begins with one write.
+
+    Requests pass in order, the next query after the answer before it was taken. A single request
+    is answered 2 clocks after its query; with a query in the clock in which the answer before it
+    is taken, one passes every other clock, of the same SA too. A burst whose first number is
+    above the top, or late, is answered like a single request, and the length of it is needed
+    with the commit only. Another burst waits for ``counted`` and takes 4 clocks and one for each
+    row up to the top. After the commit of a burst the next query waits for 4 clocks.
+
+    The first refusal of an SA tells an event; no further one of that SA does, until it is written
+    anew. So a sender that repeats itself cannot fill the event queue.
+
+    An SA that is unguarded keeps its top only, and none of its requests is refused.
+
+    A command reads in a clock without a query and writes in a clock in which no request does.
+    No row is valid before the first write. An SA that is written has no request under way.
+
+    RAM bits for each SA (``sent_bits``): 66 and, with rows of R = min(``window`` / 8, 256)
+    numbers, 2 ``window`` (1 + 2 / R): 2,146 at 1,024 numbers. No errors.
+
+    Source: NIST SP 800-38D, section 8 (no nonce twice under a key); RFC 4106, section 3.1.
+
+    Parameters
+    ----------
+    sas : int
+        SAs, a power of two.
+    window : int
+        Numbers of a window, a power of two from 1,024 to 16,384.
+
+    Members
+    -------
+    query : In(stream.Signature(SentQuery))
+        Requests to judge.
+    answer : Out(stream.Signature(SentAnswer))
+        One for each query.
+    commit : In(SentCommit)
+        Taken with the answer. A request that is late or repeated must not count.
+    counted : In(1)
+        ``commit.more`` is that of the request that waits for its answer.
+    event : Out(stream.Signature(Event, always_ready=True))
+        REPEATED, 1 clock after the commit of a request that is refused.
+    write : In(stream.Signature(SentWrite))
+        SA to begin.
+    read : In(stream.Signature(HANDLE_BITS))
+        SA whose top a command reads.
+    read_o : Out(stream.Signature(64, always_ready=True))
+        Its top, 1 clock later.
+    """
+
+    def __init__(self, sas: int, window: int):
+        if window not in SENT_WINDOWS:
+            raise ValueError(f"window: {window!r}, expected one of {SENT_WINDOWS}")
+        self.sas = sas
+        self.window = window
+        self.row_numbers = _row_numbers(window)
+        self.rows = _row_count(window)
+        self.place_bits = exact_log2(self.row_numbers)
+        self.slot_bits = exact_log2(self.rows)
+        super().__init__({
+            "query": In(stream.Signature(SentQuery)),
+            "answer": Out(stream.Signature(SentAnswer)),
+            "commit": In(SentCommit),
+            "counted": In(1),
+            "event": Out(stream.Signature(Event, always_ready=True)),
+            "write": In(stream.Signature(SentWrite)),
+            "read": In(stream.Signature(HANDLE_BITS)),
+            "read_o": Out(stream.Signature(SEQUENCE_BITS, always_ready=True)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        run = _Request(self.window, self.sas)
+        m.submodules.edges = edges = Memory(shape=_edge(self.window), depth=self.sas, init=[])
+        m.submodules.bits = bits = Memory(
+            shape=self.row_numbers, depth=self.sas * self.rows, init=[])
+        self._store(m, run, edges.write_port(), bits.write_port())
+        edge_read, row_read = edges.read_port(), bits.read_port()
+        m.d.comb += [
+            self.answer.payload.late.eq(run.late & ~run.edge.unguarded),
+            self.answer.payload.repeated.eq(~run.edge.unguarded & Mux(
+                run.query.burst, run.found, ~run.ahead & (run.full | run.mixed & run.bit))),
+            run.taken.eq(self.answer.valid & self.answer.ready),
+        ]
+        m.d.sync += [run.marks.eq(0), run.tells.eq(run.taken & self.commit.refused)]
+        with m.FSM():
+            with m.State("Idle"):
+                m.d.comb += self.query.ready.eq(~run.marks & ~run.tells)
+                with m.If(self.query.valid & self.query.ready):
+                    m.next = "Judge"
+            self._judge(m, run, edge_read, row_read)
+            self._answer(m, run)
+            self._measure(m, run)
+            self._walk(m, run, row_read)
+            self._mark_burst(m, run)
+        self._ask(m, run, edge_read, row_read)
+        self._tell(m, run)
+        return m
+
+    def _store(self, m: Module, run: _Request, edge_write, row_write) -> None:
+        """Write what a request marks or a refusal tells; else an SA that begins."""
+        new, begins = self.write.payload, Signal()
+        slot = self._slot(new.sequence)
+        m.d.comb += [
+            self.write.ready.eq(~run.marks & ~run.tells),
+            begins.eq(self.write.valid & self.write.ready),
+            edge_write.en.eq(run.marks | run.tells | begins),
+            edge_write.addr.eq(Mux(begins, new.sa, run.sa)),
+            Value.cast(edge_write.data).eq(Mux(run.marks, Value.cast(run.new_edge),
+                                               Value.cast(run.edge))),
+            row_write.en.eq(run.marks | begins),
+            row_write.addr.eq(self._row_address(Mux(begins, new.sa, run.sa),
+                                                Mux(begins, slot, run.slot))),
+            row_write.data.eq(Mux(begins, (2 << self._place(new.sequence)) - 1, run.new_row)),
+        ]
+        with m.If(run.tells):
+            m.d.comb += edge_write.data.told.eq(1)
+        with m.If(begins):
+            m.d.comb += [
+                edge_write.data.top.eq(new.sequence),
+                edge_write.data.full.eq(~(1 << slot)),
+                edge_write.data.mixed.eq(1 << slot),
+                edge_write.data.told.eq(0),
+                edge_write.data.unguarded.eq(new.unguarded),
+            ]
+
+    def _ask(self, m: Module, run: _Request, edge_read: ReadPort, row_read: ReadPort) -> None:
+        """Take a query and read the state of its SA; in other clocks, what a command asks."""
+        query, asked = self.query.payload, Signal()
+        m.d.comb += [
+            asked.eq(self.query.valid & self.query.ready),
+            edge_read.addr.eq(Mux(asked, query.sa, self.read.payload)),
+            self.read.ready.eq(~asked),
+            self.read_o.payload.eq(edge_read.data.top),
+        ]
+        m.d.sync += self.read_o.valid.eq(self.read.valid & self.read.ready)
+        with m.If(asked):
+            m.d.sync += [run.query.eq(query), run.bound.eq(query.sequence + self.window)]
+
+    def _judge(self, m: Module, run: _Request, edge_read: ReadPort, row_read: ReadPort) -> None:
+        """Judge the first number, with what the request before it has just changed."""
+        query, first = run.query, run.query.sequence
+        edge, row = Signal(_edge(self.window)), Signal(self.row_numbers)
+        same_sa, same_row = Signal(), Signal()
+        asked = self.query.payload
+        m.d.sync += [
+            same_sa.eq(self._sa(asked.sa) == self._sa(query.sa)),
+            same_row.eq((self._sa(asked.sa) == self._sa(query.sa))
+                        & (self._slot(asked.sequence) == self._slot(first))),
+        ]
+        m.d.comb += [
+            Value.cast(edge).eq(Mux(run.marks & same_sa, Value.cast(run.new_edge),
+                                    Value.cast(edge_read.data))),
+            row.eq(Mux(run.marks & same_row, run.new_row, row_read.data)),
+            row_read.addr.eq(self._row_address(asked.sa, self._slot(asked.sequence))),
+        ]
+        with m.State("Judge"):
+            m.d.sync += [
+                run.edge.eq(edge),
+                run.edge.told.eq(edge.told | run.tells & same_sa),
+                run.row.eq(row),
+                run.lower.eq(self._lap(first) - 1),
+                run.ahead.eq(first > edge.top),
+                run.late.eq(run.bound <= edge.top),
+                run.judged.eq(
+                    (first > edge.top) | (run.bound <= edge.top) | edge.unguarded),
+                run.full.eq(edge.full.bit_select(self._slot(first), 1)),
+                run.mixed.eq(edge.mixed.bit_select(self._slot(first), 1)),
+                run.bit.eq(row.bit_select(self._place(first), 1)),
+                run.known.eq(0), run.walked.eq(0), run.found.eq(0), run.last_row.eq(0),
+            ]
+            m.next = "Answer"
+
+    def _answer(self, m: Module, run: _Request) -> None:
+        """Answer, and prepare what a single request writes if it counts."""
+        self._mark(m, run)
+        burst, commit = run.query.burst, self.commit
+        with m.State("Answer"):
+            m.d.comb += [
+                self.answer.valid.eq(~burst | run.judged | run.walked),
+                self.query.ready.eq(run.taken & ~burst),
+            ]
+            m.d.sync += [
+                run.known.eq(self.counted),
+                run.last.eq(run.query.sequence + commit.more),
+                run.marks.eq(run.taken & commit.count & ~burst),
+            ]
+            with m.If(run.taken):
+                m.next = "Idle"
+                with m.If(self.query.valid & ~burst):
+                    m.next = "Judge"
+                with m.If(burst & commit.count):
+                    m.next = "Measure"
+            with m.Elif(~self.answer.valid & run.known):
+                m.next = "Measure"
+
+    def _mark(self, m: Module, run: _Request) -> None:
+        """Give the row and the state of the SA after the first number, or the burst's first row."""
+        first, edge = run.query.sequence, run.edge
+        slot = 1 << self._slot(first)
+        passed = Mux(run.ahead, self._between(edge.top, first, run.lower), 0)
+        old_block = ~run.ahead | (first[self.place_bits:] == edge.top[self.place_bits:])
+        m.d.comb += [
+            run.lo.eq(self._place(first)),
+            run.hi.eq(self._place(first)),
+            run.base.eq(Mux(old_block & run.mixed, run.row, 0)),
+        ]
+        m.d.sync += [
+            run.sa.eq(run.query.sa),
+            run.slot.eq(self._slot(first)),
+            run.new_row.eq(run.base | self._places(run.lo, run.hi)),
+            run.new_edge.top.eq(Mux(run.ahead, first, edge.top)),
+            run.new_edge.full.eq(edge.full & ~passed & ~slot),
+            run.new_edge.mixed.eq(edge.mixed & ~passed | slot),
+            run.new_edge.told.eq(edge.told),
+            run.new_edge.unguarded.eq(edge.unguarded),
+        ]
+
+    def _measure(self, m: Module, run: _Request) -> None:
+        """Measure a burst whose last number is known."""
+        first, last = run.query.sequence, run.last
+        with m.State("Measure"):
+            m.d.sync += [
+                run.beyond.eq(last > run.edge.top),
+                run.one_row.eq(first[self.place_bits:] == last[self.place_bits:]),
+                run.span.eq(self._between(first, last, (self._lap(last) - 1)[:len(run.lower)])),
+            ]
+            m.next = "Walk"
+            with m.If(run.judged | run.walked):
+                m.next = "Mark first"
+
+    def _walk(self, m: Module, run: _Request, row_read: ReadPort) -> None:
+        """Look at the rows of a burst up to the top, one a clock."""
+        first, last, edge, row = run.query.sequence, run.last, run.edge, row_read.data
+        to_read, here = Signal(init=1), Signal()
+        slot, slot_here = Signal(self.slot_bits), Signal(self.slot_bits)
+        lo, hi = Signal(self.place_bits), Signal(self.place_bits)
+        end = self._slot(Mux(run.beyond, edge.top, last))
+        mixed = edge.mixed.bit_select(slot_here, 1)
+        m.d.sync += [
+            slot.eq(self._slot(first)),
+            lo.eq(Mux(slot == self._slot(first), self._place(first), 0)),
+            hi.eq(Mux(~run.beyond & (slot == self._slot(last)), self._place(last), ~0)),
+        ]
+        with m.State("Walk"):
+            m.d.comb += row_read.addr.eq(self._row_address(run.query.sa, slot))
+            m.d.sync += [
+                slot.eq(slot + 1),
+                slot_here.eq(slot),
+                here.eq(to_read),
+                to_read.eq(to_read & (slot != end)),
+            ]
+            with m.If(here):
+                m.d.sync += [
+                    run.found.eq(run.found | edge.full.bit_select(slot_here, 1)
+                                 | mixed & (row & self._places(lo, hi)).any()),
+                    run.last_row.eq(Mux(mixed & ~run.beyond, row, 0)),
+                ]
+                with m.If(~to_read):
+                    m.d.sync += [run.walked.eq(1), to_read.eq(1), here.eq(0)]
+                    m.next = "Answer"
+
+    def _mark_burst(self, m: Module, run: _Request) -> None:
+        """Mark the first row of a burst, then its last and those between."""
+        first, last, edge = run.query.sequence, run.last, run.edge
+        slot = 1 << self._slot(last)
+        with m.State("Mark first"):
+            m.d.comb += run.hi.eq(Mux(run.one_row, self._place(last), ~0))
+            m.d.sync += run.marks.eq(1)
+            m.next = "Mark last"
+        with m.State("Mark last"):
+            m.d.comb += [
+                run.lo.eq(Mux(run.one_row, self._place(first), 0)),
+                run.hi.eq(self._place(last)),
+                run.base.eq(Mux(run.one_row, run.new_row, run.last_row)),
+            ]
+            m.d.sync += [
+                run.marks.eq(1),
+                run.slot.eq(self._slot(last)),
+                run.new_edge.top.eq(Mux(run.beyond, last, edge.top)),
+                run.new_edge.full.eq((run.new_edge.full | run.span) & ~slot),
+                run.new_edge.mixed.eq(run.new_edge.mixed & ~run.span | slot),
+            ]
+            m.next = "Idle"
+
+    def _tell(self, m: Module, run: _Request) -> None:
+        """Tell the first refusal of an SA."""
+        event = self.event.payload
+        m.d.sync += [
+            self.event.valid.eq(run.taken & self.commit.refused & ~run.edge.told),
+            event.kind.eq(EventKind.REPEATED),
+            event.direction.eq(SaDirection.TX),
+            event.sa.eq(run.query.sa),
+            event.sequence.eq(run.query.sequence),
+        ]
+
+    def _place(self, number: Value) -> Value:
+        """Place of a number in its row."""
+        return number[:self.place_bits]
+
+    def _slot(self, number: Value) -> Value:
+        """Row of a number among those of its SA."""
+        return number[self.place_bits:self.place_bits + self.slot_bits]
+
+    def _lap(self, number: Value) -> Value:
+        """How often the numbers have gone through all rows before this one."""
+        return number[self.place_bits + self.slot_bits:]
+
+    def _sa(self, handle: Value) -> Value:
+        """The bits of a handle that the tables use."""
+        return handle[:exact_log2(self.sas)]
+
+    def _row_address(self, sa: Value, slot: Value) -> Value:
+        """Address of a row in the bitmaps of all SAs."""
+        return Cat(slot, self._sa(sa))
+
+    def _places(self, lo: Value, hi: Value) -> Value:
+        """Bits of a row from ``lo`` to ``hi``."""
+        return Cat((lo <= place) & (hi >= place) for place in range(self.row_numbers))
+
+    def _between(self, low: Value, high: Value, lower: Value) -> Value:
+        """Rows of the blocks after that of ``low`` and before that of ``high``.
+
+        ``low`` is not above ``high``; ``lower`` is the lap of ``high``, less 1. All rows if the
+        blocks between are too many.
+        """
+        low_slot, high_slot = self._slot(low), self._slot(high)
+        same = self._lap(low) == self._lap(high)
+        wraps = (self._lap(low) == lower) & (high_slot <= low_slot)
+        rows = []
+        for slot in range(self.rows):
+            after, before = low_slot < slot, high_slot > slot
+            rows.append(Mux(same, after & before, ~wraps | after | before))
+        return Cat(rows)
