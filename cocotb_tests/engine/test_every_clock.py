@@ -43,9 +43,10 @@ class Rounds:
         self._dut = dut
         self.live = Live(dut, 1)
         self.live.take()
-        self.old = make_sa(seed=21, esn=True, esn_high=SEQUENCE >> 32)
-        self.new = replace(make_sa(key_bytes=32, seed=22, esn=True, esn_high=SEQUENCE >> 32),
-                           spi=self.old.spi)
+        # Unguarded, for each round sends the same number.
+        kind = {"esn": True, "esn_high": SEQUENCE >> 32, "unguarded": True}
+        self.old = make_sa(seed=21, **kind)
+        self.new = replace(make_sa(key_bytes=32, seed=22, **kind), spi=self.old.spi)
         self._text = bytes(range(PAYLOAD_BYTES - 2)) + b"\0\x04"
 
     async def command(self, operation, direction, sa, **changes):

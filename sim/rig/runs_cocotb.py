@@ -87,9 +87,10 @@ class _Rig:
             await Timer(PROGRESS_NS, "ns")
 
     async def _load_table(self, table: str | None) -> None:
-        if table == self._table:
+        """Fill the SA table, for each load anew: its frames begin at the first numbers again."""
+        if table is None:
+            assert self._table is None, "a table stays"
             return
-        assert table is not None, "a table stays"
         if self._table is None:
             await ClockCycles(self._dut.clk, self._sweep_clocks)
         self._table = table
