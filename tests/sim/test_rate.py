@@ -34,7 +34,7 @@ from espnic.sim.rig.runs import Passage, Played
 from espnic.sim.traffic.steps import Received
 from tests.support.paths import PROJECT
 
-LATENCY_MAX = 40
+LATENCY_MAX = 41
 FRAME_BYTES = 160
 BEATS = 10
 ROW = Row(direction="rx", width=128, size="90", sas=3, frame_bytes=FRAME_BYTES,
