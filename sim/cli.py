@@ -1,8 +1,12 @@
 """The ``espnic`` command."""
 
+import contextlib
+import io
+import os
 import signal
 import sys
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -272,18 +276,22 @@ def bench_command(
 
 def main() -> None:
     """Run the command; every problem becomes one line and an exit code."""
-    # However a command is ended, the tools that it runs end with it.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _end_on(signal.SIGTERM, signal.SIGHUP)
+    for stream in (sys.stdout, sys.stderr):
+        # What the terminal cannot show, as names in a locale without UTF-8, is shown as an escape.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     arguments = sys.argv[1:] or ["--help"]
     try:
         if app(arguments, prog_name="espnic", standalone_mode=False) == EXIT_INTERRUPTED:
             raise KeyboardInterrupt
+        sys.stdout.flush()
     except BAD_INPUT as problem:
         _stop(str(problem), EXIT_BAD_INPUT)
     except OSError as problem:
         # Files that are read have their own messages: this one could not be written.
-        _stop(f"{problem.filename or 'output'}: {problem.strerror or problem}, "
-              "expected to write there", EXIT_BAD_INPUT)
+        where = problem.filename or "standard output"
+        _stop(f"{where}: {problem.strerror or problem}, expected to write there", EXIT_BAD_INPUT)
     except (Finding, Mismatch, SimulationError) as problem:
         _stop(str(problem), EXIT_MISMATCH)
     except _ArgumentError as problem:
@@ -293,8 +301,33 @@ def main() -> None:
         _stop("interrupted", EXIT_INTERRUPTED)
 
 
+def _end_on(*signals: signal.Signals) -> None:
+    """End the command, and the tools that it runs, on these signals as on an interrupt.
+
+    One that was ignored from the start, as SIGHUP is under nohup, stays ignored.
+    """
+    ending = False
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        nonlocal ending
+        # Those that follow, as when a terminal is closed, must not disturb the clearing up.
+        if not ending:
+            ending = True
+            raise KeyboardInterrupt
+
+    for number in signals:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, end)
+
+
 def _stop(message: str, code: int) -> None:
-    print(f"espnic: {message}", file=sys.stderr)
+    # The terminal may be gone, or the disk behind it full.
+    with contextlib.suppress(OSError):
+        print(f"espnic: {message}", file=sys.stderr)
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code)
 
 

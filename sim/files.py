@@ -1,6 +1,10 @@
 """Place of the project; folders to write to; files that appear only when complete."""
 
 import contextlib
+import errno
+import fcntl
+import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,14 +14,47 @@ PROJECT = Path(__file__).resolve().parents[1]
 """The folder that holds ``hdl``, ``model`` and ``sim``: the checkout, or the installed package."""
 
 
+_FREE_BYTES_MIN = 1 << 16
+_PARTIAL = re.compile(r"\..+\.\d+\.partial")
+
+
 def in_checkout() -> bool:
     """Whether this is a checkout of the project, not an installed package."""
     return (PROJECT / "pyproject.toml").is_file()
 
 
-def make_folder(path: Path) -> None:
-    """Make the folder, and see that it can be written to; else raise ``InputError``."""
-    probe = path / ".espnic"
+@contextlib.contextmanager
+def own_folder(path: Path) -> Iterator[None]:
+    """Make the folder, and keep other calls out of it, so that their results never mix.
+
+    Raises ``InputError`` when it cannot be written to or another call has it.
+    """
+    _make_folder(path)
+    held = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        if not try_lock(held):
+            raise InputError(f"{path}: another espnic writes there, expected a folder of its own")
+        for left in path.glob(".*"):
+            if _PARTIAL.fullmatch(left.name):  # of a call that crashed
+                left.unlink(missing_ok=True)
+        yield
+    finally:
+        os.close(held)
+
+
+def try_lock(held: int) -> bool:
+    """Lock an open file or folder until it is closed; False when another call has locked it."""
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        return True
+    return True
+
+
+def _make_folder(path: Path) -> None:
+    probe = path / f".espnic.{os.getpid()}"
     try:
         path.mkdir(parents=True, exist_ok=True)
         probe.touch()
@@ -44,12 +81,13 @@ def check_file(option: str, path: Path) -> None:
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary name beside ``path``; rename it to ``path`` when all went well.
 
-    An ``OSError`` names ``path``, which the user knows.
+    The name is that of this process alone. An ``OSError`` names ``path``, which the user knows.
     """
     partial = _partial(path)
     try:
-        yield partial
-        partial.replace(path)
+        with naming(path):
+            yield partial
+            partial.replace(path)
     except OSError as error:
         if error.filename is not None and Path(error.filename) == partial:
             error.filename = str(path)
@@ -58,5 +96,24 @@ def replacing(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let each ``OSError`` name a file: ``path`` where it names none, as when a disk is full."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
+
+
+def refuse_full(folder: Path) -> None:
+    """Raise the ``OSError`` of a full disk when what a tool writes into the folder may be cut."""
+    disk = os.statvfs(folder)
+    free = (disk.f_bavail if os.geteuid() else disk.f_bfree) * disk.f_frsize
+    if free < _FREE_BYTES_MIN:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
+
+
 def _partial(path: Path) -> Path:
-    return path.with_name(f".{path.name}.partial")
+    return path.with_name(f".{path.name}.{os.getpid()}.partial")

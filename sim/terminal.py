@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from rich.console import Console
+from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
@@ -18,3 +19,9 @@ def print_lines(console: Console, lines: Iterable[tuple[str, str]]) -> None:
         # Text, for a name or a path may look like markup.
         table.add_row(name, Text(text))
     console.print(table, highlight=False)
+
+
+def status(console: Console, text: str) -> Status:
+    """A line with what is being done, for as long as it is entered."""
+    # The others are not in ASCII, and a terminal without UTF-8 cannot show them.
+    return console.status(text, spinner="line" if console.options.ascii_only else "dots")

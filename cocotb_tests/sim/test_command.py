@@ -77,7 +77,7 @@ def simulation_of(command):
     return None
 
 
-@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_ended_run_ends_its_simulation(tmp_path, stop):
     run = subprocess.Popen(
         [sys.executable, "-m", "espnic.sim.cli", "run", "--rx", CAPTURES / "tun4_gcm128.pcap",

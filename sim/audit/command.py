@@ -34,7 +34,7 @@ def run(path: Path, json_file: Path | None, console: Console) -> None:
                            "50 or in UDP on port 4500")
     if json_file is not None:
         with replacing(json_file) as partial:
-            partial.write_text(report.to_json(str(path), reader.frames, findings))
+            partial.write_text(report.to_json(str(path), reader.frames, findings), encoding="utf-8")
     console.print(_table(findings))
     print_lines(console, [("capture", f"{path}, {reader.frames:,} frames"),
                           *report.lines(findings)])

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from amaranth.lib import wiring
 
-from espnic.sim.build.cache import cache_directory, locked
+from espnic.sim.build.cache import cache_directory, lock_if_free, locked
 from espnic.sim.build.netlist import Netlist, elaborate
 from espnic.sim.build.simulators import (
     BUILDERS,
@@ -26,7 +26,7 @@ from espnic.sim.build.simulators import (
     require_tools,
     tail,
 )
-from espnic.sim.files import PROJECT, in_checkout
+from espnic.sim.files import PROJECT, in_checkout, naming
 from espnic.sim.problem import SimulationError
 
 KEPT_SECONDS = 14 * 24 * 3600
@@ -113,8 +113,9 @@ def build(netlist: Netlist, simulator: str) -> Build:
             _remove_old(root)
             partial = root / f"{directory.name}.partial"
             shutil.rmtree(partial, ignore_errors=True)
-            BUILDERS[simulator](netlist, partial)
-            partial.rename(directory)
+            with naming(partial):
+                BUILDERS[simulator](netlist, partial)
+                partial.rename(directory)
     return Build(netlist, simulator, directory)
 
 
@@ -149,7 +150,8 @@ def run(
         # The tests of a checkout lie there; an installed package is found without it.
         python_search=[str(PROJECT)] if in_checkout() else [],
     )
-    simulator.execute_logged(simulator.simulation_command(), log, settings)
+    with naming(directory):
+        simulator.execute_logged(simulator.simulation_command(), log, settings)
     tests, failures = _results(results, log)
     if not tests:
         raise SimulationError(f"no cocotb test {testcase or ''} ran in {module}, log: {log}")
@@ -163,12 +165,30 @@ def _key(netlist: Netlist, simulator: str) -> str:
 def _remove_old(root: Path) -> None:
     """Remove what nothing has used for ``KEPT_SECONDS``: builds, runs that failed, netlists."""
     limit = time.time() - KEPT_SECONDS
-    for path in (*root.glob("*-*-*"), *root.glob("runs/*")):
-        if path.is_dir() and path.stat().st_mtime < limit:
-            shutil.rmtree(path, ignore_errors=True)
-    for path in root.glob("*-*.json"):
-        if path.stat().st_mtime < limit:
-            path.unlink(missing_ok=True)
+    for path in (*root.glob("*-*-*"), *root.glob("*-*.json")):
+        if path.suffix != ".lock" and _is_older(path, limit):
+            name = path.stem if path.suffix in (".json", ".partial") else path.name
+            with lock_if_free(root / f"{name}.lock") as free:
+                # Another process may have taken it up meanwhile.
+                if free and _is_older(path, limit):
+                    _remove(path)
+    for path in (*root.glob("runs/*"), *root.glob(".*.partial")):
+        if _is_older(path, limit):
+            _remove(path)
+
+
+def _is_older(path: Path, limit: float) -> bool:
+    try:
+        return path.stat().st_mtime < limit
+    except FileNotFoundError:
+        return False
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _results(path: Path, log: Path) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:

@@ -3,12 +3,14 @@
 import contextlib
 import fcntl
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import platformdirs
 
-from espnic.sim.files import PROJECT, in_checkout
+from espnic.sim.files import PROJECT, in_checkout, naming, try_lock
 from espnic.sim.problem import InputError
 
 
@@ -26,8 +28,50 @@ def cache_directory() -> Path:
 
 
 @contextlib.contextmanager
+def work_folder() -> Iterator[Path]:
+    """A new folder, for this user alone, for what is not to be kept, such as keys.
+
+    It is removed at the end, and so are the folders that a call which crashed has left.
+    """
+    root = cache_directory() / "work"
+    root.mkdir(parents=True, exist_ok=True)
+    # Nobody may take the folder for one that was left before it has its lock.
+    with locked(root / "work.lock"):
+        remove_left(root)
+        folder = Path(tempfile.mkdtemp(dir=root))
+        held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try_lock(held)
+    try:
+        with naming(folder):
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(held)
+
+
+def remove_left(root: Path) -> None:
+    """Remove the folders in ``root`` that no living process has locked."""
+    for folder in root.iterdir():
+        if not folder.is_dir():
+            continue
+        held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            if try_lock(held):
+                shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            os.close(held)
+
+
+@contextlib.contextmanager
+def lock_if_free(path: Path) -> Iterator[bool]:
+    """Hold the lock of ``locked`` if no process has it; gives whether it is held."""
+    with path.open("w", encoding="utf-8") as lock:
+        yield try_lock(lock.fileno())
+
+
+@contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold a lock that all processes respect, by the name of its file."""
-    with path.open("w") as lock:
+    with path.open("w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -28,9 +28,9 @@ def kept_netlist(name: str, parameters: str, make: Callable[[], wiring.Component
         if not kept.is_file():
             netlist = elaborate(make(), name)
             with replacing(kept) as partial:
-                partial.write_text(json.dumps(asdict(netlist)))
+                partial.write_text(json.dumps(asdict(netlist)), encoding="utf-8")
         os.utime(kept)
-    return Netlist(**json.loads(kept.read_text()))
+        return Netlist(**json.loads(kept.read_text(encoding="utf-8")))
 
 
 def _writers() -> str:

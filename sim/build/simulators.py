@@ -23,7 +23,7 @@ import cocotb_test.simulator
 from espnic.sim.build.cache import cache_directory
 from espnic.sim.build.netlist import Netlist
 from espnic.sim.build.processes import SIMULATIONS
-from espnic.sim.files import in_checkout
+from espnic.sim.files import in_checkout, refuse_full
 from espnic.sim.problem import MissingTool, SimulationError
 
 COCOTB = Path(cocotb.__file__).parent
@@ -120,6 +120,7 @@ class Logged(cocotb_test.simulator.Simulator, abc.ABC):  # type: ignore[misc]
             output.flush()
             ended = SIMULATIONS.run(command, RUN_LIMIT_SECONDS, cwd=self.work_dir, env=environment,
                                     stdout=output, stderr=subprocess.STDOUT)
+        refuse_full(log.parent)
         if ended.failure:
             raise SimulationError(f"{Path(command[0]).name} failed ({ended.failure})\n{tail(log)}")
 
@@ -165,9 +166,9 @@ def _build_verilator(netlist: Netlist, directory: Path) -> None:
     """Build into a new directory; objects of the runtime are kept beside it for the next."""
     directory.mkdir()
     source = directory / f"{netlist.top}.v"
-    source.write_text(netlist.text)
+    source.write_text(netlist.text, encoding="utf-8")
     visible = directory / "visible.vlt"
-    visible.write_text(_visible_ports(netlist))
+    visible.write_text(_visible_ports(netlist), encoding="utf-8")
     simulator = Verilator(
         toplevel=netlist.top, module="", sim_build=str(directory), compile_only=True,
         timescale=TIMESCALE, verilog_sources=[str(visible), str(source)],
@@ -207,9 +208,9 @@ def _build_icarus(netlist: Netlist, directory: Path) -> None:
     """Build into a new directory."""
     directory.mkdir()
     source = directory / f"{netlist.top}.v"
-    source.write_text(netlist.text)
+    source.write_text(netlist.text, encoding="utf-8")
     timescale = directory / "timescale.f"
-    timescale.write_text(f"+timescale+{TIMESCALE}\n")
+    timescale.write_text(f"+timescale+{TIMESCALE}\n", encoding="utf-8")
     simulator = Icarus(
         toplevel=netlist.top, module="", sim_build=str(directory), compile_only=True,
         verilog_sources=[str(source)],
@@ -260,5 +261,5 @@ def _versions() -> tuple[str, ...]:
 
 def tail(log: Path) -> str:
     """End of a log, and the path of the log."""
-    lines = log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_TAIL_LINES:]
     return "\n".join([*lines, f"log: {log}"])

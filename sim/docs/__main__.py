@@ -26,7 +26,7 @@ def main() -> None:
     for generate in GENERATORS:
         for path, text in generate().items():
             with replacing(path) as partial:
-                partial.write_text(text)
+                partial.write_text(text, encoding="utf-8")
             print(path)
 
 

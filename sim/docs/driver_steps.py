@@ -18,7 +18,7 @@ _SEED = 1
 
 def documents() -> dict[Path, str]:
     """The driver guide with its parts as they are now."""
-    return {DOCUMENT: with_steps(DOCUMENT.read_text())}
+    return {DOCUMENT: with_steps(DOCUMENT.read_text(encoding="utf-8"))}
 
 
 def with_steps(text: str) -> str:

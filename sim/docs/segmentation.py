@@ -87,7 +87,8 @@ EXAMPLES: dict[str, Callable[[], str]] = {
 
 def documents() -> dict[Path, str]:
     """The picture, and the document with its computed parts made anew."""
-    return {PICTURE: picture(example()), DOCUMENT: with_examples(DOCUMENT.read_text())}
+    text = DOCUMENT.read_text(encoding="utf-8")
+    return {PICTURE: picture(example()), DOCUMENT: with_examples(text)}
 
 
 def with_examples(text: str) -> str:

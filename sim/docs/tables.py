@@ -21,7 +21,7 @@ BRAM_BITS = 36 * 1024
 
 def documents() -> dict[Path, str]:
     """The documents with their tables as they are now."""
-    return {path: with_tables(path.read_text()) for path in DOCUMENTS}
+    return {path: with_tables(path.read_text(encoding="utf-8")) for path in DOCUMENTS}
 
 
 def with_tables(text: str) -> str:

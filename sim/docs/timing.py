@@ -50,7 +50,7 @@ def _simulate() -> dict[str, Clocks]:
     done = run(build_engine(Options()).built, module=MODULE, seed=1)
     if done.failures:
         raise SimulationError(f"{done.failures[0][1]}, log: {done.log}")
-    scenes: dict[str, Clocks] = json.loads((done.directory / FILE).read_text())
+    scenes: dict[str, Clocks] = json.loads((done.directory / FILE).read_text(encoding="utf-8"))
     shutil.rmtree(done.directory)
     return scenes
 

@@ -165,4 +165,4 @@ async def play_scenes(dut: Any) -> None:
     for side, play in (("tx", scenes.transmit), ("rx", scenes.receive)):
         ports = [f"{port}_axis_{side}_{name}" for port in ("s", "m") for name in STREAM]
         await scenes.record(side, ports, play)
-    Path(FILE).write_text(json.dumps(scenes.seen))
+    Path(FILE).write_text(json.dumps(scenes.seen), encoding="utf-8")

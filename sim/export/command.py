@@ -13,9 +13,10 @@ from espnic.model.interface.features import SAS, SENT_WINDOWS, WINDOWS, Features
 from espnic.sim.clocks import CLOCKS_MHZ
 from espnic.sim.export.files import Chosen, package
 from espnic.sim.export.presets import PRESETS
-from espnic.sim.files import make_folder, replacing
+from espnic.sim.files import own_folder, replacing
 from espnic.sim.problem import InputError, check_width
 from espnic.sim.rig.engine import Options, engine_netlist
+from espnic.sim.terminal import status
 
 SAS_MIN, SAS_MAX = 16, 65536
 
@@ -85,8 +86,12 @@ def _sent_window(request: Request) -> int:
 def write_engine(folder: Path, request: Request, console: Console) -> None:
     """Write the files of ``sim.export.files`` into a folder; they depend on the options alone."""
     chosen = choose(request)
-    make_folder(folder)
-    with console.status("Writing Verilog"):
+    with own_folder(folder):
+        _write_engine(folder, chosen, console)
+
+
+def _write_engine(folder: Path, chosen: Chosen, console: Console) -> None:
+    with status(console, "Writing Verilog"):
         netlist = engine_netlist(chosen.features, taps=False)
     ports: list[dict[str, Any]] = [
         {"name": name, "direction": direction, "bits": bits}
@@ -96,7 +101,7 @@ def write_engine(folder: Path, request: Request, console: Console) -> None:
     files = package(netlist, ports, chosen)
     for name, text in files.items():
         with replacing(folder / name) as partial:
-            partial.write_text(text)
+            partial.write_text(text, encoding="utf-8")
     table = Table("port", "direction", box=None, header_style="bold")
     table.add_column("bits", justify="right")
     for port in ports:

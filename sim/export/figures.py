@@ -35,7 +35,7 @@ class Rate:
 
 def bench_rows() -> list[dict[str, Any]]:
     """Rows that ``espnic bench`` has measured; none when its file is not there."""
-    return json.loads(BENCH.read_text()) if BENCH.is_file() else []
+    return json.loads(BENCH.read_text(encoding="utf-8")) if BENCH.is_file() else []
 
 
 def rates(features: Features, clock_mhz: float) -> list[Rate]:
@@ -96,7 +96,8 @@ def area(block: str, width: int | None) -> Area | None:
     None: not measured.
     """
     wanted = block, "–" if width is None else str(width), AREA_TARGET
-    found = [_cells(line) for line in AREA.read_text().splitlines()] if AREA.is_file() else []
+    text = AREA.read_text(encoding="utf-8") if AREA.is_file() else ""
+    found = [_cells(line) for line in text.splitlines()]
     areas = [_area(cells) for name, *cells in found if (name.rstrip("*"), *cells[:2]) == wanted]
     return max(areas, key=lambda each: each.lut, default=None)
 

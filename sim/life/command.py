@@ -1,11 +1,9 @@
 """``espnic life``: play ``sim.life.story`` on the RTL, and compare it with the model's."""
 
 import json
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby, zip_longest
-from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
@@ -16,13 +14,14 @@ from espnic.model.interface.features import Features
 from espnic.model.linux import bus
 from espnic.model.linux.bus import ModelRegisters
 from espnic.sim.build.builds import run
-from espnic.sim.build.cache import cache_directory
+from espnic.sim.build.cache import work_folder
 from espnic.sim.build.simulators import require_tools
 from espnic.sim.life.ports import ModelPorts
 from espnic.sim.life.recording import Entry
 from espnic.sim.life.story import Story
 from espnic.sim.problem import Mismatch, SimulationError, check_width
 from espnic.sim.rig.engine import Options, build_engine
+from espnic.sim.terminal import status
 from espnic.sim.traffic.steps import SIMULATED_SAS
 
 MODULE = "espnic.sim.life.story_cocotb"
@@ -53,13 +52,13 @@ def on_model(width: int, seed: int, turns: Sequence[int] = MODEL_TURNS) -> Life:
 def on_rtl(options: Options) -> Life:
     """Play the story on the RTL. Raises ``SimulationError`` when it breaks off."""
     rig = build_engine(options)
-    with tempfile.TemporaryDirectory(dir=cache_directory()) as folder:
-        file = Path(folder) / "life.json"
+    with work_folder() as folder:
+        file = folder / "life.json"
         done = run(rig.built, module=MODULE, seed=options.seed, environment={
             "ESPNIC_JOB": json.dumps({"file": str(file), "seed": options.seed})})
         if done.failures:
             raise SimulationError(f"{done.failures[0][1]}, log: {done.log}")
-        found = json.loads(file.read_text())
+        found = json.loads(file.read_text(encoding="utf-8"))
     return Life([Entry(**entry) for entry in found["entries"]], found["turns"])
 
 
@@ -86,7 +85,7 @@ def play(options: Options, console: Console, *, model_only: bool) -> None:
         _judge(alone.entries)
         return
     require_tools(options.simulator)
-    with console.status(f"The life of an SA pair on the RTL, {options.width} bits"):
+    with status(console, f"The life of an SA pair on the RTL, {options.width} bits"):
         rtl = on_rtl(options)
     show(rtl.entries, console)
     model = on_model(options.width, options.seed, rtl.turns)

@@ -40,7 +40,8 @@ async def play_the_story(dut: Any) -> None:
         await story.play()
     finally:
         Path(job["file"]).write_text(json.dumps({
-            "turns": ports.turns, "entries": [asdict(entry) for entry in story.entries]}))
+            "turns": ports.turns, "entries": [asdict(entry) for entry in story.entries]}),
+            encoding="utf-8")
 
 
 class RtlPorts:

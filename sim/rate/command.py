@@ -31,6 +31,7 @@ from espnic.sim.rate.report import (
     with_summary,
 )
 from espnic.sim.rate.traffic import make_job, populate, workloads
+from espnic.sim.terminal import status
 
 SA_COUNTS = (1, 1024, 16384)
 QUICK_SA_COUNTS = (1, 1024)
@@ -96,13 +97,13 @@ def measure(request: Request, console: Console) -> None:
     if request.json_file is not None:
         with replacing(request.json_file) as partial:
             lines = ",\n".join(map(json.dumps, rows))
-            partial.write_text(f"[\n{lines}\n]\n")
+            partial.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
     if request.plot is not None:
         plot(packets, request.plot)
     if request.doc is not None:
-        text = with_summary(request.doc.read_text(), rows)
+        text = with_summary(request.doc.read_text(encoding="utf-8"), rows)
         with replacing(request.doc) as partial:
-            partial.write_text(text)
+            partial.write_text(text, encoding="utf-8")
 
 
 def _check(request: Request) -> None:
@@ -115,8 +116,8 @@ def _check(request: Request) -> None:
         raise InputError(f"--clock-mhz {request.clock_mhz}: expected a finite number above 0")
     if request.plot is not None and request.plot.suffix not in PLOT_SUFFIXES:
         raise InputError(f"--plot {request.plot}: expected a name in {' or '.join(PLOT_SUFFIXES)}")
-    if request.doc is not None and not (
-            request.doc.is_file() and has_summary(request.doc.read_text(errors="replace"))):
+    if request.doc is not None and not (request.doc.is_file() and has_summary(
+            request.doc.read_text(encoding="utf-8", errors="replace"))):
         raise InputError(f"--doc {request.doc}: expected a file with the lines "
                          f"{SUMMARY_BEGIN} and {END}")
     for option, path in (
@@ -128,18 +129,18 @@ def _check(request: Request) -> None:
 def _measure_width(
     request: Request, width: int, clock_mhz: float, console: Console,
 ) -> Measured:
-    with console.status(f"{width} bits: building") as status:
+    with status(console, f"{width} bits: building") as shown:
         rig = build_rig(width, max(request.sas))
         jobs = []
         for sas in request.sas:
-            status.update(f"{width} bits, {sas} SAs: adding them")
+            shown.update(f"{width} bits, {sas} SAs: adding them")
             population = populate(rig, sas, request.seed)
             jobs += [make_job(workload, population, request.seed)
                      for workload in workloads(width, request.quick, request.seed)]
-        status.update(f"{width} bits: running")
+        shown.update(f"{width} bits: running")
         packets = measure_packets(rig, jobs, clock_mhz)
-        status.update(f"{width} bits: cutting super-frames")
+        shown.update(f"{width} bits: cutting super-frames")
         bursts = measure_bursts(
             rig, burst_workloads(width, request.quick), population, clock_mhz, request.seed)
-        status.update(f"{width} bits: timing the simulation")
+        shown.update(f"{width} bits: timing the simulation")
         return Measured(packets, bursts, measure_speed(rig, population, request.seed))

@@ -1,9 +1,8 @@
 """The engine's rig without cocotb, to measure how fast Verilator's model is by itself."""
 
-import tempfile
 from pathlib import Path
 
-from espnic.sim.build.cache import cache_directory, locked
+from espnic.sim.build.cache import locked, work_folder
 from espnic.sim.build.processes import SIMULATIONS
 from espnic.sim.build.simulators import RUN_LIMIT_SECONDS, link_verilated
 from espnic.sim.problem import SimulationError
@@ -23,8 +22,8 @@ def play_bare(rig: EngineRig, load: Load) -> tuple[int, float]:
     with locked(program.with_suffix(".lock")):
         if not program.is_file() or program.stat().st_mtime < SOURCE.stat().st_mtime:
             link_verilated(rig.built.directory, SOURCE, program)
-    with tempfile.TemporaryDirectory(dir=cache_directory()) as name:
-        folder = Path(name) / "run"
+    with work_folder() as work:
+        folder = work / "run"
         write_load(folder, load, rig.width)
         counts = (sweep_clocks(rig.size), len(load.tx), len(load.rx))
         ended = SIMULATIONS.run(

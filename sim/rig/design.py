@@ -135,7 +135,7 @@ def _netlist(
               for name, bits in outputs.items()]
     name = f"{design.top}_rig"
     top = f"module {name} (\n" + ",\n".join(lines) + "\n);\n" + body + "endmodule\n"
-    text = design.text + SOURCE.read_text() + top
+    text = design.text + SOURCE.read_text(encoding="utf-8") + top
     return Netlist(name, text, dict(sorted(ports.items())), dict(sorted(outputs.items())))
 
 

@@ -1,7 +1,6 @@
 """The RTL run on steps: build the engine, replay the steps in a simulator, gather the outcome."""
 
 import shutil
-import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +13,7 @@ from espnic.model.interface.codes import SIDES
 from espnic.model.interface.features import ALL, Features
 from espnic.model.interface.layouts import RX_COMPLETION
 from espnic.sim.build.builds import build
-from espnic.sim.build.cache import cache_directory
+from espnic.sim.build.cache import work_folder
 from espnic.sim.build.kept_netlists import kept_netlist
 from espnic.sim.build.netlist import Netlist
 from espnic.sim.build.processes import SIMULATIONS
@@ -83,8 +82,7 @@ def replay(
     progress: Callable[[int], None] = lambda _done: None,
 ) -> Replay:
     """Run the steps on the RTL; ``progress`` is called with the number of frames judged so far."""
-    with tempfile.TemporaryDirectory(dir=cache_directory()) as name:
-        folder = Path(name)
+    with work_folder() as folder:
         simulation = _Simulation(rig, loads_of(steps, options.stall), folder, options.seed)
         simulation.start()
         try:
@@ -179,6 +177,6 @@ def observed(session: Session) -> Observed:
 
 def _done(path: Path) -> int:
     try:
-        return int(path.read_text())
+        return int(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):  # not yet there, or just being written
         return 0

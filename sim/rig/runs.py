@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +10,7 @@ from espnic.model.device import segment
 from espnic.model.interface.codes import SIDES
 from espnic.model.interface.layouts import RX_COMPLETION, TX_DESCRIPTOR
 from espnic.sim.build.builds import Build, Run, run
-from espnic.sim.build.cache import cache_directory
+from espnic.sim.build.cache import work_folder
 from espnic.sim.problem import SimulationError
 from espnic.sim.rig.design import sweep_clocks
 from espnic.sim.rig.taps import tap_names
@@ -113,8 +112,8 @@ def play(rig: EngineRig, loads: Sequence[Load], seed: int = 1) -> list[Played]:
     A super-frame must come out in its segments. Raises ``SimulationError`` when a run breaks
     off or frames are missing.
     """
-    with tempfile.TemporaryDirectory(dir=cache_directory()) as name:
-        session = run_loads(rig, loads, Path(name), seed)
+    with work_folder() as folder:
+        session = run_loads(rig, loads, folder, seed)
     if session.run.failures:
         raise SimulationError(f"{session.run.failures[0][1]}, log: {session.run.log}")
     for load, played in zip(loads, session.played, strict=False):
@@ -147,7 +146,7 @@ def run_loads(rig: EngineRig, loads: Sequence[Load], folder: Path, seed: int) ->
     return Session(
         [_read(folder / str(number), load, rig.sides) for number, load in enumerate(loads)
          if (folder / str(number) / "ran.json").is_file()],
-        json.loads(counters.read_text()) if counters.is_file() else {}, result)
+        json.loads(counters.read_text(encoding="utf-8")) if counters.is_file() else {}, result)
 
 
 def write_load(folder: Path, load: Load, width: int) -> None:
@@ -155,13 +154,14 @@ def write_load(folder: Path, load: Load, width: int) -> None:
     folder.mkdir()
     (folder / "tx.play").write_text("".join(
         _lines(step.data, width, TX_DESCRIPTOR.pack(step.descriptor), TX_DESCRIPTOR.bits)
-        for step in load.tx))
-    (folder / "rx.play").write_text("".join(_lines(step.data, width, 0, 1) for step in load.rx))
+        for step in load.tx), encoding="utf-8")
+    (folder / "rx.play").write_text(
+        "".join(_lines(step.data, width, 0, 1) for step in load.rx), encoding="utf-8")
     (folder / "load.json").write_text(json.dumps({
         "table": load.table and str(load.table.resolve()), "commands": list(load.commands),
         "esp_ports": load.esp_ports,
         "gap": load.gap, "stall": load.stall,
-        "tx_frames": len(load.tx), "rx_frames": len(load.rx)}))
+        "tx_frames": len(load.tx), "rx_frames": len(load.rx)}), encoding="utf-8")
 
 
 def _lines(data: bytes, width: int, user: int, user_bits: int) -> str:
@@ -180,18 +180,18 @@ def _lines(data: bytes, width: int, user: int, user_bits: int) -> str:
 
 def _read(folder: Path, load: Load, sides: Sequence[str]) -> Played:
     """Read the files that the rig and ``runs_cocotb`` wrote."""
-    ran = json.loads((folder / "ran.json").read_text())
+    ran = json.loads((folder / "ran.json").read_text(encoding="utf-8"))
     played = Played(results=ran["results"], gaps=ran["gaps"], clocks=ran["clocks"],
                     seconds=ran["seconds"])
     played.taps = {
-        name: [int(line, 16) for line in (folder / f"{name}.tap").read_text().splitlines()]
+        name: [int(line, 16) for line in _read_lines(folder / f"{name}.tap")]
         for name in tap_names(sides)}
     played.left = {side: [] for side in SIDES}
     played.entered = {side: [] for side in SIDES}
     for side in sides:
         played.entered[side] = [
             (int(first), int(last)) for first, last in
-            map(str.split, (folder / f"{side}.log").read_text().splitlines())]
+            map(str.split, _read_lines(folder / f"{side}.log"))]
         left = played.left[side]
         try:
             for first, last, user, data in frames_in(folder / f"{side}.record"):
@@ -212,6 +212,10 @@ def _read(folder: Path, load: Load, sides: Sequence[str]) -> Played:
     return played
 
 
+def _read_lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines()
+
+
 class BrokenRule(Exception):
     """A stream broke a rule of AXI4-Stream."""
 
@@ -220,7 +224,7 @@ def frames_in(path: Path) -> Iterator[tuple[int, int, int, bytes]]:
     """Clocks of the first and last beat, ``tuser`` and bytes of each frame in a record."""
     pieces: list[bytes] = []
     first = user = 0
-    for line in path.read_text().splitlines():
+    for line in _read_lines(path):
         clock, *beat = line.split()
         if not beat:
             raise BrokenRule(f"clock {clock}: a beat was withdrawn or changed before tready")

@@ -31,7 +31,7 @@ async def play_loads(dut: Any) -> None:
     for number in range(job["loads"]):
         if await rig.run(folder / str(number)):
             break
-    (folder / "counters.json").write_text(json.dumps(await rig.counters()))
+    (folder / "counters.json").write_text(json.dumps(await rig.counters()), encoding="utf-8")
 
 
 class _Rig:
@@ -60,7 +60,7 @@ class _Rig:
 
         The folder is that of a load (``sim.rig.runs``); ``ran.json`` is written there.
         """
-        load = json.loads((folder / "load.json").read_text())
+        load = json.loads((folder / "load.json").read_text(encoding="utf-8"))
         await self._load_table(load["table"])
         if load["esp_ports"] is not None:
             await self._driver.set_esp_ports(load["esp_ports"])
@@ -70,7 +70,7 @@ class _Rig:
         gaps = {side: int(getattr(self._dut, f"{side}_gaps").value) for side in SIDES}
         (folder / "ran.json").write_text(json.dumps({
             "results": results, "clocks": clocks, "seconds": seconds, "stuck": stuck,
-            "gaps": gaps}))
+            "gaps": gaps}), encoding="utf-8")
         return stuck
 
     async def counters(self) -> dict[str, int]:
@@ -83,7 +83,7 @@ class _Rig:
     async def report(self, path: Path) -> None:
         """Keep the number of frames that have been judged in a file."""
         while True:
-            path.write_text(str(self._judged + int(self._dut.judged.value)))
+            path.write_text(str(self._judged + int(self._dut.judged.value)), encoding="utf-8")
             await Timer(PROGRESS_NS, "ns")
 
     async def _load_table(self, table: str | None) -> None:

@@ -48,7 +48,7 @@ def table_files(width: int, size: int, sas: Sequence[SecurityAssociation]) -> Pa
             partial = folder.with_suffix(".partial")
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir()
-            (partial / "commands.play").write_text("".join(lines))
+            (partial / "commands.play").write_text("".join(lines), encoding="utf-8")
             environment = {"ESPNIC_TABLE": str(partial), "ESPNIC_COMMANDS": str(len(lines)),
                            "ESPNIC_SWEEP": str(sweep_clocks(size))}
             result = run(build(rig.netlist, "verilator"), module=MODULE, seed=1,

@@ -34,7 +34,7 @@ def write_trace(folder: Path, name: str, records: Sequence[TraceRecord]) -> None
 
 def write_verdicts(path: Path, records: Iterable[TraceRecord]) -> None:
     """Write what became of each packet: the fields of its verdict, a line of JSON each."""
-    with replacing(path) as partial, partial.open("w") as file:
+    with replacing(path) as partial, partial.open("w", encoding="utf-8") as file:
         for record in records:
             if record.point in _VERDICT_POINTS:
                 file.write(json.dumps({"packet": record.packet} | record.fields) + "\n")

@@ -21,11 +21,11 @@ from espnic.model.sa.sa import SecurityAssociation, command_values
 from espnic.sim.capture import archive, handoff
 from espnic.sim.capture.handoff import HandedOff
 from espnic.sim.capture.pcap import read_capture
-from espnic.sim.files import make_folder
+from espnic.sim.files import own_folder
 from espnic.sim.problem import CaptureError, InputError, Mismatch, check_width
 from espnic.sim.run import nonces, report
 from espnic.sim.run.compare import bytes_difference, compare_outcomes, summary
-from espnic.sim.terminal import print_lines
+from espnic.sim.terminal import print_lines, status
 from espnic.sim.traffic import golden
 from espnic.sim.traffic.plan import (
     Plan,
@@ -87,12 +87,17 @@ def run(request: Request, options: "Options", console: Console) -> None:
     Raises ``Mismatch`` when anything differs, and one of ``sim.problem.BAD_INPUT`` for input that
     cannot be used.
     """
+    _check_options(options)
+    job = _prepare(request)
+    with own_folder(job.output):
+        _replay(job, options, console)
+
+
+def _replay(job: Job, options: "Options", console: Console) -> None:
     # Imported here: the model alone needs no simulator, nor what drives one.
     from espnic.sim.rig import engine
 
-    _check_options(options)
-    job = _prepare(request)
-    with console.status(f"Building the engine for {options.simulator}, {options.width} bits"):
+    with status(console, f"Building the engine for {options.simulator}, {options.width} bits"):
         start = time.monotonic()
         rig = engine.build_engine(options)
         build_seconds = time.monotonic() - start
@@ -119,6 +124,11 @@ def run(request: Request, options: "Options", console: Console) -> None:
 def run_model(request: Request, console: Console) -> None:
     """Replay through the golden model alone, write its results, and print a summary."""
     job = _prepare(request)
+    with own_folder(job.output):
+        _show_model(job, console)
+
+
+def _show_model(job: Job, console: Console) -> None:
     outcome = job.plan.outcome
     _write_results(job, {"model": outcome})
     console.print(report.status_table(outcome.trace))
@@ -138,7 +148,7 @@ def _check_options(options: "Options") -> None:
 
 
 def _prepare(request: Request) -> Job:
-    """Read the files, plan the steps, and make the folder of the results."""
+    """Read the files, and plan the steps."""
     path = request.rx or request.tx or request.handoff
     if path is None or [request.rx, request.tx, request.handoff].count(None) != 2:
         raise InputError("expected one of --rx, --tx and --handoff")
@@ -151,9 +161,7 @@ def _prepare(request: Request) -> Job:
         raise InputError(f"{request.sa}: {len(file.sas)} SAs, "
                          f"expected {SIMULATED_SAS - 1} at most")
     prepare = _prepare_receive if request.rx else _prepare_transmit
-    job = prepare(request, path, file)
-    make_folder(request.output)
-    return job
+    return prepare(request, path, file)
 
 
 def _prepare_receive(request: Request, path: Path, file: SaFile) -> Job:
@@ -187,7 +195,6 @@ def _prepare_handoff(path: Path, output: Path) -> Job:
         raise CaptureError(f"{path}: no rows handoff, expected a capture of what Linux hands down")
     plan = plan_handoff(
         capture.sas, [row.request for row in capture.handed_off], SIMULATED_SAS)
-    make_folder(output)
     return Job(False, path, output, capture.sas, (), [], plan, capture.handed_off)
 
 

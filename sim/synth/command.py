@@ -70,10 +70,10 @@ def measure(jobs: Sequence[Job], request: Request, console: Console) -> None:
         console.print(line, highlight=False, soft_wrap=True)
     if request.json_file is not None:
         with replacing(request.json_file) as partial:
-            partial.write_text(to_json(ordered))
+            partial.write_text(to_json(ordered), encoding="utf-8")
     if request.document is not None:
         with replacing(request.document) as partial:
-            partial.write_text(markdown(ordered))
+            partial.write_text(markdown(ordered), encoding="utf-8")
     if failures:
         raise SimulationError("\n".join(
             f"{failure.job}: {failure.reason}" for failure in failures))

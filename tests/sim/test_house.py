@@ -71,3 +71,24 @@ def test_a_block_has_a_mutant_that_is_a_change_of_its_source(block):
 
 def test_only_blocks_have_mutants():
     assert {f"{name}.py" for name in MUTANTS} == set(blocks())
+
+
+def test_every_text_file_is_read_and_written_as_utf_8():
+    """Else a locale without UTF-8 breaks the command."""
+    without = []
+    for path in (*(PROJECT / "model").rglob("*.py"), *(PROJECT / "sim").rglob("*.py")):
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(call, ast.Call) and opens_text(call) and "encoding" not in {
+                    keyword.arg for keyword in call.keywords}:
+                without.append(f"{path.relative_to(PROJECT)}:{call.lineno}")
+    # The published vectors are read by tests alone.
+    assert [place for place in without if "capture/vectors.py" not in place] == []
+
+
+def opens_text(call: ast.Call) -> bool:
+    """Whether a call reads or writes a text file."""
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else (
+        call.func.id if isinstance(call.func, ast.Name) else "")
+    modes = [mode.value for mode in call.args if isinstance(mode, ast.Constant)]
+    return name in ("read_text", "write_text") or (
+        name in ("open", "fdopen") and not {"r", "w", "a", "x", "rt", "wt"}.isdisjoint(modes))

@@ -533,13 +533,13 @@ def test_interrupted_run_keeps_what_is_done(espnic, tools, monkeypatch, tmp_path
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_ended_run_ends_its_tools(sign, tmp_path):
     run = subprocess.Popen(
         [sys.executable, "-m", "espnic.sim.cli", "synth", "counters"], cwd=PROJECT,
         env={**os.environ, "ESPNIC_BUILD": str(tmp_path)}, text=True,
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
+        preexec_fn=lambda: signal.signal(sign, signal.default_int_handler))
     work = wait_for(lambda: next(tmp_path.glob("synth/*/steps"), None)).parent
     run.send_signal(sign)
     assert run.communicate(timeout=60)[1] == "espnic: interrupted\n"
