@@ -8,12 +8,13 @@ import contextlib
 import gzip
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
+from espnic.sim.capture.link_layers import LINK_ETHERNET
 from espnic.sim.problem import CaptureError
 
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -24,6 +25,16 @@ _PCAPNG_MAGIC = bytes.fromhex("0a0d0d0a")
 _MAGIC_BYTES = 4
 _PCAP_HEADER_BYTES = 24
 _PCAP_RECORD_HEADER_BYTES = 16
+_LINK_MASK = 0xFFFF
+_FCS_KNOWN, _FCS_SHIFT = 1 << 26, 28
+"""The upper bits of a pcap's link type: a flag, and above it the length of the FCS."""
+_FCS_BYTES = {0: 0, 2: 4, 4: 4, 32: 4}
+"""Bytes of the FCS of Ethernet frames, by what captures give: words of 16 bits (pcap), bits or, as
+Wireshark does, bytes (pcapng). Ethernet has no other FCS than that of 4 bytes."""
+_INTERFACE_OPTIONS_AT = 8
+_END_OF_OPTIONS, _IF_FCSLEN, _PACKET_FLAGS = 0, 13, 2
+_OPTION_HEADER_BYTES = 4
+_FLAGS_FCS_SHIFT, _FLAGS_FCS_MASK = 5, 0xF
 _PACKET_BYTES_MAX = 1 << 24
 """Most bytes of a packet or block; a longer one is a damaged length."""
 
@@ -34,6 +45,10 @@ _BLOCK_BYTES_MIN = _BLOCK_HEADER_BYTES + _BLOCK_END_BYTES
 _BLOCK_ALIGNMENT = 4
 _PACKET_AT, _SIMPLE_PACKET_AT = 20, 4
 """Offset of the packet in the body of its block."""
+
+
+def _aligned(length: int) -> int:
+    return length + -length % _BLOCK_ALIGNMENT
 
 
 class Block(IntEnum):
@@ -52,8 +67,10 @@ class Packet:
     link: int
     """Link type of its interface."""
     data: bytes
+    """Its bytes without an FCS."""
     whole_bytes: int
-    """Bytes that it had on the wire; more than ``data`` has where the capture cut it."""
+    """Bytes that it had on the wire, less an FCS; more than ``data`` has where the capture cut it.
+    """
 
 
 def packets_in(path: Path) -> Iterator[Packet]:
@@ -94,7 +111,11 @@ def _pcap_packets(path: Path, file: BinaryIO, order: str) -> Iterator[Packet]:
     header = file.read(_PCAP_HEADER_BYTES - _MAGIC_BYTES)
     if len(header) < _PCAP_HEADER_BYTES - _MAGIC_BYTES:
         raise CaptureError(f"{path}: cut short in the pcap header")
-    link = struct.unpack(f"{order}I", header[-4:])[0]
+    network = struct.unpack(f"{order}I", header[-4:])[0]
+    link = network & _LINK_MASK
+    fcs_bytes = 0
+    if network & _FCS_KNOWN:
+        fcs_bytes = _fcs_bytes(path, link, network >> _FCS_SHIFT)
     count = 0
     while record := file.read(_PCAP_RECORD_HEADER_BYTES):
         length = whole = 0
@@ -104,7 +125,31 @@ def _pcap_packets(path: Path, file: BinaryIO, order: str) -> Iterator[Packet]:
         if len(record) < _PCAP_RECORD_HEADER_BYTES or len(data) < length:
             raise CaptureError(f"{path}: cut short after packet {count}")
         count += 1
-        yield Packet(link, data, whole)
+        yield _without_fcs(Packet(link, data, whole), fcs_bytes)
+
+
+def _fcs_bytes(path: Path, link: int, given: int) -> int:
+    """Bytes of the FCS of a link type's frames by the length that a capture gives."""
+    if given and link != LINK_ETHERNET or given not in _FCS_BYTES:
+        raise CaptureError(f"{path}: FCS length {given} with link type {link}, expected none, or "
+                           "that of Ethernet: 4 bytes")
+    return _FCS_BYTES[given]
+
+
+def _without_fcs(packet: Packet, fcs_bytes: int) -> Packet:
+    """The packet without the FCS at the end of the frame, which the capture may have cut."""
+    whole = max(packet.whole_bytes - fcs_bytes, 0)
+    return Packet(packet.link, packet.data[:whole] if fcs_bytes else packet.data, whole)
+
+
+@dataclass(frozen=True)
+class _Interface:
+    """An interface of a pcapng section."""
+
+    link: int
+    snapshot_bytes: int
+    """Most bytes of a packet that were kept; 0 for no limit."""
+    fcs_bytes: int
 
 
 @dataclass
@@ -115,8 +160,8 @@ class _PcapngReader:
     file: BinaryIO
     order: str = "<"
     """Byte order of the section."""
-    interfaces: list[tuple[int, int]] = field(default_factory=list)
-    """Link type and snapshot length of each interface of the section."""
+    interfaces: list[_Interface] = field(default_factory=list)
+    """The interfaces of the section."""
     count: int = 0
     """Packets so far."""
 
@@ -146,29 +191,56 @@ class _PcapngReader:
             self._malformed()
         if kind == Block.INTERFACE:
             link, snapshot_bytes = self._numbers("HxxI", body)
-            self.interfaces.append((link, snapshot_bytes))
+            given = self._options(body[_INTERFACE_OPTIONS_AT:]).get(_IF_FCSLEN)
+            fcs_bytes = _fcs_bytes(self.path, link, given[0]) if given else 0
+            self.interfaces.append(_Interface(link, snapshot_bytes, fcs_bytes))
         return self._packet_of(kind, body)
 
     def _packet_of(self, kind: int, body: bytes) -> Packet | None:
+        options: dict[int, bytes] = {}
         match kind:
             case Block.ENHANCED_PACKET:
                 interface, length, whole = self._numbers("I8xII", body)
                 data = body[_PACKET_AT:_PACKET_AT + length]
+                options = self._options(body[_PACKET_AT + _aligned(length):])
             case Block.OBSOLETE_PACKET:
                 interface, length, whole = self._numbers("H10xII", body)
                 data = body[_PACKET_AT:_PACKET_AT + length]
+                options = self._options(body[_PACKET_AT + _aligned(length):])
             case Block.SIMPLE_PACKET:
                 [whole] = self._numbers("I", body)
                 interface, length = 0, whole
                 # A snapshot length of 0 is no limit.
-                if self.interfaces and self.interfaces[0][1]:
-                    length = min(whole, self.interfaces[0][1])
+                if self.interfaces and self.interfaces[0].snapshot_bytes:
+                    length = min(whole, self.interfaces[0].snapshot_bytes)
                 data = body[_SIMPLE_PACKET_AT:_SIMPLE_PACKET_AT + length]
             case _:
                 return None
         if interface >= len(self.interfaces) or len(data) < length:
             self._malformed()
-        return Packet(self.interfaces[interface][0], data, whole)
+        found = self.interfaces[interface]
+        return _without_fcs(Packet(found.link, data, whole), self._fcs_of(found, options))
+
+    def _fcs_of(self, interface: _Interface, options: Mapping[int, bytes]) -> int:
+        """Bytes of a packet's FCS: what its flags say, else what its interface says."""
+        if _PACKET_FLAGS not in options:
+            return interface.fcs_bytes
+        [flags] = self._numbers("I", options[_PACKET_FLAGS])
+        own = flags >> _FLAGS_FCS_SHIFT & _FLAGS_FCS_MASK
+        return _fcs_bytes(self.path, interface.link, own) if own else interface.fcs_bytes
+
+    def _options(self, data: bytes) -> dict[int, bytes]:
+        """The options that end a block, each by its code; of equal codes the last."""
+        found = {}
+        while data:
+            code, length = self._numbers("HH", data)
+            if code == _END_OF_OPTIONS:
+                break
+            found[code] = data[_OPTION_HEADER_BYTES:_OPTION_HEADER_BYTES + length]
+            if len(found[code]) < length:
+                self._malformed()
+            data = data[_OPTION_HEADER_BYTES + _aligned(length):]
+        return found
 
     def _numbers(self, form: str, data: bytes) -> tuple[int, ...]:
         size = struct.calcsize(f"{self.order}{form}")

@@ -1,19 +1,24 @@
 """Captures: read pcap and pcapng, plain or gzipped; write both."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from scapy.packet import Raw
 from scapy.utils import PcapNgWriter, RawPcapWriter
 
+from espnic.sim.capture.link_layers import (
+    COOKED,
+    LINK_ETHERNET,
+    LINK_RAW,
+    RAW_IP_LINKS,
+    TO_ETHERNET,
+    frame_of_ip,
+)
 from espnic.sim.capture.packets import Packet, packets_in
 from espnic.sim.files import replacing
 from espnic.sim.problem import CaptureError
 
-LINK_ETHERNET = 1
-LINK_RAW = 101
-RAW_IP_LINKS = {12, 14, LINK_RAW, 228, 229}
 _NANOSECONDS = 1_000_000_000
 
 
@@ -24,6 +29,16 @@ class Capture:
     path: Path
     ethernet: bool
     packets: tuple[bytes, ...]
+
+    def frames(self) -> tuple[bytes, ...]:
+        """The Ethernet frames; one is made of each IP packet, with the model's addresses.
+
+        Raises ``CaptureError`` for what is no IP packet.
+        """
+        if self.ethernet:
+            return self.packets
+        return tuple(_converted(self.path, number, packet, frame_of_ip)
+                     for number, packet in enumerate(self.packets, start=1))
 
 
 @dataclass(frozen=True)
@@ -39,26 +54,28 @@ class Note:
 def read_capture(path: Path) -> Capture:
     """Read a pcap or pcapng file of Ethernet frames or of raw IP packets.
 
-    Raises ``CaptureError`` for a file that is missing, no capture, cut short, of
-    another link type, empty, or that does not hold its packets whole.
+    The packets of a Linux cooked capture become Ethernet frames; an FCS is cut off. Raises
+    ``CaptureError`` for a file that is missing, no capture, cut short, of another link type, empty,
+    or that does not hold its packets whole.
     """
     packets: list[bytes] = []
     links: set[int] = set()
     for number, packet in enumerate(packets_in(path), start=1):
         _check_whole(path, number, packet)
-        packets.append(packet.data)
+        data = packet.data
+        if packet.link in TO_ETHERNET:
+            data = _converted(path, number, data, TO_ETHERNET[packet.link])
+        elif packet.link not in RAW_IP_LINKS:
+            raise CaptureError(
+                f"{path}: link type {packet.link}, expected {LINK_ETHERNET} (Ethernet), "
+                f"{LINK_RAW} (raw IP) or {' or '.join(map(str, COOKED))} (Linux cooked)")
+        packets.append(data)
         links.add(packet.link)
     if not packets:
         raise CaptureError(f"{path}: holds no packets")
-    unknown = links - RAW_IP_LINKS - {LINK_ETHERNET}
-    if unknown:
-        raise CaptureError(
-            f"{path}: link type {min(unknown)}, expected {LINK_ETHERNET} (Ethernet)"
-            f" or {LINK_RAW} (raw IP)"
-        )
-    if LINK_ETHERNET in links and len(links) > 1:
+    if links & TO_ETHERNET.keys() and links & RAW_IP_LINKS:
         raise CaptureError(f"{path}: Ethernet frames and raw IP mixed, expected one of them")
-    return Capture(path, LINK_ETHERNET in links, tuple(packets))
+    return Capture(path, not links & RAW_IP_LINKS, tuple(packets))
 
 
 def write_pcap(path: Path, packets: Iterable[tuple[int, bytes]], ethernet: bool = True) -> None:
@@ -85,6 +102,15 @@ def write_pcapng(path: Path, notes: Iterable[Note]) -> None:
             packet.comments = [note.comment.encode()]
             writer.write_packet(packet)
         writer.close()
+
+
+def _converted(
+    path: Path, number: int, data: bytes, convert: Callable[[bytes], bytes],
+) -> bytes:
+    try:
+        return convert(data)
+    except ValueError as error:
+        raise CaptureError(f"{path}: packet {number}: {error}") from None
 
 
 def _check_whole(path: Path, number: int, packet: Packet) -> None:

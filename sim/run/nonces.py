@@ -12,8 +12,8 @@ from espnic.model.sa.sa import SecurityAssociation
 from espnic.sim.audit import report
 from espnic.sim.audit.audit import Known, Repeat, SaFindings, Seen, audit
 from espnic.sim.audit.esp_packets import EspPacket, SaKey, find
+from espnic.sim.capture.link_layers import LINK_ETHERNET
 from espnic.sim.capture.packets import Packet
-from espnic.sim.capture.pcap import LINK_ETHERNET
 
 _HIGH_LIMIT = 1 << 32
 

@@ -165,10 +165,8 @@ def _prepare(request: Request) -> Job:
 
 
 def _prepare_receive(request: Request, path: Path, file: SaFile) -> Job:
-    capture = read_capture(path)
-    if not capture.ethernet:
-        raise CaptureError(f"{path}: link type raw IP, expected Ethernet for --rx")
-    plan = plan_receive(capture.packets, file.sas, SIMULATED_SAS)
+    frames = read_capture(path).frames()
+    plan = plan_receive(frames, file.sas, SIMULATED_SAS)
     return Job(True, path, request.output, file.sas, file.unsupported, [], plan)
 
 

@@ -246,6 +246,34 @@ def wide_window(tmp_path):
     return path
 
 
+ETHERNET_BYTES = 14
+FCS_ANNOUNCED = 1 << 26 | 2 << 28
+
+
+@pytest.mark.parametrize("link, convert", [
+    (1 | FCS_ANNOUNCED, lambda frame: frame + b"\x12\x34\x56\x78"),
+    (101, lambda frame: frame[ETHERNET_BYTES:]),
+    (12, lambda frame: frame[ETHERNET_BYTES:]),
+    (228, lambda frame: frame[ETHERNET_BYTES:]),
+    (113, lambda frame: bytes.fromhex("0000 0001 0006") + frame[6:12] + bytes(2) + frame[12:]),
+    (276, lambda frame: frame[12:14] + bytes.fromhex("0000 00000002 0001 00 06") + frame[6:12]
+     + bytes(2) + frame[ETHERNET_BYTES:]),
+])
+def test_capture_of_another_link_type_is_received_like_ethernet(espnic, tmp_path, link, convert):
+    path = tmp_path / "any.pcap"
+    write_pcap(path, enumerate(map(convert, read_capture(CAPTURE).packets)))
+    data = bytearray(path.read_bytes())
+    data[20:24] = link.to_bytes(4, sys.byteorder)
+    path.write_bytes(data)
+    write_pcap(tmp_path / "any.plain.pcap", enumerate(read_capture(CLEAR).packets), ethernet=False)
+    code, shown, complaint = espnic(
+        "model", "--rx", path, "--sa", SA_FILE, "-o", tmp_path / "out")
+    assert (code, complaint) == (0, "")
+    assert "146 packets, as in the plain capture" in shown
+    plain = read_capture(tmp_path / "out" / "out.pcap")
+    assert plain.ethernet and len(plain.packets) == 146
+
+
 @pytest.mark.parametrize("command", ["run", "model"])
 def test_sa_whose_window_is_too_large_is_left_to_software_and_that_is_said(
         espnic, fake_rtl, tmp_path, wide_window, command):
@@ -650,11 +678,6 @@ def test_missing_simulator(refused, tmp_path, monkeypatch):
 def test_missing_capture(refused, tmp_path):
     path = tmp_path / "none.pcap"
     assert f"{path}: No such file" in refused("run", "--rx", path, "--sa", SA_FILE, "-o", tmp_path)
-
-
-def test_capture_of_raw_ip_given_as_received(refused, tmp_path):
-    assert "link type raw IP, expected Ethernet" in refused(
-        "run", "--rx", CLEAR, "--sa", SA_FILE, "-o", tmp_path)
 
 
 def test_sa_file_given_as_capture(refused, tmp_path):
