@@ -6,6 +6,7 @@ only describe the capture are ignored.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
@@ -24,6 +25,7 @@ from espnic.model.net.addresses import Address, without_zone
 from espnic.model.sa.sa import (
     ALGORITHM,
     ANY_FAMILY,
+    REPLAY_WINDOW_MAX,
     SALT_BYTES,
     SEQIV_SALT_BYTES,
     SecurityAssociation,
@@ -34,6 +36,7 @@ from espnic.model.sa.sa import (
 SCHEMA = "kpeer-1"
 ENCAPSULATION = "espinudp"
 TEXT_CHARACTERS_MAX = 200
+_HEX = re.compile(r"(0[xX])?[0-9a-fA-F]{1,20}", re.ASCII)
 
 
 class SaFileError(ValueError):
@@ -148,13 +151,17 @@ class _Fields:
             raise self.error(name, "an IP address") from None
 
     def spi(self) -> int:
-        """The SPI, a number or hex text."""
+        """The SPI: a number, or hex text.
+
+        A text that may as well be decimal is refused; 0x makes it hex.
+        """
         expected = "a number from 1 to 0xffffffff, as 0x10cbac2f"
-        value = self._entry.get("spi")
-        try:
-            number = int(value, 16) if isinstance(value, str) else value
-        except ValueError:
-            number = None
+        number = value = self._entry.get("spi")
+        if isinstance(value, str):
+            number = int(value, 16) if _HEX.fullmatch(value) else None
+            if number is not None and value.isdigit() and number != int(value):
+                raise self.error(
+                    "spi", f'"0x{value}" if that is hex, or {int(value)} without quotes if decimal')
         if not isinstance(number, int) or isinstance(number, bool) or not 1 <= number < 1 << 32:
             raise self.error("spi", expected)
         return number
@@ -177,6 +184,8 @@ def _security_association(name: str, fields: _Fields) -> SecurityAssociation:
     window = fields.integer("replay_window", SecurityAssociation.replay_window, "packets")
     initial_seq = fields.integer("initial_seq", 1, "a sequence number")
     extended = fields.boolean("esn")
+    if extended and window < 1:
+        raise fields.error("replay_window", f"1 to {REPLAY_WINDOW_MAX} with ESN, as the kernel")
     state = esn.driver_state(initial_seq - 1, window) if extended else esn.EsnState(0, False)
     encapsulated = fields.has("encap")
     try:

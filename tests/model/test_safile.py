@@ -63,6 +63,27 @@ def test_an_spi_may_be_a_number_and_addresses_may_repeat_in_another_protocol(loa
     assert [sa.spi for sa in load(GOOD, encapsulated).sas] == [0x10CBAC2F] * 2
 
 
+@pytest.mark.parametrize(("spi", "number"), [
+    ("0x257", 0x257), ("0X257", 0x257), ("0x0000ABCD", 0xABCD), ("c88b7652", 0xC88B7652),
+    ("C88B7652", 0xC88B7652), (257, 257), ("0xffffffff", 0xFFFFFFFF),
+    # The same in hex and in decimal.
+    ("7", 7), ("00000007", 7)])
+def test_spi_text_is_hex_where_it_can_be_nothing_else(load, spi, number):
+    assert [sa.spi for sa in load(GOOD | {"spi": spi}).sas] == [number]
+
+
+def test_esn_needs_a_replay_window_as_the_kernel_wants(load, tmp_path):
+    """Linux 6.1, xfrm_init_replay; iproute2 refuses it before."""
+    for window in (0, -1):
+        with pytest.raises(safile.SaFileError) as caught:
+            load(GOOD | {"esn": True, "replay_window": window})
+        assert str(caught.value) == (f"{tmp_path / 'sas.json'}: SA sa1: replay_window: {window}, "
+                                     "expected 1 to 4096 with ESN, as the kernel")
+    [sa] = load(GOOD | {"esn": False, "replay_window": 0}).sas
+    assert sa.replay_window == 0
+    assert load(GOOD | {"esn": True, "replay_window": 1}).sas[0].replay_window == 1
+
+
 def test_the_engine_looks_at_four_ports_of_esp_and_no_more(load):
     ports = (4600, 4500, 4600, 1, 65535, 2, 4500)
     file = load(*(GOOD | {"name": f"x{number}", "spi": f"0x{256 + number:x}",
@@ -93,6 +114,17 @@ def test_what_the_engine_does_not_do_is_named_with_its_reason(load, change, reas
                            "0x10cbac2f"),
     ("spi", "zebra", 'spi: "zebra", expected a number from 1 to 0xffffffff, as 0x10cbac2f'),
     ("spi", 0, "spi: 0, expected a number from 1 to 0xffffffff, as 0x10cbac2f"),
+    ("spi", "257", 'spi: "257", expected "0x257" if that is hex, or 257 without quotes if decimal'),
+    ("spi", "00000100",
+     'spi: "00000100", expected "0x00000100" if that is hex, or 100 without quotes if decimal'),
+    ("spi", "0x1_0", 'spi: "0x1_0", expected a number from 1 to 0xffffffff, as 0x10cbac2f'),
+    ("spi", "+0x10", 'spi: "+0x10", expected a number from 1 to 0xffffffff, as 0x10cbac2f'),
+    ("spi", " 0x10", 'spi: " 0x10", expected a number from 1 to 0xffffffff, as 0x10cbac2f'),
+    ("spi", "0o17", 'spi: "0o17", expected a number from 1 to 0xffffffff, as 0x10cbac2f'),
+    ("spi", "\u0661\u0662", r'spi: "\u0661\u0662", expected a number from 1 to 0xffffffff, as '
+                            "0x10cbac2f"),
+    ("spi", "*", 'spi: "*", expected a number from 1 to 0xffffffff, as 0x10cbac2f'),
+    ("spi", "", 'spi: "", expected a number from 1 to 0xffffffff, as 0x10cbac2f'),
     ("spi", True, "spi: true, expected a number from 1 to 0xffffffff, as 0x10cbac2f"),
     ("src", "192.0.2.256", 'src: "192.0.2.256", expected an IP address'),
     ("dst", 7, "dst: 7, expected an IP address"),
