@@ -7,7 +7,7 @@ only describe the capture are ignored.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -59,23 +59,42 @@ class SaFile:
     unsupported: tuple[UnsupportedSa, ...]
 
 
+@dataclass(frozen=True)
+class Entry:
+    """An SA of another form of file, with the fields of an SA of this one."""
+
+    values: Mapping[str, Any]
+    reason: str | None = None
+    """The reason why the engine cannot take it, where the fields do not say it."""
+
+
 def load(path: Path) -> SaFile:
     """Read an SA file.
 
     With ESN, ``esn_high`` and ``esn_overlap`` have the values that a driver sets before the
     first packet. Raises ``SaFileError``.
     """
-    document = _read_json(path)
+    return parse(path, read_text(path))
+
+
+def parse(path: Path, text: str) -> SaFile:
+    """The SAs of the text of an SA file; messages begin with ``path``. Else as ``load``."""
+    document = _parse_json(path, text)
     _check_document(path, document)
+    return collect(path, map(Entry, document["sas"]))
+
+
+def collect(path: Path, entries: Iterable[Entry]) -> SaFile:
+    """The SAs of some entries, each with another name and look-up key. Else as ``load``."""
     sas: list[SecurityAssociation] = []
     unsupported: list[UnsupportedSa] = []
     places: dict[object, str] = {}
-    for number, entry in enumerate(document["sas"], start=1):
-        fields = _Fields(f"{path}: SA {number}", entry)
+    for number, entry in enumerate(entries, start=1):
+        fields = _Fields(f"{path}: SA {number}", entry.values)
         name = fields.text("name", f"sa{number}")
-        fields = _Fields(f"{path}: SA {name}", entry)
+        fields = _Fields(f"{path}: SA {name}", entry.values)
         _claim(places, ("name", name), name, fields, "name")
-        reason = _unsupported_reason(fields, esp_ports(sas))
+        reason = entry.reason or _unsupported_reason(fields, esp_ports(sas))
         if reason is not None:
             unsupported.append(UnsupportedSa(name, reason))
             continue
@@ -282,13 +301,19 @@ def _claim(places: dict[object, str], place: object, name: str, fields: _Fields,
     places[place] = name
 
 
-def _read_json(path: Path) -> Any:
+def read_text(path: Path) -> str:
+    """The text of an SA file of any form. Raises ``SaFileError``."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise SaFileError(f"{path}: {error.strerror}, expected an SA file") from None
     except UnicodeDecodeError:
-        raise SaFileError(f"{path}: not text, expected JSON") from None
+        raise SaFileError(f"{path}: not text, expected an SA file") from None
+
+
+def _parse_json(path: Path, text: str) -> Any:
+    try:
+        return json.loads(text)
     except json.JSONDecodeError as error:
         raise SaFileError(
             f"{path}: line {error.lineno}: {error.msg}, expected JSON") from None

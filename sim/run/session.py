@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from espnic.model.device.device import Device
-from espnic.model.host import safile
+from espnic.model.host import sa_forms
 from espnic.model.host.receiver import Receiver
+from espnic.model.host.sa_forms import Table
 from espnic.model.host.safile import SaFile, UnsupportedSa
 from espnic.model.interface.codes import SaDirection, SaOperation, SaResult
 from espnic.model.interface.features import Features
@@ -67,7 +68,8 @@ class Job:
     output: Path
     sas: tuple[SecurityAssociation, ...]
     unsupported: tuple[UnsupportedSa, ...]
-    drawn_salts: Lines
+    notes: Lines
+    """What was drawn at random, or left unused, for want of a word of the user."""
     plan: Plan
     handed_off: tuple[HandedOff, ...] = ()
     """Frames that Linux handed down, with the wire frames to compare; empty without ``handoff``."""
@@ -156,21 +158,35 @@ def _prepare(request: Request) -> Job:
         raise InputError("expected --sa with --rx and --tx, and no --sa with --handoff")
     if request.sa is None:
         return _prepare_handoff(path, request.output)
-    file = safile.load(request.sa)
+    file = sa_forms.load(request.sa)
+    if request.rx:
+        return _prepare_receive(request, path, file)
+    if isinstance(file, Table):
+        raise InputError(f"{request.sa}: Wireshark's table says neither mode nor encapsulation, "
+                         "expected JSON or the output of ip xfrm state with --tx")
+    return _prepare_transmit(request, path, file)
+
+
+def _prepare_receive(request: Request, path: Path, file: SaFile | Table) -> Job:
+    frames = read_capture(path).frames()
+    notes: Lines = []
+    if isinstance(file, Table):
+        file, unused = file.sas_of(frames)
+        if unused:
+            notes.append(("rows unused", f"{unused:,}, which are for no ESP packet of {path}"))
+    _check_count(request, file)
+    plan = plan_receive(frames, file.sas, SIMULATED_SAS)
+    return Job(True, path, request.output, file.sas, file.unsupported, notes, plan)
+
+
+def _check_count(request: Request, file: SaFile) -> None:
     if len(file.sas) >= SIMULATED_SAS:
         raise InputError(f"{request.sa}: {len(file.sas)} SAs, "
                          f"expected {SIMULATED_SAS - 1} at most")
-    prepare = _prepare_receive if request.rx else _prepare_transmit
-    return prepare(request, path, file)
-
-
-def _prepare_receive(request: Request, path: Path, file: SaFile) -> Job:
-    frames = read_capture(path).frames()
-    plan = plan_receive(frames, file.sas, SIMULATED_SAS)
-    return Job(True, path, request.output, file.sas, file.unsupported, [], plan)
 
 
 def _prepare_transmit(request: Request, path: Path, file: SaFile) -> Job:
+    _check_count(request, file)
     capture = read_capture(path)
     sas = with_seqiv_salts(file.sas, request.seed)
     salts = [
@@ -254,7 +270,7 @@ def _sa_lines(job: Job) -> Lines:
     modified = len(job.plan.outcome.results) - len(job.sas)
     if modified:
         lines.append(("ESN", f"{modified} changes of the high half"))
-    lines += job.drawn_salts
+    lines += job.notes
     lines += _first_lines("kept back", job.plan.kept_back)
     return lines
 

@@ -234,7 +234,7 @@ def test_a_missing_file_a_folder_and_a_binary_file_are_refused_in_one_line(tmp_p
     for path, message in (
             (tmp_path / "none.json", "No such file or directory, expected an SA file"),
             (tmp_path, "Is a directory, expected an SA file"),
-            (binary, "not text, expected JSON")):
+            (binary, "not text, expected an SA file")):
         with pytest.raises(safile.SaFileError) as caught:
             safile.load(path)
         assert str(caught.value) == f"{path}: {message}"

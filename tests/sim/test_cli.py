@@ -246,6 +246,53 @@ def wide_window(tmp_path):
     return path
 
 
+@pytest.mark.parametrize("command", ["run", "model"])
+@pytest.mark.parametrize("name, form", [
+    ("tun4_gcm128", "xfrm"), ("esn_wrap_tun4_gcm128", "xfrm"), ("natt_esn_tun4_gcm128", "xfrm"),
+    ("trn6_gcm256", "xfrm"), ("tun4_gcm128", "esp_sa"), ("natt_esn_tun4_gcm128", "esp_sa")])
+def test_capture_is_received_alike_with_the_sas_in_any_form(
+        espnic, fake_rtl, tmp_path, command, name, form):
+    capture = CAPTURES / f"{name}.pcap"
+    given = []
+    for sas in (CAPTURES / f"{name}.json", CAPTURES / "field" / f"{name}.{form}"):
+        code, shown, complaint = espnic(command, "--rx", capture, "--sa", sas, "-o", tmp_path)
+        assert (code, complaint) == (0, "")
+        assert "packets, as in the plain capture" in shown
+        given.append(((tmp_path / "out.pcap").read_bytes(),
+                      (tmp_path / "completions.jsonl").read_text()))
+    assert given[0] == given[1]
+
+
+def test_packets_are_sealed_with_the_sas_of_ip_xfrm_state(espnic, tmp_path):
+    for sas in ("tun4_gcm128.xfrm", "gateway.xfrm"):
+        code, shown, complaint = espnic(
+            "model", "--tx", CLEAR, "--sa", CAPTURES / "field" / sas, "-o", tmp_path)
+        assert (code, complaint) == (0, "")
+        assert "146 packets, as they were in clear" in " ".join(shown.split())
+    assert "SA refused 0x000001f1: protocol ah, the engine does esp; it is left to software" in (
+        " ".join(shown.split()))
+
+
+def test_table_of_wireshark_is_refused_where_it_does_not_say_enough(refused, tmp_path):
+    table = CAPTURES / "field" / "tun4_gcm128.esp_sa"
+    assert refused("model", "--tx", CLEAR, "--sa", table, "-o", tmp_path / "out") == (
+        f"espnic: {table}: Wireshark's table says neither mode nor encapsulation, expected JSON or "
+        "the output of ip xfrm state with --tx\n")
+    assert "expected JSON" in refused("model", "--handoff", table, "-o", tmp_path / "out")
+    assert "expected JSON" in refused(
+        "model", "--handoff", CAPTURES / "field" / "gateway.xfrm", "-o", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_rows_of_a_table_for_no_packet_are_counted(espnic, tmp_path):
+    table = tmp_path / "esp_sa"
+    table.write_text((CAPTURES / "field" / "tun4_gcm128.esp_sa").read_text() + (
+        '"IPv4","*","*","0x77","NULL","","NULL",""\n'))
+    code, shown, _ = espnic("model", "--rx", CAPTURE, "--sa", table, "-o", tmp_path)
+    assert code == 0 and "146 packets, as in the plain capture" in shown
+    assert "rows unused 1, which are for no ESP packet of" in " ".join(shown.split())
+
+
 ETHERNET_BYTES = 14
 FCS_ANNOUNCED = 1 << 26 | 2 << 28
 
