@@ -39,13 +39,16 @@ def _path(text: str) -> Path:
 
 
 RxOption = Annotated[Path | None, typer.Option(
-    "--rx", help="Capture of Ethernet frames as they come from the wire; needs --sa.",
+    "--rx", help="Capture of what comes from the wire, Ethernet, Linux cooked or raw IP; "
+                 "needs --sa.",
     parser=_path, metavar="<path>")]
 TxOption = Annotated[Path | None, typer.Option(
-    "--tx", help="Capture of clear packets, raw IP or Ethernet, to be sealed; needs --sa.",
+    "--tx", help="Capture of clear packets to be sealed, raw IP, Ethernet or Linux cooked; "
+                 "needs --sa.",
     parser=_path, metavar="<path>")]
 SaOption = Annotated[Path | None, typer.Option(
-    "--sa", help="JSON file with the SAs; captures/README.md describes it.",
+    "--sa", help="File with the SAs: JSON, the output of ip xfrm state, or Wireshark's esp_sa; "
+                 "captures/README.md describes it.",
     parser=_path, metavar="<path>")]
 HandoffOption = Annotated[Path | None, typer.Option(
     "--handoff", help="JSON file of what Linux handed an offload device; it has the SAs.",

@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,7 +32,8 @@ def cache_directory() -> Path:
 def work_folder() -> Iterator[Path]:
     """A new folder, for this user alone, for what is not to be kept, such as keys.
 
-    It is removed at the end, and so are the folders that a call which crashed has left.
+    It is removed at the end, also when this process is killed. The folders that are left when the
+    machine breaks down are removed too.
     """
     root = cache_directory() / "work"
     root.mkdir(parents=True, exist_ok=True)
@@ -41,11 +43,15 @@ def work_folder() -> Iterator[Path]:
         folder = Path(tempfile.mkdtemp(dir=root))
         held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try_lock(held)
+    # It waits for the end of its input, which comes at the latest when this process ends.
+    guard = subprocess.Popen(["sh", "-c", 'read -r _; rm -rf -- "$1"', "sh", str(folder)],
+                             stdin=subprocess.PIPE, start_new_session=True, cwd="/")
     try:
         with naming(folder):
             yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        guard.communicate()
         os.close(held)
 
 

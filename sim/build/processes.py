@@ -2,11 +2,13 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from espnic.sim.problem import SimulationError
@@ -26,7 +28,8 @@ class Children:
     """Runs child processes, each in a session of its own, from any thread.
 
     A child never outlives the call that started it: when that call is left by an exception,
-    the child is killed, and all that it has started.
+    the child is killed, and all that it has started. When this process is killed, the child is
+    too, where the system has ``setpriv``.
     """
 
     def __init__(self) -> None:
@@ -44,8 +47,9 @@ class Children:
         with self._lock:
             if self._stopped:
                 raise SimulationError("interrupted")
-            child = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True,
-                                     text=True, errors="replace", **{**pipes, **settings})
+            child = subprocess.Popen(
+                [*_dying_with_us(), *command], stdin=subprocess.DEVNULL, start_new_session=True,
+                text=True, errors="replace", **{**pipes, **settings})
             self._running.add(child)
         try:
             output, errors = child.communicate(timeout=limit)
@@ -75,6 +79,12 @@ class Children:
 
 SIMULATIONS = Children()
 """The children of all builds and runs of simulations."""
+
+
+@cache
+def _dying_with_us() -> tuple[str, ...]:
+    """What runs a command so that it is killed when the thread that started it is gone."""
+    return ("setpriv", "--pdeathsig", "KILL", "--") if shutil.which("setpriv") else ()
 
 
 def _end(child: "subprocess.Popen[str]") -> None:

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -73,8 +74,8 @@ def working(cache):
 
     yield start
     for call in calls:
-        call.kill()
-        call.wait()
+        call.terminate()
+        call.wait(60)
 
 
 def number_in(path):
@@ -118,17 +119,25 @@ def test_call_under_nohup_goes_on_when_its_terminal_is_closed(working):
     assert call.wait(60) == 130
 
 
-def test_keys_that_a_crash_has_left_are_removed_by_the_next_call_and_no_others(working):
-    crashed, left, children = working()
+def test_call_that_is_killed_leaves_neither_keys_nor_its_child(working):
+    call, folder, children = working()
+    call.kill()
+    wait_for(lambda: not folder.exists())
+    if shutil.which("setpriv"):
+        wait_for(lambda: has_ended(children[0]))
+    os.killpg(os.getpgid(children[1]), signal.SIGKILL)
+
+
+def test_keys_that_a_broken_machine_has_left_are_removed_by_the_next_call_and_no_others(
+        cache, working):
     _, living, _ = working()
-    crashed.kill()
-    crashed.wait()
-    assert (left / "keys").exists()
+    left = cache / "work" / "left"
+    left.mkdir()
+    (left / "keys").touch()
     with work_folder() as own:
         assert not left.exists()
         assert (living / "keys").exists() and own.is_dir()
-    for child in children:
-        os.kill(child, signal.SIGKILL)
+    assert not own.exists()
 
 
 def test_work_folder_is_of_this_user_alone(cache):
