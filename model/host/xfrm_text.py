@@ -20,7 +20,7 @@ _ID = re.compile(r"proto (\S+) (?:spi (0x[0-9a-f]{8})(?:\((\d+)\))? )?"
 _WINDOW = re.compile(r"replay-window (\d+)\b")
 _FLAGS = re.compile(r"\bflag ([^(]*)")
 _EXTRA_FLAGS = "extra_flag"
-"""It stands behind the flags, with no blank before it."""
+"""Name of what follows the flags, with no blank before it."""
 _ALGORITHM = re.compile(r"(auth|auth-trunc|aead|enc|comp) (\S+) (.*)")
 _KEY = re.compile(r"0x([0-9a-f]*)(?: \(\d+ bits\))?(?: (\d+))?")
 _HIDDEN = "<<Keys hidden>>"

@@ -83,7 +83,7 @@ SIMULATIONS = Children()
 
 @cache
 def _dying_with_us() -> tuple[str, ...]:
-    """What runs a command so that it is killed when the thread that started it is gone."""
+    """Command that runs another, to be killed when the thread that has started it is gone."""
     return ("setpriv", "--pdeathsig", "KILL", "--") if shutil.which("setpriv") else ()
 
 

@@ -1,4 +1,4 @@
-"""What stands before an IP packet in a capture, and the Ethernet header that takes its place.
+"""Headers before an IP packet in a capture, and the Ethernet header that takes their place.
 
 Source: the list of link types on tcpdump.org.
 """

@@ -69,7 +69,7 @@ class Job:
     sas: tuple[SecurityAssociation, ...]
     unsupported: tuple[UnsupportedSa, ...]
     notes: Lines
-    """What was drawn at random, or left unused, for want of a word of the user."""
+    """Lines on what was drawn at random, or left unused."""
     plan: Plan
     handed_off: tuple[HandedOff, ...] = ()
     """Frames that Linux handed down, with the wire frames to compare; empty without ``handoff``."""

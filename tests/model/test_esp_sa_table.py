@@ -17,7 +17,7 @@ OLD_GCM = "AES-GCM [RFC4106]"
 ROW = ("IPv4", "192.0.2.1", "192.0.2.2", "0x00000257", GCM, KEY, "NULL", "", "32-bit", "0")
 SHOWN_FIELDS = ("source", "destination", "spi", "mode", "key", "salt", "icv", "esn",
                 "encapsulation", "encap_source_port", "encap_destination_port")
-"""What the engine and the software need to receive on an SA."""
+"""Fields that engine and software need to receive on an SA."""
 
 
 def line(*cells):

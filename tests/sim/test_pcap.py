@@ -322,7 +322,7 @@ TAG = Dot1Q(vlan=7)
 ])
 def test_packet_of_a_cooked_capture_becomes_an_ethernet_frame(
         tmp_path, link, made, fields, payload, expected):
-    """As scapy makes the one and the other."""
+    """Scapy makes the one and the other."""
     path = tmp_path / "any.pcap"
     source = bytes.fromhex("02aabbccddee0000")
     cooked = made(**{"src": source, "lladdrtype": 1, "lladdrlen": 6} | fields) / payload

@@ -1,4 +1,4 @@
-"""What a call meets: signals, other calls, crashes, full disks, and locales without UTF-8."""
+"""Calls of the command under signals, crashes and other calls, on full disks, without UTF-8."""
 
 import errno
 import io
