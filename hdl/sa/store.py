@@ -7,9 +7,11 @@ from amaranth.lib.wiring import In, Out
 from espnic.hdl.layouts import (
     HANDLE_BITS,
     IN_FLIGHT_BITS,
+    SA_MEMORIES,
     Event,
     FoundSa,
     LookupKey,
+    MemoryFaults,
     ReceivedSa,
     SaCommand,
     SaResponse,
@@ -18,6 +20,7 @@ from espnic.hdl.layouts import (
 )
 from espnic.hdl.sa.commands import SaCommands
 from espnic.hdl.sa.contexts import SaContexts, row_layouts
+from espnic.hdl.sa.fault_report import FaultReport
 from espnic.hdl.sa.lookup import SaLookup
 from espnic.hdl.sa.lookup_control import table_bits
 from espnic.hdl.sa.replay_windows import ReplayState, WindowAnswer, WindowQuery
@@ -114,6 +117,10 @@ class SaStore(wiring.Component):
         There is no receive SA.
     swept : Out(1)
         No sweep is under way: after reset, nothing of what was before is left.
+    fault_event : Out(stream.Signature(Event, always_ready=True))
+        Wrong rows in memories (``FaultReport``).
+    memory_faults : Out(MemoryFaults)
+        Their number in this clock.
 
     Attributes
     ----------
@@ -161,6 +168,8 @@ class SaStore(wiring.Component):
             "table_key": In(TABLE_KEY_BITS, init=TABLE_KEY_DEFAULT),
             "rx_empty": Out(1),
             "swept": Out(1),
+            "fault_event": Out(stream.Signature(Event, always_ready=True)),
+            "memory_faults": Out(MemoryFaults),
             **(windows if features.replay_window else {}),
         })
 
@@ -170,6 +179,7 @@ class SaStore(wiring.Component):
         wiring.connect(m, wiring.flipped(self.command), commands.command)
         wiring.connect(m, wiring.flipped(self.response), commands.response)
         m.d.comb += [self.rx_empty.eq(commands.rx_empty), self.swept.eq(commands.swept)]
+        self._report(m, commands)
         for direction in self.directions:
             contexts = SaContexts(self.lanes, self.features.sas, direction, self.features.ipv6)
             m.submodules[direction.name.lower()] = contexts
@@ -193,6 +203,17 @@ class SaStore(wiring.Component):
             # FLUSH has no look-up table to clear.
             m.d.comb += [commands.reply.valid.eq(1), commands.lookup_swept.eq(1)]
         return m
+
+    def _report(self, m: Module, commands: SaCommands) -> None:
+        """Tell of wrong rows in the memories of the directions that the build has."""
+        m.submodules.fault_report = report = FaultReport([
+            (direction, kept) for direction in self.directions
+            for kept in SA_MEMORIES[direction]])
+        wiring.connect(m, report.event, wiring.flipped(self.fault_event))
+        m.d.comb += [
+            report.again.eq(commands.write.any()),
+            self.memory_faults.eq(report.count),
+        ]
 
     def _receive(self, m: Module, contexts: SaContexts, commands: SaCommands) -> None:
         """Find SAs by their look-up keys."""
