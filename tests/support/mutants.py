@@ -128,7 +128,7 @@ MUTANTS = {
         "Mux(run.one_row, run.new_row, run.last_row)", "Mux(run.one_row, run.new_row, 0)"),
     "sa/store": Mutant(
         "finds an SA under handles beyond the table",
-        "self.tx_i.payload < self.features.sas", "1"),
+        "(self.tx_i.payload < self.features.sas)", "1"),
     "sa/toeplitz": Mutant(
         "leaves all but the first products out of the hash",
         "self.o.payload[bit].eq(partial.xor())", "self.o.payload[bit].eq(partial[0])"),
