@@ -236,7 +236,7 @@ class SaContexts(wiring.Component):
     def _keep_record(self, m: Module) -> None:
         """Make the memory that commands read."""
         layout = row_layouts(self.lanes, self.direction, self.ipv6)["record"]
-        m.submodules.record = ram = ParityMemory(layout, self.sas)
+        m.submodules.records = ram = ParityMemory(layout, self.sas)
         write, look = ram.write, ram.reads[0]
         m.d.comb += [
             look.addr.eq(self.record_sa),
