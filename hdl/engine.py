@@ -127,9 +127,11 @@ class Engine(wiring.Component):
         self._connect_axi_lite(m, registers.axil)
         wiring.connect(m, registers.command, sas.command)
         wiring.connect(m, sas.response, registers.response)
+        wiring.connect(m, sas.fault_event, registers.fault_event)
         m.d.comb += [
             sas.table_key.eq(registers.table_key),
             registers.rx_empty.eq(sas.rx_empty),
+            registers.memory_faults.eq(sas.memory_faults),
             self.irq.eq(registers.irq),
             # These hold for a direction that is not there.
             registers.rx_stopped.eq(registers.quiesce),

@@ -8,7 +8,14 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from espnic.model.interface.codes import AES_BLOCK_BYTES, ESP_PORTS, STATUS_BITS, IcvSize
+from espnic.model.interface.codes import (
+    AES_BLOCK_BYTES,
+    ESP_PORTS,
+    STATUS_BITS,
+    IcvSize,
+    SaDirection,
+    SaMemory,
+)
 from espnic.model.interface.layouts import (
     EVENT,
     HANDLE_BITS,
@@ -153,8 +160,11 @@ SaContext = data.StructLayout({
 """Fields of an SA that travel with a packet: no secret is among them. A packet reads them in one
 clock: never a mix."""
 
-FoundSa = data.StructLayout({"hit": 1, "sa": HANDLE_BITS, "context": SaContext})
-"""Result of a look-up: hit, handle, context. ``context`` means nothing without ``hit``."""
+FoundSa = data.StructLayout({"hit": 1, "fault": 1, "sa": HANDLE_BITS, "context": SaContext})
+"""Result of a look-up: hit, handle, context. ``context`` means nothing without ``hit``.
+
+With ``fault`` a row that was read for it was wrong: nobody knows whether there is an SA, and handle
+and context mean nothing."""
 
 ReceivedSa = data.StructLayout({**FoundSa.members, "bottom": 64})
 """Result of a look-up for a received packet.
@@ -171,18 +181,33 @@ def sa_secrets(lanes: int) -> data.StructLayout:
     })
 
 
+SA_MEMORIES = {
+    SaDirection.RX: (SaMemory.STATE, SaMemory.SECRET, SaMemory.RECORD, SaMemory.LOOKUP,
+                     SaMemory.USAGE, SaMemory.REPLAY),
+    SaDirection.TX: (SaMemory.STATE, SaMemory.SECRET, SaMemory.RECORD, SaMemory.USAGE,
+                     SaMemory.SENT),
+}
+"""Memories with the SAs of each direction."""
+
+MemoryFaults = range(sum(map(len, SA_MEMORIES.values())) + 1)
+"""Shape of the number of memories that gave a wrong row in a clock."""
+
+
 def secret_port(lanes: int) -> wiring.Signature:
     """Port of a path to the secrets of its SAs.
 
     With ``read`` the row ``sa`` is read, and stays at ``row`` from the next clock until the next
-    read. ``present`` and ``serial`` are written in one clock with the secrets: an SA that has
-    been erased is not present, and one with another serial is not the SA that was looked up.
+    read. A clock after it, ``wrong`` says that the row is not what was written: then nothing that
+    was made with it may leave. ``present`` and ``serial`` are written in one clock with the
+    secrets: an SA that has been erased is not present, and one with another serial is not the SA
+    that was looked up.
     """
     return wiring.Signature({
         "read": Out(1),
         "sa": Out(HANDLE_BITS),
         "row": In(data.StructLayout({
             "present": 1, "serial": SERIAL_BITS, "secrets": sa_secrets(lanes)})),
+        "wrong": In(1),
     })
 
 
@@ -240,8 +265,9 @@ request with ``first``, else 0.
 
 __all__ = [
     "BLOCK_BITS", "GHASH_STAGES", "HANDLE_BITS", "HEADER_OFFSET_BITS", "IN_FLIGHT_BITS",
-    "IPV4_BITS", "LENGTH_BITS", "MSS_BITS", "NONCE_BITS", "SERIAL_BITS", "SUPER_LENGTH_BITS",
-    "Event", "FoundSa", "LookupKey", "ReceivedSa", "RxCompletion", "RxEvent", "RxLookedUp",
+    "IPV4_BITS", "LENGTH_BITS", "MSS_BITS", "NONCE_BITS", "SA_MEMORIES", "SERIAL_BITS",
+    "SUPER_LENGTH_BITS", "Event", "FoundSa", "LookupKey", "MemoryFaults", "ReceivedSa",
+    "RxCompletion", "RxEvent", "RxLookedUp",
     "RxParsed", "SaCommand", "SaContext", "SaResponse", "TxDescriptor", "TxEvent", "TxFields",
     "TxSeqiv", "TxVerdict", "beat", "gcm_beat", "gcm_parameters", "ghash_lanes",
     "has_spare_lane", "hash_power_count", "hash_powers", "icv_bytes", "lanes_of", "lookup_key",

@@ -15,6 +15,7 @@ from espnic.hdl.layouts import (
     lanes_of,
 )
 from espnic.hdl.sa.contexts import ATTRIBUTES, Record, row_write
+from espnic.hdl.sa.fault_report import FaultPort
 from espnic.hdl.sa.lookup_control import LookupOperation, LookupReply, LookupRequest
 from espnic.hdl.sa.replay_windows import LOW_BITS, SEQUENCE_BITS, WindowRead, WindowWrite
 from espnic.hdl.sa.sent_numbers import SentWrite
@@ -45,6 +46,8 @@ class _Execution:
         self.receive = self.command.direction == SaDirection.RX
         self.record = Signal(Record)
         """The command's row of the contexts."""
+        self.wrong = Signal()
+        """The row is not what was written."""
         self.result = Signal(SaResult)
         self.read_back = Signal()
         """The response shows the SA."""
@@ -105,6 +108,9 @@ class SaCommands(wiring.Component):
       operation; ADD with an unknown key, ICV or window size, SPI 0, an IPv4 destination above 32
       bits, or for transmit or with a replay window a sequence number that leaves none; MODIFY of
       nothing, or of the ESN of a transmit SA.
+    - EIO: the record of the SA is wrong, or a wrong row hides whether its key is in the look-up
+      table. Nothing changes. Only FLUSH and a reset help, which write all rows anew: nobody knows
+      what the SA was, so not even FREE may erase it.
     - EBUSY: ADD after a FLUSH that was EBUSY. EOPNOTSUPP: ADD of an SA that needs a part that
       the build lacks: a direction, IPv6, or a receive window larger than the build's.
     - EEXIST: ADD to a handle that is taken. ENOENT: another operation on a handle that is not
@@ -146,8 +152,12 @@ class SaCommands(wiring.Component):
         No sweep is under way or about to begin.
     sa : Out(range(sas))
         Row of the contexts to read or write, of either direction.
+    record_read : Out(1)
+        Read the records at ``sa``.
     records : In(data.ArrayLayout(Record, 2))
-        The records at the ``sa`` of the clock before, by ``SaDirection``.
+        The records that were read last, from the clock after, by ``SaDirection``.
+    records_wrong : In(2)
+        Which of them are not what was written.
     write : Out(2)
         Write the row to the contexts of a direction, by ``SaDirection``.
     row : Out(row_write(lanes))
@@ -173,6 +183,8 @@ class SaCommands(wiring.Component):
         One of them has been judged and needs its SA no more, by ``SaDirection``.
     rx_empty : Out(1)
         The receive table has no SA.
+    faults : Out(FaultPort).array(2)
+        Wrong records that ended a command, by ``SaDirection``.
     """
 
     def __init__(self, features: Features):
@@ -189,7 +201,9 @@ class SaCommands(wiring.Component):
             "lookup_swept": In(1),
             "swept": Out(1),
             "sa": Out(range(sas)),
+            "record_read": Out(1),
             "records": In(data.ArrayLayout(Record, len(SaDirection))),
+            "records_wrong": In(len(SaDirection)),
             "write": Out(len(SaDirection)),
             "row": Out(row_write(lanes)),
             "usage_write": Out(stream.Signature(UsageWrite)).array(len(SaDirection)),
@@ -204,6 +218,7 @@ class SaCommands(wiring.Component):
             "in_flight": In(data.ArrayLayout(IN_FLIGHT_BITS, len(SaDirection))),
             "judged": In(len(SaDirection)),
             "rx_empty": Out(1),
+            "faults": Out(FaultPort).array(len(SaDirection)),
         })
 
     def elaborate(self, platform):
@@ -245,6 +260,8 @@ class SaCommands(wiring.Component):
             self.window_read.sa.eq(command.sa),
             self.window_read.window.eq(record.replay_window),
             record.eq(self.records[command.direction]),
+            run.wrong.eq(self.records_wrong.bit_select(command.direction, 1)),
+            *(fault.payload.eq(command.sa) for fault in self.faults),
             self.rx_empty.eq(run.receive_sas == 0),
             self.response.payload.eq(0),
             hash_subkey.i.payload.key.eq(command.key),
@@ -274,6 +291,8 @@ class SaCommands(wiring.Component):
                 m.d.sync += run.command.eq(self.command.payload)
                 m.next = "Fetch"
         with m.State("Fetch"):
+            # The record stays at the output of its memory as it is checked, to the command's end.
+            m.d.comb += self.record_read.eq(1)
             m.next = "Check"
         with m.State("Check"):
             self._check(m, run)
@@ -283,7 +302,9 @@ class SaCommands(wiring.Component):
         with m.State("Find"):
             self._request(m, LookupOperation.FIND)
             with m.If(self.reply.valid):
-                with m.If(run.command.operation == SaOperation.DELETE):
+                with m.If(self.reply.payload.fault):
+                    self._end(m, run, SaResult.EIO)
+                with m.Elif(run.command.operation == SaOperation.DELETE):
                     m.next = "Remove"
                 with m.Elif(self.reply.payload.found):
                     self._end(m, run, SaResult.EEXIST)
@@ -493,6 +514,10 @@ class SaCommands(wiring.Component):
             self._end(m, run, SaResult.EINVAL)
         with m.Elif(command.operation == SaOperation.FLUSH):
             m.next = "Sweep"
+        with m.Elif(run.wrong):
+            self._end(m, run, SaResult.EIO)
+            for direction in SaDirection:
+                m.d.comb += self.faults[direction].valid.eq(command.direction == direction)
         with m.Elif(command.operation == SaOperation.ADD):
             m.next = "Hash"
             with m.If(run.stale):

@@ -7,9 +7,11 @@ from amaranth.lib.wiring import In, Out
 from espnic.hdl.layouts import (
     HANDLE_BITS,
     IN_FLIGHT_BITS,
+    SA_MEMORIES,
     Event,
     FoundSa,
     LookupKey,
+    MemoryFaults,
     ReceivedSa,
     SaCommand,
     SaResponse,
@@ -18,12 +20,14 @@ from espnic.hdl.layouts import (
 )
 from espnic.hdl.sa.commands import SaCommands
 from espnic.hdl.sa.contexts import SaContexts, row_layouts
+from espnic.hdl.sa.fault_report import FaultReport
 from espnic.hdl.sa.lookup import SaLookup
 from espnic.hdl.sa.lookup_control import table_bits
+from espnic.hdl.sa.parity_memory import parity_bits
 from espnic.hdl.sa.replay_windows import ReplayState, WindowAnswer, WindowQuery
 from espnic.hdl.sa.sent_numbers import SentNumbers, SentPort
 from espnic.hdl.sa.usage import SaUsage, UsagePort, usage_bits
-from espnic.model.interface.codes import SaDirection
+from espnic.model.interface.codes import SaDirection, SaMemory
 from espnic.model.interface.features import Features
 from espnic.model.interface.registers import TABLE_KEY_BITS, TABLE_KEY_DEFAULT
 
@@ -31,7 +35,8 @@ from espnic.model.interface.registers import TABLE_KEY_BITS, TABLE_KEY_DEFAULT
 def ram_bits_per_sa(width: int, sas: int, direction: SaDirection) -> float:
     """RAM bits for each SA without the windows of its numbers: its context and usage and, on
     receive, its share of the look-up table."""
-    context = sum(row.size for row in row_layouts(lanes_of(width), direction).values())
+    rows = row_layouts(lanes_of(width), direction).values()
+    context = sum(row.size + parity_bits(row.size) for row in rows)
     return context + usage_bits() + (table_bits(sas) / sas if direction == SaDirection.RX else 0)
 
 
@@ -68,8 +73,11 @@ class SaStore(wiring.Component):
 
     RAM bits for each SA with L lanes (``ram_bits_per_sa``). Receive: 963 + 384 L, and
     1.5 (165 + log2(sas)) in the look-up table, and the windows (``ReplayState``). Transmit:
-    990 + 384 L, and the windows (``SentNumbers``). At L = 4, 128 more in each direction. Nothing
-    here is an error of a packet; errors of commands are in the response.
+    990 + 384 L, and the windows (``SentNumbers``). At L = 4, 128 more in each direction. The rows
+    of contexts and look-up table have a parity bit more for each 32 bits.
+
+    Errors of commands are in the response. A memory knows a row that is not what was written
+    (``ParityMemory``). A packet whose row is wrong has a ``fault``, and the row is told.
 
     Parameters
     ----------
@@ -114,6 +122,10 @@ class SaStore(wiring.Component):
         There is no receive SA.
     swept : Out(1)
         No sweep is under way: after reset, nothing of what was before is left.
+    fault_event : Out(stream.Signature(Event, always_ready=True))
+        Wrong rows in memories (``FaultReport``).
+    memory_faults : Out(MemoryFaults)
+        Their number in this clock.
 
     Attributes
     ----------
@@ -161,6 +173,8 @@ class SaStore(wiring.Component):
             "table_key": In(TABLE_KEY_BITS, init=TABLE_KEY_DEFAULT),
             "rx_empty": Out(1),
             "swept": Out(1),
+            "fault_event": Out(stream.Signature(Event, always_ready=True)),
+            "memory_faults": Out(MemoryFaults),
             **(windows if features.replay_window else {}),
         })
 
@@ -170,16 +184,23 @@ class SaStore(wiring.Component):
         wiring.connect(m, wiring.flipped(self.command), commands.command)
         wiring.connect(m, wiring.flipped(self.response), commands.response)
         m.d.comb += [self.rx_empty.eq(commands.rx_empty), self.swept.eq(commands.swept)]
+        report = self._report(m, commands)
         for direction in self.directions:
             contexts = SaContexts(self.lanes, self.features.sas, direction, self.features.ipv6)
             m.submodules[direction.name.lower()] = contexts
             m.d.comb += [
                 contexts.swept.eq(commands.swept),
                 contexts.record_sa.eq(commands.sa),
+                contexts.record_read.eq(commands.record_read),
                 contexts.write.valid.eq(commands.write[direction]),
                 contexts.write.payload.eq(commands.row),
                 commands.records[direction].eq(contexts.record),
+                commands.records_wrong[direction].eq(contexts.record_wrong),
             ]
+            for memory in (SaMemory.STATE, SaMemory.SECRET):
+                wiring.connect(m, contexts.faults[memory], report.port(direction, memory))
+            wiring.connect(
+                m, commands.faults[direction], report.port(direction, SaMemory.RECORD))
             wiring.connect(
                 m, wiring.flipped(getattr(self, f"{direction.name.lower()}_secrets")),
                 contexts.secrets)
@@ -194,12 +215,26 @@ class SaStore(wiring.Component):
             m.d.comb += [commands.reply.valid.eq(1), commands.lookup_swept.eq(1)]
         return m
 
+    def _report(self, m: Module, commands: SaCommands) -> FaultReport:
+        """Tell of wrong rows in the memories of the directions that the build has."""
+        m.submodules.fault_report = report = FaultReport([
+            (direction, kept) for direction in self.directions
+            for kept in SA_MEMORIES[direction]])
+        wiring.connect(m, report.event, wiring.flipped(self.fault_event))
+        m.d.comb += [
+            report.again.eq(commands.write.any()),
+            self.memory_faults.eq(report.count),
+        ]
+        return report
+
     def _receive(self, m: Module, contexts: SaContexts, commands: SaCommands) -> None:
         """Find SAs by their look-up keys."""
         m.submodules.lookup = lookup = SaLookup(self.features.sas, self.features.ipv6)
         wiring.connect(m, commands.request, lookup.request)
         wiring.connect(m, commands.reply, lookup.reply)
         wiring.connect(m, lookup.o, contexts.i)
+        wiring.connect(m, lookup.fault,
+                       m.submodules.fault_report.port(SaDirection.RX, SaMemory.LOOKUP))
         m.d.comb += [
             lookup.table_key.eq(self.table_key),
             commands.lookup_swept.eq(lookup.swept),
@@ -217,7 +252,8 @@ class SaStore(wiring.Component):
         m.d.comb += [
             contexts.i.valid.eq(self.tx_i.valid),
             contexts.i.payload.sa.eq(self.tx_i.payload),
-            contexts.i.payload.hit.eq(self.tx_i.payload < self.features.sas),
+            contexts.i.payload.hit.eq(
+                (self.tx_i.payload != 0) & (self.tx_i.payload < self.features.sas)),
         ]
         wiring.connect(m, contexts.o, wiring.flipped(self.tx_o))
 

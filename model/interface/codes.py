@@ -53,6 +53,9 @@ class RxStatus(IntEnum):
     """The checksum of the UDP header in front of ESP is wrong: not opened."""
     SA_GONE = 19
     """The SA was erased while the frame was inside: not opened."""
+    FAULT = 20
+    """A memory of the SA tables gave a wrong row, or the cipher has failed its self-test: not
+    opened."""
 
 
 class TxStatus(IntEnum):
@@ -104,6 +107,8 @@ class TxStatus(IntEnum):
     """A sequence number was sealed before."""
     DROP_SA_GONE = 21
     """The SA was erased while the request was inside."""
+    DROP_FAULT = 22
+    """A memory of the SA tables gave a wrong row, or the cipher has failed its self-test."""
 
 
 OPERATION_BITS = 4
@@ -226,6 +231,8 @@ class SaResult(IntEnum):
     """The SA to be freed is not deleted, or frames that may have found it are in flight."""
     EOPNOTSUPP = 6
     """This build lacks what the SA needs: its direction, IPv6 or so large a replay window."""
+    EIO = 7
+    """A memory of the SA tables gave a wrong row, or the cipher has failed its self-test."""
 
 
 class EventKind(IntEnum):
@@ -241,6 +248,29 @@ class EventKind(IntEnum):
     """Many frames within a short time failed authentication."""
     REPEATED = 4
     """A request asked to seal a sequence number that was sealed before, or is too old to know."""
+    MEMORY_FAULT = 5
+    """A memory of the SA tables gave a wrong row. ``sequence`` is the ``SaMemory``."""
+    SELF_TEST_FAILED = 6
+    """The cipher of a direction gave another answer than the one that is known."""
+
+
+class SaMemory(IntEnum):
+    """A memory of the SA tables, as a MEMORY_FAULT event names it."""
+
+    STATE = 0
+    """All that the datapath reads of an SA when it finds it, but for its secrets."""
+    SECRET = 1
+    """Keys, salts and powers of H."""
+    RECORD = 2
+    """All that commands read of an SA."""
+    LOOKUP = 3
+    """The receive look-up table."""
+    USAGE = 4
+    """Counts and limits."""
+    REPLAY = 5
+    """Replay windows."""
+    SENT = 6
+    """Numbers that were sealed."""
 
 
 EVENT_QUEUE_DEPTH = 64

@@ -34,7 +34,7 @@ from espnic.hdl.host.counter_bank import CounterBank
 from espnic.hdl.host.counters import Counters
 from espnic.hdl.host.event_queue import EventQueue
 from espnic.hdl.host.registers import EVENT_SOURCES, Registers
-from espnic.hdl.layouts import LookupKey, TxDescriptor, beat, lanes_of
+from espnic.hdl.layouts import SA_MEMORIES, LookupKey, TxDescriptor, beat, lanes_of
 from espnic.hdl.lso.header_patch import HeaderPatch
 from espnic.hdl.lso.header_probe import HeaderProbe
 from espnic.hdl.lso.header_replay import HeaderReplay
@@ -54,8 +54,10 @@ from espnic.hdl.rx.text_sum import TextSum
 from espnic.hdl.rx.verdict import RxVerdict
 from espnic.hdl.sa.commands import SaCommands
 from espnic.hdl.sa.contexts import SaContexts
+from espnic.hdl.sa.fault_report import FaultReport
 from espnic.hdl.sa.lookup import SaLookup
-from espnic.hdl.sa.lookup_control import LookupControl, hash_bits
+from espnic.hdl.sa.lookup_control import LookupControl, entry, hash_bits
+from espnic.hdl.sa.parity_memory import ParityMemory
 from espnic.hdl.sa.replay_windows import ReplayState
 from espnic.hdl.sa.secret_read import SecretRead
 from espnic.hdl.sa.sent_numbers import SentNumbers
@@ -150,6 +152,7 @@ BLOCKS = (
     Block("lookup_control", lambda _: LookupControl(SAS), scales=False),
     Block("sa_lookup", lambda _: SaLookup(SAS), scales=False),
     Block("sa_lookup_no_ipv6", lambda _: SaLookup(SAS, ipv6=False), scales=False),
+    Block("parity_memory", lambda _: ParityMemory(entry(SAS), SAS // 2, reads=2), scales=False),
     Block("sa_contexts", lambda width: SaContexts(lanes_of(width), SAS, SaDirection.RX)),
     Block("aes_round", lambda _: AesRound(), scales=False),
     Block("aes_key_step", lambda _: AesKeyStep(AES_ROUNDS_MAX), scales=False),
@@ -158,6 +161,9 @@ BLOCKS = (
     Block("sa_commands", lambda width: SaCommands(Features(width=width, sas=SAS))),
     Block("counter_bank", lambda _: CounterBank(), scales=False),
     Block("burst_detector", lambda _: BurstDetector(), scales=False),
+    Block("fault_report", lambda _: FaultReport([
+        (direction, kept) for direction, memories in SA_MEMORIES.items() for kept in memories]),
+          scales=False),
     Block("event_queue", lambda _: EventQueue(EVENT_SOURCES), scales=False),
     Block("frame_gate", lambda width: FrameGate(axi_beat(width, TxDescriptor.size))),
     Block("null_end", lambda width: NullEnd(axi_beat(width, TxDescriptor.size))),

@@ -33,7 +33,8 @@ from espnic.model.sa.sa import DEVICE_WINDOWS, SecurityAssociation
 from espnic.model.sa.table import SaTable
 
 LOOKED_UP = Layout("looked_up", (
-    Field("hit", 1, ""), Field("sa", HANDLE_BITS, ""), Field("serial", SERIAL_BITS, ""),
+    Field("hit", 1, ""), Field("fault", 1, ""), Field("sa", HANDLE_BITS, ""),
+    Field("serial", SERIAL_BITS, ""),
 ))
 """``hdl.sa.lookup.LookedUp`` as a layout of integers."""
 COMMIT = Layout("commit", (
@@ -50,7 +51,8 @@ CONTEXT = Layout("sa_context", (
 ))
 """``hdl.layouts.SaContext`` as a layout of integers."""
 FOUND = Layout("found_sa", (
-    Field("hit", 1, ""), Field("sa", HANDLE_BITS, ""), Field("context", CONTEXT.bits, ""),
+    Field("hit", 1, ""), Field("fault", 1, ""), Field("sa", HANDLE_BITS, ""),
+    Field("context", CONTEXT.bits, ""),
 ))
 """``hdl.layouts.FoundSa`` as a layout of integers."""
 
