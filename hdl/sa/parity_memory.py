@@ -43,7 +43,7 @@ class ParityMemory(wiring.Component):
     """Rows with a parity bit for each ``GROUP_BITS`` bits, made at a write, checked at a read.
 
     One bit of a group that has turned is found, and any odd number of them. A read in the clock of
-    a write gives the old row, or the new one if the port is ``transparent``. Rows are zeros after
+    a write gives the old row, or the new one if the port is transparent. Rows are zeros after
     configuration, and zeros are right.
 
     Latency 1 clock to ``data`` and ``wrong``; a row each clock and port. ``wrong`` comes through
@@ -58,8 +58,8 @@ class ParityMemory(wiring.Component):
         Rows.
     reads : int
         Read ports.
-    transparent : bool
-        They give what is written in the clock of the read.
+    transparent : int
+        So many of them, the first, give what is written in the clock of the read.
 
     Members
     -------
@@ -69,7 +69,7 @@ class ParityMemory(wiring.Component):
         Readers.
     """
 
-    def __init__(self, shape, depth: int, reads: int = 1, transparent: bool = False):
+    def __init__(self, shape, depth: int, reads: int = 1, transparent: int = 0):
         self.shape = shape
         self.depth = depth
         self.transparent = transparent
@@ -89,8 +89,8 @@ class ParityMemory(wiring.Component):
             write.en.eq(self.write.en),
             write.data.eq(Cat(self.write.data, parities(self.write.data))),
         ]
-        for reader in self.reads:
-            look = ram.read_port(transparent_for=[write] if self.transparent else [])
+        for place, reader in enumerate(self.reads):
+            look = ram.read_port(transparent_for=[write] if place < self.transparent else [])
             row = Signal(row_bits)
             m.d.comb += [
                 look.addr.eq(reader.addr),
