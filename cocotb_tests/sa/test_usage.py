@@ -321,7 +321,6 @@ async def a_row_that_turns_while_a_packet_waits_is_mended_only_by_the_whole_row(
         memory = getattr(dut, f"{name}_rows").ram
         usages.commits = deque([{"count": 1, "packets": 1, "bytes": 9, "sequence": 1}])
         await usages.clocks(1, [5], ready=0)
-        await usages.clocks(1, ready=0)
         await flip(memory, 5, 7)
         await usages.clocks(3, ready=0)
         await usages.clocks(4)

@@ -48,7 +48,8 @@ class ParityMemory(wiring.Component):
 
     Latency 1 clock to ``data`` and ``wrong``; a row each clock and port. ``wrong`` comes through
     an exclusive-or of ``GROUP_BITS`` + 1 bits and an or of the groups; the parity to write, through
-    one of ``GROUP_BITS``.
+    one of ``GROUP_BITS``. What a transparent port gives of the writer is right: it does not come
+    through the memory, and the check does not wait for the choice.
 
     Parameters
     ----------
@@ -90,13 +91,27 @@ class ParityMemory(wiring.Component):
             write.data.eq(Cat(self.write.data, parities(self.write.data))),
         ]
         for place, reader in enumerate(self.reads):
-            look = ram.read_port(transparent_for=[write] if place < self.transparent else [])
-            row = Signal(row_bits)
+            look = ram.read_port()
+            row, wrong = Signal(row_bits), Signal()
             m.d.comb += [
                 look.addr.eq(reader.addr),
                 look.en.eq(reader.en),
                 row.eq(look.data),
+                wrong.eq((look.data[row_bits:] ^ parities(row)).any()),
                 Value.cast(reader.data).eq(row),
-                reader.wrong.eq((look.data[row_bits:] ^ parities(row)).any()),
+                reader.wrong.eq(wrong),
             ]
+            if place < self.transparent:
+                self._pass(m, reader)
         return m
+
+    def _pass(self, m: Module, reader: wiring.PureInterface) -> None:
+        """Give a reader what is written in the clock of its read."""
+        written, row = Signal(), Signal(len(Value.cast(self.write.data)))
+        with m.If(reader.en):
+            m.d.sync += [
+                written.eq(self.write.en & (self.write.addr == reader.addr)),
+                row.eq(self.write.data),
+            ]
+        with m.If(written):
+            m.d.comb += [Value.cast(reader.data).eq(row), reader.wrong.eq(0)]
