@@ -18,6 +18,7 @@ from espnic.model.interface.codes import (
     SaMemory,
     SaOperation,
     SaResult,
+    SaSelect,
 )
 from espnic.model.interface.features import Features
 from espnic.model.interface.layouts import RX_COMPLETION
@@ -28,18 +29,26 @@ from espnic.sim.rig.engine import engine_netlist
 from espnic.sim.traffic.steps import RxFrame
 from tests.support.engine_steps import BOTH, Traffic, add_commands
 from tests.support.live_engine import Live
-from tests.support.memory_faults import flip, row_bits
+from tests.support.memory_faults import flip, row_bits, word_of
 from tests.support.sas import make_sa
 
 FEATURES = Features(128, 64)
-VICTIM = 3
+VICTIM = 4
 ROUNDS = 3
 """Bits that are turned of each memory, drawn from the seed."""
 READ_ON_THE_WAY = {
-    SaDirection.RX: (SaMemory.STATE, SaMemory.SECRET, SaMemory.LOOKUP),
-    SaDirection.TX: (SaMemory.STATE, SaMemory.SECRET),
+    SaDirection.RX: (SaMemory.STATE, SaMemory.SECRET, SaMemory.LOOKUP, SaMemory.USAGE,
+                     SaMemory.REPLAY),
+    SaDirection.TX: (SaMemory.STATE, SaMemory.SECRET, SaMemory.USAGE, SaMemory.SENT),
 }
-"""Memories that every frame of an SA reads."""
+"""Memories that every frame of an SA reads, if it has what they hold."""
+
+CHANGED_ON_THE_WAY = {
+    SaMemory.USAGE: ("{side}_usage.served_rows", "{side}_usage.limits_rows"),
+    SaMemory.REPLAY: ("windows.edges", "windows.rows"),
+    SaMemory.SENT: ("sent.edges", "sent.bits"),
+}
+"""Memories that frames change, in ``sas``."""
 
 
 def some_sas():
@@ -88,6 +97,21 @@ class Bench:
         contexts = getattr(self.dut.sas, direction.name.lower())
         return getattr(contexts, name[memory]).ram, handle
 
+    def counted_rows(self, direction, memory, handle):
+        """The rows of an SA in each memory that its frames change."""
+        for path in CHANGED_ON_THE_WAY[memory]:
+            part, name = path.format(side=direction.name.lower()).split(".")
+            rows = getattr(getattr(self.dut.sas, part), name).ram
+            each = len(rows) // FEATURES.sas
+            yield rows, range(handle * each, (handle + 1) * each)
+
+    def known(self, direction, handle):
+        """All that is known of the frames that an SA has served."""
+        last = SaMemory.REPLAY if direction == SaDirection.RX else SaMemory.SENT
+        return [word_of(rows, row) for memory in (SaMemory.USAGE, last)
+                for rows, places in self.counted_rows(direction, memory, handle)
+                for row in places]
+
     def entry(self, handle):
         """The way and row in which an SA's look-up entry stands: valid, serial, handle, key."""
         for way in range(3):
@@ -99,11 +123,16 @@ class Bench:
         raise LookupError(f"no entry of {handle}")
 
     async def turn(self, direction, memory, handle):
-        """Turn a random bit of an SA's row."""
-        rows, row = self.memory(direction, memory, handle)
+        """Turn a random bit of an SA's row; of its bitmap, of each row."""
+        if memory in CHANGED_ON_THE_WAY:
+            rows, places = self.random.choice([*self.counted_rows(direction, memory, handle)])
+        else:
+            rows, row = self.memory(direction, memory, handle)
+            places = [row]
         bit = self.random.randrange(row_bits(rows))
-        self.dut._log.info("%s %s row %d bit %d", direction.name, memory.name, row, bit)
-        await flip(rows, row, bit)
+        for row in places:
+            self.dut._log.info("%s %s row %d bit %d", direction.name, memory.name, row, bit)
+            await flip(rows, row, bit)
 
     async def pass_frames(self, rounds):
         """Send frames of all SAs both ways and wait; return the handles whose frames failed.
@@ -190,7 +219,9 @@ async def a_wrong_row_ends_its_sa_alone_until_a_flush(dut, direction):
     for memory in READ_ON_THE_WAY[direction]:
         for _ in range(ROUNDS):
             await bench.turn(direction, memory, VICTIM)
+            known = bench.known(direction, VICTIM)
             assert await bench.pass_frames(2) == {direction: {VICTIM}, other: set()}
+            assert bench.known(direction, VICTIM) == known, "a frame at fault changes nothing"
             [(told_direction, told_memory, told_sa)] = await bench.events()
             assert (told_direction, told_memory) == (direction, memory)
             # The handle in an entry may be what is wrong.
@@ -203,9 +234,11 @@ async def a_wrong_row_ends_its_sa_alone_until_a_flush(dut, direction):
 
 @cocotb.test()
 @cocotb.parametrize(direction=list(SaDirection))
-async def delete_free_and_add_mend_state_and_secrets(dut, direction):
+async def delete_free_and_add_mend_all_but_the_look_up(dut, direction):
     bench = await Bench.start(dut)
-    for memory in (SaMemory.STATE, SaMemory.SECRET):
+    for memory in READ_ON_THE_WAY[direction]:
+        if memory == SaMemory.LOOKUP:
+            continue
         await bench.turn(direction, memory, VICTIM)
         assert (await bench.pass_frames(1))[direction] == {VICTIM}
         for operation in (SaOperation.DELETE, SaOperation.FREE, SaOperation.ADD):
@@ -231,6 +264,35 @@ async def an_sa_with_a_wrong_record_serves_and_its_commands_are_eio(dut, directi
     await bench.flush()
     await bench.add()
     assert await bench.live.driver.command(values) == SaResult.OK
+
+
+@cocotb.test()
+@cocotb.parametrize(direction=list(SaDirection))
+async def what_is_wrong_of_an_sa_in_use_is_eio_and_stays_so(dut, direction):
+    """For commands that ask for it: READ all but bitmaps, MODIFY the lifetime."""
+    bench = await Bench.start(dut)
+    read = command_values(SaOperation.READ, direction, VICTIM)
+    modify = command_values(SaOperation.MODIFY, direction, VICTIM) | {
+        "select": int(SaSelect.SOFT), "soft_packets": 1000}
+    for memory in CHANGED_ON_THE_WAY:
+        if memory not in READ_ON_THE_WAY[direction]:
+            continue
+        rows, [row] = next(bench.counted_rows(direction, memory, VICTIM))
+        assert await bench.live.driver.command(read) == SaResult.OK
+        await flip(rows, row, bench.random.randrange(row_bits(rows)))
+        known = bench.known(direction, VICTIM)
+        assert await bench.live.driver.command(read) == SaResult.EIO
+        assert await bench.events() == [(direction, memory, VICTIM)]
+        if memory == SaMemory.USAGE:
+            assert await bench.live.driver.command(modify) == SaResult.EIO
+            assert bench.known(direction, VICTIM) == known
+        bench.counted = await bench.live.driver.counters()
+        assert (await bench.pass_frames(1))[direction] == {VICTIM}
+        await bench.events()
+        await bench.flush()
+        await bench.add()
+        assert await bench.live.driver.command(modify) == SaResult.OK
+        assert await bench.pass_frames(1) == {side: set() for side in SaDirection}
 
 
 @cocotb.test()

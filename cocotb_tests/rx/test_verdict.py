@@ -15,6 +15,7 @@ from espnic.hdl.rx.text_end import OpenedText
 from espnic.hdl.rx.text_sum import TextSums
 from espnic.hdl.rx.verdict import RxVerdict, VerdictOrder
 from espnic.hdl.sa.replay_windows import WindowAnswer
+from espnic.hdl.sa.usage import UsageAnswer
 from espnic.model.interface.codes import (
     ESP_TEXT_OFFSET,
     ESP_TRAILER_MIN_BYTES,
@@ -70,6 +71,7 @@ class Case:
         self.expired = chance.random() < 0.2
         self.gone = chance.random() < 0.1
         self.fault = chance.random() < 0.1
+        self.lifetime_fault, self.window_fault = (chance.random() < 0.1 for _ in range(2))
         self.flipped = chance.choice((None, None, None, chance.randrange(128)))
         if self.flipped is not None:
             self.received[self.flipped // 8] ^= 1 << self.flipped % 8
@@ -82,7 +84,8 @@ class Case:
     def asked_sa(self):
         """The SA whose lifetime is asked; an SA that is gone or wrong is no SA."""
         lost = (RxStatus.SA_GONE, RxStatus.FAULT)
-        return 0 if self.expected_status() in lost else self.handle
+        known = self.expected_status() not in lost or not self.fault and not self.gone
+        return self.handle if known else 0
 
     def record(self):
         return pack(RxRecord, {
@@ -104,17 +107,29 @@ class Case:
         return pack(OpenedText, {
             "beats": self.beats, "pad_length": self.pad_length, "next_header": self.next_header})
 
+    def lifetime(self):
+        return pack(UsageAnswer, {"expired": self.expired, "fault": self.lifetime_fault})
+
+    def window(self):
+        return pack(WindowAnswer, {
+            "late": self.late, "seen": self.seen, "fault": self.window_fault})
+
     @property
     def bad_udp(self):
         """Whether the checksum of the UDP header in front of ESP is wrong."""
         return self.in_udp and self.l4 == RxChecksum.BAD
 
     @property
+    def wrong(self):
+        """Whether a row of the lifetime or the window is wrong."""
+        return self.lifetime_fault or self.windowed and self.window_fault
+
+    @property
     def authentic(self):
         """Whether the ICV is right, of a whole frame with a right UDP checksum, of an SA that is
-        there and has not expired."""
-        return (not self.bad_udp and not self.oversize and not self.gone and not self.fault
-                and self.frame_bytes >= self.esp_end and not self.expired
+        there, has no wrong row and has not expired."""
+        return (not self.fault and not self.wrong and not self.bad_udp and not self.oversize
+                and not self.gone and self.frame_bytes >= self.esp_end and not self.expired
                 and self.received[:self.icv.bytes] == self.tag[:self.icv.bytes])
 
     def expected_status(self):
@@ -128,6 +143,8 @@ class Case:
             return RxStatus.FAULT
         if self.gone:
             return RxStatus.SA_GONE
+        if self.wrong:
+            return RxStatus.FAULT
         if self.bad_udp:
             return RxStatus.BAD_UDP_CHECKSUM
         if self.windowed and self.late:
@@ -152,7 +169,7 @@ class Case:
         """All of the verdict that counts."""
         status = self.expected_status()
         good = status == RxStatus.OK
-        no_sa = self.oversize or self.opened and self.asked_sa == 0
+        no_sa = self.oversize or status == RxStatus.FAULT or self.opened and self.asked_sa == 0
         completion = {"status": status, "sa": 0 if no_sa else self.handle,
                       "esp_offset": 0, "next_header": 0, "trailer_bytes": 0,
                       "checksum": 0 if self.oversize else self.frame_sums["whole"],
@@ -208,9 +225,9 @@ class Bench:
             self.inputs["tag"].send(int.from_bytes(case.tag, "little"))
             self.inputs["text"].send(case.text())
             self.inputs["packet_sum"].send(pack(TextSums, case.packet_sums))
-            self.inputs["usage__answer"].send(case.expired)
+            self.inputs["usage__answer"].send(case.lifetime())
         if case.windowed:
-            self.inputs["window"].send(pack(WindowAnswer, {"late": case.late, "seen": case.seen}))
+            self.inputs["window"].send(case.window())
 
     async def _listen(self):
         while True:
@@ -253,6 +270,7 @@ async def any_flipped_bit_of_the_icv_is_found(dut):
         case.icv = list(IcvSize)[number % 3]
         case.status, case.oversize, case.pad_length = RxStatus.OK, False, 0
         case.windowed = case.expired = case.in_udp = case.gone = case.fault = False
+        case.lifetime_fault = False
         case.text_bytes, case.frame_bytes = 16, case.esp_end
         case.received = bytearray(case.tag)
         bit = number // 6
@@ -283,11 +301,12 @@ async def the_verdict_comes_2_clocks_after_the_tag(dut):
     bench = Bench(dut)
     case = next(case for case in random_cases(100) if case.windowed)
     for name, word in (("record", case.record()), ("end", case.end()),
-                       ("gone", case.gone), ("icv", case.received_icv()), ("text", case.text()),
+                       ("gone", case.gone), ("fault", case.fault), ("icv", case.received_icv()),
+                       ("text", case.text()),
                        ("frame_sum", pack(FrameSums, case.frame_sums)),
                        ("packet_sum", pack(TextSums, case.packet_sums)),
-                       ("window", case.late), ("l4", case.l4),
-                       ("usage__answer", case.expired)):
+                       ("window", case.window()), ("l4", case.l4),
+                       ("usage__answer", case.lifetime())):
         bench.inputs[name].send(word)
     await ClockCycles(dut.clk, 10)
     assert not int(dut.o__valid.value)

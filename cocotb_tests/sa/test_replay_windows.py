@@ -11,6 +11,7 @@ from espnic.hdl.layouts import Event
 from espnic.hdl.sa.replay_windows import (
     ReplayState,
     WindowAnswer,
+    WindowEnd,
     WindowQuery,
     WindowRead,
     WindowWrite,
@@ -25,6 +26,7 @@ from espnic.sim.agents.side_by_side import SideBySide
 from espnic.sim.agents.stream import StreamSink, StreamSource, start_clock_and_reset
 from espnic.sim.build.builds import simulate
 from tests.support.differences import check_item, check_items
+from tests.support.memory_faults import flip, memories_hidden, row_bits, word_of
 from tests.support.quick import simulate_quick
 from tests.support.sa_table import memories_of
 
@@ -87,13 +89,22 @@ class Bench:
         self.windows = {}
         self.events = []
         self.taken = []
+        self.wrong_edges, self.wrong_rows = set(), set()
+        """SAs with a wrong edge, and addresses of wrong rows."""
+        self.at_fault = []
+        """SAs of frames that could not be judged."""
+        self.faults = []
+        """SAs of the faults that the block has told."""
+        self.looks = None
+        """The only SA that is looked up, and whose bottom counts."""
         self._frames = []
         self._stall = stall
         self._clk = dut.clk
         name = f"w{largest}"
         self._port = {port: getattr(dut, f"{name}__{port}") for port in (
             "answer__payload", "answer__valid", "answer__ready", "received",
-            "bottom_i__payload", "bottom_i__valid", "bottom_o", "read", "read_o")}
+            "bottom_i__payload", "bottom_i__valid", "bottom_o", "bottom_counts", "read", "read_o",
+            "read_counts", "fault__payload", "fault__valid")}
         self._query = StreamSource(dut, f"{name}__query", seed=cocotb.RANDOM_SEED, idle=idle)
         self._write = StreamSource(dut, f"{name}__write", seed=cocotb.RANDOM_SEED)
         self._told = StreamSink(dut, f"{name}__event")
@@ -104,7 +115,15 @@ class Bench:
         self._write.send(pack(WindowWrite, {
             "sa": sa, "window": DEVICE_WINDOWS[window.packets], "sequence": window.top}))
         await self._write.drained()
+        self.wrong_edges.discard(sa)
+        self.wrong_rows -= {self.row(sa, block << 5) for block in range(2 * self.largest >> 5)}
         self.windows[sa] = Window(window.packets, window.extended, window.top)
+
+    def row(self, sa, sequence):
+        """Address of the row of a number."""
+        numbers = min(self.largest, 128)
+        rows = 2 * self.largest // numbers
+        return sa * rows + sequence // numbers % rows
 
     def send(self, frames):
         for frame in frames:
@@ -127,34 +146,51 @@ class Bench:
         self._port["read"].value = pack(WindowRead, {
             "sa": sa, "window": DEVICE_WINDOWS[self.windows[sa].packets]})
         await ClockCycles(self._clk, 2)
-        return int(self._port["read_o"].value)
+        self._port["read_counts"].value = 1
+        end = unpack(WindowEnd, int(self._port["read_o"].value))
+        await ClockCycles(self._clk, 1)
+        self._port["read_counts"].value = 0
+        assert end["wrong"] == (sa in self.wrong_edges)
+        return None if end["wrong"] else end["number"]
 
     async def _check(self):
-        expected_bottom = None
+        expected_bottom = looked = None
         clock = 0
         while True:
             place = len(self.taken)
             frame = self._frames[place] if place < len(self._frames) else None
             ready = self.chance.random() >= self._stall
-            sa = self.chance.choice([*self.windows]) if self.windows else None
+            sa = self.looks or (self.chance.choice([*self.windows]) if self.windows else None)
             asks = sa is not None and self.chance.random() < 0.7
             self._port["answer__ready"].value = ready
             self._port["received"].value = (
                 frame.authentic if ready and frame else self.chance.getrandbits(1))
             self._port["bottom_i__valid"].value = asks
             self._port["bottom_i__payload"].value = sa or 0
+            self._port["bottom_counts"].value = looked == self.looks and expected_bottom is not None
             await RisingEdge(self._clk)
             clock += 1
             if expected_bottom is not None:
-                assert int(self._port["bottom_o"].value) == expected_bottom
+                bottom = unpack(WindowEnd, int(self._port["bottom_o"].value))
+                assert bottom["wrong"] == (looked in self.wrong_edges)
+                assert bottom["wrong"] or bottom["number"] == expected_bottom
+            if int(self._port["fault__valid"].value):
+                self.faults.append(int(self._port["fault__payload"].value))
             known = asks and sa in self.windows
             expected_bottom = self.windows[sa].bottom % (1 << 64) if known else None
+            looked = sa
             if ready and int(self._port["answer__valid"].value):
                 self._take(frame, unpack(WindowAnswer, int(self._port["answer__payload"].value)))
                 self.taken.append(clock)
 
     def _take(self, frame, answer):
         window = self.windows[frame.sa]
+        fault = (frame.sa in self.wrong_edges
+                 or self.row(frame.sa, frame.sequence) in self.wrong_rows)
+        assert answer["fault"] == fault
+        if fault:
+            self.at_fault.append(frame.sa)
+            return
         status = window.check(frame.sequence)
         told = RxStatus.LATE if answer["late"] else (
             RxStatus.REPLAYED if answer["seen"] else RxStatus.OK)
@@ -237,6 +273,71 @@ async def a_new_window_knows_nothing_of_the_old_while_others_are_in_use(dut, lar
         await bench.answered()
 
 
+async def turned(dut, bench, name, sa, bit):
+    """Turn a bit of an SA's edge or of the row of its top; returns what reads that word."""
+    block = getattr(dut, f"w{bench.largest}")
+    memory = getattr(block, name).ram
+    row = sa if name == "edges" else bench.row(sa, bench.windows[sa].top)
+    await flip(memory, row, bit)
+    await ClockCycles(dut.clk, 1)
+    (bench.wrong_edges if name == "edges" else bench.wrong_rows).add(row)
+    return lambda: word_of(memory, row)
+
+
+async def told_of(dut, bench, sa):
+    """The faults told since the last call are of this SA, and there are some."""
+    await ClockCycles(dut.clk, 3)
+    assert set(bench.faults) == {sa}
+    bench.faults.clear()
+
+
+async def a_bit_turns(dut, bench, name, bit):
+    """Turn a bit of an SA that is in use; it is at fault until its window is made anew."""
+    chance = bench.chance
+    sa, other = chance.sample(range(1, SAS), 2)
+    for each in (sa, other):
+        await bench.add(each, random_window(chance, bench.largest))
+    both = {each: bench.windows[each] for each in (sa, other)}
+    bench.send(list(random_frames(chance, both, 10)))
+    await bench.answered()
+    word = await turned(dut, bench, name, sa, bit)
+    before, at_fault = word(), len(bench.at_fault)
+    top = bench.windows[sa].top
+    bench.send([Frame(each, bench.windows[each].top) for each in (sa, sa, other, sa)])
+    bench.send(list(random_frames(chance, both, 30)))
+    await bench.answered()
+    assert bench.faults == bench.at_fault[at_fault:] == [sa] * len(bench.faults)
+    await told_of(dut, bench, sa)
+    assert word() == before, "what was wrong stays as it is"
+    if name == "edges":
+        assert bench.windows[sa].top == top
+        bench.looks = sa
+        await ClockCycles(dut.clk, 12)
+        bench.looks = None
+        await told_of(dut, bench, sa)
+        assert await bench.top(sa) is None
+        await told_of(dut, bench, sa)
+    assert await bench.top(other) == bench.windows[other].top
+    await bench.add(sa, random_window(chance, bench.largest))
+    bench.send(list(random_frames(chance, {sa: bench.windows[sa]}, 10)))
+    await bench.answered()
+    assert await bench.top(sa) == bench.windows[sa].top
+    assert not bench.faults
+
+
+@cocotb.test(skip=memories_hidden())
+@cocotb.parametrize(largest=LARGEST, name=["edges", "rows"])
+async def a_bit_that_turns_is_a_fault_until_the_window_is_made_anew(dut, largest, name):
+    """Each bit of narrow rows, a sample of wide ones."""
+    await start_clock_and_reset(dut)
+    bench = Bench(dut, largest, idle=0.1, stall=0.1)
+    bits = range(row_bits(getattr(getattr(dut, f"w{largest}"), name).ram))
+    if largest > min(LARGEST):
+        bits = bench.chance.sample(bits, 12)
+    for bit in bits:
+        await a_bit_turns(dut, bench, name, bit)
+
+
 @pytest.mark.quick
 def test_windows_in_short():
     simulate_quick(
@@ -249,9 +350,16 @@ def test_ram_bits_of_an_sa_are_those_of_the_memories():
     for largest in LARGEST:
         memories = memories_of(ReplayState(SAS, largest))
         assert sum(bits * rows for bits, rows in memories) == SAS * window_bits(largest)
-    assert window_bits(128) == 434
+    assert window_bits(128) == 449
 
 
 def test_replay_state():
     simulate(SideBySide({f"w{largest}": ReplayState(SAS, largest) for largest in LARGEST}),
              name="replay_state", module=__name__, seed=1)
+
+
+def test_faults():
+    simulate_quick(
+        SideBySide({f"w{largest}": ReplayState(SAS, largest) for largest in LARGEST}),
+        "a_bit_that_turns_is_a_fault_until_the_window_is_made_anew",
+        name="replay_state", module=__name__)

@@ -13,6 +13,7 @@ from espnic.hdl.sa.sent_numbers import (
     SentCommit,
     SentNumbers,
     SentQuery,
+    SentTop,
     SentWrite,
     sent_bits,
 )
@@ -28,6 +29,7 @@ from espnic.sim.agents.stream import (
 )
 from espnic.sim.build.builds import simulate
 from tests.support.differences import check_item, check_items
+from tests.support.memory_faults import flip, memories_hidden, row_bits, word_of
 from tests.support.quick import simulate_quick
 from tests.support.sa_table import memories_of
 
@@ -97,6 +99,12 @@ class Bench:
         self.statuses = set()
         self.asked, self.offered, self.taken = [], [], []
         self.tops = {}
+        self.wrong_states, self.wrong_rows = set(), set()
+        """SAs with a wrong state, and with a wrong row."""
+        self.at_fault = []
+        """SAs of requests that could not be judged."""
+        self.faults = []
+        """SAs of the faults that the block has told."""
         self._told = set()
         self._unguarded = set()
         self._requests = []
@@ -105,7 +113,8 @@ class Bench:
         name = f"w{window}"
         self._port = {port: getattr(dut, f"{name}__{port}") for port in (
             "query__valid", "query__ready", "answer__payload", "answer__valid", "answer__ready",
-            "commit", "counted", "read_o__payload", "read_o__valid")}
+            "commit", "counted", "read_o__payload", "read_o__valid", "fault__payload",
+            "fault__valid")}
         self._query = StreamSource(dut, f"{name}__query", seed=cocotb.RANDOM_SEED, idle=idle)
         self._write = StreamSource(dut, f"{name}__write", seed=cocotb.RANDOM_SEED)
         self._read = StreamSource(dut, f"{name}__read", seed=cocotb.RANDOM_SEED)
@@ -119,6 +128,8 @@ class Bench:
         self._write.send(pack(SentWrite, {
             "sa": sa, "sequence": record.top, "unguarded": unguarded}))
         await self._write.drained()
+        self.wrong_states.discard(sa)
+        self.wrong_rows.discard(sa)
         self.records[sa] = Record(record.window, record.top)
         if unguarded:
             self._unguarded.add(sa)
@@ -145,7 +156,9 @@ class Bench:
         await RisingEdge(self._clk)
         while not int(self._port["read_o__valid"].value):
             await RisingEdge(self._clk)
-        return int(self._port["read_o__payload"].value)
+        top = unpack(SentTop, int(self._port["read_o__payload"].value))
+        assert top["wrong"] == (sa in self.wrong_states)
+        return None if top["wrong"] else top["number"]
 
     async def _run(self):
         """Take answers as the checks of requests do: a burst's only when it is counted."""
@@ -158,6 +171,8 @@ class Bench:
             self._drive(request, counted, ready)
             await RisingEdge(self._clk)
             clock += 1
+            if int(self._port["fault__valid"].value):
+                self.faults.append(int(self._port["fault__payload"].value))
             if int(self._port["answer__valid"].value):
                 assert request is not None, "an answer without a query"
                 if len(self.offered) == place:
@@ -197,6 +212,11 @@ class Bench:
     def _take(self, request):
         record = self.records[request.sa]
         answer = unpack(SentAnswer, int(self._port["answer__payload"].value))
+        if answer["fault"]:
+            assert request.sa in self.wrong_states | self.wrong_rows
+            self.at_fault.append(request.sa)
+            return
+        assert request.sa not in self.wrong_states
         told = TxStatus.DROP_LATE if answer["late"] else (
             TxStatus.DROP_REPEATED if answer["repeated"] else SEALED)
         status = self._status(request)
@@ -336,6 +356,114 @@ async def one_event_tells_of_an_sa_that_repeats_itself(dut, window):
         assert len(bench.events) == 2 + 2 * life
 
 
+async def turned(dut, bench, name, address, bit):
+    """Turn a bit of the state of an SA or of a row; returns what reads that word."""
+    memory = getattr(getattr(dut, f"w{bench.window}"), name).ram
+    await flip(memory, address, bit)
+    await ClockCycles(dut.clk, 1)
+    return lambda: word_of(memory, address)
+
+
+def row_of(bench, sa, number):
+    """Address of the row of a number."""
+    numbers = min(bench.window // 8, 256)
+    rows = 2 * bench.window // numbers
+    return sa * rows + number // numbers % rows
+
+
+async def told_of(dut, bench, sa):
+    """The faults told since the last call are of this SA, and there are some."""
+    await ClockCycles(dut.clk, 3)
+    assert set(bench.faults) == {sa}
+    bench.faults.clear()
+
+
+async def a_bit_turns(dut, bench, name, bit):
+    """Turn a bit of an SA that is in use; it is at fault until it is written anew."""
+    chance = bench.chance
+    sa, other = chance.sample(range(1, SAS), 2)
+    for each in (sa, other):
+        await bench.add(each, Record(bench.window, chance.randrange(99, 1 << 60)))
+    both = {each: bench.records[each] for each in (sa, other)}
+    bench.send(random_requests(chance, both, 10))
+    await bench.answered()
+    record, at_fault = bench.records[sa], len(bench.at_fault)
+    top = record.top
+    address = sa if name == "edges" else row_of(bench, sa, top)
+    word = await turned(dut, bench, name, address, bit)
+    before = word()
+    (bench.wrong_states if name == "edges" else bench.wrong_rows).add(sa)
+    bench.send([Request(sa, top), Request(other, bench.records[other].top + 1), Request(sa, top),
+                Request(sa, top, 2), Request(sa, top - 40, 41), Request(sa, top, 70)])
+    await bench.answered()
+    assert bench.faults == bench.at_fault[at_fault:] == [sa] * 5
+    assert word() == before, "what was wrong stays as it is"
+    bench.send(random_requests(chance, both, 20))
+    await bench.answered()
+    assert bench.faults == bench.at_fault[at_fault:]
+    await told_of(dut, bench, sa)
+    if name == "edges":
+        assert word() == before and record.top == top
+        assert await bench.top(sa) is None
+        await told_of(dut, bench, sa)
+    for each in (other, sa):
+        if each == sa:
+            await bench.add(sa, random_record(chance, bench.window))
+        bench.send(random_requests(chance, {each: bench.records[each]}, 10))
+        await bench.answered()
+        assert await bench.top(each) == bench.records[each].top
+    assert not bench.faults
+
+
+@cocotb.test(skip=memories_hidden())
+@cocotb.parametrize(window=WINDOWS, name=["edges", "bits"])
+async def a_bit_that_turns_is_a_fault_until_the_sa_is_written_anew(dut, window, name):
+    """Each bit of narrow rows, a sample of wide ones."""
+    bench = await started(dut, window, idle=0.1, stall=0.1)
+    bits = range(row_bits(getattr(getattr(dut, f"w{window}"), name).ram))
+    if window > min(WINDOWS):
+        bits = bench.chance.sample(bits, 8)
+    for bit in bits:
+        await a_bit_turns(dut, bench, name, bit)
+
+
+@cocotb.test(skip=memories_hidden())
+@cocotb.parametrize(window=WINDOWS)
+async def a_wrong_row_is_a_fault_only_for_requests_that_need_it(dut, window):
+    bench = await started(dut, window)
+    row = min(window // 8, 256)
+    top = 200 * row + 5
+    last = top + row
+    for unguarded in (False, True):
+        await bench.add(9, Record(window, top), unguarded=unguarded)
+        await turned(dut, bench, "bits", row_of(bench, 9, top), 1 + unguarded)
+        bench.wrong_rows.add(9)
+        bench.at_fault.clear()
+        bench.send([
+            Request(9, top), Request(9, top + 1), Request(9, top + 1, row),
+            Request(9, top - row, 9), Request(9, top - window), Request(9, last),
+            Request(9, last + 1, 2 * row), Request(9, top - row - 9, 2 * row)])
+        await bench.answered()
+        assert bench.at_fault == ([] if unguarded else [9] * 4)
+        assert bench.faults == bench.at_fault
+        bench.faults.clear()
+        assert await bench.top(9) == last + 2 * row
+
+
+@cocotb.test(skip=memories_hidden())
+@cocotb.parametrize(window=WINDOWS)
+async def a_wrong_row_without_bits_is_made_right_by_its_first_number(dut, window):
+    bench = await started(dut, window)
+    row = min(window // 8, 256)
+    await bench.add(3, Record(window, 5 * row))
+    for number in (4 * row, 6 * row):
+        await turned(dut, bench, "bits", row_of(bench, 3, number), 7)
+    bench.send([Request(3, 4 * row + 3), Request(3, 6 * row + 3), Request(3, 6 * row + 7),
+                Request(3, 6 * row + 7), Request(3, 6 * row, 3), Request(3, 6 * row, 2)])
+    await bench.answered()
+    assert not bench.faults
+
+
 @pytest.mark.quick
 def test_sealed_numbers_in_short():
     simulate_quick(
@@ -348,9 +476,18 @@ def test_ram_bits_of_an_sa_are_those_of_the_memories():
     for window in WINDOWS:
         memories = memories_of(SentNumbers(SAS, window))
         assert sum(bits * rows for bits, rows in memories) == SAS * sent_bits(window)
-    assert sent_bits(1024) == 2146
+    assert sent_bits(1024) == 2214
 
 
 def test_every_window():
     simulate(SideBySide({f"w{window}": SentNumbers(SAS, window) for window in WINDOWS}),
              name="sent_numbers", module=__name__, simulator="verilator", seed=1)
+
+
+def test_faults():
+    simulate_quick(
+        SideBySide({f"w{window}": SentNumbers(SAS, window) for window in WINDOWS}),
+        "a_bit_that_turns_is_a_fault_until_the_sa_is_written_anew",
+        "a_wrong_row_is_a_fault_only_for_requests_that_need_it",
+        "a_wrong_row_without_bits_is_made_right_by_its_first_number",
+        name="sent_numbers", module=__name__)

@@ -11,6 +11,7 @@ from cocotb.triggers import ClockCycles, RisingEdge
 
 from espnic.hdl.layouts import SERIAL_BITS, FoundSa
 from espnic.hdl.sa.sent_numbers import SentAnswer, SentCommit, SentQuery
+from espnic.hdl.sa.usage import UsageAnswer
 from espnic.hdl.tx.check import DIVISION_STEPS, TxCheck, TxFrameRecord, TxRequest
 from espnic.model.device import segment
 from espnic.model.device.device import Device
@@ -66,7 +67,8 @@ class Case:
             self.descriptor["operation"] = chance.randrange(1 << OPERATION_BITS)
         if chance.random() < 0.95:
             self.write_spi()
-        self.fault = chance.random() < 0.05
+        self.fault = chance.choice(("table", "lifetime", "numbers") + (None,) * 57)
+        """Where a row is wrong."""
         self.noise = chance.getrandbits(FoundSa.size - 2) << 2
         device = Device(replace(bench_features(), sas=HANDLES))
         self.asks = self.descriptor["operation"] == TxOperation.ENCRYPT
@@ -79,7 +81,8 @@ class Case:
             self.serve(device)
         self.status = device.transmit(
             self.descriptor | {"reserved0": self.reserved}, self.frame).status
-        if self.fault and self.status == TxStatus.DROP_NO_SA:
+        known = self.hit or self.fault == "table"
+        if self.fault and known and self.status == TxStatus.DROP_NO_SA:
             self.status = TxStatus.DROP_FAULT
         if self.status == TxStatus.SEALED:
             after = device.sas[SaDirection.TX].lifetime(self.descriptor["sa"])
@@ -203,7 +206,7 @@ class Case:
         })
 
     def found_sa(self):
-        if self.fault:
+        if self.fault == "table":
             return self.noise | pack(FoundSa, {"hit": self.hit, "fault": 1})
         if not self.hit:
             return self.noise
@@ -268,7 +271,9 @@ class Lifetimes:
             offers = pending is not None and (
                 int(ports["answer__valid"].value) or chance.random() >= self._pause)
             ports["answer__valid"].value = offers
-            ports["answer__payload"].value = bool(offers and pending.expired)
+            ports["answer__payload"].value = pack(UsageAnswer, {
+                "expired": pending.expired,
+                "fault": pending.fault == "lifetime"}) if offers else 0
             await edge
             if offers and int(ports["answer__ready"].value):
                 commit = COMMIT.unpack(int(ports["commit"].value))
@@ -324,7 +329,8 @@ class Numbers:
     def _answer(self, case):
         status = case.before.check(case.descriptor["sequence"], case.count)
         return pack(SentAnswer, {"late": status == TxStatus.DROP_LATE,
-                                 "repeated": status == TxStatus.DROP_REPEATED})
+                                 "repeated": status == TxStatus.DROP_REPEATED,
+                                 "fault": case.fault == "numbers"})
 
     @staticmethod
     def _check_query(case, payload):

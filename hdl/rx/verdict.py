@@ -50,7 +50,8 @@ class RxVerdict(wiring.Component):
 
     A whole frame whose SA was flushed before its secrets were read is SA_GONE, and one whose
     secrets were wrong FAULT, whatever tag the core gave. Its window and lifetime are asked, and
-    told nothing.
+    told nothing. Else it is FAULT if its SA has a wrong row of its lifetime or its replay window,
+    whatever else is true of it; then it changes nothing. The completion of a FAULT names no SA.
 
     The ICV is compared whole, in one clock, so the time reveals nothing. Pad
     length + 2 must be less than the text (Linux's rule). The content of the padding is
@@ -83,7 +84,7 @@ class RxVerdict(wiring.Component):
         One for each frame that is ``windowed``: its place in its SA's replay window.
     received : Out(1)
         In the clock in which ``window`` is taken: the frame is authentic, its UDP checksum is not
-        wrong, and its SA has not expired.
+        wrong, and its SA has neither a wrong row nor expired.
     usage : Out(UsagePort)
         The lifetime of its SA, queried for each frame that was opened.
     frame_sum : In(stream.Signature(FrameSums))
@@ -218,22 +219,27 @@ class RxVerdict(wiring.Component):
     def _decide(self, m, compared):
         """Third clock: find the verdict, and tell the SA's lifetime and window."""
         frame, differs = compared.frame, compared.differs
-        late, seen, bad_udp = Signal(), Signal(), Signal()
-        expired, commit = self.usage.answer.payload.expired, self.usage.commit
+        late, seen, fault, bad_udp = Signal(), Signal(), Signal(), Signal()
+        lifetime, commit = self.usage.answer.payload, self.usage.commit
+        expired = lifetime.expired
         status = Signal(RxStatus)
         m.d.comb += [
             late.eq(frame.record.windowed & self.window.payload.late),
             seen.eq(frame.record.windowed & self.window.payload.seen),
+            fault.eq(lifetime.fault | frame.record.windowed & self.window.payload.fault),
             status.eq(frame.status),
             bad_udp.eq(frame.record.in_udp & (self.l4.payload == RxChecksum.BAD)),
-            self.received.eq((frame.status == RxStatus.OK) & ~bad_udp & ~differs & ~expired),
+            self.received.eq((frame.status == RxStatus.OK)
+                             & ~fault & ~bad_udp & ~differs & ~expired),
             commit.count.eq(self.received & ~late & ~seen),
             commit.packets.eq(1),
             commit.bytes.eq(frame.record.text_bytes),
             commit.sequence.eq(frame.record.sequence),
         ]
         with m.If(frame.status == RxStatus.OK):
-            with m.If(bad_udp):
+            with m.If(fault):
+                m.d.comb += status.eq(RxStatus.FAULT)
+            with m.Elif(bad_udp):
                 m.d.comb += status.eq(RxStatus.BAD_UDP_CHECKSUM)
             with m.Elif(late):
                 m.d.comb += status.eq(RxStatus.LATE)
@@ -251,14 +257,17 @@ class RxVerdict(wiring.Component):
         """Give the order for the frame, its completion, and the checksums that go with it."""
         o, completion = self.o.payload, self.o.payload.completion
         record, oversize = frame.record, frame.end.oversize
-        good = Signal()
-        m.d.comb += good.eq(status == RxStatus.OK)
+        good, nameless = Signal(), Signal()
+        m.d.comb += [
+            good.eq(status == RxStatus.OK),
+            nameless.eq(oversize | (status == RxStatus.FAULT)),
+        ]
         packet, came = self.packet_sum.payload, self.frame_sum.payload
         as_it_came = Mux(oversize, 0, came.whole)
         with m.If(ready):
             m.d.sync += [
                 completion.status.eq(status),
-                completion.sa.eq(Mux(oversize, 0, record.sa)),
+                completion.sa.eq(Mux(nameless, 0, record.sa)),
                 completion.esp_offset.eq(Mux(good, record.esp_offset, 0)),
                 completion.next_header.eq(Mux(good, frame.text.next_header, 0)),
                 completion.trailer_bytes.eq(Mux(good, frame.trailer_bytes, 0)),

@@ -17,9 +17,15 @@ from espnic.hdl.layouts import (
 from espnic.hdl.sa.contexts import ATTRIBUTES, Record, row_write
 from espnic.hdl.sa.fault_report import FaultPort
 from espnic.hdl.sa.lookup_control import LookupOperation, LookupReply, LookupRequest
-from espnic.hdl.sa.replay_windows import LOW_BITS, SEQUENCE_BITS, WindowRead, WindowWrite
-from espnic.hdl.sa.sent_numbers import SentWrite
-from espnic.hdl.sa.usage import Limits, Usage, UsageWrite
+from espnic.hdl.sa.replay_windows import (
+    LOW_BITS,
+    SEQUENCE_BITS,
+    WindowEnd,
+    WindowRead,
+    WindowWrite,
+)
+from espnic.hdl.sa.sent_numbers import SentTop, SentWrite
+from espnic.hdl.sa.usage import Limits, UsageRead, UsageWrite
 from espnic.model.interface.codes import (
     IcvSize,
     KeySize,
@@ -51,7 +57,7 @@ class _Execution:
         self.result = Signal(SaResult)
         self.read_back = Signal()
         """The response shows the SA."""
-        self.usage = Signal(Usage)
+        self.usage = Signal(UsageRead)
         self.top = Signal(SEQUENCE_BITS)
         """Highest sequence number of the SA's replay window, or the highest that it has sealed."""
 
@@ -117,6 +123,9 @@ class SaCommands(wiring.Component):
       taken, and DELETE and MODIFY of an SA that is deleted. EBUSY: FREE of an SA that is not
       deleted.
     - EINVAL: MODIFY of the ESN of an SA without ESN or with a replay window.
+    - EIO: READ of an SA with a wrong row of its lifetime, of its replay window's edge, or of its
+      sealed numbers' top; MODIFY of limits of an SA with a wrong row of its lifetime. The limits
+      stay as they are; the ESN of such a MODIFY is changed.
     - EEXIST: ADD of a receive SA with the look-up key of another. ENOSPC: no place for its
       look-up entry; all SAs stay as they are (``SaLookup`` says how rare that is).
 
@@ -164,18 +173,22 @@ class SaCommands(wiring.Component):
         The row to write.
     usage_write : Out(stream.Signature(UsageWrite)).array(2)
     usage_read : Out(stream.Signature(HANDLE_BITS)).array(2)
-    usage : In(stream.Signature(Usage, always_ready=True)).array(2)
+    usage : In(stream.Signature(UsageRead, always_ready=True)).array(2)
         To and from the ``SaUsage`` of a direction, by ``SaDirection``.
+    usage_refused : In(2)
+        ``refused`` of the ``SaUsage`` of a direction, by ``SaDirection``.
     window_write : Out(stream.Signature(WindowWrite))
         Makes a replay window.
     window_read : Out(WindowRead)
         The replay window whose end is asked for.
-    window_top : In(64)
+    window_top : In(WindowEnd)
         The highest sequence number of the ``window_read`` of the clock before.
+    window_counts : Out(1)
+        ``window_top`` is used in this clock.
     sent_write : Out(stream.Signature(SentWrite))
         Begins the record of the numbers that a transmit SA has sealed.
     sent_read : Out(stream.Signature(HANDLE_BITS))
-    sent_top : In(stream.Signature(64, always_ready=True))
+    sent_top : In(stream.Signature(SentTop, always_ready=True))
         Asks for the highest of them, and gets it.
     in_flight : In(data.ArrayLayout(IN_FLIGHT_BITS, 2))
         Frames in the path of a direction that may have looked an SA up, by ``SaDirection``.
@@ -208,13 +221,15 @@ class SaCommands(wiring.Component):
             "row": Out(row_write(lanes)),
             "usage_write": Out(stream.Signature(UsageWrite)).array(len(SaDirection)),
             "usage_read": Out(stream.Signature(HANDLE_BITS)).array(len(SaDirection)),
-            "usage": In(stream.Signature(Usage, always_ready=True)).array(len(SaDirection)),
+            "usage": In(stream.Signature(UsageRead, always_ready=True)).array(len(SaDirection)),
+            "usage_refused": In(len(SaDirection)),
             "window_write": Out(stream.Signature(WindowWrite)),
             "window_read": Out(WindowRead),
-            "window_top": In(SEQUENCE_BITS),
+            "window_top": In(WindowEnd),
+            "window_counts": Out(1),
             "sent_write": Out(stream.Signature(SentWrite)),
             "sent_read": Out(stream.Signature(HANDLE_BITS)),
-            "sent_top": In(stream.Signature(SEQUENCE_BITS, always_ready=True)),
+            "sent_top": In(stream.Signature(SentTop, always_ready=True)),
             "in_flight": In(data.ArrayLayout(IN_FLIGHT_BITS, len(SaDirection))),
             "judged": In(len(SaDirection)),
             "rx_empty": Out(1),
@@ -326,6 +341,8 @@ class SaCommands(wiring.Component):
             m.d.comb += run.writes.eq(1)
             with m.If(run.written):
                 self._end(m, run, SaResult.OK)
+                with m.If(self.usage_refused.any()):
+                    self._end(m, run, SaResult.EIO)
                 with m.If(run.command.operation == SaOperation.ADD):
                     m.next = "Write"
                     with m.If(~run.receive):
@@ -419,27 +436,35 @@ class SaCommands(wiring.Component):
 
     def _read(self, m: Module, run: _Execution) -> None:
         """Read the usage of an SA, and its highest number received or sealed."""
-        windowed = run.record.replay_window != ReplayWindow.NONE
+        windowed = run.receive & (run.record.replay_window != ReplayWindow.NONE)
+        usage, wrong = Signal(UsageRead), Signal()
+        m.d.comb += [
+            Value.cast(usage).eq(
+                Mux(run.receive, *(port.payload.as_value() for port in self.usage))),
+            wrong.eq(usage.wrong | windowed & self.window_top.wrong),
+        ]
         with m.State("Read"):
             m.d.comb += run.reads.eq(1)
             with m.If(run.read):
-                m.d.sync += [
-                    run.usage.eq(
-                        Mux(run.receive, *(port.payload.as_value() for port in self.usage))),
-                    run.read_back.eq(1),
-                ]
+                m.d.comb += self.window_counts.eq(windowed)
+                m.d.sync += [run.usage.eq(usage), run.read_back.eq(~wrong)]
                 self._end(m, run, SaResult.OK)
-                with m.If(run.receive & windowed):
-                    m.d.sync += run.top.eq(self.window_top)
-                with m.If(~run.receive):
+                with m.If(windowed):
+                    m.d.sync += run.top.eq(self.window_top.number)
+                with m.If(wrong):
+                    self._end(m, run, SaResult.EIO)
+                with m.Elif(~run.receive):
                     m.next = "Ask top"
         with m.State("Ask top"):
             m.d.comb += self.sent_read.valid.eq(1)
             with m.If(self.sent_read.ready):
                 m.next = "Get top"
         with m.State("Get top"), m.If(self.sent_top.valid):
-            m.d.sync += run.top.eq(self.sent_top.payload)
+            m.d.sync += run.top.eq(self.sent_top.payload.number)
             m.next = "Respond"
+            with m.If(self.sent_top.payload.wrong):
+                m.d.sync += run.read_back.eq(0)
+                self._end(m, run, SaResult.EIO)
 
     def _respond(self, m: Module, run: _Execution) -> None:
         """Give the response, and clear what was known of the command."""

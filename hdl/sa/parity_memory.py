@@ -43,12 +43,13 @@ class ParityMemory(wiring.Component):
     """Rows with a parity bit for each ``GROUP_BITS`` bits, made at a write, checked at a read.
 
     One bit of a group that has turned is found, and any odd number of them. A read in the clock of
-    a write gives the old row, or the new one if the port is ``transparent``. Rows are zeros after
+    a write gives the old row, or the new one if the port is transparent. Rows are zeros after
     configuration, and zeros are right.
 
     Latency 1 clock to ``data`` and ``wrong``; a row each clock and port. ``wrong`` comes through
     an exclusive-or of ``GROUP_BITS`` + 1 bits and an or of the groups; the parity to write, through
-    one of ``GROUP_BITS``.
+    one of ``GROUP_BITS``. What a transparent port gives of the writer is right: it does not come
+    through the memory, and the check does not wait for the choice.
 
     Parameters
     ----------
@@ -58,8 +59,8 @@ class ParityMemory(wiring.Component):
         Rows.
     reads : int
         Read ports.
-    transparent : bool
-        They give what is written in the clock of the read.
+    transparent : int
+        So many of them, the first, give what is written in the clock of the read.
 
     Members
     -------
@@ -69,7 +70,7 @@ class ParityMemory(wiring.Component):
         Readers.
     """
 
-    def __init__(self, shape, depth: int, reads: int = 1, transparent: bool = False):
+    def __init__(self, shape, depth: int, reads: int = 1, transparent: int = 0):
         self.shape = shape
         self.depth = depth
         self.transparent = transparent
@@ -89,14 +90,28 @@ class ParityMemory(wiring.Component):
             write.en.eq(self.write.en),
             write.data.eq(Cat(self.write.data, parities(self.write.data))),
         ]
-        for reader in self.reads:
-            look = ram.read_port(transparent_for=[write] if self.transparent else [])
-            row = Signal(row_bits)
+        for place, reader in enumerate(self.reads):
+            look = ram.read_port()
+            row, wrong = Signal(row_bits), Signal()
             m.d.comb += [
                 look.addr.eq(reader.addr),
                 look.en.eq(reader.en),
                 row.eq(look.data),
+                wrong.eq((look.data[row_bits:] ^ parities(row)).any()),
                 Value.cast(reader.data).eq(row),
-                reader.wrong.eq((look.data[row_bits:] ^ parities(row)).any()),
+                reader.wrong.eq(wrong),
             ]
+            if place < self.transparent:
+                self._pass(m, reader)
         return m
+
+    def _pass(self, m: Module, reader: wiring.PureInterface) -> None:
+        """Give a reader what is written in the clock of its read."""
+        written, row = Signal(), Signal(len(Value.cast(self.write.data)))
+        with m.If(reader.en):
+            m.d.sync += [
+                written.eq(self.write.en & (self.write.addr == reader.addr)),
+                row.eq(self.write.data),
+            ]
+        with m.If(written):
+            m.d.comb += [Value.cast(reader.data).eq(row), reader.wrong.eq(0)]

@@ -2,11 +2,12 @@
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.memory import Memory, ReadPort, WritePort
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from espnic.hdl.layouts import HANDLE_BITS, Event
+from espnic.hdl.sa.fault_report import FaultPort
+from espnic.hdl.sa.parity_memory import ParityMemory, parity_bits
 from espnic.model.interface.codes import EventKind, ReplayWindow, SaDirection
 
 SEQUENCE_BITS = 64
@@ -18,13 +19,17 @@ WindowQuery = data.StructLayout({
 })
 """A frame, with the sequence number that it was opened with."""
 
-WindowAnswer = data.StructLayout({"late": 1, "seen": 1})
-"""Whether the sequence number of a frame is late or has been seen."""
+WindowAnswer = data.StructLayout({"late": 1, "seen": 1, "fault": 1})
+"""Whether the sequence number of a frame is late or has been seen; ``fault``: what is kept of the
+window is wrong, and nothing is known."""
 
 WindowWrite = data.StructLayout({
     "sa": HANDLE_BITS, "window": ReplayWindow, "sequence": SEQUENCE_BITS,
 })
 """A window to make; ``sequence`` is its end."""
+
+WindowEnd = data.StructLayout({"number": SEQUENCE_BITS, "wrong": 1})
+"""An end of a window; ``wrong``: what it comes from is not what was written."""
 
 WindowRead = data.StructLayout({"sa": HANDLE_BITS, "window": ReplayWindow})
 """A window whose end is asked for."""
@@ -36,7 +41,9 @@ _Edge = data.StructLayout({"low": LOW_BITS, "high": LOW_BITS + 1, "half": 1})
 
 def window_bits(window: int) -> int:
     """RAM bits of ``ReplayState`` for each SA, for windows of at most ``window`` packets."""
-    return _Edge.size + 2 * window // _row_packets(window) * _row_layout(window).size
+    rows = 2 * window // _row_packets(window)
+    return sum(count * (layout.size + parity_bits(layout.size)) for count, layout in (
+        (1, _Edge), (rows, _row_layout(window))))
 
 
 def _row_packets(window: int) -> int:
@@ -59,6 +66,7 @@ def _judged(window: int) -> data.StructLayout:
         "frame": WindowQuery,
         "late": 1,
         "seen": 1,
+        "fault": 1,
         "ahead": 1,
         "turned": 1,
         "edge": _Edge,
@@ -78,6 +86,8 @@ class _Frames:
         self.last = Signal(_judged(window))
         self.counts = Signal()
         """``last`` counts as received in this clock."""
+        self.fault = Signal()
+        """``frame`` is judged in this clock, and cannot be."""
 
 
 class ReplayState(wiring.Component):
@@ -93,6 +103,11 @@ class ReplayState(wiring.Component):
     is that of another block counts as empty, so a window moves any distance in one clock. No
     two blocks of a window share a row.
 
+    Edges and rows have parity. A frame whose edge or row is wrong learns no more than that, does
+    not count, and leaves both as they are: they stay wrong until a command makes the window anew.
+    Its row matters whatever block the row's tag names, for the tag may be what is wrong. What
+    the frame before has just changed is right.
+
     Frames pass in order: a query waits for the answer to the one before, and an answer waits
     until it is taken, together with ``received``. Rate one frame each clock, also when all are
     of one SA: if the frame before is of the same SA, a frame is judged both with and without it,
@@ -101,8 +116,9 @@ class ReplayState(wiring.Component):
     received in a clock shows in ``bottom_o`` for queries from the next clock on. A command
     writes in clocks in which no frame counts.
 
-    RAM bits for each SA (``window_bits``): 66 and, with rows of B = min(``window``, 128)
-    packets, 2 ``window`` / B * (B + 64 - log2(2 ``window``)): 434 at 128 packets. No errors.
+    RAM bits for each SA (``window_bits``): 69 and, with rows of B = min(``window``, 128)
+    packets, 2 ``window`` / B * (P + ceil(P / 32)), where P = B + 64 - log2(2 ``window``): 449 at
+    128 packets.
 
     Source: RFC 4303, 3.4.3 and appendix A. Rows for more than the window: RFC 6479.
 
@@ -117,7 +133,7 @@ class ReplayState(wiring.Component):
     -------
     bottom_i : In(stream.Signature(HANDLE_BITS, always_ready=True))
         SAs of frames looked up.
-    bottom_o : Out(64)
+    bottom_o : Out(WindowEnd)
         First number of the window of the SA of the clock before, modulo 2^64.
     query : In(stream.Signature(WindowQuery))
         Frames to judge.
@@ -125,15 +141,21 @@ class ReplayState(wiring.Component):
         One for each query.
     received : In(1)
         The frame whose answer is taken in this clock is authentic. Its number is then received
-        if it is neither late nor seen.
+        if it is neither late nor seen nor a fault.
     event : Out(stream.Signature(Event, always_ready=True))
         ESN_HALF: a frame has moved the end of its window and changed bit 31 of that end.
     write : In(stream.Signature(WindowWrite))
         Make a new window for an SA that has no frame under way.
     read : In(WindowRead)
         SA whose highest sequence number is asked for; ``window`` as it was written.
-    read_o : Out(64)
+    read_o : Out(WindowEnd)
         Its highest sequence number, the clock after.
+    bottom_counts, read_counts : In(1)
+        Something depends on ``bottom_o`` or ``read_o`` in this clock.
+    fault : Out(FaultPort)
+        SA of a frame whose answer is a fault, in the clock of the answer; or of a ``bottom_o`` or
+        ``read_o`` that counts and is wrong, 1 clock later. Of several in one clock the first of
+        these goes first; one ``bottom_o`` waits, a ``read_o`` is not told.
     """
 
     def __init__(self, sas: int, window: int):
@@ -143,33 +165,36 @@ class ReplayState(wiring.Component):
         self.window = window
         super().__init__({
             "bottom_i": In(stream.Signature(HANDLE_BITS, always_ready=True)),
-            "bottom_o": Out(SEQUENCE_BITS),
+            "bottom_o": Out(WindowEnd),
             "query": In(stream.Signature(WindowQuery)),
             "answer": Out(stream.Signature(WindowAnswer)),
             "received": In(1),
             "event": Out(stream.Signature(Event, always_ready=True)),
             "write": In(stream.Signature(WindowWrite)),
             "read": In(WindowRead),
-            "read_o": Out(SEQUENCE_BITS),
+            "read_o": Out(WindowEnd),
+            "bottom_counts": In(1),
+            "read_counts": In(1),
+            "fault": Out(FaultPort),
         })
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.edges = edges = Memory(shape=_Edge, depth=self.sas, init=[])
-        m.submodules.rows = rows = Memory(
-            shape=_row_layout(self.window), depth=self.sas * self._rows_each(), init=[])
-        edge_write, row_write = edges.write_port(), rows.write_port()
-        edge_read = edges.read_port(transparent_for=[edge_write])
-        row_read = rows.read_port(transparent_for=[row_write])
+        m.submodules.edges = edges = ParityMemory(_Edge, self.sas, reads=3, transparent=1)
+        m.submodules.rows = rows = ParityMemory(
+            _row_layout(self.window), self.sas * self._rows_each(), transparent=1)
+        edge_read, look, command_look = edges.reads
         frames = _Frames(self.window)
-        self._pass(m, frames, edge_read, row_read)
-        self._compare(m, frames, edge_read.data, row_read.data)
-        self._write(m, frames, edge_write, row_write)
+        self._pass(m, frames, edge_read, rows.reads[0])
+        self._compare(m, frames, edge_read, rows.reads[0])
+        self._write(m, frames, edges.write, rows.write)
         self._tell(m, frames)
-        self._show(m, edges.read_port(), edges.read_port())
+        self._show(m, look, command_look)
+        self._report(m, frames)
         return m
 
-    def _pass(self, m: Module, frames: _Frames, edge_read: ReadPort, row_read: ReadPort) -> None:
+    def _pass(self, m: Module, frames: _Frames, edge_read: wiring.PureInterface,
+              row_read: wiring.PureInterface) -> None:
         """Read what a query needs, judge its frame a clock later, and answer in the next."""
         asked, judging, taken = Signal(), Signal(), Signal()
         query, last = self.query.payload, frames.last
@@ -184,7 +209,8 @@ class ReplayState(wiring.Component):
             row_read.addr.eq(self._row_address(query.sa, query.sequence)),
             self.answer.payload.late.eq(last.late),
             self.answer.payload.seen.eq(last.seen),
-            frames.counts.eq(taken & self.received & ~last.late & ~last.seen),
+            self.answer.payload.fault.eq(last.fault),
+            frames.counts.eq(taken & self.received & ~last.late & ~last.seen & ~last.fault),
         ]
         with m.If(self.query.ready):
             m.d.sync += judging.eq(asked)
@@ -193,7 +219,8 @@ class ReplayState(wiring.Component):
         with m.If(frames.judged | taken):
             m.d.sync += self.answer.valid.eq(frames.judged)
 
-    def _compare(self, m: Module, frames: _Frames, edge: Value, row: Value) -> None:
+    def _compare(self, m: Module, frames: _Frames, edge_read: wiring.PureInterface,
+                 row_read: wiring.PureInterface) -> None:
         """Judge a frame with the window before and after the frame before it.
 
         If the frame before counts, it has changed this one's window and maybe its row.
@@ -203,11 +230,17 @@ class ReplayState(wiring.Component):
         same_row = same_sa & (
             self._row_address(frame.sa, frame.sequence)
             == self._row_address(last.frame.sa, last.frame.sequence))
+        new_edge = same_sa & last.ahead
+        edge, row = Value.cast(edge_read.data), Value.cast(row_read.data)
         before = self._judge(m, "before", frames, edge, row)
         after = self._judge(
             m, "after", frames,
-            Mux(same_sa & last.ahead, Value.cast(last.edge), Value.cast(edge)),
-            Mux(same_row, Value.cast(last.row), Value.cast(row)))
+            Mux(new_edge, Value.cast(last.edge), edge), Mux(same_row, Value.cast(last.row), row))
+        m.d.comb += [
+            before.fault.eq(edge_read.wrong | row_read.wrong),
+            after.fault.eq(edge_read.wrong & ~new_edge | row_read.wrong & ~same_row),
+            frames.fault.eq(frames.judged & Mux(frames.counts, after.fault, before.fault)),
+        ]
         with m.If(frames.judged):
             m.d.sync += Value.cast(last).eq(
                 Mux(frames.counts, Value.cast(after), Value.cast(before)))
@@ -268,7 +301,8 @@ class ReplayState(wiring.Component):
         return result
 
     def _write(
-        self, m: Module, frames: _Frames, edge_write: WritePort, row_write: WritePort,
+        self, m: Module, frames: _Frames, edge_write: wiring.PureInterface,
+        row_write: wiring.PureInterface,
     ) -> None:
         """Write what a frame has changed; else a new window, one row after the other."""
         new, last = self.write.payload, frames.last
@@ -318,16 +352,36 @@ class ReplayState(wiring.Component):
             event.sequence.eq(Cat(last.frame.sequence, last.frame.high)),
         ]
 
-    def _show(self, m: Module, look: ReadPort, command_look: ReadPort) -> None:
+    def _show(self, m: Module, look: wiring.PureInterface,
+              command_look: wiring.PureInterface) -> None:
         """Give the first numbers of windows to the look-up, and their ends to commands."""
         window = Signal(ReplayWindow)
         m.d.sync += window.eq(self.read.window)
         m.d.comb += [
             look.addr.eq(self.bottom_i.payload),
-            self.bottom_o.eq(Cat(look.data.low, look.data.high)),
+            self.bottom_o.number.eq(Cat(look.data.low, look.data.high)),
+            self.bottom_o.wrong.eq(look.wrong),
             command_look.addr.eq(self.read.sa),
-            self.read_o.eq(Cat(command_look.data.low, command_look.data.high)
-                           + (_packets(window, self.window) - 1)),
+            self.read_o.number.eq(Cat(command_look.data.low, command_look.data.high)
+                                  + (_packets(window, self.window) - 1)),
+            self.read_o.wrong.eq(command_look.wrong),
+        ]
+
+    def _report(self, m: Module, frames: _Frames) -> None:
+        """Tell of a wrong edge or row."""
+        bottom_sa, read_sa = Signal(range(self.sas)), Signal(range(self.sas))
+        waits, waiting_sa, first_sa = Signal(), Signal(range(self.sas)), Signal(range(self.sas))
+        bottom = self.bottom_counts & self.bottom_o.wrong
+        end = self.read_counts & self.read_o.wrong
+        m.d.comb += first_sa.eq(Mux(waits, waiting_sa, bottom_sa))
+        m.d.sync += [
+            bottom_sa.eq(self.bottom_i.payload),
+            read_sa.eq(self.read.sa),
+            waits.eq(Mux(frames.fault, waits | bottom, waits & bottom)),
+            waiting_sa.eq(Mux(frames.fault, first_sa, bottom_sa)),
+            self.fault.valid.eq(frames.fault | waits | bottom | end),
+            self.fault.payload.eq(Mux(frames.fault, frames.frame.sa,
+                                      Mux(waits | bottom, first_sa, read_sa))),
         ]
 
 

@@ -2,11 +2,12 @@
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.memory import Memory, ReadPort
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from espnic.hdl.layouts import HANDLE_BITS, SUPER_LENGTH_BITS, Event
+from espnic.hdl.sa.fault_report import FaultPort
+from espnic.hdl.sa.parity_memory import ParityMemory, parity_bits
 from espnic.model.interface.codes import EventKind, SaDirection
 from espnic.model.interface.features import SENT_WINDOWS
 
@@ -17,8 +18,9 @@ _ROWS_MIN = 16
 SentQuery = data.StructLayout({"sa": HANDLE_BITS, "sequence": SEQUENCE_BITS, "burst": 1})
 """A request to send, with its first sequence number; a ``burst`` may ask for more."""
 
-SentAnswer = data.StructLayout({"late": 1, "repeated": 1})
-"""Whether a number of a request is too old, or was sealed before."""
+SentAnswer = data.StructLayout({"late": 1, "repeated": 1, "fault": 1})
+"""Whether a number of a request is too old, or was sealed before; ``fault``: what is kept of the
+SA's numbers is wrong, and nothing is known."""
 
 SentCommit = data.StructLayout({"count": 1, "refused": 1, "more": SUPER_LENGTH_BITS})
 """Fate of a request: its numbers ``count`` as sealed, ``more`` of them after the first, or it is
@@ -27,6 +29,9 @@ SentCommit = data.StructLayout({"count": 1, "refused": 1, "more": SUPER_LENGTH_B
 SentWrite = data.StructLayout({"sa": HANDLE_BITS, "sequence": SEQUENCE_BITS, "unguarded": 1})
 """An SA that begins; ``sequence`` and all numbers below it count as sealed. If it is ``unguarded``
 no request is late or repeated."""
+
+SentTop = data.StructLayout({"number": SEQUENCE_BITS, "wrong": 1})
+"""The highest number that an SA has sealed; ``wrong``: it is not what was written."""
 
 SentPort = wiring.Signature({
     "query": Out(stream.Signature(SentQuery)),
@@ -39,7 +44,9 @@ SentPort = wiring.Signature({
 
 def sent_bits(window: int) -> int:
     """RAM bits of ``SentNumbers`` for each SA."""
-    return _edge(window).size + 2 * window
+    row = _row_numbers(window)
+    return sum(count * (bits + parity_bits(bits)) for count, bits in (
+        (1, _edge(window).size), (_row_count(window), row)))
 
 
 def _row_numbers(window: int) -> int:
@@ -81,6 +88,10 @@ class _Request:
         self.ahead = Signal()
         """The first number is above the top."""
         self.late = Signal()
+        self.same_block = Signal()
+        """The first number and the top lie in one block."""
+        self.edge_wrong, self.row_wrong = Signal(), Signal()
+        """``edge`` and ``row`` are not what was written."""
         self.judged = Signal()
         """The first number alone says whether the request passes."""
         self.full, self.mixed, self.bit = Signal(), Signal(), Signal()
@@ -100,6 +111,8 @@ class _Request:
         """The rows of the burst have been looked at."""
         self.found = Signal()
         """A number of the burst was sealed."""
+        self.found_wrong = Signal()
+        """A row of the burst that has bits is not what was written."""
         self.last_row = Signal(_row_numbers(window))
         """Bits that the row of the last number has already."""
 
@@ -108,6 +121,10 @@ class _Request:
         """Places of the numbers that a row gets."""
         self.base = Signal(_row_numbers(window))
         """Numbers that the row has already."""
+        self.old_block = Signal()
+        """The row of the first number is that of its block."""
+        self.fault = Signal()
+        """The request cannot be judged, because what is kept of its SA is wrong."""
         self.taken = Signal()
         """The answer is taken in this clock."""
         self.sa = Signal(range(sas))
@@ -147,11 +164,19 @@ class SentNumbers(wiring.Component):
 
     An SA that is unguarded keeps its top only, and none of its requests is refused.
 
+    The state of an SA and the rows of its bitmap have parity. A request of an SA with a wrong
+    state learns no more than that; so does one of a guarded SA that needs a wrong row, a burst
+    each of its rows. It is not needed if the state says that all its block is sealed, or none,
+    or the number is late. A request at fault changes nothing, whatever it commits: what is wrong
+    stays so until the SA is written anew, but a row without bits is made right by the first
+    number that it gets. What the request before has just written is right.
+
     A command reads in a clock without a query and writes in a clock in which no request does.
     No row is valid before the first write. An SA that is written has no request under way.
 
-    RAM bits for each SA (``sent_bits``): 66 and, with rows of R = min(``window`` / 8, 256)
-    numbers, 2 ``window`` (1 + 2 / R): 2,146 at 1,024 numbers. No errors.
+    RAM bits for each SA (``sent_bits``), with N = 2 ``window`` / R rows of
+    R = min(``window`` / 8, 256) numbers: E + ceil(E / 32) for the state of E = 66 + 2 N bits, and
+    N (R + R / 32): 2,214 at 1,024 numbers.
 
     Source: NIST SP 800-38D, section 8 (no nonce twice under a key); RFC 4106, section 3.1.
 
@@ -169,7 +194,8 @@ class SentNumbers(wiring.Component):
     answer : Out(stream.Signature(SentAnswer))
         One for each query.
     commit : In(SentCommit)
-        Taken with the answer. A request that is late or repeated must not count.
+        Taken with the answer. A request that is late or repeated must not count; that of a
+        request at fault has no effect.
     counted : In(1)
         ``commit.more`` is that of the request that waits for its answer.
     event : Out(stream.Signature(Event, always_ready=True))
@@ -178,8 +204,11 @@ class SentNumbers(wiring.Component):
         SA to begin.
     read : In(stream.Signature(HANDLE_BITS))
         SA whose top a command reads.
-    read_o : Out(stream.Signature(64, always_ready=True))
+    read_o : Out(stream.Signature(SentTop, always_ready=True))
         Its top, 1 clock later.
+    fault : Out(FaultPort)
+        SA of a request whose answer is a fault, or of a command that reads a wrong top, 1 clock
+        later; of two in one clock that of the request. Handle 0 is no SA.
     """
 
     def __init__(self, sas: int, window: int):
@@ -199,24 +228,29 @@ class SentNumbers(wiring.Component):
             "event": Out(stream.Signature(Event, always_ready=True)),
             "write": In(stream.Signature(SentWrite)),
             "read": In(stream.Signature(HANDLE_BITS)),
-            "read_o": Out(stream.Signature(SEQUENCE_BITS, always_ready=True)),
+            "read_o": Out(stream.Signature(SentTop, always_ready=True)),
+            "fault": Out(FaultPort),
         })
 
     def elaborate(self, platform):
         m = Module()
         run = _Request(self.window, self.sas)
-        m.submodules.edges = edges = Memory(shape=_edge(self.window), depth=self.sas, init=[])
-        m.submodules.bits = bits = Memory(
-            shape=self.row_numbers, depth=self.sas * self.rows, init=[])
-        self._store(m, run, edges.write_port(), bits.write_port())
-        edge_read, row_read = edges.read_port(), bits.read_port()
+        m.submodules.edges = edges = ParityMemory(_edge(self.window), self.sas)
+        m.submodules.bits = bits = ParityMemory(self.row_numbers, self.sas * self.rows)
+        self._store(m, run, edges.write, bits.write)
+        edge_read, row_read = edges.reads[0], bits.reads[0]
         m.d.comb += [
             self.answer.payload.late.eq(run.late & ~run.edge.unguarded),
             self.answer.payload.repeated.eq(~run.edge.unguarded & Mux(
                 run.query.burst, run.found, ~run.ahead & (run.full | run.mixed & run.bit))),
+            run.old_block.eq(~run.ahead | run.same_block),
+            run.fault.eq(run.edge_wrong | run.found_wrong | (
+                run.row_wrong & run.mixed & run.old_block & ~run.late & ~run.edge.unguarded)),
+            self.answer.payload.fault.eq(run.fault),
             run.taken.eq(self.answer.valid & self.answer.ready),
         ]
-        m.d.sync += [run.marks.eq(0), run.tells.eq(run.taken & self.commit.refused)]
+        m.d.sync += [
+            run.marks.eq(0), run.tells.eq(run.taken & self.commit.refused & ~run.fault)]
         with m.FSM():
             with m.State("Idle"):
                 m.d.comb += self.query.ready.eq(~run.marks & ~run.tells)
@@ -229,6 +263,7 @@ class SentNumbers(wiring.Component):
             self._mark_burst(m, run)
         self._ask(m, run, edge_read, row_read)
         self._tell(m, run)
+        self._report(m, run)
         return m
 
     def _store(self, m: Module, run: _Request, edge_write, row_write) -> None:
@@ -258,20 +293,23 @@ class SentNumbers(wiring.Component):
                 edge_write.data.unguarded.eq(new.unguarded),
             ]
 
-    def _ask(self, m: Module, run: _Request, edge_read: ReadPort, row_read: ReadPort) -> None:
+    def _ask(self, m: Module, run: _Request, edge_read: wiring.PureInterface,
+             row_read: wiring.PureInterface) -> None:
         """Take a query and read the state of its SA; in other clocks, what a command asks."""
         query, asked = self.query.payload, Signal()
         m.d.comb += [
             asked.eq(self.query.valid & self.query.ready),
             edge_read.addr.eq(Mux(asked, query.sa, self.read.payload)),
             self.read.ready.eq(~asked),
-            self.read_o.payload.eq(edge_read.data.top),
+            self.read_o.payload.number.eq(edge_read.data.top),
+            self.read_o.payload.wrong.eq(edge_read.wrong),
         ]
         m.d.sync += self.read_o.valid.eq(self.read.valid & self.read.ready)
         with m.If(asked):
             m.d.sync += [run.query.eq(query), run.bound.eq(query.sequence + self.window)]
 
-    def _judge(self, m: Module, run: _Request, edge_read: ReadPort, row_read: ReadPort) -> None:
+    def _judge(self, m: Module, run: _Request, edge_read: wiring.PureInterface,
+               row_read: wiring.PureInterface) -> None:
         """Judge the first number, with what the request before it has just changed."""
         query, first = run.query, run.query.sequence
         edge, row = Signal(_edge(self.window)), Signal(self.row_numbers)
@@ -293,6 +331,9 @@ class SentNumbers(wiring.Component):
                 run.edge.eq(edge),
                 run.edge.told.eq(edge.told | run.tells & same_sa),
                 run.row.eq(row),
+                run.edge_wrong.eq(edge_read.wrong & ~(run.marks & same_sa)),
+                run.row_wrong.eq(row_read.wrong & ~(run.marks & same_row)),
+                run.same_block.eq(first[self.place_bits:] == edge.top[self.place_bits:]),
                 run.lower.eq(self._lap(first) - 1),
                 run.ahead.eq(first > edge.top),
                 run.late.eq(run.bound <= edge.top),
@@ -301,7 +342,8 @@ class SentNumbers(wiring.Component):
                 run.full.eq(edge.full.bit_select(self._slot(first), 1)),
                 run.mixed.eq(edge.mixed.bit_select(self._slot(first), 1)),
                 run.bit.eq(row.bit_select(self._place(first), 1)),
-                run.known.eq(0), run.walked.eq(0), run.found.eq(0), run.last_row.eq(0),
+                run.known.eq(0), run.walked.eq(0), run.found.eq(0), run.found_wrong.eq(0),
+                run.last_row.eq(0),
             ]
             m.next = "Answer"
 
@@ -317,13 +359,13 @@ class SentNumbers(wiring.Component):
             m.d.sync += [
                 run.known.eq(self.counted),
                 run.last.eq(run.query.sequence + commit.more),
-                run.marks.eq(run.taken & commit.count & ~burst),
+                run.marks.eq(run.taken & commit.count & ~burst & ~run.fault),
             ]
             with m.If(run.taken):
                 m.next = "Idle"
                 with m.If(self.query.valid & ~burst):
                     m.next = "Judge"
-                with m.If(burst & commit.count):
+                with m.If(burst & commit.count & ~run.fault):
                     m.next = "Measure"
             with m.Elif(~self.answer.valid & run.known):
                 m.next = "Measure"
@@ -333,11 +375,10 @@ class SentNumbers(wiring.Component):
         first, edge = run.query.sequence, run.edge
         slot = 1 << self._slot(first)
         passed = Mux(run.ahead, self._between(edge.top, first, run.lower), 0)
-        old_block = ~run.ahead | (first[self.place_bits:] == edge.top[self.place_bits:])
         m.d.comb += [
             run.lo.eq(self._place(first)),
             run.hi.eq(self._place(first)),
-            run.base.eq(Mux(old_block & run.mixed, run.row, 0)),
+            run.base.eq(Mux(run.old_block & run.mixed, run.row, 0)),
         ]
         m.d.sync += [
             run.sa.eq(run.query.sa),
@@ -363,7 +404,7 @@ class SentNumbers(wiring.Component):
             with m.If(run.judged | run.walked):
                 m.next = "Mark first"
 
-    def _walk(self, m: Module, run: _Request, row_read: ReadPort) -> None:
+    def _walk(self, m: Module, run: _Request, row_read: wiring.PureInterface) -> None:
         """Look at the rows of a burst up to the top, one a clock."""
         first, last, edge, row = run.query.sequence, run.last, run.edge, row_read.data
         to_read, here = Signal(init=1), Signal()
@@ -388,6 +429,7 @@ class SentNumbers(wiring.Component):
                 m.d.sync += [
                     run.found.eq(run.found | edge.full.bit_select(slot_here, 1)
                                  | mixed & (row & self._places(lo, hi)).any()),
+                    run.found_wrong.eq(run.found_wrong | mixed & row_read.wrong),
                     run.last_row.eq(Mux(mixed & ~run.beyond, row, 0)),
                 ]
                 with m.If(~to_read):
@@ -421,11 +463,22 @@ class SentNumbers(wiring.Component):
         """Tell the first refusal of an SA."""
         event = self.event.payload
         m.d.sync += [
-            self.event.valid.eq(run.taken & self.commit.refused & ~run.edge.told),
+            self.event.valid.eq(
+                run.taken & self.commit.refused & ~run.fault & ~run.edge.told),
             event.kind.eq(EventKind.REPEATED),
             event.direction.eq(SaDirection.TX),
             event.sa.eq(run.query.sa),
             event.sequence.eq(run.query.sequence),
+        ]
+
+    def _report(self, m: Module, run: _Request) -> None:
+        """Tell of a wrong state or row."""
+        read_sa, asked_sa = Signal(HANDLE_BITS), self._sa(run.query.sa)
+        judged = run.taken & run.fault & (asked_sa != 0)
+        m.d.sync += [
+            read_sa.eq(self.read.payload),
+            self.fault.valid.eq(judged | self.read_o.valid & self.read_o.payload.wrong),
+            self.fault.payload.eq(Mux(judged, asked_sa, self._sa(read_sa))),
         ]
 
     def _place(self, number: Value) -> Value:

@@ -27,7 +27,7 @@ from espnic.hdl.sa.parity_memory import parity_bits
 from espnic.hdl.sa.replay_windows import ReplayState, WindowAnswer, WindowQuery
 from espnic.hdl.sa.sent_numbers import SentNumbers, SentPort
 from espnic.hdl.sa.usage import SaUsage, UsagePort, usage_bits
-from espnic.model.interface.codes import SaDirection, SaMemory
+from espnic.model.interface.codes import ReplayWindow, SaDirection, SaMemory
 from espnic.model.interface.features import Features
 from espnic.model.interface.registers import TABLE_KEY_BITS, TABLE_KEY_DEFAULT
 
@@ -204,12 +204,12 @@ class SaStore(wiring.Component):
             wiring.connect(
                 m, wiring.flipped(getattr(self, f"{direction.name.lower()}_secrets")),
                 contexts.secrets)
-            self._use(m, direction, commands)
+            self._use(m, direction, commands, report)
             if direction == SaDirection.RX:
-                self._receive(m, contexts, commands)
+                self._receive(m, contexts, commands, report)
             else:
                 self._transmit(m, contexts)
-                self._guard(m, commands)
+                self._guard(m, commands, report)
         if not self.features.receive:
             # FLUSH has no look-up table to clear.
             m.d.comb += [commands.reply.valid.eq(1), commands.lookup_swept.eq(1)]
@@ -227,7 +227,8 @@ class SaStore(wiring.Component):
         ]
         return report
 
-    def _receive(self, m: Module, contexts: SaContexts, commands: SaCommands) -> None:
+    def _receive(self, m: Module, contexts: SaContexts, commands: SaCommands,
+                 report: FaultReport) -> None:
         """Find SAs by their look-up keys."""
         m.submodules.lookup = lookup = SaLookup(self.features.sas, self.features.ipv6)
         wiring.connect(m, commands.request, lookup.request)
@@ -245,7 +246,7 @@ class SaStore(wiring.Component):
               for name in FoundSa.members),
         ]
         if self.features.replay_window:
-            self._keep_windows(m, lookup, commands)
+            self._keep_windows(m, contexts, commands, report)
 
     def _transmit(self, m: Module, contexts: SaContexts) -> None:
         """Find SAs by their handles."""
@@ -257,7 +258,7 @@ class SaStore(wiring.Component):
         ]
         wiring.connect(m, contexts.o, wiring.flipped(self.tx_o))
 
-    def _guard(self, m: Module, commands: SaCommands) -> None:
+    def _guard(self, m: Module, commands: SaCommands, report: FaultReport) -> None:
         """Keep the sealed numbers of the transmit SAs."""
         m.submodules.sent = sent = SentNumbers(self.features.sas, self.features.sent_window)
         port = wiring.flipped(self.tx_sent)
@@ -267,9 +268,11 @@ class SaStore(wiring.Component):
         wiring.connect(m, commands.sent_write, sent.write)
         wiring.connect(m, commands.sent_read, sent.read)
         wiring.connect(m, sent.read_o, commands.sent_top)
+        wiring.connect(m, sent.fault, report.port(SaDirection.TX, SaMemory.SENT))
         m.d.comb += [sent.commit.eq(port.commit), sent.counted.eq(port.counted)]
 
-    def _use(self, m: Module, direction: SaDirection, commands: SaCommands) -> None:
+    def _use(self, m: Module, direction: SaDirection, commands: SaCommands,
+             report: FaultReport) -> None:
         """Keep the lifetimes of a direction."""
         side = direction.name.lower()
         m.submodules[f"{side}_usage"] = usage = SaUsage(self.features.sas, direction)
@@ -280,27 +283,40 @@ class SaStore(wiring.Component):
         wiring.connect(m, commands.usage_write[direction], usage.write)
         wiring.connect(m, commands.usage_read[direction], usage.read)
         wiring.connect(m, usage.read_o, commands.usage[direction])
+        wiring.connect(m, usage.fault, report.port(direction, SaMemory.USAGE))
         m.d.comb += [
             usage.commit.eq(port.commit),
+            commands.usage_refused.bit_select(direction, 1).eq(usage.refused),
             commands.in_flight[direction].eq(getattr(self, f"{side}_in_flight")),
             commands.judged[direction].eq(getattr(self, f"{side}_judged")),
         ]
 
-    def _keep_windows(self, m: Module, lookup: SaLookup, commands: SaCommands) -> None:
-        """Read the first number of a replay window beside the context of its SA."""
+    def _keep_windows(self, m: Module, contexts: SaContexts, commands: SaCommands,
+                      report: FaultReport) -> None:
+        """Read the first number of a replay window beside the context of its SA.
+
+        If it is wrong, so is the look-up.
+        """
         m.submodules.windows = windows = ReplayState(
             self.features.sas, self.features.replay_window)
+        found = contexts.o.payload
         m.d.comb += [
-            windows.bottom_i.valid.eq(lookup.o.valid),
-            windows.bottom_i.payload.eq(lookup.o.payload.sa),
-            self.rx_o.payload.bottom.eq(windows.bottom_o),
+            windows.bottom_i.valid.eq(contexts.i.valid),
+            windows.bottom_i.payload.eq(contexts.i.payload.sa),
+            windows.bottom_counts.eq(contexts.o.valid & found.hit & ~found.fault
+                                     & (found.context.replay_window != ReplayWindow.NONE)),
+            self.rx_o.payload.bottom.eq(windows.bottom_o.number),
+            self.rx_o.payload.fault.eq(
+                found.fault | windows.bottom_counts & windows.bottom_o.wrong),
             windows.received.eq(self.received),
         ]
         wiring.connect(m, wiring.flipped(self.window_query), windows.query)
         wiring.connect(m, windows.answer, wiring.flipped(self.window_answer))
         wiring.connect(m, windows.event, wiring.flipped(self.window_event))
         wiring.connect(m, commands.window_write, windows.write)
+        wiring.connect(m, windows.fault, report.port(SaDirection.RX, SaMemory.REPLAY))
         m.d.comb += [
             windows.read.eq(commands.window_read),
+            windows.read_counts.eq(commands.window_counts),
             commands.window_top.eq(windows.read_o),
         ]

@@ -1,10 +1,12 @@
 """Lifetimes of the SAs of one direction: what they have served, and their limits."""
 
-from amaranth.hdl import Const, Module, Mux, Signal, Value
-from amaranth.lib import data, memory, stream, wiring
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from espnic.hdl.layouts import HANDLE_BITS, SUPER_LENGTH_BITS, Event
+from espnic.hdl.sa.fault_report import FaultPort
+from espnic.hdl.sa.parity_memory import ParityMemory, parity_bits
 from espnic.model.interface.codes import EventKind, SaDirection
 from espnic.model.interface.layouts import LIMITS
 
@@ -41,8 +43,11 @@ UsageWrite = data.StructLayout({
 """Limits to set. Only the ``soft`` or ``hard`` ones that are selected are set; ``fresh`` sets the
 counts to 0."""
 
-UsageAnswer = data.StructLayout({"expired": 1})
-"""Whether an SA has reached a hard limit."""
+UsageRead = data.StructLayout({**Usage.members, "wrong": 1})
+"""A row that a command reads; ``wrong``: it is not what was written."""
+
+UsageAnswer = data.StructLayout({"expired": 1, "fault": 1})
+"""Whether an SA has reached a hard limit; ``fault``: its row is wrong, and nothing is known."""
 
 UsagePort = wiring.Signature({
     "query": Out(stream.Signature(HANDLE_BITS)),
@@ -54,7 +59,7 @@ UsagePort = wiring.Signature({
 
 def usage_bits() -> int:
     """RAM bits of ``SaUsage`` for each SA."""
-    return Usage.size
+    return Usage.size + sum(parity_bits(Usage[name].width) for name in Usage.members)
 
 
 class _Rows:
@@ -65,12 +70,17 @@ class _Rows:
         """Row to read from the RAMs."""
         self.fetched = Signal(Usage)
         """The row at the ``address`` of the clock before."""
+        self.wrong = Signal()
+        """``fetched`` is not what was written."""
 
         self.asks = Signal()
         """A packet asks in this clock."""
+        self.arrived = Signal()
+        """``fetched`` is the row of ``asked_sa``."""
         self.asked_sa = Signal(range(sas))
         self.kept = Signal(Usage)
         """The row of ``asked_sa``, without what is counted in this clock."""
+        self.kept_wrong = Signal()
         self.commit = Signal(UsageCommit)
         self.counts = Signal()
         """``commit`` is counted for ``asked_sa`` in this clock."""
@@ -78,6 +88,9 @@ class _Rows:
         self.command_sa = Signal(range(sas))
         self.command = Signal(Usage)
         """The row of ``command_sa``."""
+        self.needed = Signal()
+        """``fetched`` is the row of ``command_sa``, and the command is not to write it anew."""
+        self.command_wrong = Signal()
         self.written = Signal()
         """The command writes its row in this clock."""
         self.same = Signal()
@@ -103,10 +116,15 @@ class SaUsage(wiring.Component):
     old limits and counts by the new ones. A write tells no event. No row is valid before a
     ``fresh`` write.
 
-    Latency 1 clock from the query to the answer. There are no errors: the path must refuse
-    handles out of range, and no count comes near 2^64.
+    A row has parity. A packet that reads a wrong row learns no more than that, and nothing is
+    counted for it, whatever it commits. A command that changes limits of a wrong row changes
+    nothing and is ``refused``; a ``fresh`` one writes the whole row, so that it is right again.
+    All of the row matters, limits of 0 too: they may have been others.
 
-    RAM bits for each SA: 386 (``usage_bits``).
+    Latency 1 clock from the query to the answer. The path must refuse handles out of range, and
+    no count comes near 2^64.
+
+    RAM bits for each SA: 399 (``usage_bits``).
 
     Parameters
     ----------
@@ -122,15 +140,20 @@ class SaUsage(wiring.Component):
     answer : Out(stream.Signature(UsageAnswer))
         One for each query.
     commit : In(UsageCommit)
-        Taken with the answer.
+        Taken with the answer; without effect if that is a fault.
     event : Out(stream.Signature(Event, always_ready=True))
         Limits reached, 2 clocks after the commit; HARD_LIMIT 3 clocks after it when both are.
     write : In(stream.Signature(UsageWrite))
         What a command writes.
+    refused : Out(1)
+        In the clock in which ``write`` is taken: the row is wrong, and nothing is written.
     read : In(stream.Signature(HANDLE_BITS))
         Row that a command reads.
-    read_o : Out(stream.Signature(Usage, always_ready=True))
+    read_o : Out(stream.Signature(UsageRead, always_ready=True))
         The row, 2 clocks later.
+    fault : Out(FaultPort)
+        SA whose row was wrong when a packet asked or a command read or changed it, 2 clocks
+        after that. Handle 0 is no SA.
     """
 
     def __init__(self, sas: int, direction: SaDirection):
@@ -142,8 +165,10 @@ class SaUsage(wiring.Component):
             "commit": In(UsageCommit),
             "event": Out(stream.Signature(Event, always_ready=True)),
             "write": In(stream.Signature(UsageWrite)),
+            "refused": Out(1),
             "read": In(stream.Signature(HANDLE_BITS)),
-            "read_o": Out(stream.Signature(Usage, always_ready=True)),
+            "read_o": Out(stream.Signature(UsageRead, always_ready=True)),
+            "fault": Out(FaultPort),
         })
 
     def elaborate(self, platform):
@@ -155,27 +180,31 @@ class SaUsage(wiring.Component):
         self._obey(m, rows, served)
         changed = self._change(m, rows.command)
         with m.If(rows.written & rows.same):
-            m.d.sync += rows.kept.eq(changed)
+            m.d.sync += [rows.kept.eq(changed), rows.kept_wrong.eq(0)]
         self._store(m, rows, served, changed)
+        self._report(m, rows)
         return m
 
     def _answer(self, m: Module, rows: _Rows) -> None:
         """Take the row of the packet that asks from the RAM, and keep it until it has counted."""
-        asked, arrived, taken = Signal(), Signal(), Signal()
-        row = Signal(Usage)
+        asked, taken = Signal(), Signal()
+        row, wrong = Signal(Usage), Signal()
         m.d.comb += [
             self.query.ready.eq(~asked),
             rows.asks.eq(self.query.valid & ~asked),
-            row.eq(Mux(arrived, rows.fetched, rows.kept)),
+            row.eq(Mux(rows.arrived, rows.fetched, rows.kept)),
+            wrong.eq(Mux(rows.arrived, rows.wrong, rows.kept_wrong)),
             self.answer.valid.eq(asked),
             self.answer.payload.expired.eq(row.served.expired),
+            self.answer.payload.fault.eq(wrong),
             taken.eq(asked & self.answer.ready),
         ]
         m.d.sync += [
-            arrived.eq(rows.asks),
+            rows.arrived.eq(rows.asks),
             rows.kept.eq(row),
+            rows.kept_wrong.eq(wrong),
             rows.commit.eq(self.commit),
-            rows.counts.eq(taken & self.commit.count),
+            rows.counts.eq(taken & self.commit.count & ~wrong),
         ]
         with m.If(rows.asks):
             m.d.sync += [asked.eq(1), rows.asked_sa.eq(self.query.payload)]
@@ -188,16 +217,20 @@ class SaUsage(wiring.Component):
         Between the two the command's row follows what is counted for its SA.
         """
         wanted_sa = Signal(range(self.sas))
-        reads, reading, to_write, writes = Signal(), Signal(), Signal(), Signal()
+        reads, reading, to_write, writes, ends = Signal(), Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
             wanted_sa.eq(Mux(self.write.valid, self.write.payload.sa, self.read.payload)),
             reads.eq((self.write.valid | self.read.valid) & ~rows.asks & ~reading & ~writes),
             rows.address.eq(Mux(rows.asks, self.query.payload, wanted_sa)),
-            rows.written.eq(writes & ~rows.counts),
+            ends.eq(writes & ~rows.counts),
+            self.refused.eq(ends & rows.command_wrong & ~self.write.payload.fresh),
+            rows.written.eq(ends & ~self.refused),
             rows.same.eq(rows.asked_sa == rows.command_sa),
-            self.write.ready.eq(rows.written),
+            self.write.ready.eq(ends),
             self.read.ready.eq(reads & ~self.write.valid),
-            self.read_o.payload.eq(rows.command),
+            *(self.read_o.payload[name].eq(rows.command[name]) for name in Usage.members),
+            self.read_o.payload.wrong.eq(rows.command_wrong),
+            rows.needed.eq(reading & ~(to_write & self.write.payload.fresh)),
         ]
         m.d.sync += [
             reading.eq(reads),
@@ -207,7 +240,7 @@ class SaUsage(wiring.Component):
         with m.If(reads):
             m.d.sync += [rows.command_sa.eq(wanted_sa), to_write.eq(self.write.valid)]
         with m.If(reading):
-            m.d.sync += rows.command.eq(rows.fetched)
+            m.d.sync += [rows.command.eq(rows.fetched), rows.command_wrong.eq(rows.wrong)]
         with m.If(rows.counts & rows.same):
             m.d.sync += rows.command.served.eq(served)
 
@@ -216,11 +249,11 @@ class SaUsage(wiring.Component):
         new = {"served": Mux(rows.counts, served.as_value(), changed.served.as_value()),
                "limits": changed.limits}
         enables = {"served": rows.counts | rows.written, "limits": rows.written}
+        wrong = []
         for name in Usage.members:
-            m.submodules[name] = ram = memory.Memory(
-                shape=Usage[name].shape, depth=self.sas, init=[])
-            write = ram.write_port()
-            look = ram.read_port(transparent_for=(write,))
+            m.submodules[f"{name}_rows"] = ram = ParityMemory(
+                Usage[name].shape, self.sas, transparent=1)
+            write, look = ram.write, ram.reads[0]
             m.d.comb += [
                 look.addr.eq(rows.address),
                 rows.fetched[name].eq(look.data),
@@ -228,6 +261,16 @@ class SaUsage(wiring.Component):
                 write.data.eq(new[name]),
                 write.en.eq(enables[name]),
             ]
+            wrong.append(look.wrong)
+        m.d.comb += rows.wrong.eq(Cat(wrong).any())
+
+    def _report(self, m: Module, rows: _Rows) -> None:
+        """Tell of a wrong row."""
+        m.d.sync += [
+            self.fault.valid.eq(
+                rows.wrong & (rows.arrived & (rows.asked_sa != 0) | rows.needed)),
+            self.fault.payload.eq(Mux(rows.arrived, rows.asked_sa, rows.command_sa)),
+        ]
 
     def _serve(self, m: Module, row: data.View, commit: data.View) -> data.View:
         """Give the counts after a commit."""

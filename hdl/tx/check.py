@@ -65,6 +65,9 @@ TxRequest = data.StructLayout({"plan": SegmentPlan, "context": SaContext, "next_
 class TxCheck(wiring.Component):
     """Check a frame against its descriptor, its SA, the SA's lifetime and its sealed numbers.
 
+    A request to be encrypted is DROP_FAULT if the table, the lifetime or the numbers of its SA
+    have a wrong row, and uses nothing of them.
+
     A request that cannot be done as it asks is refused, and the status says why: it never
     leaves in clear. The checks are made in the order of docs/behaviour.md.
 
@@ -329,11 +332,15 @@ class TxCheck(wiring.Component):
             (numbers.late, TxStatus.DROP_LATE),
             (numbers.repeated, TxStatus.DROP_REPEATED),
         ], TxStatus.SEALED)
-        seal, only_used = Signal(), Signal()
+        fault, seal, only_used = Signal(), Signal(), Signal()
+        # It goes before the checks of the SA, and is known last.
         m.d.comb += [
-            status.eq(Mux(refused, frame_status, Mux(failed, esp_status, used_status))),
-            seal.eq(~refused & ~failed & ~used),
-            only_used.eq(~refused & ~failed & used),
+            fault.eq(self.sa.payload.fault | self.sa.payload.hit & (
+                self.usage.answer.payload.fault | numbers.fault)),
+            status.eq(Mux(refused, frame_status, Mux(
+                fault, TxStatus.DROP_FAULT, Mux(failed, esp_status, used_status)))),
+            seal.eq(~refused & ~fault & ~failed & ~used),
+            only_used.eq(~refused & ~fault & ~failed & used),
         ]
         return seal, only_used, status
 
@@ -360,7 +367,8 @@ class TxCheck(wiring.Component):
         ]
 
     def _esp_checks(self, measured, too_many):
-        """The checks of a request to be encrypted, but for that of its numbers, the last."""
+        """The checks of a request to be encrypted, but for those of wrong rows, the first, and of
+        its numbers, the last."""
         frame, trailer = measured.frame, measured.frame.descriptor.trailer
         sa, context = self.sa.payload, self.sa.payload.context
 
@@ -368,7 +376,6 @@ class TxCheck(wiring.Component):
             return findings.bit_select(context.icv_size, 1)
 
         return [
-            (sa.fault, TxStatus.DROP_FAULT),
             (~sa.hit, TxStatus.DROP_NO_SA),
             (measured.no_sequence | (~context.esn & measured.extended), TxStatus.DROP_SEQUENCE),
             (measured.misplaced | measured.headless | (trailer & (

@@ -3,8 +3,19 @@
 Only Icarus shows the memories. That of a ``ParityMemory`` is its ``ram``.
 """
 
+import cocotb
 from cocotb.handle import ArrayObject, Immediate
 from cocotb.triggers import ReadWrite
+
+
+def memories_hidden() -> bool:
+    """Whether the simulator of a running simulation does not show the memories."""
+    return not getattr(cocotb, "SIM_NAME", "").startswith("Icarus")
+
+
+def word_of(memory: ArrayObject, row: int) -> int:
+    """Contents of a row, parity too."""
+    return int(memory[row].value)
 
 
 async def flip(memory: ArrayObject, row: int, bit: int) -> None:
