@@ -127,9 +127,11 @@ class Engine(wiring.Component):
         self._connect_axi_lite(m, registers.axil)
         wiring.connect(m, registers.command, sas.command)
         wiring.connect(m, sas.response, registers.response)
+        wiring.connect(m, sas.fault_event, registers.fault_event)
         m.d.comb += [
             sas.table_key.eq(registers.table_key),
             registers.rx_empty.eq(sas.rx_empty),
+            registers.memory_faults.eq(sas.memory_faults),
             self.irq.eq(registers.irq),
             # These hold for a direction that is not there.
             registers.rx_stopped.eq(registers.quiesce),
@@ -140,7 +142,7 @@ class Engine(wiring.Component):
             registers.self_tested.eq(sas.self_tested),
             registers.self_testing.eq(sas.self_testing),
         ]
-        wiring.connect(m, sas.failure, registers.failure_event)
+        wiring.connect(m, sas.failure, registers.self_test_event)
         if features.receive:
             self._receive(m, sas, registers)
         if features.transmit:

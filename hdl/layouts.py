@@ -8,7 +8,14 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
-from espnic.model.interface.codes import AES_BLOCK_BYTES, ESP_PORTS, STATUS_BITS, IcvSize
+from espnic.model.interface.codes import (
+    AES_BLOCK_BYTES,
+    ESP_PORTS,
+    STATUS_BITS,
+    IcvSize,
+    SaDirection,
+    SaMemory,
+)
 from espnic.model.interface.layouts import (
     EVENT,
     HANDLE_BITS,
@@ -153,8 +160,11 @@ SaContext = data.StructLayout({
 """Fields of an SA that travel with a packet: no secret is among them. A packet reads them in one
 clock: never a mix."""
 
-FoundSa = data.StructLayout({"hit": 1, "sa": HANDLE_BITS, "context": SaContext})
-"""Result of a look-up: hit, handle, context. ``context`` means nothing without ``hit``."""
+FoundSa = data.StructLayout({"hit": 1, "fault": 1, "sa": HANDLE_BITS, "context": SaContext})
+"""Result of a look-up: hit, handle, context. ``context`` means nothing without ``hit``.
+
+With ``fault`` a row that was read for it was wrong: the SA must not serve, whatever ``hit`` is, and
+``sa`` is the handle as far as it is known."""
 
 ReceivedSa = data.StructLayout({**FoundSa.members, "bottom": 64})
 """Result of a look-up for a received packet.
@@ -169,6 +179,18 @@ def sa_secrets(lanes: int) -> data.StructLayout:
         **members(SaCommand, "salt", "seqiv_salt", "key"),
         "powers": hash_powers(lanes),
     })
+
+
+SA_MEMORIES = {
+    SaDirection.RX: (SaMemory.STATE, SaMemory.SECRET, SaMemory.RECORD, SaMemory.LOOKUP,
+                     SaMemory.USAGE, SaMemory.REPLAY),
+    SaDirection.TX: (SaMemory.STATE, SaMemory.SECRET, SaMemory.RECORD, SaMemory.USAGE,
+                     SaMemory.SENT),
+}
+"""Memories with the SAs of each direction."""
+
+MemoryFaults = range(sum(map(len, SA_MEMORIES.values())) + 1)
+"""Shape of the number of memories that gave a wrong row in a clock."""
 
 
 def secret_port(lanes: int) -> wiring.Signature:
@@ -240,8 +262,9 @@ request with ``first``, else 0.
 
 __all__ = [
     "BLOCK_BITS", "GHASH_STAGES", "HANDLE_BITS", "HEADER_OFFSET_BITS", "IN_FLIGHT_BITS",
-    "IPV4_BITS", "LENGTH_BITS", "MSS_BITS", "NONCE_BITS", "SERIAL_BITS", "SUPER_LENGTH_BITS",
-    "Event", "FoundSa", "LookupKey", "ReceivedSa", "RxCompletion", "RxEvent", "RxLookedUp",
+    "IPV4_BITS", "LENGTH_BITS", "MSS_BITS", "NONCE_BITS", "SA_MEMORIES", "SERIAL_BITS",
+    "SUPER_LENGTH_BITS", "Event", "FoundSa", "LookupKey", "MemoryFaults", "ReceivedSa",
+    "RxCompletion", "RxEvent", "RxLookedUp",
     "RxParsed", "SaCommand", "SaContext", "SaResponse", "TxDescriptor", "TxEvent", "TxFields",
     "TxSeqiv", "TxVerdict", "beat", "gcm_beat", "gcm_parameters", "ghash_lanes",
     "has_spare_lane", "hash_power_count", "hash_powers", "icv_bytes", "lanes_of", "lookup_key",

@@ -140,10 +140,10 @@
 #define ESPNIC_EVENT_SA_SHIFT 16
 #define ESPNIC_EVENT_SA_MASK 0xffff0000u
 
-/* R: sequence number of the frame that caused the event, that of the last segment of a request; 0 when the event is of no single frame. */
+/* R: sequence number of the frame that caused the event, that of the last segment of a request; the SaMemory of a MEMORY_FAULT; 0 when the event is of no single frame. */
 #define ESPNIC_EVENT_SEQUENCE_0 0x064u
 
-/* R: sequence number of the frame that caused the event, that of the last segment of a request; 0 when the event is of no single frame. */
+/* R: sequence number of the frame that caused the event, that of the last segment of a request; the SaMemory of a MEMORY_FAULT; 0 when the event is of no single frame. */
 #define ESPNIC_EVENT_SEQUENCE_1 0x068u
 
 /* R: Events in the queue. */
@@ -492,6 +492,12 @@
 #define ESPNIC_RX_SA_GONE_HIGH 0x49cu
 
 /* R: Low word; reading it keeps the high word for a read after it. */
+#define ESPNIC_RX_FAULT_LOW 0x4a0u
+
+/* R: High word as it was when a low word was read last. */
+#define ESPNIC_RX_FAULT_HIGH 0x4a4u
+
+/* R: Low word; reading it keeps the high word for a read after it. */
 #define ESPNIC_TX_SEALED_LOW 0x500u
 
 /* R: High word as it was when a low word was read last. */
@@ -624,6 +630,12 @@
 #define ESPNIC_TX_DROP_SA_GONE_HIGH 0x5acu
 
 /* R: Low word; reading it keeps the high word for a read after it. */
+#define ESPNIC_TX_DROP_FAULT_LOW 0x5b0u
+
+/* R: High word as it was when a low word was read last. */
+#define ESPNIC_TX_DROP_FAULT_HIGH 0x5b4u
+
+/* R: Low word; reading it keeps the high word for a read after it. */
 #define ESPNIC_RX_PACKETS_IN_LOW 0x600u
 
 /* R: High word as it was when a low word was read last. */
@@ -725,6 +737,12 @@
 /* R: High word as it was when a low word was read last. */
 #define ESPNIC_EVENTS_LOST_HIGH 0x684u
 
+/* R: Low word; reading it keeps the high word for a read after it. */
+#define ESPNIC_MEMORY_FAULTS_LOW 0x688u
+
+/* R: High word as it was when a low word was read last. */
+#define ESPNIC_MEMORY_FAULTS_HIGH 0x68cu
+
 enum espnic_rx_status {
 	ESPNIC_RX_STATUS_OK = 0,
 	ESPNIC_RX_STATUS_AUTH_FAILED = 1,
@@ -745,7 +763,8 @@ enum espnic_rx_status {
 	ESPNIC_RX_STATUS_REPLAYED = 16,
 	ESPNIC_RX_STATUS_EXPIRED = 17,
 	ESPNIC_RX_STATUS_BAD_UDP_CHECKSUM = 18,
-	ESPNIC_RX_STATUS_SA_GONE = 19
+	ESPNIC_RX_STATUS_SA_GONE = 19,
+	ESPNIC_RX_STATUS_FAULT = 20
 };
 
 enum espnic_tx_status {
@@ -770,7 +789,8 @@ enum espnic_tx_status {
 	ESPNIC_TX_STATUS_DROP_RESERVED = 18,
 	ESPNIC_TX_STATUS_DROP_LATE = 19,
 	ESPNIC_TX_STATUS_DROP_REPEATED = 20,
-	ESPNIC_TX_STATUS_DROP_SA_GONE = 21
+	ESPNIC_TX_STATUS_DROP_SA_GONE = 21,
+	ESPNIC_TX_STATUS_DROP_FAULT = 22
 };
 
 enum espnic_rx_checksum {
@@ -807,7 +827,8 @@ enum espnic_sa_result {
 	ESPNIC_SA_RESULT_ENOSPC = 3,
 	ESPNIC_SA_RESULT_ENOENT = 4,
 	ESPNIC_SA_RESULT_EBUSY = 5,
-	ESPNIC_SA_RESULT_EOPNOTSUPP = 6
+	ESPNIC_SA_RESULT_EOPNOTSUPP = 6,
+	ESPNIC_SA_RESULT_EIO = 7
 };
 
 enum espnic_sa_direction {
@@ -849,7 +870,19 @@ enum espnic_event_kind {
 	ESPNIC_EVENT_KIND_HARD_LIMIT = 1,
 	ESPNIC_EVENT_KIND_ESN_HALF = 2,
 	ESPNIC_EVENT_KIND_AUTH_BURST = 3,
-	ESPNIC_EVENT_KIND_REPEATED = 4
+	ESPNIC_EVENT_KIND_REPEATED = 4,
+	ESPNIC_EVENT_KIND_MEMORY_FAULT = 5,
+	ESPNIC_EVENT_KIND_SELF_TEST_FAILED = 6
+};
+
+enum espnic_sa_memory {
+	ESPNIC_SA_MEMORY_STATE = 0,
+	ESPNIC_SA_MEMORY_SECRET = 1,
+	ESPNIC_SA_MEMORY_RECORD = 2,
+	ESPNIC_SA_MEMORY_LOOKUP = 3,
+	ESPNIC_SA_MEMORY_USAGE = 4,
+	ESPNIC_SA_MEMORY_REPLAY = 5,
+	ESPNIC_SA_MEMORY_SENT = 6
 };
 
 /* Bits of tx_descriptor in tuser. */

@@ -29,6 +29,7 @@ class Case:
         self.sa = random_sa(chance)
         self.handle = chance.randrange(1, 1 << 16)
         self.hit = chance.random() < 0.8
+        self.fault = chance.random() < 0.1
         self.serial = chance.getrandbits(SERIAL_BITS)
         self.status = chance.choice(REJECTED) if chance.random() < 0.2 else RxStatus.OK
         self.esp_offset = chance.randrange(34, 80, 4)
@@ -61,6 +62,8 @@ class Case:
     def found_sa(self, chance):
         if self.status != RxStatus.OK:
             return chance.getrandbits(ReceivedSa.size)
+        if self.fault:
+            return pack(ReceivedSa, {"hit": chance.randrange(2), "fault": 1, "sa": self.handle})
         if not self.hit:
             return 0
         return pack(ReceivedSa, {
@@ -70,6 +73,8 @@ class Case:
     def expected_status(self):
         if self.status != RxStatus.OK:
             return self.status
+        if self.fault:
+            return RxStatus.FAULT
         if not self.hit:
             return RxStatus.NO_SA
         if self.esp_bytes < self.least:
@@ -81,7 +86,7 @@ class Case:
         status = self.expected_status()
         if status == RxStatus.OK:
             return self.opening_job()
-        found = self.status == RxStatus.OK and self.hit
+        found = self.status == RxStatus.OK and self.hit and not self.fault
         return {"record": {"status": status, "sa": self.handle if found else 0,
                            "in_udp": self.in_udp},
                 "open": 0, "span": {"enable": 0}, "packet": {"reads": 0}}

@@ -66,7 +66,8 @@ class Case:
             self.descriptor["operation"] = chance.randrange(1 << OPERATION_BITS)
         if chance.random() < 0.95:
             self.write_spi()
-        self.noise = chance.getrandbits(FoundSa.size - 1) << 1
+        self.fault = chance.random() < 0.05
+        self.noise = chance.getrandbits(FoundSa.size - 2) << 2
         device = Device(replace(bench_features(), sas=HANDLES))
         self.asks = self.descriptor["operation"] == TxOperation.ENCRYPT
         self.expired = chance.random() < 0.1
@@ -74,10 +75,12 @@ class Case:
         self.sent = self.random_sent(chance)
         self.before = deepcopy(self.sent)
         self.served = None
-        if self.hit:
+        if self.hit and not self.fault:
             self.serve(device)
         self.status = device.transmit(
             self.descriptor | {"reserved0": self.reserved}, self.frame).status
+        if self.fault and self.status == TxStatus.DROP_NO_SA:
+            self.status = TxStatus.DROP_FAULT
         if self.status == TxStatus.SEALED:
             after = device.sas[SaDirection.TX].lifetime(self.descriptor["sa"])
             self.served = {
@@ -200,6 +203,8 @@ class Case:
         })
 
     def found_sa(self):
+        if self.fault:
+            return self.noise | pack(FoundSa, {"hit": self.hit, "fault": 1})
         if not self.hit:
             return self.noise
         return pack(FoundSa, {

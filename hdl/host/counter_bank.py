@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from espnic.hdl.host.counters import COUNTER_BITS, Counters
-from espnic.hdl.layouts import RxEvent, TxEvent
+from espnic.hdl.layouts import MemoryFaults, RxEvent, TxEvent
 from espnic.model.interface import registers as table
 from espnic.model.interface.codes import RxStatus, TxStatus
 
@@ -28,7 +28,8 @@ def tx_leaves(event: Value) -> Value:
 
 
 class CounterBank(wiring.Component):
-    """Counts frames by status, frames and bytes in total, SA commands and lost events.
+    """Counts frames by status, frames and bytes in total, SA commands, lost events and
+    wrong rows.
 
     Counters of statuses and commands lie in RAMs, the others in registers. Each source counts
     once a clock. Latency 1 clock from ``index`` to ``value``, which includes all clocks before
@@ -44,6 +45,8 @@ class CounterBank(wiring.Component):
         An SA command to count: its counter's place in ``model.interface.registers.COMMANDS``.
     lost : In(8)
         Events lost in this clock.
+    memory_faults : In(MemoryFaults)
+        Wrong rows that memories of the SA tables gave in this clock.
     index : In(COUNTER_INDEX_BITS)
         Counter to read: its offset in ``model.interface.registers.counters``, divided by
         ``COUNTER_BYTES``.
@@ -55,6 +58,7 @@ class CounterBank(wiring.Component):
     tx_event: In(stream.Signature(TxEvent, always_ready=True))
     command: In(stream.Signature(CommandCounter, always_ready=True))
     lost: In(8)
+    memory_faults: In(MemoryFaults)
     index: In(COUNTER_INDEX_BITS)
     value: Out(COUNTER_BITS)
 
@@ -108,4 +112,5 @@ class CounterBank(wiring.Component):
             "tx_bytes_sealed": (tx.bytes_out, sent & (tx.status == TxStatus.SEALED)),
             "tx_bytes_dropped": (tx.bytes_in, sent & ~tx_leaves(tx)),
             "events_lost": (self.lost, self.lost != 0),
+            "memory_faults": (self.memory_faults, self.memory_faults != 0),
         }

@@ -13,7 +13,16 @@ from espnic.hdl.host.burst_detector import BurstDetector
 from espnic.hdl.host.counter_bank import CounterBank
 from espnic.hdl.host.counters import COUNTER_BITS
 from espnic.hdl.host.event_queue import EventQueue
-from espnic.hdl.layouts import EspPorts, Event, RxEvent, SaCommand, SaResponse, TxEvent, values_of
+from espnic.hdl.layouts import (
+    EspPorts,
+    Event,
+    MemoryFaults,
+    RxEvent,
+    SaCommand,
+    SaResponse,
+    TxEvent,
+    values_of,
+)
 from espnic.model.interface import registers as table
 from espnic.model.interface.codes import (
     KeySize,
@@ -32,9 +41,9 @@ from espnic.model.interface.registers import (
     RegisterField,
 )
 
-EVENT_SOURCES = 6
-"""Number of sources of events: the usage of each direction, replay windows, sealed numbers, failed
-self-tests, and bursts."""
+EVENT_SOURCES = 7
+"""Number of sources of events: the usage of each direction, replay windows, sealed numbers,
+memories, failed self-tests, and bursts."""
 
 _STATUS = ("rx_stopped", "tx_stopped", "rx_idle", "tx_idle", "rx_failed", "tx_failed",
            "self_testing")
@@ -132,7 +141,11 @@ class Registers(wiring.Component):
         Receive SAs whose highest sequence number has crossed 2^31 or 2^32.
     sent_event : In(stream.Signature(Event, always_ready=True))
         Transmit SAs that were asked to seal a sequence number again.
-    failure_event : In(stream.Signature(Event, always_ready=True))
+    fault_event : In(stream.Signature(Event, always_ready=True))
+        SAs of which a memory gave a wrong row.
+    memory_faults : In(MemoryFaults)
+        Wrong rows in this clock, to count.
+    self_test_event : In(stream.Signature(Event, always_ready=True))
         Failed self-tests.
     quiesce : Out(1)
         Take no new frame.
@@ -161,7 +174,9 @@ class Registers(wiring.Component):
             "tx_usage_event": In(stream.Signature(Event, always_ready=True)),
             "replay_event": In(stream.Signature(Event, always_ready=True)),
             "sent_event": In(stream.Signature(Event, always_ready=True)),
-            "failure_event": In(stream.Signature(Event, always_ready=True)),
+            "fault_event": In(stream.Signature(Event, always_ready=True)),
+            "memory_faults": In(MemoryFaults),
+            "self_test_event": In(stream.Signature(Event, always_ready=True)),
             "quiesce": Out(1),
             "self_test": Out(1),
             "self_tested": In(1),
@@ -292,7 +307,7 @@ class Registers(wiring.Component):
     def _collect(self, m: Module, events: EventQueue, bursts: BurstDetector) -> None:
         """Send the events of all sources to the queue."""
         sources = (self.rx_usage_event, self.tx_usage_event, self.replay_event, self.sent_event,
-                   self.failure_event)
+                   self.fault_event, self.self_test_event)
         for source, target in zip((*map(wiring.flipped, sources), bursts.event), events.i,
                                   strict=True):
             wiring.connect(m, source, target)
@@ -317,6 +332,7 @@ class Registers(wiring.Component):
             counters.rx_event.valid.eq(self.rx_event.valid),
             counters.tx_event.payload.eq(self.tx_event.payload),
             counters.tx_event.valid.eq(self.tx_event.valid),
+            counters.memory_faults.eq(self.memory_faults),
         ]
         ended, waits = Signal(), Signal()
         kind = Signal.like(counters.command.payload)

@@ -60,12 +60,14 @@ RxJob = data.StructLayout({
 class RxDispatch(wiring.Component):
     """Join what the parser and the SA table say of a frame.
 
-    Statuses given here: NO_SA, SYNTAX for an ESP packet without room for header,
-    IV, trailer and ICV, TRUNCATED for a frame that ends before its IV. The high
-    half of an extended sequence number is the SA's ``esn_high``, or one more
-    when ``esn_overlap`` is set and the low half is below 2^31 (the rule of Linux's
-    drivers; RFC 4303, appendix A, gives the reason). If the SA has a replay window, it is the
-    high half of the first number, from the start of the window on, with that low half.
+    Statuses given here: FAULT for a wrong row in the SA table, which may hide whether there is an
+    SA, NO_SA, SYNTAX for an ESP packet without room for header, IV, trailer and ICV, TRUNCATED for
+    a frame that ends before its IV. A frame with FAULT names no SA.
+
+    The high half of an extended sequence number is the SA's ``esn_high``, or one more when
+    ``esn_overlap`` is set and the low half is below 2^31 (the rule of Linux's drivers; RFC 4303,
+    appendix A, gives the reason). If the SA has a replay window, it is the high half of the first
+    number, from the start of the window on, with that low half.
 
     Combinational, one frame each clock.
 
@@ -122,6 +124,8 @@ class RxDispatch(wiring.Component):
         m.d.comb += esp.eq(header.parsed.status == RxStatus.OK)
         with m.If(~esp):
             m.d.comb += status.eq(header.parsed.status)
+        with m.Elif(sa.fault):
+            m.d.comb += status.eq(RxStatus.FAULT)
         with m.Elif(~sa.hit):
             m.d.comb += status.eq(RxStatus.NO_SA)
         with m.Elif(~header.room.bit_select(sa.context.icv_size, 1)):
@@ -130,7 +134,7 @@ class RxDispatch(wiring.Component):
             m.d.comb += status.eq(RxStatus.TRUNCATED)
         with m.Else():
             m.d.comb += [status.eq(RxStatus.OK), job.open.eq(1)]
-        with m.If(esp & sa.hit):
+        with m.If(esp & sa.hit & ~sa.fault):
             m.d.comb += job.record.sa.eq(sa.sa)
 
     def _describe(self, m, esn_high, text_bytes):

@@ -8,9 +8,11 @@ from espnic.hdl.gcm.self_test import SelfTestPort
 from espnic.hdl.layouts import (
     HANDLE_BITS,
     IN_FLIGHT_BITS,
+    SA_MEMORIES,
     Event,
     FoundSa,
     LookupKey,
+    MemoryFaults,
     ReceivedSa,
     SaCommand,
     SaResponse,
@@ -19,6 +21,7 @@ from espnic.hdl.layouts import (
 )
 from espnic.hdl.sa.commands import SaCommands
 from espnic.hdl.sa.contexts import SaContexts, row_layouts
+from espnic.hdl.sa.fault_report import FaultReport
 from espnic.hdl.sa.lookup import SaLookup
 from espnic.hdl.sa.lookup_control import table_bits
 from espnic.hdl.sa.replay_windows import ReplayState, WindowAnswer, WindowQuery
@@ -122,6 +125,10 @@ class SaStore(wiring.Component):
     swept : Out(1)
         No sweep is under way, and the ciphers have been tested since reset: nothing of what was
         before it is left.
+    fault_event : Out(stream.Signature(Event, always_ready=True))
+        Wrong rows in memories (``FaultReport``).
+    memory_faults : Out(MemoryFaults)
+        Their number in this clock.
 
     Attributes
     ----------
@@ -175,6 +182,8 @@ class SaStore(wiring.Component):
             "table_key": In(TABLE_KEY_BITS, init=TABLE_KEY_DEFAULT),
             "rx_empty": Out(1),
             "swept": Out(1),
+            "fault_event": Out(stream.Signature(Event, always_ready=True)),
+            "memory_faults": Out(MemoryFaults),
             **(windows if features.replay_window else {}),
         })
 
@@ -191,6 +200,7 @@ class SaStore(wiring.Component):
             self.self_tested.eq(commands.self_tested),
             self.self_testing.eq(commands.self_testing),
         ]
+        self._report(m, commands)
         for direction in self.directions:
             contexts = SaContexts(self.lanes, self.features.sas, direction, self.features.ipv6)
             m.submodules[direction.name.lower()] = contexts
@@ -212,10 +222,29 @@ class SaStore(wiring.Component):
             else:
                 self._transmit(m, contexts)
                 self._guard(m, commands)
+            self._stop(m, direction, contexts, commands)
         if not self.features.receive:
             # FLUSH has no look-up table to clear.
             m.d.comb += [commands.reply.valid.eq(1), commands.lookup_swept.eq(1)]
         return m
+
+    def _report(self, m: Module, commands: SaCommands) -> None:
+        """Tell of wrong rows in the memories of the directions that the build has."""
+        m.submodules.fault_report = report = FaultReport([
+            (direction, kept) for direction in self.directions
+            for kept in SA_MEMORIES[direction]])
+        wiring.connect(m, report.event, wiring.flipped(self.fault_event))
+        m.d.comb += [
+            report.again.eq(commands.write.any()),
+            self.memory_faults.eq(report.count),
+        ]
+
+    def _stop(
+        self, m: Module, direction: SaDirection, contexts: SaContexts, commands: SaCommands,
+    ) -> None:
+        """Let no SA serve when the cipher of its direction has failed."""
+        found, answer = contexts.o.payload, getattr(self, f"{direction.name.lower()}_o").payload
+        m.d.comb += answer.fault.eq(found.fault | found.hit & commands.failed[direction])
 
     def _receive(self, m: Module, contexts: SaContexts, commands: SaCommands) -> None:
         """Find SAs by their look-up keys."""

@@ -368,6 +368,7 @@ class TxCheck(wiring.Component):
             return findings.bit_select(context.icv_size, 1)
 
         return [
+            (sa.fault, TxStatus.DROP_FAULT),
             (~sa.hit, TxStatus.DROP_NO_SA),
             (measured.no_sequence | (~context.esn & measured.extended), TxStatus.DROP_SEQUENCE),
             (measured.misplaced | measured.headless | (trailer & (

@@ -236,7 +236,8 @@ EVENT = Layout(
         Field("direction", 1, "SaDirection"),
         Field("sa", HANDLE_BITS, "handle of the SA; 0 when the event is of no single SA"),
         Field("sequence", 64, "sequence number of the frame that caused the event, that of the "
-              "last segment of a request; 0 when the event is of no single frame"),
+              "last segment of a request; the SaMemory of a MEMORY_FAULT; 0 when the event is of "
+              "no single frame"),
     ),
 )
 

@@ -192,8 +192,9 @@ COMMANDS = (
     "sa_add_success", "sa_add_fail", "sa_delete_success", "sa_delete_fail", "sa_command_dropped")
 """Counters of ADD and DELETE by their results, and of doorbells refused because a command ran."""
 
-TOTALS = (*FLOWS, *SHARES, *COMMANDS, "events_lost")
-"""Counters that are not of one status. ``events_lost`` counts events that came to a full queue."""
+TOTALS = (*FLOWS, *SHARES, *COMMANDS, "events_lost", "memory_faults")
+"""Counters that are not of one status. ``events_lost`` counts events that came to a full queue,
+``memory_faults`` wrong rows that memories of the SA tables gave when something depended on them."""
 
 
 def counters() -> dict[str, int]:

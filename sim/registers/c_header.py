@@ -19,7 +19,7 @@ NAME = "espnic_regs.h"
 ENUMS: tuple[type[IntEnum] | type[IntFlag], ...] = (
     codes.RxStatus, codes.TxStatus, codes.RxChecksum, codes.TxOperation, codes.SaOperation,
     codes.SaSelect, codes.SaResult, codes.SaDirection, codes.KeySize, codes.IcvSize,
-    codes.ReplayWindow, codes.Encapsulation, codes.EventKind,
+    codes.ReplayWindow, codes.Encapsulation, codes.EventKind, codes.SaMemory,
 )
 """Enumerations of the values of fields in registers, descriptors and completions."""
 

@@ -34,7 +34,7 @@ from espnic.hdl.host.counter_bank import CounterBank
 from espnic.hdl.host.counters import Counters
 from espnic.hdl.host.event_queue import EventQueue
 from espnic.hdl.host.registers import EVENT_SOURCES, Registers
-from espnic.hdl.layouts import LookupKey, TxDescriptor, beat, lanes_of
+from espnic.hdl.layouts import SA_MEMORIES, LookupKey, TxDescriptor, beat, lanes_of
 from espnic.hdl.lso.header_patch import HeaderPatch
 from espnic.hdl.lso.header_probe import HeaderProbe
 from espnic.hdl.lso.header_replay import HeaderReplay
@@ -54,6 +54,7 @@ from espnic.hdl.rx.text_sum import TextSum
 from espnic.hdl.rx.verdict import RxVerdict
 from espnic.hdl.sa.commands import SaCommands
 from espnic.hdl.sa.contexts import SaContexts
+from espnic.hdl.sa.fault_report import FaultReport
 from espnic.hdl.sa.lookup import SaLookup
 from espnic.hdl.sa.lookup_control import LookupControl, hash_bits
 from espnic.hdl.sa.replay_windows import ReplayState
@@ -158,6 +159,9 @@ BLOCKS = (
     Block("sa_commands", lambda width: SaCommands(Features(width=width, sas=SAS))),
     Block("counter_bank", lambda _: CounterBank(), scales=False),
     Block("burst_detector", lambda _: BurstDetector(), scales=False),
+    Block("fault_report", lambda _: FaultReport([
+        (direction, kept) for direction, memories in SA_MEMORIES.items() for kept in memories]),
+          scales=False),
     Block("event_queue", lambda _: EventQueue(EVENT_SOURCES), scales=False),
     Block("frame_gate", lambda width: FrameGate(axi_beat(width, TxDescriptor.size))),
     Block("null_end", lambda width: NullEnd(axi_beat(width, TxDescriptor.size))),

@@ -110,6 +110,8 @@ MUTANTS = {
         "powers.eq(hash_subkey.o.payload)", "powers.eq(0)"),
     "sa/contexts": Mutant(
         "hits with the serial of another SA", "serial == context.serial", "serial == serial"),
+    "sa/fault_report": Mutant(
+        "tells the same SA again and again", "& ~(told & (sa == last))", ""),
     "sa/lookup": Mutant(
         "gives half the handle", "chosen[SERIAL_BITS:]", "chosen[SERIAL_BITS + 1:]"),
     "sa/lookup_control": Mutant(

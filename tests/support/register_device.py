@@ -15,6 +15,7 @@ from espnic.hdl.layouts import (
     EspPorts,
     Event,
     FoundSa,
+    MemoryFaults,
     RxEvent,
     TxEvent,
     secret_port,
@@ -27,7 +28,8 @@ WIDTH = 128
 LANES = WIDTH // 128
 SAS = 16
 FEATURES = Features(width=WIDTH, sas=SAS, replay_window=0)
-EVENT_PORTS = ("rx_usage_event", "tx_usage_event", "replay_event", "sent_event")
+EVENT_PORTS = ("rx_usage_event", "tx_usage_event", "replay_event", "sent_event",
+               "fault_event")
 STATUS_PORTS = ("rx_stopped", "tx_stopped", "rx_idle", "tx_idle")
 
 
@@ -39,6 +41,7 @@ class Device16(wiring.Component):
             "axil": In(AxiLitePort),
             **{port: In(stream.Signature(Event, always_ready=True)) for port in EVENT_PORTS},
             **{port: In(1) for port in STATUS_PORTS},
+            "memory_faults": In(MemoryFaults),
             "quiesce": Out(1),
             "esp_ports": Out(EspPorts),
             "rx_event": In(stream.Signature(RxEvent, always_ready=True)),
@@ -62,6 +65,7 @@ class Device16(wiring.Component):
         m.d.comb += [
             store.table_key.eq(block.table_key),
             block.rx_empty.eq(store.rx_empty),
+            block.memory_faults.eq(self.memory_faults),
             self.irq.eq(block.irq),
             self.quiesce.eq(block.quiesce),
             self.esp_ports.eq(block.esp_ports),

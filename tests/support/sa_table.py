@@ -50,7 +50,8 @@ CONTEXT = Layout("sa_context", (
 ))
 """``hdl.layouts.SaContext`` as a layout of integers."""
 FOUND = Layout("found_sa", (
-    Field("hit", 1, ""), Field("sa", HANDLE_BITS, ""), Field("context", CONTEXT.bits, ""),
+    Field("hit", 1, ""), Field("fault", 1, ""), Field("sa", HANDLE_BITS, ""),
+    Field("context", CONTEXT.bits, ""),
 ))
 """``hdl.layouts.FoundSa`` as a layout of integers."""
 
