@@ -6,7 +6,7 @@ their names. ``model.trace`` writes and compares traces.
 """
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -86,10 +86,18 @@ class Device:
     ``features`` are the parts of the build. Its two SA tables, receive and transmit, have
     the handles 1 to ``features.sas - 1``. ``esp_ports`` are the UDP ports to which ESP is
     received; 0 is none.
+
+    The ciphers of the directions in ``broken`` fail each ``self_test``: a fault, for tests of
+    software. The first is done here, as after a reset; it takes no time.
     """
 
-    def __init__(self, features: Features = ALL) -> None:
+    def __init__(
+        self, features: Features = ALL, broken: Collection[SaDirection] = (),
+    ) -> None:
         self.features = features
+        self.broken = set(broken)
+        self.failed: frozenset[SaDirection] = frozenset()
+        """Directions whose cipher has failed the last self-test: no SA of theirs serves."""
         self.sas = {direction: SaTable(features.sas, direction) for direction in SaDirection}
         self.counters = dict.fromkeys(registers.counters(), 0)
         self.events = EventQueue(self.counters)
@@ -102,6 +110,19 @@ class Device:
         self._begins: deque[tuple[int, int]] = deque(maxlen=IN_FLIGHT_MAX)
         """For each of the last frames received: its handle, and the start of that SA's window
         before the frame."""
+        self.self_test()
+
+    def self_test(self) -> None:
+        """Test the ciphers of the directions that there are, and tell of those that fail."""
+        self.failed = frozenset(
+            direction for direction in self.broken if self._has(direction))
+        for direction in sorted(self.failed):
+            self.events.push(EventKind.SELF_TEST_FAILED, direction)
+
+    def _has(self, direction: SaDirection) -> bool:
+        """Whether the build has a direction."""
+        return (self.features.receive if direction == SaDirection.RX
+                else self.features.transmit)
 
     def command(self, values: Mapping[str, int]) -> SaResult:
         """Do one SA command and count it.
@@ -151,11 +172,13 @@ class Device:
         if not 1 <= handle < table.size:
             return SaResult.EINVAL
         receive = table.direction == SaDirection.RX
-        present = self.features.receive if receive else self.features.transmit
+        present = self._has(table.direction)
         ipv6 = added.destination.version == IPV6_VERSION
         if (not present or ipv6 and not self.features.ipv6
                 or receive and window.packets > self.features.replay_window):
             return SaResult.EOPNOTSUPP
+        if table.direction in self.failed:
+            return SaResult.EIO
         return table.add(handle, added)
 
     def read_sa(self, direction: SaDirection, handle: int) -> dict[str, int]:
@@ -224,6 +247,8 @@ class Device:
         if parsed is not None:
             handle = self._look_up(parsed, trace)
             opened = Opened(RxStatus.NO_SA)
+            if handle and SaDirection.RX in self.failed:
+                handle, opened = 0, Opened(RxStatus.FAULT)
             window = self._windows.get(handle)
             begin = window.bottom if window else 0
             if handle and fits:
@@ -238,7 +263,8 @@ class Device:
         """Handle of a frame's SA, 0 when there is none."""
         handle = self.sas[SaDirection.RX].look_up(
             parsed.destination, parsed.encapsulation, parsed.spi)
-        trace.append(("rx.lookup", {"hit": int(handle != 0), "sa": handle}))
+        shown = 0 if SaDirection.RX in self.failed else handle
+        trace.append(("rx.lookup", {"hit": int(handle != 0), "sa": shown}))
         return handle
 
     def _open(
@@ -334,7 +360,7 @@ class Device:
         table = self.sas[SaDirection.TX]
         sa = table.get(values["sa"])
         expired = sa is not None and table.lifetime(values["sa"]).expired
-        status = check_request(values, frame, sa, expired)
+        status = check_request(values, frame, sa, expired, SaDirection.TX in self.failed)
         if status != TxStatus.SEALED or sa is None or sa.unguarded:
             return status
         count = segment.count(values, len(frame)) if values["lso"] else 1

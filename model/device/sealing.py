@@ -26,11 +26,13 @@ from espnic.model.sa.sa import SecurityAssociation
 
 def check_request(
     values: Mapping[str, int], frame: bytes, sa: SecurityAssociation | None, expired: bool,
+    fault: bool = False,
 ) -> TxStatus:
     """SEALED or BYPASSED for a request that can be done; else the first check that fails.
 
     ``sa`` is the SA of the descriptor's handle, None when that is not in use; ``expired`` says
-    whether it had reached a hard limit.
+    whether it had reached a hard limit, ``fault`` whether it must not serve because the device
+    errs.
     """
     refused = _check_frame(values, len(frame))
     if refused is not None:
@@ -39,6 +41,8 @@ def check_request(
         return TxStatus.BYPASSED
     if sa is None:
         return TxStatus.DROP_NO_SA
+    if fault:
+        return TxStatus.DROP_FAULT
     limit = 1 << sa.sequence_bits
     if not 0 < values["sequence"] < limit:
         return TxStatus.DROP_SEQUENCE

@@ -14,7 +14,8 @@ INTERRUPT_ROUNDS = 4
 """Looks at the causes of an interrupt before the driver lets the level fall and rise again."""
 
 _NOTICED = {EventKind.AUTH_BURST: "auth_bursts", EventKind.ESN_HALF: "esn_halves",
-            EventKind.REPEATED: "repeated_numbers"}
+            EventKind.REPEATED: "repeated_numbers",
+            EventKind.SELF_TEST_FAILED: "self_tests_failed"}
 """Events that the driver only counts. ESN_HALF needs no more: the stack's own window has seen the
 same packets. It moves with them as they come up, and must not move before."""
 
@@ -29,6 +30,8 @@ class Interrupt:
         self._places = places
         self._lifetimes = lifetimes
         self._noticed = noticed
+        self.cipher_failure = False
+        """A self-test has failed, and the driver has not looked whether one has passed since."""
 
     async def handle(self) -> None:
         """Take the events off until there is no cause of an interrupt.
@@ -77,6 +80,7 @@ class Interrupt:
             return
         if kind in _NOTICED:
             self._noticed[_NOTICED[kind]] += 1
+            self.cipher_failure |= kind == EventKind.SELF_TEST_FAILED
         elif x is None:
             self._noticed["events_of_no_sa"] += 1
         else:
