@@ -4,8 +4,8 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from espnic.hdl.gcm.hash_subkey import HashSubkey
-from espnic.hdl.gcm.self_test import SelfTestPort
+from espnic.hdl.gcm.hash_subkey import HashSubkey, subkey_clocks
+from espnic.hdl.gcm.self_test import ANSWER_CLOCKS, SelfTestPort
 from espnic.hdl.layouts import (
     HANDLE_BITS,
     IN_FLIGHT_BITS,
@@ -38,8 +38,22 @@ FENCE_CLOCKS = 16384
 """Clocks that FREE and FLUSH wait at most for the frames in flight, and a self-test for the powers
 of the hash subkey."""
 
+_STEP_CLOCKS = 7
+"""Clocks of a known answer beside the powers of its key and ``ANSWER_CLOCKS``."""
+
 _COUNTS = ("packets", "bytes")
 _SECRETS = ("salt", "seqiv_salt", "key")
+
+
+def self_test_clocks(lanes: int) -> int:
+    """Clocks of a self-test that finds both paths still."""
+    return sum(subkey_clocks(lanes, answer.key_size) + ANSWER_CLOCKS + _STEP_CLOCKS
+               for answer in KNOWN_ANSWERS)
+
+
+def reset_clocks(features: Features) -> int:
+    """Clocks from the end of reset until the first command is taken, if no frame comes before."""
+    return features.sas + self_test_clocks(lanes_of(features.width))
 
 
 class _Execution:
@@ -122,9 +136,8 @@ class SaCommands(wiring.Component):
     both directions, which is of no SA and stays not ``present``, both paths ask their core
     (``SelfTest``), and row 0 is overwritten with zeros. Commands wait meanwhile. A direction that
     has given a wrong answer, or got no powers within ``FENCE_CLOCKS``, has ``failed`` until all
-    answers of a later test are right; each failed test tells one event for it. This takes, with L
-    the latency of ``HashSubkey`` for each key and T the clocks of ``SelfTest``, L + T + 6 clocks
-    for each answer, and as long as the paths wait until they are still.
+    answers of a later test are right; each failed test tells one event for it. All this takes
+    ``self_test_clocks``, and as long as the paths wait until they are still.
 
     Results are those of ``SaResult``. The first that applies is given:
 
