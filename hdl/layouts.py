@@ -163,8 +163,8 @@ clock: never a mix."""
 FoundSa = data.StructLayout({"hit": 1, "fault": 1, "sa": HANDLE_BITS, "context": SaContext})
 """Result of a look-up: hit, handle, context. ``context`` means nothing without ``hit``.
 
-With ``fault`` a row that was read for it was wrong: the SA must not serve, whatever ``hit`` is, and
-``sa`` is the handle as far as it is known."""
+With ``fault`` a row that was read for it was wrong: nobody knows whether there is an SA, and handle
+and context mean nothing."""
 
 ReceivedSa = data.StructLayout({**FoundSa.members, "bottom": 64})
 """Result of a look-up for a received packet.
@@ -197,14 +197,17 @@ def secret_port(lanes: int) -> wiring.Signature:
     """Port of a path to the secrets of its SAs.
 
     With ``read`` the row ``sa`` is read, and stays at ``row`` from the next clock until the next
-    read. ``present`` and ``serial`` are written in one clock with the secrets: an SA that has
-    been erased is not present, and one with another serial is not the SA that was looked up.
+    read. A clock after it, ``wrong`` says that the row is not what was written: then nothing that
+    was made with it may leave. ``present`` and ``serial`` are written in one clock with the
+    secrets: an SA that has been erased is not present, and one with another serial is not the SA
+    that was looked up.
     """
     return wiring.Signature({
         "read": Out(1),
         "sa": Out(HANDLE_BITS),
         "row": In(data.StructLayout({
             "present": 1, "serial": SERIAL_BITS, "secrets": sa_secrets(lanes)})),
+        "wrong": In(1),
     })
 
 

@@ -69,6 +69,7 @@ class Case:
         self.sequence = chance.getrandbits(64)
         self.expired = chance.random() < 0.2
         self.gone = chance.random() < 0.1
+        self.fault = chance.random() < 0.1
         self.flipped = chance.choice((None, None, None, chance.randrange(128)))
         if self.flipped is not None:
             self.received[self.flipped // 8] ^= 1 << self.flipped % 8
@@ -79,8 +80,9 @@ class Case:
 
     @property
     def asked_sa(self):
-        """The SA whose lifetime is asked; an SA that is gone is no SA."""
-        return 0 if self.expected_status() == RxStatus.SA_GONE else self.handle
+        """The SA whose lifetime is asked; an SA that is gone or wrong is no SA."""
+        lost = (RxStatus.SA_GONE, RxStatus.FAULT)
+        return 0 if self.expected_status() in lost else self.handle
 
     def record(self):
         return pack(RxRecord, {
@@ -111,7 +113,7 @@ class Case:
     def authentic(self):
         """Whether the ICV is right, of a whole frame with a right UDP checksum, of an SA that is
         there and has not expired."""
-        return (not self.bad_udp and not self.oversize and not self.gone
+        return (not self.bad_udp and not self.oversize and not self.gone and not self.fault
                 and self.frame_bytes >= self.esp_end and not self.expired
                 and self.received[:self.icv.bytes] == self.tag[:self.icv.bytes])
 
@@ -122,6 +124,8 @@ class Case:
             return self.status
         if self.frame_bytes < self.esp_end:
             return RxStatus.TRUNCATED
+        if self.fault:
+            return RxStatus.FAULT
         if self.gone:
             return RxStatus.SA_GONE
         if self.bad_udp:
@@ -148,7 +152,7 @@ class Case:
         """All of the verdict that counts."""
         status = self.expected_status()
         good = status == RxStatus.OK
-        no_sa = self.oversize or status == RxStatus.SA_GONE and self.opened
+        no_sa = self.oversize or self.opened and self.asked_sa == 0
         completion = {"status": status, "sa": 0 if no_sa else self.handle,
                       "esp_offset": 0, "next_header": 0, "trailer_bytes": 0,
                       "checksum": 0 if self.oversize else self.frame_sums["whole"],
@@ -181,8 +185,8 @@ class Bench:
 
     def __init__(self, dut, *, idle=0.0, stall=0.0):
         self.inputs = {name: StreamSource(dut, name, seed=cocotb.RANDOM_SEED, idle=idle)
-                       for name in ("record", "end", "gone", "icv", "tag", "text", "window",
-                                    "frame_sum", "packet_sum", "l4", "usage__answer")}
+                       for name in ("record", "end", "gone", "fault", "icv", "tag", "text",
+                                    "window", "frame_sum", "packet_sum", "l4", "usage__answer")}
         self.queries = StreamSink(dut, "usage__query", seed=cocotb.RANDOM_SEED, stall=stall)
         self.commits = []
         """Commit of each frame that was opened, None for one that does not count."""
@@ -199,6 +203,7 @@ class Bench:
         self.inputs["l4"].send(case.l4)
         if case.opened:
             self.inputs["gone"].send(case.gone)
+            self.inputs["fault"].send(case.fault)
             self.inputs["icv"].send(case.received_icv())
             self.inputs["tag"].send(int.from_bytes(case.tag, "little"))
             self.inputs["text"].send(case.text())
@@ -247,7 +252,7 @@ async def any_flipped_bit_of_the_icv_is_found(dut):
     for number, case in enumerate(cases):
         case.icv = list(IcvSize)[number % 3]
         case.status, case.oversize, case.pad_length = RxStatus.OK, False, 0
-        case.windowed = case.expired = case.in_udp = case.gone = False
+        case.windowed = case.expired = case.in_udp = case.gone = case.fault = False
         case.text_bytes, case.frame_bytes = 16, case.esp_end
         case.received = bytearray(case.tag)
         bit = number // 6

@@ -8,11 +8,13 @@ from cocotb.triggers import ClockCycles, RisingEdge
 
 from espnic.hdl.layouts import SERIAL_BITS, hash_power_count
 from espnic.hdl.sa.contexts import Record, SaContexts, row_write
-from espnic.model.interface.codes import SaDirection
+from espnic.hdl.sa.parity_memory import parity_bits
+from espnic.model.interface.codes import SaDirection, SaMemory
 from espnic.model.interface.layouts import LOOKUP_KEY, Field, Layout
 from espnic.sim.agents.stream import start_clock_and_reset
 from espnic.sim.build.builds import simulate
 from tests.support.differences import check_items
+from tests.support.memory_faults import flip, row_bits
 from tests.support.quick import simulate_quick
 from tests.support.sa_table import (
     CONTEXT,
@@ -132,8 +134,116 @@ async def a_row_that_was_read_stays_until_the_next_read(dut):
 async def a_row_of_zeros_leaves_nothing(dut):
     await start(dut, {"valid": 1, "serial": 2})
     await write(dut, 5, {}, secret=1)
-    assert await read(dut, hit=1, sa=5, serial=2) == {"hit": 0, "sa": 0, "context": 0}
+    assert await read(dut, hit=1, sa=5, serial=2) == {
+        "hit": 0, "fault": 0, "sa": 0, "context": 0}
     assert await read_secrets(dut, 5) == {"present": 0, "serial": 0, "secrets": 0}
+
+
+class Faults:
+    """The faults that are told: memory and handle of each."""
+
+    def __init__(self, dut):
+        self._told = []
+        cocotb.start_soon(self._watch(dut))
+
+    async def _watch(self, dut):
+        while True:
+            await RisingEdge(dut.clk)
+            for memory in (SaMemory.STATE, SaMemory.SECRET):
+                if int(dut[f"faults__{memory}__valid"].value):
+                    self._told.append((memory, int(dut[f"faults__{memory}__payload"].value)))
+
+    def take(self):
+        told, self._told = self._told, []
+        return told
+
+
+async def start_faulty(dut):
+    """An SA in row 5 whose rows have ones and zeros everywhere, and what is told of it."""
+    record = RECORD.unpack(random.Random(cocotb.RANDOM_SEED).getrandbits(RECORD.bits))
+    record |= {"valid": 1, "serial": 2}
+    await start(dut, record)
+    for port in (dut.i__valid, dut.secrets__read, dut.secrets__sa):
+        port.value = 0
+    return record, Faults(dut)
+
+
+@cocotb.test()
+async def each_bit_of_a_state_that_turns_makes_a_fault_and_no_hit(dut):
+    record, faults = await start_faulty(dut)
+    for bit in range(row_bits(dut.state.ram)):
+        assert (await read(dut, hit=1, sa=5, serial=2))["hit"]
+        assert not faults.take()
+        await flip(dut.state.ram, 5, bit)
+        for asked in ({"hit": 1, "sa": 5, "serial": 2}, {"hit": 1, "sa": 5, "serial": 1}):
+            found = await read(dut, **asked)
+            assert found["fault"] and not found["hit"], bit
+        dut.i__valid.value = 0
+        await ClockCycles(dut.clk, 2)
+        assert set(faults.take()) == {(SaMemory.STATE, 5)}
+        await write(dut, 5, record)
+
+
+@cocotb.test()
+async def a_wrong_state_that_nothing_asks_for_is_not_told(dut):
+    _, faults = await start_faulty(dut)
+    await flip(dut.state.ram, 5, 0)
+    for asked in ({"hit": 0, "sa": 5, "serial": 2}, {"hit": 1, "sa": 6}):
+        assert not (await read(dut, **asked))["fault"]
+    dut.i__valid.value = 0
+    dut.i__payload.value = LOOKED_UP.pack({"hit": 1, "sa": 5, "serial": 2})
+    await ClockCycles(dut.clk, 5)
+    assert not faults.take()
+    dut.swept.value = 0
+    assert not (await read(dut, hit=1, sa=5, serial=2))["fault"]
+    assert not faults.take()
+
+
+@cocotb.test()
+async def a_fault_of_the_look_up_stays_one(dut):
+    await start_faulty(dut)
+    assert await read(dut, fault=1) == {
+        "hit": 0, "fault": 1, "sa": 0, "context": 0}
+
+
+@cocotb.test()
+async def each_bit_of_secrets_that_turns_is_told_once_for_each_read(dut):
+    """As many of the bits as a bench has time for."""
+    _, faults = await start_faulty(dut)
+    chance = random.Random(cocotb.RANDOM_SEED)
+    bits = row_bits(dut.secret.ram)
+    chosen = {0, 1, 2, bits - 1, *range(bits - parity_bits(bits), bits),
+              *chance.sample(range(bits), 150)}
+    for bit in sorted(chosen):
+        await flip(dut.secret.ram, 5, bit)
+        await read_secrets(dut, 5)
+        assert int(dut.secrets__wrong.value), bit
+        await ClockCycles(dut.clk, 3)
+        assert faults.take() == [(SaMemory.SECRET, 5)], bit
+        await flip(dut.secret.ram, 5, bit)
+        await read_secrets(dut, 5)
+        assert not int(dut.secrets__wrong.value)
+    await flip(dut.secret.ram, 0, 7)
+    await read_secrets(dut, 0)
+    await ClockCycles(dut.clk, 3)
+    assert not faults.take(), "row 0 is of no SA"
+
+
+@cocotb.test()
+async def each_bit_of_a_record_that_turns_is_seen_and_what_was_read_stays(dut):
+    record, faults = await start_faulty(dut)
+    dut.record_sa.value = 5
+    for bit in range(row_bits(dut.records.ram)):
+        for wrong in (0, 1):
+            dut.record_read.value = 1
+            await RisingEdge(dut.clk)
+            dut.record_read.value = 0
+            await flip(dut.records.ram, 5, bit)
+            await ClockCycles(dut.clk, 2)
+            assert int(dut.record_wrong.value) == wrong, bit
+            if not wrong:
+                assert RECORD.unpack(int(dut.record.value)) == record
+        assert not faults.take()
 
 
 @pytest.mark.quick
@@ -142,6 +252,7 @@ def test_contexts_in_short():
         SaContexts(LANES, 16, SaDirection.RX),
         "only_the_sa_that_was_looked_up_hits",
         "a_write_without_secrets_keeps_them",
+        "each_bit_of_a_state_that_turns_makes_a_fault_and_no_hit",
         name="sa_contexts", module=__name__)
 
 
@@ -150,6 +261,13 @@ def test_receive_contexts():
         SaContexts(LANES, 16, SaDirection.RX), name="sa_contexts", module=__name__,
         simulator="icarus",
     )
+
+
+def test_transmit_contexts_know_wrong_rows():
+    simulate_quick(
+        SaContexts(LANES, 16, SaDirection.TX),
+        "each_bit_of_secrets_that_turns_is_told_once_for_each_read",
+        name="sa_contexts", module=__name__)
 
 
 def test_layouts_of_the_bench_are_those_of_the_block():

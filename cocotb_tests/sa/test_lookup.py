@@ -21,6 +21,7 @@ from espnic.hdl.sa.lookup_control import (
     index_bits,
     table_bits,
 )
+from espnic.hdl.sa.parity_memory import parity_bits
 from espnic.model.interface.layouts import HANDLE_BITS, LOOKUP_KEY, Field, Layout
 from espnic.model.interface.registers import TABLE_KEY_DEFAULT
 from espnic.sim.agents.stream import StreamSink, StreamSource, start_clock_and_reset
@@ -34,6 +35,7 @@ from tests.support.lookup_places import (
     random_table_key,
     run_of_spis,
 )
+from tests.support.memory_faults import flip, row_bits
 from tests.support.quick import simulate_quick
 from tests.support.sa_table import LOOKED_UP, memories_of
 
@@ -41,12 +43,24 @@ KEY = Field("key", LOOKUP_KEY.bits, "look-up key")
 SA = Field("sa", HANDLE_BITS, "handle")
 SERIAL = Field("serial", SERIAL_BITS, "serial of the SA")
 REQUEST = Layout("lookup_request", (Field("operation", 2, "LookupOperation"), KEY, SA, SERIAL))
-REPLY = Layout("lookup_reply", (Field("found", 1, ""), Field("full", 1, "")))
+REPLY = Layout("lookup_reply", (
+    Field("found", 1, ""), Field("full", 1, ""), Field("fault", 1, "")))
 
 MISS = 0
 COLLIDING_MAX = WAYS + OVERFLOW_ENTRIES
 WALK_CLOCKS = 4
 MOVES_SEEN_MIN = 5
+LOOKUP_MASK = (1 << LOOKUP_KEY.bits) - 1
+
+
+FAULTS = (
+    "each_bit_of_an_entry_that_turns_makes_a_fault_and_no_hit",
+    "a_key_that_stands_in_a_right_row_is_found_beside_a_wrong_one",
+    "a_key_that_has_no_wrong_row_misses_as_ever_and_nothing_is_told_without_a_look_up",
+    "a_clear_makes_every_row_right",
+    "a_walk_makes_no_wrong_entry_a_right_one",
+)
+"""Tests that turn bits of memories, which only Icarus shows."""
 
 
 class Table:
@@ -72,7 +86,8 @@ class Table:
     async def find(self, key: int) -> dict[str, int]:
         """Find a key; the reply must be what the algorithm says."""
         reply = await self.request(LookupOperation.FIND, key=key)
-        assert reply == {"found": key in self.answers, "full": self.places.full(key)}, hex(key)
+        assert reply == {"found": key in self.answers, "full": self.places.full(key),
+                         "fault": 0}, hex(key)
         return reply
 
     async def add(self, key: int, lookups: "Lookups | None" = None) -> bool:
@@ -324,14 +339,172 @@ async def reset_in_the_midst_of_moves_empties_every_place_and_the_sweep_misses(d
     await ClockCycles(dut.clk, 4 * table.sas)
     assert lookups.misses and not lookups.hits
     for key in keys:
-        assert await table.request(LookupOperation.FIND, key=key) == {"found": 0, "full": 0}
+        assert await table.request(LookupOperation.FIND, key=key) == {
+            "found": 0, "full": 0, "fault": 0}
+
+
+class Faulty:
+    """A table of a few keys, which is asked one key after the other, and the faults it tells."""
+
+    def __init__(self, dut, table_key: int) -> None:
+        self.dut = dut
+        self.table = Table(dut, table_key)
+        self.ways = [dut.way0.ram, dut.way1.ram, dut.way2.ram]
+        self._told: list[int] = []
+        cocotb.start_soon(self._watch())
+
+    @classmethod
+    async def start(cls, dut, count: int, table_key: int = TABLE_KEY_DEFAULT) -> "Faulty":
+        """Add ``count`` keys, with handles from 1 up, when all rows have been swept."""
+        chance = random.Random(cocotb.RANDOM_SEED)
+        await start_clock_and_reset(dut)
+        dut.i__valid.value = 0
+        await ClockCycles(dut.clk, 2 * int(os.environ["SAS"]))
+        self = cls(dut, table_key)
+        self.keys = random_keys(chance, count + 1)
+        self.new = self.keys.pop()
+        for key in self.keys:
+            assert await self.table.add(key)
+        await ClockCycles(dut.clk, 2 * WALK_CLOCKS)
+        return self
+
+    async def _watch(self) -> None:
+        while True:
+            await RisingEdge(self.dut.clk)
+            if int(self.dut.fault__valid.value):
+                self._told.append(int(self.dut.fault__payload.value))
+
+    async def told(self) -> list[int]:
+        """The handles of the faults since the last call."""
+        await ClockCycles(self.dut.clk, 3)
+        told, self._told = self._told, []
+        return told
+
+    async def ask(self, key: int) -> dict[str, int]:
+        """Look a key up."""
+        self.dut.i__payload.value = key
+        self.dut.i__valid.value = 1
+        await RisingEdge(self.dut.clk)
+        self.dut.i__valid.value = 0
+        await ClockCycles(self.dut.clk, SaLookup.latency)
+        assert int(self.dut.o__valid.value)
+        return LOOKED_UP.unpack(int(self.dut.o__payload.value))
+
+    async def find(self, key: int) -> dict[str, int]:
+        return await self.table.request(LookupOperation.FIND, key=key)
+
+    def place(self, key: int) -> tuple[int, int]:
+        """Way and row in which a key stands."""
+        rows = self.table.places.indexes(key)
+        for way, row in enumerate(rows):
+            word = int(self.ways[way][row].value) >> 1 + SERIAL_BITS
+            if word >> (self.table.sas - 1).bit_length() & LOOKUP_MASK == key:
+                return way, row
+        raise LookupError("the key stands in no way")
+
+
+@cocotb.test()
+async def each_bit_of_an_entry_that_turns_makes_a_fault_and_no_hit(dut):
+    faulty = await Faulty.start(dut, 1)
+    key, = faulty.keys
+    way, row = faulty.place(key)
+    memory = faulty.ways[way]
+    sa_bits = range(1 + SERIAL_BITS, 1 + SERIAL_BITS + (faulty.table.sas - 1).bit_length())
+    for bit in range(row_bits(memory)):
+        await flip(memory, row, bit)
+        answer = await faulty.ask(key)
+        assert answer == {"hit": 0, "fault": 1, "sa": 0, "serial": 0}, bit
+        handle = 1 ^ (1 << bit - sa_bits.start if bit in sa_bits else 0)
+        assert await faulty.told() == [handle], bit
+        assert (await faulty.find(key)) == {"found": 0, "full": 0, "fault": 1}
+        assert await faulty.told() == [handle], bit
+        await flip(memory, row, bit)
+        assert (await faulty.ask(key))["hit"]
+    assert not await faulty.told()
+
+
+@cocotb.test()
+async def a_key_that_stands_in_a_right_row_is_found_beside_a_wrong_one(dut):
+    faulty = await Faulty.start(dut, 1)
+    key, = faulty.keys
+    way, _ = faulty.place(key)
+    rows = faulty.table.places.indexes(key)
+    other = (way + 1) % WAYS
+    bit = random.Random(cocotb.RANDOM_SEED).randrange(row_bits(faulty.ways[other]))
+    await flip(faulty.ways[other], rows[other], bit)
+    assert await faulty.ask(key) == {"hit": 1, "fault": 0, "sa": 1, "serial": key % 4}
+    assert len(await faulty.told()) == 1
+    assert await faulty.find(key) == {"found": 1, "full": 0, "fault": 0}
+    assert len(await faulty.told()) == 1
+    await faulty.table.request(LookupOperation.REMOVE, key=key)
+    assert (await faulty.ask(key))["fault"], "nobody knows whether the wrong row is of this key"
+    assert await faulty.told()
+
+
+@cocotb.test()
+async def a_key_that_has_no_wrong_row_misses_as_ever_and_nothing_is_told_without_a_look_up(dut):
+    faulty = await Faulty.start(dut, 1)
+    key, = faulty.keys
+    way, row = faulty.place(key)
+    chance = random.Random(cocotb.RANDOM_SEED)
+    other = next(one for one in random_keys(chance, 100)
+                 if faulty.table.places.indexes(one)[way] != row)
+    await flip(faulty.ways[way], row, 9)
+    assert await faulty.ask(other) == {"hit": 0, "fault": 0, "sa": 0, "serial": 0}
+    dut.i__payload.value = key
+    await ClockCycles(dut.clk, 10)
+    assert not await faulty.told()
+
+
+@cocotb.test()
+async def a_clear_makes_every_row_right(dut):
+    faulty = await Faulty.start(dut, 4)
+    for memory in faulty.ways:
+        for row in range(faulty.table.sas // 2):
+            await flip(memory, row, row)
+    await faulty.table.request(LookupOperation.CLEAR)
+    await faulty.told()
+    for key in faulty.keys:
+        assert await faulty.ask(key) == {"hit": 0, "fault": 0, "sa": 0, "serial": 0}
+        assert await faulty.find(key) == {"found": 0, "full": 0, "fault": 0}
+    assert not await faulty.told()
+
+
+@cocotb.test()
+async def a_walk_makes_no_wrong_entry_a_right_one(dut):
+    """All keys have the same rows: the next one evicts, and evicts from wrong rows."""
+    faulty = await Faulty.start(dut, WAYS, COLLIDING)
+    for way, memory in enumerate(faulty.ways):
+        # A bit of the key: copied with a new parity, the entry would be found under another key.
+        await flip(memory, 0, row_bits(memory) - 20 - way)
+    await faulty.table.request(LookupOperation.FIND, key=faulty.new)
+    assert len(await faulty.told()) == 1
+    await faulty.table.request(LookupOperation.INSERT, key=faulty.new, sa=9, serial=0)
+    await ClockCycles(dut.clk, 2 * WALK_CLOCKS)
+    assert len(await faulty.told()) == 1, "the entry that was lost"
+    assert await faulty.ask(faulty.new) == {"hit": 1, "fault": 0, "sa": 9, "serial": 0}
+    assert len(await faulty.told()) == 1, "two rows are wrong yet, and the first is told"
+    for memory in faulty.ways:
+        await flip(memory, 0, 0)
+        await flip(memory, 0, 1)
+    for key in faulty.keys:
+        for bit in range(LOOKUP_KEY.bits):
+            assert not (await faulty.ask(key ^ 1 << bit))["hit"]
 
 
 @pytest.mark.quick
 def test_keys_are_found_in_short():
     simulate_quick(
         SaLookup(16), "keys_that_collide_under_the_default_table_key_fit_under_a_secret_one",
+        "a_key_that_stands_in_a_right_row_is_found_beside_a_wrong_one",
+        "a_walk_makes_no_wrong_entry_a_right_one",
         name="sa_lookup", module=__name__, environment={"SAS": "16", "IPV6": "1"})
+
+
+def test_wrong_rows_of_the_look_up_table():
+    simulate_quick(
+        SaLookup(16), *FAULTS, name="sa_lookup", module=__name__,
+        environment={"SAS": "16", "IPV6": "1"})
 
 
 def test_look_up_table_of_16():
@@ -362,19 +535,22 @@ def bench(
 ) -> None:
     simulate(
         SaLookup(sas, ipv6), name="sa_lookup", module=__name__, simulator=simulator,
-        testcase=testcase, environment={"SAS": str(sas), "IPV6": str(int(ipv6))},
+        testcase=testcase, environment={"SAS": str(sas), "IPV6": str(int(ipv6)),
+                                        "COCOTB_TEST_FILTER": rf"^(?!.*({'|'.join(FAULTS)}))"},
     )
 
 
 def test_without_ipv6_an_entry_has_no_bits_for_it():
     widths = {width for width, _ in memories_of(SaLookup(16, ipv6=False))}
-    assert widths == {entry(16).size - (128 - 32) - 1}
+    row_bits = entry(16).size - (128 - 32) - 1
+    assert widths == {row_bits + parity_bits(row_bits)}
 
 
 @pytest.mark.parametrize("sas", [16, 256])
 def test_table_bits_are_those_of_the_ways(sas):
     memories = memories_of(SaLookup(sas))
-    assert memories == WAYS * [(entry(sas).size, sas // 2)]
+    row_bits = entry(sas).size
+    assert memories == WAYS * [(row_bits + parity_bits(row_bits), sas // 2)]
     assert sum(width * rows for width, rows in memories) == table_bits(sas)
 
 

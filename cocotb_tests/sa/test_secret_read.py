@@ -32,6 +32,8 @@ class Table:
         self._dut = dut
         self._chance = chance
         self.rows = [dict.fromkeys(("present", "serial", "secrets"), 0) for _ in range(HANDLES)]
+        self.wrong = set()
+        """Handles whose rows are wrong."""
         cocotb.start_soon(self._run())
 
     def add(self, handle):
@@ -43,11 +45,30 @@ class Table:
         self.rows[handle] = dict.fromkeys(self.rows[handle], 0)
 
     async def _run(self):
-        dut = self._dut
+        dut, wrong = self._dut, False
         while True:
             await RisingEdge(dut.clk)
+            dut.secrets__wrong.value = wrong
             if int(dut.secrets__read.value):
+                wrong = int(dut.secrets__sa.value) in self.wrong
                 dut.secrets__row.value = ROW.pack(self.rows[int(dut.secrets__sa.value) % HANDLES])
+
+
+class Faults:
+    """What is told of each packet a clock after it."""
+
+    def __init__(self, dut):
+        self.told = []
+        cocotb.start_soon(self._run(dut))
+
+    async def _run(self, dut):
+        passes = False
+        while True:
+            await RisingEdge(dut.clk)
+            assert int(dut.fault__valid.value) == passes
+            if passes:
+                self.told.append(bool(int(dut.fault__payload.value)))
+            passes = all(int(getattr(dut, f"o__{name}").value) for name in ("valid", "ready"))
 
 
 def order(number, handle, serial):
@@ -64,15 +85,18 @@ async def packets_get_their_own_secrets_or_learn_that_they_are_gone(dut, gaps):
     table = Table(dut, chance)
     for handle in range(1, HANDLES - 1):
         table.add(handle)
+    table.wrong = {0, 3, 4}
+    faults = Faults(dut)
     idle, stall = gaps
     source = StreamSource(dut, "i", seed=cocotb.RANDOM_SEED, idle=idle)
     sink = StreamSink(dut, "o", seed=cocotb.RANDOM_SEED, stall=stall)
-    words, wanted = [], []
+    words, wanted, wrong = [], [], []
     for number in range(400):
         handle = chance.choice((None, *range(1, HANDLES)))
         serial = chance.randrange(SERIALS)
         words.append(order(number, handle, serial))
         row = table.rows[handle or 0]
+        wrong.append(handle in table.wrong)
         gone = handle is not None and not (row["present"] and row["serial"] == serial)
         known = {"secrets": SECRETS.unpack(row["secrets"])} if handle and not gone else {}
         wanted.append({"gone": gone, "carried": {"number": number}, **known})
@@ -81,8 +105,10 @@ async def packets_get_their_own_secrets_or_learn_that_they_are_gone(dut, gaps):
     source.send(*words)
     got = await sink.receive(len(words))
     check_items(got, wanted, layout=with_secrets(LANES, CARRIED))
+    clocks = (cocotb.simtime.get_sim_time("ns") - start) // CLOCK_NS
+    await ClockCycles(dut.clk, 3)
+    assert faults.told == wrong
     if not idle:
-        clocks = (cocotb.simtime.get_sim_time("ns") - start) // CLOCK_NS
         assert clocks <= len(words) + 4
 
 

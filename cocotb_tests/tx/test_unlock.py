@@ -1,14 +1,15 @@
-"""Keys, nonces and IVs of frames to send against the model, and frames whose SA is gone."""
+"""Keys, nonces, IVs of frames to send against the model; frames whose secrets are gone or wrong."""
 
 import random
 
 import cocotb
 import pytest
+from cocotb.triggers import ClockCycles, RisingEdge
 
 from espnic.hdl.layouts import TxEvent, TxVerdict, lanes_of
 from espnic.hdl.sa.secret_read import with_secrets
 from espnic.hdl.tx.dispatch import Sealing
-from espnic.hdl.tx.unlock import TxUnlock, tx_unlocked
+from espnic.hdl.tx.unlock import TxDone, TxUnlock, tx_unlocked
 from espnic.model.esp import esp, seqiv
 from espnic.model.interface.codes import TxStatus
 from espnic.sim.agents.beats import pack
@@ -32,6 +33,7 @@ class Case:
         self.seal = self.status == TxStatus.SEALED
         self.keep = self.status <= TxStatus.BYPASSED
         self.gone = self.seal and chance.random() < 0.3
+        self.fault = self.seal and chance.random() < 0.3
         self.sequence = chance.choice((2**32 - 2, chance.getrandbits(63)))
         self.esp_offset = chance.randrange(256)
         self.text_bytes = chance.getrandbits(16)
@@ -54,22 +56,37 @@ class Case:
             "gone": self.gone, "secrets": known, "carried": carried})
 
     def expected(self):
-        """All that counts of what becomes of the frame."""
-        status = TxStatus.DROP_SA_GONE if self.gone else self.status
+        """All that counts of the orders for the frame."""
         wanted = {
-            "verdict": self.verdict | {"status": status},
-            "event": self.event | {"status": status},
             "keep": self.keep, "seal": self.seal, "gone": self.gone,
             "header": {"enable": self.seal, "esp_offset": self.esp_offset,
                        "sequence": self.sequence & 0xFFFFFFFF},
         }
+        if self.seal and not self.gone:
+            iv = seqiv.iv(self.sequence, self.sa.seqiv_salt)
+            wanted["header"]["iv"] = int.from_bytes(iv, "big")
+            wanted |= {"packet": self.expected_packet(iv)}
+        return wanted
+
+    def expected_done(self):
+        """All that counts of what is told of the frame."""
+        status = self.status
         if self.gone:
+            status = TxStatus.DROP_SA_GONE
+        if self.fault:
+            status = TxStatus.DROP_FAULT
+        wanted = {
+            "verdict": self.verdict | {"status": status},
+            "event": self.event | {"status": status},
+            "keep": self.keep, "fault": self.fault,
+            "sealed": self.seal and not self.gone and not self.fault,
+        }
+        if self.gone or self.fault:
             wanted["event"]["bytes_out"] = 0
         elif self.seal:
             iv = seqiv.iv(self.sequence, self.sa.seqiv_salt)
-            wanted["header"]["iv"] = int.from_bytes(iv, "big")
-            wanted |= {"packet": self.expected_packet(iv), "seqiv": {
-                "spi": self.sa.spi, "sequence": self.sequence, "iv": int.from_bytes(iv, "big")}}
+            wanted["seqiv"] = {"spi": self.sa.spi, "sequence": self.sequence,
+                               "iv": int.from_bytes(iv, "big")}
         return wanted
 
     def expected_packet(self, iv):
@@ -87,15 +104,37 @@ class Case:
         }
 
 
+class Checks:
+    """Tells a clock after each frame whether its secrets were wrong; takes what is told of it."""
+
+    def __init__(self, dut, ports, cases):
+        self.told = []
+        self._cases = iter(cases)
+        cocotb.start_soon(self._run(dut, ports))
+
+    async def _run(self, dut, ports):
+        passes, fault = False, 0
+        while True:
+            await RisingEdge(dut.clk)
+            if passes:
+                assert int(ports.handle("done__valid").value)
+                self.told.append(int(ports.handle("done__payload").value))
+            passes = all(int(ports.handle(f"o__{name}").value) for name in ("valid", "ready"))
+            fault = next(self._cases).fault if passes else 0
+            ports.handle("fault__valid").value = passes
+            ports.handle("fault__payload").value = fault
+
+
 @cocotb.test()
 @cocotb.parametrize(width=bench_widths(), gaps=[(0.0, 0.0), (0.3, 0.3)])
-async def frames_are_sealed_as_by_the_model_and_dropped_when_the_sa_is_gone(dut, width, gaps):
+async def frames_are_sealed_as_by_the_model_and_dropped_without_good_secrets(dut, width, gaps):
     await start_clock_and_reset(dut)
     chance = random.Random(cocotb.RANDOM_SEED)
     idle, stall = gaps
     ports = Ports(dut, width, idle=idle, stall=stall)
     frames, done = ports.source("i"), ports.sink("o")
     cases = [Case(chance, width) for _ in range(CASES)]
+    checks = Checks(dut, ports, cases)
     assert {case.status for case in cases if not case.gone} >= {
         TxStatus.SEALED, TxStatus.BYPASSED, TxStatus.DROP_SPI}
     start = ports.clock
@@ -103,6 +142,9 @@ async def frames_are_sealed_as_by_the_model_and_dropped_when_the_sa_is_gone(dut,
     words = await done.receive(len(cases))
     check_items(words, [case.expected() for case in cases], width=width,
                 layout=tx_unlocked(lanes_of(width)))
+    await ClockCycles(dut.clk, 3)
+    check_items(checks.told, [case.expected_done() for case in cases], width=width,
+                layout=TxDone, port="done")
     if not idle:
         assert ports.clock - start <= len(cases) + 3
 
@@ -110,7 +152,7 @@ async def frames_are_sealed_as_by_the_model_and_dropped_when_the_sa_is_gone(dut,
 @pytest.mark.quick
 def test_frames_are_unlocked_in_short():
     simulate_quick(
-        TxUnlock(1), "frames_are_sealed_as_by_the_model_and_dropped_when_the_sa_is_gone",
+        TxUnlock(1), "frames_are_sealed_as_by_the_model_and_dropped_without_good_secrets",
         name="tx_unlock", module=__name__, width=128)
 
 

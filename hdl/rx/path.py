@@ -105,8 +105,8 @@ class RxPath(wiring.Component):
     The frame is kept as it came until the tag has been compared; its plaintext
     lies in a store of its own, which is read only if the verdict is OK.
 
-    The secrets of a frame's SA are read right in front of the feed. If they are gone, what the
-    core makes of the frame means nothing, and the verdict is SA_GONE.
+    The secrets of a frame's SA are read right in front of the feed. If they are gone or wrong, what
+    the core makes of the frame means nothing, and the verdict is SA_GONE or FAULT.
 
     A frame asks for its place in its SA's replay window at dispatch. The verdict takes the
     answer, after those of all earlier frames; it comes no later than the tag.
@@ -311,10 +311,11 @@ class RxPath(wiring.Component):
         push(m, text_end.o, text_ends.i)
 
     def _unlock(self, m):
-        """Read the secrets of a packet, and tell the verdict when they are gone."""
+        """Read the secrets of a packet, and tell the verdict when they are gone or wrong."""
         blocks, lanes, test = m.submodules, lanes_of(self.width), m.submodules.self_test
         blocks.unlock = unlock = SecretRead(lanes, Opening)
         blocks.gones = gones = Queue(1, FRAMES)
+        blocks.faults = faults = Queue(1, FRAMES)
         opening = unlock.o.payload
         packet = Signal.like(blocks.feed.packet.payload)
         self._order(m)
@@ -325,6 +326,10 @@ class RxPath(wiring.Component):
         ]
         fan_out(m, unlock.o, [
             (blocks.feed.packet, packet, 1), (gones.i, opening.gone, ~test.active)])
+        m.d.comb += [
+            faults.i.payload.eq(unlock.fault.payload),
+            faults.i.valid.eq(unlock.fault.valid & ~test.active),
+        ]
 
     def _order(self, m):
         """Give the packets of frames, or that of a self-test, to the read of the secrets."""
@@ -382,6 +387,7 @@ class RxPath(wiring.Component):
         wiring.connect(m, blocks.records.o, verdict.record)
         wiring.connect(m, blocks.ends.o, verdict.end)
         wiring.connect(m, blocks.gones.o, verdict.gone)
+        wiring.connect(m, blocks.faults.o, verdict.fault)
         wiring.connect(m, blocks.icvs.o, verdict.icv)
         wiring.connect(m, blocks.tags.o, verdict.tag)
         wiring.connect(m, blocks.text_ends.o, verdict.text)

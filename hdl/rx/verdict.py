@@ -48,8 +48,9 @@ class RxVerdict(wiring.Component):
     limit, whatever the ICV is. A frame that is none of these and has the right ICV counts for the
     lifetime of its SA.
 
-    A whole frame whose SA was flushed before its secrets were read is SA_GONE, whatever tag the
-    core gave. Its window and lifetime are asked, and told nothing.
+    A whole frame whose SA was flushed before its secrets were read is SA_GONE, and one whose
+    secrets were wrong FAULT, whatever tag the core gave. Its window and lifetime are asked, and
+    told nothing.
 
     The ICV is compared whole, in one clock, so the time reveals nothing. Pad
     length + 2 must be less than the text (Linux's rule). The content of the padding is
@@ -73,6 +74,8 @@ class RxVerdict(wiring.Component):
         One per frame.
     gone : In(stream.Signature(1))
         One for each frame that was opened: the secrets of its SA were gone.
+    fault : In(stream.Signature(1))
+        One for each frame that was opened: the secrets of its SA were not what was written.
     icv, tag, text : In(stream.Signature(...))
         One for each frame that was opened: the ICV received, the tag computed
         (first byte in bits 7:0), and how the plaintext ends.
@@ -97,6 +100,7 @@ class RxVerdict(wiring.Component):
             "record": In(stream.Signature(RxRecord)),
             "end": In(stream.Signature(frame_end())),
             "gone": In(stream.Signature(1)),
+            "fault": In(stream.Signature(1)),
             "icv": In(stream.Signature(ReceivedIcv)),
             "tag": In(stream.Signature(128)),
             "text": In(stream.Signature(OpenedText)),
@@ -147,10 +151,12 @@ class RxVerdict(wiring.Component):
         m.d.comb += [
             opened.eq(record.status == RxStatus.OK),
             complete.eq(self.record.valid & self.end.valid & (
-                ~opened | (self.gone.valid & self.icv.valid & self.text.valid))),
+                ~opened | (self.gone.valid & self.fault.valid & self.icv.valid
+                           & self.text.valid))),
             self.record.ready.eq(complete & prepares),
             self.end.ready.eq(complete & prepares),
             self.gone.ready.eq(complete & prepares & opened),
+            self.fault.ready.eq(complete & prepares & opened),
             self.icv.ready.eq(complete & prepares & opened),
             self.text.ready.eq(complete & prepares & opened),
         ]
@@ -179,6 +185,8 @@ class RxVerdict(wiring.Component):
                 m.d.sync += prepared.status.eq(RxStatus.OVERSIZE)
             with m.Elif(opened & (end.bytes < record.esp_end)):
                 m.d.sync += prepared.status.eq(RxStatus.TRUNCATED)
+            with m.Elif(opened & self.fault.payload):
+                m.d.sync += [prepared.status.eq(RxStatus.FAULT), prepared.record.sa.eq(0)]
             with m.Elif(opened & self.gone.payload):
                 m.d.sync += [prepared.status.eq(RxStatus.SA_GONE), prepared.record.sa.eq(0)]
 

@@ -17,6 +17,7 @@ from espnic.hdl.layouts import (
     lanes_of,
 )
 from espnic.hdl.sa.contexts import ATTRIBUTES, Record, row_write
+from espnic.hdl.sa.fault_report import FaultPort
 from espnic.hdl.sa.lookup_control import LookupOperation, LookupReply, LookupRequest
 from espnic.hdl.sa.replay_windows import LOW_BITS, SEQUENCE_BITS, WindowRead, WindowWrite
 from espnic.hdl.sa.sent_numbers import SentWrite
@@ -64,6 +65,8 @@ class _Execution:
         self.receive = self.command.direction == SaDirection.RX
         self.record = Signal(Record)
         """The command's row of the contexts."""
+        self.wrong = Signal()
+        """It is not what was written."""
         self.result = Signal(SaResult)
         self.read_back = Signal()
         """The response shows the SA."""
@@ -103,7 +106,7 @@ class _Execution:
         """Known answer that is asked for."""
         self.asked = Signal(len(SaDirection))
         """The directions that have not answered yet."""
-        self.wrong = Signal(len(SaDirection))
+        self.mistaken = Signal(len(SaDirection))
         """Those that have given a wrong answer in this self-test."""
         self.tells = Signal(len(SaDirection))
         """Those whose failure is to be told."""
@@ -145,6 +148,9 @@ class SaCommands(wiring.Component):
       operation; ADD with an unknown key, ICV or window size, SPI 0, an IPv4 destination above 32
       bits, or for transmit or with a replay window a sequence number that leaves none; MODIFY of
       nothing, or of the ESN of a transmit SA.
+    - EIO: the record of the SA is wrong, or a wrong row hides whether its key is in the look-up
+      table. Nothing changes. Only FLUSH and a reset help, which write all rows anew: nobody knows
+      what the SA was, so not even FREE may erase it.
     - EBUSY: ADD after a FLUSH that was EBUSY. EOPNOTSUPP: ADD of an SA that needs a part that
       the build lacks: a direction, IPv6, or a receive window larger than the build's.
     - EIO: ADD to a direction whose cipher has failed its self-test.
@@ -187,8 +193,12 @@ class SaCommands(wiring.Component):
         No sweep is under way or about to begin.
     sa : Out(range(sas))
         Row of the contexts to read or write, of either direction.
+    record_read : Out(1)
+        Read the records at ``sa``.
     records : In(data.ArrayLayout(Record, 2))
-        The records at the ``sa`` of the clock before, by ``SaDirection``.
+        The records that were read last, from the clock after, by ``SaDirection``.
+    records_wrong : In(2)
+        Which of them are not what was written.
     write : Out(2)
         Write the row to the contexts of a direction, by ``SaDirection``.
     row : Out(row_write(lanes))
@@ -226,6 +236,8 @@ class SaCommands(wiring.Component):
         SELF_TEST_FAILED.
     rx_empty : Out(1)
         The receive table has no SA.
+    faults : Out(FaultPort).array(2)
+        Wrong records that ended a command, by ``SaDirection``.
     """
 
     def __init__(self, features: Features):
@@ -244,7 +256,9 @@ class SaCommands(wiring.Component):
             "lookup_swept": In(1),
             "swept": Out(1),
             "sa": Out(range(sas)),
+            "record_read": Out(1),
             "records": In(data.ArrayLayout(Record, len(SaDirection))),
+            "records_wrong": In(len(SaDirection)),
             "write": Out(len(SaDirection)),
             "row": Out(row_write(lanes)),
             "usage_write": Out(stream.Signature(UsageWrite)).array(len(SaDirection)),
@@ -259,6 +273,7 @@ class SaCommands(wiring.Component):
             "in_flight": In(data.ArrayLayout(IN_FLIGHT_BITS, len(SaDirection))),
             "judged": In(len(SaDirection)),
             "rx_empty": Out(1),
+            "faults": Out(FaultPort).array(len(SaDirection)),
             "self_test": In(1),
             "self_tested": Out(1),
             "self_testing": Out(1),
@@ -309,6 +324,8 @@ class SaCommands(wiring.Component):
             self.window_read.sa.eq(command.sa),
             self.window_read.window.eq(record.replay_window),
             record.eq(self.records[command.direction]),
+            run.wrong.eq(self.records_wrong.bit_select(command.direction, 1)),
+            *(fault.payload.eq(command.sa) for fault in self.faults),
             self.rx_empty.eq(run.receive_sas == 0),
             self.response.payload.eq(0),
             hash_subkey.i.payload.key.eq(command.key),
@@ -379,7 +396,7 @@ class SaCommands(wiring.Component):
             *(port.answer.eq(run.answer) for port in self.ciphers),
         ]
         with m.State("Give up"):
-            m.d.sync += [run.command.eq(0), run.wrong.eq(self.directions),
+            m.d.sync += [run.command.eq(0), run.mistaken.eq(self.directions),
                          self.failed.eq(self.directions)]
             m.next = "Wipe"
         with m.State("Ask"):
@@ -387,7 +404,7 @@ class SaCommands(wiring.Component):
                          for direction, port in enumerate(self.ciphers)]
             m.d.sync += [
                 run.asked.eq(run.asked & ~ended),
-                run.wrong.eq(run.wrong | failed),
+                run.mistaken.eq(run.mistaken | failed),
                 self.failed.eq(self.failed | failed),
             ]
             with m.If((run.asked & ~ended) == 0):
@@ -399,9 +416,9 @@ class SaCommands(wiring.Component):
             with m.If(last):
                 m.d.sync += [
                     run.tested.eq(1),
-                    self.failed.eq(run.wrong),
-                    run.tells.eq(run.wrong),
-                    run.wrong.eq(0),
+                    self.failed.eq(run.mistaken),
+                    run.tells.eq(run.mistaken),
+                    run.mistaken.eq(0),
                 ]
                 m.next = "Idle"
 
@@ -426,6 +443,8 @@ class SaCommands(wiring.Component):
                 m.d.sync += run.command.eq(self.command.payload)
                 m.next = "Fetch"
         with m.State("Fetch"):
+            # The record stays at the output of its memory as it is checked, to the command's end.
+            m.d.comb += self.record_read.eq(1)
             m.next = "Check"
         with m.State("Check"):
             self._check(m, run)
@@ -435,7 +454,9 @@ class SaCommands(wiring.Component):
         with m.State("Find"):
             self._request(m, LookupOperation.FIND)
             with m.If(self.reply.valid):
-                with m.If(run.command.operation == SaOperation.DELETE):
+                with m.If(self.reply.payload.fault):
+                    self._end(m, run, SaResult.EIO)
+                with m.Elif(run.command.operation == SaOperation.DELETE):
                     m.next = "Remove"
                 with m.Elif(self.reply.payload.found):
                     self._end(m, run, SaResult.EEXIST)
@@ -645,6 +666,10 @@ class SaCommands(wiring.Component):
             self._end(m, run, SaResult.EINVAL)
         with m.Elif(command.operation == SaOperation.FLUSH):
             m.next = "Sweep"
+        with m.Elif(run.wrong):
+            self._end(m, run, SaResult.EIO)
+            for direction in SaDirection:
+                m.d.comb += self.faults[direction].valid.eq(command.direction == direction)
         with m.Elif(command.operation == SaOperation.ADD):
             m.next = "Hash"
             with m.If(run.stale):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from amaranth.hdl import Const, Module, Mux, Signal, Value
-from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from espnic.hdl.layouts import (
@@ -18,8 +18,10 @@ from espnic.hdl.layouts import (
     secret_port,
     values_of,
 )
+from espnic.hdl.sa.fault_report import FaultPort
 from espnic.hdl.sa.lookup import LookedUp
-from espnic.model.interface.codes import SaDirection
+from espnic.hdl.sa.parity_memory import ParityMemory
+from espnic.model.interface.codes import SaDirection, SaMemory
 
 ATTRIBUTES = ("key_size", "icv_size", "esn", "esn_overlap", "unguarded", "replay_window",
               "esn_high")
@@ -84,12 +86,18 @@ class SaContexts(wiring.Component):
     Row 0 is of no SA. Who points the reads of secrets at it when idle has a row of zeros at the
     output.
 
-    RAM bits for each SA of a direction, with L lanes: RX 77 state, 291 + 384 L secret; TX 40
-    state, 355 + 384 L secret; 128 more secret at L = 4; 209 record each. Fields that a
-    direction has no use for (RX ``seqiv_salt``; TX ``esn_overlap``, ``esn_high`` and
-    ``replay_window``) are not kept and read as 0.
+    Errors: the memories know a row that is not what was written (``ParityMemory``). With a wrong
+    state a look-up is a ``fault`` and no hit. Secrets come whether they are wrong or not, and
+    ``wrong`` tells a clock later, because a row is wide. Each wrong row that was looked up, or read
+    for secrets other than those of row 0, is told at ``faults``; whether a record matters is known
+    where commands are executed.
 
-    Latency 1 clock (`latency`), for secrets too. No errors.
+    RAM bits for each SA of a direction, with L lanes: RX 77 state, 291 + 384 L secret; TX 40
+    state, 355 + 384 L secret; 128 more secret at L = 4; 209 record each; and a parity bit for each
+    32 of a row. Fields that a direction has no use for (RX ``seqiv_salt``; TX ``esn_overlap``,
+    ``esn_high`` and ``replay_window``) are not kept and read as 0.
+
+    Latency 1 clock (`latency`), for secrets too.
 
     Parameters
     ----------
@@ -106,7 +114,7 @@ class SaContexts(wiring.Component):
     -------
     i : In(stream.Signature(LookedUp, always_ready=True))
         Handles to read, if ``hit``. On receive ``serial`` must be that of the row, or it is a
-        miss.
+        miss. A ``fault`` stays one.
     o : Out(stream.Signature(FoundSa, always_ready=True))
         The SAs, in order; a row not in use is a miss, with ``sa`` 0.
     secrets : In(secret_port(lanes))
@@ -115,10 +123,16 @@ class SaContexts(wiring.Component):
         While it is low rows are being swept, and all handles miss.
     record_sa : In(range(sas))
         Row to read for a command, or to write.
+    record_read : In(1)
+        Read the record at ``record_sa``.
     record : Out(Record)
-        The record at the ``record_sa`` of the clock before.
+        The record that was read last, from the clock after.
+    record_wrong : Out(1)
+        It is not what was written.
     write : In(stream.Signature(row_write(lanes), always_ready=True))
         What to write to row ``record_sa``.
+    faults : Out(FaultPort).array(2)
+        Wrong rows of state and secrets that were read, by ``SaMemory``.
 
     Attributes
     ----------
@@ -139,8 +153,11 @@ class SaContexts(wiring.Component):
             "secrets": In(secret_port(lanes)),
             "swept": In(1),
             "record_sa": In(range(sas)),
+            "record_read": In(1),
             "record": Out(Record),
+            "record_wrong": Out(1),
             "write": In(stream.Signature(row_write(lanes), always_ready=True)),
+            "faults": Out(FaultPort).array(SaMemory.SECRET + 1),
         })
 
     def elaborate(self, platform):
@@ -157,18 +174,19 @@ class SaContexts(wiring.Component):
             secret.addr.eq(self.secrets.sa),
             secret.en.eq(self.secrets.read),
         ]
-        self._answer(m)
+        self._answer(m, state.wrong)
+        self._check_secrets(m, secret.wrong)
         self._keep_record(m)
         return m
 
     def _keep(
         self, m: Module, name: str, enable: Value, new: Mapping[str, Value],
         read: Mapping[str, Value],
-    ) -> memory.ReadPort:
+    ) -> wiring.PureInterface:
         """Make a memory that the datapath reads; return its read port."""
         layout = row_layouts(self.lanes, self.direction, self.ipv6)[name]
-        m.submodules[name] = ram = memory.Memory(shape=layout, depth=self.sas, init=[])
-        write, look = ram.write_port(), ram.read_port()
+        m.submodules[name] = ram = ParityMemory(layout, self.sas)
+        write, look = ram.write, ram.reads[0]
         m.d.comb += [
             write.addr.eq(self.record_sa),
             write.en.eq(enable),
@@ -177,14 +195,15 @@ class SaContexts(wiring.Component):
         ]
         return look
 
-    def _answer(self, m: Module) -> None:
-        """Say whether the row that was read is the SA that was looked up."""
-        candidate = Signal()
+    def _answer(self, m: Module, wrong: Value) -> None:
+        """Say whether the row that was read is the SA that was looked up, or ``wrong``."""
+        candidate, lost = Signal(), Signal()
         sa = Signal(HANDLE_BITS)
         serial = Signal(SERIAL_BITS)
         m.d.sync += [
             self.o.valid.eq(self.i.valid),
             candidate.eq(self.i.payload.hit & self.swept),
+            lost.eq(self.i.payload.fault & self.swept),
             sa.eq(self.i.payload.sa),
             serial.eq(self.i.payload.serial),
         ]
@@ -193,17 +212,36 @@ class SaContexts(wiring.Component):
         same = serial == context.serial if self.direction == SaDirection.RX else Const(1)
         m.d.comb += [
             hit.eq(candidate & context.valid & same),
-            self.o.payload.hit.eq(hit),
+            self.o.payload.hit.eq(hit & ~wrong),
+            self.o.payload.fault.eq(lost | candidate & wrong),
             self.o.payload.sa.eq(Mux(hit, sa, 0)),
+            self.faults[SaMemory.STATE].valid.eq(self.o.valid & candidate & wrong),
+            self.faults[SaMemory.STATE].payload.eq(sa),
+        ]
+
+    def _check_secrets(self, m: Module, wrong: Value) -> None:
+        """Tell a clock after a row of secrets that it is ``wrong``."""
+        fault = self.faults[SaMemory.SECRET]
+        asked, at_output = Signal(HANDLE_BITS), Signal(HANDLE_BITS)
+        m.d.sync += [
+            self.secrets.wrong.eq(wrong),
+            asked.eq(Mux(self.secrets.read, self.secrets.sa, 0)),
+            at_output.eq(asked),
+        ]
+        m.d.comb += [
+            fault.valid.eq((at_output != 0) & self.secrets.wrong),
+            fault.payload.eq(at_output),
         ]
 
     def _keep_record(self, m: Module) -> None:
         """Make the memory that commands read."""
         layout = row_layouts(self.lanes, self.direction, self.ipv6)["record"]
-        m.submodules.record = ram = memory.Memory(shape=layout, depth=self.sas, init=[])
-        write, look = ram.write_port(), ram.read_port()
+        m.submodules.records = ram = ParityMemory(layout, self.sas)
+        write, look = ram.write, ram.reads[0]
         m.d.comb += [
             look.addr.eq(self.record_sa),
+            look.en.eq(self.record_read),
+            self.record_wrong.eq(look.wrong),
             write.addr.eq(self.record_sa),
             write.en.eq(self.write.valid),
         ]

@@ -1,11 +1,12 @@
 """The look-up table of receive SAs."""
 
-from amaranth.hdl import Cat, Module, Signal, Value
-from amaranth.lib import data, memory, stream, wiring
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from espnic.hdl.layouts import HANDLE_BITS, SERIAL_BITS, LookupKey, lookup_key
+from espnic.hdl.sa.fault_report import FaultPort
 from espnic.hdl.sa.lookup_control import (
     OVERFLOW_ENTRIES,
     WAYS,
@@ -17,11 +18,13 @@ from espnic.hdl.sa.lookup_control import (
     index_bits,
     way_indexes,
 )
+from espnic.hdl.sa.parity_memory import ParityMemory
 from espnic.hdl.sa.toeplitz import Toeplitz
 from espnic.model.interface.registers import TABLE_KEY_BITS, TABLE_KEY_DEFAULT
 
-LookedUp = data.StructLayout({"hit": 1, "sa": HANDLE_BITS, "serial": SERIAL_BITS})
-"""Answer of the table; ``sa`` and ``serial`` are 0 for a miss."""
+LookedUp = data.StructLayout({"hit": 1, "fault": 1, "sa": HANDLE_BITS, "serial": SERIAL_BITS})
+"""Answer of the table; ``sa`` and ``serial`` are 0 for a miss. A ``fault`` is a miss whose entry
+may stand in a row that is wrong."""
 
 
 class SaLookup(wiring.Component):
@@ -40,9 +43,16 @@ class SaLookup(wiring.Component):
     Requests never disturb look-ups: each way has a separate port for them (``LookupControl``:
     timing and rules). Every entry appears and disappears in one clock, and is found in every
     clock in between, also while it is moved. During a sweep, after reset and in a CLEAR,
-    look-ups miss. There are no errors.
+    look-ups miss.
 
-    RAM bits for each SA of the table: 1.5 * (165 + log2(sas)), which is 262.5 for 1,024.
+    Errors: the ways know a row that is not what was written (``ParityMemory``). An entry in such a
+    row is never found. A look-up that finds no entry and has read a wrong row is a ``fault``: the
+    entry may be the one that is wrong. Each wrong row that a look-up or a FIND reads, or that
+    stands where a walk puts an entry, is told at ``fault``, with the handle that stands in it; of
+    several in a clock, the first.
+
+    RAM bits for each SA of the table: 1.5 * (165 + log2(sas)), which is 262.5 for 1,024, and a
+    parity bit for each 32 bits of a row.
 
     Parameters
     ----------
@@ -66,6 +76,8 @@ class SaLookup(wiring.Component):
         One for each request.
     swept : Out(1)
         No sweep is under way.
+    fault : Out(FaultPort)
+        Wrong rows.
 
     Attributes
     ----------
@@ -86,6 +98,7 @@ class SaLookup(wiring.Component):
             "request": In(stream.Signature(LookupRequest)),
             "reply": Out(stream.Signature(LookupReply)),
             "swept": Out(1),
+            "fault": Out(FaultPort),
         })
 
     def elaborate(self, platform):
@@ -105,30 +118,33 @@ class SaLookup(wiring.Component):
         for name in key.shape().members:
             m.d.comb += [key[name].eq(self.i.payload[name]), whole_key[name].eq(key[name])]
 
-        read = self._ways(m, control, way_indexes(hasher.o.payload, self.sas))
+        read, wrong = self._ways(m, control, way_indexes(hasher.o.payload, self.sas))
         places = [*read, *self._overflow(m, control), control.hand]
-        self._compare(m, key, hasher.o.valid, control.swept, places)
+        wrongs = self._compare(m, key, hasher.o.valid, control.swept, places, wrong)
+        self._tell(m, control, wrongs)
         return m
 
-    def _ways(self, m: Module, control: LookupControl, indexes: list[Value]) -> list[Value]:
-        """Make the ways, and give their rows one clock after the indexes."""
-        rows = []
+    def _ways(
+        self, m: Module, control: LookupControl, indexes: list[Value],
+    ) -> tuple[list[Value], list[Value]]:
+        """Make the ways. Give their rows, and which are wrong, one clock after the indexes."""
+        rows, wrong = [], []
         for way, index in enumerate(indexes):
-            m.submodules[f"way{way}"] = ram = memory.Memory(
-                shape=entry(self.sas, self.ipv6), depth=self.sas // 2, init=[])
-            look = ram.read_port()
-            search = ram.read_port()
-            write = ram.write_port()
+            m.submodules[f"way{way}"] = ram = ParityMemory(
+                entry(self.sas, self.ipv6), self.sas // 2, reads=2)
+            write, (look, search) = ram.write, ram.reads
             m.d.comb += [
                 look.addr.eq(index),
                 search.addr.eq(control.address[way]),
                 control.ways[way].eq(search.data),
+                control.wrong[way].eq(search.wrong),
                 write.addr.eq(control.address[way]),
                 write.data.eq(control.entry),
                 write.en.eq(control.write[way]),
             ]
             rows.append(look.data)
-        return rows
+            wrong.append(look.wrong)
+        return rows, wrong
 
     def _overflow(self, m: Module, control: LookupControl) -> list[Value]:
         """Make the overflow entries, and give them."""
@@ -142,8 +158,13 @@ class SaLookup(wiring.Component):
 
     def _compare(
         self, m: Module, key: data.View, valid: Value, swept: Value, places: list[Value],
-    ) -> None:
-        """Answer from the places, which are read in the clock after ``valid``."""
+        wrong: list[Value],
+    ) -> tuple[Value, list[Value]]:
+        """Answer from the places, which are read in the clock after ``valid``.
+
+        ``wrong`` are those of the ways. Returns them in the clock of the answer, 0 without one,
+        with the handles in the rows.
+        """
         keys = [Signal.like(key, name=f"key{age}", reset_less=True) for age in range(3)]
         m.d.sync += [new.eq(old) for new, old in zip(keys, [key, *keys], strict=False)]
         read_valid = Signal()
@@ -163,12 +184,32 @@ class SaLookup(wiring.Component):
                 hits[n].eq(read_swept & place.valid & (place.key == keys[-1])),
                 answers[n].eq(Cat(place.serial, place.sa)),
             ]
+        wrongs, right = Signal(WAYS), Signal(len(places))
+        m.d.sync += wrongs.eq(Mux(read_valid & read_swept, Cat(wrong), 0))
+        m.d.comb += right.eq(hits & ~wrongs)
         chosen = Signal(answer_bits)
         # Two places hold a key only while it is moved, with the same answer: no priority needed.
         for n in range(answer_bits):
-            m.d.comb += chosen[n].eq((Cat(answer[n] for answer in answers) & hits).any())
+            m.d.comb += chosen[n].eq((Cat(answer[n] for answer in answers) & right).any())
         m.d.comb += [
-            self.o.payload.hit.eq(hits.any()),
+            self.o.payload.hit.eq(right.any()),
+            self.o.payload.fault.eq(wrongs.any() & ~right.any()),
             self.o.payload.serial.eq(chosen[:SERIAL_BITS]),
             self.o.payload.sa.eq(chosen[SERIAL_BITS:]),
         ]
+        return wrongs, [answer[SERIAL_BITS:] for answer in answers[:WAYS]]
+
+    def _tell(
+        self, m: Module, control: LookupControl, wrongs: tuple[Value, list[Value]],
+    ) -> None:
+        """Tell the wrong rows of look-ups, and in the clocks between them those of requests."""
+        wrong, handles = wrongs
+        waits, waiting = Signal(), Signal(HANDLE_BITS)
+        m.d.comb += [self.fault.valid.eq(wrong.any() | waits), self.fault.payload.eq(waiting)]
+        for place, handle in reversed(list(enumerate(handles))):
+            with m.If(wrong[place]):
+                m.d.comb += self.fault.payload.eq(handle)
+        with m.If(control.fault.valid):
+            m.d.sync += [waits.eq(1), waiting.eq(control.fault.payload)]
+        with m.Elif(~wrong.any()):
+            m.d.sync += waits.eq(0)

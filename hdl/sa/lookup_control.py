@@ -7,6 +7,8 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from espnic.hdl.layouts import HANDLE_BITS, SERIAL_BITS, LookupKey, lookup_key
+from espnic.hdl.sa.fault_report import FaultPort
+from espnic.hdl.sa.parity_memory import parity_bits
 from espnic.hdl.sa.toeplitz import SerialToeplitz
 from espnic.model.interface.registers import TABLE_KEY_BITS
 
@@ -41,8 +43,9 @@ LookupRequest = data.StructLayout({
 })
 """Request and its key; ``sa`` and ``serial`` matter only to an INSERT."""
 
-LookupReply = data.StructLayout({"found": 1, "full": 1})
-"""Result of the last FIND: the key is in the table, or it has no place there."""
+LookupReply = data.StructLayout({"found": 1, "full": 1, "fault": 1})
+"""Result of the last FIND: the key is in the table, or it has no place there. With ``fault`` it was
+not found, but may stand in a row that is wrong."""
 
 
 def index_bits(sas: int) -> int:
@@ -77,7 +80,8 @@ def entry(sas: int, ipv6: bool = True) -> data.StructLayout:
 
 def table_bits(sas: int) -> int:
     """RAM bits of the look-up table."""
-    return entry(sas).size * WAYS * (1 << index_bits(sas))
+    row_bits = entry(sas).size
+    return (row_bits + parity_bits(row_bits)) * WAYS * (1 << index_bits(sas))
 
 
 def way_indexes(hashed: Value, sas: int) -> list[Value]:
@@ -118,6 +122,8 @@ class _Search:
         self.noise = Signal(_LFSR_BITS, init=1)
         self.put_out = Signal(entry(sas, ipv6))
         """The entry that was at the target."""
+        self.fault = Signal()
+        """The key was not found, and one of its rows is wrong."""
 
 
 class LookupControl(wiring.Component):
@@ -125,8 +131,14 @@ class LookupControl(wiring.Component):
 
     After reset all rows are swept to zero, one a clock, before the first request is taken.
     A FIND takes ``166 + hash_bits(sas)`` clocks, most of them for a serial hash; a CLEAR, which
-    sweeps again, takes ``sas / 2 + 2``; the others take 3. There are no errors: an INSERT must
-    follow a FIND that was neither found nor full, a REMOVE must follow a FIND that found.
+    sweeps again, takes ``sas / 2 + 2``; the others take 3. An INSERT must follow a FIND that was
+    neither found nor full nor a fault, a REMOVE must follow a FIND that found or, to no effect, did
+    not find.
+
+    **Errors.** A row that is wrong has no free place, and no key is found in it. A FIND that does
+    not find and has read one is a fault. Where a walk evicts, the parity of what is copied would be
+    made anew, and a wrong entry become a right one. So an entry from a wrong row does not go into
+    the hand: it is lost, which is told, and its SA is found no more. Both are told at ``fault``.
 
     **Moves.** An INSERT is answered when look-ups find the entry, which is at first held in a
     register, the hand. From there it goes into a free row of its own. If it has none, it evicts
@@ -142,7 +154,7 @@ class LookupControl(wiring.Component):
     compares the new hand.
 
     A FIND is full when all rows of the key and the whole overflow are taken, because then a
-    walk would have no last resort. No entry ever leaves the table in a walk.
+    walk would have no last resort. No entry ever leaves the table in a walk, but a wrong one.
 
     The rows are read and written through one port (the other one is the datapath's), so a
     way is a true dual-port block RAM.
@@ -168,6 +180,8 @@ class LookupControl(wiring.Component):
         Row of each way to read or write.
     ways : In(data.ArrayLayout(entry(sas, ipv6), WAYS))
         The rows at the ``address`` of the clock before.
+    wrong : In(WAYS)
+        Which of these rows are not what was written.
     overflow : In(data.ArrayLayout(entry(sas, ipv6), OVERFLOW_ENTRIES))
         The overflow entries.
     hand : Out(entry(sas, ipv6))
@@ -177,6 +191,8 @@ class LookupControl(wiring.Component):
         Places to write: the ways from bit 0 up, then the overflow.
     entry : Out(entry(sas, ipv6))
         What to write.
+    fault : Out(FaultPort)
+        A row that was read for a FIND or a walk was wrong: the handle that stands in it.
     """
 
     def __init__(self, sas: int, ipv6: bool = True):
@@ -190,10 +206,12 @@ class LookupControl(wiring.Component):
             "swept": Out(1),
             "address": Out(data.ArrayLayout(index_bits(sas), WAYS)),
             "ways": In(data.ArrayLayout(place, WAYS)),
+            "wrong": In(WAYS),
             "overflow": In(data.ArrayLayout(place, OVERFLOW_ENTRIES)),
             "hand": Out(place),
             "write": Out(WAYS + OVERFLOW_ENTRIES),
             "entry": Out(place),
+            "fault": Out(FaultPort),
         })
 
     def elaborate(self, platform):
@@ -209,6 +227,7 @@ class LookupControl(wiring.Component):
             hasher.i.payload.eq(whole_key),
             self.reply.payload.found.eq(search.found.any()),
             self.reply.payload.full.eq(~search.free.any()),
+            self.reply.payload.fault.eq(search.fault),
         ]
         with m.FSM() as fsm:
             m.d.comb += self.swept.eq(~fsm.ongoing("Sweep"))
@@ -259,12 +278,16 @@ class LookupControl(wiring.Component):
         with m.State("Read"):
             m.next = "Compare"
         with m.State("Compare"):
-            occupied = Cat(place.valid for place in places)
-            equal = Cat(place.key == self.hand.key for place in places)
+            occupied = Cat(place.valid for place in places) | self.wrong
+            equal = Cat(place.valid & (place.key == self.hand.key) for place in places)
+            found = equal & ~self.wrong
             m.d.sync += [
-                search.found.eq(occupied & equal),
+                search.found.eq(found),
+                search.fault.eq(self.wrong.any() & ~found.any()),
                 search.free.eq(~occupied & (occupied + 1)),
             ]
+            with m.If(~self.hand.valid):
+                self._tell(m, self.wrong)
             m.next = "Reply"
             with m.If(self.hand.valid):
                 m.next = "Choose"
@@ -320,7 +343,9 @@ class LookupControl(wiring.Component):
         with m.State("Copy"):
             for way, kept in enumerate(self.ways):
                 with m.If(search.target[way]):
-                    m.d.sync += put_out.eq(kept)
+                    m.d.sync += [
+                        put_out.eq(kept), put_out.valid.eq(kept.valid & ~self.wrong[way])]
+            self._tell(m, self.wrong & search.target[:WAYS])
             m.next = "Put"
         with m.State("Put"):
             m.d.comb += [self.write.eq(search.target), self.entry.eq(self.hand)]
@@ -330,3 +355,10 @@ class LookupControl(wiring.Component):
             m.next = "Idle"
             with m.If(put_out.valid):
                 m.next = "Hash"
+
+    def _tell(self, m: Module, wrong: Value) -> None:
+        """Tell the first wrong row among those that are read."""
+        m.d.comb += self.fault.valid.eq(wrong.any())
+        for way, kept in reversed(list(enumerate(self.ways))):
+            with m.If(wrong[way]):
+                m.d.comb += self.fault.payload.eq(kept.sa)

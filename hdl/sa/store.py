@@ -24,10 +24,11 @@ from espnic.hdl.sa.contexts import SaContexts, row_layouts
 from espnic.hdl.sa.fault_report import FaultReport
 from espnic.hdl.sa.lookup import SaLookup
 from espnic.hdl.sa.lookup_control import table_bits
+from espnic.hdl.sa.parity_memory import parity_bits
 from espnic.hdl.sa.replay_windows import ReplayState, WindowAnswer, WindowQuery
 from espnic.hdl.sa.sent_numbers import SentNumbers, SentPort
 from espnic.hdl.sa.usage import SaUsage, UsagePort, usage_bits
-from espnic.model.interface.codes import SaDirection
+from espnic.model.interface.codes import SaDirection, SaMemory
 from espnic.model.interface.features import Features
 from espnic.model.interface.registers import TABLE_KEY_BITS, TABLE_KEY_DEFAULT
 
@@ -35,7 +36,8 @@ from espnic.model.interface.registers import TABLE_KEY_BITS, TABLE_KEY_DEFAULT
 def ram_bits_per_sa(width: int, sas: int, direction: SaDirection) -> float:
     """RAM bits for each SA without the windows of its numbers: its context and usage and, on
     receive, its share of the look-up table."""
-    context = sum(row.size for row in row_layouts(lanes_of(width), direction).values())
+    rows = row_layouts(lanes_of(width), direction).values()
+    context = sum(row.size + parity_bits(row.size) for row in rows)
     return context + usage_bits() + (table_bits(sas) / sas if direction == SaDirection.RX else 0)
 
 
@@ -200,17 +202,23 @@ class SaStore(wiring.Component):
             self.self_tested.eq(commands.self_tested),
             self.self_testing.eq(commands.self_testing),
         ]
-        self._report(m, commands)
+        report = self._report(m, commands)
         for direction in self.directions:
             contexts = SaContexts(self.lanes, self.features.sas, direction, self.features.ipv6)
             m.submodules[direction.name.lower()] = contexts
             m.d.comb += [
                 contexts.swept.eq(commands.swept),
                 contexts.record_sa.eq(commands.sa),
+                contexts.record_read.eq(commands.record_read),
                 contexts.write.valid.eq(commands.write[direction]),
                 contexts.write.payload.eq(commands.row),
                 commands.records[direction].eq(contexts.record),
+                commands.records_wrong[direction].eq(contexts.record_wrong),
             ]
+            for memory in (SaMemory.STATE, SaMemory.SECRET):
+                wiring.connect(m, contexts.faults[memory], report.port(direction, memory))
+            wiring.connect(
+                m, commands.faults[direction], report.port(direction, SaMemory.RECORD))
             wiring.connect(
                 m, wiring.flipped(getattr(self, f"{direction.name.lower()}_secrets")),
                 contexts.secrets)
@@ -228,7 +236,7 @@ class SaStore(wiring.Component):
             m.d.comb += [commands.reply.valid.eq(1), commands.lookup_swept.eq(1)]
         return m
 
-    def _report(self, m: Module, commands: SaCommands) -> None:
+    def _report(self, m: Module, commands: SaCommands) -> FaultReport:
         """Tell of wrong rows in the memories of the directions that the build has."""
         m.submodules.fault_report = report = FaultReport([
             (direction, kept) for direction in self.directions
@@ -238,6 +246,7 @@ class SaStore(wiring.Component):
             report.again.eq(commands.write.any()),
             self.memory_faults.eq(report.count),
         ]
+        return report
 
     def _stop(
         self, m: Module, direction: SaDirection, contexts: SaContexts, commands: SaCommands,
@@ -252,6 +261,8 @@ class SaStore(wiring.Component):
         wiring.connect(m, commands.request, lookup.request)
         wiring.connect(m, commands.reply, lookup.reply)
         wiring.connect(m, lookup.o, contexts.i)
+        wiring.connect(m, lookup.fault,
+                       m.submodules.fault_report.port(SaDirection.RX, SaMemory.LOOKUP))
         m.d.comb += [
             lookup.table_key.eq(self.table_key),
             commands.lookup_swept.eq(lookup.swept),
@@ -269,7 +280,8 @@ class SaStore(wiring.Component):
         m.d.comb += [
             contexts.i.valid.eq(self.tx_i.valid),
             contexts.i.payload.sa.eq(self.tx_i.payload),
-            contexts.i.payload.hit.eq(self.tx_i.payload < self.features.sas),
+            contexts.i.payload.hit.eq(
+                (self.tx_i.payload != 0) & (self.tx_i.payload < self.features.sas)),
         ]
         wiring.connect(m, contexts.o, wiring.flipped(self.tx_o))
 

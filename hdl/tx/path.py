@@ -137,9 +137,9 @@ class TxPath(wiring.Component):
     From the segment path on, only a lack of room after the core can stop a text, and there
     are more beats of room than clocks of latency.
 
-    The secrets of a frame's SA are read right in front of the feed. If they are gone, the frame
-    is swallowed where it would leave: its text enters the core later than its secrets are read,
-    and its first beat leaves later still.
+    The secrets of a frame's SA are read right in front of the feed. If they are gone or wrong, the
+    frame is swallowed where it would leave: its text enters the core later than its secrets are
+    read, and its first beat leaves later still.
 
     When asked, the core tests itself with a packet between two frames (``SelfTest``), of which
     nothing is seen outside.
@@ -175,7 +175,7 @@ class TxPath(wiring.Component):
         Frames to the wire.
     event : Out(stream.Signature(TxEvent, always_ready=True))
         One for each frame of a request, and for a request that is refused, when the secrets of
-        its SA have been read.
+        its SA have been read and checked.
     cipher : In(SelfTestPort)
     cipher_failed : In(1)
     hold : Out(1)
@@ -407,25 +407,30 @@ class TxPath(wiring.Component):
         blocks.secret_read = secret_read = SecretRead(lanes, Sealing)
         blocks.unlock = unlock = TxUnlock(lanes)
         blocks.gones = gones = Queue(1, CRYPTO_DEPTH)
+        # Of a frame the one comes a clock after the other, and they leave together.
+        blocks.faults = faults = Queue(1, CRYPTO_DEPTH)
         self._order(m)
+        wiring.connect(m, secret_read.fault, unlock.fault)
         wiring.connect(m, secret_read.secrets, wiring.flipped(self.secrets))
         wiring.connect(m, secret_read.o, unlock.i)
-        done = unlock.o.payload
-        passes = fan_out(m, unlock.o, [
-            (blocks.esp_headers.i, done.header, done.keep),
-            (blocks.feed.packet, done.packet, done.seal),
-            (gones.i, done.gone, done.keep),
+        unlocked, done = unlock.o.payload, unlock.done
+        fan_out(m, unlock.o, [
+            (blocks.esp_headers.i, unlocked.header, unlocked.keep),
+            (blocks.feed.packet, unlocked.packet, unlocked.seal),
+            (gones.i, unlocked.gone, unlocked.keep),
         ])
         m.d.comb += [
-            self.event.payload.eq(done.event),
-            self.event.valid.eq(passes & ~test.active),
+            faults.i.valid.eq(self.event.valid & done.payload.keep),
+            faults.i.payload.eq(done.payload.fault),
+            self.event.valid.eq(done.valid & ~test.active),
+            self.event.payload.eq(done.payload.event),
         ]
 
     def _order(self, m):
         """Give frames, or the packet of a self-test, to the read of the secrets.
 
-        A frame whose secrets were gone counts as judged before it has been swallowed: it is
-        waited for here.
+        A frame whose secrets were gone or wrong counts as judged before it has been swallowed: it
+        is waited for here.
         """
         blocks, test = m.submodules, m.submodules.self_test
         sealings, secret_read = blocks.sealings, blocks.secret_read
@@ -461,40 +466,43 @@ class TxPath(wiring.Component):
     def _leave(self, m):
         """Egress: join headers and text, once the text can follow without a gap.
 
-        A frame whose secrets were gone is swallowed.
+        A frame whose secrets were gone or wrong is swallowed.
         """
-        blocks, gones = m.submodules, m.submodules.gones
+        blocks, gones, faults = m.submodules, m.submodules.gones, m.submodules.faults
         blocks.hold = hold = FrameHold(hold_clocks(self.width), CRYPTO_DEPTH)
         blocks.build = build = FrameBuild(self.width)
         wiring.connect(m, blocks.written.o, build.headers)
         wiring.connect(m, blocks.sealed.o, build.text)
         wiring.connect(m, blocks.places.o, hold.i)
         wiring.connect(m, hold.o, build.place)
-        out, gone = build.o.payload, gones.o.payload
+        out = build.o.payload
+        known, swallow = Signal(), Signal()
         m.d.comb += [
+            known.eq(gones.o.valid & faults.o.valid),
+            swallow.eq(gones.o.payload | faults.o.payload),
             hold.begun.eq(blocks.gcm.begun & ~blocks.self_test.active),
             self.o.payload.tdata.eq(out.data),
             self.o.payload.tkeep.eq(valid_bytes(out.count, self.width // 8)),
             self.o.payload.tlast.eq(out.last),
-            self.o.valid.eq(build.o.valid & gones.o.valid & ~gone),
-            build.o.ready.eq(gones.o.valid & (self.o.ready | gone)),
+            self.o.valid.eq(build.o.valid & known & ~swallow),
+            build.o.ready.eq(known & (self.o.ready | swallow)),
             gones.o.ready.eq(build.o.valid & build.o.ready & out.last),
+            faults.o.ready.eq(gones.o.ready),
         ]
 
     def _tap(self, m):
         """Show what passes the trace points."""
         blocks, taps = m.submodules, self.taps
-        unlocked = blocks.unlock.o
+        done = blocks.unlock.done
         push(m, blocks.segments.edited, taps.segment)
         push(m, blocks.trailer.o, taps.trailer)
         push(m, blocks.append.i, taps.seal)
         push(m, blocks.append.tag, taps.icv)
         m.d.comb += [
-            taps.verdict.payload.eq(unlocked.payload.verdict),
+            taps.verdict.payload.eq(done.payload.verdict),
             taps.verdict.valid.eq(self.event.valid),
-            taps.seqiv.payload.eq(unlocked.payload.seqiv),
-            taps.seqiv.valid.eq(taps.verdict.valid & unlocked.payload.seal
-                                & ~unlocked.payload.gone),
+            taps.seqiv.payload.eq(done.payload.seqiv),
+            taps.seqiv.valid.eq(self.event.valid & done.payload.sealed),
         ]
 
     def _place_headers(self, m, offsets, descriptor):

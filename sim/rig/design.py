@@ -253,8 +253,8 @@ def _move(signal: str, task: str, paths: dict[str, str]) -> str:
 def _memories(netlist: Netlist, instance: str) -> dict[str, str]:
     """Hierarchical path of each memory of the SA table, by a file name that both rigs share.
 
-    The table's own memories lie in its ``lookup``, ``rx``, ``tx``, ``windows`` and ``sent``; those
-    of the table key circuit are constants.
+    The table's own memories lie in its ``lookup``, ``rx``, ``tx``, ``windows`` and ``sent``, or as
+    ``ram`` in a part of these that checks the parity; those of the table key circuit are constants.
     """
     known = {module.name: module for module in modules(netlist.text)}
 
@@ -267,7 +267,11 @@ def _memories(netlist: Netlist, instance: str) -> dict[str, str]:
     for part in ("lookup", "rx", "tx", "windows", "sent"):
         if part not in children(table):
             continue
-        for memory in known[children(table)[part]].memories:
+        module = children(table)[part]
+        for memory in known[module].memories:
             name = unescaped(memory.written_name).split("$")[0]
             paths[f"{part}.{name}.hex"] = f"{prefix}{part}.{memory.written_name} "
+        for name, checked in children(module).items():
+            if [memory.written_name for memory in known[checked].memories] == ["ram"]:
+                paths[f"{part}.{name}.hex"] = f"{prefix}{part}.{name}.ram "
     return paths

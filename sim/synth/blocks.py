@@ -56,7 +56,8 @@ from espnic.hdl.sa.commands import SaCommands
 from espnic.hdl.sa.contexts import SaContexts
 from espnic.hdl.sa.fault_report import FaultReport
 from espnic.hdl.sa.lookup import SaLookup
-from espnic.hdl.sa.lookup_control import LookupControl, hash_bits
+from espnic.hdl.sa.lookup_control import LookupControl, entry, hash_bits
+from espnic.hdl.sa.parity_memory import ParityMemory
 from espnic.hdl.sa.replay_windows import ReplayState
 from espnic.hdl.sa.secret_read import SecretRead
 from espnic.hdl.sa.sent_numbers import SentNumbers
@@ -151,6 +152,7 @@ BLOCKS = (
     Block("lookup_control", lambda _: LookupControl(SAS), scales=False),
     Block("sa_lookup", lambda _: SaLookup(SAS), scales=False),
     Block("sa_lookup_no_ipv6", lambda _: SaLookup(SAS, ipv6=False), scales=False),
+    Block("parity_memory", lambda _: ParityMemory(entry(SAS), SAS // 2, reads=2), scales=False),
     Block("sa_contexts", lambda width: SaContexts(lanes_of(width), SAS, SaDirection.RX)),
     Block("aes_round", lambda _: AesRound(), scales=False),
     Block("aes_key_step", lambda _: AesKeyStep(AES_ROUNDS_MAX), scales=False),

@@ -117,6 +117,8 @@ MUTANTS = {
     "sa/lookup_control": Mutant(
         "forgets the serial of a new entry",
         "hand.serial.eq(request.serial)", "hand.serial.eq(0)"),
+    "sa/parity_memory": Mutant(
+        "checks the first group only", "parities(row)).any()", "parities(row))[0]"),
     "sa/replay_windows": Mutant(
         "moves the window a number too little",
         "frame.sequence - (packets - 1)", "frame.sequence - packets"),
@@ -128,7 +130,7 @@ MUTANTS = {
         "Mux(run.one_row, run.new_row, run.last_row)", "Mux(run.one_row, run.new_row, 0)"),
     "sa/store": Mutant(
         "finds an SA under handles beyond the table",
-        "self.tx_i.payload < self.features.sas", "1"),
+        "(self.tx_i.payload < self.features.sas)", "1"),
     "sa/toeplitz": Mutant(
         "leaves all but the first products out of the hash",
         "self.o.payload[bit].eq(partial.xor())", "self.o.payload[bit].eq(partial[0])"),

@@ -33,7 +33,8 @@ from espnic.model.sa.sa import DEVICE_WINDOWS, SecurityAssociation
 from espnic.model.sa.table import SaTable
 
 LOOKED_UP = Layout("looked_up", (
-    Field("hit", 1, ""), Field("sa", HANDLE_BITS, ""), Field("serial", SERIAL_BITS, ""),
+    Field("hit", 1, ""), Field("fault", 1, ""), Field("sa", HANDLE_BITS, ""),
+    Field("serial", SERIAL_BITS, ""),
 ))
 """``hdl.sa.lookup.LookedUp`` as a layout of integers."""
 COMMIT = Layout("commit", (

@@ -1,0 +1,263 @@
+"""Bits that turn in the memories of the SA tables: no frame meets a wrong key, all is told.
+
+A frame that is sealed or opened at all is so as by the model, under the right SA. A frame of an SA
+whose row is wrong is dropped, or goes up as it came.
+"""
+
+from dataclasses import replace
+from random import Random
+
+import cocotb
+from cocotb.triggers import ClockCycles
+
+from espnic.model.device.device import Device
+from espnic.model.interface.codes import (
+    EventKind,
+    RxStatus,
+    SaDirection,
+    SaMemory,
+    SaOperation,
+    SaResult,
+)
+from espnic.model.interface.features import Features
+from espnic.model.interface.layouts import RX_COMPLETION
+from espnic.model.sa.sa import command_values
+from espnic.sim.agents.stream import start_clock_and_reset
+from espnic.sim.build.builds import build, run
+from espnic.sim.rig.engine import engine_netlist
+from espnic.sim.traffic.steps import RxFrame
+from tests.support.engine_steps import BOTH, Traffic, add_commands
+from tests.support.live_engine import Live
+from tests.support.memory_faults import flip, row_bits
+from tests.support.sas import make_sa
+
+FEATURES = Features(128, 64)
+VICTIM = 3
+ROUNDS = 3
+"""Bits that are turned of each memory, drawn from the seed."""
+READ_ON_THE_WAY = {
+    SaDirection.RX: (SaMemory.STATE, SaMemory.SECRET, SaMemory.LOOKUP),
+    SaDirection.TX: (SaMemory.STATE, SaMemory.SECRET),
+}
+"""Memories that every frame of an SA reads."""
+
+
+def some_sas():
+    """SAs of every key size, with and without ESN and replay window."""
+    sas = [make_sa(seed=70), make_sa(key_bytes=32, seed=71, esn=True, replay_window=64),
+           make_sa(key_bytes=24, seed=72, esn=True), make_sa(seed=73, replay_window=64),
+           make_sa(key_bytes=32, seed=74)]
+    return [replace(sa, spi=0x7000 + number) for number, sa in enumerate(sas)]
+
+
+class Bench:
+    """The engine with its SAs, and the model with the same, in which no bit turns."""
+
+    @classmethod
+    async def start(cls, dut):
+        await start_clock_and_reset(dut)
+        self = cls()
+        self.dut = dut
+        self.random = Random(cocotb.RANDOM_SEED)
+        self.live = Live(dut, cocotb.RANDOM_SEED)
+        self.live.take()
+        self.sas = some_sas()
+        self.traffic = Traffic(self.sas, self.random)
+        self.faults = {"rx_fault": 0, "tx_drop_fault": 0}
+        self.requests = 0
+        self.counted = await self.live.driver.counters()
+        await self.add()
+        return self
+
+    async def add(self):
+        """Add all SAs, to the model too."""
+        self.model = Device(FEATURES)
+        for command in add_commands(self.sas, *BOTH):
+            assert await self.live.driver.command(command.values) == SaResult.OK
+            assert self.model.command(command.values) == SaResult.OK
+
+    async def flush(self):
+        flush = {"operation": SaOperation.FLUSH}
+        assert await self.live.driver.command(flush) == SaResult.OK
+
+    def memory(self, direction, memory, handle):
+        """The memory, and the row of it that belongs to an SA."""
+        if memory == SaMemory.LOOKUP:
+            return self.entry(handle)
+        name = {SaMemory.STATE: "state", SaMemory.SECRET: "secret", SaMemory.RECORD: "records"}
+        contexts = getattr(self.dut.sas, direction.name.lower())
+        return getattr(contexts, name[memory]).ram, handle
+
+    def entry(self, handle):
+        """The way and row in which an SA's look-up entry stands: valid, serial, handle, key."""
+        for way in range(3):
+            memory = self.dut.sas.lookup[f"way{way}"].ram
+            for row in range(FEATURES.sas // 2):
+                word = int(memory[row].value)
+                if word & 1 and word >> 3 & FEATURES.sas - 1 == handle:
+                    return memory, row
+        raise LookupError(f"no entry of {handle}")
+
+    async def turn(self, direction, memory, handle):
+        """Turn a random bit of an SA's row."""
+        rows, row = self.memory(direction, memory, handle)
+        bit = self.random.randrange(row_bits(rows))
+        self.dut._log.info("%s %s row %d bit %d", direction.name, memory.name, row, bit)
+        await flip(rows, row, bit)
+
+    async def pass_frames(self, rounds):
+        """Send frames of all SAs both ways and wait; return the handles whose frames failed.
+
+        Every other frame must be the model's.
+        """
+        received, sent = self.send(rounds)
+        return await self.judge(received, sent)
+
+    def send(self, rounds):
+        """Send frames of all SAs both ways; return what the model makes of them, with handles."""
+        received, sent = [], []
+        for _ in range(rounds):
+            for index in range(len(self.sas)):
+                frame = self.traffic.wire_frame(index, self.random.randrange(1, 300))
+                request = self.traffic.request(index, self.random.randrange(1, 300), False)
+                self.live.send(RxFrame(frame))
+                self.live.send(request)
+                received.append((index + 1, frame, self.model.receive(frame)))
+                [wire] = self.model.transmit(request.descriptor, request.data).frames
+                sent.append((index + 1, wire))
+                self.requests += 1
+        return received, sent
+
+    async def judge(self, received, sent):
+        """Compare what left with the model; return the handles of failed frames by direction."""
+        before = {side: len(sink.frames) for side, sink in self.live.sinks.items()}
+        await self.live.ended(self.requests)
+        await self.live.sinks["rx"].reach(before["rx"] + len(received))
+        failed = {SaDirection.RX: self.failed_received(received, before["rx"]),
+                  SaDirection.TX: self.failed_sent(sent, before["tx"])}
+        await self.check_counters(received, sent, failed)
+        return {direction: set(handles) for direction, handles in failed.items()}
+
+    def failed_received(self, received, begin):
+        failed = []
+        for got, (handle, frame, right) in zip(
+                self.live.sinks["rx"].frames[begin:], received, strict=True):
+            completion = RX_COMPLETION.unpack(got.user)
+            if completion["status"] == RxStatus.FAULT:
+                assert (got.data, completion["sa"]) == (frame, 0)
+                failed.append(handle)
+            else:
+                assert right.status == RxStatus.OK
+                assert (got.data, completion) == (right.frame, right.completion), handle
+        return failed
+
+    def failed_sent(self, sent, begin):
+        left = [got.data for got in self.live.sinks["tx"].frames[begin:]]
+        failed = []
+        for handle, wire in sent:
+            if left and left[0] == wire:
+                del left[0]
+            else:
+                failed.append(handle)
+        assert not left, "a frame that is not sealed under its SA"
+        return failed
+
+    async def check_counters(self, received, sent, failed):
+        counters = await self.live.driver.counters()
+        grown = {name: counters[name] - self.counted[name] for name in counters}
+        self.counted = counters
+        rx, tx = len(failed[SaDirection.RX]), len(failed[SaDirection.TX])
+        assert (grown["rx_fault"], grown["rx_ok"]) == (rx, len(received) - rx)
+        assert (grown["tx_drop_fault"], grown["tx_sealed"]) == (tx, len(sent) - tx)
+        assert grown["memory_faults"] >= rx + tx
+        assert (grown["memory_faults"] > 0) == (rx + tx > 0)
+
+    async def events(self):
+        """All that is in the queue of events: memory, direction and handle."""
+        told = []
+        while event := await self.live.driver.next_event():
+            assert event["kind"] == EventKind.MEMORY_FAULT
+            told.append((SaDirection(event["direction"]), SaMemory(event["sequence"]), event["sa"]))
+        return told
+
+
+@cocotb.test()
+@cocotb.parametrize(direction=list(SaDirection))
+async def a_wrong_row_ends_its_sa_alone_until_a_flush(dut, direction):
+    bench = await Bench.start(dut)
+    assert await bench.pass_frames(2) == {side: set() for side in SaDirection}
+    other = SaDirection(1 - direction)
+    for memory in READ_ON_THE_WAY[direction]:
+        for _ in range(ROUNDS):
+            await bench.turn(direction, memory, VICTIM)
+            assert await bench.pass_frames(2) == {direction: {VICTIM}, other: set()}
+            [(told_direction, told_memory, told_sa)] = await bench.events()
+            assert (told_direction, told_memory) == (direction, memory)
+            # The handle in an entry may be what is wrong.
+            assert told_sa == VICTIM or memory == SaMemory.LOOKUP
+            await bench.flush()
+            await bench.add()
+            assert await bench.pass_frames(1) == {side: set() for side in SaDirection}
+            assert not await bench.events()
+
+
+@cocotb.test()
+@cocotb.parametrize(direction=list(SaDirection))
+async def delete_free_and_add_mend_state_and_secrets(dut, direction):
+    bench = await Bench.start(dut)
+    for memory in (SaMemory.STATE, SaMemory.SECRET):
+        await bench.turn(direction, memory, VICTIM)
+        assert (await bench.pass_frames(1))[direction] == {VICTIM}
+        for operation in (SaOperation.DELETE, SaOperation.FREE, SaOperation.ADD):
+            values = command_values(operation, direction, VICTIM, bench.sas[VICTIM - 1])
+            assert await bench.live.driver.command(values) == SaResult.OK
+            assert bench.model.command(values) == SaResult.OK
+        assert await bench.pass_frames(1) == {side: set() for side in SaDirection}
+        assert await bench.events() == [(direction, memory, VICTIM)]
+
+
+@cocotb.test()
+@cocotb.parametrize(direction=list(SaDirection))
+async def an_sa_with_a_wrong_record_serves_and_its_commands_are_eio(dut, direction):
+    bench = await Bench.start(dut)
+    await bench.turn(direction, SaMemory.RECORD, VICTIM)
+    assert await bench.pass_frames(1) == {side: set() for side in SaDirection}
+    assert not await bench.events()
+    values = command_values(SaOperation.DELETE, direction, VICTIM)
+    assert await bench.live.driver.command(values) == SaResult.EIO
+    assert await bench.events() == [(direction, SaMemory.RECORD, VICTIM)]
+    bench.counted = await bench.live.driver.counters()
+    assert await bench.pass_frames(1) == {side: set() for side in SaDirection}
+    await bench.flush()
+    await bench.add()
+    assert await bench.live.driver.command(values) == SaResult.OK
+
+
+@cocotb.test()
+async def bits_that_turn_in_the_midst_of_traffic_let_nothing_wrong_out(dut):
+    bench = await Bench.start(dut)
+    for _ in range(3):
+        received, sent = bench.send(12)
+        for direction in SaDirection:
+            for memory in READ_ON_THE_WAY[direction]:
+                await ClockCycles(dut.clk, bench.random.randrange(200))
+                await bench.turn(direction, memory, bench.random.randrange(1, len(bench.sas) + 1))
+        failed = await bench.judge(received, sent)
+        assert any(failed.values())
+        told = await bench.events()
+        for direction, handles in failed.items():
+            by_handle = {sa for side, memory, sa in told
+                         if side == direction and memory != SaMemory.LOOKUP}
+            by_key = {memory for side, memory, _ in told if side == direction}
+            assert handles <= by_handle or SaMemory.LOOKUP in by_key
+        await bench.flush()
+        await bench.add()
+        assert await bench.pass_frames(1) == {side: set() for side in SaDirection}
+        assert not await bench.events()
+
+
+def test_no_frame_meets_a_wrong_key():
+    # Icarus shows every memory by its name.
+    engine = engine_netlist(FEATURES, taps=False)
+    done = run(build(engine, "icarus"), module=__name__, seed=1)
+    assert not done.failures, f"{done.failures}, log {done.log}"
