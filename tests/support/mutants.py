@@ -101,6 +101,8 @@ MUTANTS = {
     "gcm/hash_subkey": Mutant(
         "keeps the first round constant",
         "constant.eq(times_x(constant))", "constant.eq(constant)"),
+    "gcm/self_test": Mutant(
+        "takes a second tag for no fault", "| tagged & tag_compared", ""),
     "gcm/stallable_core": Mutant(
         "lets text in without room for it",
         "(text_room != 0) & (tag_room != 0)", "tag_room != 0"),
