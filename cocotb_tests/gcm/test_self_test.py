@@ -32,7 +32,7 @@ def name_of(width, decrypt):
 
 @dataclass
 class Answer:
-    """What the core gives: beats and tags, each after so many clocks."""
+    """Beats and tags that the core gives, after so many clocks."""
 
     texts: list[int]
     tags: list[int]

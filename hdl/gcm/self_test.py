@@ -21,8 +21,8 @@ SelfTestPort = wiring.Signature({
     "ended": In(1),
     "passed": In(1),
 })
-"""What asks for a test: ``go`` with the number of the answer, until ``ended``. With ``ended`` comes
-whether it has ``passed``."""
+"""Port that asks for a test: ``go`` with the number of the answer, until ``ended``. With ``ended``
+comes whether it has ``passed``."""
 
 KnownOrder = data.StructLayout({"gcm": GcmOrder, "sequence": 64, "iv": 64})
 """The packet of a test, without anything secret; ``iv`` has its first byte in bits 63:56."""

@@ -109,7 +109,7 @@ MUTANTS = {
     # sa
     "sa/commands": Mutant(
         "writes no powers of the hash subkey",
-        "powers.eq(hash_subkey.o.payload)", "powers.eq(0)"),
+        "powers.eq(hash_subkey.o.payload), )", "powers.eq(0), )"),
     "sa/contexts": Mutant(
         "hits with the serial of another SA", "serial == context.serial", "serial == serial"),
     "sa/fault_report": Mutant(
