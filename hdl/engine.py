@@ -138,7 +138,11 @@ class Engine(wiring.Component):
             registers.tx_stopped.eq(registers.quiesce),
             registers.rx_idle.eq(sas.swept),
             registers.tx_idle.eq(sas.swept),
+            sas.self_test.eq(registers.self_test),
+            registers.self_tested.eq(sas.self_tested),
+            registers.self_testing.eq(sas.self_testing),
         ]
+        wiring.connect(m, sas.failure, registers.self_test_event)
         if features.receive:
             self._receive(m, sas, registers)
         if features.transmit:
@@ -198,8 +202,12 @@ class Engine(wiring.Component):
         wiring.connect(m, gate.o, null_end.i)
         wiring.connect(m, null_end.o, path.i)
         self._connect_manager(m, f"m_axis_{side}", path.o)
+        wiring.connect(m, getattr(m.submodules.sas, f"{side}_cipher"), path.cipher)
         m.d.comb += [
-            gate.stop.eq(registers.quiesce),
+            gate.stop.eq(registers.quiesce | path.hold),
+            path.still.eq(gate.stopped & inside.idle),
+            path.cipher_failed.eq(getattr(m.submodules.sas, f"{side}_failed")),
+            getattr(registers, f"{side}_failed").eq(path.cipher_failed),
             inside.began.eq(gate.began),
             inside.judged.eq(path.event.valid & last),
             inside.leaves.eq(path.event.valid & leaves),

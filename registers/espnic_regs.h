@@ -87,10 +87,12 @@
 #define ESPNIC_IRQ_ENABLE_EVENTS_LOST_ENABLE_SHIFT 2
 #define ESPNIC_IRQ_ENABLE_EVENTS_LOST_ENABLE_MASK 0x00000004u
 
-/* RW: Stops and starts the datapath, at frame boundaries. */
+/* RW: Stops and starts the datapath, at frame boundaries, and tests the ciphers. */
 #define ESPNIC_CONTROL 0x038u
 #define ESPNIC_CONTROL_QUIESCE_SHIFT 0
 #define ESPNIC_CONTROL_QUIESCE_MASK 0x00000001u
+#define ESPNIC_CONTROL_SELF_TEST_SHIFT 1
+#define ESPNIC_CONTROL_SELF_TEST_MASK 0x00000002u
 
 /* R: State of the datapath; when it is stopped and idle, nothing of a frame is in it. */
 #define ESPNIC_STATUS 0x03cu
@@ -102,6 +104,12 @@
 #define ESPNIC_STATUS_RX_IDLE_MASK 0x00000100u
 #define ESPNIC_STATUS_TX_IDLE_SHIFT 9
 #define ESPNIC_STATUS_TX_IDLE_MASK 0x00000200u
+#define ESPNIC_STATUS_RX_FAILED_SHIFT 16
+#define ESPNIC_STATUS_RX_FAILED_MASK 0x00010000u
+#define ESPNIC_STATUS_TX_FAILED_SHIFT 17
+#define ESPNIC_STATUS_TX_FAILED_MASK 0x00020000u
+#define ESPNIC_STATUS_SELF_TESTING_SHIFT 24
+#define ESPNIC_STATUS_SELF_TESTING_MASK 0x01000000u
 
 /* RW: Frames with status AUTH_FAILED that make an AUTH_BURST event. */
 #define ESPNIC_BURST_THRESHOLD 0x040u

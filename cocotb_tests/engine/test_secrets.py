@@ -9,6 +9,7 @@ from cocotb.triggers import ClockCycles
 
 from espnic.model.interface.codes import SaDirection, SaOperation, SaResult
 from espnic.model.interface.features import Features
+from espnic.model.interface.known_answers import KNOWN_ANSWERS
 from espnic.model.interface.registers import BY_NAME
 from espnic.model.sa.sa import command_values
 from espnic.sim.agents.stream import start_clock_and_reset
@@ -17,7 +18,7 @@ from espnic.sim.rig.engine import engine_netlist
 from espnic.sim.traffic.steps import RxFrame
 from tests.support.engine_steps import BOTH, Traffic, add_commands, flip
 from tests.support.live_engine import Live
-from tests.support.sas import all_kinds_of_sa
+from tests.support.sas import all_kinds_of_sa, make_sa
 from tests.support.secret_scan import Scanner, masks_of, secrets_of, words_of
 from tests.support.super_frames import SuperTraffic, to_be_sealed
 
@@ -153,9 +154,38 @@ async def reset_leaves_nothing_of_frames_that_are_inside(dut, clocks):
     await ClockCycles(dut.clk, 1)
     dut.rst.value = 0
     await ClockCycles(dut.clk, 1)
-    status = await secrets.live.driver.read(BY_NAME["STATUS"])
-    assert status == 0, "idle while the SA table is swept"
+    status = await secrets.live.driver.fields("STATUS")
+    assert not status["rx_idle"] and not status["tx_idle"], "idle while the SA table is swept"
     await secrets.gone()
+
+
+@cocotb.test()
+async def self_tests_use_the_way_of_keys_and_leave_nothing_in_it(dut):
+    """The IV salts are left out: they share words with the IVs, which are no secrets."""
+    await start_clock_and_reset(dut)
+    live, scanner = Live(dut, cocotb.RANDOM_SEED), Scanner(dut)
+    live.take()
+    lanes = len(dut.s_axis_rx_tdata) // 128
+    words = {}
+    for answer in KNOWN_ANSWERS:
+        sa = make_sa(key=answer.key, salt=answer.salt, esn=answer.esn, spi=answer.spi,
+                     seqiv_salt=answer.seqiv_salt.to_bytes(8, "big"))
+        kinds = secrets_of(sa, lanes) | masks_of(sa, range(answer.sequence, answer.sequence + 1))
+        del kinds["IV salt"]
+        words |= words_of(kinds)
+    for asked in (False, True):
+        seen = {}
+        if asked:
+            await live.driver.write(BY_NAME["CONTROL"], 2)
+        while (await live.driver.fields("STATUS"))["self_testing"]:
+            for name, paths in scanner.find(words).items():
+                seen.setdefault(name, set()).update(paths)
+        for side in ("rx", "tx", "sas"):
+            for name in ("key", "powers"):
+                assert any(f".{side}." in path for path in seen[name]), (side, name)
+        await ClockCycles(dut.clk, 5)
+        found = scanner.find(words)
+        assert not found, {name: sorted(paths) for name, paths in found.items()}
 
 
 @pytest.mark.parametrize("beat_bits", [128, 512])

@@ -45,6 +45,7 @@ from espnic.sim.clocks import CLOCK_NS
 from tests.support.differences import check_items
 from tests.support.quick import simulate_quick
 from tests.support.register_device import (
+    CIPHERS_GOOD,
     EVENT_PORTS,
     FEATURES,
     LANES,
@@ -537,14 +538,57 @@ async def a_stop_is_told_and_the_state_of_the_datapath_read(dut):
     chance, axil = await start(dut)
     driver = Driver(axil)
     await driver.write(BY_NAME["CONTROL"], 0xFFFFFFFF)
-    assert await driver.read(BY_NAME["CONTROL"]) == 1 and int(dut.quiesce.value)
+    assert await driver.read(BY_NAME["CONTROL"]) & 1 and int(dut.quiesce.value)
+    while (await driver.fields("STATUS"))["self_testing"]:
+        pass
+    assert await driver.read(BY_NAME["CONTROL"]) == 1
     for _ in range(10):
         values = {port: chance.randrange(2) for port in STATUS_PORTS}
         for port, value in values.items():
             getattr(dut, port).value = value
-        assert await driver.fields("STATUS") == values
+        assert await driver.fields("STATUS") == values | CIPHERS_GOOD
     await driver.write(BY_NAME["CONTROL"], 0)
     assert not int(dut.quiesce.value)
+
+
+@cocotb.test()
+async def a_self_test_that_is_asked_for_runs_once_and_tells_what_has_failed(dut):
+    chance, axil = await start(dut)
+    twins, driver = Twins(dut, chance, axil), Driver(axil)
+    for broken in (set(), {SaDirection.RX}, {SaDirection.TX}, set(SaDirection), set()):
+        twins.model.device.broken = broken
+        dut.broken.value = sum(1 << direction for direction in broken)
+        dut.answering.value = 0
+        await twins.write(BY_NAME["CONTROL"].offset, (2).to_bytes(WORD_BYTES, "little"))
+        for word in (0, 2):
+            assert await driver.read(BY_NAME["CONTROL"]) == 2
+            assert (await driver.fields("STATUS"))["self_testing"]
+            await driver.write(BY_NAME["CONTROL"], word)
+        dut.answering.value = 1
+        while (await driver.fields("STATUS"))["self_testing"]:
+            pass
+        await ClockCycles(dut.clk, 10)
+        for name in ("CONTROL", "STATUS", "EVENT_COUNT", "SA_STATUS"):
+            await twins.read(BY_NAME[name].offset)
+        for _ in broken:
+            await twins.read(BY_NAME["EVENT"].offset)
+            await twins.write(registers.EVENT_POP.offset, (1).to_bytes(WORD_BYTES, "little"))
+
+
+@cocotb.test()
+async def a_command_waits_while_a_self_test_runs(dut):
+    _, axil = await start(dut)
+    driver = Driver(axil)
+    dut.answering.value = 0
+    await driver.write(BY_NAME["CONTROL"], 2)
+    await driver.write(registers.SA_DOORBELL, SaOperation.FLUSH)
+    for _ in range(20):
+        assert (await driver.fields("SA_STATUS"))["busy"]
+    dut.answering.value = 1
+    while (await driver.fields("SA_STATUS"))["busy"]:
+        pass
+    assert (await driver.fields("SA_STATUS"))["result"] == SaResult.OK
+    assert await driver.read(BY_NAME["CONTROL"]) == 0
 
 
 @cocotb.test()

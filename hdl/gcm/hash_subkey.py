@@ -27,6 +27,12 @@ _WINDOW_WORDS = KEY_BITS // WORD_BITS
 CipherKey = data.StructLayout({"key": KEY_BITS, "key_size": 2})
 
 
+def subkey_clocks(lanes: int, key_size: KeySize) -> int:
+    """Clocks in which ``HashSubkey`` makes the powers of a key."""
+    further = hash_power_count(lanes) - 1
+    return ROUND_KEY_WORDS * (rounds(key_size) + 1) + (_DIGITS + 1) * further + 2
+
+
 class _Phase:
     """Actions of the unit in this clock, a signal for each kind of clock."""
 
@@ -73,8 +79,7 @@ class HashSubkey(wiring.Component):
 
     def latency(self, key_size: KeySize) -> int:
         """Clocks from the key taken to the powers offered."""
-        further = hash_power_count(self.lanes) - 1
-        return ROUND_KEY_WORDS * (rounds(key_size) + 1) + (_DIGITS + 1) * further + 2
+        return subkey_clocks(self.lanes, key_size)
 
     def elaborate(self, platform):
         m = Module()

@@ -41,11 +41,12 @@ from espnic.model.interface.registers import (
     RegisterField,
 )
 
-EVENT_SOURCES = 6
+EVENT_SOURCES = 7
 """Number of sources of events: the usage of each direction, replay windows, sealed numbers,
-memories, and bursts."""
+memories, failed self-tests, and bursts."""
 
-_STATUS = ("rx_stopped", "tx_stopped", "rx_idle", "tx_idle")
+_STATUS = ("rx_stopped", "tx_stopped", "rx_idle", "tx_idle", "rx_failed", "tx_failed",
+           "self_testing")
 
 _Groups = Sequence[tuple[Iterable[Register], Mapping[str, Value]]]
 _WriteGroups = Sequence[tuple[Iterable[Register], Mapping[str, Value], Value]]
@@ -144,9 +145,15 @@ class Registers(wiring.Component):
         SAs of which a memory gave a wrong row.
     memory_faults : In(MemoryFaults)
         Wrong rows in this clock, to count.
+    self_test_event : In(stream.Signature(Event, always_ready=True))
+        Failed self-tests.
     quiesce : Out(1)
         Take no new frame.
-    rx_stopped, tx_stopped, rx_idle, tx_idle : In(1)
+    self_test : Out(1)
+        Test the ciphers: from the write of 1 until ``self_tested``.
+    self_tested : In(1)
+        A test of the ciphers has ended.
+    rx_stopped, tx_stopped, rx_idle, tx_idle, rx_failed, tx_failed, self_testing : In(1)
         The fields of STATUS.
     irq : Out(1)
         High while an interrupt is pending and enabled, but for the clock after the write above.
@@ -169,11 +176,11 @@ class Registers(wiring.Component):
             "sent_event": In(stream.Signature(Event, always_ready=True)),
             "fault_event": In(stream.Signature(Event, always_ready=True)),
             "memory_faults": In(MemoryFaults),
+            "self_test_event": In(stream.Signature(Event, always_ready=True)),
             "quiesce": Out(1),
-            "rx_stopped": In(1),
-            "tx_stopped": In(1),
-            "rx_idle": In(1),
-            "tx_idle": In(1),
+            "self_test": Out(1),
+            "self_tested": In(1),
+            **{name: In(1) for name in _STATUS},
             "irq": Out(1),
         })
 
@@ -186,8 +193,8 @@ class Registers(wiring.Component):
         m.submodules.events = events = EventQueue(EVENT_SOURCES)
         kept = _Kept()
         controls = {
-            "quiesce": self.quiesce, "burst_threshold": bursts.threshold,
-            "burst_clocks": bursts.clocks,
+            "quiesce": self.quiesce, "self_test": self.self_test,
+            "burst_threshold": bursts.threshold, "burst_clocks": bursts.clocks,
         }
         self._read(m, axil, counters, self._readable(kept, controls, events))
         m.d.sync += kept.pop.eq(0)
@@ -195,6 +202,7 @@ class Registers(wiring.Component):
         self._write(m, axil, kept, self._writable(kept, controls, events))
         # After the writes, so that a bit that is set in the clock in which it is cleared stays set.
         self._execute(m, kept, axil)
+        self._test(m)
         self._collect(m, events, bursts)
         self._interrupt(m, kept, events)
         m.d.comb += [events.o.ready.eq(kept.pop), counters.lost.eq(events.lost)]
@@ -291,10 +299,15 @@ class Registers(wiring.Component):
         with m.If(kept.refused):
             m.d.sync += [kept.read_back.eq(0), kept.read_back.result.eq(SaResult.EINVAL)]
 
+    def _test(self, m: Module) -> None:
+        """Ask for a self-test until it has ended; a write meanwhile changes nothing."""
+        with m.If(self.self_test):
+            m.d.sync += self.self_test.eq(~self.self_tested)
+
     def _collect(self, m: Module, events: EventQueue, bursts: BurstDetector) -> None:
         """Send the events of all sources to the queue."""
         sources = (self.rx_usage_event, self.tx_usage_event, self.replay_event, self.sent_event,
-                   self.fault_event)
+                   self.fault_event, self.self_test_event)
         for source, target in zip((*map(wiring.flipped, sources), bursts.event), events.i,
                                   strict=True):
             wiring.connect(m, source, target)

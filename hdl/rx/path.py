@@ -17,6 +17,7 @@ from espnic.hdl.frame.text_restore import TextPlace, TextRestore
 from espnic.hdl.gcm.core import GcmCore
 from espnic.hdl.gcm.feed import GcmFeed
 from espnic.hdl.gcm.rfc4106 import describe_packet
+from espnic.hdl.gcm.self_test import SelfTest, SelfTestPort
 from espnic.hdl.layouts import (
     IN_FLIGHT_BITS,
     LENGTH_BITS,
@@ -110,6 +111,9 @@ class RxPath(wiring.Component):
     A frame asks for its place in its SA's replay window at dispatch. The verdict takes the
     answer, after those of all earlier frames; it comes no later than the tag.
 
+    When asked, the core tests itself with a packet between two frames (``SelfTest``), of which
+    nothing is seen outside.
+
     Parameters
     ----------
     width : int
@@ -144,6 +148,11 @@ class RxPath(wiring.Component):
         Frames that have begun to come and have no verdict yet.
     judged : Out(1)
         A frame gets its verdict: nothing more is asked of its SA.
+    cipher : In(SelfTestPort)
+    cipher_failed : In(1)
+    hold : Out(1)
+    still : In(1)
+        ``run``, ``failed``, ``hold`` and ``still`` of ``SelfTest``.
     taps : Out(rx_taps(width))
     """
 
@@ -168,6 +177,10 @@ class RxPath(wiring.Component):
             "usage": Out(UsagePort),
             "in_flight": Out(IN_FLIGHT_BITS),
             "judged": Out(1),
+            "cipher": In(SelfTestPort),
+            "cipher_failed": In(1),
+            "hold": Out(1),
+            "still": In(1),
             "taps": Out(rx_taps(width)),
         })
 
@@ -270,6 +283,7 @@ class RxPath(wiring.Component):
         blocks.texts = texts = Queue(beat(width), 2)
         blocks.feed = feed = GcmFeed(width)
         blocks.core = core = GcmCore(width)
+        blocks.self_test = test = SelfTest(width, decrypt=True)
         blocks.plain = plain = BeatStore(beat(width), STORE_BYTES // (width // 8))
         blocks.text_end = text_end = TextEnd(width)
         blocks.icvs = icvs = Queue(ReceivedIcv, FRAMES)
@@ -285,29 +299,60 @@ class RxPath(wiring.Component):
         wiring.connect(m, extract.o, split.i)
         wiring.connect(m, blocks.lengths.o, split.text_bytes)
         wiring.connect(m, split.o, texts.i)
-        wiring.connect(m, texts.o, feed.i)
+        wiring.connect(m, texts.o, test.text_i)
+        wiring.connect(m, test.text_o, feed.i)
         wiring.connect(m, feed.o, core.i)
-        push(m, core.o, plain.i, text_end.i)
+        push(m, core.o, test.result_i)
+        push(m, core.tag, test.tag_i)
+        m.d.comb += [test.result_o.ready.eq(1), test.tag_o.ready.eq(1)]
+        push(m, test.result_o, plain.i, text_end.i)
         push(m, split.icv, icvs.i)
-        push(m, core.tag, tags.i)
+        push(m, test.tag_o, tags.i)
         push(m, text_end.o, text_ends.i)
 
     def _unlock(self, m):
         """Read the secrets of a packet, and tell the verdict when they are gone or wrong."""
-        blocks, lanes = m.submodules, lanes_of(self.width)
+        blocks, lanes, test = m.submodules, lanes_of(self.width), m.submodules.self_test
         blocks.unlock = unlock = SecretRead(lanes, Opening)
         blocks.gones = gones = Queue(1, FRAMES)
         blocks.faults = faults = Queue(1, FRAMES)
         opening = unlock.o.payload
         packet = Signal.like(blocks.feed.packet.payload)
-        wiring.connect(m, blocks.packets.o, unlock.i)
+        self._order(m)
         wiring.connect(m, unlock.secrets, wiring.flipped(self.secrets))
         m.d.comb += [
             *describe_packet(packet, opening.carried.gcm, opening.secrets, opening.carried.iv),
             packet.parameters.decrypt.eq(1),
         ]
-        fan_out(m, unlock.o, [(blocks.feed.packet, packet, 1), (gones.i, opening.gone, 1)])
-        push(m, unlock.fault, faults.i)
+        fan_out(m, unlock.o, [
+            (blocks.feed.packet, packet, 1), (gones.i, opening.gone, ~test.active)])
+        m.d.comb += [
+            faults.i.payload.eq(unlock.fault.payload),
+            faults.i.valid.eq(unlock.fault.valid & ~test.active),
+        ]
+
+    def _order(self, m):
+        """Give the packets of frames, or that of a self-test, to the read of the secrets."""
+        blocks, test = m.submodules, m.submodules.self_test
+        packets, unlock = blocks.packets, blocks.unlock
+        wiring.connect(m, wiring.flipped(self.cipher), test.run)
+        m.d.comb += [
+            test.failed.eq(self.cipher_failed),
+            test.still.eq(self.still),
+            self.hold.eq(test.hold),
+            unlock.i.payload.eq(packets.o.payload),
+            unlock.i.valid.eq(packets.o.valid),
+            packets.o.ready.eq(unlock.i.ready & ~test.active),
+            test.order.ready.eq(unlock.i.ready),
+        ]
+        known = Signal.like(unlock.i.payload)
+        m.d.comb += [
+            known.reads.eq(1),
+            known.carried.gcm.eq(test.order.payload.gcm),
+            known.carried.iv.eq(test.order.payload.iv),
+        ]
+        with m.If(test.active):
+            m.d.comb += [unlock.i.payload.eq(known), unlock.i.valid.eq(test.order.valid)]
 
     def _sum(self, m):
         """Checksum: sum the frame as the text is taken out of it, and the text.
@@ -328,7 +373,7 @@ class RxPath(wiring.Component):
             placed.text_end.eq(placed_text.text_end),
         ]
         push(m, blocks.waiting.o, checksum.i, payload=placed)
-        push(m, blocks.core.o, checksum.text)
+        push(m, blocks.self_test.result_o, checksum.text)
         push(m, blocks.text_end.o, checksum.end)
         push(m, checksum.frame, frame_sums.i)
         push(m, checksum.packet, packet_sums.i)
@@ -414,8 +459,8 @@ class RxPath(wiring.Component):
                 & (dispatch.header.payload.parsed.status == RxStatus.OK)),
         ]
         push(m, blocks.parser.o, taps.parse, payload=blocks.parser.o.payload.parsed)
-        push(m, blocks.core.o, taps.open)
-        push(m, blocks.core.tag, taps.icv)
+        push(m, blocks.self_test.result_o, taps.open)
+        push(m, blocks.self_test.tag_o, taps.icv)
         push(m, blocks.judgements.o, taps.verdict, payload=final.completion)
         # A window is read in the clock before the SA comes.
         verdicts = Signal(ceil_log2(2 * FRAMES))

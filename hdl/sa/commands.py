@@ -4,11 +4,13 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from espnic.hdl.gcm.hash_subkey import HashSubkey
+from espnic.hdl.gcm.hash_subkey import HashSubkey, subkey_clocks
+from espnic.hdl.gcm.self_test import ANSWER_CLOCKS, SelfTestPort
 from espnic.hdl.layouts import (
     HANDLE_BITS,
     IN_FLIGHT_BITS,
     IPV4_BITS,
+    Event,
     LookupKey,
     SaCommand,
     SaResponse,
@@ -27,6 +29,7 @@ from espnic.hdl.sa.replay_windows import (
 from espnic.hdl.sa.sent_numbers import SentTop, SentWrite
 from espnic.hdl.sa.usage import Limits, UsageRead, UsageWrite
 from espnic.model.interface.codes import (
+    EventKind,
     IcvSize,
     KeySize,
     ReplayWindow,
@@ -36,12 +39,28 @@ from espnic.model.interface.codes import (
     SaSelect,
 )
 from espnic.model.interface.features import Features
+from espnic.model.interface.known_answers import KNOWN_ANSWERS
 
 FENCE_CLOCKS = 16384
-"""Clocks that FREE and FLUSH wait at most for the frames in flight."""
+"""Clocks that FREE and FLUSH wait at most for the frames in flight, and a self-test for the powers
+of the hash subkey."""
+
+_STEP_CLOCKS = 7
+"""Clocks of a known answer beside the powers of its key and ``ANSWER_CLOCKS``."""
 
 _COUNTS = ("packets", "bytes")
 _SECRETS = ("salt", "seqiv_salt", "key")
+
+
+def self_test_clocks(lanes: int) -> int:
+    """Clocks of a self-test that finds both paths still."""
+    return sum(subkey_clocks(lanes, answer.key_size) + ANSWER_CLOCKS + _STEP_CLOCKS
+               for answer in KNOWN_ANSWERS)
+
+
+def reset_clocks(features: Features) -> int:
+    """Clocks from the end of reset until the first command is taken, if no frame comes before."""
+    return features.sas + self_test_clocks(lanes_of(features.width))
 
 
 class _Execution:
@@ -72,10 +91,12 @@ class _Execution:
 
         self.fenced = Signal()
         """The command waits for the frames in flight."""
+        self.waits = Signal()
+        """The self-test waits for the powers of the hash subkey."""
         self.passed = Signal()
         """They have all been judged."""
         self.too_late = Signal()
-        """The command has waited for ``FENCE_CLOCKS``."""
+        """The command, or the self-test, has waited for ``FENCE_CLOCKS``."""
         self.reads = Signal()
         """The command reads the usage of its SA."""
         self.read = Signal()
@@ -84,6 +105,17 @@ class _Execution:
         """The command sets limits of its SA."""
         self.written = Signal()
         """The limits are set."""
+
+        self.tested = Signal()
+        """The self-test after reset has ended."""
+        self.answer = Signal(range(len(KNOWN_ANSWERS)))
+        """Known answer that is asked for."""
+        self.asked = Signal(len(SaDirection))
+        """The directions that have not answered yet."""
+        self.mistaken = Signal(len(SaDirection))
+        """Those that have given a wrong answer in this self-test."""
+        self.tells = Signal(len(SaDirection))
+        """Those whose failure is to be told."""
 
 
 class SaCommands(wiring.Component):
@@ -108,6 +140,14 @@ class SaCommands(wiring.Component):
     After reset the contexts are overwritten as by FLUSH while commands wait. The command
     register is cleared when its command ends, so no key stays in it.
 
+    Then, and when ``self_test`` asks for it between two commands, the ciphers are tested: for each
+    of ``KNOWN_ANSWERS`` its key is expanded as that of an ADD, its secrets are written to row 0 of
+    both directions, which is of no SA and stays not ``present``, both paths ask their core
+    (``SelfTest``), and row 0 is overwritten with zeros. Commands wait meanwhile. A direction that
+    has given a wrong answer, or got no powers within ``FENCE_CLOCKS``, has ``failed`` until all
+    answers of a later test are right; each failed test tells one event for it. All this takes
+    ``self_test_clocks``, and as long as the paths wait until they are still.
+
     Results are those of ``SaResult``. The first that applies is given:
 
     - EINVAL: a reserved bit that is not 0; handle 0 or out of range, except for FLUSH; unknown
@@ -119,6 +159,7 @@ class SaCommands(wiring.Component):
       what the SA was, so not even FREE may erase it.
     - EBUSY: ADD after a FLUSH that was EBUSY. EOPNOTSUPP: ADD of an SA that needs a part that
       the build lacks: a direction, IPv6, or a receive window larger than the build's.
+    - EIO: ADD to a direction whose cipher has failed its self-test.
     - EEXIST: ADD to a handle that is taken. ENOENT: another operation on a handle that is not
       taken, and DELETE and MODIFY of an SA that is deleted. EBUSY: FREE of an SA that is not
       deleted.
@@ -194,6 +235,18 @@ class SaCommands(wiring.Component):
         Frames in the path of a direction that may have looked an SA up, by ``SaDirection``.
     judged : In(2)
         One of them has been judged and needs its SA no more, by ``SaDirection``.
+    self_test : In(1)
+        Test the ciphers: stays 1 until ``self_tested``.
+    self_tested : Out(1)
+        A test of the ciphers ends, asked for or not.
+    self_testing : Out(1)
+        A test runs, or is to run.
+    ciphers : Out(SelfTestPort).array(2)
+        To the paths of both directions.
+    failed : Out(2)
+        Directions whose cipher has failed.
+    failure : Out(stream.Signature(Event, always_ready=True))
+        SELF_TEST_FAILED.
     rx_empty : Out(1)
         The receive table has no SA.
     faults : Out(FaultPort).array(2)
@@ -204,6 +257,8 @@ class SaCommands(wiring.Component):
         self.features = features
         self.lanes = lanes = lanes_of(features.width)
         self.sas = sas = features.sas
+        self.directions = (
+            features.receive << SaDirection.RX | features.transmit << SaDirection.TX)
         self.window_max = max(
             size for size in ReplayWindow if size.packets <= features.replay_window)
         super().__init__({
@@ -234,6 +289,12 @@ class SaCommands(wiring.Component):
             "judged": In(len(SaDirection)),
             "rx_empty": Out(1),
             "faults": Out(FaultPort).array(len(SaDirection)),
+            "self_test": In(1),
+            "self_tested": Out(1),
+            "self_testing": Out(1),
+            "ciphers": Out(SelfTestPort).array(len(SaDirection)),
+            "failed": Out(len(SaDirection)),
+            "failure": Out(stream.Signature(Event, always_ready=True)),
         })
 
     def elaborate(self, platform):
@@ -243,14 +304,17 @@ class SaCommands(wiring.Component):
         self._wire(m, run, hash_subkey)
         self._fence(m, run)
         self._use(m, run)
+        self._tell(m, run)
         with m.FSM() as fsm:
             m.d.comb += [
                 self.sa.eq(Mux(fsm.ongoing("Sweep"), run.sweep, run.command.sa)),
                 self.swept.eq(
-                    ~fsm.ongoing("Sweep") & ~fsm.ongoing("Clear") & self.lookup_swept),
+                    ~fsm.ongoing("Sweep") & ~fsm.ongoing("Clear") & self.lookup_swept
+                    & run.tested),
             ]
             # Each declares its states; their order gives the states their codes.
             self._sweep(m, run)
+            self._test(m, run, hash_subkey)
             self._take(m, run)
             self._find(m, run)
             self._prepare(m, run, hash_subkey)
@@ -294,15 +358,103 @@ class SaCommands(wiring.Component):
             m.d.comb += [self.write.eq(~0), self.row.secret.eq(1)]
             m.d.sync += run.sweep.eq(run.sweep + 1)
             with m.If(run.sweep == self.sas - 1):
-                m.next = "Idle"
+                m.next = "Load"
                 with m.If(run.command.operation == SaOperation.FLUSH):
                     m.next = "Clear"
+
+    def _test(self, m: Module, run: _Execution, hash_subkey: HashSubkey) -> None:
+        """Test the ciphers of both directions with one known answer after the other."""
+        command, row = run.command, self.row
+        with m.State("Load"):
+            with m.Switch(run.answer):
+                for number, answer in enumerate(KNOWN_ANSWERS):
+                    with m.Case(number):
+                        m.d.sync += [
+                            command.key_size.eq(answer.key_size),
+                            command.key.eq(int.from_bytes(answer.key, "little")),
+                            command.salt.eq(int.from_bytes(answer.salt, "big")),
+                            command.seqiv_salt.eq(answer.seqiv_salt),
+                        ]
+            m.next = "Expand"
+        with m.State("Expand"):
+            m.d.comb += [run.waits.eq(1), hash_subkey.i.valid.eq(1)]
+            with m.If(hash_subkey.i.ready):
+                m.next = "Lay"
+            with m.Elif(run.too_late):
+                m.next = "Give up"
+        with m.State("Lay"):
+            m.d.comb += [run.waits.eq(1), hash_subkey.o.ready.eq(1)]
+            with m.If(hash_subkey.o.valid):
+                m.d.comb += [
+                    self.write.eq(~0),
+                    row.secret.eq(1),
+                    *(row.secrets[name].eq(command[name]) for name in _SECRETS),
+                    row.secrets.powers.eq(hash_subkey.o.payload),
+                ]
+                m.d.sync += [
+                    command.eq(0),
+                    run.asked.eq(self.directions),
+                ]
+                m.next = "Ask"
+            with m.Elif(run.too_late):
+                m.next = "Give up"
+        self._ask(m, run)
+
+    def _ask(self, m: Module, run: _Execution) -> None:
+        """Ask the paths, erase row 0, and go on or judge."""
+        last = run.answer == len(KNOWN_ANSWERS) - 1
+        ended, failed = Signal(len(SaDirection)), Signal(len(SaDirection))
+        m.d.comb += [
+            ended.eq(Cat(port.ended for port in self.ciphers)),
+            failed.eq(ended & ~Cat(port.passed for port in self.ciphers)),
+            self.self_testing.eq(self.self_test | ~run.tested),
+            *(port.answer.eq(run.answer) for port in self.ciphers),
+        ]
+        with m.State("Give up"):
+            m.d.sync += [run.command.eq(0), run.mistaken.eq(self.directions),
+                         self.failed.eq(self.directions)]
+            m.next = "Wipe"
+        with m.State("Ask"):
+            m.d.comb += [port.go.eq(run.asked[direction])
+                         for direction, port in enumerate(self.ciphers)]
+            m.d.sync += [
+                run.asked.eq(run.asked & ~ended),
+                run.mistaken.eq(run.mistaken | failed),
+                self.failed.eq(self.failed | failed),
+            ]
+            with m.If((run.asked & ~ended) == 0):
+                m.next = "Wipe"
+        with m.State("Wipe"):
+            m.d.comb += [self.write.eq(~0), self.row.secret.eq(1), self.self_tested.eq(last)]
+            m.d.sync += run.answer.eq(Mux(last, 0, run.answer + 1))
+            m.next = "Load"
+            with m.If(last):
+                m.d.sync += [
+                    run.tested.eq(1),
+                    self.failed.eq(run.mistaken),
+                    run.tells.eq(run.mistaken),
+                    run.mistaken.eq(0),
+                ]
+                m.next = "Idle"
+
+    def _tell(self, m: Module, run: _Execution) -> None:
+        """Tell of each direction whose cipher has failed."""
+        event = self.failure.payload
+        m.d.comb += [
+            self.failure.valid.eq(run.tells.any()),
+            event.kind.eq(EventKind.SELF_TEST_FAILED),
+            event.direction.eq(~run.tells[SaDirection.RX]),
+        ]
+        with m.If(run.tells.any()):
+            m.d.sync += run.tells.eq(run.tells & (run.tells - 1))
 
     def _take(self, m: Module, run: _Execution) -> None:
         """Take a command, read the record of its SA, and check both."""
         with m.State("Idle"):
-            m.d.comb += self.command.ready.eq(1)
-            with m.If(self.command.valid):
+            m.d.comb += self.command.ready.eq(~self.self_test)
+            with m.If(self.self_test):
+                m.next = "Load"
+            with m.Elif(self.command.valid):
                 m.d.sync += run.command.eq(self.command.payload)
                 m.next = "Fetch"
         with m.State("Fetch"):
@@ -549,6 +701,8 @@ class SaCommands(wiring.Component):
                 self._end(m, run, SaResult.EBUSY)
             with m.Elif(self._unsupported(run)):
                 self._end(m, run, SaResult.EOPNOTSUPP)
+            with m.Elif(self.failed.bit_select(command.direction, 1)):
+                self._end(m, run, SaResult.EIO)
             with m.Elif(record.taken):
                 self._end(m, run, SaResult.EEXIST)
             with m.Elif(run.receive):
@@ -613,5 +767,5 @@ class SaCommands(wiring.Component):
                 m.d.sync += left[direction].eq(left[direction] - judged)
             waited_for.append((left[direction] != 0) & (
                 (command.direction == direction) | (command.operation == SaOperation.FLUSH)))
-        m.d.sync += patience.eq(Mux(run.fenced, patience - 1, FENCE_CLOCKS - 1))
+        m.d.sync += patience.eq(Mux(run.fenced | run.waits, patience - 1, FENCE_CLOCKS - 1))
         m.d.comb += [run.passed.eq(~Cat(waited_for).any()), run.too_late.eq(patience == 0)]

@@ -121,6 +121,8 @@ class SaContexts(wiring.Component):
         Secrets to read.
     swept : In(1)
         While it is low rows are being swept, and all handles miss.
+    stopped : In(1)
+        The cipher of the direction has failed: an SA that is found is a ``fault``.
     record_sa : In(range(sas))
         Row to read for a command, or to write.
     record_read : In(1)
@@ -152,6 +154,7 @@ class SaContexts(wiring.Component):
             "o": Out(stream.Signature(FoundSa, always_ready=True)),
             "secrets": In(secret_port(lanes)),
             "swept": In(1),
+            "stopped": In(1),
             "record_sa": In(range(sas)),
             "record_read": In(1),
             "record": Out(Record),
@@ -213,7 +216,7 @@ class SaContexts(wiring.Component):
         m.d.comb += [
             hit.eq(candidate & context.valid & same),
             self.o.payload.hit.eq(hit & ~wrong),
-            self.o.payload.fault.eq(lost | candidate & wrong),
+            self.o.payload.fault.eq(lost | candidate & wrong | hit & self.stopped),
             self.o.payload.sa.eq(Mux(hit, sa, 0)),
             self.faults[SaMemory.STATE].valid.eq(self.o.valid & candidate & wrong),
             self.faults[SaMemory.STATE].payload.eq(sa),

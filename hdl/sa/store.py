@@ -4,6 +4,7 @@ from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from espnic.hdl.gcm.self_test import SelfTestPort
 from espnic.hdl.layouts import (
     HANDLE_BITS,
     IN_FLIGHT_BITS,
@@ -58,8 +59,8 @@ class SaStore(wiring.Component):
     key of an SA that took over the handle after the look-up. The serial may wrap, because
     a command takes longer than the one clock between the two reads.
 
-    After reset all is swept to zero, keys too. For these ``sas`` clocks look-ups miss and
-    commands wait.
+    After reset all is swept to zero, keys too, and then the ciphers are tested (``SaCommands``).
+    For these clocks look-ups miss and commands wait.
 
     A ``ReplayState`` keeps the replay windows of receive SAs. The first number of a window is
     read with the context, for the high half of the sequence number.
@@ -111,6 +112,12 @@ class SaStore(wiring.Component):
         Number of frames that may have looked an SA up and are not done with it.
     rx_judged, tx_judged : In(1)
         One of them needs its SA no more.
+    rx_cipher, tx_cipher : Out(SelfTestPort)
+        Self-tests of the ciphers.
+    rx_failed, tx_failed : Out(1)
+        The cipher has failed its self-test.
+    self_test, self_tested, self_testing, failure
+        Those of ``SaCommands``.
     command : In(stream.Signature(SaCommand))
         Commands, executed one by one.
     response : Out(stream.Signature(SaResponse))
@@ -121,7 +128,8 @@ class SaStore(wiring.Component):
     rx_empty : Out(1)
         There is no receive SA.
     swept : Out(1)
-        No sweep is under way: after reset, nothing of what was before is left.
+        No sweep is under way, and the ciphers have been tested since reset: nothing of what was
+        before it is left.
     fault_event : Out(stream.Signature(Event, always_ready=True))
         Wrong rows in memories (``FaultReport``).
     memory_faults : Out(MemoryFaults)
@@ -167,7 +175,13 @@ class SaStore(wiring.Component):
                 "limit": Out(stream.Signature(Event, always_ready=True)),
                 "in_flight": In(IN_FLIGHT_BITS),
                 "judged": In(1),
+                "cipher": Out(SelfTestPort),
+                "failed": Out(1),
             }.items()},
+            "self_test": In(1),
+            "self_tested": Out(1),
+            "self_testing": Out(1),
+            "failure": Out(stream.Signature(Event, always_ready=True)),
             "command": In(stream.Signature(SaCommand)),
             "response": Out(stream.Signature(SaResponse)),
             "table_key": In(TABLE_KEY_BITS, init=TABLE_KEY_DEFAULT),
@@ -183,13 +197,21 @@ class SaStore(wiring.Component):
         m.submodules.commands = commands = SaCommands(self.features)
         wiring.connect(m, wiring.flipped(self.command), commands.command)
         wiring.connect(m, wiring.flipped(self.response), commands.response)
-        m.d.comb += [self.rx_empty.eq(commands.rx_empty), self.swept.eq(commands.swept)]
+        wiring.connect(m, commands.failure, wiring.flipped(self.failure))
+        m.d.comb += [
+            self.rx_empty.eq(commands.rx_empty),
+            self.swept.eq(commands.swept),
+            commands.self_test.eq(self.self_test),
+            self.self_tested.eq(commands.self_tested),
+            self.self_testing.eq(commands.self_testing),
+        ]
         report = self._report(m, commands)
         for direction in self.directions:
             contexts = SaContexts(self.lanes, self.features.sas, direction, self.features.ipv6)
             m.submodules[direction.name.lower()] = contexts
             m.d.comb += [
                 contexts.swept.eq(commands.swept),
+                contexts.stopped.eq(commands.failed[direction]),
                 contexts.record_sa.eq(commands.sa),
                 contexts.record_read.eq(commands.record_read),
                 contexts.write.valid.eq(commands.write[direction]),
@@ -204,6 +226,8 @@ class SaStore(wiring.Component):
             wiring.connect(
                 m, wiring.flipped(getattr(self, f"{direction.name.lower()}_secrets")),
                 contexts.secrets)
+            wiring.connect(m, commands.ciphers[direction], wiring.flipped(
+                getattr(self, f"{direction.name.lower()}_cipher")))
             self._use(m, direction, commands, report)
             if direction == SaDirection.RX:
                 self._receive(m, contexts, commands, report)
@@ -289,6 +313,7 @@ class SaStore(wiring.Component):
             commands.usage_refused.bit_select(direction, 1).eq(usage.refused),
             commands.in_flight[direction].eq(getattr(self, f"{side}_in_flight")),
             commands.judged[direction].eq(getattr(self, f"{side}_judged")),
+            getattr(self, f"{side}_failed").eq(commands.failed[direction]),
         ]
 
     def _keep_windows(self, m: Module, contexts: SaContexts, commands: SaCommands,

@@ -17,6 +17,7 @@ from espnic.hdl.frame.text_extract import TextExtract, TextSpan
 from espnic.hdl.frame.text_restore import TextPlace
 from espnic.hdl.gcm.core import GcmCore
 from espnic.hdl.gcm.feed import GcmFeed
+from espnic.hdl.gcm.self_test import SelfTest, SelfTestPort
 from espnic.hdl.gcm.stallable_core import GcmStream
 from espnic.hdl.layouts import (
     HANDLE_BITS,
@@ -140,6 +141,9 @@ class TxPath(wiring.Component):
     frame is swallowed where it would leave: its text enters the core later than its secrets are
     read, and its first beat leaves later still.
 
+    When asked, the core tests itself with a packet between two frames (``SelfTest``), of which
+    nothing is seen outside.
+
     Parameters
     ----------
     width : int
@@ -172,6 +176,12 @@ class TxPath(wiring.Component):
     event : Out(stream.Signature(TxEvent, always_ready=True))
         One for each frame of a request, and for a request that is refused, when the secrets of
         its SA have been read and checked.
+    cipher : In(SelfTestPort)
+    cipher_failed : In(1)
+    hold : Out(1)
+        ``run``, ``failed`` and ``hold`` of ``SelfTest``.
+    still : In(1)
+        No frame that leaves is in the path, and none comes.
     taps : Out(tx_taps(width))
     """
 
@@ -189,6 +199,10 @@ class TxPath(wiring.Component):
             "judged": Out(1),
             "o": Out(stream.Signature(axi_beat(width, 0))),
             "event": Out(stream.Signature(TxEvent, always_ready=True)),
+            "cipher": In(SelfTestPort),
+            "cipher_failed": In(1),
+            "hold": Out(1),
+            "still": In(1),
             "taps": Out(tx_taps(width)),
         })
 
@@ -368,6 +382,7 @@ class TxPath(wiring.Component):
         blocks.texts = texts = Queue(beat(width), 2)
         blocks.feed = feed = GcmFeed(width)
         blocks.gcm = gcm = GcmStream(width, CRYPTO_DEPTH)
+        blocks.self_test = test = SelfTest(width, decrypt=False)
         blocks.append = append = IcvAppend(width)
         blocks.sealed = sealed = Queue(beat(width), 2)
         wiring.connect(m, blocks.split.text, parted.i)
@@ -376,22 +391,25 @@ class TxPath(wiring.Component):
         wiring.connect(m, extract.o, trailer.i)
         wiring.connect(m, blocks.trailers.o, trailer.request)
         wiring.connect(m, trailer.o, texts.i)
-        wiring.connect(m, texts.o, feed.i)
+        wiring.connect(m, texts.o, test.text_i)
+        wiring.connect(m, test.text_o, feed.i)
         wiring.connect(m, feed.o, gcm.i)
-        wiring.connect(m, gcm.o, append.i)
-        wiring.connect(m, gcm.tag, append.tag)
+        wiring.connect(m, gcm.o, test.result_i)
+        wiring.connect(m, gcm.tag, test.tag_i)
+        wiring.connect(m, test.result_o, append.i)
+        wiring.connect(m, test.tag_o, append.tag)
         wiring.connect(m, blocks.sizes.o, append.size)
         wiring.connect(m, append.o, sealed.i)
 
     def _unlock(self, m):
         """Read the secrets of a frame that is to be sealed; give its packet, and report it."""
-        blocks, lanes = m.submodules, lanes_of(self.width)
+        blocks, lanes, test = m.submodules, lanes_of(self.width), m.submodules.self_test
         blocks.secret_read = secret_read = SecretRead(lanes, Sealing)
         blocks.unlock = unlock = TxUnlock(lanes)
         blocks.gones = gones = Queue(1, CRYPTO_DEPTH)
         # Of a frame the one comes a clock after the other, and they leave together.
         blocks.faults = faults = Queue(1, CRYPTO_DEPTH)
-        wiring.connect(m, blocks.sealings.o, secret_read.i)
+        self._order(m)
         wiring.connect(m, secret_read.fault, unlock.fault)
         wiring.connect(m, secret_read.secrets, wiring.flipped(self.secrets))
         wiring.connect(m, secret_read.o, unlock.i)
@@ -402,11 +420,39 @@ class TxPath(wiring.Component):
             (gones.i, unlocked.gone, unlocked.keep),
         ])
         m.d.comb += [
-            faults.i.valid.eq(done.valid & done.payload.keep),
+            faults.i.valid.eq(self.event.valid & done.payload.keep),
             faults.i.payload.eq(done.payload.fault),
-            self.event.valid.eq(done.valid),
+            self.event.valid.eq(done.valid & ~test.active),
             self.event.payload.eq(done.payload.event),
         ]
+
+    def _order(self, m):
+        """Give frames, or the packet of a self-test, to the read of the secrets.
+
+        A frame whose secrets were gone or wrong counts as judged before it has been swallowed: it
+        is waited for here.
+        """
+        blocks, test = m.submodules, m.submodules.self_test
+        sealings, secret_read = blocks.sealings, blocks.secret_read
+        wiring.connect(m, wiring.flipped(self.cipher), test.run)
+        m.d.comb += [
+            test.failed.eq(self.cipher_failed),
+            test.still.eq(self.still & ~blocks.gones.o.valid),
+            self.hold.eq(test.hold),
+            secret_read.i.payload.eq(sealings.o.payload),
+            secret_read.i.valid.eq(sealings.o.valid),
+            sealings.o.ready.eq(secret_read.i.ready & ~test.active),
+            test.order.ready.eq(secret_read.i.ready),
+        ]
+        known = Signal.like(secret_read.i.payload)
+        m.d.comb += [
+            known.reads.eq(1),
+            known.carried.seal.eq(1),
+            known.carried.gcm.eq(test.order.payload.gcm),
+            known.carried.sequence.eq(test.order.payload.sequence),
+        ]
+        with m.If(test.active):
+            m.d.comb += [secret_read.i.payload.eq(known), secret_read.i.valid.eq(test.order.valid)]
 
     def _count(self, m, began):
         """Count the requests in flight: ``began`` says that one begins to come."""
@@ -434,7 +480,7 @@ class TxPath(wiring.Component):
         m.d.comb += [
             known.eq(gones.o.valid & faults.o.valid),
             swallow.eq(gones.o.payload | faults.o.payload),
-            hold.begun.eq(blocks.gcm.begun),
+            hold.begun.eq(blocks.gcm.begun & ~blocks.self_test.active),
             self.o.payload.tdata.eq(out.data),
             self.o.payload.tkeep.eq(valid_bytes(out.count, self.width // 8)),
             self.o.payload.tlast.eq(out.last),
@@ -454,9 +500,9 @@ class TxPath(wiring.Component):
         push(m, blocks.append.tag, taps.icv)
         m.d.comb += [
             taps.verdict.payload.eq(done.payload.verdict),
-            taps.verdict.valid.eq(done.valid),
+            taps.verdict.valid.eq(self.event.valid),
             taps.seqiv.payload.eq(done.payload.seqiv),
-            taps.seqiv.valid.eq(done.valid & done.payload.sealed),
+            taps.seqiv.valid.eq(self.event.valid & done.payload.sealed),
         ]
 
     def _place_headers(self, m, offsets, descriptor):

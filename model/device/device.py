@@ -6,7 +6,7 @@ their names. ``model.trace`` writes and compares traces.
 """
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -88,10 +88,18 @@ class Device:
     ``features`` are the parts of the build. Its two SA tables, receive and transmit, have
     the handles 1 to ``features.sas - 1``. ``esp_ports`` are the UDP ports to which ESP is
     received; 0 is none. ``wrong_rows`` lets bits of its memories turn, for tests of software.
+
+    The ciphers of the directions in ``broken`` fail each ``self_test``: a fault, for tests of
+    software. The first is done here, as after a reset; it takes no time.
     """
 
-    def __init__(self, features: Features = ALL) -> None:
+    def __init__(
+        self, features: Features = ALL, broken: Collection[SaDirection] = (),
+    ) -> None:
         self.features = features
+        self.broken = set(broken)
+        self.failed: frozenset[SaDirection] = frozenset()
+        """Directions whose cipher has failed the last self-test: no SA of theirs serves."""
         self.sas = {direction: SaTable(features.sas, direction) for direction in SaDirection}
         self.counters = dict.fromkeys(registers.counters(), 0)
         self.events = EventQueue(self.counters)
@@ -105,6 +113,19 @@ class Device:
         self._begins: deque[tuple[int, int]] = deque(maxlen=IN_FLIGHT_MAX)
         """For each of the last frames received: its handle, and the start of that SA's window
         before the frame."""
+        self.self_test()
+
+    def self_test(self) -> None:
+        """Test the ciphers of the directions that there are, and tell of those that fail."""
+        self.failed = frozenset(
+            direction for direction in self.broken if self._has(direction))
+        for direction in sorted(self.failed):
+            self.events.push(EventKind.SELF_TEST_FAILED, direction)
+
+    def _has(self, direction: SaDirection) -> bool:
+        """Whether the build has a direction."""
+        return (self.features.receive if direction == SaDirection.RX
+                else self.features.transmit)
 
     def command(self, values: Mapping[str, int]) -> SaResult:
         """Do one SA command and count it.
@@ -192,11 +213,13 @@ class Device:
         if self.wrong_rows.reads(table.direction, SaMemory.RECORD, handle):
             return SaResult.EIO
         receive = table.direction == SaDirection.RX
-        present = self.features.receive if receive else self.features.transmit
+        present = self._has(table.direction)
         ipv6 = added.destination.version == IPV6_VERSION
         if (not present or ipv6 and not self.features.ipv6
                 or receive and window.packets > self.features.replay_window):
             return SaResult.EOPNOTSUPP
+        if table.direction in self.failed:
+            return SaResult.EIO
         return table.add(handle, added)
 
     def read_sa(self, direction: SaDirection, handle: int) -> dict[str, int]:
@@ -265,7 +288,7 @@ class Device:
         if parsed is not None:
             handle = self._look_up(parsed, trace)
             opened = Opened(RxStatus.NO_SA)
-            if handle and self._found_wrong(handle):
+            if handle and (SaDirection.RX in self.failed or self._found_wrong(handle)):
                 handle, opened = 0, Opened(RxStatus.FAULT)
             window = self._windows.get(handle)
             begin = window.bottom if window else 0
@@ -283,7 +306,8 @@ class Device:
         """Handle of a frame's SA, 0 when there is none."""
         handle = self.sas[SaDirection.RX].look_up(
             parsed.destination, parsed.encapsulation, parsed.spi)
-        trace.append(("rx.lookup", {"hit": int(handle != 0), "sa": handle}))
+        shown = 0 if SaDirection.RX in self.failed else handle
+        trace.append(("rx.lookup", {"hit": int(handle != 0), "sa": shown}))
         return handle
 
     def _found_wrong(self, handle: int) -> bool:
@@ -391,9 +415,8 @@ class Device:
         sa = table.get(values["sa"])
         wrong = self.wrong_rows.reads(SaDirection.TX, SaMemory.STATE, values["sa"])
         expired = sa is not None and table.lifetime(values["sa"]).expired
-        status = check_request(values, frame, None if wrong else sa, expired)
-        if wrong and status == TxStatus.DROP_NO_SA:
-            return TxStatus.DROP_FAULT
+        failed = sa is not None and SaDirection.TX in self.failed
+        status = check_request(values, frame, sa, expired, wrong or failed)
         if status != TxStatus.SEALED or sa is None or sa.unguarded:
             return status
         count = segment.count(values, len(frame)) if values["lso"] else 1

@@ -47,9 +47,10 @@ class AccessError(Exception):
 class RegisterFile:
     """The registers of ``model.interface.registers`` in front of a model device.
 
-    An SA command ends within the write to its doorbell, and a frame within the call of the
-    device. So ``busy`` is never seen, and the datapath is always idle. Only the burst detector
-    needs time, which stands still except in ``pass_clocks``.
+    An SA command ends within the write to its doorbell, a self-test within the write that asks for
+    it, and a frame within the call of the device. So ``busy`` and ``self_testing`` are never seen,
+    and the datapath is always idle. Only the burst detector needs time, which stands still except
+    in ``pass_clocks``.
     """
 
     def __init__(self, device: Device) -> None:
@@ -110,12 +111,21 @@ class RegisterFile:
                 self.device.events.pop()
             self._kept[register.name] = 0
         elif register in CONTROLS:
+            self._self_test()
             self._burst.threshold = self._kept["BURST_THRESHOLD"]
             self._burst.clocks = self._kept["BURST_CLOCKS"]
         elif register in PORTS:
             self.device.esp_ports = tuple(
                 (self._kept[one.name] & field.mask) >> field.low
                 for one in PORTS for field in one.fields)
+
+    def _self_test(self) -> None:
+        """Do the self-test that CONTROL asks for."""
+        control = BY_NAME["CONTROL"]
+        [asked] = (field.mask for field in control.fields if field.name == "self_test")
+        if self._kept[control.name] & asked:
+            self._kept[control.name] &= ~asked
+            self.device.self_test()
 
     def _allows(self, register: Register) -> bool:
         if register in TABLE_KEY:
@@ -148,7 +158,10 @@ class RegisterFile:
                     "events_lost": self.device.events.overflowed}
         if register.name == "STATUS":
             quiesce = self._kept["CONTROL"]
-            return {"rx_stopped": quiesce, "tx_stopped": quiesce, "rx_idle": 1, "tx_idle": 1}
+            failed = self.device.failed
+            return {"rx_stopped": quiesce, "tx_stopped": quiesce, "rx_idle": 1, "tx_idle": 1,
+                    "rx_failed": SaDirection.RX in failed, "tx_failed": SaDirection.TX in failed,
+                    "self_testing": 0}
         return self._response
 
     def _read_counter(self, register: Register) -> int:

@@ -26,17 +26,21 @@ from espnic.model.sa.sa import SecurityAssociation
 
 def check_request(
     values: Mapping[str, int], frame: bytes, sa: SecurityAssociation | None, expired: bool,
+    fault: bool = False,
 ) -> TxStatus:
     """SEALED or BYPASSED for a request that can be done; else the first check that fails.
 
     ``sa`` is the SA of the descriptor's handle, None when that is not in use; ``expired`` says
-    whether it had reached a hard limit.
+    whether it had reached a hard limit, ``fault`` whether it must not serve because the device
+    errs.
     """
     refused = _check_frame(values, len(frame))
     if refused is not None:
         return refused
     if values["operation"] == TxOperation.BYPASS:
         return TxStatus.BYPASSED
+    if fault:
+        return TxStatus.DROP_FAULT
     if sa is None:
         return TxStatus.DROP_NO_SA
     limit = 1 << sa.sequence_bits

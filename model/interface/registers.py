@@ -308,12 +308,20 @@ INTERRUPTS = (
 CONTROLS = (
     Register(0x038, "CONTROL", Access.READ_WRITE, (
         RegisterField("quiesce", 0, 1, "take no new frame from host and wire"),
-    ), "Stops and starts the datapath, at frame boundaries"),
+        RegisterField("self_test", 1, 1, "1: test the ciphers, at frame boundaries; reads 1 until "
+                      "the test has ended, and a write meanwhile does not change it"),
+    ), "Stops and starts the datapath, at frame boundaries, and tests the ciphers"),
     Register(0x03C, "STATUS", Access.READ, (
         RegisterField("rx_stopped", 0, 1, "no received frame is taken, nor half taken"),
         RegisterField("tx_stopped", 1, 1, "no frame to send is taken, nor half taken"),
-        RegisterField("rx_idle", 8, 1, "every received frame has left; 0 while SAs are swept"),
-        RegisterField("tx_idle", 9, 1, "every frame to send has left; 0 while SAs are swept"),
+        RegisterField("rx_idle", 8, 1, "every received frame has left; 0 after a reset until SAs "
+                      "are swept and ciphers tested, and while a FLUSH sweeps"),
+        RegisterField("tx_idle", 9, 1, "every frame to send has left; 0 like rx_idle"),
+        RegisterField("rx_failed", 16, 1, "the cipher of the receive path has failed its last "
+                      "self-test: no frame is opened, and ADD is EIO"),
+        RegisterField("tx_failed", 17, 1, "the cipher of the transmit path has failed its last "
+                      "self-test: no frame is sealed, and ADD is EIO"),
+        RegisterField("self_testing", 24, 1, "a self-test runs, or will"),
     ), "State of the datapath; when it is stopped and idle, nothing of a frame is in it",
         reset=0x300),
     Register(0x040, "BURST_THRESHOLD", Access.READ_WRITE, (

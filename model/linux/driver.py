@@ -66,6 +66,8 @@ class EspnicDriver:
         self._mends = 0
         """Times that memories have been mended, since the probe or since a user switched the
         offload on."""
+        self._ciphers_failed = False
+        """The device does not seal or open until a self-test has passed."""
         self._secrets = secrets
         self._device_window = device_window
         self._mutex = Lock()
@@ -96,6 +98,7 @@ class EspnicDriver:
     async def probe(self) -> None:
         """Find out what the device can do, empty it, key its hash and register with the stack.
 
+        A device whose ciphers have failed their self-test offers no offload: it carries frames.
         An earlier driver that crashed, or was replaced by kexec, may have left SAs in it and may
         have stopped it. Raises ``LinuxError``: ENODEV for what is no such device, EIO or ETIMEDOUT
         for one that fails.
@@ -113,8 +116,9 @@ class EspnicDriver:
             await self._start()
             with errnos("probe"):
                 await self._set_up()
-        self.device.features = {Feature(name) for name in self.identity.features}
-        if Feature.HW_ESP in self.device.features:
+                self._ciphers_failed = not await self.hardware.ciphers_good()
+        self.device.features = self.fix_features({Feature(name) for name in self.identity.features})
+        if Feature.HW_ESP.value in self.identity.features:
             self.device.ops = self
         self.device.netdev_ops = self
         self.device.has_advance_esn = self.identity.esn
@@ -226,7 +230,12 @@ class EspnicDriver:
         return device_features.for_packet(skb, features)
 
     def fix_features(self, wanted: set[Feature]) -> set[Feature]:
-        """The features that can be on when a user wants these (ndo_fix_features)."""
+        """The features that can be on when a user wants these (ndo_fix_features).
+
+        None while a cipher has failed its self-test.
+        """
+        if self._ciphers_failed:
+            return set()
         return device_features.wanted_of(self.identity.features, wanted)
 
     async def set_features(self, features: set[Feature]) -> None:
@@ -259,13 +268,41 @@ class EspnicDriver:
     async def run_work(self) -> None:
         """Do the work that was put off: changes of ESN and limits, then frees that had to wait.
 
-        When a memory has given a wrong row, all SAs are added again first.
+        When a self-test has failed, software takes over first, as when a user switches the
+        offload off. When a memory has given a wrong row, all SAs are added again first.
         """
         async with self._mutex:
+            await self._look_at_ciphers()
             await self._mend()
             await self._esn_fields.run_work()
             await self._lifetimes.run_work()
             await self._removal.run_work()
+
+    # Health
+
+    async def self_test(self) -> bool:
+        """Test the ciphers, while frames pass; say whether they are good (devlink health).
+
+        If they are, a user may switch the offload on again. If not, software takes over.
+        """
+        async with self._mutex:
+            async with self._commands.spinlock:
+                with errnos("self-test"):
+                    good = await self.hardware.self_test()
+            self._ciphers_failed = not good
+        await self.run_work()
+        return good
+
+    async def _look_at_ciphers(self) -> None:
+        """Let software take over when the ciphers have failed; an event may be an old one."""
+        if self._interrupt.cipher_failure:
+            async with self._commands.spinlock:
+                with errnos("ciphers"):
+                    self._ciphers_failed = not await self.hardware.ciphers_good()
+            self._interrupt.cipher_failure = False
+        if self._ciphers_failed and self.device.features:
+            self.device.features = set()
+            await self._parking.park()
 
     # Receive
 
@@ -331,6 +368,7 @@ class EspnicDriver:
         await self._removal.flush()
         with errnos("restore"):
             await self._set_up()
+            self._ciphers_failed = not await self.hardware.ciphers_good()
         await self._forget_device()
         failures = []
         for place, x in list(self._states.items()):

@@ -25,14 +25,16 @@ from espnic.model.linux.errors import LinuxError
 POLLS = 50_000
 """Reads of SA_STATUS before a command counts as lost: far more than the longest takes."""
 DRAIN_POLLS = 20_000
-"""Reads of STATUS before frames count as stuck: full stores take some thousand clocks to drain
-when nothing holds them up, and many times that on a slow link."""
+"""Reads of STATUS before frames count as stuck, and with them a self-test: full stores take some
+thousand clocks to drain when nothing holds them up, and many times that on a slow link."""
 
 ALL_ONES = (1 << registers.WORD_BITS) - 1
 """The answer to every read of a device that is not there any more."""
 WIDTHS = (128, 256, 512)
 """Widths of a datapath in bits."""
 
+_STILL = ("rx_stopped", "tx_stopped", "rx_idle", "tx_idle")
+"""Fields of STATUS that are 1 when no frame is inside and none comes."""
 _BARE = (SaOperation.DELETE, SaOperation.READ, SaOperation.FREE, SaOperation.FLUSH)
 """Operations that need no register but the doorbell."""
 _TYPE = BY_NAME["TYPE"]
@@ -228,15 +230,32 @@ class Hardware:
 
         Raises ``CommandTimeout`` when they do not leave, as when a link is down.
         """
-        await self._write_fields(BY_NAME["CONTROL"], {"quiesce": 1})
+        await self._write_fields(BY_NAME["CONTROL"], {"quiesce": 1, "self_test": 0})
         for _ in range(DRAIN_POLLS):
-            if all((await self.fields("STATUS")).values()):
+            status = await self.fields("STATUS")
+            if all(status[name] for name in _STILL):
                 return
         raise CommandTimeout(f"STATUS: frames left after {DRAIN_POLLS} reads")
 
     async def start(self) -> None:
         """Let the device take frames again."""
-        await self._write_fields(BY_NAME["CONTROL"], {"quiesce": 0})
+        await self._write_fields(BY_NAME["CONTROL"], {"quiesce": 0, "self_test": 0})
+
+    async def self_test(self) -> bool:
+        """Test the ciphers while frames pass; say whether those of all directions are good."""
+        await self._write_fields(BY_NAME["CONTROL"], {"quiesce": 0, "self_test": 1})
+        return await self.ciphers_good()
+
+    async def ciphers_good(self) -> bool:
+        """Wait until a self-test that runs has ended; say whether all ciphers passed the last.
+
+        Raises ``CommandTimeout`` when it does not end, as when frames cannot leave.
+        """
+        for _ in range(DRAIN_POLLS):
+            status = await self.fields("STATUS")
+            if not status["self_testing"]:
+                return not (status["rx_failed"] or status["tx_failed"])
+        raise CommandTimeout(f"STATUS: self-test not done after {DRAIN_POLLS} reads")
 
     async def _write_fields(self, register: Register, values: dict[str, int]) -> None:
         word = 0

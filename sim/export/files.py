@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from espnic.hdl.sa.commands import reset_clocks
 from espnic.model.interface.features import SAS, Features
 from espnic.model.interface.layouts import RX_COMPLETION, TX_DESCRIPTOR, Field
 from espnic.sim import markdown
@@ -90,7 +91,7 @@ def _summary(
         "preset": chosen.preset,
         **asdict(features),
         "clock_mhz": chosen.clock_mhz,
-        "sweep_clocks": features.sas,
+        "reset_clocks": reset_clocks(features),
         "ram_bits": asdict(ram_bits(netlist)),
         "area": asdict(area) | {"sas": SAS} if area else NOT_MEASURED,
         "rates": [asdict(rate) for rate in figures.rates(features, chosen.clock_mhz)]
@@ -152,7 +153,7 @@ def _markdown(summary: dict[str, Any], chosen: Chosen) -> str:
         table(("parameter", "value"), [
             *((name, value) for name, value in asdict(features).items()),
             ("clock that rates are for", f"{chosen.clock_mhz:g} MHz"),
-            ("clocks of reset until SAs may be added", f"{summary['sweep_clocks']:,}"),
+            ("clocks of reset until SAs may be added", f"{summary['reset_clocks']:,}"),
             ("bits of block RAM", f"{ram['deep']:,}"),
             ("bits of distributed RAM", f"{ram['shallow']:,}"),
         ]),

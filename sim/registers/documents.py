@@ -46,6 +46,11 @@ the window opens another.
 `rx_stopped` and `tx_stopped` are 1 and no other frame is taken (tready is 0). When `rx_idle` and
 `tx_idle` are 1 too, all frames have left. To go on, write 0. Commands work meanwhile.
 
+**Self-test.** Write 1 to `self_test`, together with the value that `quiesce` is to have: the
+ciphers are tested when the command that runs has ended. `self_test` reads 1 until that has ended,
+and `self_testing` is 1; it is 1 after a reset too. Then `rx_failed` and `tx_failed` tell the
+outcome. SA commands wait meanwhile.
+
 | offset | register | access | reset | bits | field | meaning |
 | --- | --- | --- | --- | --- | --- | --- |
 """

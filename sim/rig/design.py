@@ -27,15 +27,18 @@ _IDLE = {
     "window_answer__ready": " = 0", "received": " = 0",
     "tx_sent__query__payload": " = 0", "tx_sent__query__valid": " = 0",
     "tx_sent__answer__ready": " = 0", "tx_sent__commit": " = 0", "tx_sent__counted": " = 0",
+    "self_test": " = 0",
+    **{f"{side}_cipher__{name}": " = 1" for side in SIDES for name in ("ended", "passed")},
 }
-"""Values of the inputs of the SA table that carry no command."""
+"""Values of the inputs of the SA table that carry no command. All self-tests pass at once."""
 
 _LEAVES = {
     "tx": (TX_VERDICT, f"<= {int(TxStatus.BYPASSED)}"),
     "rx": (RX_COMPLETION, f"!= {int(RxStatus.OVERSIZE)}"),
 }
 """Layout of the verdict on a frame, and the condition on its status under which it leaves."""
-_SWEEP_MARGIN = 16
+_SELF_TEST_CLOCKS = 1100
+"""Clocks of the self-test after reset at any width, and more."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +56,8 @@ def sides_of(engine: Netlist) -> tuple[str, ...]:
 
 
 def sweep_clocks(size: int) -> int:
-    """Clocks after reset until an SA table of this size has been swept."""
-    return size + _SWEEP_MARGIN
+    """Clocks after reset until an SA table of this size is swept and the ciphers are tested."""
+    return size + _SELF_TEST_CLOCKS
 
 
 def engine_rig(engine: Netlist) -> Rig:

@@ -27,6 +27,7 @@ from espnic.hdl.gcm.feed import GcmFeed
 from espnic.hdl.gcm.gf_multiplier import GfMultiplier
 from espnic.hdl.gcm.ghash import Ghash
 from espnic.hdl.gcm.hash_subkey import HashSubkey
+from espnic.hdl.gcm.self_test import SelfTest
 from espnic.hdl.gcm.stallable_core import GcmStream
 from espnic.hdl.host.axi_lite import AxiLite
 from espnic.hdl.host.burst_detector import BurstDetector
@@ -115,6 +116,7 @@ BLOCKS = (
     Block("spi_capture", SpiCapture),
     Block("text_end", TextEnd),
     Block("gcm_feed", GcmFeed),
+    Block("self_test", lambda width: SelfTest(width, decrypt=True)),
     Block("trailer_generator", TrailerGenerator),
     Block("esp_header", EspHeader),
     Block("header_split", HeaderSplit),

@@ -4,6 +4,9 @@ import re
 
 import pytest
 
+from espnic.hdl.layouts import lanes_of
+from espnic.hdl.sa.commands import self_test_clocks
+from espnic.model.interface.features import WIDTHS
 from espnic.sim.cli import app
 from espnic.sim.docs.tables import DOCUMENTS, with_tables
 from espnic.sim.export import command as export
@@ -26,6 +29,12 @@ def test_tables_are_those_of_layouts_presets_and_figures():
 def test_block_ram_of_a_build_is_that_of_its_netlist(build, request_):
     netlist = engine.engine_netlist(export.choose(request_).features, taps=False)
     assert f"| {build} | {ram_bits(netlist).deep:,} |" in GUIDE.read_text()
+
+
+def test_the_clocks_of_a_self_test_are_those_of_the_engine():
+    narrow, middle, wide = (self_test_clocks(lanes_of(width)) for width in WIDTHS)
+    assert (f"The test takes {narrow} clocks at 128 bits, {middle} at 256 and {wide} at 512"
+            in " ".join(GUIDE.read_text().split()))
 
 
 def test_links_and_pictures_exist():

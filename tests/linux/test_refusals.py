@@ -231,7 +231,7 @@ def test_p34_each_refusal_of_the_device_has_its_own_errno(monkeypatch):
             return result
         monkeypatch.setattr(bench.driver.hardware, "command", answer)
         names.add(refused(lambda: bench.add(inbound())).name)
-    assert names == {"EINVAL", "EEXIST", "ENOSPC", "ENOENT", "EBUSY"}
+    assert names == {"EINVAL", "EEXIST", "ENOSPC", "ENOENT", "EBUSY", "EIO"}
 
 
 def test_p34_a_device_that_fails_gives_eio_and_one_that_never_ends_etimedout(monkeypatch):

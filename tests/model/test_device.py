@@ -489,3 +489,41 @@ def test_trace_values_are_those_of_the_frame():
     assert trace["tx.seal"] == {"text": sealed.ciphertext.hex()}
     assert trace["tx.icv"] == {"tag": sealed.tag.hex()}
     assert trace["tx.out"] == {"frame": frame.hex()}
+
+
+# Self-test
+
+@pytest.mark.parametrize("failing", list(SaDirection))
+def test_a_direction_that_has_failed_does_no_crypto_and_all_else_goes_on(failing):
+    sa = SAS[0]
+    device, right = device_with(sa), device_with(sa)
+    device.broken = {failing}
+    device.self_test()
+    wire = frames.sealed(sa, bytes(8) + bytes([0, 59]))
+    clear = tx_frame(sa, bytes(40), icv_room=False)
+    other = frames.carried(sa, b"\0" * 40)
+    opened = device.receive(wire)
+    sealed = device.transmit(request(sa, trailer=0, next_header=4), clear)
+    if failing == RX:
+        assert (opened.status, opened.frame) == (RxStatus.FAULT, wire)
+        assert opened.completion["sa"] == 0
+        assert sealed.status == TxStatus.SEALED
+    else:
+        assert opened.status == RxStatus.OK
+        assert (sealed.status, sealed.frames) == (TxStatus.DROP_FAULT, ())
+    assert device.transmit({"operation": TxOperation.BYPASS}, clear).frames == (clear,)
+    assert device.receive(other).completion == right.receive(other).completion
+    for direction in SaDirection:
+        values = command_values(SaOperation.ADD, direction, 2, replace(sa, spi=77))
+        assert device.command(values) == (
+            SaResult.EIO if direction == failing else SaResult.OK)
+        for operation in (SaOperation.READ, SaOperation.DELETE, SaOperation.FREE):
+            assert device.command(command_values(operation, direction, 1, sa)) == SaResult.OK
+
+
+def test_a_direction_that_is_not_there_cannot_fail():
+    device = Device(Features(sas=16, transmit=False, lso=False), broken=list(SaDirection))
+    assert device.failed == {RX}
+    assert len(device.events) == 1
+    values = command_values(SaOperation.ADD, TX, 1, SAS[0])
+    assert device.command(values) == SaResult.EOPNOTSUPP

@@ -240,3 +240,23 @@ def test_quiesce_stops_both_directions(block):
     assert read(block, "STATUS") == 0x300
     write(block, "CONTROL", 1)
     assert read(block, "STATUS") == 0x303
+
+
+def test_a_self_test_takes_no_time_and_shows_which_cipher_has_failed(block):
+    write(block, "CONTROL", 2)
+    assert (read(block, "CONTROL"), read(block, "STATUS")) == (0, 0x300)
+    assert read(block, "EVENT_COUNT") == 0
+    for direction, bit in ((SaDirection.RX, 1 << 16), (SaDirection.TX, 1 << 17)):
+        block.device.broken = {direction}
+        assert read(block, "STATUS") & 0x30000 != bit, "a fault shows in a test only"
+        write(block, "CONTROL", 3)
+        assert (read(block, "CONTROL"), read(block, "STATUS")) == (1, 0x303 | bit)
+        event = head(block)
+        assert (event["kind"], event["direction"]) == (EventKind.SELF_TEST_FAILED, direction)
+        assert (event["sa"], event["sequence"], read(block, "EVENT_COUNT")) == (0, 0, 1)
+        write(block, "EVENT_POP", 1)
+    block.device.broken.clear()
+    write(block, "CONTROL", 1)
+    assert read(block, "STATUS") == 0x303 | 1 << 17, "only a test that passes ends it"
+    write(block, "CONTROL", 2)
+    assert read(block, "STATUS") == 0x300

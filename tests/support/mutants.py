@@ -101,13 +101,15 @@ MUTANTS = {
     "gcm/hash_subkey": Mutant(
         "keeps the first round constant",
         "constant.eq(times_x(constant))", "constant.eq(constant)"),
+    "gcm/self_test": Mutant(
+        "takes a second tag for no fault", "| tagged & tag_compared", ""),
     "gcm/stallable_core": Mutant(
         "lets text in without room for it",
         "(text_room != 0) & (tag_room != 0)", "tag_room != 0"),
     # sa
     "sa/commands": Mutant(
         "writes no powers of the hash subkey",
-        "powers.eq(hash_subkey.o.payload)", "powers.eq(0)"),
+        "powers.eq(hash_subkey.o.payload), )", "powers.eq(0), )"),
     "sa/contexts": Mutant(
         "hits with the serial of another SA", "serial == context.serial", "serial == serial"),
     "sa/fault_report": Mutant(

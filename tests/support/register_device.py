@@ -21,6 +21,7 @@ from espnic.hdl.layouts import (
     secret_port,
 )
 from espnic.hdl.sa.store import SaStore
+from espnic.model.interface.codes import SaDirection
 from espnic.model.interface.features import Features
 from espnic.sim.agents.stream import start_clock_and_reset
 
@@ -31,10 +32,16 @@ FEATURES = Features(width=WIDTH, sas=SAS, replay_window=0)
 EVENT_PORTS = ("rx_usage_event", "tx_usage_event", "replay_event", "sent_event",
                "fault_event")
 STATUS_PORTS = ("rx_stopped", "tx_stopped", "rx_idle", "tx_idle")
+CIPHERS_GOOD = {"rx_failed": 0, "tx_failed": 0, "self_testing": 0}
+"""The other fields of STATUS, which come from the SA table, when no self-test has failed."""
 
 
 class Device16(wiring.Component):
-    """Registers and SA table, as the engine joins them."""
+    """Registers and SA table, as the engine joins them.
+
+    The ciphers of the directions in ``broken`` give wrong answers; with ``answering`` 0 they give
+    none.
+    """
 
     def __init__(self):
         super().__init__({
@@ -42,6 +49,8 @@ class Device16(wiring.Component):
             **{port: In(stream.Signature(Event, always_ready=True)) for port in EVENT_PORTS},
             **{port: In(1) for port in STATUS_PORTS},
             "memory_faults": In(MemoryFaults),
+            "broken": In(len(SaDirection)),
+            "answering": In(1, init=1),
             "quiesce": Out(1),
             "esp_ports": Out(EspPorts),
             "rx_event": In(stream.Signature(RxEvent, always_ready=True)),
@@ -62,7 +71,18 @@ class Device16(wiring.Component):
             wiring.connect(m, wiring.flipped(getattr(self, port)), getattr(store, port))
         wiring.connect(m, block.command, store.command)
         wiring.connect(m, block.response, store.response)
+        wiring.connect(m, store.failure, block.self_test_event)
+        for direction, side in enumerate(("rx", "tx")):
+            cipher = getattr(store, f"{side}_cipher")
+            m.d.comb += [
+                cipher.ended.eq(self.answering),
+                cipher.passed.eq(~self.broken[direction]),
+                getattr(block, f"{side}_failed").eq(getattr(store, f"{side}_failed")),
+            ]
         m.d.comb += [
+            store.self_test.eq(block.self_test),
+            block.self_tested.eq(store.self_tested),
+            block.self_testing.eq(store.self_testing),
             store.table_key.eq(block.table_key),
             block.rx_empty.eq(store.rx_empty),
             block.memory_faults.eq(self.memory_faults),
@@ -76,6 +96,6 @@ class Device16(wiring.Component):
 
 async def start(dut) -> tuple[random.Random, AxiLiteMaster]:
     await start_clock_and_reset(dut)
-    dut.rx_idle.value = dut.tx_idle.value = 1
+    dut.rx_idle.value = dut.tx_idle.value = dut.answering.value = 1
     axil = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "axil_"), dut.clk, dut.rst)
     return random.Random(cocotb.RANDOM_SEED), axil

@@ -1,0 +1,243 @@
+"""The self-test of the ciphers in the engine: with good cores, and with a fault put into one.
+
+The smallest engine with both directions, on Icarus, which shows every register by its name.
+"""
+
+from dataclasses import dataclass
+from random import Random
+
+import cocotb
+from cocotb import start_soon
+from cocotb.handle import Force, Release
+from cocotb.triggers import ClockCycles, FallingEdge, RisingEdge
+
+from espnic.hdl.sa.commands import reset_clocks
+from espnic.model.device.device import Device
+from espnic.model.interface.codes import SIDES, SaDirection, SaOperation, SaResult
+from espnic.model.interface.features import Features
+from espnic.model.interface.registers import BY_NAME
+from espnic.model.sa.sa import command_values
+from espnic.sim.agents.axi_stream import AxisSink
+from espnic.sim.agents.stream import start_clock_and_reset
+from espnic.sim.build.builds import build, run
+from espnic.sim.rig.engine import engine_netlist
+from espnic.sim.traffic.steps import RxFrame
+from tests.support.engine_steps import BOTH, Traffic, bypass
+from tests.support.live_engine import Live
+from tests.support.sas import all_kinds_of_sa
+
+FEATURES = Features(128, 16, lso=False, ipv6=False, replay_window=0)
+SAS = [sa for sa in all_kinds_of_sa() if sa.outer_family == 4]
+SPARE = len(SAS) + 1
+"""A handle that no SA has yet."""
+
+
+class Twins:
+    """The engine and the model, which get the same commands, tests and frames."""
+
+    @classmethod
+    async def start(cls, dut, idle=0.0, stall=0.0, sides=SIDES):
+        """Reset the engine, and give both the SAs; only the outputs of ``sides`` are taken."""
+        await start_clock_and_reset(dut)
+        self = cls(dut, idle)
+        self.take(stall, *sides)
+        for direction in BOTH:
+            for handle, sa in enumerate(SAS, 1):
+                await self.command(SaOperation.ADD, direction, handle, sa)
+        return self
+
+    def __init__(self, dut, idle=0.0):
+        self.dut = dut
+        self.random = Random(cocotb.RANDOM_SEED)
+        self.live = Live(dut, cocotb.RANDOM_SEED, idle)
+        self.model = Device(FEATURES)
+        self.traffic = {side: Traffic(SAS, self.random) for side in ("rx", "tx")}
+        self.received, self.sent = [], []
+
+    def take(self, stall, *sides):
+        """Take what leaves at these outputs from now on."""
+        for side in sides:
+            self.live.sinks[side] = AxisSink(
+                self.dut, f"m_axis_{side}", seed=cocotb.RANDOM_SEED, stall=stall)
+
+    async def command(self, operation, direction, handle, sa):
+        """Do a command; both give the same result."""
+        values = command_values(operation, direction, handle, sa)
+        result = await self.live.driver.command(values)
+        assert result == self.model.command(values)
+        return result
+
+    def send(self, *steps):
+        """Send frames either way, and keep what must become of them."""
+        for step in steps:
+            self.live.send(step)
+            if isinstance(step, RxFrame):
+                self.received.append(self.model.receive(step.data))
+            else:
+                self.sent += self.model.transmit(step.descriptor, step.data).frames
+
+    def send_some(self, count):
+        """Send good frames of every SA, bad ones, and frames to pass, both ways."""
+        for index in range(len(SAS)):
+            self.send(RxFrame(self.traffic["rx"].wire_frame(index, 90)),
+                      self.traffic["tx"].request(index, 90, bool(index % 2)))
+        self.send(bypass(self.random.randbytes(99)), RxFrame(self.random.randbytes(99)))
+        self.send(*self.traffic["rx"].mixed_receive(count),
+                  *self.traffic["tx"].mixed_transmit(count))
+
+    async def check(self):
+        """All has left, and is what the model makes of it; so are counters and events."""
+        for source in self.live.sources.values():
+            await source.drained()
+        left = [result for result in self.received if result.frame is not None]
+        await self.live.sinks["rx"].reach(len(left))
+        await self.live.sinks["tx"].reach(len(self.sent))
+        await ClockCycles(self.dut.clk, 1000)
+        self.live.check_sent(self.sent)
+        self.live.check_received(left)
+        assert await self.live.driver.counters() == self.model.counters
+        while (event := await self.live.driver.next_event()) is not None:
+            wanted = self.model.events.pop()
+            assert event == wanted
+        assert not len(self.model.events)
+
+    async def self_test(self):
+        """Ask for a test of both; all of STATUS that it sets is then the same."""
+        self.model.self_test()
+        assert await self.live.driver.self_test() == (not self.model.failed)
+        status = await self.live.driver.fields("STATUS")
+        for direction, name in ((SaDirection.RX, "rx_failed"), (SaDirection.TX, "tx_failed")):
+            assert status[name] == (direction in self.model.failed)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A bit of a register of the engine that is the other way round in each clock, or stuck."""
+
+    path: str
+    bit: int
+    directions: tuple[SaDirection, ...]
+    stuck: int | None = None
+
+    def put(self, dut):
+        """Begin; return what ends it."""
+        register = dut
+        for name in self.path.split("."):
+            register = getattr(register, name)
+        if self.stuck is not None:
+            register.value = Force(self.stuck)
+
+            def release():
+                register.value = Release()
+            return release
+        return start_soon(self._flip(dut, register)).cancel
+
+    async def _flip(self, dut, register):
+        while True:
+            await FallingEdge(dut.clk)
+            register.value = int(register.value) ^ 1 << self.bit
+
+
+RX, TX = (SaDirection.RX,), (SaDirection.TX,)
+FAULTS = {
+    "a round of AES, receive": Fault("rx.core.aes.round1_lane0.o__payload", 3, RX),
+    "the last round of AES, transmit": Fault("tx.gcm.core.aes.round14_lane0.o__payload", 127, TX),
+    "a step of the key, transmit": Fault("tx.gcm.core.aes.key_step7.o__payload", 40, TX),
+    "the counter block, receive": Fault("rx.core.nonce", 50, RX),
+    "GHASH, receive": Fault("rx.core.ghash.total", 77, RX),
+    "GHASH, transmit": Fault("tx.gcm.core.ghash.held0", 0, TX),
+    "the tag, transmit": Fault("tx.gcm.core.tag__payload", 9, TX),
+    "the text, receive": Fault("rx.core.o__payload", 5, RX),
+    "no tag, receive": Fault("rx.core.tag__valid", 0, RX, stuck=0),
+    "no text, transmit": Fault("tx.gcm.core.o__valid", 0, TX, stuck=0),
+    "the hash subkey": Fault("sas.commands.hash_subkey.product", 64, RX + TX),
+    "no powers": Fault("sas.commands.hash_subkey.o__valid", 0, RX + TX, stuck=0),
+}
+
+
+@cocotb.test()
+@cocotb.parametrize(name=list(FAULTS))
+async def a_fault_stops_the_crypto_of_its_direction_until_a_test_passes(dut, name):
+    fault = FAULTS[name]
+    twins = await Twins.start(dut, idle=0.1, stall=0.1)
+    twins.send_some(8)
+    await twins.check()
+    mend = fault.put(dut)
+    twins.model.broken = set(fault.directions)
+    await twins.self_test()
+    twins.send_some(8)
+    await twins.check()
+    for direction in BOTH:
+        result = await twins.command(SaOperation.ADD, direction, SPARE, SAS[0])
+        assert (result == SaResult.EIO) == (direction in fault.directions)
+        await twins.command(SaOperation.READ, direction, 1, SAS[0])
+    await twins.self_test()
+    mend()
+    twins.model.broken = set()
+    await twins.self_test()
+    twins.send_some(8)
+    await twins.check()
+
+
+@cocotb.test()
+async def a_fault_at_reset_is_found_before_the_first_sa(dut):
+    fault = FAULTS["GHASH, receive"]
+    mend = fault.put(dut)
+    await start_clock_and_reset(dut)
+    twins = Twins(dut)
+    twins.take(0.0, *SIDES)
+    twins.model = Device(FEATURES, broken=fault.directions)
+    twins.send(bypass(bytes(100)), RxFrame(bytes(100)))
+    results = [await twins.command(SaOperation.ADD, direction, 1, SAS[0]) for direction in BOTH]
+    assert results == [SaResult.EIO, SaResult.OK]
+    await twins.check()
+    mend()
+    twins.model.broken = set()
+    await twins.self_test()
+    assert await twins.command(SaOperation.ADD, SaDirection.RX, 1, SAS[0]) == SaResult.OK
+
+
+@cocotb.test()
+@cocotb.parametrize(gaps=[(0.0, 0.0), (0.2, 0.3)])
+async def tests_under_traffic_change_and_lose_no_frame(dut, gaps):
+    twins = await Twins.start(dut, *gaps)
+    for _ in range(4):
+        twins.send_some(30)
+        for _ in range(3):
+            await ClockCycles(dut.clk, twins.random.randrange(400))
+            await twins.self_test()
+        assert twins.live.sources["rx"].sent
+    await twins.check()
+
+
+@cocotb.test()
+async def with_an_output_blocked_the_test_waits_and_the_other_direction_goes_on(dut):
+    twins = await Twins.start(dut, sides=["rx"])
+    twins.send(*(twins.traffic["tx"].request(0, 90, False) for _ in range(3)))
+    await ClockCycles(dut.clk, 500)
+    await twins.live.driver.write(BY_NAME["CONTROL"], 2)
+    for _ in range(5):
+        before = len(twins.received)
+        twins.send(*(RxFrame(twins.traffic["rx"].wire_frame(0, 90)) for _ in range(5)))
+        await twins.live.sinks["rx"].reach(before + 5)
+        assert (await twins.live.driver.fields("STATUS"))["self_testing"]
+    twins.take(0.0, "tx")
+    assert await twins.live.driver.ciphers_good()
+    await twins.check()
+
+
+@cocotb.test()
+async def the_test_after_reset_takes_the_clocks_that_are_told(dut):
+    await start_clock_and_reset(dut)
+    clocks = 0
+    while not int(dut.sas.swept.value):
+        await RisingEdge(dut.clk)
+        clocks += 1
+    print("clocks after reset", clocks)
+    assert clocks == reset_clocks(FEATURES)
+
+
+def test_the_self_test_of_the_smallest_engine():
+    engine = engine_netlist(FEATURES, taps=False)
+    done = run(build(engine, "icarus"), module=__name__, seed=1)
+    assert not done.failures, f"{done.failures}, log {done.log}"
