@@ -14,10 +14,10 @@ INTERRUPT_ROUNDS = 4
 """Looks at the causes of an interrupt before the driver lets the level fall and rise again."""
 
 _NOTICED = {EventKind.AUTH_BURST: "auth_bursts", EventKind.ESN_HALF: "esn_halves",
-            EventKind.REPEATED: "repeated_numbers",
+            EventKind.REPEATED: "repeated_numbers", EventKind.MEMORY_FAULT: "memory_faults",
             EventKind.SELF_TEST_FAILED: "self_tests_failed"}
-"""Events that the driver only counts. ESN_HALF needs no more: the stack's own window has seen the
-same packets. It moves with them as they come up, and must not move before."""
+"""Events that the driver counts, and expires no SA for. ESN_HALF needs no more: the stack's own
+window has seen the same packets. It moves with them as they come up, and must not move before."""
 
 
 class Interrupt:
@@ -30,6 +30,8 @@ class Interrupt:
         self._places = places
         self._lifetimes = lifetimes
         self._noticed = noticed
+        self.memory_fault = False
+        """A memory has given a wrong row, and the SAs have not been added again since."""
         self.cipher_failure = False
         """A self-test has failed, and the driver has not looked whether one has passed since."""
 
@@ -80,6 +82,7 @@ class Interrupt:
             return
         if kind in _NOTICED:
             self._noticed[_NOTICED[kind]] += 1
+            self.memory_fault |= kind == EventKind.MEMORY_FAULT
             self.cipher_failure |= kind == EventKind.SELF_TEST_FAILED
         elif x is None:
             self._noticed["events_of_no_sa"] += 1
