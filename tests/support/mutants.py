@@ -214,7 +214,7 @@ MUTANTS = {
         "numbers the padding from 0", "Const(1 + index, 8)", "Const(index, 8)"),
     "tx/unlock": Mutant(
         "counts a frame that is swallowed as sealed",
-        "event.status.eq(TxStatus.DROP_SA_GONE)", "event.status.eq(TxStatus.SEALED)"),
+        "done.event.status.eq(status)", "done.event.status.eq(TxStatus.SEALED)"),
 }
 """By the block's file in ``hdl``, without its ending."""
 
