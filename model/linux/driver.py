@@ -288,7 +288,7 @@ class EspnicDriver:
         async with self._mutex:
             async with self._commands.spinlock:
                 with errnos("self-test"):
-                    good = await self.hardware.self_test()
+                    good = await self.hardware.self_test(stopped=not self.device.up)
             self._ciphers_failed = not good
         await self.run_work()
         return good

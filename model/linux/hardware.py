@@ -241,9 +241,9 @@ class Hardware:
         """Let the device take frames again."""
         await self._write_fields(BY_NAME["CONTROL"], {"quiesce": 0, "self_test": 0})
 
-    async def self_test(self) -> bool:
-        """Test the ciphers while frames pass; say whether those of all directions are good."""
-        await self._write_fields(BY_NAME["CONTROL"], {"quiesce": 0, "self_test": 1})
+    async def self_test(self, stopped: bool = False) -> bool:
+        """Test the ciphers, while frames pass or are ``stopped``; say whether all are good."""
+        await self._write_fields(BY_NAME["CONTROL"], {"quiesce": int(stopped), "self_test": 1})
         return await self.ciphers_good()
 
     async def ciphers_good(self) -> bool:

@@ -6,6 +6,7 @@ from espnic.model.device.device import Device
 from espnic.model.device.register_file import RegisterFile
 from espnic.model.interface.codes import SaDirection
 from espnic.model.interface.features import Features
+from espnic.model.interface.registers import BY_NAME
 from espnic.model.linux import xfrm_device
 from espnic.model.linux.bus import run
 from espnic.model.linux.driver import EspnicDriver
@@ -108,6 +109,14 @@ def test_a_test_that_never_ends_gives_etimedout(monkeypatch):
         raise CommandTimeout("STATUS")
     monkeypatch.setattr(Hardware, "ciphers_good", never)
     assert refused(lambda: run(bench.driver.self_test())).name == "ETIMEDOUT"
+
+
+def test_a_test_of_a_device_that_is_down_lets_no_frame_in():
+    bench = Bench()
+    run(xfrm_device.netdev_down(bench.device, []))
+    run(bench.driver.down())
+    assert run(bench.driver.self_test())
+    assert run(bench.registers.read(BY_NAME["STATUS"].offset)) == 0x303
 
 
 def test_a_stop_does_not_ask_for_a_test_and_goes_by_frames_alone():
