@@ -208,7 +208,7 @@ async def a_fault_of_the_look_up_stays_one(dut):
 
 @cocotb.test()
 async def each_bit_of_secrets_that_turns_is_told_once_for_each_read(dut):
-    """As many of the bits as a bench has time for."""
+    """Some of the bits, for a row has hundreds."""
     _, faults = await start_faulty(dut)
     chance = random.Random(cocotb.RANDOM_SEED)
     bits = row_bits(dut.secret.ram)

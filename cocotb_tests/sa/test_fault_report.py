@@ -21,7 +21,7 @@ IDLE = 2 + len(SOURCES)
 
 
 class Watcher:
-    """What the block tells and counts."""
+    """All that the block tells and counts."""
 
     def __init__(self, dut):
         self.events: list[tuple[SaDirection, SaMemory, int]] = []

@@ -82,7 +82,7 @@ class Store:
         return getattr(getattr(self.dut, direction.name.lower()), name).ram
 
     async def found(self, direction, handle):
-        """What the datapath finds of an SA."""
+        """Answer to a look-up of an SA."""
         side = direction.name.lower()
         ask = self.keys[handle] if direction == SaDirection.RX else handle
         latency = SaStore.rx_latency if direction == SaDirection.RX else SaStore.tx_latency

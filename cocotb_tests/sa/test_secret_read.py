@@ -55,7 +55,7 @@ class Table:
 
 
 class Faults:
-    """What is told of each packet a clock after it."""
+    """Faults that are told, for each packet a clock after it."""
 
     def __init__(self, dut):
         self.told = []

@@ -53,7 +53,7 @@ class _Execution:
         self.record = Signal(Record)
         """The command's row of the contexts."""
         self.wrong = Signal()
-        """It is not what was written."""
+        """The row is not what was written."""
         self.result = Signal(SaResult)
         self.read_back = Signal()
         """The response shows the SA."""

@@ -73,8 +73,11 @@ class SaStore(wiring.Component):
 
     RAM bits for each SA with L lanes (``ram_bits_per_sa``). Receive: 963 + 384 L, and
     1.5 (165 + log2(sas)) in the look-up table, and the windows (``ReplayState``). Transmit:
-    990 + 384 L, and the windows (``SentNumbers``). At L = 4, 128 more in each direction. Nothing
-    here is an error of a packet; errors of commands are in the response.
+    990 + 384 L, and the windows (``SentNumbers``). At L = 4, 128 more in each direction. The rows
+    of contexts and look-up table have a parity bit more for each 32 bits.
+
+    Errors of commands are in the response. A memory knows a row that is not what was written
+    (``ParityMemory``). A packet whose row is wrong has a ``fault``, and the row is told.
 
     Parameters
     ----------

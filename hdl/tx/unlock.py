@@ -38,7 +38,7 @@ TxDone = data.StructLayout({
     "sealed": 1,
     "seqiv": TxSeqiv,
 })
-"""What became of a frame, when its secrets have been checked too. With ``fault`` it must not leave.
+"""End of a frame, when its secrets have been checked too. With ``fault`` it must not leave.
 ``seqiv`` counts when it is ``sealed``."""
 
 

@@ -15,6 +15,7 @@ from espnic.model.device import receive_checksum, segment
 from espnic.model.device.events import EventQueue
 from espnic.model.device.opening import Opened, SaState, Trace, open_frame
 from espnic.model.device.sealing import check_request, clear_frames, seal_frame
+from espnic.model.device.wrong_rows import REWRITTEN, WrongRows
 from espnic.model.esp import esn
 from espnic.model.esp.replay import Window, high_above
 from espnic.model.esp.sent import SentNumbers
@@ -28,6 +29,7 @@ from espnic.model.interface.codes import (
     RxChecksum,
     RxStatus,
     SaDirection,
+    SaMemory,
     SaOperation,
     SaResult,
     SaSelect,
@@ -85,7 +87,7 @@ class Device:
 
     ``features`` are the parts of the build. Its two SA tables, receive and transmit, have
     the handles 1 to ``features.sas - 1``. ``esp_ports`` are the UDP ports to which ESP is
-    received; 0 is none.
+    received; 0 is none. ``wrong_rows`` lets bits of its memories turn, for tests of software.
     """
 
     def __init__(self, features: Features = ALL) -> None:
@@ -93,6 +95,7 @@ class Device:
         self.sas = {direction: SaTable(features.sas, direction) for direction in SaDirection}
         self.counters = dict.fromkeys(registers.counters(), 0)
         self.events = EventQueue(self.counters)
+        self.wrong_rows = WrongRows(self.events, self.counters)
         self.esp_ports = registers.PORTS_DEFAULT
         self._windows: dict[int, Window] = {}
         self.sent: dict[int, SentNumbers] = {}
@@ -128,19 +131,55 @@ class Device:
                 result = self._add(table, handle, values)
                 if result == SaResult.OK:
                     self._begin_numbers(table, handle)
+                    self.wrong_rows.written(table.direction, handle, *SaMemory)
                 return result
-            case SaOperation.DELETE:
-                return table.delete(handle)
-            case SaOperation.MODIFY:
-                return table.modify(handle, SaSelect(values.get("select", 0)), values)
-            case SaOperation.READ:
-                return table.read(handle)[0]
-            case SaOperation.FREE:
-                return table.free(handle)
             case SaOperation.FLUSH:
                 for each in self.sas.values():
                     each.flush()
+                self.wrong_rows.clear()
                 return SaResult.OK
+        result = self._change(operation, table, handle, values)
+        if result == SaResult.OK:
+            self._write_rows(operation, table, handle, values)
+        return result
+
+    def _change(
+        self, operation: SaOperation, table: SaTable, handle: int, values: Mapping[str, int],
+    ) -> SaResult:
+        """Do a command on an SA that is there."""
+        select = SaSelect(values.get("select", 0))
+        if (1 <= handle < table.size and not (
+                operation == SaOperation.MODIFY and table.refuses(select))
+                and self._wrong_for(operation, table, handle)):
+            return SaResult.EIO
+        match operation:
+            case SaOperation.DELETE:
+                return table.delete(handle)
+            case SaOperation.MODIFY:
+                return table.modify(handle, select, values)
+            case SaOperation.READ:
+                return table.read(handle)[0]
+        return table.free(handle)
+
+    def _wrong_for(self, operation: SaOperation, table: SaTable, handle: int) -> bool:
+        """Whether a wrong row keeps a command from an SA."""
+        rows, direction = self.wrong_rows, table.direction
+        if rows.reads(direction, SaMemory.RECORD, handle):
+            return True
+        return (operation == SaOperation.DELETE and table.get(handle) is not None
+                and rows.reads(direction, SaMemory.LOOKUP, handle))
+
+    def _write_rows(
+        self, operation: SaOperation, table: SaTable, handle: int, values: Mapping[str, int],
+    ) -> None:
+        """Note which rows a command has written."""
+        memories: tuple[SaMemory, ...] = ()
+        if operation == SaOperation.FREE:
+            memories = (*REWRITTEN, SaMemory.SECRET)
+        elif operation == SaOperation.DELETE or values.get("select", 0) & SaSelect.ESN:
+            memories = REWRITTEN
+        if memories and operation != SaOperation.READ:
+            self.wrong_rows.written(table.direction, handle, *memories)
 
     def _add(self, table: SaTable, handle: int, values: Mapping[str, int]) -> SaResult:
         try:
@@ -150,6 +189,8 @@ class Device:
             return SaResult.EINVAL
         if not 1 <= handle < table.size:
             return SaResult.EINVAL
+        if self.wrong_rows.reads(table.direction, SaMemory.RECORD, handle):
+            return SaResult.EIO
         receive = table.direction == SaDirection.RX
         present = self.features.receive if receive else self.features.transmit
         ipv6 = added.destination.version == IPV6_VERSION
@@ -224,10 +265,14 @@ class Device:
         if parsed is not None:
             handle = self._look_up(parsed, trace)
             opened = Opened(RxStatus.NO_SA)
+            if handle and self._found_wrong(handle):
+                handle, opened = 0, Opened(RxStatus.FAULT)
             window = self._windows.get(handle)
             begin = window.bottom if window else 0
             if handle and fits:
                 opened = self._open(handle, parsed, frame, in_flight, trace)
+        if opened.status == RxStatus.FAULT:
+            handle = 0
         self._begins.append((handle, begin))
         if not fits:
             handle, opened = 0, Opened(RxStatus.OVERSIZE)
@@ -241,6 +286,11 @@ class Device:
         trace.append(("rx.lookup", {"hit": int(handle != 0), "sa": handle}))
         return handle
 
+    def _found_wrong(self, handle: int) -> bool:
+        """Whether a row of an SA that a frame has found is wrong."""
+        return any(self.wrong_rows.reads(SaDirection.RX, memory, handle)
+                   for memory in (SaMemory.LOOKUP, SaMemory.STATE))
+
     def _open(
         self, handle: int, parsed: Parsed, frame: bytes, in_flight: int, trace: Trace,
     ) -> Opened:
@@ -251,7 +301,8 @@ class Device:
         window = self._windows.get(handle)
         top = window.top if window else 0
         high = self._high(handle, sa, parsed.sequence, in_flight)
-        state = SaState(window, table.lifetime(handle).expired)
+        wrong = self.wrong_rows.reads(SaDirection.RX, SaMemory.SECRET, handle)
+        state = SaState(window, table.lifetime(handle).expired, wrong)
         opened = open_frame(frame, parsed, sa, high, state, trace)
         if window and sa.esn and (window.top ^ top) & esn.HALF:
             self.events.push(EventKind.ESN_HALF, SaDirection.RX, handle, window.top)
@@ -318,6 +369,11 @@ class Device:
             self._tell_repeater(status, values)
         else:
             out = self._send(values, frame, status, trace)
+            if status == TxStatus.SEALED and self.wrong_rows.reads(
+                    SaDirection.TX, SaMemory.SECRET, values["sa"]):
+                # What the SA has served is known by now, and stays counted.
+                status, out = TxStatus.DROP_FAULT, []
+                trace[1:] = [_tx_verdict(status, values)]
         limit = (SUPER_FRAME_BYTES_MAX if values["lso"] and self.features.lso
                  else FRAME_BYTES_MAX)
         self._count("tx", status, min(len(frame), limit), out)
@@ -333,8 +389,11 @@ class Device:
             return TxStatus.DROP_UNSUPPORTED
         table = self.sas[SaDirection.TX]
         sa = table.get(values["sa"])
+        wrong = self.wrong_rows.reads(SaDirection.TX, SaMemory.STATE, values["sa"])
         expired = sa is not None and table.lifetime(values["sa"]).expired
-        status = check_request(values, frame, sa, expired)
+        status = check_request(values, frame, None if wrong else sa, expired)
+        if wrong and status == TxStatus.DROP_NO_SA:
+            return TxStatus.DROP_FAULT
         if status != TxStatus.SEALED or sa is None or sa.unguarded:
             return status
         count = segment.count(values, len(frame)) if values["lso"] else 1

@@ -44,6 +44,8 @@ class SaState:
     """The device's replay window, if it keeps one. An authentic frame moves it."""
     expired: bool
     """Whether a hard limit has been reached."""
+    wrong: bool = False
+    """Whether its secrets are not what was written."""
 
 
 def open_frame(
@@ -52,13 +54,16 @@ def open_frame(
     """Decrypt a frame whose SA was found, and add the trace points of the decryption.
 
     ``high`` is the high half of its sequence number. The first check that fails gives the status:
-    lengths, checksum of the UDP header in front of ESP, replay window, hard limits, ICV, trailer.
+    lengths, secrets, checksum of the UDP header in front of ESP, replay window, hard limits, ICV,
+    trailer.
     """
     if parsed.esp_bytes < ESP_TEXT_OFFSET + ESP_TRAILER_MIN_BYTES + sa.icv.bytes:
         return Opened(RxStatus.SYNTAX)
     end = parsed.esp_offset + parsed.esp_bytes
     if len(frame) < end:
         return Opened(RxStatus.TRUNCATED)
+    if state.wrong:
+        return Opened(RxStatus.FAULT)
     if receive_checksum.outer_status(frame, parsed) == RxChecksum.BAD:
         return Opened(RxStatus.BAD_UDP_CHECKSUM)
     opened = esp.open(sa, high, frame[parsed.esp_offset:end])

@@ -258,11 +258,11 @@ class SaMemory(IntEnum):
     """A memory of the SA tables, as a MEMORY_FAULT event names it."""
 
     STATE = 0
-    """What the datapath reads of an SA when it finds it, but for its secrets."""
+    """All that the datapath reads of an SA when it finds it, but for its secrets."""
     SECRET = 1
     """Keys, salts and powers of H."""
     RECORD = 2
-    """What commands read of an SA."""
+    """All that commands read of an SA."""
     LOOKUP = 3
     """The receive look-up table."""
     USAGE = 4

@@ -6,6 +6,7 @@ contradicts itself. A result of the device goes up as the errno of its name.
 
 import errno
 from collections import Counter
+from contextlib import suppress
 from random import Random
 
 from espnic.model.interface import registers
@@ -33,6 +34,9 @@ from espnic.model.linux.tx_skb import TxSkb
 from espnic.model.linux.xfrm import ExpireUpcall, XfrmState
 from espnic.model.linux.xfrm_device import api_check, has_options
 
+MENDS_MAX = 8
+"""Times that the driver mends the device's memories. One that fails more often is no accident."""
+
 
 class EspnicDriver:
     """The driver of one device; ``device`` is what it registers with the stack.
@@ -59,6 +63,9 @@ class EspnicDriver:
         """The driver's own counts, by the names of ``model.interface.statistics.DRIVER``."""
         self.noticed: Counter[str] = Counter()
         """Counts of what happened without ending an SA: events, and stops with frames inside."""
+        self._mends = 0
+        """Times that memories have been mended, since the probe or since a user switched the
+        offload on."""
         self._secrets = secrets
         self._device_window = device_window
         self._mutex = Lock()
@@ -231,6 +238,7 @@ class EspnicDriver:
             if Feature.HW_ESP not in features:
                 await self._parking.park()
             elif Feature.HW_ESP not in self.device.features:
+                self._mends = 0
                 await self._parking.unpark()
 
     # Interrupt, and work that may wait
@@ -249,8 +257,12 @@ class EspnicDriver:
         return await self._interrupt.take_events()
 
     async def run_work(self) -> None:
-        """Do the work that was put off: changes of ESN and limits, then frees that had to wait."""
+        """Do the work that was put off: changes of ESN and limits, then frees that had to wait.
+
+        When a memory has given a wrong row, all SAs are added again first.
+        """
         async with self._mutex:
+            await self._mend()
             await self._esn_fields.run_work()
             await self._lifetimes.run_work()
             await self._removal.run_work()
@@ -308,20 +320,64 @@ class EspnicDriver:
         state. All others are added, then the first such error goes up.
         """
         async with self._mutex:
-            await self._removal.flush()
-            with errnos("restore"):
-                await self._set_up()
-            await self._forget_device()
-            failures = []
-            for place, x in list(self._states.items()):
-                try:
-                    await self._adding.add_again(x, place)
-                except LinuxError as refused:
-                    failures.append(refused)
+            failures = await self._restore()
         if failures:
             raise LinuxError(
                 failures[0].number,
                 f"{len(failures)} SAs are left to software, the first: {failures[0].reason}")
+
+    async def _restore(self) -> list[LinuxError]:
+        """Flush, key the hash and add the living SAs; return why some are left to software."""
+        await self._removal.flush()
+        with errnos("restore"):
+            await self._set_up()
+        await self._forget_device()
+        failures = []
+        for place, x in list(self._states.items()):
+            try:
+                await self._adding.add_again(x, place)
+            except LinuxError as refused:
+                failures.append(refused)
+        return failures
+
+    async def _mend(self) -> None:
+        """Write all rows of the device's memories anew when one was wrong, as after a reset.
+
+        A DELETE of the SA alone would do for some memories. But where commands read the row it is
+        refused, and what a wrong row of the hash hides nobody knows. SAs that are added again go
+        on with the keys and replay state of the stack. With frames inside that may have found an
+        SA, it is tried again with the next work. A device that fails again and again is left alone:
+        the stack does the work of its SAs until a user switches the offload on again.
+        """
+        if not self._interrupt.memory_fault:
+            return
+        for place, x in list(self._states.items()):
+            with suppress(LinuxError):  # What cannot be read is lost, as in a reset.
+                async with self._commands.spinlock:
+                    await self._lifetimes.count_locked(x, place)
+        try:
+            if self._mends == MENDS_MAX:
+                await self._give_up()
+            else:
+                await self._restore()
+                self._mends += 1
+                self.noticed["memories_mended"] += 1
+        except LinuxError as refused:
+            if refused.number != errno.EBUSY:
+                raise
+        else:
+            self._interrupt.memory_fault = False
+
+    async def _give_up(self) -> None:
+        """Leave all SAs to software, and offer no offload."""
+        self.device.features = set()
+        await self._removal.flush()
+        await self._forget_device()
+        for place, x in list(self._states.items()):
+            assert x.offload is not None
+            x.offload.handle = 0
+            del self._states[place]
+            self._places.untake(place)
 
     async def _forget(self) -> None:
         """Forget all SAs; a delete that runs now ends first."""

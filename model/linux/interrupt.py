@@ -14,9 +14,9 @@ INTERRUPT_ROUNDS = 4
 """Looks at the causes of an interrupt before the driver lets the level fall and rise again."""
 
 _NOTICED = {EventKind.AUTH_BURST: "auth_bursts", EventKind.ESN_HALF: "esn_halves",
-            EventKind.REPEATED: "repeated_numbers"}
-"""Events that the driver only counts. ESN_HALF needs no more: the stack's own window has seen the
-same packets. It moves with them as they come up, and must not move before."""
+            EventKind.REPEATED: "repeated_numbers", EventKind.MEMORY_FAULT: "memory_faults"}
+"""Events that the driver counts, and expires no SA for. ESN_HALF needs no more: the stack's own
+window has seen the same packets. It moves with them as they come up, and must not move before."""
 
 
 class Interrupt:
@@ -29,6 +29,8 @@ class Interrupt:
         self._places = places
         self._lifetimes = lifetimes
         self._noticed = noticed
+        self.memory_fault = False
+        """A memory has given a wrong row, and the SAs have not been added again since."""
 
     async def handle(self) -> None:
         """Take the events off until there is no cause of an interrupt.
@@ -77,6 +79,7 @@ class Interrupt:
             return
         if kind in _NOTICED:
             self._noticed[_NOTICED[kind]] += 1
+            self.memory_fault |= kind == EventKind.MEMORY_FAULT
         elif x is None:
             self._noticed["events_of_no_sa"] += 1
         else:

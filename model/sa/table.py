@@ -86,7 +86,7 @@ class SaTable:
 
         ``values`` are fields of SA_COMMAND; those not given are 0.
         """
-        if not select or SaSelect.ESN in select and self.direction == SaDirection.TX:
+        if self.refuses(select):
             return SaResult.EINVAL
         result = self._check_in_use(handle)
         if result != SaResult.OK:
@@ -103,6 +103,10 @@ class SaTable:
                 changed = {name: values.get(name, 0) for name in names}
                 lifetime.limits = replace(lifetime.limits, **changed)
         return SaResult.OK
+
+    def refuses(self, select: SaSelect) -> bool:
+        """Whether no SA of the table can be modified so."""
+        return not select or SaSelect.ESN in select and self.direction == SaDirection.TX
 
     def read(self, handle: int) -> tuple[SaResult, SecurityAssociation | None]:
         """The SA of a handle, deleted or not; None unless the result is OK."""
