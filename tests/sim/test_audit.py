@@ -16,11 +16,12 @@ from espnic.sim.capture import handoff
 from espnic.sim.capture.archive import archived_capture
 from espnic.sim.capture.packets import Packet, packets_in
 from espnic.sim.capture.pcap import read_capture, write_pcap
-from espnic.sim.problem import CaptureError, Finding
+from espnic.sim.problem import CaptureError, Finding, InputError
 from espnic.sim.run import nonces
 from espnic.sim.traffic import frames
 from tests.support.paths import CAPTURE_NAMES, CAPTURES, HANDOFFS
 from tests.support.sas import all_kinds_of_sa, device_with, make_sa, sa_id
+from tests.support.udp_checksums import in_udp
 from tests.support.work import lines_run
 
 ETHERNET = 1
@@ -100,6 +101,21 @@ def test_behind_a_nat_only_one_end_has_the_port_of_esp():
     assert in_frame(frames.ethernet(frames.ip(sa, frames.udp(data, 61234), 17))) is not None
     other = b"\x11\x95" + frames.udp(data, 61234)[2:]
     assert in_frame(frames.ethernet(frames.ip(sa, other, 17))) is None
+
+
+def from_port(number, frame):
+    """A frame of UDP over IPv4 from another source port."""
+    return frame[:34] + number.to_bytes(2, "big") + frame[36:]
+
+
+def test_esp_is_found_at_the_udp_ports_that_are_given_and_at_no_other():
+    sa = make_sa(encapsulation=Encapsulation.UDP)
+    data = esp.seal(sa, 1, TEXT).packet
+    for ends in ((40_000, 10_000), (10_000, 40_000)):
+        datagram = ends[0].to_bytes(2, "big") + frames.udp(data, ends[1])[2:]
+        packet = Packet(ETHERNET, frame := frames.ethernet(frames.ip(sa, datagram, 17)), len(frame))
+        assert find(packet) is None and find(packet, (4500, 10_001)) is None
+        assert find(packet, (4500, 10_000)).data == data
 
 
 @pytest.mark.parametrize("payload", [b"\xff", b"", bytes(4) + bytes(40), bytes(7)])
@@ -289,6 +305,15 @@ def test_forged_packet_is_no_second_use_to_whom_has_the_keys():
         assert what == "IV twice" and said.endswith("1 with the IV of an earlier one: frames 2, 6")
 
 
+def test_sas_of_other_udp_ports_are_looked_at_where_their_ports_are_known():
+    sa = make_sa(encapsulation=Encapsulation.UDP, encap_destination_port=10_000)
+    wire = [from_port(40_000, in_udp(sa, 7, "none", text, port=10_000))
+            for text in (TEXT, bytes(10) + b"\0\x04")]
+    assert nonces.lines(wire, []) == []
+    [(what, said)] = nonces.lines(wire, [sa])
+    assert what == "IV twice" and said.endswith("1 with the IV of an earlier one: frames 1, 2")
+
+
 def test_number_with_two_ivs_is_told_to_whom_has_the_keys():
     sa = make_sa()
     other = replace(sa, seqiv_salt=bytes(8))
@@ -358,6 +383,20 @@ def test_command_ends_with_a_finding_and_writes_all_of_it(tmp_path):
     assert found["copies"] == [{"frame": 6, "of": 3}]
     assert (found["destination"], found["spi"], found["encapsulation"], found["packets"]) == (
         str(sa.destination), f"0x{sa.spi:08x}", None, 5)
+
+
+def test_command_looks_at_the_ports_that_it_is_told(tmp_path):
+    sa = make_sa(encapsulation=Encapsulation.UDP)
+    write_pcap(tmp_path / "x.pcap", enumerate(
+        from_port(40_000, in_udp(sa, 7, "none", text, port=10_000))
+        for text in (TEXT, bytes(10) + b"\0\x04")))
+    with pytest.raises(CaptureError, match="in UDP on port 4500 or 9$"):
+        run(tmp_path / "x.pcap", None, Shown().console, (9,))
+    with pytest.raises(Finding, match="1 packet of 1 SA with the IV of an earlier packet"):
+        run(tmp_path / "x.pcap", None, Shown().console, (9, 10_000))
+    for port in (0, -1, 65_536):
+        with pytest.raises(InputError, match=f"--port {port}: expected a UDP port, 1 to 65535"):
+            run(tmp_path / "x.pcap", None, Shown().console, (port,))
 
 
 def test_command_takes_a_capture_whose_frames_are_cut_short(tmp_path):
