@@ -40,6 +40,9 @@ def run(
     if not findings:
         raise CaptureError(f"{path}: no ESP in {reader.frames:,} frames, expected ESP by protocol "
                            f"50 or in UDP on port {' or '.join(map(str, ports))}")
+    if all(each.without_iv == each.packets for each in findings):
+        raise CaptureError(f"{path}: none of {reader.frames:,} frames has an IV, expected ESP "
+                           "captured to the end of its IV")
     if json_file is not None:
         with replacing(json_file) as partial:
             partial.write_text(report.to_json(str(path), reader.frames, findings))

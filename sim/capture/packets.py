@@ -23,6 +23,8 @@ _PCAP_ORDERS = {bytes.fromhex(text): order for text, order in (
 _PCAPNG_MAGIC = bytes.fromhex("0a0d0d0a")
 _MAGIC_BYTES = 4
 _PCAP_HEADER_BYTES = 24
+_LINK_MASK = 0xFFFF
+"""Bits of the link type; those above say how long the FCS is, which counts as padding here."""
 _PCAP_RECORD_HEADER_BYTES = 16
 _PACKET_BYTES_MAX = 1 << 24
 """Most bytes of a packet or block; a longer one is a damaged length."""
@@ -94,7 +96,7 @@ def _pcap_packets(path: Path, file: BinaryIO, order: str) -> Iterator[Packet]:
     header = file.read(_PCAP_HEADER_BYTES - _MAGIC_BYTES)
     if len(header) < _PCAP_HEADER_BYTES - _MAGIC_BYTES:
         raise CaptureError(f"{path}: cut short in the pcap header")
-    link = struct.unpack(f"{order}I", header[-4:])[0]
+    link = struct.unpack(f"{order}I", header[-4:])[0] & _LINK_MASK
     count = 0
     while record := file.read(_PCAP_RECORD_HEADER_BYTES):
         length = whole = 0

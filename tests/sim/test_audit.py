@@ -1,10 +1,14 @@
 """Audit of nonces: what stands twice is found, and nothing else is taken for it."""
 
 import json
+import re
 from collections import Counter, defaultdict
 from dataclasses import replace
+from io import StringIO
+from itertools import cycle
 
 import pytest
+from rich.console import Console
 
 from espnic.model.esp import esp, trailer
 from espnic.model.interface.codes import Encapsulation
@@ -353,13 +357,12 @@ class Shown:
     """Console that keeps what it is given."""
 
     def __init__(self):
-        from rich.console import Console
-
-        self.console = Console(width=200, record=True, quiet=True)
+        self._file = StringIO()
+        self.console = Console(width=200, file=self._file)
 
     @property
     def text(self):
-        return " ".join(self.console.export_text(clear=False).split())
+        return " ".join(self._file.getvalue().split())
 
 
 def test_command_ends_with_a_finding_and_writes_all_of_it(tmp_path):
@@ -399,15 +402,36 @@ def test_command_looks_at_the_ports_that_it_is_told(tmp_path):
             run(tmp_path / "x.pcap", None, Shown().console, (port,))
 
 
+def cut_short(path, ends):
+    """Write a capture of the kernel with as many bytes of its frames as ``ends`` say in turn."""
+    whole = CAPTURES / "tun4_gcm128.pcap"
+    data = bytearray(whole.read_bytes()[:24])
+    for each, end in zip(packets_in(whole), cycle(ends)):
+        data += bytes(8) + end.to_bytes(4, "little") + len(each.data).to_bytes(4, "little")
+        data += each.data[:end]
+    path.write_bytes(data)
+
+
 def test_command_takes_a_capture_whose_frames_are_cut_short(tmp_path):
-    path = CAPTURES / "tun4_gcm128.pcap"
-    data = bytearray(path.read_bytes()[:24])
-    for each in packets_in(path):
-        data += bytes(8) + (64).to_bytes(4, "little") + len(each.data).to_bytes(4, "little")
-        data += each.data[:64]
-    (tmp_path / "cut.pcap").write_bytes(data)
+    cut_short(tmp_path / "cut.pcap", [64])
     shown = Shown()
     run(tmp_path / "cut.pcap", None, shown.console)
+    assert "no IV and no sequence number twice" in shown.text
+    assert "nothing is known" not in shown.text
+
+
+def test_command_says_of_how_many_packets_it_has_not_seen_the_iv(tmp_path):
+    """The IV stands in the bytes 42 to 50 of these frames."""
+    cut_short(tmp_path / "cut.pcap", [49, 50, 64])
+    shown = Shown()
+    run(tmp_path / "cut.pcap", None, shown.console)
+    said = re.findall(r"(\d+) of (\d+) packets end before their IV does", shown.text)
+    unseen, packets = (sum(map(int, counts)) for counts in zip(*said, strict=True))
+    assert packets == len(list(packets_in(tmp_path / "cut.pcap")))
+    assert unseen == -(-packets // 3)
+    cut_short(tmp_path / "cut.pcap", [49])
+    with pytest.raises(CaptureError, match="frames has an IV, expected ESP captured to the end"):
+        run(tmp_path / "cut.pcap", None, Shown().console)
 
 
 @pytest.mark.parametrize("frame, link, said", [
