@@ -186,7 +186,8 @@ def _prepare_handoff(path: Path, output: Path) -> Job:
     if not capture.handed_off:
         raise CaptureError(f"{path}: no rows handoff, expected a capture of what Linux hands down")
     plan = plan_handoff(
-        capture.sas, [row.request for row in capture.handed_off], SIMULATED_SAS)
+        capture.sas, [request for row in capture.handed_off for request in row.requests],
+        SIMULATED_SAS)
     make_folder(output)
     return Job(False, path, output, capture.sas, (), [], plan, capture.handed_off)
 
@@ -299,6 +300,7 @@ def _software_lines(job: Job, outcome: Outcome) -> Lines:
     if job.handed_off:
         compared = handoff.compare_wire(job.handed_off, outcome.sent_by_request())
         return [("as the kernel", compared),
+                *_first_lines("left", handoff.done_by_stack(job.handed_off)),
                 *_first_lines("kernel bug", handoff.kernel_bugs(job.handed_off))]
     return _opened_lines(job, outcome)
 
