@@ -105,9 +105,8 @@ def _gso_type(meta: Row) -> GsoType:
     if given & _GSO_ECN:
         kind |= GsoType.TCP_ECN
     if given & _GSO_TUNNEL:
-        kind |= GsoType.UDP_TUNNEL
-        if meta.number("flags", 0, FLAGS_MAX) & _TUNNEL_CHECKSUM:
-            kind |= GsoType.UDP_TUNNEL_CSUM
+        with_checksum = meta.number("flags", 0, FLAGS_MAX) & _TUNNEL_CHECKSUM
+        kind |= GsoType.UDP_TUNNEL_CSUM if with_checksum else GsoType.UDP_TUNNEL
     return kind
 
 
