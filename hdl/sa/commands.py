@@ -20,6 +20,7 @@ from espnic.hdl.sa.replay_windows import LOW_BITS, SEQUENCE_BITS, WindowRead, Wi
 from espnic.hdl.sa.sent_numbers import SentWrite
 from espnic.hdl.sa.usage import Limits, Usage, UsageWrite
 from espnic.model.interface.codes import (
+    SELECT_MAX,
     IcvSize,
     KeySize,
     ReplayWindow,
@@ -101,10 +102,10 @@ class SaCommands(wiring.Component):
 
     Results are those of ``SaResult``. The first that applies is given:
 
-    - EINVAL: a reserved bit that is not 0; handle 0 or out of range, except for FLUSH; unknown
-      operation; ADD with an unknown key, ICV or window size, SPI 0, an IPv4 destination above 32
-      bits, or for transmit or with a replay window a sequence number that leaves none; MODIFY of
-      nothing, or of the ESN of a transmit SA.
+    - EINVAL: a reserved bit, or an unknown one of ``select``, that is not 0; handle 0 or out of
+      range, except for FLUSH; unknown operation; ADD with an unknown key, ICV or window size, SPI
+      0, an IPv4 destination above 32 bits, or for transmit or with a replay window a sequence
+      number that leaves none; MODIFY of nothing, or of the ESN of a transmit SA.
     - EBUSY: ADD after a FLUSH that was EBUSY. EOPNOTSUPP: ADD of an SA that needs a part that
       the build lacks: a direction, IPv6, or a receive window larger than the build's.
     - EEXIST: ADD to a handle that is taken. ENOENT: another operation on a handle that is not
@@ -471,7 +472,7 @@ class SaCommands(wiring.Component):
         no_change = (command.select == SaSelect.NOTHING) | (
             (command.direction == SaDirection.TX) & (command.select & SaSelect.ESN).any())
         return (
-            (command.reserved != 0)
+            (command.reserved != 0) | (command.select > SELECT_MAX)
             | (command.operation < min(SaOperation)) | (command.operation > max(SaOperation))
             | (command.operation != SaOperation.FLUSH) & (
                 (command.sa == 0) | (command.sa >= self.sas))
