@@ -46,6 +46,8 @@ class UnsupportedSa:
 
     name: str
     reason: str
+    port: int | None = None
+    """UDP port of its ESP; None without encapsulation."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,8 @@ def load(path: Path) -> SaFile:
         _claim(places, ("name", name), name, fields, "name")
         reason = _unsupported_reason(fields, esp_ports(sas))
         if reason is not None:
-            unsupported.append(UnsupportedSa(name, reason))
+            port = _encap_port(fields, "dport") if fields.has("encap") else None
+            unsupported.append(UnsupportedSa(name, reason, port))
             continue
         sa = _security_association(name, fields)
         _claim(places, (sa.destination, sa.encapsulation, sa.spi), name, fields, "spi")

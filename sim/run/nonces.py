@@ -19,13 +19,14 @@ _HIGH_LIMIT = 1 << 32
 
 
 def lines(
-    frames: Sequence[bytes], sas: Sequence[SecurityAssociation],
+    frames: Sequence[bytes], sas: Sequence[SecurityAssociation], more_ports: Iterable[int] = (),
 ) -> list[tuple[str, str]]:
     """Lines that say what stands twice in Ethernet frames, each with its name.
 
-    ESP in UDP is looked for at port 4500 and at the ports of the SAs. None for frames without ESP.
+    ESP in UDP is looked for at port 4500, at the ports of the SAs and at ``more_ports``. None for
+    frames without ESP.
     """
-    packets, ports = {}, {*ESP_PORTS, *esp_ports(sas)}
+    packets, ports = {}, {*ESP_PORTS, *esp_ports(sas), *more_ports}
     for number, frame in enumerate(frames, start=1):
         found = find(Packet(LINK_ETHERNET, frame, len(frame)), ports)
         if found is not None:

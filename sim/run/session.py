@@ -312,7 +312,8 @@ def _nonce_lines(job: Job, outcome: Outcome) -> Lines:
                   for record in outcome.trace if record.point == "rx.in"]
     else:
         frames = outcome.sent
-    return nonces.lines(frames, job.sas)
+    ports = [sa.port for sa in job.unsupported if sa.port]
+    return nonces.lines(frames, job.sas, ports)
 
 
 def _delivered_lines(job: Job, outcome: Outcome) -> Lines:
