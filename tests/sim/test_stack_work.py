@@ -2,12 +2,15 @@
 
 import json
 import shutil
+from io import StringIO
 
 import pytest
+from rich.console import Console
 
 from espnic.model.interface.codes import TxStatus
 from espnic.sim.capture import handoff
 from espnic.sim.problem import CaptureError, Mismatch
+from espnic.sim.run import session
 from espnic.sim.traffic.plan import plan_handoff
 from tests.support.paths import CAPTURES, HANDOFFS, VXLAN
 
@@ -41,6 +44,14 @@ def test_vxlan_that_the_stack_finishes_is_sealed_as_the_kernel_sent_it(path):
 def test_one_line_says_of_how_many_packets_the_stack_does_work(path, count):
     [line] = handoff.done_by_stack(handoff.load(path).handed_off)
     assert line.startswith(f"the stack sums or cuts {count} packets ") and "VXLAN" in line
+
+
+def test_the_command_ends_well_and_has_that_line(tmp_path):
+    file = StringIO()
+    request = session.Request(None, None, None, tmp_path, 1, CAPTURES / "vxlan" / "vxlan_trn6.json")
+    session.run_model(request, Console(file=file, width=200))
+    said = " ".join(file.getvalue().split())
+    assert "as the kernel 9 frames byte for byte left the stack sums or cuts 5 packets" in said
 
 
 @pytest.mark.parametrize("path", HANDOFFS, ids=lambda path: path.stem)
