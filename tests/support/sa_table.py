@@ -196,8 +196,8 @@ def random_command(
         values[chance.choice(["key_size", "icv_size"])] = 3
     if chance.random() < 0.05:
         values |= chance.choice([
-            {"operation": int(SaOperation.ADD), "reserved": 1 << chance.randrange(26)},
-            {"select": chance.randrange(8, 16)}])
+            # Bits of the doorbell: those of SA_ATTRIBUTES stay for the commands after it.
+            {"reserved": 1 << chance.randrange(19, 26)}, {"select": chance.randrange(8, 16)}])
     if chance.random() < 0.05:
         values |= chance.choice([
             {"spi": 0}, {"ipv6": 0, "destination": 1 << 32}, {"replay_window": 7},
