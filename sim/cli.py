@@ -152,6 +152,8 @@ def audit_command(
     json_file: Annotated[Path | None, typer.Option(
         "--json", help="Write all that was found to this file, as JSON.",
         parser=_path, metavar="<path>")] = None,
+    port: Annotated[list[int] | None, typer.Option(
+        help="UDP port of ESP beside 4500; may be given more than once.")] = None,
 ) -> None:
     """Say for each SA of a capture whether an IV or a sequence number stands under it twice.
 
@@ -161,7 +163,7 @@ def audit_command(
     """
     from espnic.sim.audit import command
 
-    command.run(capture, json_file, Console())
+    command.run(capture, json_file, Console(), port or ())
 
 
 @app.command("verilog", short_help="Write the Verilog of the engine.")

@@ -28,7 +28,7 @@ from tests.support import offload_cases as cases
 from tests.support.differences import check_items
 from tests.support.engine_runs import compared, hold, statuses
 from tests.support.engine_steps import Traffic, add_commands, alternate, bypass
-from tests.support.paths import HANDOFFS
+from tests.support.paths import HANDOFFS, VXLAN
 from tests.support.sas import all_kinds_of_sa, device_with, make_sa
 from tests.support.scapy_views import layers, scapy_sa, sums
 from tests.support.super_frames import SEQUENCES_A_REQUEST, SuperTraffic, to_be_sealed
@@ -58,12 +58,12 @@ def test_super_frames_of_all_headers_among_other_frames(width, seed, stall):
     assert len(outcome.sent) > 40
 
 
-@pytest.mark.parametrize("path", HANDOFFS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*HANDOFFS, *VXLAN], ids=lambda path: path.stem)
 @pytest.mark.parametrize("width", NARROW_AND_WIDE)
 def test_wire_frames_are_those_of_the_kernel(width, path):
     capture = handoff.load(path)
-    steps = traffic.plan_handoff(
-        capture.sas, [row.request for row in capture.handed_off], SAS).steps
+    requests = [request for row in capture.handed_off for request in row.requests]
+    steps = traffic.plan_handoff(capture.sas, requests, SAS).steps
     outcome = hold(steps, width)
     handoff.compare_wire(capture.handed_off, outcome.sent_by_request())
 

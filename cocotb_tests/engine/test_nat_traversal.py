@@ -44,7 +44,8 @@ def frames_with_wrong_ones_among(sas, random, count):
         for sa in sas:
             for _ in range(random.randrange(3)):
                 other = random.choice((number, number + 1, number + 5000, 1))
-                frame = in_udp(sa, other, "wrong", random.randbytes(random.randrange(3, 90)))
+                frame = in_udp(sa, other, "wrong", random.randbytes(random.randrange(3, 90)),
+                               behind=random.choice((b"", random.randbytes(random.randrange(9)))))
                 steps.append(RxFrame(random.choice((frame, flip(frame, 8 * len(frame) - 1)))))
                 wanted.append(BAD_UDP)
             text = random.randbytes(random.choice((1, 40, 300))) + b"\0\x04"
@@ -84,7 +85,8 @@ def test_udp_checksums_are_told_and_decide_among_other_frames(width):
     random = Random(2)
     traffic = Traffic(sas, random)
     encapsulated = [sa for sa in sas if sa.encapsulation == Encapsulation.UDP]
-    others = [RxFrame(in_udp(sa, 1, checksum, random.randbytes(length) + b"\0\x04", tags))
+    others = [RxFrame(in_udp(sa, 1, checksum, random.randbytes(length) + b"\0\x04", tags,
+                             behind=random.choice((b"", random.randbytes(length)))))
               for sa in encapsulated for checksum in CHECKSUMS for tags in (b"", frames.VLAN_TAG)
               for length in (*range(1, 40), 1400)]
     random.shuffle(others)

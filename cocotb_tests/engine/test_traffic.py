@@ -12,14 +12,18 @@ from espnic.model.host.receiver import Receiver
 from espnic.model.interface.codes import (
     ETHERNET_HEADER_BYTES,
     FRAME_BYTES_MAX,
+    ReplayWindow,
     RxChecksum,
     RxStatus,
     SaDirection,
     SaOperation,
     SaResult,
+    SaSelect,
+    TxOperation,
     TxStatus,
 )
 from espnic.model.interface.features import Features
+from espnic.model.interface.layouts import SA_COMMAND, TX_DESCRIPTOR
 from espnic.model.net.packet import parse
 from espnic.model.sa.sa import command_values
 from espnic.sim.capture.archive import plain_packets
@@ -238,6 +242,37 @@ def test_each_refused_request_is_dropped_and_the_next_is_right(width):
     check_items(given[:-1:2], ["SEALED"] * len(right), port="good status", width=width)
     check_items(given[1:-1:2], expected, port="bad status", width=width)
     assert len(outcome.sent) == len(right) + 1
+
+
+def test_every_reserved_bit_of_a_request_and_every_code_without_a_meaning_is_refused(width):
+    sa = make_sa()
+    traffic = Traffic([sa], Random(4))
+    request = traffic.request(0, 40, True)
+    reserved = [{field.name: 1 << bit} for field in TX_DESCRIPTOR.fields if field.reserved
+                for bit in range(field.bits)]
+    codes = [{"operation": code} for code in range(16) if code not in tuple(TxOperation)]
+    steps = [TxFrame(request.descriptor | more, request.data) for more in (*reserved, *codes)]
+    outcome = hold([*add_commands([sa], SaDirection.TX), *steps, request], width)
+    assert statuses(outcome, "tx.verdict") == {
+        "DROP_RESERVED": len(reserved), "DROP_OPERATION": len(codes), "SEALED": 1}
+    assert (len(reserved), len(codes)) == (81, 14)
+
+
+def test_every_reserved_bit_of_an_sa_command_and_every_code_without_a_meaning_is_refused(width):
+    add = command_values(SaOperation.ADD, SaDirection.RX, 1, make_sa())
+    modify = command_values(SaOperation.MODIFY, SaDirection.RX, 1)
+    [bits] = [field.bits for field in SA_COMMAND.fields if field.name == "reserved"]
+    wrong = [
+        *(add | {"reserved": 1 << bit} for bit in range(bits)),
+        *(add | {"operation": code} for code in range(16) if code not in tuple(SaOperation)),
+        *(add | {"replay_window": code} for code in range(16)
+          if code not in tuple(ReplayWindow)),
+        add | {"key_size": 3}, add | {"icv_size": 3},
+        *(modify | {"select": select} for select in (0, *range(8, 16)))]
+    right = [add, modify | {"select": int(SaSelect.SOFT | SaSelect.HARD)}]
+    outcome = hold([Command(values) for values in (*wrong, *right)], width)
+    assert outcome.results == [SaResult.EINVAL] * len(wrong) + [SaResult.OK] * 2
+    assert bits == 26
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

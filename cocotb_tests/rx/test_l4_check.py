@@ -21,6 +21,7 @@ from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
 from espnic.sim.agents.stream import start_clock_and_reset
 from tests.support.differences import check_items
 from tests.support.plain_frames import (
+    TAGS,
     frame,
     frames_not_looked_at,
     good_frame,
@@ -29,10 +30,11 @@ from tests.support.plain_frames import (
     l4_bit_wrong,
     layer4,
     one_bit_wrong,
+    short_udp_frame,
 )
 from tests.support.quick import simulate_quick
 
-NONE, BAD = RxChecksum.NONE, RxChecksum.BAD
+NONE, GOOD, BAD = RxChecksum.NONE, RxChecksum.GOOD, RxChecksum.BAD
 
 
 def mixed_frames(chance, width):
@@ -45,10 +47,23 @@ def mixed_frames(chance, width):
             found.append(one_bit_wrong(chance, good_frame(chance, payload_bytes)))
         for payload_bytes in range(1, width // 8, 3):
             found.append(l4_bit_wrong(chance, kind, payload_bytes))
+    found += short_udp_frames(chance, width)
     for count in (1500, FRAME_BYTES_MAX - 1, FRAME_BYTES_MAX):
         good = good_frame(chance, count - 78, kind=headers()[-1], padding=b"")
         found += [good.ljust(count, b"\1"), one_bit_wrong(chance, good)]
     chance.shuffle(found)
+    return found
+
+
+def short_udp_frames(chance, width):
+    """UDP that ends before its IP packet does, right and wrong; its end in every place of a beat,
+    and in the last beat of the frame or before it."""
+    found = []
+    for payload_bytes in range(2 * width // 8):
+        for behind in (1, chance.randrange(2, width // 4), width // 8):
+            good = short_udp_frame(chance, payload_bytes, behind, tags=chance.choice(TAGS),
+                                   cut=chance.choice((0, 0, 1, behind)))
+            found += [good, one_bit_wrong(chance, good)]
     return found
 
 
@@ -84,6 +99,15 @@ async def any_wrong_bit_of_what_is_summed_is_found(dut, width):
     frames = [l4_bit_wrong(chance, kind, chance.randrange(2 * width // 8))
               for kind in headers() for _ in range(40)]
     assert set(expected(frames)) == {BAD}
+    await check(dut, width, frames)
+
+
+@cocotb.test()
+@cocotb.parametrize(width=bench_widths())
+async def udp_that_is_shorter_than_its_packet_is_judged_to_its_own_end(dut, width):
+    await start_clock_and_reset(dut)
+    frames = short_udp_frames(random.Random(cocotb.RANDOM_SEED), width)
+    assert expected(frames[::2]).count(GOOD) == len(frames) // 2
     await check(dut, width, frames)
 
 

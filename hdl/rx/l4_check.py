@@ -57,9 +57,10 @@ class L4Check(wiring.Component):
                                                      length and protocol ──┘
 
     A frame is checked only if, after at most one VLAN tag (8100h), it has IPv4 without
-    options or IPv6 without extension headers. The packet must be no fragment and lie whole
-    in the frame. It must have at least a TCP header, or a UDP datagram as long as IP says
-    that has a checksum (RFC 9293, 3.1; RFC 768; RFC 8200, 8.1). Every other frame is NONE.
+    options or IPv6 without extension headers. The packet must be no fragment. It must have at
+    least a TCP header, or a UDP datagram that fits in the packet and has a checksum (RFC 9293,
+    3.1; RFC 768; RFC 8200, 8.1). TCP ends where the packet does, UDP where its own length says,
+    and that end must lie in the frame. Every other frame is NONE.
     The addresses come right before TCP or UDP, so one run of bytes holds all of the sum but
     length and protocol.
 
@@ -180,29 +181,34 @@ class L4Check(wiring.Component):
         return fields, selected
 
     def _place(self, m, fields, selected):
-        """Third clock: where the addresses begin and L4 ends, and how long L4 is."""
+        """Third clock: where the addresses begin and L4 ends, and how long L4 is.
+
+        ``packet_bytes`` is how long it is by IP, ``bytes`` by its own header if it is UDP.
+        """
         beat_bytes = self.width // 8
         l4 = Signal(data.StructLayout({
             "start": ceil_log2(ETHERNET_HEADER_BYTES + VLAN_TAG_BYTES + IPV4_SOURCE_AT + 1),
             "final": data.StructLayout({
                 "byte": exact_log2(beat_bytes), "beat": LENGTH_BITS + 1 - exact_log2(beat_bytes)}),
-            "negative": 1, "bytes": LENGTH_BITS, "header_fits": 1, "udp": 1,
-            "udp_length": LENGTH_BITS}))
+            "negative": 1, "packet_bytes": LENGTH_BITS, "bytes": LENGTH_BITS, "header_fits": 1,
+            "udp": 1}))
         placed = Signal(self._passing())
         l3 = Mux(fields.vlan, ETHERNET_HEADER_BYTES + VLAN_TAG_BYTES, ETHERNET_HEADER_BYTES)
+        ip_header = Mux(fields.ipv6, IPV6_HEADER_BYTES, IPV4_HEADER_BYTES)
         l4_bytes = Signal(LENGTH_BITS + 1)
         m.d.comb += l4_bytes.eq(
             fields.ip_length - Mux(fields.ipv6, 0, IPV4_HEADER_BYTES))
         m.d.sync += [
             l4.start.eq(l3 + Mux(fields.ipv6, IPV6_SOURCE_AT, IPV4_SOURCE_AT)),
             l4.final.as_value().eq(
-                fields.ip_length + (l3 + Mux(fields.ipv6, IPV6_HEADER_BYTES, 0) - 1)),
-            l4.bytes.eq(l4_bytes[:LENGTH_BITS]),
+                Mux(fields.udp, fields.udp_length, fields.ip_length)
+                + (l3 + Mux(fields.udp | fields.ipv6, ip_header, 0) - 1)),
+            l4.packet_bytes.eq(l4_bytes[:LENGTH_BITS]),
+            l4.bytes.eq(Mux(fields.udp, fields.udp_length, l4_bytes[:LENGTH_BITS])),
             l4.negative.eq(l4_bytes[LENGTH_BITS]),
             l4.header_fits.eq(
                 fields.header_fits & (fields.tcp | (fields.udp & fields.udp_sum_given))),
             l4.udp.eq(fields.udp),
-            l4.udp_length.eq(fields.udp_length),
             placed.eq(selected),
         ]
         return l4, placed
@@ -231,7 +237,7 @@ class L4Check(wiring.Component):
         judged = Signal(data.StructLayout({"counts": 1, "right_sum": WORD_BITS}))
         long_enough = Mux(
             l4.udp,
-            (l4.bytes >= UDP_HEADER_BYTES) & (l4.bytes == l4.udp_length),
+            (l4.bytes >= UDP_HEADER_BYTES) & (l4.bytes <= l4.packet_bytes),
             l4.bytes >= TCP_HEADER_BYTES)
         whole = ~before & (~at_end | (placed.count > l4.final.byte))
         m.d.sync += [

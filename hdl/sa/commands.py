@@ -29,6 +29,7 @@ from espnic.hdl.sa.replay_windows import (
 from espnic.hdl.sa.sent_numbers import SentTop, SentWrite
 from espnic.hdl.sa.usage import Limits, UsageRead, UsageWrite
 from espnic.model.interface.codes import (
+    SELECT_MAX,
     EventKind,
     IcvSize,
     KeySize,
@@ -150,10 +151,10 @@ class SaCommands(wiring.Component):
 
     Results are those of ``SaResult``. The first that applies is given:
 
-    - EINVAL: a reserved bit that is not 0; handle 0 or out of range, except for FLUSH; unknown
-      operation; ADD with an unknown key, ICV or window size, SPI 0, an IPv4 destination above 32
-      bits, or for transmit or with a replay window a sequence number that leaves none; MODIFY of
-      nothing, or of the ESN of a transmit SA.
+    - EINVAL: a reserved bit, or an unknown one of ``select``, that is not 0; handle 0 or out of
+      range, except for FLUSH; unknown operation; ADD with an unknown key, ICV or window size, SPI
+      0, an IPv4 destination above 32 bits, or for transmit or with a replay window a sequence
+      number that leaves none; MODIFY of nothing, or of the ESN of a transmit SA.
     - EIO: the record of the SA is wrong, or a wrong row hides whether its key is in the look-up
       table. Nothing changes. Only FLUSH and a reset help, which write all rows anew: nobody knows
       what the SA was, so not even FREE may erase it.
@@ -669,7 +670,7 @@ class SaCommands(wiring.Component):
         no_change = (command.select == SaSelect.NOTHING) | (
             (command.direction == SaDirection.TX) & (command.select & SaSelect.ESN).any())
         return (
-            (command.reserved != 0)
+            (command.reserved != 0) | (command.select > SELECT_MAX)
             | (command.operation < min(SaOperation)) | (command.operation > max(SaOperation))
             | (command.operation != SaOperation.FLUSH) & (
                 (command.sa == 0) | (command.sa >= self.sas))

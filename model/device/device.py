@@ -23,6 +23,7 @@ from espnic.model.interface import registers
 from espnic.model.interface.codes import (
     ESP_TEXT_OFFSET,
     FRAME_BYTES_MAX,
+    SELECT_MAX,
     SUPER_FRAME_BYTES_MAX,
     EventKind,
     ReplayWindow,
@@ -143,7 +144,7 @@ class Device:
             operation = SaOperation(values.get("operation", 0))
         except ValueError:
             return SaResult.EINVAL
-        if values.get("reserved", 0):
+        if values.get("reserved", 0) or values.get("select", 0) > SELECT_MAX:
             return SaResult.EINVAL
         table = self.sas[SaDirection(values.get("direction", 0))]
         handle = values.get("sa", 0)

@@ -1,6 +1,6 @@
 """The checksum fields of a receive completion: what the device says of a frame's checksums."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address
 
 from espnic.model.interface.codes import (
@@ -10,6 +10,7 @@ from espnic.model.interface.codes import (
     IPPROTO_UDP,
     IPV4_HEADER_BYTES,
     IPV6_HEADER_BYTES,
+    UDP_HEADER_BYTES,
     Encapsulation,
     RxChecksum,
 )
@@ -42,7 +43,9 @@ class _Layer4:
     source: Address
     destination: Address
     data: bytes
-    """Header and payload."""
+    """Header and payload, as far as the frame has them, and what follows them."""
+    bytes: int
+    """Length of header and payload by the IP header."""
 
 
 def fields(frame: bytes, payload_end: int | None) -> dict[str, int]:
@@ -74,10 +77,10 @@ def status_as_it_came(frame: bytes) -> RxChecksum:
     """The state of the TCP or UDP checksum of a frame in which nothing was decrypted.
 
     A checksum is checked only if, after at most one VLAN tag (8100h), the frame has IPv4
-    without options or IPv6 without extension headers; the packet is no fragment and stands whole
-    in the frame; and it has at least a TCP header, or a UDP datagram that is as long as the
-    packet says and has a checksum. Else the state is NONE. Bytes after the IP packet do not
-    count.
+    without options or IPv6 without extension headers; the packet is no fragment; and it has at
+    least a TCP header, or a UDP datagram that fits in the packet and has a checksum. TCP ends
+    where the packet does, UDP where its own length says (RFC 768), and that end lies in the
+    frame. Else the state is NONE. Bytes behind the end do not count.
     """
     layer4 = _layer4(frame)
     if layer4 is None or not _has_checksum(layer4):
@@ -91,37 +94,49 @@ def _has_checksum(layer4: _Layer4) -> bool:
     minimum = checksum.HEADER_BYTES_MIN.get(layer4.protocol)
     if minimum is None or len(layer4.data) < minimum:
         return False
-    if layer4.protocol != IPPROTO_UDP:
-        return True
-    return (UDP_LENGTH.read(layer4.data) == len(layer4.data)
-            and UDP_CHECKSUM.read(layer4.data) != 0)
+    return layer4.protocol != IPPROTO_UDP or UDP_CHECKSUM.read(layer4.data) != 0
 
 
 def _layer4(frame: bytes) -> _Layer4 | None:
-    """The payload of a whole, unfragmented IP packet without options; None for any other frame."""
+    """TCP or UDP, whole, of an unfragmented IP packet without options, or what that has instead.
+
+    None for any other frame.
+    """
     offset = ethernet.header_bytes(frame)
     ethertype, packet = ethernet.ethertype(frame, offset), frame[offset:]
+    layer4 = None
     if ethertype == ETHERTYPE_IPV4 and len(packet) >= IPV4_HEADER_BYTES:
-        return _ipv4_layer4(packet)
-    if ethertype == ETHERTYPE_IPV6 and len(packet) >= IPV6_HEADER_BYTES:
-        return _ipv6_layer4(packet)
-    return None
+        layer4 = _ipv4_layer4(packet)
+    elif ethertype == ETHERTYPE_IPV6 and len(packet) >= IPV6_HEADER_BYTES:
+        layer4 = _ipv6_layer4(packet)
+    return layer4 and _whole(layer4)
+
+
+def _whole(layer4: _Layer4) -> _Layer4 | None:
+    """The layer up to its end; None when the frame or the packet ends before."""
+    count = layer4.bytes
+    if layer4.protocol == IPPROTO_UDP:
+        count = UDP_LENGTH.read(layer4.data)
+        if not UDP_HEADER_BYTES <= count <= layer4.bytes:
+            return None
+    if not 0 <= count <= len(layer4.data):
+        return None
+    return replace(layer4, data=layer4.data[:count])
 
 
 def _ipv4_layer4(packet: bytes) -> _Layer4 | None:
-    end = IPV4_LENGTH.read(packet)
-    if (packet[0] != IPV4_START or IPV4_FRAGMENT.read(packet) & IPV4_FRAGMENT_MASK
-            or end > len(packet)):
+    if packet[0] != IPV4_START or IPV4_FRAGMENT.read(packet) & IPV4_FRAGMENT_MASK:
         return None
     return _Layer4(
         IPV4_PROTOCOL.read(packet), IPv4Address(IPV4_SOURCE.read(packet)),
-        IPv4Address(IPV4_DESTINATION.read(packet)), packet[IPV4_HEADER_BYTES:end])
+        IPv4Address(IPV4_DESTINATION.read(packet)), packet[IPV4_HEADER_BYTES:],
+        IPV4_LENGTH.read(packet) - IPV4_HEADER_BYTES)
 
 
 def _ipv6_layer4(packet: bytes) -> _Layer4 | None:
-    end = IPV6_HEADER_BYTES + IPV6_LENGTH.read(packet)
-    if ip.version(packet) != IPV6_VERSION or end > len(packet):
+    if ip.version(packet) != IPV6_VERSION:
         return None
     return _Layer4(
         IPV6_NEXT_HEADER.read(packet), IPv6Address(IPV6_SOURCE.read(packet)),
-        IPv6Address(IPV6_DESTINATION.read(packet)), packet[IPV6_HEADER_BYTES:end])
+        IPv6Address(IPV6_DESTINATION.read(packet)), packet[IPV6_HEADER_BYTES:],
+        IPV6_LENGTH.read(packet))

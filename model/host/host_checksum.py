@@ -74,12 +74,15 @@ def _check(packet: IpPacket, whole: int) -> RxChecksum:
     minimum = checksum.HEADER_BYTES_MIN.get(packet.protocol)
     if packet.fragment is not None or minimum is None or len(packet.payload) < minimum:
         return RxChecksum.NONE
+    length = len(packet.payload)
     if packet.protocol == IPPROTO_UDP:
-        if UDP_LENGTH.read(packet.payload) != len(packet.payload):
+        length = UDP_LENGTH.read(packet.payload)
+        if not minimum <= length <= len(packet.payload):
             return RxChecksum.NONE
         if UDP_CHECKSUM.read(packet.payload) == 0:
             return RxChecksum.NONE
     pseudo = checksum.total(checksum.pseudo_header(
-        packet.source, packet.destination, packet.protocol, len(packet.payload)))
+        packet.source, packet.destination, packet.protocol, length))
     left = checksum.subtract(whole, checksum.total(packet.header))
+    left = _trimmed(left, packet.payload[length:], length)
     return RxChecksum.GOOD if checksum.add(left, pseudo) in (0, 0xFFFF) else RxChecksum.BAD

@@ -49,6 +49,8 @@ class UnsupportedSa:
 
     name: str
     reason: str
+    port: int | None = None
+    """UDP port of its ESP; None without encapsulation."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,8 @@ def collect(path: Path, entries: Iterable[Entry]) -> SaFile:
         _claim(places, ("name", name), name, fields, "name")
         reason = entry.reason or _unsupported_reason(fields, esp_ports(sas))
         if reason is not None:
-            unsupported.append(UnsupportedSa(name, reason))
+            port = _encap_port(fields, "dport") if fields.has("encap") else None
+            unsupported.append(UnsupportedSa(name, reason, port))
             continue
         sa = _security_association(name, fields)
         _claim(places, (sa.destination, sa.encapsulation, sa.spi), name, fields, "spi")

@@ -214,6 +214,10 @@ class SaSelect(IntFlag):
     """The hard limits."""
 
 
+SELECT_MAX = int(SaSelect.ESN | SaSelect.SOFT | SaSelect.HARD)
+"""All bits of SaSelect that have a meaning; an SA command with a higher one is EINVAL."""
+
+
 class SaResult(IntEnum):
     """Result of an SA command, with the errno name that a Linux driver returns for it."""
 

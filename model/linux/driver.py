@@ -167,18 +167,26 @@ class EspnicDriver:
         """Erase the SA's keys, after a delete if that has not been done.
 
         While frames that found the SA are in flight, or the device does not answer, the work is
-        put off and the handle stays taken. When the temporary state of an update goes, the limits
-        of the SA that has been updated are given to the device from the work queue.
+        put off and the handle stays taken. When the temporary state of an update goes, the device
+        learns of what has changed of the SA that has been updated.
         """
         place = self._place(x)
         async with self._mutex:
             changed = self._same_key.end(x)
             if changed is not None and changed in self._states:
-                self._lifetimes.changed(self._states[changed], changed)
+                await self._take_over(changed)
             self._parking.end(x)
             if self._places.has(place, x):
                 self._removal.let_go(place)
                 await self._removal.run_work()
+
+    async def _take_over(self, place: Place) -> None:
+        """Let the device know what an update has changed of an SA: its UDP port, and its limits,
+        which are given to it from the work queue."""
+        x = self._states[place]
+        with suppress(LinuxError):  # Without room for the port its frames go up as they are.
+            await self._ports.open_for(x)
+        self._lifetimes.changed(x, place)
 
     def offload_ok(self, x: XfrmState, skb: TxSkb) -> bool:
         """Whether the device may seal a packet.

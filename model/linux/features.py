@@ -6,7 +6,7 @@ from espnic.model.linux.netdev import Feature
 from espnic.model.linux.tx_skb import NO_GSO, GsoType, TxSkb
 from espnic.model.net import checksum, ip
 
-_HARMLESS = GsoType.DODGY | GsoType.TCP_ECN
+_HARMLESS = GsoType.DODGY | GsoType.TCP_ECN | GsoType.ESP
 """Bits of a super-frame's type that change nothing in its segments."""
 _SEGMENTED = (NO_GSO, GsoType.TCPV4, GsoType.TCPV6, GsoType.UDP_L4)
 """Types of super-frames that the device cuts."""

@@ -1,10 +1,10 @@
 """The checksum that a device gives with a received frame, as Linux uses it up (skb->ip_summed).
 
 Linux takes out of a CHECKSUM_COMPLETE sum whatever it takes off the packet: VLAN tag, Ethernet
-padding, ESP's trailer, ESP header and IV. It does not take out an IPv4 header, which sums to zero,
-nor the UDP header before ESP. Sources: ip_rcv_core, pskb_trim_rcsum, xfrm4_udp_encap_rcv,
-esp_remove_trailer, esp_input_done2, esp6_input_done2, ip6_protocol_deliver_rcu,
-__skb_checksum_complete.
+padding, ESP's trailer, ESP header and IV, and what follows a UDP datagram in its packet. It does
+not take out an IPv4 header, which sums to zero, nor the UDP header before ESP. Sources:
+ip_rcv_core, pskb_trim_rcsum, udp_rcv, xfrm4_udp_encap_rcv, esp_remove_trailer, esp_input_done2,
+esp6_input_done2, ip6_protocol_deliver_rcu, __skb_checksum_complete.
 """
 
 from collections import Counter
@@ -72,7 +72,7 @@ def outer_udp_is_right(skb: SkBuff, carrier: IpPacket) -> bool:
     """
     if skb.csum_level is not None or UDP_CHECKSUM.read(carrier.payload) == 0:
         return True
-    return _is_right(carrier, checksum.total(carrier.payload))
+    return _is_right(carrier, checksum.total(_layer4(carrier)))
 
 
 def count_inner(skb: SkBuff, x: XfrmState, clear: IpPacket, counts: Counter[str]) -> None:
@@ -89,7 +89,7 @@ def count_inner(skb: SkBuff, x: XfrmState, clear: IpPacket, counts: Counter[str]
     by_device = skb.sec_path is not None and skb.checksum is not None
     if by_device and _is_right(clear, _left(skb, x, clear)):
         counts[HARDWARE] += 1
-    elif not _is_right(clear, checksum.total(clear.payload)):
+    elif not _is_right(clear, checksum.total(_layer4(clear))):
         counts[WRONG] += 1
     else:
         counts[FAULT if by_device else SOFTWARE] += 1
@@ -116,6 +116,7 @@ def _left(skb: SkBuff, x: XfrmState, clear: IpPacket) -> int:
         left.pull(len(inner.header))
         if clear.version == IPV6_VERSION:
             left.postpull_rcsum(inner.header)
+    left.trim_rcsum(len(_layer4(clear)))
     return left.value
 
 
@@ -124,12 +125,19 @@ def _has_checksum(packet: IpPacket) -> bool:
     if packet.fragment is not None or minimum is None or len(packet.payload) < minimum:
         return False
     return packet.protocol != IPPROTO_UDP or (
-        UDP_LENGTH.read(packet.payload) == len(packet.payload)
+        UDP_HEADER_BYTES <= UDP_LENGTH.read(packet.payload) <= len(packet.payload)
         and UDP_CHECKSUM.read(packet.payload) != 0)
 
 
+def _layer4(packet: IpPacket) -> bytes:
+    """TCP, or UDP as long as its header says, which may be less than IP carries (udp_rcv)."""
+    if packet.protocol != IPPROTO_UDP:
+        return packet.payload
+    return packet.payload[:UDP_LENGTH.read(packet.payload)]
+
+
 def _is_right(packet: IpPacket, value: int) -> bool:
-    """Whether a sum of a packet's payload is right with its pseudo-header."""
+    """Whether a sum of a packet's TCP or UDP is right with its pseudo-header."""
     pseudo = checksum.total(checksum.pseudo_header(
-        packet.source, packet.destination, packet.protocol, len(packet.payload)))
+        packet.source, packet.destination, packet.protocol, len(_layer4(packet))))
     return checksum.add(value, pseudo) in (0, checksum.MODULUS)

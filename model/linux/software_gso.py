@@ -17,7 +17,8 @@ _SCTP_CHECKSUM = slice(8, 12)
 _GRE_CHECKSUM = HeaderField(4)
 _CRC32C = 0x82F63B78
 """Polynomial of CRC32c, lowest power first (RFC 9260, appendix A)."""
-_TUNNELS = GsoType.GRE | GsoType.IPXIP4 | GsoType.IPXIP6 | GsoType.UDP_TUNNEL
+_UDP_TUNNELS = GsoType.UDP_TUNNEL | GsoType.UDP_TUNNEL_CSUM
+_TUNNELS = GsoType.GRE | GsoType.GRE_CSUM | GsoType.IPXIP4 | GsoType.IPXIP6 | _UDP_TUNNELS
 
 
 def finished(skb: TxSkb) -> list[bytes]:
@@ -97,7 +98,7 @@ def _in_tunnel(skb: TxSkb, index: int, segment: bytes) -> bytes:
     if skb.gso_type & GsoType.GRE_CSUM:
         header = _GRE_CHECKSUM.replace(header, 0)
         header = _GRE_CHECKSUM.replace(header, checksum.of(header + segment))
-    if skb.gso_type & GsoType.UDP_TUNNEL:
+    if skb.gso_type & _UDP_TUNNELS:
         header = UDP_LENGTH.replace(header, len(header) + len(segment))
         header = UDP_CHECKSUM.replace(header, 0)
         if skb.gso_type & GsoType.UDP_TUNNEL_CSUM:

@@ -22,12 +22,16 @@ class GsoType(IntFlag):
     TCPV6 = 1 << 4
     GRE = 1 << 6
     GRE_CSUM = 1 << 7
+    """Instead of GRE, for a tunnel with checksums."""
     IPXIP4 = 1 << 8
     IPXIP6 = 1 << 9
     UDP_TUNNEL = 1 << 10
     """VXLAN, GENEVE and other tunnels in UDP."""
     UDP_TUNNEL_CSUM = 1 << 11
+    """Instead of UDP_TUNNEL, for a tunnel with UDP checksums."""
     SCTP = 1 << 14
+    ESP = 1 << 15
+    """ESP stands in front: the stack sets it before a driver is asked for features."""
     UDP_L4 = 1 << 17
 
 

@@ -6,7 +6,7 @@ Whoever does the work, the wire gets the same bytes.
 
 import errno
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from espnic.model.host import stack
@@ -15,7 +15,7 @@ from espnic.model.interface.codes import TxOperation
 from espnic.model.linux import software_gso
 from espnic.model.linux.errors import LinuxError
 from espnic.model.linux.netdev import Feature, NetDevice
-from espnic.model.linux.tx_skb import TxSkb, tx_skb
+from espnic.model.linux.tx_skb import GsoType, TxSkb, tx_skb
 from espnic.model.linux.xfrm import Direction, ExpireUpcall, KmState, XfrmState, check_expire
 from espnic.model.linux.xfrm_device import offload_ok
 
@@ -144,9 +144,14 @@ def gso_ok(skb: TxSkb, sequence: int, features: set[Feature]) -> bool:
 
 
 def _features(skb: TxSkb, device: NetDevice) -> set[Feature]:
-    """The device's features for a packet (netif_skb_features)."""
+    """The device's features for a packet (netif_skb_features).
+
+    A super-packet has ESP in its type by then (xfrm_output).
+    """
     if device.netdev_ops is None:
         return device.features
+    if skb.gso_size:
+        skb = replace(skb, gso_type=skb.gso_type | GsoType.ESP)
     return device.netdev_ops.features_check(skb, device.features)
 
 

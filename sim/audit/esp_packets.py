@@ -1,6 +1,6 @@
 """ESP in the packets of any capture, found without keys and in frames that were cut short too."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
@@ -44,6 +44,9 @@ from espnic.model.net.header_fields import (
     HeaderField,
 )
 from espnic.sim.capture.packets import Packet
+
+ESP_PORTS = (UDP_PORT_ESP,)
+"""UDP ports at which ESP is looked for unless others are given."""
 
 _ETHERTYPE_SERVICE_TAG = 0x88A8
 _TAGS = (ETHERTYPE_VLAN, _ETHERTYPE_SERVICE_TAG)
@@ -98,16 +101,29 @@ class EspPacket:
         return iv if len(iv) == ESP_TEXT_OFFSET - ESP_HEADER_BYTES else None
 
 
-def find(packet: Packet) -> EspPacket | None:
+class _Carried(NamedTuple):
+    """The payload of an IP packet, behind any extension headers."""
+
+    destination: bytes
+    protocol: int
+    data: bytes
+    whole: bool
+    """Whether it is all there: neither a fragment nor cut short by the capture."""
+
+
+def find(packet: Packet, ports: Collection[int] = ESP_PORTS) -> EspPacket | None:
     """The ESP packet in a packet of a capture; None when there is none, or only a later fragment.
 
     Of a fragmented ESP packet the first fragment counts. ``packet.link`` is one of ``LINKS``.
+    ``ports`` are the UDP ports of ESP, at either end.
     """
     data = LINKS[packet.link](packet.data)
     version = ip.version(data)
     if version == IPV4_VERSION:
-        return _find_ipv4(data)
-    return _find_ipv6(data) if version == IPV6_VERSION else None
+        carried = _in_ipv4(data)
+    else:
+        carried = _in_ipv6(data) if version == IPV6_VERSION else None
+    return carried and _esp_in(carried, ports)
 
 
 def _ethernet(frame: bytes) -> bytes:
@@ -131,7 +147,7 @@ LINKS: dict[int, Callable[[bytes], bytes]] = {
 """Link types, each with the function that gives the IP packet in a packet."""
 
 
-def _find_ipv4(data: bytes) -> EspPacket | None:
+def _in_ipv4(data: bytes) -> _Carried | None:
     header_bytes = 4 * (data[0] & 0xF)
     if len(data) < header_bytes or header_bytes < IPV4_HEADER_BYTES:
         return None
@@ -140,11 +156,11 @@ def _find_ipv4(data: bytes) -> EspPacket | None:
     # A length of 0 is that of a super-frame which the capture saw before it was cut.
     end = IPV4_LENGTH.read(data) or len(data)
     whole = end <= len(data) and not IPV4_FRAGMENT.read(data) & IPV4_MORE_FRAGMENTS
-    return _find_above(data[_IPV4_DESTINATION], IPV4_PROTOCOL.read(data), data[header_bytes:end],
-                       whole)
+    return _Carried(data[_IPV4_DESTINATION], IPV4_PROTOCOL.read(data), data[header_bytes:end],
+                    whole)
 
 
-def _find_ipv6(data: bytes) -> EspPacket | None:
+def _in_ipv6(data: bytes) -> _Carried | None:
     if len(data) < IPV6_HEADER_BYTES:
         return None
     end = IPV6_HEADER_BYTES + IPV6_LENGTH.read(data) if IPV6_LENGTH.read(data) else len(data)
@@ -159,25 +175,23 @@ def _find_ipv6(data: bytes) -> EspPacket | None:
         else:
             header_bytes *= rest[1] + 1
         protocol, rest = rest[0], rest[header_bytes:]
-    return _find_above(data[_IPV6_DESTINATION], protocol, rest, whole)
+    return _Carried(data[_IPV6_DESTINATION], protocol, rest, whole)
 
 
-def _find_above(
-    destination: bytes, protocol: int, data: bytes, whole: bool,
-) -> EspPacket | None:
+def _esp_in(carried: _Carried, ports: Collection[int]) -> EspPacket | None:
     """ESP in the payload of an IP packet, by protocol 50 or in UDP (RFC 3948)."""
-    encapsulation = Encapsulation.NONE
-    if protocol == IPPROTO_UDP:
-        # Behind a NAT only the other end has port 4500.
-        ports = UDP_SOURCE_PORT.read(data), UDP_DESTINATION_PORT.read(data)
-        if UDP_PORT_ESP not in ports:
+    encapsulation, data = Encapsulation.NONE, carried.data
+    if carried.protocol == IPPROTO_UDP:
+        # Behind a NAT only the other end has the port of ESP.
+        if not {UDP_SOURCE_PORT.read(data), UDP_DESTINATION_PORT.read(data)} & {*ports}:
             return None
         encapsulation = Encapsulation.UDP
         data = data[UDP_HEADER_BYTES:UDP_LENGTH.read(data) or None]
         if data.startswith(NON_ESP_MARKER):
             return None
-    elif protocol != IPPROTO_ESP:
+    elif carried.protocol != IPPROTO_ESP:
         return None
     if len(data) < ESP_HEADER_BYTES:
         return None
-    return EspPacket(SaKey(destination, encapsulation, ESP_SPI.read(data)), data, whole)
+    key = SaKey(carried.destination, encapsulation, ESP_SPI.read(data))
+    return EspPacket(key, data, carried.whole)

@@ -21,11 +21,18 @@ def lines(
     ``more`` are lines about what was found otherwise.
     """
     found = [*(line for each in findings for line in _sa_lines(each)), *more]
-    if found:
-        return found
-    packets, sas = sum(each.packets for each in findings), len(findings)
-    return [("nonces", f"{packets:,} ESP packets of {sas:,} SA{'s' * (sas != 1)}: "
-                       "no IV and no sequence number twice")]
+    if not found:
+        packets, sas = sum(each.packets for each in findings), len(findings)
+        found = [("nonces", f"{packets:,} ESP packets of {sas:,} SA{'s' * (sas != 1)}: "
+                            "no IV and no sequence number twice")]
+    return found + _unseen_lines(findings)
+
+
+def _unseen_lines(findings: Iterable[SaFindings]) -> list[tuple[str, str]]:
+    """A line for each SA with packets whose IV is not there to be looked at."""
+    return [("no IV", f"{_label(each)}: {each.without_iv:,} of {each.packets:,} packets end before "
+                      "their IV does, or were captured no further: of their IVs nothing is known")
+            for each in findings if each.without_iv]
 
 
 def _sa_lines(findings: SaFindings) -> list[tuple[str, str]]:

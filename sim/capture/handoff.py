@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from espnic.model.host import safile
@@ -18,18 +19,17 @@ from espnic.model.net import ip
 from espnic.model.net.ethernet import strip_link
 from espnic.model.net.header_fields import IPV4_DONT_FRAGMENT
 from espnic.model.sa.sa import SecurityAssociation
+from espnic.sim.capture import stack_work
 from espnic.sim.capture.archive import archived_capture
 from espnic.sim.capture.checked_json import Row, descriptor_max
 from espnic.sim.capture.pcap import read_capture
+from espnic.sim.capture.stack_work import FLAGS_MAX, NEEDS_CHECKSUM
 from espnic.sim.problem import CaptureError, Mismatch
 
 ARCHIVE = "pcaps.tar.xz"
 Packets = Callable[[str], tuple[bytes, ...]]
 """Function that gives the packets of a capture of the same name, by the end of its file name."""
 
-_NEEDS_CHECKSUM = 1
-"""Flag of a virtio-net header: the checksum field holds the sum of the pseudo-header."""
-_FLAGS_MAX = 0xFF
 _MAC_BYTES = 12
 _IPV4_ID = slice(4, 6)
 _IPV4_FLAGS = slice(6, 8)
@@ -44,6 +44,10 @@ class HandedOff:
     number: int
     """Number of the frame in ``NAME.handoff.pcap``, from 1."""
     request: Request
+    """The frame with all that was asked of the device."""
+    by_stack: tuple[Request, ...]
+    """Requests instead of it, if this device's driver leaves checksum or segments to the stack;
+    else none."""
     wire: tuple[bytes, ...]
     """Frames that the kernel sent in software instead; none where it sent nothing alike."""
     encrypted: bool
@@ -56,6 +60,11 @@ class HandedOff:
     """Number of the clear packet in ``NAME.super.pcap`` that it comes from, if any."""
     segments: int
     """Number of frames that leave, by what the kernel counts."""
+
+    @property
+    def requests(self) -> tuple[Request, ...]:
+        """The requests that this device gets."""
+        return self.by_stack or (self.request,)
 
 
 @dataclass(frozen=True)
@@ -113,14 +122,16 @@ def without_outer_id(frame: bytes) -> bytes:
 def compare_wire(rows: Sequence[HandedOff], sent: Mapping[int, Sequence[bytes]]) -> str:
     """Compare the frames that left with those of the kernel; return the count of each kind.
 
-    ``sent`` has the frames that left of each row, whose place among ``rows`` from 1 is the key.
+    ``sent`` has the frames that left by the number of their request, from 1 over all rows.
     Frames of a row with a fault of the kernel are not held against the twin's: the device may
     have refused what was wrong, or have done right what the kernel did not. Raises ``Mismatch``,
     which names the first frame and byte that differ.
     """
     counts = dict.fromkeys((_EQUAL, _BUT_OUTER_ID, _AS_HANDED, _NO_TWIN, _KERNEL_WRONG), 0)
-    for place, row in enumerate(rows, start=1):
-        frames = sent.get(place, ())
+    numbers = count(1)
+    for row in rows:
+        frames: Sequence[bytes] = [
+            frame for _request in row.requests for frame in sent.get(next(numbers), ())]
         kind, expected = _expected(row)
         counts[kind] += len(frames)
         if kind == _KERNEL_WRONG:
@@ -137,6 +148,17 @@ def compare_wire(rows: Sequence[HandedOff], sent: Mapping[int, Sequence[bytes]])
                 raise Mismatch(f"wire: frame {number} of handoff packet {row.number}: "
                                f"{_first_difference(frame, right)}")
     return ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if count)
+
+
+def done_by_stack(rows: Iterable[HandedOff]) -> list[str]:
+    """A line on the frames of which this device's driver leaves work to the stack, if there are
+    any."""
+    left = [row for row in rows if row.by_stack]
+    if not left:
+        return []
+    of = "packet" if len(left) == 1 else "packets"
+    return [f"the stack sums or cuts {len(left):,} {of} whose TCP or UDP is not right behind the "
+            "IP header, as in VXLAN; the device seals them (ndo_features_check)"]
 
 
 def kernel_bugs(rows: Iterable[HandedOff]) -> list[str]:
@@ -194,10 +216,12 @@ def _handed_off(
     with _no_whole_ip_refused(row):
         ip.split(strip_link(frame)[1])
     encrypted = row.flag("encrypted")
-    if encrypted:
-        descriptor = {"operation": int(TxOperation.BYPASS)}
-    else:
-        descriptor = _descriptor(row, sas, frame)
+    by_stack: tuple[Request, ...] = ()
+    descriptor = {"operation": int(TxOperation.BYPASS)}
+    if not encrypted:
+        handle, sa = _sa(row, sas)
+        by_stack = stack_work.requests(row, sa, handle, frame)
+        descriptor = _descriptor(row, sa, handle, frame)
     kernel_bug = row.text("kernel_bug", "a text") if row.has("kernel_bug") else None
     # A super-frame that the kernel has counted as no packet has none.
     segments = row.number("segs", 0 if kernel_bug else 1, 1 if encrypted else len(frame))
@@ -207,6 +231,7 @@ def _handed_off(
     return HandedOff(
         number=row.number("n", 1, len(packets(".handoff.pcap"))),
         request=Request(descriptor, frame),
+        by_stack=by_stack,
         wire=wire,
         encrypted=encrypted,
         outer_id_differs=row.has("outer_id_differs") and row.flag("outer_id_differs"),
@@ -218,21 +243,13 @@ def _handed_off(
 
 
 def _descriptor(
-    row: Row, sas: tuple[SecurityAssociation, ...], frame: bytes,
+    row: Row, sa: SecurityAssociation, handle: int, frame: bytes,
 ) -> dict[str, int]:
     """The descriptor that a driver makes of what comes with the frame."""
-    handle, sa = _sa(row, sas)
     super_frame = row.flag("gso")
-    fields = {
-        "operation": int(TxOperation.ENCRYPT),
-        "sa": handle,
-        "sequence": row.descriptor_field("first_seq", "sequence"),
-        "esp_offset": row.descriptor_field("esp_at", "esp_offset"),
-        "trailer": int(not super_frame),
-        "next_header": row.descriptor_field("next_header", "next_header"),
-    }
+    fields = stack_work.plain_descriptor(row, handle) | {"trailer": int(not super_frame)}
     meta = row.object("vnet_hdr")
-    if not meta.number("flags", 0, _FLAGS_MAX) & _NEEDS_CHECKSUM:
+    if not meta.number("flags", 0, FLAGS_MAX) & NEEDS_CHECKSUM:
         return fields
     l4_offset = meta.descriptor_field("csum_start", "l4_offset")
     text_offset = row.descriptor_field("payload_at", "l3_offset")
@@ -280,7 +297,7 @@ def _superframe(
         outgoing=Outgoing(
             sa, row.descriptor_field("first_seq", "sequence"), clear, wire[0][:_MAC_BYTES],
             ip_id=int.from_bytes(first[_IPV4_ID], "big"),
-            checksum=bool(meta.number("flags", 0, _FLAGS_MAX) & _NEEDS_CHECKSUM),
+            checksum=bool(meta.number("flags", 0, FLAGS_MAX) & NEEDS_CHECKSUM),
             mss=meta.descriptor_field("gso_size", "mss")),
         wire=wire,
         plain=tuple(entry.chosen("plain", packets(".plain.pcap")) if entry.has("plain") else None

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from espnic.model.esp import esp
-from espnic.model.sa.sa import SecurityAssociation
+from espnic.model.sa.sa import SecurityAssociation, esp_ports
 from espnic.sim.audit import report
 from espnic.sim.audit.audit import Known, Repeat, SaFindings, Seen, audit
-from espnic.sim.audit.esp_packets import EspPacket, SaKey, find
+from espnic.sim.audit.esp_packets import ESP_PORTS, EspPacket, SaKey, find
 from espnic.sim.capture.link_layers import LINK_ETHERNET
 from espnic.sim.capture.packets import Packet
 
@@ -19,15 +19,16 @@ _HIGH_LIMIT = 1 << 32
 
 
 def lines(
-    frames: Sequence[bytes], sas: Iterable[SecurityAssociation],
+    frames: Sequence[bytes], sas: Sequence[SecurityAssociation], more_ports: Iterable[int] = (),
 ) -> list[tuple[str, str]]:
     """Lines that say what stands twice in Ethernet frames, each with its name.
 
-    None for frames without ESP.
+    ESP in UDP is looked for at port 4500, at the ports of the SAs and at ``more_ports``. None for
+    frames without ESP.
     """
-    packets = {}
+    packets, ports = {}, {*ESP_PORTS, *esp_ports(sas), *more_ports}
     for number, frame in enumerate(frames, start=1):
-        found = find(Packet(LINK_ETHERNET, frame, len(frame)))
+        found = find(Packet(LINK_ETHERNET, frame, len(frame)), ports)
         if found is not None:
             packets[number] = found
     if not packets:

@@ -208,7 +208,8 @@ def _prepare_handoff(path: Path, output: Path) -> Job:
     if not capture.handed_off:
         raise CaptureError(f"{path}: no rows handoff, expected a capture of what Linux hands down")
     plan = plan_handoff(
-        capture.sas, [row.request for row in capture.handed_off], SIMULATED_SAS)
+        capture.sas, [request for row in capture.handed_off for request in row.requests],
+        SIMULATED_SAS)
     return Job(False, path, output, capture.sas, (), [], plan, capture.handed_off)
 
 
@@ -320,6 +321,7 @@ def _software_lines(job: Job, outcome: Outcome) -> Lines:
     if job.handed_off:
         compared = handoff.compare_wire(job.handed_off, outcome.sent_by_request())
         return [("as the kernel", compared),
+                *_first_lines("left", handoff.done_by_stack(job.handed_off)),
                 *_first_lines("kernel bug", handoff.kernel_bugs(job.handed_off))]
     return _opened_lines(job, outcome)
 
@@ -331,7 +333,8 @@ def _nonce_lines(job: Job, outcome: Outcome) -> Lines:
                   for record in outcome.trace if record.point == "rx.in"]
     else:
         frames = outcome.sent
-    return nonces.lines(frames, job.sas)
+    ports = [sa.port for sa in job.unsupported if sa.port]
+    return nonces.lines(frames, job.sas, ports)
 
 
 def _delivered_lines(job: Job, outcome: Outcome) -> Lines:

@@ -229,9 +229,11 @@ def _checksum_kinds(
         ip(sa, wrong, IPPROTO_UDP))[:-1]
     yield "UDP checksum wrong, other SPI", RxStatus.NO_SA, ethernet(
         ip(sa, wrong[:8] + bytes([wrong[8] ^ 1]) + wrong[9:], IPPROTO_UDP))
-    # A datagram that is shorter than IP's payload is not judged.
-    yield "UDP checksum wrong, bytes behind UDP", RxStatus.OK, ethernet(
-        ip(sa, wrong + bytes(3), IPPROTO_UDP))
+    # What follows the datagram in its IP packet is in no sum.
+    for name, status, value in (("right", RxStatus.OK, right),
+                                ("wrong", RxStatus.BAD_UDP_CHECKSUM, right ^ 1)):
+        yield f"UDP checksum {name}, bytes behind UDP", status, ethernet(
+            ip(sa, udp(good, checksum=value) + b"\xa5\x5a\x01", IPPROTO_UDP))
 
 
 def udp_checksum(sa: SecurityAssociation, datagram: bytes) -> int:

@@ -13,6 +13,7 @@ from espnic.model.net import checksum, gso, ip
 from tests.support.clear_packets import INSIDE, clear_packet
 from tests.support.linux_host import Bench, inbound, pair
 from tests.support.sas import ADDRESSES, make_sa
+from tests.support.udp_checksums import in_udp
 
 VLAN = bytes.fromhex("81000042")
 
@@ -160,6 +161,35 @@ def test_p40_behind_a_right_udp_checksum_linux_does_not_sum_over_what_the_device
     skb = bench.driver.receive(frame, completion(sa, frame))
     assert bench.host.input.receive(skb) is None
     assert bench.host.mib == {UDP_ERROR: 1}
+
+
+@pytest.mark.parametrize("family", [4, 6])
+@pytest.mark.parametrize("behind", [b"\xa5", bytes(range(1, 8))])
+def test_p40_bytes_behind_the_udp_datagram_change_neither_the_device_s_word_nor_linux_s(
+        family, behind):
+    sa = make_sa(family, encapsulation=Encapsulation.UDP)
+    clear = tcp(family, bytes(range(1, 30)))
+    text = clear + trailer.build(len(clear), {4: 4, 6: 41}[family])
+    for offloaded in (True, False):
+        bench = Bench()
+        bench.add(inbound(sa), "own" if offloaded else None)
+        assert bench.receive(in_udp(sa, 1, "right", text, behind=behind)) == clear
+        assert bench.receive(in_udp(sa, 2, "wrong", text, behind=behind)) is None
+        assert bench.receive(in_udp(sa, 3, "none", text, behind=behind)) == clear
+        assert bench.engine.counters["rx_ok"] == (2 if offloaded else 0)
+        assert bench.host.mib == {UDP_ERROR: 1} and bench.host.input.checksums == {SOFTWARE: 2}
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_a_udp_datagram_inside_that_is_shorter_than_its_packet_is_right_by_the_device_s_sum(
+        family):
+    sa = make_sa(family, inner_family=family)
+    for count in range(1, 9):
+        header = bytes(4) + (8 + 11).to_bytes(2, "big") + bytes(2)
+        udp = ip.split(gso.with_checksum(clear_packet(family, header + bytes(range(11)), 17)))
+        clear = udp.with_payload(17, udp.payload + bytes(range(1, 1 + count)))
+        frame, value = opened_frame(sa, clear)
+        assert give(sa, frame, value)[:2] == (clear, {HARDWARE: 1})
 
 
 @pytest.mark.parametrize("family", [4, 6])

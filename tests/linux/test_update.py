@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from espnic.model.interface.codes import (
+    Encapsulation,
     IcvSize,
     RxStatus,
     SaDirection,
@@ -128,6 +129,26 @@ def test_an_update_of_what_is_not_there_or_is_encapsulated_otherwise_changes_not
     assert refused(lambda: update(bench, other)).name == "EINVAL"
     run(bench.driver.run_work())
     assert limits_of(bench, x)[0] == 5 and len(taken(bench)) == 1
+
+
+def test_a_port_that_an_update_has_changed_is_one_that_the_device_looks_at():
+    """A NAT that maps anew, or MOBIKE: the kernel copies the ports of the encapsulation too."""
+    sa, other = (make_sa(encapsulation=Encapsulation.UDP, encap_destination_port=port)
+                 for port in (4501, 4502))
+    sender, tx, receiver, rx = pair(sa)
+    update(receiver, inbound(other))
+    assert rx.encap.destination_port == 4502
+    tx.encap = UdpEncap(destination_port=4502)
+    assert receiver.receive(sender.send(tx, CLEAR)[0]) == CLEAR
+    assert receiver.engine.counters["rx_ok"] == 1
+    for port in (4502, 4600, 4601):
+        receiver.add(inbound(make_sa(spi=port, encapsulation=Encapsulation.UDP,
+                                     encap_destination_port=port)))
+    # A port for which there is no room: software serves, as it does such an SA from the start.
+    update(receiver, inbound(sa))
+    tx.encap = UdpEncap(destination_port=4501)
+    assert receiver.receive(sender.send(tx, CLEAR)[0]) == CLEAR
+    assert receiver.engine.counters["rx_ok"] == 1
 
 
 def test_an_update_with_another_key_is_refused_for_the_device_has_the_old_one():

@@ -179,7 +179,7 @@ def test_plain_frames_without_a_checksum_to_check_say_so():
     none = {
         "UDP checksum 0": changed(udp, 26, bytes(2)),
         "UDP checksum 0 in IPv6": changed(udp6, 46, bytes(2)),
-        "UDP shorter than IP": changed(udp, 24, b"\0\x0c"),
+        "UDP shorter than its header": changed(udp, 24, b"\0\x07"),
         "UDP longer than IP": changed(udp, 24, b"\xff\xff"),
         "more fragments": changed(tcp, 6, b"\x20\0"),
         "fragment offset": changed(tcp, 6, b"\0\1"),
@@ -198,6 +198,25 @@ def test_plain_frames_without_a_checksum_to_check_say_so():
     assert status_of(tcp, 2 * frames.VLAN_TAG) == NONE
     for cut in (0, 1, 13, 14, 19, 33, 34, 53, len(tcp) + 13):
         assert receive_checksum.status_as_it_came(frames.ethernet(tcp)[:cut]) == NONE
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_udp_that_is_shorter_than_its_packet_is_summed_to_its_own_end(family):
+    """udp_rcv cuts what follows, and sums what is left (pskb_trim_rcsum, udp4_csum_init)."""
+    for payload_bytes in (0, 1, 2, 21):
+        udp = plain(cases.UDP, family, payload_bytes)
+        header = 20 if family == 4 else 40
+        for behind in (b"\xa5", b"\xa5\x5a", bytes(7)):
+            packet = ip.fix_lengths(udp[:header], len(udp) - header + len(behind)) + udp[
+                header:] + behind
+            assert status_of(packet) == GOOD
+            assert status_of(packet, frames.VLAN_TAG, b"\x01") == GOOD
+            assert status_of(packet[:-len(behind)]) == GOOD, "what is cut off does not count"
+            assert status_of(packet[:-len(behind) - 1]) == NONE
+            assert status_of(changed(packet, header, bytes([packet[header] ^ 1]))) == BAD
+            frame = frames.ethernet(packet)
+            completion = device_with().receive(frame).completion
+            assert host_checksum.verify(frame, completion, None) == GOOD
 
 
 # How the stack uses the sum

@@ -343,6 +343,10 @@ def test_bad_commands_have_their_results():
     ):
         assert device.command(values) == SaResult.ENOENT
     assert device.command(unused) == SaResult.EINVAL
+    for select in range(8, 16):
+        assert device.command(
+            {"operation": SaOperation.MODIFY, "direction": RX, "sa": 1, "select": select}
+        ) == SaResult.EINVAL
     esn = SaSelect.ESN
     for direction, handle, sa, select, result in (
         (RX, 1, plain, esn, SaResult.EINVAL), (TX, 2, extended, esn, SaResult.EINVAL),

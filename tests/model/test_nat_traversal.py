@@ -43,6 +43,17 @@ def test_frames_of_a_peer_that_fills_the_udp_checksum_are_opened_and_called_righ
 
 
 @FAMILIES
+@pytest.mark.parametrize("behind", [b"\xa5", b"\xa5\x5a\x01", bytes(40)])
+def test_bytes_behind_the_udp_datagram_take_no_checksum_away(family, behind):
+    sa = make_sa(family, encapsulation=Encapsulation.UDP, device_window=True, replay_window=64)
+    device = device_with(sa)
+    assert judged(device, in_udp(sa, 9, "wrong", behind=behind)) == (
+        RxStatus.BAD_UDP_CHECKSUM, BAD)
+    assert judged(device, in_udp(sa, 9, "right", behind=behind)) == (RxStatus.OK, GOOD)
+    assert judged(device, in_udp(sa, 10, "none", behind=behind)) == (RxStatus.OK, NONE)
+
+
+@FAMILIES
 def test_a_udp_checksum_is_right_wrong_or_none_and_a_wrong_one_leaves_the_frame_as_it_came(family):
     sa = make_sa(family, encapsulation=Encapsulation.UDP)
     device = device_with(sa)

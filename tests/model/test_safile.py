@@ -91,7 +91,7 @@ def test_the_engine_looks_at_four_ports_of_esp_and_no_more(load):
                   for number, port in enumerate(ports)), GOOD)
     assert esp_ports(file.sas) == (4600, 4500, 1, 65535)
     assert file.unsupported == (safile.UnsupportedSa("x5", "UDP encapsulation to port 2, the "
-                                "engine looks at 4 ports: 4600, 4500, 1, 65535"),)
+                                "engine looks at 4 ports: 4600, 4500, 1, 65535", 2),)
     assert len(file.sas) == 7
     assert esp_ports(load(GOOD | {"encap": None}).sas) == ()
 

@@ -1,10 +1,14 @@
 """Audit of nonces: what stands twice is found, and nothing else is taken for it."""
 
 import json
+import re
 from collections import Counter, defaultdict
 from dataclasses import replace
+from io import StringIO
+from itertools import cycle
 
 import pytest
+from rich.console import Console
 
 from espnic.model.esp import esp, trailer
 from espnic.model.interface.codes import Encapsulation
@@ -16,11 +20,12 @@ from espnic.sim.capture import handoff
 from espnic.sim.capture.archive import archived_capture
 from espnic.sim.capture.packets import Packet, packets_in
 from espnic.sim.capture.pcap import read_capture, write_pcap
-from espnic.sim.problem import CaptureError, Finding
+from espnic.sim.problem import CaptureError, Finding, InputError
 from espnic.sim.run import nonces
 from espnic.sim.traffic import frames
 from tests.support.paths import CAPTURE_NAMES, CAPTURES, HANDOFFS
 from tests.support.sas import all_kinds_of_sa, device_with, make_sa, sa_id
+from tests.support.udp_checksums import in_udp
 from tests.support.work import lines_run
 
 ETHERNET = 1
@@ -100,6 +105,21 @@ def test_behind_a_nat_only_one_end_has_the_port_of_esp():
     assert in_frame(frames.ethernet(frames.ip(sa, frames.udp(data, 61234), 17))) is not None
     other = b"\x11\x95" + frames.udp(data, 61234)[2:]
     assert in_frame(frames.ethernet(frames.ip(sa, other, 17))) is None
+
+
+def from_port(number, frame):
+    """A frame of UDP over IPv4 from another source port."""
+    return frame[:34] + number.to_bytes(2, "big") + frame[36:]
+
+
+def test_esp_is_found_at_the_udp_ports_that_are_given_and_at_no_other():
+    sa = make_sa(encapsulation=Encapsulation.UDP)
+    data = esp.seal(sa, 1, TEXT).packet
+    for ends in ((40_000, 10_000), (10_000, 40_000)):
+        datagram = ends[0].to_bytes(2, "big") + frames.udp(data, ends[1])[2:]
+        packet = Packet(ETHERNET, frame := frames.ethernet(frames.ip(sa, datagram, 17)), len(frame))
+        assert find(packet) is None and find(packet, (4500, 10_001)) is None
+        assert find(packet, (4500, 10_000)).data == data
 
 
 @pytest.mark.parametrize("payload", [b"\xff", b"", bytes(4) + bytes(40), bytes(7)])
@@ -289,6 +309,16 @@ def test_forged_packet_is_no_second_use_to_whom_has_the_keys():
         assert what == "IV twice" and said.endswith("1 with the IV of an earlier one: frames 2, 6")
 
 
+def test_sas_of_other_udp_ports_are_looked_at_where_their_ports_are_known():
+    sa = make_sa(encapsulation=Encapsulation.UDP, encap_destination_port=10_000)
+    wire = [from_port(40_000, in_udp(sa, 7, "none", text, port=10_000))
+            for text in (TEXT, bytes(10) + b"\0\x04")]
+    assert nonces.lines(wire, []) == []
+    for known in (([sa],), ([], [10_000])):
+        [(what, said)] = nonces.lines(wire, *known)
+        assert what == "IV twice" and said.endswith("1 with the IV of an earlier one: frames 1, 2")
+
+
 def test_number_with_two_ivs_is_told_to_whom_has_the_keys():
     sa = make_sa()
     other = replace(sa, seqiv_salt=bytes(8))
@@ -328,13 +358,12 @@ class Shown:
     """Console that keeps what it is given."""
 
     def __init__(self):
-        from rich.console import Console
-
-        self.console = Console(width=200, record=True, quiet=True)
+        self._file = StringIO()
+        self.console = Console(width=200, file=self._file)
 
     @property
     def text(self):
-        return " ".join(self.console.export_text(clear=False).split())
+        return " ".join(self._file.getvalue().split())
 
 
 def test_command_ends_with_a_finding_and_writes_all_of_it(tmp_path):
@@ -360,15 +389,50 @@ def test_command_ends_with_a_finding_and_writes_all_of_it(tmp_path):
         str(sa.destination), f"0x{sa.spi:08x}", None, 5)
 
 
+def test_command_looks_at_the_ports_that_it_is_told(tmp_path):
+    sa = make_sa(encapsulation=Encapsulation.UDP)
+    write_pcap(tmp_path / "x.pcap", enumerate(
+        from_port(40_000, in_udp(sa, 7, "none", text, port=10_000))
+        for text in (TEXT, bytes(10) + b"\0\x04")))
+    with pytest.raises(CaptureError, match="in UDP on port 4500 or 9$"):
+        run(tmp_path / "x.pcap", None, Shown().console, (9,))
+    with pytest.raises(Finding, match="1 packet of 1 SA with the IV of an earlier packet"):
+        run(tmp_path / "x.pcap", None, Shown().console, (9, 10_000))
+    for port in (0, -1, 65_536):
+        with pytest.raises(InputError, match=f"--port {port}: expected a UDP port, 1 to 65535"):
+            run(tmp_path / "x.pcap", None, Shown().console, (port,))
+
+
+def cut_short(path, ends):
+    """Write a capture of the kernel with as many bytes of its frames as ``ends`` say in turn."""
+    whole = CAPTURES / "tun4_gcm128.pcap"
+    data = bytearray(whole.read_bytes()[:24])
+    for each, end in zip(packets_in(whole), cycle(ends)):
+        data += bytes(8) + end.to_bytes(4, "little") + len(each.data).to_bytes(4, "little")
+        data += each.data[:end]
+    path.write_bytes(data)
+
+
 def test_command_takes_a_capture_whose_frames_are_cut_short(tmp_path):
-    path = CAPTURES / "tun4_gcm128.pcap"
-    data = bytearray(path.read_bytes()[:24])
-    for each in packets_in(path):
-        data += bytes(8) + (64).to_bytes(4, "little") + len(each.data).to_bytes(4, "little")
-        data += each.data[:64]
-    (tmp_path / "cut.pcap").write_bytes(data)
+    cut_short(tmp_path / "cut.pcap", [64])
     shown = Shown()
     run(tmp_path / "cut.pcap", None, shown.console)
+    assert "no IV and no sequence number twice" in shown.text
+    assert "nothing is known" not in shown.text
+
+
+def test_command_says_of_how_many_packets_it_has_not_seen_the_iv(tmp_path):
+    """The IV stands in the bytes 42 to 50 of these frames."""
+    cut_short(tmp_path / "cut.pcap", [49, 50, 64])
+    shown = Shown()
+    run(tmp_path / "cut.pcap", None, shown.console)
+    said = re.findall(r"(\d+) of (\d+) packets end before their IV does", shown.text)
+    unseen, packets = (sum(map(int, counts)) for counts in zip(*said, strict=True))
+    assert packets == len(list(packets_in(tmp_path / "cut.pcap")))
+    assert unseen == -(-packets // 3)
+    cut_short(tmp_path / "cut.pcap", [49])
+    with pytest.raises(CaptureError, match="frames has an IV, expected ESP captured to the end"):
+        run(tmp_path / "cut.pcap", None, Shown().console)
 
 
 @pytest.mark.parametrize("frame, link, said", [

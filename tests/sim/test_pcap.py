@@ -122,6 +122,14 @@ def test_other_link_type_is_named(capture):
         refusal(capture))
 
 
+def test_word_on_the_fcs_is_no_part_of_the_link_type(capture):
+    """Bits 31:26 of the word say whether and how long a frame check sequence is there."""
+    data = bytearray(capture.read_bytes())
+    data[20:24] = struct.pack("<I", 1 | 1 << 26 | 2 << 28)
+    capture.write_bytes(data)
+    assert read_capture(capture).ethernet
+
+
 def test_snapped_packet_is_refused(capture):
     data = bytearray(capture.read_bytes())
     data[24 + 12 : 24 + 16] = struct.pack("<I", 99)

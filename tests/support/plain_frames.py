@@ -31,12 +31,18 @@ def layer4(chance, protocol, payload_bytes, *, udp_length=None):
 
 
 def summed(data, protocol, source, destination):
-    """Put in the checksum that makes the sum zero; in UDP FFFFh for 0, which says none is given."""
+    """Put in the checksum that makes the sum zero; in UDP FFFFh for 0, which says none is given.
+
+    The sum of UDP goes to where its length says, if that is in ``data``.
+    """
     at = checksum.FIELD_AT[protocol]
     if len(data) < at + 2:
         return data
-    pseudo = checksum.pseudo_header(source, destination, protocol, len(data))
-    value = checksum.of(pseudo + data[:at] + bytes(2) + data[at + 2:])
+    end = len(data)
+    if protocol == IPPROTO_UDP:
+        end = min(end, max(int.from_bytes(data[4:6], "big"), HEADER_BYTES[protocol]))
+    pseudo = checksum.pseudo_header(source, destination, protocol, end)
+    value = checksum.of(pseudo + data[:at] + bytes(2) + data[at + 2:end])
     return data[:at] + checksum.field(protocol, value) + data[at + 2:]
 
 
@@ -78,6 +84,18 @@ def good_frame(chance, payload_bytes, *, kind=None, padding=None):
                  chance.choice(PADDING) if padding is None else padding)
 
 
+def short_udp_frame(chance, payload_bytes, behind_bytes, *, family=None, tags=b"", cut=0):
+    """A frame with a right checksum of UDP that ends ``behind_bytes`` before its IP packet does.
+
+    The frame lacks the last ``cut`` bytes of that.
+    """
+    family = chance.choice(FAMILIES) if family is None else family
+    length = HEADER_BYTES[IPPROTO_UDP] + payload_bytes
+    data = layer4(chance, IPPROTO_UDP, payload_bytes + behind_bytes, udp_length=length)
+    whole = frame(family, ip_packet(chance, family, IPPROTO_UDP, data), tags)
+    return whole[:len(whole) - cut]
+
+
 def one_bit_wrong(chance, given):
     """Any bit after the MAC addresses may be the wrong one, so it is the model that knows."""
     at = chance.randrange(len(MACS), len(given))
@@ -109,10 +127,14 @@ def frames_not_looked_at(chance):
         length = len(whole) + (IPV4_HEADER_BYTES if family == 4 else 0)
         for change in (
             {"next_header": 1}, {"next_header": 50}, {"next_header": 44}, {"next_header": 7},
-            {"next_header": 0}, {"length": length + 1}, {"length": 0xFFFF}, {"length": 0},
-            {"length": length + 0x100}, {"first": 0x55}, {"first": 0x40 if family == 6 else 0x60},
+            {"next_header": 0}, {"length": length - 1}, {"length": 0},
+            {"first": 0x55}, {"first": 0x40 if family == 6 else 0x60},
         ):
-            add(family, protocol, tags, whole, **change)
+            if protocol == IPPROTO_UDP or "length" not in change:
+                add(family, protocol, tags, whole, **change)
+        if protocol == IPPROTO_TCP:
+            for count in (length + 1, length + 0x100, 0xFFFF, 0):
+                add(family, protocol, tags, whole, length=count)
         if family == 4:
             for change in ({"first": 0x46}, {"first": 0x4F}, {"first": 0x44}, {"fragment": 0x2000},
                            {"fragment": 1}, {"fragment": 0x1FFF}, {"fragment": 0x6000},
@@ -121,7 +143,7 @@ def frames_not_looked_at(chance):
         for count in range(HEADER_BYTES[protocol]):
             add(family, protocol, tags, layer4(chance, protocol, 0)[:count])
         if protocol == IPPROTO_UDP:
-            for udp_length in (0, 7, 8, 37, 39, 38 + 0x100, 0xFFFF):
+            for udp_length in (0, 7, 39, 38 + 0x100, 0xFFFF):
                 add(family, protocol, tags, layer4(chance, protocol, 30, udp_length=udp_length))
             for count in range(8):
                 data = layer4(chance, protocol, 0, udp_length=count)

@@ -180,6 +180,7 @@ def random_command(
         "esn": chance.randrange(2),
         "esn_overlap": chance.randrange(2),
         "select": chance.choice([*SaSelect, chance.randrange(8)]),
+        "reserved": 0,
         "esn_high": chance.getrandbits(32),
         "replay_window": chance.choice([0, 0, 0, *ReplayWindow]),
         "sequence": chance.choice([0, chance.getrandbits(32)]),
@@ -195,6 +196,10 @@ def random_command(
         values["operation"] = chance.choice([0, 7, SaOperation.FLUSH])
     if chance.random() < 0.05:
         values[chance.choice(["key_size", "icv_size"])] = 3
+    if chance.random() < 0.05:
+        values |= chance.choice([
+            # Bits of the doorbell: those of SA_ATTRIBUTES stay for the commands after it.
+            {"reserved": 1 << chance.randrange(19, 26)}, {"select": chance.randrange(8, 16)}])
     if chance.random() < 0.05:
         values |= chance.choice([
             {"spi": 0}, {"ipv6": 0, "destination": 1 << 32}, {"replay_window": 7},

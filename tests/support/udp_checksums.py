@@ -11,9 +11,12 @@ TEXT = bytes(range(29)) + b"\x01\x01\x04"
 
 def in_udp(
     sa: SecurityAssociation, sequence: int, checksum: str, text: bytes = TEXT, tags: bytes = b"",
-    port: int = UDP_PORT_ESP,
+    port: int = UDP_PORT_ESP, behind: bytes = b"",
 ) -> bytes:
-    """A good frame of the SA, but for a UDP checksum that is one of ``CHECKSUMS``."""
+    """A good frame of the SA, but for a UDP checksum that is one of ``CHECKSUMS``.
+
+    ``behind`` follows the UDP datagram in its IP packet.
+    """
     esp_packet = esp.seal(sa, sequence, text).packet
     value = 0
     if checksum != "none":
@@ -22,4 +25,4 @@ def in_udp(
         # 1 must not become 0, which is no checksum.
         value ^= 0x10 if value != 0x10 else 0x20
     datagram = frames.udp(esp_packet, port, checksum=value)
-    return frames.ethernet(frames.ip(sa, datagram, IPPROTO_UDP), tags)
+    return frames.ethernet(frames.ip(sa, datagram + behind, IPPROTO_UDP), tags)
