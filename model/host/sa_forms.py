@@ -33,7 +33,7 @@ def load(path: Path) -> SaFile | Table:
 
     Raises ``SaFileError``.
     """
-    text = safile.read_text(path)
+    text = safile.text_of(path)
     if text.lstrip().startswith(("{", "[")):
         return safile.parse(path, text)
     if esp_sa_table.is_table(text):

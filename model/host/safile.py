@@ -76,7 +76,7 @@ def load(path: Path) -> SaFile:
     With ESN, ``esn_high`` and ``esn_overlap`` have the values that a driver sets before the
     first packet. Raises ``SaFileError``.
     """
-    return parse(path, read_text(path))
+    return parse(path, text_of(path))
 
 
 def parse(path: Path, text: str) -> SaFile:
@@ -304,7 +304,7 @@ def _claim(places: dict[object, str], place: object, name: str, fields: _Fields,
     places[place] = name
 
 
-def read_text(path: Path) -> str:
+def text_of(path: Path) -> str:
     """The text of an SA file of any form. Raises ``SaFileError``."""
     try:
         return path.read_text(encoding="utf-8-sig")

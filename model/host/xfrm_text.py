@@ -7,7 +7,6 @@ over.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from ipaddress import ip_network
 from typing import Any
 
 from espnic.model.host.safile import ENCAPSULATION, Entry, SaFileError
@@ -15,20 +14,20 @@ from espnic.model.sa.sa import ALGORITHM, MODES, SALT_BYTES
 
 _STATE = re.compile(r"src (\S+) dst (\S+)")
 _POLICY = re.compile(r"src \S+/\d+ dst \S+/\d+.*")
-_ID = re.compile(r"proto (\S+) (?:spi (0x[0-9a-f]{8})(?:\((\d+)\))? )?"
-                 r"reqid \d+(?:\(0x[0-9a-f]+\))? mode (\S+)")
-_WINDOW = re.compile(r"replay-window (\d+)\b")
+_ID = re.compile(r"proto (\S{1,20}) (?:spi (0x[0-9a-f]{8})(?:\((\d{1,10})\))? )?"
+                 r"reqid \d+(?:\(0x[0-9a-f]+\))? mode (\S{1,20})")
+_WINDOW = re.compile(r"replay-window (\d{1,10})\b")
 _FLAGS = re.compile(r"\bflag ([^(]*)")
 _EXTRA_FLAGS = "extra_flag"
 """Name of what follows the flags, with no blank before it."""
-_ALGORITHM = re.compile(r"(auth|auth-trunc|aead|enc|comp) (\S+) (.*)")
-_KEY = re.compile(r"0x([0-9a-f]*)(?: \(\d+ bits\))?(?: (\d+))?")
+_ALGORITHM = re.compile(r"(auth|auth-trunc|aead|enc|comp) (\S{1,64}) (.*)")
+_KEY = re.compile(r"0x([0-9a-f]*)(?: \(\d+ bits\))?(?: (\d{1,10}))?")
 _HIDDEN = "<<Keys hidden>>"
-_ENCAP = re.compile(r"encap type (\S+) sport (\d+) dport (\d+)\b.*")
-_COUNTER = re.compile(r"\b(o?seq(?:-hi)?) (0x[0-9a-f]+)")
-_CONTEXT_WINDOW = re.compile(r"replay_window (\d+),.*")
+_ENCAP = re.compile(r"encap type (\S{1,20}) sport (\d{1,5}) dport (\d{1,5})\b.*")
+_COUNTER = re.compile(r"\b(o?seq(?:-hi)?) (0x[0-9a-f]{1,8})\b")
+_CONTEXT_WINDOW = re.compile(r"replay_window (\d{1,10}),.*")
 _SELECTOR = re.compile(r"sel src (\S+) dst (\S+)\b.*")
-_TFCPAD = re.compile(r"tfcpad (\d+)")
+_TFCPAD = re.compile(r"tfcpad (\d{1,10})")
 _ESN_FLAG = 0x80
 """Flag of ESN, which iproute2 before 3.11 shows as a number."""
 _AEAD = "aead"
@@ -144,7 +143,7 @@ class _State:
     def _inner_family(self) -> int | None:
         """IP version inside: that of the selector, else both with af-unspec, else as outside."""
         if self.selector is not None:
-            return ip_network(self.selector["dst"]).version
+            return 6 if ":" in self.selector["dst"] else 4
         if "af-unspec" in self.flags:
             return None
         return 6 if ":" in self.destination else 4

@@ -84,7 +84,8 @@ SIMULATIONS = Children()
 @cache
 def _dying_with_us() -> tuple[str, ...]:
     """Command that runs another, to be killed when the thread that has started it is gone."""
-    return ("setpriv", "--pdeathsig", "KILL", "--") if shutil.which("setpriv") else ()
+    setpriv = shutil.which("setpriv")
+    return (setpriv, "--pdeathsig", "KILL", "--") if setpriv else ()
 
 
 def _end(child: "subprocess.Popen[str]") -> None:

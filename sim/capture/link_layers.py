@@ -13,8 +13,9 @@ from espnic.model.net.header_fields import HeaderField
 
 LINK_ETHERNET = 1
 LINK_RAW = 101
-RAW_IP_LINKS = {12, 14, LINK_RAW, 228, 229}
-"""Raw IP, by the numbers of several systems; IPv4 alone; IPv6 alone."""
+BEFORE_IP = {12: 0, 14: 0, LINK_RAW: 0, 228: 0, 229: 0, 0: 4, 108: 4}
+"""Bytes before the IP packet, by link type: of raw IP, and of IPv4 or IPv6 alone, none; of loopback
+and tunnels of BSD four, which say the family."""
 
 _MAC_BYTES = 6
 _ETHERTYPE_MIN = 0x600

@@ -8,10 +8,10 @@ from scapy.packet import Raw
 from scapy.utils import PcapNgWriter, RawPcapWriter
 
 from espnic.sim.capture.link_layers import (
+    BEFORE_IP,
     COOKED,
     LINK_ETHERNET,
     LINK_RAW,
-    RAW_IP_LINKS,
     TO_ETHERNET,
     frame_of_ip,
 )
@@ -65,7 +65,9 @@ def read_capture(path: Path) -> Capture:
         data = packet.data
         if packet.link in TO_ETHERNET:
             data = _converted(path, number, data, TO_ETHERNET[packet.link])
-        elif packet.link not in RAW_IP_LINKS:
+        elif packet.link in BEFORE_IP:
+            data = data[BEFORE_IP[packet.link]:]
+        else:
             raise CaptureError(
                 f"{path}: link type {packet.link}, expected {LINK_ETHERNET} (Ethernet), "
                 f"{LINK_RAW} (raw IP) or {' or '.join(map(str, COOKED))} (Linux cooked)")
@@ -73,9 +75,9 @@ def read_capture(path: Path) -> Capture:
         links.add(packet.link)
     if not packets:
         raise CaptureError(f"{path}: holds no packets")
-    if links & TO_ETHERNET.keys() and links & RAW_IP_LINKS:
+    if links & TO_ETHERNET.keys() and links & BEFORE_IP.keys():
         raise CaptureError(f"{path}: Ethernet frames and raw IP mixed, expected one of them")
-    return Capture(path, not links & RAW_IP_LINKS, tuple(packets))
+    return Capture(path, not links & BEFORE_IP.keys(), tuple(packets))
 
 
 def write_pcap(path: Path, packets: Iterable[tuple[int, bytes]], ethernet: bool = True) -> None:

@@ -3,6 +3,8 @@
 from ipaddress import ip_address
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from espnic.model.host import sa_forms, safile
 from espnic.model.host.esp_sa_table import parse
@@ -188,6 +190,21 @@ def test_wrong_row_is_refused(text, message):
     with pytest.raises(safile.SaFileError, match="^esp_sa: line [12]: ") as caught:
         parse("esp_sa", text)
     assert str(caught.value).endswith(message)
+
+
+@given(data=st.data())
+def test_no_damage_to_the_table_is_more_than_one_line(data):
+    text = changed() + changed(src="192.0.*.1", spi="0x0000****")
+    start = data.draw(st.integers(0, len(text)))
+    end = data.draw(st.integers(start, min(start + 20, len(text))))
+    piece = data.draw(st.one_of(st.text(max_size=8), st.text('",*\\x0', max_size=8), st.text(
+        "0123456789", min_size=4400, max_size=4400)))
+    try:
+        rows = parse("x", text[:start] + piece + text[end:])
+    except safile.SaFileError as error:
+        assert "\n" not in str(error) and len(str(error)) < 400
+    else:
+        assert all(row.matches(A, B, 0x257) in (True, False) for row in rows)
 
 
 def test_wrong_key_is_no_error_and_opens_nothing(sas_of):

@@ -8,8 +8,10 @@ from dataclasses import replace
 from ipaddress import ip_address, ip_network
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from espnic.model.host import sa_forms, safile
+from espnic.model.host import sa_forms, safile, xfrm_text
 from espnic.model.interface.codes import Encapsulation, IcvSize
 from espnic.model.sa.sa import ANY_FAMILY
 from tests.support.paths import CAPTURES
@@ -153,6 +155,30 @@ def test_one_spi_at_several_destinations_is_several_sas(load):
     file = load(STATE + other + in_udp)
     assert [sa.name for sa in file.sas] == [
         "0xc420a5ed", "0xc420a5ed to 192.0.2.3", "0xc420a5ed to 192.0.2.2"]
+
+
+def test_selector_may_name_a_host_in_its_network(load, refusal):
+    for text, family in (("10.1.1.5/24", 4), ("2001:db8::5/64", 6)):
+        [sa] = load(STATE + f"\tsel src {text} dst {text} proto tcp dport 80 \n").sas
+        assert sa.inner_family == family and sa.selector.source == ip_network(text, strict=False)
+    assert refusal(STATE + "\tsel src here/24 dst 10.0.0.0/8\n") == (
+        'SA 0xc420a5ed: selector: src: "here/24", expected a network, as 10.1.1.0/24')
+
+
+@given(data=st.data())
+def test_no_damage_to_the_text_is_more_than_one_line(data):
+    """A piece is cut out, doubled, or has another in its place."""
+    text = (FIELD / "gateway.xfrm").read_text(encoding="utf-8")[:2600]
+    start = data.draw(st.integers(0, len(text)))
+    end = data.draw(st.integers(start, min(start + 60, len(text))))
+    piece = data.draw(st.one_of(
+        st.just(""), st.just(2 * text[start:end]), st.text(max_size=12),
+        st.text("0123456789", min_size=4400, max_size=4400)))
+    text = text[:start] + piece + text[end:]
+    try:
+        safile.collect("x", xfrm_text.entries("x", text))
+    except safile.SaFileError as error:
+        assert "\n" not in str(error) and len(str(error)) < 400
 
 
 @pytest.mark.parametrize(("change", "message"), [

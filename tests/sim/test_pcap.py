@@ -350,10 +350,12 @@ def test_cooked_packet_without_an_ethertype_is_refused(written, link, header_byt
     assert f"{header_bytes - 1} bytes, expected a header of {header_bytes}" in refusal(path)
 
 
-@pytest.mark.parametrize("link", [12, 14, 101, 228, 229])
-def test_raw_ip_gets_an_ethernet_header_where_frames_are_wanted(written, link):
+@pytest.mark.parametrize("link, before", [
+    (12, b""), (14, b""), (101, b""), (228, b""), (229, b""), (0, b"\2\0\0\0"), (108, b"\0\0\0\2")])
+def test_raw_ip_gets_an_ethernet_header_where_frames_are_wanted(written, link, before):
     packets = [bytes(PACKET), bytes(IPv6())]
-    capture = read_capture(written(pcap_of("<", link, *((packet, 0) for packet in packets))))
+    capture = read_capture(
+        written(pcap_of("<", link, *((before + packet, 0) for packet in packets))))
     assert not capture.ethernet and capture.packets == tuple(packets)
     header = {"dst": "02:00:00:00:00:02", "src": "02:00:00:00:00:01"}
     assert capture.frames() == (bytes(Ether(**header) / PACKET), bytes(Ether(**header) / IPv6()))
