@@ -1,5 +1,6 @@
 """The ``espnic`` command."""
 
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -197,6 +198,19 @@ def verilog_command(
         ipv6=not no_ipv6, only=only, replay_window=replay_window, sent_window=sent_window,
         name=name),
         Console())
+
+
+@app.command("env", short_help="Print the settings for a shell that runs Verilator.")
+def env_command() -> None:
+    """Print the settings with which a shell finds espnic, its Verilator and FuseSoC.
+
+    Use: eval "$(espnic env)". A Verilator of your own needs none of it.
+    """
+    from espnic.sim.build.simulators import require_tools, shell_environment
+
+    require_tools("verilator")
+    for name, value in shell_environment().items():
+        print(f"export {name}={shlex.quote(value)}")
 
 
 @app.command("synth", short_help="Measure area and longest paths by open synthesis.")

@@ -5,9 +5,7 @@ from collections.abc import Iterator, Sequence
 from espnic.model.interface.layouts import RX_COMPLETION, TX_DESCRIPTOR, Field
 from espnic.sim.export.ports import Interface, Port
 from espnic.sim.export.verilog import size
-
-RESET = "reset_sync"
-"""Name of the registers that synchronise the reset."""
+from espnic.sim.export.vivado import RESET
 
 
 def example(interfaces: Sequence[Interface], name: str) -> str:

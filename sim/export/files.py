@@ -9,7 +9,7 @@ from typing import Any
 from espnic.model.interface.features import SAS, Features
 from espnic.sim import markdown
 from espnic.sim.build.netlist import Netlist
-from espnic.sim.export import figures
+from espnic.sim.export import figures, ipxact
 from espnic.sim.export.example import example
 from espnic.sim.export.fusesoc import core
 from espnic.sim.export.ports import Interface, described, interfaces
@@ -17,6 +17,7 @@ from espnic.sim.export.presets import PRESETS
 from espnic.sim.export.ram_bits import ram_bits
 from espnic.sim.export.testbench import testbench
 from espnic.sim.export.verilog import shipped
+from espnic.sim.export.vivado import constraints, script
 from espnic.sim.registers import documents
 
 DEFAULT_NAME = "engine"
@@ -46,6 +47,9 @@ def package(netlist: Netlist, chosen: Chosen) -> dict[str, str]:
         f"{name}.core": core(name, _version(), _in_words(features)),
         f"{name}.json": json.dumps(summary, indent=1) + "\n",
         f"{name}.md": _markdown(summary, found, chosen),
+        f"{name}.tcl": script(name),
+        f"{name}.xdc": constraints(name, chosen.clock_mhz),
+        ipxact.FILE: ipxact.component(found, name),
         f"{name}_example.v": example(found, name),
         f"{name}_tb.v": testbench(found, features, name),
         **{path.name: make() for path, make in documents.FILES.items()},

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from espnic.hdl.sa.lookup import SaLookup
 from espnic.hdl.sa.lookup_control import table_bits
 from espnic.model.interface.features import WIDTHS, Features
 from espnic.model.interface.layouts import RX_COMPLETION, TX_DESCRIPTOR
+from espnic.model.interface.registers import CAPABILITIES, capabilities
 from espnic.sim.build.netlist import Netlist, elaborate
 from espnic.sim.build.simulators import shell_environment
 from espnic.sim.build.verilog_text import modules
@@ -146,6 +148,67 @@ def test_a_build_that_lacks_parts_has_less_memory(tmp_path):
         deep[name] = summary["ram_bits"]["deep"]
     # Each direction lacks more than its memories: segments, and look-up keys of IPv6.
     assert deep["rx"] + deep["tx"] < 0.6 * deep["all"]
+
+
+TWO = """module tb;
+    reg clk = 0, rst = 1, arvalid = 0;
+    always #1 clk = ~clk;
+    wire [31:0] left_data, right_data;
+    wire left_valid, right_valid;
+    left left (.clk(clk), .rst(rst), .s_axil_araddr(12'h00c), .s_axil_arvalid(arvalid),
+               .s_axil_rdata(left_data), .s_axil_rvalid(left_valid), @LEFT@);
+    right right (.clk(clk), .rst(rst), .s_axil_araddr(12'h00c), .s_axil_arvalid(arvalid),
+                 .s_axil_rdata(right_data), .s_axil_rvalid(right_valid), @RIGHT@);
+    initial begin
+        repeat (4) @(negedge clk);
+        rst = 0;
+        arvalid = 1;
+        @(negedge clk) arvalid = 0;
+        repeat (8) @(negedge clk);
+        $display("%b%b %h %h", left_valid, right_valid, left_data, right_data);
+        $finish;
+    end
+endmodule
+"""
+
+
+@pytest.mark.engine
+def test_two_builds_live_in_one_design(tmp_path):
+    text = TWO
+    wanted = ["11"]
+    for name, build in (("left", BUILDS["all"]), ("right", BUILDS["rx"])):
+        request = replace(build, name=name)
+        export.write_engine(tmp_path, request, Console(quiet=True))
+        ports = json.loads((tmp_path / f"{name}.json").read_text())["ports"]
+        text = text.replace(f"@{name.upper()}@", ", ".join(
+            f".{port['name']}({port['bits']}'d0)" for port in ports
+            if port["direction"] == "input" and f".{port['name']}(" not in TWO))
+        here = capabilities(export.choose(request).features)
+        word = sum(here[field.name] << field.low for field in CAPABILITIES[0].fields)
+        wanted.append(f"{word:08x}")
+    (tmp_path / "tb.v").write_text(text)
+    files = [f"{name}{part}.v" for name in ("left", "right") for part in ("", "_example", "_tb")]
+    subprocess.run(["iverilog", "-g2012", "-o", "tb", "-s", "tb", "tb.v", *files],
+                   cwd=tmp_path, check=True)
+    assert subprocess.run(["vvp", "tb"], cwd=tmp_path, capture_output=True, text=True,
+                          check=True).stdout.split() == wanted
+
+
+@pytest.mark.parametrize("name", ["9x", "a-b", "", "module", "logic", "x\n"])
+def test_a_name_that_is_no_name_in_verilog_is_refused(name):
+    with pytest.raises(InputError, match="--name"):
+        export.choose(Request(name=name))
+
+
+@pytest.mark.parametrize("change", [
+    {"sas": 2048}, {"lso": False}, {"ipv6": False}, {"only": "rx"}, {"replay_window": 32},
+    {"sent_window": 2048}])
+def test_a_build_has_no_figure_of_another(change):
+    chosen = export.choose(Request(**change))
+    assert figures.area_of(chosen.features) is None
+    there = change.keys() == {"sas"}  # the room in the tables changes no rate
+    assert bool(figures.rates(chosen.features, 250.0)) == there
+    assert bool(figures.line_clocks(chosen.features)) == there
 
 
 def test_memories_are_those_of_the_look_up_table():
