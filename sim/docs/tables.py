@@ -8,7 +8,7 @@ from espnic.hdl.sa.store import ram_bits_per_sa
 from espnic.model.interface.codes import SaDirection
 from espnic.model.interface.features import WIDTHS, Features
 from espnic.model.interface.layouts import RX_COMPLETION, TX_DESCRIPTOR, Layout
-from espnic.sim.export import figures
+from espnic.sim.export import figures, testbench
 from espnic.sim.export.presets import PRESETS
 from espnic.sim.files import PROJECT
 from espnic.sim.markdown import table, with_parts
@@ -37,6 +37,16 @@ def _fields(layout: Layout) -> str:
         rows.append((f"{high}:{low}" if field.bits > 1 else low, field.name, field.doc))
         low += field.bits
     return table(("bits", "field", "meaning"), rows)
+
+
+def _frame() -> str:
+    """The frame of the testbench's packet, part by part."""
+    rows, offset = [], 0
+    for part in testbench.parts(testbench.packet_request().frame):
+        rows.append((f"{offset} to {offset + len(part.data) - 1}", part.meaning,
+                     f"`{part.data.hex(' ', -4)}`"))
+        offset += len(part.data)
+    return table(("bytes", "what", "hex"), rows)
 
 
 def _presets() -> str:
@@ -100,6 +110,7 @@ _LARGEST = {"gcm_core": "AES-GCM", "rx_path": "receive", "tx_path": "transmit", 
 _TABLES = {
     "descriptor": lambda: _fields(TX_DESCRIPTOR),
     "completion": lambda: _fields(RX_COMPLETION),
+    "frame": _frame,
     "presets": _presets,
     "parts": _parts,
     "area": _area,

@@ -3,15 +3,14 @@
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from espnic.model.interface.codes import SIDES
 from espnic.model.interface.features import SAS, SENT_WINDOWS, WINDOWS, Features
 from espnic.sim.clocks import CLOCKS_MHZ
-from espnic.sim.export.files import Chosen, package
+from espnic.sim.export.files import DEFAULT_NAME, Chosen, package
+from espnic.sim.export.names import check_name
 from espnic.sim.export.presets import PRESETS
 from espnic.sim.files import own_folder, replacing
 from espnic.sim.problem import InputError, check_width
@@ -35,6 +34,7 @@ class Request:
     """The only direction, one of ``SIDES``; None: both."""
     replay_window: int | None = None
     sent_window: int | None = None
+    name: str = DEFAULT_NAME
 
 
 def choose(request: Request) -> Chosen:
@@ -53,12 +53,13 @@ def choose(request: Request) -> Chosen:
     clock_mhz = request.clock_mhz or (preset.clock_mhz if preset else CLOCKS_MHZ[width])
     if request.clock_mhz is not None and not 0 < request.clock_mhz < math.inf:
         raise InputError(f"--clock-mhz {request.clock_mhz}: expected a finite number above 0")
+    check_name(request.name)
     transmit = request.only != "rx"
     return Chosen(Features(
         width=width, sas=sas, lso=request.lso and transmit, ipv6=request.ipv6,
         receive=request.only != "tx", transmit=transmit, replay_window=_window(request),
         sent_window=_sent_window(request),
-    ), clock_mhz, request.preset)
+    ), clock_mhz, request.preset, request.name)
 
 
 def _window(request: Request) -> int:
@@ -93,18 +94,8 @@ def write_engine(folder: Path, request: Request, console: Console) -> None:
 def _write_engine(folder: Path, chosen: Chosen, console: Console) -> None:
     with status(console, "Writing Verilog"):
         netlist = engine_netlist(chosen.features, taps=False)
-    ports: list[dict[str, Any]] = [
-        {"name": name, "direction": direction, "bits": bits}
-        for direction, found in (("input", netlist.inputs), ("output", netlist.outputs))
-        for name, bits in found.items()
-    ]
-    files = package(netlist, ports, chosen)
+    files = package(netlist, chosen)
     for name, text in files.items():
         with replacing(folder / name) as partial:
             partial.write_text(text, encoding="utf-8")
-    table = Table("port", "direction", box=None, header_style="bold")
-    table.add_column("bits", justify="right")
-    for port in ports:
-        table.add_row(port["name"], port["direction"], str(port["bits"]))
-    console.print(table)
     console.print(f"{folder}: {', '.join(files)}", highlight=False, markup=False, soft_wrap=True)

@@ -5,11 +5,12 @@ They come with the package: ``espnic/figures`` has links to them, and a wheel ha
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from typing import Any
 
-from espnic.model.interface.features import Features
+from espnic.model.interface.codes import SIDES
+from espnic.model.interface.features import ALL, SAS, Features
 
 _FOLDER = resources.files("espnic") / "figures"
 BENCH = _FOLDER / "bench.json"
@@ -39,15 +40,14 @@ def bench_rows() -> list[dict[str, Any]]:
 
 
 def rates(features: Features, clock_mhz: float) -> list[Rate]:
-    """Rates of the directions of a build at a clock, one for each size measured.
+    """Rates of a build at a clock, one for each size measured.
 
-    They were measured on the build with all parts.
+    Empty for a build that lacks a part: those with all parts were measured. How many SAs the
+    tables have room for changes no rate.
     """
-    sides = [side for side, present in (("rx", features.receive), ("tx", features.transmit))
-             if present]
     slowest: dict[int | str, dict[str, Any]] = {}
-    for row in bench_rows():
-        if row["width"] == features.width and row["direction"] in sides:
+    for row in _rows(features):
+        if row["direction"] in SIDES:
             known = slowest.setdefault(row["size"], row)
             if row["clocks_per_packet"] > known["clocks_per_packet"]:
                 slowest[row["size"]] = row
@@ -62,17 +62,21 @@ def rates(features: Features, clock_mhz: float) -> list[Rate]:
 def line_clocks(features: Features) -> dict[str, float]:
     """Clock in MHz at which a build takes each of ``LINES`` at every size measured.
 
-    Preamble, FCS and the gap between frames are counted. Empty when its width was not
-    measured.
+    Preamble, FCS and the gap between frames are counted. Empty for a build that lacks a part, or
+    of a width that was not measured.
     """
-    sides = [side for side, present in (
-        ("rx", features.receive), ("tx", features.transmit), ("lso", features.lso)) if present]
-    rows = [row for row in bench_rows()
-            if row["width"] == features.width and row["direction"] in sides]
+    rows = _rows(features)
     if not rows:
         return {}
     return {line: max(row["clocks_per_packet"] * row["line_mpps"][line] for row in rows)
             for line in LINES}
+
+
+def _rows(features: Features) -> list[dict[str, Any]]:
+    """The rows of a build; none when it lacks a part."""
+    if features != replace(ALL, width=features.width, sas=features.sas):
+        return []
+    return [row for row in bench_rows() if row["width"] == features.width]
 
 
 @dataclass(frozen=True)
@@ -88,12 +92,17 @@ class Area:
     """Number of LUTs on the longest path from register to register; None: no such path."""
 
 
+def area_of(features: Features) -> Area | None:
+    """Area of a build; None when this very build was not measured."""
+    if features != replace(ALL, width=features.width, sas=SAS):
+        return None
+    return area("engine", features.width)
+
+
 def area(block: str, width: int | None) -> Area | None:
     """Area of a block; ``width`` is None for a block that does not depend on it.
 
-    The engine has all parts and ``model.interface.features.SAS`` SAs: other numbers change its
-    block RAM and little else. Where a block was synthesised both ways it is the larger area.
-    None: not measured.
+    Where it was synthesised both ways it is the larger area. None: not measured.
     """
     wanted = block, "–" if width is None else str(width), AREA_TARGET
     text = AREA.read_text(encoding="utf-8") if AREA.is_file() else ""

@@ -3,26 +3,34 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from amaranth.hdl import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import Out
 from rich.console import Console
 
 from espnic.hdl.sa.lookup import SaLookup
 from espnic.hdl.sa.lookup_control import table_bits
 from espnic.model.interface.features import WIDTHS, Features
 from espnic.model.interface.layouts import RX_COMPLETION, TX_DESCRIPTOR
-from espnic.sim.build.netlist import elaborate
-from espnic.sim.build.simulators import verilator_environment
+from espnic.model.interface.registers import CAPABILITIES, capabilities
+from espnic.sim.build.netlist import Netlist, elaborate
+from espnic.sim.build.simulators import shell_environment
+from espnic.sim.build.verilog_text import modules
 from espnic.sim.export import command as export
 from espnic.sim.export import figures
 from espnic.sim.export.command import Request
-from espnic.sim.export.files import TOP, WAIVERS
+from espnic.sim.export.ports import interfaces
 from espnic.sim.export.presets import PRESETS
 from espnic.sim.export.ram_bits import ram_bits
+from espnic.sim.export.verilog import WAIVERS, shipped, starting
 from espnic.sim.problem import InputError
 
 SAS = 16
+TOP = "engine"
 BUILDS = {
     "all": Request(sas=SAS),
     "rx": Request(sas=SAS, only="rx", ipv6=False, replay_window=0),
@@ -42,23 +50,76 @@ def written(request, tmp_path_factory):
 @pytest.mark.slow
 def test_fusesoc_lints_the_package_clean_with_verilator(written, tmp_path):
     """FuseSoC resolves the core file, then runs verilator -Wall on engine and example."""
-    environment = verilator_environment() | {"HOME": str(tmp_path)}
+    shown = fusesoc(written[1], tmp_path, "lint")
+    assert "%Warning" not in shown and "WARNING" not in shown
+
+
+def fusesoc(folder, work, target):
+    """What FuseSoC prints as it runs a target of the core in ``folder``."""
     done = subprocess.run(
-        [Path(sys.executable).parent / "fusesoc", "--cores-root", written[1],
-         "run", "--target", "lint", f"espnic:esp:{TOP}"],
-        cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        [Path(sys.executable).parent / "fusesoc", "--cores-root", folder,
+         "run", "--target", target, f"espnic:esp:{TOP}"],
+        cwd=work, env=shell_environment() | {"HOME": str(work)}, capture_output=True, text=True,
+        check=False)
     shown = done.stdout + done.stderr
     assert done.returncode == 0, shown[-3000:]
-    assert "%Warning" not in shown
+    return shown
 
 
 @pytest.mark.slow
-def test_each_waiver_has_its_reason_in_front(written):
-    lines = (written[1] / f"{TOP}.vlt").read_text().splitlines()
-    for rule, why in WAIVERS:
-        at = next(at for at, line in enumerate(lines) if f"-rule {rule} " in line)
-        assert lines[at - 1] == f"// {why}"
-    assert len(WAIVERS) == sum(line.startswith("lint_off") for line in lines)
+def test_each_waiver_has_its_reason_beside_it(written):
+    lines = (written[1] / f"{TOP}.v").read_text().splitlines()
+    assert [line for line in lines if "lint_off" in line] == [
+        f"/* verilator lint_off {rule} */ // {why}" for rule, why in WAIVERS]
+
+
+class Constants(wiring.Component):
+    """Outputs of processes that read nothing that changes, and of one that copies a register."""
+
+    a: Out(4)
+    b: Out(4)
+    c: Out(4)
+
+    def elaborate(self, platform):
+        m = Module()
+        held = Signal(2, init=2)
+        m.d.sync += held.eq(held)
+        m.d.comb += [self.b[:2].eq(held), self.c.eq(5)]
+        with m.If(held == 2):
+            m.d.comb += [self.a.eq(3), self.b[2:].eq(1)]
+        return m
+
+
+@pytest.mark.parametrize("standard", ["2005", "2009", "2012"])
+def test_processes_run_at_time_0_in_every_version_of_verilog(standard, tmp_path):
+    (tmp_path / "held.v").write_text(starting(elaborate(Constants(), "held").text))
+    (tmp_path / "tb.v").write_text("""module tb;
+        reg clk = 0, rst = 0;
+        wire [3:0] a, b, c;
+        held dut (.clk(clk), .rst(rst), .a(a), .b(b), .c(c));
+        initial #1 $display("%h %h %h", a, b, c);
+    endmodule
+    """)
+    program = tmp_path / "tb"
+    subprocess.run(["iverilog", f"-g{standard}", "-o", program, "-s", "tb", "tb.v", "held.v"],
+                   cwd=tmp_path, check=True)
+    assert subprocess.run([program], capture_output=True, text=True,
+                          check=True).stdout.split() == ["3", "6", "5"]
+
+
+def test_a_process_that_looks_otherwise_is_refused():
+    with pytest.raises(ValueError, match="module m: a process that does not look"):
+        starting("module m(a);\n  always @*\n    if (a) b = 1;\nendmodule\n")
+
+
+def test_every_module_and_file_begins_with_the_name_of_the_build():
+    netlist = elaborate(SaLookup(16), TOP)
+    text = shipped(Netlist(TOP, netlist.text, {}, {"irq": 1}), interfaces(
+        Netlist(TOP, "", {}, {"irq": 1})), "left_side", "title")
+    names = [module.name for module in modules(text)]
+    assert len(names) > 3 and all(name.startswith("left_side.") for name in names[1:])
+    assert {each.module for module in modules(text) for each in module.instances} <= set(names)
+    assert "\\engine" not in text
 
 
 @pytest.mark.slow
@@ -87,6 +148,67 @@ def test_a_build_that_lacks_parts_has_less_memory(tmp_path):
         deep[name] = summary["ram_bits"]["deep"]
     # Each direction lacks more than its memories: segments, and look-up keys of IPv6.
     assert deep["rx"] + deep["tx"] < 0.6 * deep["all"]
+
+
+TWO = """module tb;
+    reg clk = 0, rst = 1, arvalid = 0;
+    always #1 clk = ~clk;
+    wire [31:0] left_data, right_data;
+    wire left_valid, right_valid;
+    left left (.clk(clk), .rst(rst), .s_axil_araddr(12'h00c), .s_axil_arvalid(arvalid),
+               .s_axil_rdata(left_data), .s_axil_rvalid(left_valid), @LEFT@);
+    right right (.clk(clk), .rst(rst), .s_axil_araddr(12'h00c), .s_axil_arvalid(arvalid),
+                 .s_axil_rdata(right_data), .s_axil_rvalid(right_valid), @RIGHT@);
+    initial begin
+        repeat (4) @(negedge clk);
+        rst = 0;
+        arvalid = 1;
+        @(negedge clk) arvalid = 0;
+        repeat (8) @(negedge clk);
+        $display("%b%b %h %h", left_valid, right_valid, left_data, right_data);
+        $finish;
+    end
+endmodule
+"""
+
+
+@pytest.mark.engine
+def test_two_builds_live_in_one_design(tmp_path):
+    text = TWO
+    wanted = ["11"]
+    for name, build in (("left", BUILDS["all"]), ("right", BUILDS["rx"])):
+        request = replace(build, name=name)
+        export.write_engine(tmp_path, request, Console(quiet=True))
+        ports = json.loads((tmp_path / f"{name}.json").read_text())["ports"]
+        text = text.replace(f"@{name.upper()}@", ", ".join(
+            f".{port['name']}({port['bits']}'d0)" for port in ports
+            if port["direction"] == "input" and f".{port['name']}(" not in TWO))
+        here = capabilities(export.choose(request).features)
+        word = sum(here[field.name] << field.low for field in CAPABILITIES[0].fields)
+        wanted.append(f"{word:08x}")
+    (tmp_path / "tb.v").write_text(text)
+    files = [f"{name}{part}.v" for name in ("left", "right") for part in ("", "_example", "_tb")]
+    subprocess.run(["iverilog", "-g2012", "-o", "tb", "-s", "tb", "tb.v", *files],
+                   cwd=tmp_path, check=True)
+    assert subprocess.run(["vvp", "tb"], cwd=tmp_path, capture_output=True, text=True,
+                          check=True).stdout.split() == wanted
+
+
+@pytest.mark.parametrize("name", ["9x", "a-b", "", "module", "logic", "x\n"])
+def test_a_name_that_is_no_name_in_verilog_is_refused(name):
+    with pytest.raises(InputError, match="--name"):
+        export.choose(Request(name=name))
+
+
+@pytest.mark.parametrize("change", [
+    {"sas": 2048}, {"lso": False}, {"ipv6": False}, {"only": "rx"}, {"replay_window": 32},
+    {"sent_window": 2048}])
+def test_a_build_has_no_figure_of_another(change):
+    chosen = export.choose(Request(**change))
+    assert figures.area_of(chosen.features) is None
+    there = change.keys() == {"sas"}  # the room in the tables changes no rate
+    assert bool(figures.rates(chosen.features, 250.0)) == there
+    assert bool(figures.line_clocks(chosen.features)) == there
 
 
 def test_memories_are_those_of_the_look_up_table():

@@ -1,0 +1,75 @@
+"""The Verilog that is shipped, in cocotb's own runner and with its flags."""
+
+import cocotb
+import pytest
+from cocotb_tools.runner import get_runner
+from cocotbext.axi import AxiLiteBus, AxiLiteMaster
+from rich.console import Console
+
+from espnic.model.interface.codes import RxStatus, SaDirection, SaOperation, SaResult
+from espnic.model.interface.layouts import RX_COMPLETION, TX_DESCRIPTOR
+from espnic.model.sa.sa import command_values
+from espnic.sim.agents.axi_lite import Driver
+from espnic.sim.agents.axi_stream import AxisSink, AxisSource
+from espnic.sim.agents.stream import start_clock_and_reset
+from espnic.sim.build.simulators import shell_environment
+from espnic.sim.docs.timing_cocotb import PAYLOAD, SA, TRAILER, request, sealed
+from espnic.sim.export.command import Request, choose, write_engine
+from espnic.sim.rig.engine import engine_netlist
+
+NAME = "espnic_small"
+BUILD = Request(sas=16, name=NAME)
+
+
+@cocotb.test(timeout_time=20, timeout_unit="us")
+async def a_packet_is_sealed_and_opened_again(dut):
+    await start_clock_and_reset(dut)
+    driver = Driver(AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.clk, dut.rst))
+    for direction in SaDirection:
+        response = await driver.command(command_values(SaOperation.ADD, direction, 1, SA))
+        assert response == SaResult.OK
+    wire, host = AxisSink(dut, "m_axis_tx"), AxisSink(dut, "m_axis_rx")
+    descriptor, frame = request(1)
+    AxisSource(dut, "s_axis_tx").send(frame, TX_DESCRIPTOR.pack(descriptor))
+    await wire.reach(1)
+    sent, = wire.frames
+    assert sent.data == sealed(1)
+    AxisSource(dut, "s_axis_rx").send(sent.data)
+    await host.reach(1)
+    got, = host.frames
+    assert RX_COMPLETION.unpack(got.user)["status"] == RxStatus.OK
+    assert PAYLOAD + TRAILER in got.data
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The files of a small build."""
+    written = tmp_path_factory.mktemp("shipped")
+    write_engine(written, BUILD, Console(quiet=True))
+    return written
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("simulator, suffix, flags", [
+    ("icarus", "v", []),  # cocotb's default is -g2012
+    ("icarus", "v", ["-g2005"]),
+    ("icarus", "v", ["-g2009"]),
+    ("icarus", "sv", []),
+    ("verilator", "v", []),
+    ("verilator", "sv", []),
+])
+def test_a_packet_goes_each_way_with_the_flags_of_cocotb(
+        folder, simulator, suffix, flags, tmp_path, monkeypatch):
+    if simulator == "verilator":
+        for name, value in shell_environment().items():
+            monkeypatch.setenv(name, value)
+    source = tmp_path / f"{NAME}.{suffix}"
+    source.write_text((folder / f"{NAME}.v").read_text())
+    runner = get_runner(simulator)
+    runner.build(sources=[source], hdl_toplevel=NAME, build_dir=tmp_path / "build",
+                 build_args=flags, timescale=("1ns", "1ps"))
+    results = runner.test(
+        test_module=__name__, hdl_toplevel=NAME, build_dir=tmp_path / "build", test_dir=tmp_path,
+        extra_env={"ESPNIC_INPUTS": ",".join(
+            engine_netlist(choose(BUILD).features, taps=False).inputs)})
+    assert "<failure" not in results.read_text() and "<testcase" in results.read_text()
