@@ -249,7 +249,9 @@ class EspnicDriver:
         return await self._interrupt.take_events()
 
     async def run_work(self) -> None:
-        """Do the work that was put off: changes of ESN and limits, then frees that had to wait."""
+        """Do the work that was put off: the rest of a handler that an access has ended, changes of
+        ESN and limits, then frees that had to wait."""
+        await self._interrupt.run_work()
         async with self._mutex:
             await self._esn_fields.run_work()
             await self._lifetimes.run_work()
