@@ -7,6 +7,7 @@ from random import Random
 import pytest
 
 from espnic.model.interface.codes import EVENT_QUEUE_DEPTH, EventKind, SaDirection
+from espnic.model.interface.layouts import HANDLE_BITS
 from espnic.model.interface.registers import BY_NAME
 from espnic.model.linux.bus import RegisterError, run
 from espnic.model.linux.driver import EspnicDriver
@@ -333,10 +334,15 @@ def with_field(register, name, value):
     ("CAPABILITIES", "width", 0), ("CAPABILITIES", "width", 129),
     ("CAPABILITIES", "key_sizes", 0), ("CAPABILITIES", "icv_sizes", 0),
     ("CAPABILITIES", "replay_window_max", 15), ("SAS", "sas", 0), ("SAS", "sas", 1),
+    ("SAS", "sas", (1 << HANDLE_BITS) + 1), ("SAS", "sas", (1 << HANDLE_BITS + 1) - 1),
 ])
 def test_odd_capabilities_are_enodev(register, name, value):
     error = refused(lambda: probed(OddBench(), with_field(register, name, value)))
     assert error.name == "ENODEV" and name in error.reason
+
+
+def test_the_most_handles_that_a_command_can_name_are_no_odd_capability():
+    assert probed(OddBench(), with_field("SAS", "sas", 1 << HANDLE_BITS)).sas == 1 << HANDLE_BITS
 
 
 def test_whatever_the_capabilities_read_probe_gives_an_identity_or_enodev():
