@@ -274,11 +274,13 @@ class EspnicDriver:
         return await self._interrupt.take_events()
 
     async def run_work(self) -> None:
-        """Do the work that was put off: changes of ESN and limits, then frees that had to wait.
+        """Do the work that was put off: the rest of a handler that an access has ended, changes of
+        ESN and limits, then frees that had to wait.
 
         When a self-test has failed, software takes over first, as when a user switches the
         offload off. When a memory has given a wrong row, all SAs are added again first.
         """
+        await self._interrupt.run_work()
         async with self._mutex:
             await self._look_at_ciphers()
             await self._mend()

@@ -17,7 +17,7 @@ from espnic.model.interface.codes import (
     SaOperation,
     SaResult,
 )
-from espnic.model.interface.layouts import RESERVED, SA_COMMAND, SA_RESPONSE
+from espnic.model.interface.layouts import HANDLE_BITS, RESERVED, SA_COMMAND, SA_RESPONSE
 from espnic.model.interface.registers import BY_NAME, Register
 from espnic.model.linux.bus import RegisterBus, RegisterError
 from espnic.model.linux.errors import LinuxError
@@ -268,7 +268,7 @@ def _expect_sense(can: dict[str, int]) -> None:
     """Raise ``RegisterError`` for fields of CAPABILITIES and SAS that no build has."""
     windows = [int(size) for size in ReplayWindow]
     for name, good in (
-        ("width", can["width"] in WIDTHS), ("sas", can["sas"] > 1),
+        ("width", can["width"] in WIDTHS), ("sas", 1 < can["sas"] <= 1 << HANDLE_BITS),
         ("key_sizes", can["key_sizes"] != 0), ("icv_sizes", can["icv_sizes"] != 0),
         ("replay_window_max", can["replay_window_max"] in windows),
     ):

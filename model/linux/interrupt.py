@@ -5,6 +5,7 @@ from collections import Counter
 from espnic.model.device.events import Event
 from espnic.model.interface.codes import EVENT_QUEUE_DEPTH, EventKind, SaDirection
 from espnic.model.linux.commands import Commands
+from espnic.model.linux.errors import LinuxError
 from espnic.model.linux.hardware import errnos
 from espnic.model.linux.lifetimes import Lifetimes
 from espnic.model.linux.places import Place, Places
@@ -34,6 +35,10 @@ class Interrupt:
         """A memory has given a wrong row, and the SAs have not been added again since."""
         self.cipher_failure = False
         """A self-test has failed, and the driver has not looked whether one has passed since."""
+        self._unseen: dict[Place, XfrmState] = {}
+        """SAs whose events may have been lost, and that have not been looked at since."""
+        self._unfinished = False
+        """Whether an access that failed has ended the handler: then the level may still be high."""
 
     async def handle(self) -> None:
         """Take the events off until there is no cause of an interrupt.
@@ -41,7 +46,21 @@ class Interrupt:
         The interrupt may be sent on rising edges only. So the level must have been low before
         this ends: the driver looks again after it has cleared a cause, until there is none. A
         device that makes causes faster than that is told to let the level fall and rise again.
+        When an access fails, the rest is left to ``run_work``.
         """
+        self._unfinished = False
+        try:
+            await self._take_until_low()
+        except LinuxError:
+            self._unfinished = True
+            raise
+
+    async def run_work(self) -> None:
+        """Go on where an access that failed has ended the handler."""
+        if self._unfinished:
+            await self.handle()
+
+    async def _take_until_low(self) -> None:
         for _ in range(INTERRUPT_ROUNDS):
             if not await self.take_events():
                 return
@@ -69,9 +88,20 @@ class Interrupt:
                 present, lost = await self._commands.hardware.interrupt_causes()
         if lost:
             self._noticed["events_overflow"] += 1
-            for place, x in list(self._places.states.items()):
-                await self._lifetimes.check(x, place)
+            self._unseen |= self._places.states
+        await self._look_at_unseen()
         return present or lost
+
+    async def _look_at_unseen(self) -> None:
+        """Look which limits are reached; an SA that cannot be read waits on, after the others."""
+        while self._unseen:
+            place = next(iter(self._unseen))
+            x = self._unseen.pop(place)
+            try:
+                await self._lifetimes.check(x, place)
+            except LinuxError:
+                self._unseen[place] = x
+                raise
 
     def _handle(self, event: Event, x: XfrmState | None, place: Place) -> None:
         """Handle an event of ``x``; a repeated one, or one of an SA that is gone, changes none."""

@@ -1,18 +1,21 @@
 """Interrupts sent on rising edges, devices that are pulled out, and answers that make no sense."""
 
+from contextlib import suppress
 from dataclasses import replace
 from random import Random
 
 import pytest
 
 from espnic.model.interface.codes import EVENT_QUEUE_DEPTH, EventKind, SaDirection
+from espnic.model.interface.layouts import HANDLE_BITS
 from espnic.model.interface.registers import BY_NAME
-from espnic.model.linux.bus import run
+from espnic.model.linux.bus import RegisterError, run
 from espnic.model.linux.driver import EspnicDriver
 from espnic.model.linux.errors import LinuxError
 from espnic.model.linux.hardware import ALL_ONES, Hardware, Identity
 from espnic.model.linux.interrupt import INTERRUPT_ROUNDS
 from espnic.model.linux.xfrm import Limits
+from tests.support.clear_packets import clear_packet
 from tests.support.linux_host import Bench, RecordingRegisters, inbound, outbound, refused
 from tests.support.sas import make_sa
 
@@ -23,7 +26,8 @@ ACCESSES_MAX = 30_000
 class EdgeRegisters(RecordingRegisters):
     """Registers with a detector of rising edges behind the interrupt.
 
-    ``coming`` has the events that come before an access, by its number.
+    ``coming`` has the events that come before an access, by its number. ``failing`` has the numbers
+    of accesses that are answered with SLVERR.
     """
 
     def __init__(self, file) -> None:
@@ -32,6 +36,7 @@ class EdgeRegisters(RecordingRegisters):
         self.edges = 0
         self.accesses = 0
         self.coming: dict[int, int] = {}
+        self.failing: set[int] = set()
 
     def sample(self) -> None:
         level = self._file.irq
@@ -47,6 +52,8 @@ class EdgeRegisters(RecordingRegisters):
             self.event()
         self.accesses += 1
         assert self.accesses < ACCESSES_MAX, "the driver never ends"
+        if self.accesses - 1 in self.failing:
+            raise RegisterError("SLVERR")
 
     async def read(self, offset: int) -> int:
         self._pass()
@@ -131,6 +138,52 @@ def test_a_device_that_makes_events_without_end_does_not_hold_the_handler():
     bench.registers.coming = {}
     bench.serve(bench.driver.handle_interrupt)
     assert not len(bench.engine.events) and not bench.registers._file.irq
+
+
+# Accesses that fail
+
+def goes_on_after(first, failing):
+    """Whether the handler, ended by an access that failed, is done when the work queue has run."""
+    bench = EdgeBench(first, {})
+    bench.registers.failing = {failing}
+    bench.registers.edges = 0
+    name = refused(lambda: run(bench.driver.handle_interrupt())).name
+    run(bench.driver.run_work())
+    done = not bench.registers._file.irq
+    bench.registers.edges = 0
+    bench.registers.event()
+    bench.serve(bench.driver.handle_interrupt)
+    handled = bench.driver.noticed["esn_halves"] + bench.engine.counters["events_lost"]
+    return name == "EIO" and done and handled == first + 1
+
+
+@pytest.mark.parametrize("first", [2, FULL])
+def test_a_handler_that_a_failed_access_has_ended_goes_on_from_the_work_queue(first):
+    count = accesses_of(first)
+    for failing in {*range(min(count, 8)), *range(max(0, count - 40), count)}:
+        assert goes_on_after(first, failing), failing
+
+
+def test_when_a_read_of_an_sa_fails_the_limits_of_no_sa_are_overlooked():
+    for failing in range(1, 30):
+        bench = EdgeBench(0, {})
+        states = [bench.add(outbound(make_sa(seed=seed), limits=Limits(soft_packets=1)))
+                  for seed in (5, 6)]
+        for x in states:
+            bench.transmit(bench.host.output.send(x, clear_packet(4), bench.device).requests[0])
+        while len(bench.engine.events):
+            bench.engine.events.pop()
+        bench.engine.events.overflowed = True
+        bench.registers.failing = {bench.registers.accesses + failing}
+        run_or_refused(bench.driver.handle_interrupt)
+        run_or_refused(bench.driver.run_work)
+        assert {x for x, _hard in bench.host.expired.told} == set(states), failing
+
+
+def run_or_refused(callback):
+    """Run a callback, which may end with an errno."""
+    with suppress(LinuxError):
+        run(callback())
 
 
 # Devices that are pulled out
@@ -281,10 +334,15 @@ def with_field(register, name, value):
     ("CAPABILITIES", "width", 0), ("CAPABILITIES", "width", 129),
     ("CAPABILITIES", "key_sizes", 0), ("CAPABILITIES", "icv_sizes", 0),
     ("CAPABILITIES", "replay_window_max", 15), ("SAS", "sas", 0), ("SAS", "sas", 1),
+    ("SAS", "sas", (1 << HANDLE_BITS) + 1), ("SAS", "sas", (1 << HANDLE_BITS + 1) - 1),
 ])
 def test_odd_capabilities_are_enodev(register, name, value):
     error = refused(lambda: probed(OddBench(), with_field(register, name, value)))
     assert error.name == "ENODEV" and name in error.reason
+
+
+def test_the_most_handles_that_a_command_can_name_are_no_odd_capability():
+    assert probed(OddBench(), with_field("SAS", "sas", 1 << HANDLE_BITS)).sas == 1 << HANDLE_BITS
 
 
 def test_whatever_the_capabilities_read_probe_gives_an_identity_or_enodev():
