@@ -34,7 +34,7 @@ from tests.support.sas import make_sa
 
 FEATURES = Features(128, 64)
 VICTIM = 4
-ROUNDS = 3
+ROUNDS = 2
 """Bits that are turned of each memory, drawn from the seed."""
 READ_ON_THE_WAY = {
     SaDirection.RX: (SaMemory.STATE, SaMemory.SECRET, SaMemory.LOOKUP, SaMemory.USAGE,
