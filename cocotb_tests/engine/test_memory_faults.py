@@ -56,7 +56,8 @@ def some_sas():
     sas = [make_sa(seed=70), make_sa(key_bytes=32, seed=71, esn=True, replay_window=64),
            make_sa(key_bytes=24, seed=72, esn=True), make_sa(seed=73, replay_window=64),
            make_sa(key_bytes=32, seed=74)]
-    return [replace(sa, spi=0x7000 + number) for number, sa in enumerate(sas)]
+    return [replace(sa, spi=0x7000 + number, device_window=sa.replay_window == 64)
+            for number, sa in enumerate(sas)]
 
 
 class Bench:
