@@ -220,8 +220,8 @@ def _handed_off(
     descriptor = {"operation": int(TxOperation.BYPASS)}
     if not encrypted:
         handle, sa = _sa(row, sas)
-        by_stack = stack_work.requests(row, sa, handle, frame)
         descriptor = _descriptor(row, sa, handle, frame)
+        by_stack = stack_work.requests(row, sa, handle, frame)
     kernel_bug = row.text("kernel_bug", "a text") if row.has("kernel_bug") else None
     # A super-frame that the kernel has counted as no packet has none.
     segments = row.number("segs", 0 if kernel_bug else 1, 1 if encrypted else len(frame))
