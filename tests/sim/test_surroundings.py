@@ -142,7 +142,7 @@ def test_keys_that_a_broken_machine_has_left_are_removed_by_the_next_call_and_no
 
 
 def test_without_locks_no_folder_is_taken_for_one_that_was_left(cache, tmp_path, monkeypatch):
-    """As on some network file systems."""
+    """Some network file systems have none."""
     def refuse(_file, operation):
         if operation & fcntl.LOCK_NB:
             raise OSError(errno.ENOLCK, "No locks available")
