@@ -5,6 +5,7 @@ import errno
 import fcntl
 import os
 import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def own_folder(path: Path) -> Iterator[None]:
     _make_folder(path)
     held = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        if not try_lock(held):
+        if try_lock(held) is False:
             raise InputError(f"{path}: another espnic writes there, expected a folder of its own")
         for left in path.glob(".*"):
             if _PARTIAL.fullmatch(left.name):  # of a call that crashed
@@ -42,14 +43,17 @@ def own_folder(path: Path) -> Iterator[None]:
         os.close(held)
 
 
-def try_lock(held: int) -> bool:
-    """Lock an open file or folder until it is closed; False when another call has locked it."""
+def try_lock(held: int) -> bool | None:
+    """Lock an open file or folder until it is closed; False when another call has locked it.
+
+    None on a file system without locks: nothing is known of other calls.
+    """
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    except OSError:  # a file system without locks
-        return True
+    except OSError:
+        return None
     return True
 
 
@@ -81,7 +85,7 @@ def check_file(option: str, path: Path) -> None:
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary name beside ``path``; rename it to ``path`` when all went well.
 
-    The name is that of this process alone. An ``OSError`` names ``path``, which the user knows.
+    The name is that of this thread alone. An ``OSError`` names ``path``, which the user knows.
     """
     partial = _partial(path)
     try:
@@ -116,4 +120,4 @@ def refuse_full(folder: Path) -> None:
 
 
 def _partial(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.partial")
+    return path.with_name(f".{path.name}.{threading.get_native_id()}.partial")

@@ -58,21 +58,21 @@ def work_folder() -> Iterator[Path]:
 def remove_left(root: Path) -> None:
     """Remove the folders in ``root`` that no living process has locked."""
     for folder in root.iterdir():
-        if not folder.is_dir():
-            continue
-        held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            if try_lock(held):
-                shutil.rmtree(folder, ignore_errors=True)
-        finally:
-            os.close(held)
+        # Its owner may be about to remove it.
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                if try_lock(held):
+                    shutil.rmtree(folder, ignore_errors=True)
+            finally:
+                os.close(held)
 
 
 @contextlib.contextmanager
 def lock_if_free(path: Path) -> Iterator[bool]:
     """Hold the lock of ``locked`` if no process has it; gives whether it is held."""
     with path.open("w", encoding="utf-8") as lock:
-        yield try_lock(lock.fileno())
+        yield try_lock(lock.fileno()) is True
 
 
 @contextlib.contextmanager

@@ -6,9 +6,10 @@ import shutil
 import signal
 import subprocess
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from types import FrameType
 from typing import Any
 
 from espnic.sim.problem import SimulationError
@@ -44,22 +45,24 @@ class Children:
         ``settings`` send them elsewhere. Raises ``SimulationError`` after ``stop``.
         """
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        with self._lock:
-            if self._stopped:
-                raise SimulationError("interrupted")
-            child = subprocess.Popen(
-                [*_dying_with_us(), *command], stdin=subprocess.DEVNULL, start_new_session=True,
-                text=True, errors="replace", **{**pipes, **settings})
-            self._running.add(child)
+        child: subprocess.Popen[str] | None = None
         try:
+            with _signals_held(), self._lock:
+                if self._stopped:
+                    raise SimulationError("interrupted")
+                child = subprocess.Popen(
+                    [*_dying_with_us(), *command], stdin=subprocess.DEVNULL,
+                    start_new_session=True, text=True, errors="replace", **{**pipes, **settings})
+                self._running.add(child)
             output, errors = child.communicate(timeout=limit)
         except subprocess.TimeoutExpired:
             return Ended(f"no end after {limit} s", "", "")
         finally:
-            with self._lock:
-                self._running.discard(child)
-            if child.poll() is None:
-                _end(child)
+            if child is not None:
+                with self._lock:
+                    self._running.discard(child)
+                if child.poll() is None:
+                    _end(child)
         return Ended(str(child.returncode) if child.returncode else None,
                      output or "", errors or "")
 
@@ -79,6 +82,28 @@ class Children:
 
 SIMULATIONS = Children()
 """The children of all builds and runs of simulations."""
+
+
+@contextlib.contextmanager
+def _signals_held() -> Iterator[None]:
+    """Hold what signals raise until the end: a child that is half started could not be ended."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Signals raise in the main thread alone.
+        return
+    held: list[tuple[int, FrameType | None]] = []
+    handlers = {}
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        handler = signal.getsignal(number)
+        if callable(handler):
+            handlers[number] = handler
+            signal.signal(number, lambda *arguments: held.append(arguments))
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for arguments in held:
+            handlers[signal.Signals(arguments[0])](*arguments)
 
 
 @cache

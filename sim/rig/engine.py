@@ -90,8 +90,9 @@ def replay(
                 simulation.join(PROGRESS_SECONDS)
                 progress(_done(folder / "progress"))
         except BaseException:
-            SIMULATIONS.end()
-            simulation.join()
+            while simulation.is_alive():  # It may have been about to start one more child.
+                SIMULATIONS.end()
+                simulation.join(PROGRESS_SECONDS)
             raise
         session = simulation.result()
     seen = observed(session)

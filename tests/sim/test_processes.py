@@ -1,5 +1,8 @@
 """Child processes: what they give, and that they end with the call that started them."""
 
+import os
+import signal
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -65,6 +68,30 @@ def test_children_of_another_thread_are_ended(children, tmp_path, end):
     thread.join(10)
     assert ended[0].failure == "-9"
     assert all(map(ends, processes))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_child_is_ended_by_a_signal_that_comes_while_it_starts(
+        children, tmp_path, monkeypatch, number):
+    """A loaded machine may run the child long before its parent."""
+    started = []
+    start = subprocess.Popen
+
+    def start_slowly(*arguments, **settings):
+        child = start(*arguments, **settings)
+        started.append(wait_for(tmp_path / "grandchild"))
+        os.kill(os.getpid(), number)
+        return child
+
+    monkeypatch.setattr(subprocess, "Popen", start_slowly)
+    before = signal.signal(number, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            children.run(FOREVER, cwd=tmp_path)
+        assert signal.getsignal(number) is signal.default_int_handler
+    finally:
+        signal.signal(number, before)
+    assert ends(started[0]) and ends(wait_for(tmp_path / "pid"))
 
 
 def test_no_child_starts_after_stop(children, tmp_path):

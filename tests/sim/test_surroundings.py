@@ -1,6 +1,7 @@
 """Calls of the command under signals, crashes and other calls, on full disks, without UTF-8."""
 
 import errno
+import fcntl
 import io
 import json
 import os
@@ -138,6 +139,26 @@ def test_keys_that_a_broken_machine_has_left_are_removed_by_the_next_call_and_no
         assert not left.exists()
         assert (living / "keys").exists() and own.is_dir()
     assert not own.exists()
+
+
+def test_without_locks_no_folder_is_taken_for_one_that_was_left(cache, tmp_path, monkeypatch):
+    """Some network file systems have none."""
+    def refuse(_file, operation):
+        if operation & fcntl.LOCK_NB:
+            raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with work_folder() as living, work_folder():
+        assert living.exists()
+    with own_folder(tmp_path / "out"), own_folder(tmp_path / "out"):
+        pass
+
+
+def test_folder_that_its_owner_has_just_removed_is_passed_over(cache, monkeypatch):
+    with work_folder():
+        monkeypatch.setattr(Path, "iterdir", lambda folder: iter([folder / "gone"]))
+        with work_folder() as own:
+            assert own.is_dir()
 
 
 def test_work_folder_is_of_this_user_alone(cache):
