@@ -1,4 +1,4 @@
-"""What Vivado gets: attributes of the ports (UG994, "HDL Parameters for Interface Inference"), a
+"""Files and attributes for Vivado: of the ports (UG994, "HDL Parameters for Interface Inference"), a
 script that makes a project and packages the IP (UG1118), and constraints (UG903)."""
 
 from collections.abc import Iterator, Sequence
