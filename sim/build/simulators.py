@@ -102,7 +102,7 @@ def shell_environment() -> dict[str, str]:
     found = verilator_environment()
     return found | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{found['PATH']}",
                     "MAKEFLAGS": " ".join((
-                        f"PYTHON3={sys.executable}", "CFG_CXXFLAGS_PCH_I=-include",
+                        f"PYTHON3={sys.executable}", *_MAKE_FLAGS,
                         "CFG_CXXFLAGS_STD=-std=gnu++20"))}
 
 

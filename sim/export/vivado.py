@@ -1,5 +1,8 @@
-"""What Vivado gets: attributes of the ports (UG994, "HDL Parameters for Interface Inference"), a
-script that makes a project and packages the IP (UG1118), and constraints (UG903)."""
+"""Files and attributes for Vivado.
+
+They are attributes of the ports (UG994, "HDL Parameters for Interface Inference"), a script that
+makes a project and packages the IP (UG1118), and constraints (UG903).
+"""
 
 from collections.abc import Iterator, Sequence
 

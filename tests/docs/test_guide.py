@@ -13,6 +13,7 @@ from tests.support.paths import PROJECT
 
 GUIDE = PROJECT / "docs" / "integration.md"
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.DOTALL | re.MULTILINE)
+PYTHON = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 SLOW = "verilator --binary"
 """The command that takes minutes; what it builds runs in the command after it."""
 
@@ -65,3 +66,10 @@ def test_the_testbench_passes_in_verilator(shell, blocks):
 def test_the_lint_commands_find_nothing(shell, blocks):
     shown = shell(blocks[2])
     assert "%Warning" not in shown and "%Error" not in shown and "WARNING" not in shown
+
+
+def test_the_example_with_cocotb_passes_in_icarus(shell):
+    example, runner = PYTHON.findall(GUIDE.read_text())
+    shown = shell(f"cat > test_first.py <<'END'\n{example}END",
+                  f"cat > run.py <<'END'\n{runner}END", "python run.py")
+    assert "PASS=1 FAIL=0" in shown

@@ -55,7 +55,7 @@ def test_fusesoc_lints_the_package_clean_with_verilator(written, tmp_path):
 
 
 def fusesoc(folder, work, target):
-    """What FuseSoC prints as it runs a target of the core in ``folder``."""
+    """Output of FuseSoC as it runs a target of the core in ``folder``."""
     done = subprocess.run(
         [Path(sys.executable).parent / "fusesoc", "--cores-root", folder,
          "run", "--target", target, f"espnic:esp:{TOP}"],
@@ -64,6 +64,21 @@ def fusesoc(folder, work, target):
     shown = done.stdout + done.stderr
     assert done.returncode == 0, shown[-3000:]
     return shown
+
+
+@pytest.mark.engine
+def test_the_testbench_of_each_build_passes_in_icarus(written, tmp_path):
+    folder = written[1]
+    subprocess.run(["iverilog", "-g2012", "-o", tmp_path / "tb", "-s", f"{TOP}_tb",
+                    folder / f"{TOP}_tb.v", folder / f"{TOP}.v"], check=True)
+    shown = subprocess.run(["vvp", tmp_path / "tb"], capture_output=True, text=True,
+                           check=True).stdout
+    assert f"PASS {TOP}_tb" in shown and "ERROR" not in shown
+
+
+@pytest.mark.engine
+def test_fusesoc_runs_the_testbench_in_icarus(written, tmp_path):
+    assert f"PASS {TOP}_tb" in fusesoc(written[1], tmp_path, "sim")
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""What ``espnic verilog`` writes for Vivado, without Vivado."""
+"""Files of ``espnic verilog`` for Vivado, without Vivado."""
 
 import io
 import re
