@@ -337,10 +337,10 @@
 /* R: outer destination, first byte on the wire in bits 127:120; an IPv4 address in bits 31:0, the rest 0. */
 #define ESPNIC_READ_DESTINATION3 0x220u
 
-/* R: receive, with a replay window: the highest sequence number received; transmit, unless unguarded: the highest sealed. */
+/* R: receive, with a replay window: the highest sequence number received; transmit: the highest sealed. */
 #define ESPNIC_READ_SEQUENCE_0 0x228u
 
-/* R: receive, with a replay window: the highest sequence number received; transmit, unless unguarded: the highest sealed. */
+/* R: receive, with a replay window: the highest sequence number received; transmit: the highest sealed. */
 #define ESPNIC_READ_SEQUENCE_1 0x22cu
 
 /* R: packets after which the device sends an event; 0: no limit. */

@@ -43,17 +43,17 @@ class BurstDetector(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         opened, told = Signal(), Signal()
-        failures, number = Signal(THRESHOLD_BITS), Signal(THRESHOLD_BITS)
+        number = Signal(THRESHOLD_BITS)
+        """Number of the next failure if it falls in the window."""
         elapsed = Signal(CLOCK_BITS)
-        within, burst = Signal(), Signal()
+        within, reached, burst = Signal(), Signal(), Signal()
         m.d.comb += [
             within.eq(opened & (elapsed < self.clocks)),
-            number.eq(Mux(within, failures + ~failures.all(), 1)),
+            reached.eq(Mux(within, number >= self.threshold, self.threshold == 1)),
             self.event.payload.kind.eq(EventKind.AUTH_BURST),
             self.event.payload.direction.eq(SaDirection.RX),
             burst.eq(
-                self.failed & ~(within & told)
-                & (self.threshold != 0) & (number >= self.threshold)),
+                self.failed & ~(within & told) & (self.threshold != 0) & reached),
         ]
         m.d.sync += self.event.valid.eq(burst)
         with m.If(~elapsed.all()):
@@ -61,7 +61,7 @@ class BurstDetector(wiring.Component):
         with m.If(self.failed):
             m.d.sync += [
                 opened.eq(1),
-                failures.eq(number),
+                number.eq(Mux(within, number + ~number.all(), 2)),
                 told.eq(within & told | burst),
             ]
             with m.If(~within):

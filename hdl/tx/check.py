@@ -1,5 +1,7 @@
 """Decide whether a frame to send can be done as its descriptor asks."""
 
+from functools import reduce
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -141,8 +143,8 @@ class TxCheck(wiring.Component):
             self._measure(m, measured)
         with m.Elif(taken):
             m.d.sync += measured_valid.eq(0)
-        seal, refused, status = self._decide(m, measured, too_many)
-        self._request(m, measured, seal, status)
+        seal, refused, keep, status = self._decide(m, measured, too_many)
+        self._request(m, measured, seal, keep, status)
         with m.If(ready):
             m.d.sync += self.o.valid.eq(taken)
 
@@ -321,28 +323,31 @@ class TxCheck(wiring.Component):
         """Second clock: the checks in their order.
 
         Returns whether the request is to be sealed, whether it is not only because of its
-        numbers, and its status.
+        numbers, whether it is to leave at all, and its status.
         """
-        status = Signal(TxStatus)
-        refused, frame_status = first_failure(m, self._frame_checks(measured), TxStatus.SEALED)
-        failed, esp_status = first_failure(
-            m, self._esp_checks(measured, too_many), TxStatus.SEALED)
+        frame_checks = self._frame_checks(measured)
         numbers = self.sent.answer.payload
-        used, used_status = first_failure(m, [
-            (numbers.late, TxStatus.DROP_LATE),
-            (numbers.repeated, TxStatus.DROP_REPEATED),
-        ], TxStatus.SEALED)
-        fault, seal, only_used = Signal(), Signal(), Signal()
+        sa = self.sa.payload
         # It goes before the checks of the SA, and is known last.
+        fault = sa.fault | sa.hit & (self.usage.answer.payload.fault | numbers.fault)
+        groups = [first_failure(m, checks, TxStatus.SEALED) for checks in (
+            frame_checks, [(fault, TxStatus.DROP_FAULT)], *self._esp_checks(measured, too_many), [
+                (numbers.late, TxStatus.DROP_LATE),
+                (numbers.repeated, TxStatus.DROP_REPEATED),
+            ])]
+        status = Signal(TxStatus)
+        seal, only_used, keep = Signal(), Signal(), Signal()
+        refused, *failures, used = (failed for failed, _ in groups)
+        *reasons, (bypass, _) = frame_checks
         m.d.comb += [
-            fault.eq(self.sa.payload.fault | self.sa.payload.hit & (
-                self.usage.answer.payload.fault | numbers.fault)),
-            status.eq(Mux(refused, frame_status, Mux(
-                fault, TxStatus.DROP_FAULT, Mux(failed, esp_status, used_status)))),
-            seal.eq(~refused & ~fault & ~failed & ~used),
-            only_used.eq(~refused & ~fault & ~failed & used),
+            status.eq(reduce(
+                lambda rest, group: Mux(*group, rest), reversed(groups), TxStatus.SEALED)),
+            seal.eq(~Cat(refused, *failures, used).any()),
+            only_used.eq(~Cat(refused, *failures).any() & used),
+            keep.eq(~Cat(reason for reason, _ in reasons).any()
+                    & (bypass | ~Cat(*failures, used).any())),
         ]
-        return seal, only_used, status
+        return seal, only_used, keep, status
 
     def _frame_checks(self, measured):
         """The checks of every request; the last tells that there is nothing to encrypt."""
@@ -368,7 +373,10 @@ class TxCheck(wiring.Component):
 
     def _esp_checks(self, measured, too_many):
         """The checks of a request to be encrypted, but for those of wrong rows, the first, and of
-        its numbers, the last."""
+        its numbers, the last.
+
+        In groups, so that the comparison of the SPIs passes no chain of other checks.
+        """
         frame, trailer = measured.frame, measured.frame.descriptor.trailer
         sa, context = self.sa.payload, self.sa.payload.context
 
@@ -380,19 +388,19 @@ class TxCheck(wiring.Component):
             (measured.no_sequence | (~context.esn & measured.extended), TxStatus.DROP_SEQUENCE),
             (measured.misplaced | measured.headless | (trailer & (
                 measured.unaligned | with_this_icv(measured.too_short))), TxStatus.DROP_SYNTAX),
+        ], [
             (frame.spi != context.spi, TxStatus.DROP_SPI),
+        ], [
             (trailer & with_this_icv(measured.bad_trailer), TxStatus.DROP_TRAILER),
             (self.usage.answer.payload.expired, TxStatus.DROP_EXPIRED),
             (too_many & (~context.esn | measured.last_epoch), TxStatus.DROP_LSO_SEQUENCE),
         ]
 
-    def _request(self, m, measured, seal, status):
+    def _request(self, m, measured, seal, keep, status):
         """Give the request with its status."""
         frame, descriptor = measured.frame, measured.frame.descriptor
         context, plan = self.sa.payload.context, self.o.payload.plan
         lso = descriptor.lso if self.lso else Const(0)
-        keep = Signal()
-        m.d.comb += keep.eq(seal | (status == TxStatus.BYPASSED))
         with m.If(~self.o.valid | self.o.ready):
             m.d.sync += [
                 *(plan[name].eq(descriptor[name]) for name in PLAN_OF_DESCRIPTOR),

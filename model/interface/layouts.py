@@ -220,7 +220,7 @@ SA_RESPONSE = Layout(
         Field("esn_high", 32, "as added or modified"),
         *LOOKUP_KEY.fields,
         Field("sequence", 64, "receive, with a replay window: the highest sequence number "
-              "received; transmit, unless unguarded: the highest sealed"),
+              "received; transmit: the highest sealed"),
         *LIMITS,
         Field("packets", 64, "packets sealed or opened"),
         Field("bytes", 64, "bytes of their text"),
