@@ -37,7 +37,7 @@ FEATURES = Features(128, 64)
 VICTIM = 4
 COUNTERS = ("tx_packets_in", "tx_packets_out", "rx_ok", "rx_fault", "tx_sealed", "tx_drop_fault",
             "memory_faults")
-ROUNDS = 2
+ROUNDS = 1
 """Bits that are turned of each memory, drawn from the seed."""
 READ_ON_THE_WAY = {
     SaDirection.RX: (SaMemory.STATE, SaMemory.SECRET, SaMemory.LOOKUP, SaMemory.USAGE,
