@@ -118,7 +118,8 @@ MUTANTS = {
         "forgets the serial of a new entry",
         "hand.serial.eq(request.serial)", "hand.serial.eq(0)"),
     "sa/parity_memory": Mutant(
-        "checks the first group only", "parities(row)).any()", "parities(row))[0]"),
+        "checks the first group only", "parities(row, self.copied)).any()",
+        "parities(row, self.copied))[0]"),
     "sa/replay_windows": Mutant(
         "moves the window a number too little",
         "frame.sequence - (packets - 1)", "frame.sequence - packets"),
@@ -212,7 +213,7 @@ MUTANTS = {
         "numbers the padding from 0", "Const(1 + index, 8)", "Const(index, 8)"),
     "tx/unlock": Mutant(
         "counts a frame that is swallowed as sealed",
-        "event.status.eq(TxStatus.DROP_SA_GONE)", "event.status.eq(TxStatus.SEALED)"),
+        "done.event.status.eq(status)", "done.event.status.eq(TxStatus.SEALED)"),
 }
 """By the block's file in ``hdl``, without its ending."""
 
