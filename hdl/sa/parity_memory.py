@@ -8,15 +8,20 @@ GROUP_BITS = 32
 """Bits of a row that share a parity bit: a block RAM of 36 bits has four beside them."""
 
 
-def parity_bits(row_bits: int) -> int:
-    """Parity bits of a row of ``row_bits`` bits."""
-    return -(-row_bits // GROUP_BITS)
+def parity_bits(row_bits: int, copied: int = 0) -> int:
+    """Parity bits of a row of ``row_bits`` bits, the last ``copied`` of which are groups alone."""
+    return -(-(row_bits - copied) // GROUP_BITS) + copied
 
 
-def parities(row: Value) -> Value:
-    """Parity of each ``GROUP_BITS`` bits of a row, even: a row of zeros has zeros."""
+def parities(row: Value, copied: int = 0) -> Value:
+    """Parity of each ``GROUP_BITS`` bits of a row, even: a row of zeros has zeros.
+
+    The last ``copied`` bits have one each, which is a copy.
+    """
     bits = Value.cast(row)
-    return Cat(bits[low:low + GROUP_BITS].xor() for low in range(0, len(bits), GROUP_BITS))
+    shared = bits[:len(bits) - copied]
+    return Cat(*(shared[low:low + GROUP_BITS].xor() for low in range(0, len(shared), GROUP_BITS)),
+               bits[len(shared):])
 
 
 def parity_read_port(shape, depth: int) -> wiring.Signature:
@@ -59,6 +64,8 @@ class ParityMemory(wiring.Component):
         Rows.
     reads : int
         Read ports.
+    copied : int
+        So many bits of a row, the last, have a parity bit each: their parity takes no time.
     transparent : int
         So many of them, the first, give what is written in the clock of the read.
 
@@ -70,10 +77,11 @@ class ParityMemory(wiring.Component):
         Readers.
     """
 
-    def __init__(self, shape, depth: int, reads: int = 1, transparent: int = 0):
+    def __init__(self, shape, depth: int, reads: int = 1, transparent: int = 0, copied: int = 0):
         self.shape = shape
         self.depth = depth
         self.transparent = transparent
+        self.copied = copied
         super().__init__({
             "write": In(parity_write_port(shape, depth)),
             "reads": In(parity_read_port(shape, depth)).array(reads),
@@ -83,12 +91,12 @@ class ParityMemory(wiring.Component):
         m = Module()
         row_bits = len(Value.cast(self.write.data))
         m.submodules.ram = ram = memory.Memory(
-            shape=row_bits + parity_bits(row_bits), depth=self.depth, init=[])
+            shape=row_bits + parity_bits(row_bits, self.copied), depth=self.depth, init=[])
         write = ram.write_port()
         m.d.comb += [
             write.addr.eq(self.write.addr),
             write.en.eq(self.write.en),
-            write.data.eq(Cat(self.write.data, parities(self.write.data))),
+            write.data.eq(Cat(self.write.data, parities(self.write.data, self.copied))),
         ]
         for place, reader in enumerate(self.reads):
             look = ram.read_port()
@@ -97,7 +105,7 @@ class ParityMemory(wiring.Component):
                 look.addr.eq(reader.addr),
                 look.en.eq(reader.en),
                 row.eq(look.data),
-                wrong.eq((look.data[row_bits:] ^ parities(row)).any()),
+                wrong.eq((look.data[row_bits:] ^ parities(row, self.copied)).any()),
                 Value.cast(reader.data).eq(row),
                 reader.wrong.eq(wrong),
             ]

@@ -25,6 +25,9 @@ limit, so that no packet waits for a comparison."""
 
 Usage = data.StructLayout({"served": Served, "limits": Limits})
 
+_COPIED = {"served": 2, "limits": 0}
+"""Bits of each part that are known so late that a copy stands for their parity: the flags."""
+
 UsageCommit = data.StructLayout({
     "count": 1,
     "packets": SUPER_LENGTH_BITS,
@@ -59,7 +62,8 @@ UsagePort = wiring.Signature({
 
 def usage_bits() -> int:
     """RAM bits of ``SaUsage`` for each SA."""
-    return Usage.size + sum(parity_bits(Usage[name].width) for name in Usage.members)
+    return Usage.size + sum(
+        parity_bits(Usage[name].width, copied) for name, copied in _COPIED.items())
 
 
 class _Rows:
@@ -124,7 +128,7 @@ class SaUsage(wiring.Component):
     Latency 1 clock from the query to the answer. The path must refuse handles out of range, and
     no count comes near 2^64.
 
-    RAM bits for each SA: 399 (``usage_bits``).
+    RAM bits for each SA: 400 (``usage_bits``).
 
     Parameters
     ----------
@@ -252,7 +256,7 @@ class SaUsage(wiring.Component):
         wrong = []
         for name in Usage.members:
             m.submodules[f"{name}_rows"] = ram = ParityMemory(
-                Usage[name].shape, self.sas, transparent=1)
+                Usage[name].shape, self.sas, transparent=1, copied=_COPIED[name])
             write, look = ram.write, ram.reads[0]
             m.d.comb += [
                 look.addr.eq(rows.address),

@@ -629,8 +629,8 @@ def test_memory_is_that_of_the_tables_and_of_the_longest_frames():
     rx_sa, tx_sa, rx_store, tx_store = memory(128)
     # 963 and 990 and a lane's 384 powers (docstring of the SA store), 1.5 table entries of 175, the
     # parity of all these rows, a replay window of 449, sealed numbers of 2,214.
-    assert (rx_sa, tx_sa) == (963 + 384 + 1.5 * (175 + 6) + 45 + 449, 990 + 384 + 46 + 2214)
+    assert (rx_sa, tx_sa) == (963 + 384 + 1.5 * (175 + 6) + 46 + 449, 990 + 384 + 47 + 2214)
     assert (rx_store, tx_store) == (2 * 1024 * 135, (4608 + 1024) * 135)
     assert remembered([ROW])[0].startswith(
-        "RAM at 128 bits: 2,112.5 bits a receive SA, 3,634 ")
-    assert "| 128 | 2,112.5 | 3,634 | 276,480 | 760,320 |" in markdown([])
+        "RAM at 128 bits: 2,113.5 bits a receive SA, 3,635 ")
+    assert "| 128 | 2,113.5 | 3,635 | 276,480 | 760,320 |" in markdown([])

@@ -120,7 +120,8 @@ MUTANTS = {
         "forgets the serial of a new entry",
         "hand.serial.eq(request.serial)", "hand.serial.eq(0)"),
     "sa/parity_memory": Mutant(
-        "checks the first group only", "parities(row)).any()", "parities(row))[0]"),
+        "checks the first group only", "parities(row, self.copied)).any()",
+        "parities(row, self.copied))[0]"),
     "sa/replay_windows": Mutant(
         "moves the window a number too little",
         "frame.sequence - (packets - 1)", "frame.sequence - packets"),
