@@ -117,7 +117,7 @@ class Twins:
 
 @dataclass(frozen=True)
 class Fault:
-    """A bit of a register of the engine that is the other way round in each clock, or stuck."""
+    """A bit of a register of the engine that is always the other way round, or stuck."""
 
     path: str
     bit: int
@@ -138,9 +138,13 @@ class Fault:
         return start_soon(self._flip(dut, register)).cancel
 
     async def _flip(self, dut, register):
+        """Turn the bit of each value that is written, once."""
+        turned = None
         while True:
             await FallingEdge(dut.clk)
-            register.value = int(register.value) ^ 1 << self.bit
+            if int(register.value) != turned:
+                turned = int(register.value) ^ 1 << self.bit
+                register.value = turned
 
 
 RX, TX = (SaDirection.RX,), (SaDirection.TX,)
