@@ -154,7 +154,7 @@ FAULTS = {
     "a step of the key, transmit": Fault("tx.gcm.core.aes.key_step7.o__payload", 40, TX),
     "the counter block, receive": Fault("rx.core.nonce", 50, RX),
     "GHASH, receive": Fault("rx.core.ghash.total", 77, RX),
-    "GHASH, transmit": Fault("tx.gcm.core.ghash.held0", 0, TX),
+    "GHASH, transmit": Fault("tx.gcm.core.ghash.total", 0, TX),
     "the tag, transmit": Fault("tx.gcm.core.tag__payload", 9, TX),
     "the text, receive": Fault("rx.core.o__payload", 5, RX),
     "no tag, receive": Fault("rx.core.tag__valid", 0, RX, stuck=0),
