@@ -410,13 +410,15 @@ class SentNumbers(wiring.Component):
         to_read, here = Signal(init=1), Signal()
         slot, slot_here = Signal(self.slot_bits), Signal(self.slot_bits)
         lo, hi = Signal(self.place_bits), Signal(self.place_bits)
+        asked = Signal(self.row_numbers)
+        """Numbers of the burst in the row that has been read."""
         end = self._slot(Mux(run.beyond, edge.top, last))
         mixed = edge.mixed.bit_select(slot_here, 1)
-        m.d.sync += [
-            slot.eq(self._slot(first)),
+        m.d.comb += [
             lo.eq(Mux(slot == self._slot(first), self._place(first), 0)),
             hi.eq(Mux(~run.beyond & (slot == self._slot(last)), self._place(last), ~0)),
         ]
+        m.d.sync += [slot.eq(self._slot(first)), asked.eq(self._places(lo, hi))]
         with m.State("Walk"):
             m.d.comb += row_read.addr.eq(self._row_address(run.query.sa, slot))
             m.d.sync += [
@@ -428,7 +430,7 @@ class SentNumbers(wiring.Component):
             with m.If(here):
                 m.d.sync += [
                     run.found.eq(run.found | edge.full.bit_select(slot_here, 1)
-                                 | mixed & (row & self._places(lo, hi)).any()),
+                                 | mixed & (row & asked).any()),
                     run.found_wrong.eq(run.found_wrong | mixed & row_read.wrong),
                     run.last_row.eq(Mux(mixed & ~run.beyond, row, 0)),
                 ]
