@@ -6,15 +6,21 @@ from cocotb_tools.runner import get_runner
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster
 from rich.console import Console
 
-from espnic.model.interface.codes import RxStatus, SaDirection, SaOperation, SaResult
+from espnic.model.interface.codes import (
+    ESP_TEXT_OFFSET,
+    RxStatus,
+    SaDirection,
+    SaOperation,
+    SaResult,
+)
 from espnic.model.interface.layouts import RX_COMPLETION, TX_DESCRIPTOR
 from espnic.model.sa.sa import command_values
 from espnic.sim.agents.axi_lite import Driver
 from espnic.sim.agents.axi_stream import AxisSink, AxisSource
 from espnic.sim.agents.stream import start_clock_and_reset
 from espnic.sim.build.simulators import shell_environment
-from espnic.sim.docs.timing_cocotb import PAYLOAD, SA, TRAILER, request, sealed
 from espnic.sim.export.command import Request, choose, write_engine
+from espnic.sim.export.testbench import HANDLE, SA, packet_request, sealed_packet
 from espnic.sim.rig.engine import engine_netlist
 
 NAME = "espnic_small"
@@ -26,19 +32,20 @@ async def a_packet_is_sealed_and_opened_again(dut):
     await start_clock_and_reset(dut)
     driver = Driver(AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.clk, dut.rst))
     for direction in SaDirection:
-        response = await driver.command(command_values(SaOperation.ADD, direction, 1, SA))
+        response = await driver.command(command_values(SaOperation.ADD, direction, HANDLE, SA))
         assert response == SaResult.OK
     wire, host = AxisSink(dut, "m_axis_tx"), AxisSink(dut, "m_axis_rx")
-    descriptor, frame = request(1)
-    AxisSource(dut, "s_axis_tx").send(frame, TX_DESCRIPTOR.pack(descriptor))
+    clear = packet_request()
+    AxisSource(dut, "s_axis_tx").send(clear.frame, TX_DESCRIPTOR.pack(clear.descriptor))
     await wire.reach(1)
     sent, = wire.frames
-    assert sent.data == sealed(1)
+    assert sent.data == sealed_packet()
     AxisSource(dut, "s_axis_rx").send(sent.data)
     await host.reach(1)
     got, = host.frames
     assert RX_COMPLETION.unpack(got.user)["status"] == RxStatus.OK
-    assert PAYLOAD + TRAILER in got.data
+    text = clear.descriptor["esp_offset"] + ESP_TEXT_OFFSET
+    assert got.data[text:len(clear.frame)] == clear.frame[text:]
 
 
 @pytest.fixture(scope="module")

@@ -187,7 +187,7 @@ def _steps(play: _Play, features: Features) -> None:
                              (SaDirection.RX, features.receive)):
         if there:
             play.add(direction)
-    sealed = _sealed()
+    sealed = sealed_packet()
     if features.transmit:
         play.comment("A packet to seal. Its SA reaches its soft limit.")
         play.transmit("CLEAR", packet_request(), ["SEALED"])
@@ -205,7 +205,7 @@ def _steps(play: _Play, features: Features) -> None:
     play.count()
 
 
-def _sealed() -> bytes:
+def sealed_packet() -> bytes:
     """The frame of ``packet_request`` on the wire."""
     device = Device(ALL)
     device.command(command_values(SaOperation.ADD, SaDirection.TX, HANDLE, SA))
