@@ -66,6 +66,8 @@ class EspnicDriver:
         self._mends = 0
         """Times that memories have been mended, since the probe or since a user switched the
         offload on."""
+        self._faults_known = 0
+        """Wrong rows that the device had counted when its memories were mended last."""
         self._ciphers_failed = False
         """The device does not seal or open until a self-test has passed."""
         self._secrets = secrets
@@ -282,6 +284,7 @@ class EspnicDriver:
         """
         await self._interrupt.run_work()
         async with self._mutex:
+            await self._look_for_lost_events()
             await self._look_at_ciphers()
             await self._mend()
             await self._esn_fields.run_work()
@@ -302,6 +305,19 @@ class EspnicDriver:
             self._ciphers_failed = not good
         await self.run_work()
         return good
+
+    async def _look_for_lost_events(self) -> None:
+        """When events were lost, find out whether one told of a wrong row or a failed test."""
+        if self._interrupt.lost:
+            self._interrupt.memory_fault |= await self._count_faults() != self._faults_known
+            self._interrupt.cipher_failure = True
+            self._interrupt.lost = False
+
+    async def _count_faults(self) -> int:
+        """The wrong rows that the device has counted."""
+        async with self._counting:
+            with errnos("counters"):
+                return await self.hardware.counter("memory_faults")
 
     async def _look_at_ciphers(self) -> None:
         """Let software take over when the ciphers have failed; an event may be an old one."""
@@ -409,6 +425,7 @@ class EspnicDriver:
             else:
                 await self._restore()
                 self._mends += 1
+                self._faults_known = await self._count_faults()
                 self.noticed["memories_mended"] += 1
         except LinuxError as refused:
             if refused.number != errno.EBUSY:

@@ -190,12 +190,13 @@ class Hardware:
 
     async def counters(self) -> dict[str, int]:
         """All counters, by the names of ``model.interface.registers.counters``."""
-        values = {}
-        for name in registers.counters():
-            low = await self.read(BY_NAME[f"{name.upper()}_LOW"])
-            high = await self.read(BY_NAME[f"{name.upper()}_HIGH"])
-            values[name] = high << registers.WORD_BITS | low
-        return values
+        return {name: await self.counter(name) for name in registers.counters()}
+
+    async def counter(self, name: str) -> int:
+        """A counter, by its name among ``model.interface.registers.counters``."""
+        low = await self.read(BY_NAME[f"{name.upper()}_LOW"])
+        high = await self.read(BY_NAME[f"{name.upper()}_HIGH"])
+        return high << registers.WORD_BITS | low
 
     async def enable_events(self, on: bool = True) -> None:
         """Raise the interrupt for events in the queue and for events lost, or for nothing."""

@@ -35,6 +35,8 @@ class Interrupt:
         """A memory has given a wrong row, and the SAs have not been added again since."""
         self.cipher_failure = False
         """A self-test has failed, and the driver has not looked whether one has passed since."""
+        self.lost = False
+        """Events were lost, and the driver has not looked since what they may have told."""
         self._unseen: dict[Place, XfrmState] = {}
         """SAs whose events may have been lost, and that have not been looked at since."""
         self._unfinished = False
@@ -88,6 +90,7 @@ class Interrupt:
                 present, lost = await self._commands.hardware.interrupt_causes()
         if lost:
             self._noticed["events_overflow"] += 1
+            self.lost = True
             self._unseen |= self._places.states
         await self._look_at_unseen()
         return present or lost

@@ -2,7 +2,14 @@
 
 import pytest
 
-from espnic.model.interface.codes import RxStatus, SaDirection, SaMemory, TxStatus
+from espnic.model.interface.codes import (
+    EVENT_QUEUE_DEPTH,
+    EventKind,
+    RxStatus,
+    SaDirection,
+    SaMemory,
+    TxStatus,
+)
 from espnic.model.linux import xfrm_device
 from espnic.model.linux.bus import run
 from espnic.model.linux.driver import MENDS_MAX
@@ -92,6 +99,27 @@ def test_with_frames_inside_memories_are_mended_later(monkeypatch):
     assert receiver.driver.noticed["memories_mended"] == 1
     assert receiver.receive(sender.send(tx, CLEAR)[0]) == CLEAR
     assert receiver.engine.counters["rx_ok"] == 1
+
+
+def fill_the_queue_of_events(bench):
+    for _ in range(EVENT_QUEUE_DEPTH):
+        bench.engine.events.push(EventKind.ESN_HALF, RX)
+
+
+def test_a_wrong_row_whose_event_was_lost_is_mended_and_an_overflow_alone_mends_nothing():
+    sender, tx, receiver, rx = pair(make_sa())
+    noticed = receiver.driver.noticed
+    for lost in (1, 2):
+        fill_the_queue_of_events(receiver)
+        turn(receiver, RX, SaMemory.STATE, rx)
+        receiver.skb(sender.send(tx, CLEAR)[0])
+        run(receiver.driver.handle_interrupt())
+        assert (noticed["memory_faults"], noticed["memories_mended"]) == (0, lost)
+        assert receiver.receive(sender.send(tx, CLEAR)[0]) == CLEAR
+        fill_the_queue_of_events(receiver)
+        receiver.engine.events.push(EventKind.ESN_HALF, RX)
+        run(receiver.driver.handle_interrupt())
+        assert (noticed["events_overflow"], noticed["memories_mended"]) == (2 * lost, lost)
 
 
 def test_a_memory_that_fails_again_and_again_is_left_to_software():

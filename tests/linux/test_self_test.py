@@ -4,7 +4,7 @@ import pytest
 
 from espnic.model.device.device import Device
 from espnic.model.device.register_file import RegisterFile
-from espnic.model.interface.codes import SaDirection
+from espnic.model.interface.codes import EVENT_QUEUE_DEPTH, EventKind, SaDirection
 from espnic.model.interface.features import Features
 from espnic.model.interface.registers import BY_NAME
 from espnic.model.linux import xfrm_device
@@ -83,6 +83,18 @@ def test_when_a_test_fails_the_driver_hands_over_to_software_and_no_packet_of_th
             run(receiver.driver.handle_interrupt())
     assert receiver.engine.counters["rx_fault"] == 2
     assert sender.add(outbound(make_sa(seed=9))).offload is None
+
+
+def test_a_failed_test_whose_event_was_lost_is_found():
+    bench = Bench()
+    x = bench.add(inbound())
+    for _ in range(EVENT_QUEUE_DEPTH):
+        bench.engine.events.push(EventKind.ESN_HALF, SaDirection.RX)
+    fail(bench, SaDirection.RX)
+    run(bench.driver.handle_interrupt())
+    assert bench.driver.noticed["self_tests_failed"] == 0
+    assert x.offload.handle == 0
+    assert not bench.device.features
 
 
 def test_when_a_later_test_passes_a_user_may_switch_the_offload_on_again():
