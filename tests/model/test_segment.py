@@ -167,10 +167,10 @@ def test_frames_of_the_wrong_length_are_refused():
 
 def test_every_status_of_segmentation_checksum_and_trailer_is_tested_above():
     lengths = {TxStatus.DROP_LSO_HEADER, TxStatus.DROP_LSO_PAYLOAD, TxStatus.DROP_LSO_OVERSIZE}
-    # tests/model/test_features.py and tests/model/test_lifetime.py
+    # tests/model/test_features.py, test_lifetime.py, test_sent.py and test_wrong_rows.py
     elsewhere = {TxStatus.DROP_UNSUPPORTED, TxStatus.DROP_EXPIRED,
                  TxStatus.DROP_LATE, TxStatus.DROP_REPEATED,
-                 TxStatus.DROP_SA_GONE}
+                 TxStatus.DROP_SA_GONE, TxStatus.DROP_FAULT}
     later = {status for status in TxStatus if status > TxStatus.DROP_OVERSIZE} - elsewhere
     assert later == lengths | {status for status, _, _ in REFUSED if status in later}
 
