@@ -90,9 +90,8 @@ def replay(
                 simulation.join(PROGRESS_SECONDS)
                 progress(_done(folder / "progress"))
         except BaseException:
-            while simulation.is_alive():  # It may have been about to start one more child.
-                SIMULATIONS.end()
-                simulation.join(PROGRESS_SECONDS)
+            SIMULATIONS.end()
+            simulation.join()
             raise
         session = simulation.result()
     seen = observed(session)
