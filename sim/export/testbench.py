@@ -154,7 +154,7 @@ def testbench(interfaces: Sequence[Interface], features: Features, name: str) ->
     """Text of the module ``NAME_tb``."""
     play = _Play(Device(features))
     _steps(play, features)
-    template = (resources.files("espnic.sim.export") / "testbench.v").read_text()
+    template = (resources.files("espnic.sim.export") / "testbench.v").read_text(encoding="utf-8")
     widths = {port.name: port.bits for each in interfaces for port in each.ports}
     fields = {part.name: part.low for part in SA_STATUS.fields}
     result = next(part for part in SA_STATUS.fields if part.name == "result")
