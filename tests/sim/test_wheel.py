@@ -122,7 +122,8 @@ def test_life(installed, options):
 
 
 def test_the_measured_figures_come_with_the_package(installed):
-    code = ("from espnic.model.interface.features import ALL; from espnic.sim.export import figures;"
+    code = ("from espnic.model.interface.features import ALL;"
+            " from espnic.sim.export import figures;"
             " print(figures.rates(ALL, 250) != [], figures.area_of(ALL) is not None)")
     assert installed.call("python", "-c", code).split() == ["True", "True"]
 
