@@ -151,12 +151,7 @@ RX, TX = (SaDirection.RX,), (SaDirection.TX,)
 FAULTS = {
     "a round of AES, receive": Fault("rx.core.aes.round1_lane0.o__payload", 3, RX),
     "the last round of AES, transmit": Fault("tx.gcm.core.aes.round14_lane0.o__payload", 127, TX),
-    "a step of the key, transmit": Fault("tx.gcm.core.aes.key_step7.o__payload", 40, TX),
-    "the counter block, receive": Fault("rx.core.nonce", 50, RX),
     "GHASH, receive": Fault("rx.core.ghash.total", 77, RX),
-    "GHASH, transmit": Fault("tx.gcm.core.ghash.total", 0, TX),
-    "the tag, transmit": Fault("tx.gcm.core.tag__payload", 9, TX),
-    "the text, receive": Fault("rx.core.o__payload", 5, RX),
     "no tag, receive": Fault("rx.core.tag__valid", 0, RX, stuck=0),
     "no text, transmit": Fault("tx.gcm.core.o__valid", 0, TX, stuck=0),
     "the hash subkey": Fault("sas.commands.hash_subkey.product", 64, RX + TX),
