@@ -144,6 +144,7 @@ class Bench:
 
     def send(self, rounds):
         """Send frames of all SAs both ways; return what the model makes of them, with handles."""
+        self.before = {side: len(sink.frames) for side, sink in self.live.sinks.items()}
         received, sent = [], []
         for _ in range(rounds):
             for index in range(len(self.sas)):
@@ -159,7 +160,7 @@ class Bench:
 
     async def judge(self, received, sent):
         """Compare what left with the model; return the handles of failed frames by direction."""
-        before = {side: len(sink.frames) for side, sink in self.live.sinks.items()}
+        before = self.before
         await self.live.sinks["rx"].reach(before["rx"] + len(received))
         while (counters := await self.counters())["tx_packets_in"] != self.requests:
             await ClockCycles(self.dut.clk, 50)
