@@ -7,6 +7,7 @@ from cocotb.triggers import ClockCycles, RisingEdge
 
 from espnic.hdl.sa.store import SaStore
 from espnic.model.interface.codes import (
+    SIDES,
     EventKind,
     SaDirection,
     SaMemory,
@@ -40,6 +41,9 @@ class Store:
         await start_clock_and_reset(dut)
         dut.rx_i__valid.value = dut.tx_i__valid.value = 0
         dut.rx_secrets__read.value = dut.tx_secrets__read.value = 0
+        for side in SIDES:
+            for name in ("ended", "passed"):
+                getattr(dut, f"{side}_cipher__{name}").value = 1
         self.keys = random_lookup_keys(chance, SAS)
         self.secret = chance.getrandbits(128)
         self._source = StreamSource(dut, "command")
