@@ -1,6 +1,6 @@
 """The look-up table of receive SAs."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
@@ -186,7 +186,8 @@ class SaLookup(wiring.Component):
             ]
         wrongs, right = Signal(WAYS), Signal(len(places))
         m.d.sync += wrongs.eq(Mux(read_valid & read_swept, Cat(wrong), 0))
-        m.d.comb += right.eq(hits & ~wrongs)
+        # Overflow and hand are registers: never wrong.
+        m.d.comb += right.eq(hits & ~Cat(wrongs, Const(0, len(places) - WAYS)))
         chosen = Signal(answer_bits)
         # Two places hold a key only while it is moved, with the same answer: no priority needed.
         for n in range(answer_bits):

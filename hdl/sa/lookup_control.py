@@ -2,7 +2,7 @@
 
 from enum import IntEnum
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -280,7 +280,7 @@ class LookupControl(wiring.Component):
         with m.State("Compare"):
             occupied = Cat(place.valid for place in places) | self.wrong
             equal = Cat(place.valid & (place.key == self.hand.key) for place in places)
-            found = equal & ~self.wrong
+            found = equal & ~Cat(self.wrong, Const(0, OVERFLOW_ENTRIES))
             m.d.sync += [
                 search.found.eq(found),
                 search.fault.eq(self.wrong.any() & ~found.any()),
