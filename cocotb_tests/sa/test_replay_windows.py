@@ -26,7 +26,7 @@ from espnic.sim.agents.side_by_side import SideBySide
 from espnic.sim.agents.stream import StreamSink, StreamSource, start_clock_and_reset
 from espnic.sim.build.builds import simulate
 from tests.support.differences import check_item, check_items
-from tests.support.memory_faults import flip, memories_hidden, row_bits, word_of
+from tests.support.memory_faults import flip, memories_hidden, row_bits, told_of, word_of
 from tests.support.quick import simulate_quick
 from tests.support.sa_table import memories_of
 
@@ -284,13 +284,6 @@ async def turned(dut, bench, name, sa, bit):
     return lambda: word_of(memory, row)
 
 
-async def told_of(dut, bench, sa):
-    """The faults told since the last call are of this SA, and there are some."""
-    await ClockCycles(dut.clk, 3)
-    assert set(bench.faults) == {sa}
-    bench.faults.clear()
-
-
 async def a_bit_turns(dut, bench, name, bit):
     """Turn a bit of an SA that is in use; it is at fault until its window is made anew."""
     chance = bench.chance
@@ -307,16 +300,16 @@ async def a_bit_turns(dut, bench, name, bit):
     bench.send(list(random_frames(chance, both, 30)))
     await bench.answered()
     assert bench.faults == bench.at_fault[at_fault:] == [sa] * len(bench.faults)
-    await told_of(dut, bench, sa)
+    await told_of(dut, bench.faults, sa)
     assert word() == before, "what was wrong stays as it is"
     if name == "edges":
         assert bench.windows[sa].top == top
         bench.looks = sa
         await ClockCycles(dut.clk, 12)
         bench.looks = None
-        await told_of(dut, bench, sa)
+        await told_of(dut, bench.faults, sa)
         assert await bench.top(sa) is None
-        await told_of(dut, bench, sa)
+        await told_of(dut, bench.faults, sa)
     assert await bench.top(other) == bench.windows[other].top
     await bench.add(sa, random_window(chance, bench.largest))
     bench.send(list(random_frames(chance, {sa: bench.windows[sa]}, 10)))

@@ -29,7 +29,7 @@ from espnic.sim.agents.stream import (
 )
 from espnic.sim.build.builds import simulate
 from tests.support.differences import check_item, check_items
-from tests.support.memory_faults import flip, memories_hidden, row_bits, word_of
+from tests.support.memory_faults import flip, memories_hidden, row_bits, told_of, word_of
 from tests.support.quick import simulate_quick
 from tests.support.sa_table import memories_of
 
@@ -371,13 +371,6 @@ def row_of(bench, sa, number):
     return sa * rows + number // numbers % rows
 
 
-async def told_of(dut, bench, sa):
-    """The faults told since the last call are of this SA, and there are some."""
-    await ClockCycles(dut.clk, 3)
-    assert set(bench.faults) == {sa}
-    bench.faults.clear()
-
-
 async def a_bit_turns(dut, bench, name, bit):
     """Turn a bit of an SA that is in use; it is at fault until it is written anew."""
     chance = bench.chance
@@ -401,11 +394,11 @@ async def a_bit_turns(dut, bench, name, bit):
     bench.send(random_requests(chance, both, 20))
     await bench.answered()
     assert bench.faults == bench.at_fault[at_fault:]
-    await told_of(dut, bench, sa)
+    await told_of(dut, bench.faults, sa)
     if name == "edges":
         assert word() == before and record.top == top
         assert await bench.top(sa) is None
-        await told_of(dut, bench, sa)
+        await told_of(dut, bench.faults, sa)
     for each in (other, sa):
         if each == sa:
             await bench.add(sa, random_record(chance, bench.window))

@@ -214,6 +214,21 @@ class SelfTest(wiring.Component):
         return text, tag, beats
 
 
+def join_orders(m: Module, test: SelfTest, source, target, known: Value) -> None:
+    """Give ``target`` the orders of frames from ``source``, or ``known`` while a test is active.
+
+    Both are streams; ``known`` is the order of ``test`` as the path's orders are laid out.
+    """
+    m.d.comb += [
+        target.payload.eq(source.payload),
+        target.valid.eq(source.valid),
+        source.ready.eq(target.ready & ~test.active),
+        test.order.ready.eq(target.ready),
+    ]
+    with m.If(test.active):
+        m.d.comb += [target.payload.eq(known), target.valid.eq(test.order.valid)]
+
+
 def _differences(m: Module, came: Value, got: Value, known: Value) -> Signal:
     """Say one clock later in which groups of bits what came is not what is known."""
     different = Value.cast(got) ^ Value.cast(known)

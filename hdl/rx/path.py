@@ -17,7 +17,7 @@ from espnic.hdl.frame.text_restore import TextPlace, TextRestore
 from espnic.hdl.gcm.core import GcmCore
 from espnic.hdl.gcm.feed import GcmFeed
 from espnic.hdl.gcm.rfc4106 import describe_packet
-from espnic.hdl.gcm.self_test import SelfTest, SelfTestPort
+from espnic.hdl.gcm.self_test import SelfTest, SelfTestPort, join_orders
 from espnic.hdl.layouts import (
     IN_FLIGHT_BITS,
     LENGTH_BITS,
@@ -340,10 +340,6 @@ class RxPath(wiring.Component):
             test.failed.eq(self.cipher_failed),
             test.still.eq(self.still),
             self.hold.eq(test.hold),
-            unlock.i.payload.eq(packets.o.payload),
-            unlock.i.valid.eq(packets.o.valid),
-            packets.o.ready.eq(unlock.i.ready & ~test.active),
-            test.order.ready.eq(unlock.i.ready),
         ]
         known = Signal.like(unlock.i.payload)
         m.d.comb += [
@@ -351,8 +347,7 @@ class RxPath(wiring.Component):
             known.carried.gcm.eq(test.order.payload.gcm),
             known.carried.iv.eq(test.order.payload.iv),
         ]
-        with m.If(test.active):
-            m.d.comb += [unlock.i.payload.eq(known), unlock.i.valid.eq(test.order.valid)]
+        join_orders(m, test, packets.o, unlock.i, known)
 
     def _sum(self, m):
         """Checksum: sum the frame as the text is taken out of it, and the text.

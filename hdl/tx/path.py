@@ -17,7 +17,7 @@ from espnic.hdl.frame.text_extract import TextExtract, TextSpan
 from espnic.hdl.frame.text_restore import TextPlace
 from espnic.hdl.gcm.core import GcmCore
 from espnic.hdl.gcm.feed import GcmFeed
-from espnic.hdl.gcm.self_test import SelfTest, SelfTestPort
+from espnic.hdl.gcm.self_test import SelfTest, SelfTestPort, join_orders
 from espnic.hdl.gcm.stallable_core import GcmStream
 from espnic.hdl.layouts import (
     HANDLE_BITS,
@@ -439,10 +439,6 @@ class TxPath(wiring.Component):
             test.failed.eq(self.cipher_failed),
             test.still.eq(self.still & ~blocks.gones.o.valid),
             self.hold.eq(test.hold),
-            secret_read.i.payload.eq(sealings.o.payload),
-            secret_read.i.valid.eq(sealings.o.valid),
-            sealings.o.ready.eq(secret_read.i.ready & ~test.active),
-            test.order.ready.eq(secret_read.i.ready),
         ]
         known = Signal.like(secret_read.i.payload)
         m.d.comb += [
@@ -451,8 +447,7 @@ class TxPath(wiring.Component):
             known.carried.gcm.eq(test.order.payload.gcm),
             known.carried.sequence.eq(test.order.payload.sequence),
         ]
-        with m.If(test.active):
-            m.d.comb += [secret_read.i.payload.eq(known), secret_read.i.valid.eq(test.order.valid)]
+        join_orders(m, test, sealings.o, secret_read.i, known)
 
     def _count(self, m, began):
         """Count the requests in flight: ``began`` says that one begins to come."""

@@ -5,7 +5,7 @@ Only Icarus shows the memories. That of a ``ParityMemory`` is its ``ram``.
 
 import cocotb
 from cocotb.handle import ArrayObject, Immediate
-from cocotb.triggers import ReadWrite
+from cocotb.triggers import ClockCycles, ReadWrite
 
 
 def memories_hidden() -> bool:
@@ -23,6 +23,13 @@ async def flip(memory: ArrayObject, row: int, bit: int) -> None:
     await ReadWrite()
     word = memory[row]
     word.value = Immediate(int(word.value) ^ 1 << bit)
+
+
+async def told_of(dut, faults: list[int], sa: int) -> None:
+    """The faults told since the last call are of this SA, and there are some."""
+    await ClockCycles(dut.clk, 3)
+    assert set(faults) == {sa}
+    faults.clear()
 
 
 def row_bits(memory: ArrayObject) -> int:
