@@ -64,10 +64,10 @@ class ParityMemory(wiring.Component):
         Rows.
     reads : int
         Read ports.
-    copied : int
-        So many bits of a row, the last, have a parity bit each: their parity takes no time.
     transparent : int
         So many of them, the first, give what is written in the clock of the read.
+    copied : int
+        So many bits of a row, the last, have a parity bit each: their parity takes no time.
 
     Members
     -------
