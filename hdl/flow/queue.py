@@ -1,8 +1,10 @@
 """A queue between two blocks."""
 
 from amaranth.hdl import Module, Mux, Shape, Signal, Value
-from amaranth.lib import fifo, memory, stream, wiring
+from amaranth.lib import fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
+
+from espnic.hdl.flow.distributed_ram import distributed_ram
 
 
 class Queue(wiring.Component):
@@ -62,9 +64,7 @@ class Queue(wiring.Component):
         ]
 
     def _in_distributed_ram(self, m: Module) -> None:
-        m.submodules.ram = ram = memory.Memory(
-            shape=self.i.payload.shape(), depth=self.depth, init=[],
-            attrs={"ram_style": "distributed"})
+        m.submodules.ram = ram = distributed_ram(self.i.payload.shape(), self.depth)
         write_port = ram.write_port()
         read_port = ram.read_port(domain="comb")
         level = Signal(range(self.depth + 1))

@@ -1,10 +1,11 @@
 """Event counters in a small RAM."""
 
 from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib import memory, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from espnic.hdl.flow.distributed_ram import distributed_ram
 from espnic.model.interface.registers import COUNTER_BYTES
 
 COUNTER_BITS = 8 * COUNTER_BYTES
@@ -43,9 +44,7 @@ class Counters(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         kind = self.event.payload
-        m.submodules.ram = ram = memory.Memory(
-            shape=COUNTER_BITS, depth=1 << ceil_log2(self.count), init=[],
-            attrs={"ram_style": "distributed"})
+        m.submodules.ram = ram = distributed_ram(COUNTER_BITS, 1 << ceil_log2(self.count))
         write = ram.write_port()
         old = ram.read_port(domain="comb")
         shown = ram.read_port(domain="comb")

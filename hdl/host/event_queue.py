@@ -1,7 +1,7 @@
 """The queue of events that software takes after an interrupt."""
 
-from amaranth.hdl import Module, Signal, Value
-from amaranth.lib import fifo, stream, wiring
+from amaranth.hdl import Module, Signal
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from espnic.hdl.flow.queue import Queue
@@ -47,8 +47,7 @@ class EventQueue(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.fifo = queue = fifo.SyncFIFO(
-            width=Event.size, depth=EVENT_QUEUE_DEPTH)
+        m.submodules.queue = queue = Queue(Event, EVENT_QUEUE_DEPTH)
         waiting = [Queue(Event, INPUT_DEPTH) for _ in self.i]
         refused = Signal(self.inputs + 1)
         for place, (source, one) in enumerate(zip(self.i, waiting, strict=True)):
@@ -67,16 +66,18 @@ class EventQueue(wiring.Component):
             for place, one in enumerate(waiting):
                 with m.Case(place):
                     m.d.comb += [
-                        queue.w_data.eq(Value.cast(one.o.payload)),
-                        queue.w_en.eq(one.o.valid),
+                        queue.i.payload.eq(one.o.payload),
+                        queue.i.valid.eq(one.o.valid),
                         one.o.ready.eq(1),
                     ]
         m.d.comb += [
-            refused[self.inputs].eq(queue.w_en & ~queue.w_rdy),
+            refused[self.inputs].eq(queue.i.valid & ~queue.i.ready),
             self.lost.eq(sum(refused)),
-            Value.cast(self.o.payload).eq(queue.r_data),
-            self.o.valid.eq(queue.r_rdy),
-            queue.r_en.eq(self.o.ready),
-            self.count.eq(queue.r_level),
         ]
+        wiring.connect(m, queue.o, wiring.flipped(self.o))
+        come, gone = queue.i.valid & queue.i.ready, queue.o.valid & queue.o.ready
+        with m.If(come & ~gone):
+            m.d.sync += self.count.eq(self.count + 1)
+        with m.Elif(gone & ~come):
+            m.d.sync += self.count.eq(self.count - 1)
         return m

@@ -1,9 +1,10 @@
 """Repeat the headers of a super-frame, once for each segment."""
 
 from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib import memory, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from espnic.hdl.flow.distributed_ram import distributed_ram
 from espnic.hdl.layouts import beat
 
 REPLAYED_BYTES = 256
@@ -47,7 +48,7 @@ class HeaderReplay(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         depth = REPLAYED_BYTES // (self.width // 8)
-        m.submodules.ram = ram = memory.Memory(shape=beat(self.width), depth=depth, init=[])
+        m.submodules.ram = ram = distributed_ram(beat(self.width), depth)
         write = ram.write_port()
         read = ram.read_port(domain="comb")
 

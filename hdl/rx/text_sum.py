@@ -5,10 +5,10 @@ The length of the trailer is known only at the end of the text.
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
+from espnic.hdl.flow.distributed_ram import distributed_ram
 from espnic.hdl.flow.ones_sum import WORD_BITS, OnesSum, ones_add
 from espnic.hdl.layouts import beat
 from espnic.hdl.rx.text_end import OpenedText
@@ -101,7 +101,7 @@ class TextSum(wiring.Component):
         """
         beat_bytes = self.width // 8
         depth = RING_BYTES // beat_bytes
-        m.submodules.beats = ring = Memory(shape=self.width, depth=depth, init=[])
+        m.submodules.beats = ring = distributed_ram(self.width, depth)
         write, read = ring.write_port(), ring.read_port(domain="comb")
         newest = Signal(range(depth))
         i = self.i.payload
@@ -144,7 +144,7 @@ class TextSum(wiring.Component):
         """
         depth = RING_BYTES // (self.width // 8)
         m.submodules.sums = sums = OnesSum(self.width)
-        m.submodules.befores = ring = Memory(shape=WORD_BITS, depth=depth, init=[])
+        m.submodules.befores = ring = distributed_ram(WORD_BITS, depth)
         write, read = ring.write_port(), ring.read_port(domain="comb")
         i = self.i.payload
         m.d.comb += [

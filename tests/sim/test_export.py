@@ -1,6 +1,7 @@
 """Output of ``espnic verilog``: for tools, for software, for people."""
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -9,7 +10,8 @@ from pathlib import Path
 import pytest
 from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
-from amaranth.lib.wiring import Out
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
 from rich.console import Console
 
 from espnic.hdl.sa.lookup import SaLookup
@@ -125,6 +127,40 @@ def test_processes_run_at_time_0_in_every_version_of_verilog(standard, tmp_path)
 def test_a_process_that_looks_otherwise_is_refused():
     with pytest.raises(ValueError, match="module m: a process that does not look"):
         starting("module m(a);\n  always @*\n    if (a) b = 1;\nendmodule\n")
+
+
+def test_no_tool_may_put_a_memory_with_an_asynchronous_read_into_block_ram(written):
+    """Vivado does when the address is a register, and leaves open what a collision gives."""
+    text = (written[1] / f"{TOP}.v").read_text()
+    assert sum(1 for _ in asynchronous_memories(text)) > 10
+    assert not [name for name, free in asynchronous_memories(text) if free]
+
+
+@pytest.mark.parametrize("transparent", [False, True])
+def test_a_transparent_read_port_is_such_a_memory(transparent):
+    m = Module()
+    m.submodules.ram = ram = Memory(shape=8, depth=64, init=[])
+    top = wiring.Component({"address": In(6), "data": Out(8)})
+    write = ram.write_port()
+    read = ram.read_port(transparent_for=[write] if transparent else [])
+    m.d.comb += [write.en.eq(1), write.addr.eq(top.address), read.addr.eq(top.address),
+                 top.data.eq(read.data)]
+    top.elaborate = lambda platform: m
+    found = list(asynchronous_memories(elaborate(top, "top").text))
+    assert found == ([("ram", True)] if transparent else [])
+
+
+def asynchronous_memories(text):
+    """Memories that are written and read without a clock, and whether a tool may choose where."""
+    for module in modules(text):
+        for memory in module.memories:
+            row = rf"(?<!\S){re.escape(memory.written_name)} ?\[[^\]]*(?:\[[\d:]+\])?\]"
+            written = re.search(rf"^ +{row} *(?:\[[\d:]+\])? *<= ", module.body, re.MULTILINE)
+            read = re.search(rf"^ +assign .*= .*{row}", module.body, re.MULTILINE)
+            declared = re.search(rf"((?:^ +\(\*.*\*\)\n)*)^ +reg [^;=]*{row};", module.body,
+                                 re.MULTILINE)
+            if written and read:
+                yield memory.written_name, 'ram_style = "distributed"' not in declared[1]
 
 
 def test_every_module_and_file_begins_with_the_name_of_the_build():
