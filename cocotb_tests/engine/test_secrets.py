@@ -9,16 +9,15 @@ from cocotb.triggers import ClockCycles
 
 from espnic.hdl.gcm.core import GcmCore
 from espnic.model.interface.codes import SaDirection, SaOperation, SaResult
-from espnic.model.interface.features import Features
 from espnic.model.interface.known_answers import KNOWN_ANSWERS
 from espnic.model.interface.registers import BY_NAME
 from espnic.model.sa.sa import command_values
 from espnic.sim.agents.stream import start_clock_and_reset
-from espnic.sim.build.builds import build, run
-from espnic.sim.rig.engine import engine_netlist
+from espnic.sim.build.builds import run
 from espnic.sim.traffic.steps import RxFrame
 from tests.support.engine_steps import BOTH, Traffic, add_commands, flip
 from tests.support.live_engine import Live
+from tests.support.open_engine import FEATURES, build_open
 from tests.support.sas import all_kinds_of_sa, make_sa
 from tests.support.secret_scan import Scanner, masks_of, secrets_of, words_of
 from tests.support.super_frames import SuperTraffic, to_be_sealed
@@ -197,7 +196,5 @@ async def self_tests_use_the_way_of_keys_and_leave_nothing_in_it(dut):
 
 @pytest.mark.parametrize("beat_bits", [128, 512])
 def test_nothing_secret_stays(beat_bits):
-    # Icarus shows every signal and memory by its name.
-    engine = engine_netlist(Features(beat_bits, 64), taps=False)
-    done = run(build(engine, "icarus"), module=__name__, seed=1)
+    done = run(build_open(replace(FEATURES, width=beat_bits)), module=__name__, seed=1)
     assert not done.failures, f"{done.failures}, log {done.log}"

@@ -100,12 +100,16 @@ def simulate(
     shutil.rmtree(result.directory)
 
 
-def build(netlist: Netlist, simulator: str) -> Build:
-    """Build a netlist, or take the build of an equal one made before."""
+def build(netlist: Netlist, simulator: str, shows_all: bool = False) -> Build:
+    """Build a netlist, or take the build of an equal one made before.
+
+    With ``shows_all`` tests can read and write every signal and memory, not the ports alone. With
+    Verilator the build takes longer, and runs at a third of the speed.
+    """
     require_tools(simulator)
     root = cache_directory()
     root.mkdir(parents=True, exist_ok=True)
-    directory = root / _key(netlist, simulator)
+    directory = root / _key(netlist, simulator, shows_all)
     with locked(root / f"{directory.name}.lock"):
         if directory.is_dir():
             os.utime(directory)
@@ -114,7 +118,7 @@ def build(netlist: Netlist, simulator: str) -> Build:
             partial = root / f"{directory.name}.partial"
             shutil.rmtree(partial, ignore_errors=True)
             with naming(partial):
-                BUILDERS[simulator](netlist, partial)
+                BUILDERS[simulator](netlist, partial, shows_all)
                 partial.rename(directory)
     return Build(netlist, simulator, directory)
 
@@ -158,8 +162,9 @@ def run(
     return Run(directory, log, tests, failures)
 
 
-def _key(netlist: Netlist, simulator: str) -> str:
-    return f"{netlist.top}-{simulator}-{digest([netlist.text, simulator, *fingerprint()])}"
+def _key(netlist: Netlist, simulator: str, shows_all: bool) -> str:
+    parts = [netlist.text, simulator, *(["all"] if shows_all else ()), *fingerprint()]
+    return f"{netlist.top}-{simulator}-{digest(parts)}"
 
 
 def _remove_old(root: Path) -> None:

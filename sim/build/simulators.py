@@ -176,13 +176,14 @@ class Icarus(Logged, cocotb_test.simulator.Icarus):  # type: ignore[misc]
 SIMULATORS = {"verilator": Verilator, "icarus": Icarus}
 
 
-def _build_verilator(netlist: Netlist, directory: Path) -> None:
+def _build_verilator(netlist: Netlist, directory: Path, shows_all: bool) -> None:
     """Build into a new directory; objects of the runtime are kept beside it for the next."""
     directory.mkdir()
     source = directory / f"{netlist.top}.v"
     source.write_text(netlist.text, encoding="utf-8")
     visible = directory / "visible.vlt"
-    visible.write_text(_visible_ports(netlist), encoding="utf-8")
+    visible.write_text(
+        _EVERY_SIGNAL if shows_all else _visible_ports(netlist), encoding="utf-8")
     simulator = Verilator(
         toplevel=netlist.top, module="", sim_build=str(directory), compile_only=True,
         timescale=TIMESCALE, verilog_sources=[str(visible), str(source)],
@@ -218,8 +219,8 @@ def link_verilated(directory: Path, source: Path, program: Path) -> None:
         raise SimulationError(f"g++ failed on {source.name} ({ended.failure})\n{ended.errors}")
 
 
-def _build_icarus(netlist: Netlist, directory: Path) -> None:
-    """Build into a new directory."""
+def _build_icarus(netlist: Netlist, directory: Path, _shows_all: bool) -> None:
+    """Build into a new directory. Icarus always shows every signal."""
     directory.mkdir()
     source = directory / f"{netlist.top}.v"
     source.write_text(netlist.text, encoding="utf-8")
@@ -235,6 +236,9 @@ def _build_icarus(netlist: Netlist, directory: Path) -> None:
 
 
 BUILDERS = {"verilator": _build_verilator, "icarus": _build_icarus}
+
+
+_EVERY_SIGNAL = "\n".join(['`verilator_config', 'public_flat_rw -module "*" -var "*"', ""])
 
 
 def _visible_ports(netlist: Netlist) -> str:

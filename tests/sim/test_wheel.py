@@ -133,7 +133,7 @@ def test_verilog_has_the_version_and_uses_the_cache_of_the_user(installed, tmp_p
         "espnic", "verilog", "--only", "tx", "--no-lso", "--sas", 16, "-o", "verilog",
         ESPNIC_BUILD="", XDG_CACHE_HOME="", HOME=str(tmp_path))
     summary = (installed.work / "verilog" / "engine.md").read_text()
-    assert summary.startswith("# espnic 0.1.0\n")
+    assert summary.startswith("# engine\n\nespnic 0.1.0: 128 bits a beat")
     assert len(list(tmp_path.rglob("espnic/engine-*.json"))) == 1
 
 

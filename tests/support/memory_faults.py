@@ -1,6 +1,7 @@
 """Bits that turn in the memories of a running simulation.
 
-Only Icarus shows the memories. That of a ``ParityMemory`` is its ``ram``.
+Icarus shows the memories, and Verilator those of an open build. In a ``ParityMemory`` it is
+its ``ram``.
 """
 
 import cocotb

@@ -1,0 +1,13 @@
+"""The engine with every signal and memory open to tests, to be read and to be changed."""
+
+from espnic.model.interface.features import Features
+from espnic.sim.build.builds import Build, build
+from espnic.sim.rig.engine import engine_netlist
+
+FEATURES = Features(128, 64)
+"""One build serves all tests that need no other: it takes minutes."""
+
+
+def build_open(features: Features) -> Build:
+    """Build the engine for Verilator, or take the build of an equal one made before."""
+    return build(engine_netlist(features, taps=False), "verilator", shows_all=True)
