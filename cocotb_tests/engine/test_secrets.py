@@ -1,4 +1,4 @@
-"""Keys go when the SA goes: what of an SA is left in any signal or memory of the engine."""
+"""Keys go when the SA goes: what of an SA is left in any register or memory of the engine."""
 
 from dataclasses import replace
 from random import Random

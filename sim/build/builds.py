@@ -100,16 +100,16 @@ def simulate(
     shutil.rmtree(result.directory)
 
 
-def build(netlist: Netlist, simulator: str, shows_all: bool = False) -> Build:
+def build(netlist: Netlist, simulator: str, shows_state: bool = False) -> Build:
     """Build a netlist, or take the build of an equal one made before.
 
-    With ``shows_all`` tests can read and write every signal and memory, not the ports alone. With
-    Verilator the build takes longer, and runs at a third of the speed.
+    With ``shows_state`` tests can read and write every register and memory by its name, not the
+    ports alone. Icarus always shows them, and every other signal.
     """
     require_tools(simulator)
     root = cache_directory()
     root.mkdir(parents=True, exist_ok=True)
-    directory = root / _key(netlist, simulator, shows_all)
+    directory = root / _key(netlist, simulator, shows_state)
     with locked(root / f"{directory.name}.lock"):
         if directory.is_dir():
             os.utime(directory)
@@ -118,7 +118,7 @@ def build(netlist: Netlist, simulator: str, shows_all: bool = False) -> Build:
             partial = root / f"{directory.name}.partial"
             shutil.rmtree(partial, ignore_errors=True)
             with naming(partial):
-                BUILDERS[simulator](netlist, partial, shows_all)
+                BUILDERS[simulator](netlist, partial, shows_state)
                 partial.rename(directory)
     return Build(netlist, simulator, directory)
 
@@ -162,8 +162,8 @@ def run(
     return Run(directory, log, tests, failures)
 
 
-def _key(netlist: Netlist, simulator: str, shows_all: bool) -> str:
-    parts = [netlist.text, simulator, *(["all"] if shows_all else ()), *fingerprint()]
+def _key(netlist: Netlist, simulator: str, shows_state: bool) -> str:
+    parts = [netlist.text, simulator, *(["state"] if shows_state else ()), *fingerprint()]
     return f"{netlist.top}-{simulator}-{digest(parts)}"
 
 

@@ -5,6 +5,7 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -43,6 +44,9 @@ _MAKE_FLAGS = (
     # The wheel's makefile comes without the results of configure.
     "CFG_CXXFLAGS_PCH_I=-include", "CFG_CXXFLAGS_STD=-std=gnu++17",
 )
+_STATE = re.compile(r"^(  reg [^=;\n]*?)( ?=|;)", re.MULTILINE)
+"""A register or memory as Yosys declares it: what comes before the end of its name, and after."""
+_PUBLIC = "/*verilator public_flat_rw*/"
 # The later -g wins: under -g2012, which the class sets, outputs stay X at time 0.
 _ICARUS_FLAGS = ("-g2005",)
 
@@ -176,14 +180,14 @@ class Icarus(Logged, cocotb_test.simulator.Icarus):  # type: ignore[misc]
 SIMULATORS = {"verilator": Verilator, "icarus": Icarus}
 
 
-def _build_verilator(netlist: Netlist, directory: Path, shows_all: bool) -> None:
+def _build_verilator(netlist: Netlist, directory: Path, shows_state: bool) -> None:
     """Build into a new directory; objects of the runtime are kept beside it for the next."""
     directory.mkdir()
     source = directory / f"{netlist.top}.v"
-    source.write_text(netlist.text, encoding="utf-8")
+    text = _STATE.sub(rf"\1 {_PUBLIC}\2", netlist.text) if shows_state else netlist.text
+    source.write_text(text, encoding="utf-8")
     visible = directory / "visible.vlt"
-    visible.write_text(
-        _EVERY_SIGNAL if shows_all else _visible_ports(netlist), encoding="utf-8")
+    visible.write_text(_visible_ports(netlist), encoding="utf-8")
     simulator = Verilator(
         toplevel=netlist.top, module="", sim_build=str(directory), compile_only=True,
         timescale=TIMESCALE, verilog_sources=[str(visible), str(source)],
@@ -219,7 +223,7 @@ def link_verilated(directory: Path, source: Path, program: Path) -> None:
         raise SimulationError(f"g++ failed on {source.name} ({ended.failure})\n{ended.errors}")
 
 
-def _build_icarus(netlist: Netlist, directory: Path, _shows_all: bool) -> None:
+def _build_icarus(netlist: Netlist, directory: Path, _shows_state: bool) -> None:
     """Build into a new directory. Icarus always shows every signal."""
     directory.mkdir()
     source = directory / f"{netlist.top}.v"
@@ -236,9 +240,6 @@ def _build_icarus(netlist: Netlist, directory: Path, _shows_all: bool) -> None:
 
 
 BUILDERS = {"verilator": _build_verilator, "icarus": _build_icarus}
-
-
-_EVERY_SIGNAL = "\n".join(['`verilator_config', 'public_flat_rw -module "*" -var "*"', ""])
 
 
 def _visible_ports(netlist: Netlist) -> str:

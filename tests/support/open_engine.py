@@ -1,4 +1,4 @@
-"""The engine with every signal and memory open to tests, to be read and to be changed."""
+"""The engine with every register and memory open to tests, to be read and to be changed."""
 
 from espnic.model.interface.features import Features
 from espnic.sim.build.builds import Build, build
@@ -10,4 +10,4 @@ FEATURES = Features(128, 64)
 
 def build_open(features: Features) -> Build:
     """Build the engine for Verilator, or take the build of an equal one made before."""
-    return build(engine_netlist(features, taps=False), "verilator", shows_all=True)
+    return build(engine_netlist(features, taps=False), "verilator", shows_state=True)

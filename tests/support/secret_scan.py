@@ -1,4 +1,4 @@
-"""A search for what is secret in every signal and memory of a running simulation."""
+"""A search for what is secret in every register and memory of a running simulation."""
 
 from collections.abc import Iterator, Mapping
 
@@ -53,32 +53,32 @@ def words_of(secrets: Mapping[str, bytes]) -> dict[str, str]:
 
 
 class Scanner:
-    """All signals and memories below a handle of a simulation on Icarus, which hides none.
+    """All registers and memories below a handle of a simulation that shows them.
 
-    A signal that has more than one name is there once for each.
+    All other signals follow from them and from the inputs.
     """
 
     def __init__(self, top: HierarchyObject) -> None:
-        self._signals = list(_signals(top))
-        assert len(self._signals) > 1000, "hardly any signal is visible"
+        self._registers = list(_registers(top))
+        assert len(self._registers) > 1000, "hardly any register is visible"
 
     def find(self, words: Mapping[str, str]) -> dict[str, set[str]]:
-        """The secrets that stand anywhere, at any bit, each with the paths of its signals."""
+        """The secrets that stand anywhere, at any bit, each with the paths of its registers."""
         seen: dict[str, set[str]] = {}
-        for signal in self._signals:
-            bits = str(signal.value)
+        for register in self._registers:
+            bits = str(register.value)
             if "1" not in bits:
                 continue
             windows = {bits[at:at + WORD_BITS] for at in range(len(bits) - WORD_BITS + 1)}
             for word in windows & words.keys():
-                seen.setdefault(words[word], set()).add(signal._path)
+                seen.setdefault(words[word], set()).add(register._path)
         return seen
 
 
-def _signals(top: HierarchyObject) -> Iterator[PackedObject]:
-    """Every signal that is wide enough for a word, and every row of such memories."""
+def _registers(top: HierarchyObject) -> Iterator[PackedObject]:
+    """Every register that is wide enough for a word, and every row of such memories."""
     for handle in top:
         if isinstance(handle, HierarchyObject | HierarchyArrayObject | ArrayObject):
-            yield from _signals(handle)
+            yield from _registers(handle)
         elif isinstance(handle, PackedObject) and len(handle) >= WORD_BITS:
             yield handle
