@@ -118,7 +118,7 @@ async def read_word(axil: AxiLiteMaster, offset: int) -> tuple[AxiResp, int]:
     return answer.resp, int.from_bytes(answer.data, "little")
 
 
-async def tested(driver: Driver) -> None:
+async def self_test_ended(driver: Driver) -> None:
     """Wait until the self-test has ended."""
     while (await driver.fields("STATUS"))["self_testing"]:
         pass
@@ -137,7 +137,7 @@ async def the_device_says_what_it_is(dut):
 @cocotb.test()
 async def reset_values_are_those_of_the_table(dut):
     _, axil = await start(dut)
-    await tested(Driver(axil))
+    await self_test_ended(Driver(axil))
     for register in REGISTERS:
         if register not in registers.CAPABILITIES:
             read = await read_word(axil, register.offset)
@@ -147,7 +147,7 @@ async def reset_values_are_those_of_the_table(dut):
 @cocotb.test()
 async def accesses_that_the_table_does_not_grant_get_slverr(dut):
     chance, axil = await start(dut)
-    await tested(Driver(axil))
+    await self_test_ended(Driver(axil))
     stall(axil, chance)
     before = await dump(axil)
     granted = {register.offset: register.access for register in REGISTERS}
@@ -547,7 +547,7 @@ async def a_stop_is_told_and_the_state_of_the_datapath_read(dut):
     driver = Driver(axil)
     await driver.write(BY_NAME["CONTROL"], 0xFFFFFFFF)
     assert await driver.read(BY_NAME["CONTROL"]) & 1 and int(dut.quiesce.value)
-    await tested(driver)
+    await self_test_ended(driver)
     assert await driver.read(BY_NAME["CONTROL"]) == 1
     for _ in range(10):
         values = {port: chance.randrange(2) for port in STATUS_PORTS}
@@ -572,7 +572,7 @@ async def a_self_test_that_is_asked_for_runs_once_and_tells_what_has_failed(dut)
             assert (await driver.fields("STATUS"))["self_testing"]
             await driver.write(BY_NAME["CONTROL"], word)
         dut.answering.value = 1
-        await tested(driver)
+        await self_test_ended(driver)
         await ClockCycles(dut.clk, 10)
         for name in ("CONTROL", "STATUS", "EVENT_COUNT", "SA_STATUS"):
             await twins.read(BY_NAME[name].offset)
