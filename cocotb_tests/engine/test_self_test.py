@@ -12,11 +12,13 @@ from cocotb.triggers import ClockCycles, FallingEdge, RisingEdge
 from espnic.hdl.sa.commands import reset_clocks
 from espnic.model.device.device import Device
 from espnic.model.interface.codes import SIDES, SaDirection, SaOperation, SaResult
+from espnic.model.interface.features import Features
 from espnic.model.interface.registers import BY_NAME
 from espnic.model.sa.sa import command_values
 from espnic.sim.agents.axi_stream import AxisSink
 from espnic.sim.agents.stream import start_clock_and_reset
-from espnic.sim.build.builds import run
+from espnic.sim.build.builds import build, run
+from espnic.sim.rig.engine import engine_netlist
 from espnic.sim.traffic.steps import RxFrame
 from tests.support.engine_steps import BOTH, Traffic, bypass
 from tests.support.live_engine import Live
@@ -24,6 +26,7 @@ from tests.support.open_engine import FEATURES, build_open
 from tests.support.sas import all_kinds_of_sa
 
 SAS = all_kinds_of_sa()
+SMALL = Features(128, 16, lso=False, ipv6=False, replay_window=0)
 SPARE = len(SAS) + 1
 """A handle that no SA has yet."""
 
@@ -237,13 +240,13 @@ async def the_test_after_reset_takes_the_clocks_that_are_told(dut):
     while not int(dut.sas.swept.value):
         await RisingEdge(dut.clk)
         clocks += 1
-    assert clocks == reset_clocks(FEATURES)
+    assert clocks == reset_clocks(SMALL)
 
 
-def simulate(*tests, **environment):
+def simulate(*tests, built=None, **environment):
     """Run the tests of these names."""
     names = rf"\.({'|'.join(tests)})(/|$)"
-    done = run(build_open(FEATURES), module=__name__, seed=1,
+    done = run(built or build_open(FEATURES), module=__name__, seed=1,
                environment={"COCOTB_TEST_FILTER": names, **environment})
     assert done.tests and not done.failures, f"{done.failures}, log {done.log}"
 
@@ -258,6 +261,11 @@ def test_tests_under_traffic():
              "with_an_output_blocked_the_test_waits_and_the_other_direction_goes_on")
 
 
-def test_the_test_after_reset():
-    simulate("a_fault_at_reset_is_found_before_the_first_sa",
-             "the_test_after_reset_takes_the_clocks_that_are_told")
+def test_a_fault_at_reset():
+    simulate("a_fault_at_reset_is_found_before_the_first_sa")
+
+
+def test_clocks_of_a_reset():
+    # Icarus shows the wire that says so.
+    simulate("the_test_after_reset_takes_the_clocks_that_are_told",
+             built=build(engine_netlist(SMALL, taps=False), "icarus"))
