@@ -1,4 +1,4 @@
-"""What comes beside the frames: bad ones among good ones, and sidebands in both directions."""
+"""Bad frames among good ones, and sidebands in both directions."""
 
 from dataclasses import replace
 from random import Random

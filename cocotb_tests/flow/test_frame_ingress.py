@@ -25,7 +25,7 @@ def bytes_max(user, receives):
 
 
 def end_of(frame, users, receives):
-    """What must be told of a frame, but for a bit that means nothing in one that is too long."""
+    """Facts that must be told of a frame, but for a bit that means nothing in one too long."""
     limit = bytes_max(users[0], receives)
     end = {"bytes": min(len(frame), limit), "oversize": len(frame) > limit}
     if receives and not end["oversize"]:

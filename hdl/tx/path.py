@@ -91,7 +91,7 @@ CRYPTO_DEPTH = 64
 
 
 def report(sideband: int) -> data.StructLayout:
-    """What is known of a frame when its secrets have been checked, and waits until it leaves."""
+    """Facts about a frame, known when its secrets have been checked, that wait until it leaves."""
     carried = {"sideband": sideband} if sideband else {}
     return data.StructLayout({"fault": 1, **carried})
 

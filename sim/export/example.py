@@ -100,7 +100,7 @@ def _wires(interface: Interface, port: Port) -> Iterator[str]:
 
 
 def _pieces(interface: Interface, port: Port, part: Part) -> list[str]:
-    """What a part consists of, from its lowest bit up."""
+    """The pieces that make a part, from its lowest bit up."""
     if part.name not in _FIELDS:
         return [_outer_name(interface, part)]
     prefix, layout = _FIELDS[part.name]

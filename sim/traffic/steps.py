@@ -39,7 +39,7 @@ class RxFrame:
     bad: bool = False
     """The MAC has found the frame bad."""
     sideband: int = 0
-    """What comes beside the frame in a build with a sideband."""
+    """Bits beside the frame, in a build with a sideband."""
     null_end: bool = False
     """After its bytes, whole beats, comes a last beat without any."""
 
@@ -51,7 +51,7 @@ class TxFrame:
     descriptor: dict[str, int]
     data: bytes
     sideband: int = 0
-    """What comes beside the frame in a build with a sideband."""
+    """Bits beside the frame, in a build with a sideband."""
 
 
 Step = Command | Ports | RxFrame | TxFrame
