@@ -11,7 +11,7 @@ from espnic.hdl.host.axi_lite import AxiLitePort
 from espnic.hdl.host.counter_bank import rx_leaves, tx_leaves
 from espnic.hdl.host.registers import Registers
 from espnic.hdl.layouts import RxCompletion, TxDescriptor
-from espnic.hdl.rx.path import RxPath, rx_points
+from espnic.hdl.rx.path import BAD_BIT, RxPath, rx_points
 from espnic.hdl.sa.store import SaStore
 from espnic.hdl.tx.path import TxPath, tx_points
 from espnic.model.interface.features import ALL, Features
@@ -69,6 +69,9 @@ class Engine(wiring.Component):
     at all, and counts for nothing then. AXI4-Lite: AMBA
     IHI 0022.
 
+    The sideband, if the build has one, stands in the upper bits of each tuser: read on a frame's
+    first beat, and given on every beat of a frame. All frames of a request leave with its sideband.
+
     Both paths take and give one beat each clock. Frames leave in the order in which
     they came. A transmit frame is stored until all of it has come, because a request is
     checked as a whole; a receive frame until its tag has been compared.
@@ -86,9 +89,9 @@ class Engine(wiring.Component):
     s_axis_tx_* : AXI4-Stream subordinate
         Frames from the host; tuser is a TxDescriptor, read on a frame's first beat.
     m_axis_tx_* : AXI4-Stream manager
-        Frames to the wire.
+        Frames to the wire; without sideband there is no tuser.
     s_axis_rx_* : AXI4-Stream subordinate
-        Frames from the wire.
+        Frames from the wire; bit ``BAD_BIT`` of tuser is 1 on the last beat of a bad frame.
     m_axis_rx_* : AXI4-Stream manager
         Frames to the host; tuser is an RxCompletion, on every beat of its frame.
     s_axil_* : AXI4-Lite subordinate
@@ -104,12 +107,12 @@ class Engine(wiring.Component):
         self.taps = taps
         width = features.width
         transmit = {
-            **axi_stream_ports("s_axis_tx", width, TxDescriptor.size, In),
-            **axi_stream_ports("m_axis_tx", width, 0, Out),
+            **axi_stream_ports("s_axis_tx", width, TxDescriptor.size + features.sideband, In),
+            **axi_stream_ports("m_axis_tx", width, features.sideband, Out),
         }
         receive = {
-            **axi_stream_ports("s_axis_rx", width, 0, In),
-            **axi_stream_ports("m_axis_rx", width, RxCompletion.size, Out),
+            **axi_stream_ports("s_axis_rx", width, BAD_BIT + 1 + features.sideband, In),
+            **axi_stream_ports("m_axis_rx", width, RxCompletion.size + features.sideband, Out),
         }
         super().__init__({
             **(transmit if features.transmit else {}),
@@ -152,7 +155,8 @@ class Engine(wiring.Component):
     def _receive(self, m, sas, registers):
         """The receive path, between its streams, the SAs and the registers."""
         features = self.features
-        m.submodules.rx = rx = RxPath(features.width, features.ipv6, bool(features.replay_window))
+        m.submodules.rx = rx = RxPath(
+            features.width, features.ipv6, bool(features.replay_window), features.sideband)
         self._connect_side(m, "rx", rx, 1, rx_leaves(rx.event.payload))
         wiring.connect(m, rx.lookup, sas.rx_i)
         wiring.connect(m, sas.rx_o, rx.sa)
@@ -173,7 +177,8 @@ class Engine(wiring.Component):
 
     def _transmit(self, m, sas, registers):
         """The transmit path, between its streams, the SAs and the registers."""
-        m.submodules.tx = tx = TxPath(self.features.width, self.features.lso)
+        features = self.features
+        m.submodules.tx = tx = TxPath(features.width, features.lso, features.sideband)
         self._connect_side(m, "tx", tx, tx.event.payload.last, tx_leaves(tx.event.payload))
         wiring.connect(m, tx.read, sas.tx_i)
         wiring.connect(m, sas.tx_o, tx.sa)
@@ -196,7 +201,8 @@ class Engine(wiring.Component):
         """
         registers = m.submodules.registers
         m.submodules[f"{side}_gate"] = gate = FrameGate(path.i.payload.shape())
-        m.submodules[f"{side}_null_end"] = null_end = NullEnd(path.i.payload.shape())
+        m.submodules[f"{side}_null_end"] = null_end = NullEnd(
+            path.i.payload.shape(), BAD_BIT if side == "rx" else None)
         m.submodules[f"{side}_inside"] = inside = FramesInside()
         self._connect_subordinate(m, f"s_axis_{side}", gate.i)
         wiring.connect(m, gate.o, null_end.i)

@@ -506,6 +506,12 @@
 #define ESPNIC_RX_FAULT_HIGH 0x4a4u
 
 /* R: Low word; reading it keeps the high word for a read after it. */
+#define ESPNIC_RX_BAD_FRAME_LOW 0x4a8u
+
+/* R: High word as it was when a low word was read last. */
+#define ESPNIC_RX_BAD_FRAME_HIGH 0x4acu
+
+/* R: Low word; reading it keeps the high word for a read after it. */
 #define ESPNIC_TX_SEALED_LOW 0x500u
 
 /* R: High word as it was when a low word was read last. */
@@ -772,7 +778,8 @@ enum espnic_rx_status {
 	ESPNIC_RX_STATUS_EXPIRED = 17,
 	ESPNIC_RX_STATUS_BAD_UDP_CHECKSUM = 18,
 	ESPNIC_RX_STATUS_SA_GONE = 19,
-	ESPNIC_RX_STATUS_FAULT = 20
+	ESPNIC_RX_STATUS_FAULT = 20,
+	ESPNIC_RX_STATUS_BAD_FRAME = 21
 };
 
 enum espnic_tx_status {

@@ -191,6 +191,9 @@ def verilog_command(
     sent_window: Annotated[int | None, typer.Option(
         help="Sealed numbers that each transmit SA remembers: 1024 to 16384, a power of two. "
              "Default: 1024.")] = None,
+    sideband: Annotated[int, typer.Option(
+        help="Bits, up to 256, that come with a frame and leave with it, for tags, ports or "
+             "timestamps.")] = 0,
     name: Annotated[str, typer.Option(
         help="Name of the top module, with which the names of all modules and files "
              "begin.")] = "engine",
@@ -205,7 +208,7 @@ def verilog_command(
     write_engine(output, Request(
         preset=preset, width=width, sas=sas, clock_mhz=clock_mhz, lso=not no_lso,
         ipv6=not no_ipv6, only=only, replay_window=replay_window, sent_window=sent_window,
-        name=name),
+        sideband=sideband, name=name),
         Console())
 
 

@@ -5,7 +5,7 @@ import random
 import cocotb
 import pytest
 
-from espnic.hdl.flow.frame_ingress import FrameIngress, axi_beat, frame_end
+from espnic.hdl.flow.frame_ingress import FrameIngress, ReceivedEnd, axi_beat, frame_end
 from espnic.hdl.layouts import SUPER_LENGTH_BITS, beat
 from espnic.model.interface.codes import FRAME_BYTES_MAX, SUPER_FRAME_BYTES_MAX
 from espnic.sim.agents.beats import pack, to_packets, unpack
@@ -16,11 +16,23 @@ from tests.support.quick import simulate_quick
 
 USER_BITS = 11
 SUPER_BIT = 3
+BAD_BIT = 5
+RECEIVING = "frame_ingress_of_receive"
+"""Name of the top with blocks that are told of bad frames, and of no super-frames."""
 
 
-def bytes_max(user):
+def bytes_max(user, receives):
     """The limit of a frame whose first beat has that tuser."""
-    return SUPER_FRAME_BYTES_MAX if user >> SUPER_BIT & 1 else FRAME_BYTES_MAX
+    return SUPER_FRAME_BYTES_MAX if user >> SUPER_BIT & 1 and not receives else FRAME_BYTES_MAX
+
+
+def end_of(frame, users, receives):
+    """Facts that must be told of a frame, but for a bit that means nothing in one too long."""
+    limit = bytes_max(users[0], receives)
+    end = {"bytes": min(len(frame), limit), "oversize": len(frame) > limit}
+    if receives and not end["oversize"]:
+        end["bad"] = users[-1] >> BAD_BIT & 1
+    return end
 
 
 def transfers(width, frame, users, noise):
@@ -59,6 +71,7 @@ async def check(dut, width, frames, *, idle=0.0, stall=0.0):
     """Send the frames and compare beats, tuser and ends; returns the clocks it took."""
     chance = random.Random(cocotb.RANDOM_SEED)
     ports = Ports(dut, width, idle=idle, stall=stall)
+    receives = dut._name == RECEIVING
     source, beats, ends = ports.source("i"), ports.sink("o"), ports.sink("end")
     size = width // 8
     cut = []
@@ -67,9 +80,8 @@ async def check(dut, width, frames, *, idle=0.0, stall=0.0):
     start = ports.clock
     for frame in frames:
         frame_users = [chance.getrandbits(USER_BITS) for _ in range(-(-len(frame) // size))]
-        limit = bytes_max(frame_users[0])
-        cut.append(frame[:limit])
-        ended.append({"bytes": len(cut[-1]), "oversize": len(frame) > limit})
+        cut.append(frame[:bytes_max(frame_users[0], receives)])
+        ended.append(end_of(frame, frame_users, receives))
         users += frame_users[:-(-len(cut[-1]) // size)]
         source.send(*transfers(width, frame, frame_users, chance))
     layout = FrameIngress(width, USER_BITS, SUPER_BIT).o.payload.shape()
@@ -78,7 +90,8 @@ async def check(dut, width, frames, *, idle=0.0, stall=0.0):
     words = [pack(beat(width), fields["beat"]) for fields in passed]
     check_items(to_packets(width, words), cut, port="o", width=width)
     check_items([fields["user"] for fields in passed], users, port="user", width=width)
-    check_items(ends.items, ended, port="end", width=width, layout=frame_end(SUPER_LENGTH_BITS))
+    check_items(ends.items, ended, port="end", width=width,
+                layout=ReceivedEnd if receives else frame_end(SUPER_LENGTH_BITS))
     assert not beats.items
     return ports.clock - start
 
@@ -119,3 +132,8 @@ def test_frames_pass_in_short():
 def test_frames_pass_or_are_cut():
     simulate_widths(lambda width: FrameIngress(width, USER_BITS, SUPER_BIT), name="frame_ingress",
                     module=__name__, seed=1)
+
+
+def test_frames_pass_or_are_cut_with_what_the_mac_says_of_them():
+    simulate_widths(lambda width: FrameIngress(width, USER_BITS, bad_bit=BAD_BIT),
+                    name=RECEIVING, module=__name__, seed=2)

@@ -1,5 +1,6 @@
 """Frames that end with a beat without bytes."""
 
+import os
 import random
 
 import cocotb
@@ -16,6 +17,7 @@ from tests.support.quick import simulate_quick
 
 BYTES = 16
 USER_BITS = 9
+LAST_BIT = 3
 SHAPE = axi_beat(8 * BYTES, USER_BITS)
 BEAT = Layout("beat", (
     Field("tdata", 8 * BYTES, ""), Field("tkeep", BYTES, ""), Field("tlast", 1, ""),
@@ -23,7 +25,10 @@ BEAT = Layout("beat", (
 
 
 def beats_of(chance, data, null_end):
-    """The beats of a frame, and those that must leave: the same without the null beat."""
+    """The beats of a frame, and those that must leave: the same without the null beat.
+
+    The bit of tuser that counts on the last beat, if the block has one, stays on the last.
+    """
     pieces = [data[at:at + BYTES] for at in range(0, len(data), BYTES)]
     if null_end:
         pieces.append(b"")
@@ -35,8 +40,11 @@ def beats_of(chance, data, null_end):
             "tlast": place == len(pieces) - 1, "tuser": chance.getrandbits(USER_BITS)})
     left = [dict(beat) for beat in sent]
     if null_end and len(left) > 1:
-        left.pop()
+        null = left.pop()
         left[-1]["tlast"] = True
+        if "LAST_BIT" in os.environ:
+            mask = 1 << LAST_BIT
+            left[-1]["tuser"] = left[-1]["tuser"] & ~mask | null["tuser"] & mask
     elif null_end:
         left[0] |= {"tdata": left[0]["tdata"] >> 8 << 8, "tkeep": 1}
     return sent, left
@@ -79,10 +87,15 @@ async def a_beat_goes_every_clock_and_takes_one_clock(dut):
 
 @pytest.mark.quick
 def test_frames_end_with_a_byte_in_short():
-    simulate_quick(NullEnd(SHAPE), "a_last_beat_without_bytes_is_taken_off", name="null_end",
-                   module=__name__)
+    simulate_quick(NullEnd(SHAPE, LAST_BIT), "a_last_beat_without_bytes_is_taken_off",
+                   name="null_end", module=__name__, environment={"LAST_BIT": ""})
 
 
 @pytest.mark.parametrize("simulator", ["verilator", "icarus"])
 def test_frames_end_with_a_byte(simulator):
     simulate(NullEnd(SHAPE), name="null_end", module=__name__, simulator=simulator)
+
+
+def test_a_bit_that_counts_on_the_last_beat_stays_on_the_last():
+    simulate(NullEnd(SHAPE, LAST_BIT), name="null_end", module=__name__, simulator="icarus",
+             seed=2, environment={"LAST_BIT": ""})

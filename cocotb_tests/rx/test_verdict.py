@@ -7,7 +7,7 @@ import pytest
 from cocotb import start_soon
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from espnic.hdl.flow.frame_ingress import frame_end
+from espnic.hdl.flow.frame_ingress import ReceivedEnd
 from espnic.hdl.rx.checksum import FrameSums
 from espnic.hdl.rx.dispatch import RxRecord
 from espnic.hdl.rx.icv_split import ReceivedIcv
@@ -34,7 +34,8 @@ from tests.support.sa_table import COMMIT
 
 LATENCY = 3
 REJECTED = [status for status in RxStatus if status not in (
-    RxStatus.OK, RxStatus.OVERSIZE, RxStatus.AUTH_FAILED, RxStatus.BAD_UDP_CHECKSUM)]
+    RxStatus.OK, RxStatus.OVERSIZE, RxStatus.AUTH_FAILED, RxStatus.BAD_UDP_CHECKSUM,
+    RxStatus.BAD_FRAME)]
 
 
 class Case:
@@ -51,6 +52,7 @@ class Case:
         self.oversize = chance.random() < 0.1
         if self.oversize:
             self.frame_bytes = FRAME_BYTES_MAX
+        self.bad = chance.random() < 0.1
         self.pad_length = chance.choice((
             0, 255, min(255, self.text_bytes - 2), min(255, max(0, self.text_bytes - 3)),
             chance.randrange(256)))
@@ -82,7 +84,10 @@ class Case:
 
     @property
     def asked_sa(self):
-        """The SA whose lifetime is asked; an SA that is gone or wrong is no SA."""
+        """The SA whose lifetime is asked; an SA that is gone or wrong is no SA, and a bad frame or
+        one that is too long has none."""
+        if self.bad or self.oversize:
+            return 0
         lost = (RxStatus.SA_GONE, RxStatus.FAULT)
         known = self.expected_status() not in lost or not self.fault and not self.gone
         return self.handle if known else 0
@@ -94,7 +99,8 @@ class Case:
             "windowed": self.windowed, "sequence": self.sequence, "in_udp": self.in_udp})
 
     def end(self):
-        return pack(frame_end(), {"bytes": self.frame_bytes, "oversize": self.oversize})
+        return pack(ReceivedEnd, {
+            "bytes": self.frame_bytes, "oversize": self.oversize, "bad": self.bad})
 
     def received_icv(self):
         rotated = bytearray(16)
@@ -126,15 +132,18 @@ class Case:
 
     @property
     def authentic(self):
-        """Whether the ICV is right, of a whole frame with a right UDP checksum, of an SA that is
-        there, has no wrong row and has not expired."""
-        return (not self.fault and not self.wrong and not self.bad_udp and not self.oversize
-                and not self.gone and self.frame_bytes >= self.esp_end and not self.expired
+        """Whether the ICV is right, of a whole and good frame with a right UDP checksum, of an SA
+        that is there, has no wrong row and has not expired."""
+        return (not self.bad and not self.oversize and not self.fault and not self.wrong
+                and not self.bad_udp and not self.gone and not self.expired
+                and self.frame_bytes >= self.esp_end
                 and self.received[:self.icv.bytes] == self.tag[:self.icv.bytes])
 
     def expected_status(self):
         if self.oversize:
             return RxStatus.OVERSIZE
+        if self.bad:
+            return RxStatus.BAD_FRAME
         if not self.opened:
             return self.status
         if self.frame_bytes < self.esp_end:
@@ -169,13 +178,14 @@ class Case:
         """All of the verdict that counts."""
         status = self.expected_status()
         good = status == RxStatus.OK
-        no_sa = self.oversize or status == RxStatus.FAULT or self.opened and self.asked_sa == 0
+        mute = self.oversize or self.bad
+        no_sa = mute or status == RxStatus.FAULT or self.opened and self.asked_sa == 0
         completion = {"status": status, "sa": 0 if no_sa else self.handle,
                       "esp_offset": 0, "next_header": 0, "trailer_bytes": 0,
                       "checksum": 0 if self.oversize else self.frame_sums["whole"],
                       "frame_checksum": 0 if self.oversize else self.frame_sums["whole"],
-                      "checksum_status": RxChecksum.NONE if self.oversize else self.l4,
-                      "outer_checksum": RxChecksum.NONE if self.oversize or not self.in_udp
+                      "checksum_status": RxChecksum.NONE if mute else self.l4,
+                      "outer_checksum": RxChecksum.NONE if mute or not self.in_udp
                       else self.l4}
         if good:
             completion |= {
@@ -254,6 +264,7 @@ async def verdicts_follow_the_rules(dut):
     for case in cases:
         bench.send(case)
     check_verdicts(await bench.verdicts.receive(len(cases)), cases)
+    assert any(case.bad and case.windowed and not case.oversize for case in cases)
     opened = [case for case in cases if case.opened]
     check_items(bench.queries.items, [case.asked_sa for case in opened], port="query")
     check_items(bench.commits, [case.served() for case in opened], port="commit")
@@ -268,7 +279,7 @@ async def any_flipped_bit_of_the_icv_is_found(dut):
     cases = random_cases(3 * 128 * 2)
     for number, case in enumerate(cases):
         case.icv = list(IcvSize)[number % 3]
-        case.status, case.oversize, case.pad_length = RxStatus.OK, False, 0
+        case.status, case.oversize, case.bad, case.pad_length = RxStatus.OK, False, False, 0
         case.windowed = case.expired = case.in_udp = case.gone = case.fault = False
         case.lifetime_fault = False
         case.text_bytes, case.frame_bytes = 16, case.esp_end

@@ -81,7 +81,7 @@ async def frames_are_read_as_they_came(dut):
             drive(
                 dut, tvalid=1, tdata=int.from_bytes(piece, "little"),
                 tkeep=(1 << len(piece)) - 1, tlast=start + len(piece) == length,
-                tuser=chance.getrandbits(USER) if start else user)
+                tuser=user)
             await taken(dut)
     assert [frame[2:] for frame in await written(dut)] == expected
     assert int(dut.frames.value) == len(expected)

@@ -10,7 +10,11 @@ from espnic.model.interface.codes import FRAME_BYTES_MAX, SUPER_FRAME_BYTES_MAX
 
 
 def axi_beat(width: int, user_bits: int) -> data.StructLayout:
-    """Payload of an AXI4-Stream transfer; ``tuser``, if any, is valid on a frame's first beat."""
+    """Payload of an AXI4-Stream transfer.
+
+    ``tuser``, if any, is valid on a frame's first beat, but for a bit that a block reads on the
+    last.
+    """
     user = {"tuser": user_bits} if user_bits else {}
     return data.StructLayout({"tdata": width, "tkeep": width // 8, "tlast": 1, **user})
 
@@ -18,6 +22,10 @@ def axi_beat(width: int, user_bits: int) -> data.StructLayout:
 def frame_end(length_bits: int = LENGTH_BITS) -> data.StructLayout:
     """Facts about a frame, known when its last beat has come."""
     return data.StructLayout({"bytes": length_bits, "oversize": 1})
+
+
+ReceivedEnd = data.StructLayout({**frame_end().members, "bad": 1})
+"""Facts about a received frame. ``bad``: the MAC says so; it means nothing with ``oversize``."""
 
 
 class FrameIngress(wiring.Component):
@@ -41,26 +49,32 @@ class FrameIngress(wiring.Component):
     super_bit : int | None
         Bit of ``tuser`` that is 1 on the first beat of a super-frame; ``None`` if there are no
         super-frames.
+    bad_bit : int | None
+        Bit of ``tuser`` that is 1 on the last beat of a bad frame; ``None`` if nobody says which
+        frames are bad, as of super-frames.
 
     Members
     -------
     i : In(stream.Signature(axi_beat(width, user_bits)))
     o : Out(stream.Signature({beat, user}))
-    end : Out(stream.Signature({bytes, oversize}, always_ready=True))
+    end : Out(stream.Signature({bytes, oversize} or ReceivedEnd, always_ready=True))
         Valid with the transfer of a frame's last beat.
     """
 
-    def __init__(self, width: int, user_bits: int, super_bit: int | None = None):
+    def __init__(self, width: int, user_bits: int, super_bit: int | None = None,
+                 bad_bit: int | None = None):
         self.width = width
         self.user_bits = user_bits
         self.super_bit = super_bit
+        self.bad_bit = bad_bit
+        length_bits = LENGTH_BITS if super_bit is None else SUPER_LENGTH_BITS
         user = {"user": user_bits} if user_bits else {}
         super().__init__({
             "i": In(stream.Signature(axi_beat(width, user_bits))),
             "o": Out(stream.Signature(data.StructLayout({
                 "beat": beat(width), **user}))),
             "end": Out(stream.Signature(
-                frame_end(LENGTH_BITS if super_bit is None else SUPER_LENGTH_BITS),
+                frame_end(length_bits) if bad_bit is None else ReceivedEnd,
                 always_ready=True)),
         })
 
@@ -96,6 +110,8 @@ class FrameIngress(wiring.Component):
             self.end.payload.bytes.eq(index * beat_bytes + o.beat.count),
             self.end.payload.oversize.eq(at_limit),
         ]
+        if self.bad_bit is not None:
+            m.d.comb += self.end.payload.bad.eq(self.i.payload.tuser[self.bad_bit])
         if self.user_bits:
             m.d.comb += o.user.eq(self.i.payload.tuser)
         with m.If(self.i.valid & self.i.ready):

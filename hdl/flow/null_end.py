@@ -13,6 +13,9 @@ class NullEnd(wiring.Component):
     no byte at all passes as one byte of 0, so that every frame that comes is a frame that is
     judged.
 
+    A bit of ``tuser`` that counts on a frame's last beat comes with the beat without bytes, and
+    leaves with the beat that is last in its place.
+
     A beat is kept until it is known whether the frame goes on: latency 1 clock, one beat each
     clock. There are no errors.
 
@@ -21,6 +24,8 @@ class NullEnd(wiring.Component):
     beat : data.StructLayout
         Shape of a beat: ``tdata``, ``tkeep`` and ``tlast``, and what else belongs to the first
         beat. ``tkeep`` is packed: without its lowest bit it is 0.
+    last_bit : int | None
+        Bit of ``tuser`` that counts on a frame's last beat; ``None`` if none does.
 
     Members
     -------
@@ -28,7 +33,8 @@ class NullEnd(wiring.Component):
     o : Out(stream.Signature(beat))
     """
 
-    def __init__(self, beat) -> None:
+    def __init__(self, beat, last_bit: int | None = None) -> None:
+        self.last_bit = last_bit
         super().__init__({
             "i": In(stream.Signature(beat)),
             "o": Out(stream.Signature(beat)),
@@ -49,6 +55,9 @@ class NullEnd(wiring.Component):
             self.i.ready.eq(empties),
             drops.eq(within & null),
         ]
+        if self.last_bit is not None:
+            bit = self.last_bit
+            m.d.comb += o.tuser[bit].eq(Mux(drops, i.tuser[bit], held.tuser[bit]))
         with m.If(empties):
             m.d.sync += [
                 holds.eq(self.i.valid & ~drops),

@@ -1,13 +1,13 @@
 """The receive path: from the wire to the host."""
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Const, Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from espnic.hdl.flow.beat_store import READ_AHEAD, BeatStore
 from espnic.hdl.flow.fan_out import fan_out
-from espnic.hdl.flow.frame_ingress import FrameIngress, axi_beat, frame_end
+from espnic.hdl.flow.frame_ingress import FrameIngress, ReceivedEnd, axi_beat
 from espnic.hdl.flow.push import push
 from espnic.hdl.flow.queue import Queue
 from espnic.hdl.flow.skid import Skid
@@ -63,6 +63,10 @@ ORDERS = 8
 
 LOOKUP_BEATS = 32
 """Beats that wait for the parser and the SA table."""
+
+
+BAD_BIT = 0
+"""Bit of ``tuser`` that is 1 on the last beat of a bad frame; the sideband is above it."""
 
 
 def rx_points(width: int) -> dict:
@@ -122,11 +126,14 @@ class RxPath(wiring.Component):
         Open ESP in IPv6.
     windows : bool
         Receive SAs may have replay windows; else there are no ports for them.
+    sideband : int
+        Bits that come with a frame and leave with it.
 
     Members
     -------
-    i : In(stream.Signature(axi_beat(width, 0)))
-        Frames from the wire.
+    i : In(stream.Signature(axi_beat(width, 1 + sideband)))
+        Frames from the wire. Bit ``BAD_BIT`` of tuser is 1 on the last beat of a bad frame; the
+        sideband, on the first beat, is above it.
     esp_ports : In(EspPorts)
         UDP ports of ESP (``RxParser``).
     lookup : Out(stream.Signature(LookupKey, always_ready=True))
@@ -138,8 +145,9 @@ class RxPath(wiring.Component):
     window_answer : In(stream.Signature(WindowAnswer))
     received : Out(1)
         To the replay windows (``ReplayState``).
-    o : Out(stream.Signature(axi_beat(width, RxCompletion)))
-        Frames to the host; the completion is on every beat of its frame.
+    o : Out(stream.Signature(axi_beat(width, RxCompletion.size + sideband)))
+        Frames to the host; the completion, and the sideband above it, are on every beat of their
+        frame.
     event : Out(stream.Signature(RxEvent, always_ready=True))
         One per frame, in the clock of its verdict.
     usage : Out(UsagePort)
@@ -156,10 +164,11 @@ class RxPath(wiring.Component):
     taps : Out(rx_taps(width))
     """
 
-    def __init__(self, width: int, ipv6: bool = True, windows: bool = True):
+    def __init__(self, width: int, ipv6: bool = True, windows: bool = True, sideband: int = 0):
         self.width = width
         self.ipv6 = ipv6
         self.windows = windows
+        self.sideband = sideband
         window_ports = {
             "window_query": Out(stream.Signature(WindowQuery)),
             "window_answer": In(stream.Signature(WindowAnswer)),
@@ -167,12 +176,12 @@ class RxPath(wiring.Component):
         }
         super().__init__({
             **(window_ports if windows else {}),
-            "i": In(stream.Signature(axi_beat(width, 0))),
+            "i": In(stream.Signature(axi_beat(width, BAD_BIT + 1 + sideband))),
             "esp_ports": In(EspPorts),
             "lookup": Out(stream.Signature(LookupKey, always_ready=True)),
             "sa": In(stream.Signature(ReceivedSa, always_ready=True)),
             "secrets": Out(secret_port(lanes_of(width))),
-            "o": Out(stream.Signature(axi_beat(width, RxCompletion.size))),
+            "o": Out(stream.Signature(axi_beat(width, RxCompletion.size + sideband))),
             "event": Out(stream.Signature(RxEvent, always_ready=True)),
             "usage": Out(UsagePort),
             "in_flight": Out(IN_FLIGHT_BITS),
@@ -205,12 +214,13 @@ class RxPath(wiring.Component):
         ``dispatched``: a frame is done with its look-up; ``judged``: a frame gets its verdict.
         """
         blocks, width = m.submodules, self.width
-        blocks.ingress = ingress = FrameIngress(width, 0)
+        blocks.ingress = ingress = FrameIngress(
+            width, BAD_BIT + 1 + self.sideband, bad_bit=BAD_BIT)
         blocks.parser = parser = RxParser(width, self.ipv6)
         blocks.frames = frames = BeatStore(
             beat(width), STORE_BYTES // (width // 8), margin=STORE_MARGIN)
         blocks.waiting = waiting = Queue(beat(width), LOOKUP_BEATS)
-        blocks.ends = ends = Queue(frame_end(), FRAMES)
+        blocks.ends = ends = Queue(ReceivedEnd, FRAMES)
         blocks.l4_check = l4_check = L4Check(width)
         blocks.l4_checks = l4_checks = Queue(l4_check.o.payload.shape(), FRAMES)
 
@@ -234,6 +244,14 @@ class RxPath(wiring.Component):
             looking_up.eq(looking_up + began - dispatched),
             in_flight.eq(in_flight + began - judged),
         ]
+        if self.sideband:
+            # A frame is in flight as long as its sideband is in here.
+            blocks.sidebands = sidebands = Queue(self.sideband, FRAMES)
+            m.d.comb += [
+                sidebands.i.payload.eq(ingress.o.payload.user[BAD_BIT + 1:]),
+                sidebands.i.valid.eq(began),
+                sidebands.o.ready.eq(judged),
+            ]
 
     def _look_up(self, m):
         """Ask for the SA of every frame, so that answers and headers stay in step."""
@@ -402,9 +420,10 @@ class RxPath(wiring.Component):
         """
         blocks, frames, plain = m.submodules, m.submodules.frames, m.submodules.plain
         blocks.places = places = Queue(TextPlace, 4)
-        blocks.completions = completions = Queue(RxCompletion, 4)
+        blocks.completions = completions = Queue(RxCompletion.size + self.sideband, 4)
 
         final = blocks.judgements.o.payload
+        sideband = blocks.sidebands.o.payload if self.sideband else Const(0, 0)
         beat_bytes = self.width // 8
         frame_beats = (final.bytes + beat_bytes - 1) // beat_bytes
         judged = fan_out(m, blocks.judgements.o, [
@@ -412,7 +431,7 @@ class RxPath(wiring.Component):
             (plain.command, Cat(final.text_beats[:len(plain.command.payload.beats)],
                                 final.restore), final.text_beats != 0),
             (places.i, Cat(final.restore, final.text_offset), ~final.drop),
-            (completions.i, final.completion, ~final.drop),
+            (completions.i, Cat(final.completion, sideband), ~final.drop),
         ])
         m.d.comb += [
             self.event.valid.eq(judged),

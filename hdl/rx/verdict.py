@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from espnic.hdl.flow.frame_ingress import frame_end
+from espnic.hdl.flow.frame_ingress import ReceivedEnd
 from espnic.hdl.flow.ones_sum import ones_add
 from espnic.hdl.frame.align import OFFSET_BITS, byte_mask
 from espnic.hdl.layouts import LENGTH_BITS, RxCompletion, icv_bytes
@@ -55,13 +55,17 @@ class RxVerdict(wiring.Component):
 
     The ICV is compared whole, in one clock, so the time reveals nothing. Pad
     length + 2 must be less than the text (Linux's rule). The content of the padding is
-    not checked (RFC 4303, 2.4, only asks that a receiver be able to). An oversize
-    frame does not leave, and its completion names no SA.
+    not checked (RFC 4303, 2.4, only asks that a receiver be able to).
+
+    An oversize frame does not leave, whatever else is true of it. Any other that the MAC has found
+    bad is BAD_FRAME. Of both the window and the lifetime are asked, and told nothing, and the
+    completion names no SA.
 
     An OK frame has the checksum of the packet in it, and that of the whole frame as it leaves.
     Any other frame has its own checksum in both places, and the status of its TCP or UDP checksum
-    too; an oversize frame, which nobody gets, has none. The status of the UDP checksum in front of
-    ESP goes with every frame but that, opened or not.
+    too. The status of the UDP checksum in front of ESP goes with every frame, opened or not. But
+    nothing is said of TCP and UDP in a bad frame, and of an oversize frame, which nobody gets, no
+    checksum at all.
 
     Latency 2 clocks from the tag, which comes last, 1 from the checksums and 3 from the other
     inputs: the ICV is rotated and the lengths are checked while GHASH is still at work.
@@ -71,7 +75,7 @@ class RxVerdict(wiring.Component):
     -------
     record : In(stream.Signature(RxRecord))
         One per frame.
-    end : In(stream.Signature(frame_end()))
+    end : In(stream.Signature(ReceivedEnd))
         One per frame.
     gone : In(stream.Signature(1))
         One for each frame that was opened: the secrets of its SA were gone.
@@ -99,7 +103,7 @@ class RxVerdict(wiring.Component):
     def __init__(self) -> None:
         super().__init__({
             "record": In(stream.Signature(RxRecord)),
-            "end": In(stream.Signature(frame_end())),
+            "end": In(stream.Signature(ReceivedEnd)),
             "gone": In(stream.Signature(1)),
             "fault": In(stream.Signature(1)),
             "icv": In(stream.Signature(ReceivedIcv)),
@@ -183,7 +187,9 @@ class RxVerdict(wiring.Component):
                     text.pad_length + ESP_TRAILER_MIN_BYTES >= record.text_bytes),
             ]
             with m.If(end.oversize):
-                m.d.sync += prepared.status.eq(RxStatus.OVERSIZE)
+                m.d.sync += [prepared.status.eq(RxStatus.OVERSIZE), prepared.record.sa.eq(0)]
+            with m.Elif(end.bad):
+                m.d.sync += [prepared.status.eq(RxStatus.BAD_FRAME), prepared.record.sa.eq(0)]
             with m.Elif(opened & (end.bytes < record.esp_end)):
                 m.d.sync += prepared.status.eq(RxStatus.TRUNCATED)
             with m.Elif(opened & self.fault.payload):
@@ -257,17 +263,18 @@ class RxVerdict(wiring.Component):
         """Give the order for the frame, its completion, and the checksums that go with it."""
         o, completion = self.o.payload, self.o.payload.completion
         record, oversize = frame.record, frame.end.oversize
-        good, nameless = Signal(), Signal()
+        good, mute = Signal(), Signal()
         m.d.comb += [
             good.eq(status == RxStatus.OK),
-            nameless.eq(oversize | (status == RxStatus.FAULT)),
+            # Of such a frame no field of a header is believed.
+            mute.eq(oversize | frame.end.bad),
         ]
         packet, came = self.packet_sum.payload, self.frame_sum.payload
         as_it_came = Mux(oversize, 0, came.whole)
         with m.If(ready):
             m.d.sync += [
                 completion.status.eq(status),
-                completion.sa.eq(Mux(nameless, 0, record.sa)),
+                completion.sa.eq(Mux(status == RxStatus.FAULT, 0, record.sa)),
                 completion.esp_offset.eq(Mux(good, record.esp_offset, 0)),
                 completion.next_header.eq(Mux(good, frame.text.next_header, 0)),
                 completion.trailer_bytes.eq(Mux(good, frame.trailer_bytes, 0)),
@@ -275,9 +282,9 @@ class RxVerdict(wiring.Component):
                 completion.frame_checksum.eq(
                     Mux(good, ones_add(packet.whole, came.behind_text), as_it_came)),
                 completion.checksum_status.eq(Mux(
-                    good | oversize, RxChecksum.NONE, self.l4.payload)),
+                    good | mute, RxChecksum.NONE, self.l4.payload)),
                 completion.outer_checksum.eq(Mux(
-                    record.in_udp & ~oversize, self.l4.payload, RxChecksum.NONE)),
+                    record.in_udp & ~mute, self.l4.payload, RxChecksum.NONE)),
                 o.bytes.eq(frame.end.bytes),
                 o.text_beats.eq(Mux(frame.opened, frame.text.beats, 0)),
                 o.text_offset.eq(record.esp_offset + ESP_TEXT_OFFSET),
@@ -290,7 +297,7 @@ PreparedFrame = data.StructLayout({
     "opened": 1,
     "status": RxStatus,
     "record": RxRecord,
-    "end": frame_end(),
+    "end": ReceivedEnd,
     "text": OpenedText,
     "icv": 128,
     "mask": 128,

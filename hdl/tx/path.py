@@ -1,7 +1,7 @@
 """The transmit path: from the host to the wire."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from espnic.hdl.flow.beat_store import BeatStore
@@ -82,8 +82,18 @@ SEALINGS = 32
 REQUESTS = 16
 """Requests between check and dispatch: more than the segmenter's latency in clocks."""
 
+INSIDE = FRAMES + PLANS + REQUESTS + SEALINGS
+"""Requests between ingress and the report on their last frame, at most: their queues are full
+before, so that a queue of this depth costs no rate."""
+
 CRYPTO_DEPTH = 64
 """Beats from where headers and text part to where they join: more than the latency in clocks."""
+
+
+def report(sideband: int) -> data.StructLayout:
+    """Facts about a frame, known when its secrets have been checked, that wait until it leaves."""
+    carried = {"sideband": sideband} if sideband else {}
+    return data.StructLayout({"fault": 1, **carried})
 
 
 def hold_clocks(width: int) -> int:
@@ -151,11 +161,14 @@ class TxPath(wiring.Component):
     lso : bool
         Cut super-frames into segments. Without, ``segment path`` only puts checksums in, and
         the frame store holds single frames.
+    sideband : int
+        Bits that come with a request and leave with each of its frames.
 
     Members
     -------
-    i : In(stream.Signature(axi_beat(width, TxDescriptor)))
-        Frames from the host; the descriptor counts on a frame's first beat.
+    i : In(stream.Signature(axi_beat(width, TxDescriptor.size + sideband)))
+        Frames from the host; the descriptor, and the sideband above it, count on a frame's first
+        beat.
     read : Out(stream.Signature(HANDLE_BITS, always_ready=True))
     sa : In(stream.Signature(FoundSa, always_ready=True))
         Answers of the SA table, one for each read, in order.
@@ -171,8 +184,8 @@ class TxPath(wiring.Component):
         The last frame of a request is judged: nothing more is asked of its SA. (The use of a
         burst, and its numbers, are committed some clocks after it has been checked; no SA is
         added in that time.)
-    o : Out(stream.Signature(axi_beat(width, 0)))
-        Frames to the wire.
+    o : Out(stream.Signature(axi_beat(width, sideband)))
+        Frames to the wire; the sideband is on every beat of its frame.
     event : Out(stream.Signature(TxEvent, always_ready=True))
         One for each frame of a request, and for a request that is refused, when the secrets of
         its SA have been read and checked.
@@ -185,11 +198,12 @@ class TxPath(wiring.Component):
     taps : Out(tx_taps(width))
     """
 
-    def __init__(self, width: int, lso: bool = True):
+    def __init__(self, width: int, lso: bool = True, sideband: int = 0):
         self.width = width
         self.lso = lso
+        self.sideband = sideband
         super().__init__({
-            "i": In(stream.Signature(axi_beat(width, TxDescriptor.size))),
+            "i": In(stream.Signature(axi_beat(width, TxDescriptor.size + sideband))),
             "read": Out(stream.Signature(HANDLE_BITS, always_ready=True)),
             "sa": In(stream.Signature(FoundSa, always_ready=True)),
             "secrets": Out(secret_port(lanes_of(width))),
@@ -197,7 +211,7 @@ class TxPath(wiring.Component):
             "sent": Out(SentPort),
             "in_flight": Out(IN_FLIGHT_BITS),
             "judged": Out(1),
-            "o": Out(stream.Signature(axi_beat(width, 0))),
+            "o": Out(stream.Signature(axi_beat(width, sideband))),
             "event": Out(stream.Signature(TxEvent, always_ready=True)),
             "cipher": In(SelfTestPort),
             "cipher_failed": In(1),
@@ -229,7 +243,8 @@ class TxPath(wiring.Component):
         """
         blocks, width = m.submodules, self.width
         blocks.ingress = ingress = FrameIngress(
-            width, TxDescriptor.size, TxDescriptor["lso"].offset if self.lso else None)
+            width, TxDescriptor.size + self.sideband,
+            TxDescriptor["lso"].offset if self.lso else None)
         blocks.spi = spi = SpiCapture(width)
         blocks.pad = pad = PadCapture(width)
         blocks.probe = probe = HeaderProbe(width, self.lso)
@@ -245,10 +260,11 @@ class TxPath(wiring.Component):
         wiring.connect(m, wiring.flipped(self.i), ingress.i)
         push(m, ingress.o, frames.i, spi.i, pad.i, probe.i, payload=taken.beat)
         m.d.comb += [
-            admit.eq(~taken.beat.first | (waiting != FRAMES)),
+            admit.eq(~taken.beat.first | self._has_room(m, waiting, began)),
             ingress.o.ready.eq(admit & frames.i.ready),
             accepted.eq(ingress.o.valid & ingress.o.ready),
-            descriptor.eq(Mux(taken.beat.first, tx_fields(taken.user), held_descriptor)),
+            descriptor.eq(Mux(
+                taken.beat.first, tx_fields(taken.user[:TxDescriptor.size]), held_descriptor)),
             spi.esp_offset.eq(descriptor.esp_offset),
             began.eq(accepted & taken.beat.first),
         ]
@@ -269,6 +285,22 @@ class TxPath(wiring.Component):
             ended.i.payload.spi.eq(spi.spi),
             ended.i.payload.pads.eq(pad.o),
         ]
+
+    def _has_room(self, m, waiting, began):
+        """Whether a request may begin to come, when so many wait for their check.
+
+        Its sideband waits for the report on its last frame.
+        """
+        blocks, room = m.submodules, waiting != FRAMES
+        if not self.sideband:
+            return room
+        blocks.sidebands = sidebands = Queue(self.sideband, INSIDE)
+        m.d.comb += [
+            sidebands.i.payload.eq(blocks.ingress.o.payload.user[TxDescriptor.size:]),
+            sidebands.i.valid.eq(began),
+            sidebands.o.ready.eq(self.judged),
+        ]
+        return room & sidebands.i.ready
 
     def _gather(self, m):
         """When a frame has ended, read its SA; queue what the check and the segmenter need."""
@@ -408,7 +440,7 @@ class TxPath(wiring.Component):
         blocks.unlock = unlock = TxUnlock(lanes)
         blocks.gones = gones = Queue(1, CRYPTO_DEPTH)
         # Of a frame the one comes a clock after the other, and they leave together.
-        blocks.faults = faults = Queue(1, CRYPTO_DEPTH)
+        blocks.faults = faults = Queue(report(self.sideband), CRYPTO_DEPTH)
         self._order(m)
         wiring.connect(m, secret_read.fault, unlock.fault)
         wiring.connect(m, secret_read.secrets, wiring.flipped(self.secrets))
@@ -421,10 +453,12 @@ class TxPath(wiring.Component):
         ])
         m.d.comb += [
             faults.i.valid.eq(self.event.valid & done.payload.keep),
-            faults.i.payload.eq(done.payload.fault),
+            faults.i.payload.fault.eq(done.payload.fault),
             self.event.valid.eq(done.valid & ~test.active),
             self.event.payload.eq(done.payload.event),
         ]
+        if self.sideband:
+            m.d.comb += faults.i.payload.sideband.eq(blocks.sidebands.o.payload)
 
     def _order(self, m):
         """Give frames, or the packet of a self-test, to the read of the secrets.
@@ -474,7 +508,7 @@ class TxPath(wiring.Component):
         known, swallow = Signal(), Signal()
         m.d.comb += [
             known.eq(gones.o.valid & faults.o.valid),
-            swallow.eq(gones.o.payload | faults.o.payload),
+            swallow.eq(gones.o.payload | faults.o.payload.fault),
             hold.begun.eq(blocks.gcm.begun & ~blocks.self_test.active),
             self.o.payload.tdata.eq(out.data),
             self.o.payload.tkeep.eq(valid_bytes(out.count, self.width // 8)),
@@ -484,6 +518,8 @@ class TxPath(wiring.Component):
             gones.o.ready.eq(build.o.valid & build.o.ready & out.last),
             faults.o.ready.eq(gones.o.ready),
         ]
+        if self.sideband:
+            m.d.comb += self.o.payload.tuser.eq(faults.o.payload.sideband)
 
     def _tap(self, m):
         """Show what passes the trace points."""

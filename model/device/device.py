@@ -269,12 +269,14 @@ class Device:
 
     # Receive
 
-    def receive(self, frame: bytes, in_flight: int = 0) -> RxResult:
+    def receive(self, frame: bytes, in_flight: int = 0, bad: bool = False) -> RxResult:
         """Take a frame from the wire: Ethernet header first, no FCS.
 
         Only a frame with status OK is changed: the plaintext, trailer included,
         stands in the place of the ciphertext and every other byte is as it came.
-        A frame of more than ``FRAME_BYTES_MAX`` bytes is OVERSIZE whatever else it is.
+        A frame of more than ``FRAME_BYTES_MAX`` bytes is OVERSIZE whatever else it is, and any
+        other that the MAC has found ``bad`` is BAD_FRAME: it is looked up, for nobody knows yet,
+        but not opened.
 
         ``in_flight`` is the number of frames right before this one that had no verdict yet when
         this one's SA was looked up, at most ``IN_FLIGHT_MAX``. With ESN and a window in the device
@@ -293,14 +295,15 @@ class Device:
                 handle, opened = 0, Opened(RxStatus.FAULT)
             window = self._windows.get(handle)
             begin = window.bottom if window else 0
-            if handle and fits:
+            if handle and fits and not bad:
                 opened = self._open(handle, parsed, frame, in_flight, trace)
         if opened.status == RxStatus.FAULT:
             handle = 0
         self._begins.append((handle, begin))
-        if not fits:
-            handle, opened = 0, Opened(RxStatus.OVERSIZE)
-        outer = receive_checksum.outer_status(frame, parsed) if fits else RxChecksum.NONE
+        if bad or not fits:
+            status = RxStatus.BAD_FRAME if fits else RxStatus.OVERSIZE
+            return self._deliver(frame, 0, Opened(status), RxChecksum.NONE, trace)
+        outer = receive_checksum.outer_status(frame, parsed)
         return self._deliver(frame, handle, opened, outer, trace)
 
     def _look_up(self, parsed: Parsed, trace: Trace) -> int:
@@ -348,6 +351,8 @@ class Device:
             "status": int(opened.status), "sa": handle, "outer_checksum": int(outer)}
         if out is not None:
             completion |= receive_checksum.fields(out, opened.payload_end)
+        if opened.status == RxStatus.BAD_FRAME:
+            completion["checksum_status"] = int(RxChecksum.NONE)
         trace.append(("rx.verdict", completion | {"status": opened.status.name}))
         if out is not None:
             trace.append(("rx.out", {"frame": out.hex()}))

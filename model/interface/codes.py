@@ -56,6 +56,9 @@ class RxStatus(IntEnum):
     FAULT = 20
     """A memory of the SA tables gave a wrong row, or the cipher has failed its self-test: not
     opened."""
+    BAD_FRAME = 21
+    """The MAC found the frame bad, as by its FCS: not opened, whatever else it is, and nothing that
+    it says counts."""
 
 
 class TxStatus(IntEnum):

@@ -7,6 +7,8 @@ from espnic.model.interface.layouts import HANDLE_BITS
 
 WIDTHS = (128, 256, 512)
 """Widths that a build's datapath can have, in bits."""
+SIDEBAND_MAX = 256
+"""Bits of the widest sideband."""
 WINDOW_MAX = 1024
 WINDOWS = tuple(size.packets for size in ReplayWindow if size.packets <= WINDOW_MAX)
 """Sizes that the largest replay window of a build can have, in packets; 0: the build has none."""
@@ -39,6 +41,8 @@ class Features:
     sent_window: int = SENT_WINDOWS[0]
     """Numbers of each transmit SA, from the highest sealed down, of which the engine knows whether
     it sealed them: a power of two from 1,024 to 16,384."""
+    sideband: int = 0
+    """Bits, up to 256, that come with a frame and leave with it, for tags, ports or timestamps."""
 
     def __post_init__(self) -> None:
         if self.width not in WIDTHS:
@@ -50,6 +54,8 @@ class Features:
             raise ValueError(f"replay_window: {self.replay_window!r}, expected one of {WINDOWS}")
         if self.sent_window not in SENT_WINDOWS:
             raise ValueError(f"sent_window: {self.sent_window!r}, expected one of {SENT_WINDOWS}")
+        if not 0 <= self.sideband <= SIDEBAND_MAX:
+            raise ValueError(f"sideband: {self.sideband!r}, expected 0 to {SIDEBAND_MAX}")
         if not self.receive and not self.transmit:
             raise ValueError("receive, transmit: neither, expected one of them at least")
         if self.lso and not self.transmit:

@@ -138,11 +138,13 @@ RX_COMPLETION = Layout(
         # Word 0.
         Field("status", STATUS_BITS, "RxStatus"),
         Field("reserved0", 3, "0"),
-        Field("checksum_status", 2, "RxChecksum of TCP or UDP; NONE when OK or OVERSIZE"),
+        Field("checksum_status", 2, "RxChecksum of TCP or UDP; NONE when OK, OVERSIZE or "
+              "BAD_FRAME"),
         Field("outer_checksum", 2, "RxChecksum of the UDP header in front of ESP, on the frame as "
-              "it came; NONE without one, and when OVERSIZE"),
+              "it came; NONE without one, and when OVERSIZE or BAD_FRAME"),
         Field("reserved1", 4, "room for the checksum inside a tunnel"),
-        Field("sa", HANDLE_BITS, "handle of the receive SA, 0 when none was found"),
+        Field("sa", HANDLE_BITS, "handle of the receive SA; 0 when none was found, and when "
+              "OVERSIZE, SA_GONE, FAULT or BAD_FRAME"),
         # Word 1.
         Field("esp_offset", 8, "bytes from the start of the frame to the ESP header; 0 unless OK"),
         Field("next_header", 8, "next header of the trailer; 0 unless OK"),

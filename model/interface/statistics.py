@@ -33,7 +33,7 @@ PASSED = (
     RxStatus.SYNTAX, RxStatus.TRUNCATED, RxStatus.NOT_IP, RxStatus.BAD_HEADER,
     RxStatus.IP_OPTIONS, RxStatus.FRAGMENT, RxStatus.EXT_HEADER, RxStatus.NOT_ESP,
     RxStatus.KEEPALIVE, RxStatus.NON_ESP_MARKER, RxStatus.NO_SA, RxStatus.BAD_UDP_CHECKSUM,
-    RxStatus.SA_GONE, RxStatus.FAULT,
+    RxStatus.SA_GONE, RxStatus.FAULT, RxStatus.BAD_FRAME,
 )
 """Received frames that leave without having been decrypted."""
 

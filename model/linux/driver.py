@@ -95,7 +95,8 @@ class EspnicDriver:
         self._parking = Parking(
             self._commands, self._places, self._lifetimes, self._removal, self._adding)
         self._same_key = SameKey(self._places, self._parking)
-        self._receive = Receive(self._places, self._esn_fields, self._same_key, self.dropped)
+        self._receive = Receive(
+            self._places, self._esn_fields, self._same_key, self.dropped, self.device)
 
     async def probe(self) -> None:
         """Find out what the device can do, empty it, key its hash and register with the stack.

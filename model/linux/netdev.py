@@ -1,5 +1,6 @@
 """A network device as the stack sees it: its features, its MTU and its IPsec callbacks."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -46,3 +47,5 @@ class NetDevice:
     """Whether ``ops`` does ESN: a driver may leave ``advance_esn`` out."""
     up: bool = True
     """Whether the device is running."""
+    stats: Counter[str] = field(default_factory=Counter)
+    """struct rtnl_link_stats64: the counts that ``ip -s link`` prints."""

@@ -4,6 +4,7 @@ from collections import Counter
 
 from espnic.model.interface.codes import RxChecksum, RxStatus, SaDirection
 from espnic.model.linux.esn_fields import EsnFields
+from espnic.model.linux.netdev import NetDevice
 from espnic.model.linux.places import Places
 from espnic.model.linux.same_key import SameKey
 from espnic.model.linux.skb import SecPath, SkBuff, XfrmStatus
@@ -23,23 +24,32 @@ _TWINS_MAY_HAVE = (RxStatus.AUTH_FAILED, RxStatus.SYNTAX)
 
 
 class Receive:
-    """The driver's judgement of received frames; ``dropped`` counts those that do not go up."""
+    """The driver's judgement of received frames.
+
+    ``dropped`` counts those of IPsec that do not go up, ``device`` those that the MAC found bad.
+    """
 
     def __init__(
         self, places: Places, esn_fields: EsnFields, same_key: SameKey, dropped: Counter[str],
+        device: NetDevice,
     ) -> None:
         self._places = places
         self._esn_fields = esn_fields
         self._same_key = same_key
         self._dropped = dropped
+        self._device = device
 
     def up(self, frame: bytes, completion: dict[str, int]) -> SkBuff | None:
         """The frame that goes up to the stack for a frame from the device; None for a dropped one.
 
         ``completion`` has the fields of RX_COMPLETION. A frame that the device has opened or
         judged carries the SA and a status; any other carries neither, and is as it came. A frame
-        with a status or a handle that the driver does not know is dropped: it might be in clear.
+        with a status or a handle that the driver does not know is dropped: it might be in clear. So
+        is a bad frame, whose bytes are not those that were sent.
         """
+        if completion["status"] == RxStatus.BAD_FRAME:
+            self._device.stats.update(("rx_errors", "rx_crc_errors"))
+            return None
         try:
             status = STATUS.get(RxStatus(completion["status"]))
         except ValueError:

@@ -1,8 +1,9 @@
 """AXI4-Stream agents that move whole frames, a beat a clock, and check the protocol.
 
 The first byte of a frame lies in bits 7:0 of its first beat. ``tuser`` holds on a
-frame's first beat; ``tkeep`` may only have zeros at the top, and only on the last beat
-(AMBA AXI4-Stream, IHI 0051A, 2.2 to 2.4; the continuous, aligned stream).
+frame's first beat, but for the bits of ``LAST_BITS``; ``tkeep`` may only have zeros at the top,
+and only on the last beat (AMBA AXI4-Stream, IHI 0051A, 2.2 to 2.4; the continuous, aligned
+stream).
 """
 
 import random
@@ -17,6 +18,9 @@ from cocotb.triggers import Event, RisingEdge
 from espnic.sim.agents.stream import LIMIT_CLOCKS, Pin, optional, progress
 from espnic.sim.clocks import CLOCK_NS
 
+LAST_BITS = {"s_axis_rx": 1}
+"""Bits of ``tuser`` that count on a frame's last beat, by port."""
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -24,7 +28,8 @@ class Frame:
 
     data: bytes
     user: int
-    """``tuser`` of the first beat, 0 where the port has none."""
+    """``tuser`` of the first beat, to a port of ``LAST_BITS`` with these bits of the last beat; 0
+    where the port has none."""
     first_clock: int
     """Clock in which the first beat went over."""
     last_clock: int
@@ -58,6 +63,8 @@ class AxisSource:
         self._user = optional(dut, f"{prefix}_tuser")
         self._bytes = len(keep)
         self._random = random.Random(f"{seed} {prefix}")
+        self._noise = random.Random(f"{seed} {prefix}_tuser")
+        self._last_bits = LAST_BITS.get(prefix, 0)
         self._idle = idle
         self._queue: deque[tuple[bytes, int]] = deque()
         self._filled = Event()
@@ -103,20 +110,24 @@ class AxisSource:
                 self._valid.set(0)
                 await edge
             piece = data[start : start + size]
+            last = start + size >= len(data)
             self._data.value = int.from_bytes(piece, "little")
             self._keep.set((1 << len(piece)) - 1)
-            self._last.set(start + size >= len(data))
-            if self._user is not None and start <= size:
-                # Noise: tuser means nothing after the first beat.
-                self._user.value = user if start == 0 else self._random.getrandbits(
-                    len(self._user))
+            self._last.set(last)
+            if self._user is not None and (start <= size or last):
+                self._user.value = self._beat_user(user, start == 0, last, len(self._user))
             self._valid.set(1)
             await edge
             while not int(self._ready.value):
                 await edge
-            if start == 0 or start + size >= len(data):
+            if start == 0 or last:
                 clocks.append(_clock())
         return Frame(data, user, clocks[0], clocks[-1])
+
+    def _beat_user(self, user: int, first: bool, last: bool, bits: int) -> int:
+        """``tuser`` of a beat, with noise in the bits that mean nothing there."""
+        counts = (~self._last_bits if first else 0) | (self._last_bits if last else 0)
+        return (user & counts | self._noise.getrandbits(bits) & ~counts) & (1 << bits) - 1
 
 
 class AxisSink:

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from espnic.model.interface.codes import SIDES
-from espnic.model.interface.features import SAS, SENT_WINDOWS, WINDOWS, Features
+from espnic.model.interface.features import SAS, SENT_WINDOWS, SIDEBAND_MAX, WINDOWS, Features
 from espnic.sim.clocks import CLOCKS_MHZ
 from espnic.sim.export.files import DEFAULT_NAME, Chosen, package
 from espnic.sim.export.names import check_name
@@ -34,6 +34,7 @@ class Request:
     """The only direction, one of ``SIDES``; None: both."""
     replay_window: int | None = None
     sent_window: int | None = None
+    sideband: int = 0
     name: str = DEFAULT_NAME
 
 
@@ -53,12 +54,14 @@ def choose(request: Request) -> Chosen:
     clock_mhz = request.clock_mhz or (preset.clock_mhz if preset else CLOCKS_MHZ[width])
     if request.clock_mhz is not None and not 0 < request.clock_mhz < math.inf:
         raise InputError(f"--clock-mhz {request.clock_mhz}: expected a finite number above 0")
+    if not 0 <= request.sideband <= SIDEBAND_MAX:
+        raise InputError(f"--sideband {request.sideband}: expected 0 to {SIDEBAND_MAX}")
     check_name(request.name)
     transmit = request.only != "rx"
     return Chosen(Features(
         width=width, sas=sas, lso=request.lso and transmit, ipv6=request.ipv6,
         receive=request.only != "tx", transmit=transmit, replay_window=_window(request),
-        sent_window=_sent_window(request),
+        sent_window=_sent_window(request), sideband=request.sideband,
     ), clock_mhz, request.preset, request.name)
 
 

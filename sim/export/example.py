@@ -1,23 +1,26 @@
-"""A module that instantiates the engine, with descriptor and completion as single fields."""
+"""A module that instantiates the engine, with the parts and fields of each tuser by themselves."""
 
 from collections.abc import Iterator, Sequence
 
 from espnic.model.interface.layouts import RX_COMPLETION, TX_DESCRIPTOR, Field
-from espnic.sim.export.ports import Interface, Port
+from espnic.sim.export.ports import Interface, Part, Port
 from espnic.sim.export.verilog import size
 from espnic.sim.export.vivado import RESET
+
+_FIELDS = {"descriptor": ("tx", TX_DESCRIPTOR), "completion": ("rx", RX_COMPLETION)}
+"""Prefix and layout of the parts whose fields are ports by themselves."""
 
 
 def example(interfaces: Sequence[Interface], name: str) -> str:
     """Text of the module ``NAME_example``."""
     ports = [port for each in interfaces for port in each.ports]
-    there = {port.name for port in ports}
     outer = [line for each in interfaces for line in _outer(each)]
-    wires = [*(_descriptor() if "s_axis_tx_tuser" in there else ()),
-             *(_completion() if "m_axis_rx_tuser" in there else ())]
+    wires = [line for each in interfaces for port in each.ports if port.parts
+             for line in _wires(each, port)]
     return "\n".join([
-        f"// How to instantiate {name}: descriptor and completion as single fields, and a reset",
-        "// that may come at any time and ends in step with the clock.",
+        f"// How to instantiate {name}: each part of a tuser by itself, descriptor and completion",
+        "// as single fields, and a reset that may come at any time and ends in step with the",
+        "// clock.",
         f"module {name}_example (",
         *outer,
         "    // reset, active high, of any clock",
@@ -45,16 +48,23 @@ def _outer(interface: Interface) -> Iterator[str]:
         return
     yield f"    // {interface.name}: {interface.meaning}"
     for port in interface.ports:
-        if port.name == "s_axis_tx_tuser":
-            yield "    // descriptor of the frame, on its first beat"
-            yield from (f"    input wire {size(field.bits)}tx_{field.name}, // {_short(field)}"
-                        for field in TX_DESCRIPTOR.fields if not field.reserved)
-        elif port.name == "m_axis_rx_tuser":
-            yield "    // completion of the frame"
-            yield from (f"    output wire {size(field.bits)}rx_{field.name}, // {_short(field)}"
-                        for field in RX_COMPLETION.fields if not field.reserved)
-        else:
+        if not port.parts:
             yield f"    {port.direction} wire {size(port.bits)}{port.name}, // {port.meaning}"
+        for part in port.parts:
+            if part.name in _FIELDS:
+                prefix, layout = _FIELDS[part.name]
+                yield f"    // {part.name} of the frame, {part.when}"
+                yield from (
+                    f"    {port.direction} wire {size(field.bits)}{prefix}_{field.name}, "
+                    f"// {_short(field)}" for field in layout.fields if not field.reserved)
+            else:
+                yield (f"    {port.direction} wire {size(part.bits)}{_outer_name(interface, part)},"
+                       f" // {part.name}, {part.when}")
+
+
+def _outer_name(interface: Interface, part: Part) -> str:
+    """Name of the example's port for a part that has no fields."""
+    return f"{interface.name}_{part.name}"
 
 
 def _short(field: Field) -> str:
@@ -63,26 +73,46 @@ def _short(field: Field) -> str:
 
 
 def _pin(port: Port) -> str:
-    return {"rst": f"{RESET}[1]", "s_axis_tx_tuser": "tx_descriptor",
-            "m_axis_rx_tuser": "rx_completion"}.get(port.name, port.name)
+    return f"{RESET}[1]" if port.name == "rst" else port.name
 
 
-def _descriptor() -> Iterator[str]:
-    parts = [f"{field.bits}'d0" if field.reserved else f"tx_{field.name}"
-             for field in reversed(TX_DESCRIPTOR.fields)]
-    yield f"    wire [{TX_DESCRIPTOR.bits - 1}:0] tx_descriptor = {{"
-    yield ",\n".join(f"        {part}" for part in parts)
-    yield "    };"
-
-
-def _completion() -> Iterator[str]:
-    yield f"    wire [{RX_COMPLETION.bits - 1}:0] rx_completion;"
-    for field in RX_COMPLETION.fields:
-        if field.reserved:
-            yield f"    wire {size(field.bits)}{_name(field)};"
+def _wires(interface: Interface, port: Port) -> Iterator[str]:
+    """The whole of a ``tuser``, and how it and its parts go together."""
+    pieces = [piece for part in port.parts for piece in _pieces(interface, port, part)]
+    unused = port.bits - port.used_bits
+    if port.direction == "input":
+        pieces += [f"{unused}'d0"] * bool(unused)
+        yield f"    wire {size(port.bits)}{port.name} = {{"
+        yield from _joined(pieces)
+        yield "    };"
+        return
+    yield f"    wire {size(port.bits)}{port.name};"
+    for part in port.parts:
+        if part.name in _FIELDS:
+            yield from (f"    wire {size(field.bits)}{_name(field)};"
+                        for field in _FIELDS[part.name][1].fields if field.reserved)
+    if unused:
+        pieces.append(f"unused_{port.name}")
+        yield f"    wire {size(unused)}{pieces[-1]};"
     yield "    assign {"
-    yield ",\n".join(f"        {_name(field)}" for field in reversed(RX_COMPLETION.fields))
-    yield "    } = rx_completion;"
+    yield from _joined(pieces)
+    yield f"    }} = {port.name};"
+
+
+def _pieces(interface: Interface, port: Port, part: Part) -> list[str]:
+    """The pieces that make a part, from its lowest bit up."""
+    if part.name not in _FIELDS:
+        return [_outer_name(interface, part)]
+    prefix, layout = _FIELDS[part.name]
+    if port.direction == "output":
+        return [_name(field) for field in layout.fields]
+    return [f"{field.bits}'d0" if field.reserved else f"{prefix}_{field.name}"
+            for field in layout.fields]
+
+
+def _joined(pieces: Sequence[str]) -> Iterator[str]:
+    """The pieces of a concatenation, whose first is the highest."""
+    yield ",\n".join(f"        {piece}" for piece in reversed(pieces))
 
 
 def _name(field: Field) -> str:

@@ -74,6 +74,8 @@ def _in_words(features: Features) -> str:
     if features.receive:
         window = features.replay_window
         parts.append(f"replay window up to {window}" if window else "no replay window")
+    if features.sideband:
+        parts.append(f"sideband of {features.sideband} bits")
     return ", ".join(parts)
 
 

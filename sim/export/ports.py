@@ -1,10 +1,11 @@
 """The ports of the engine by interface, with what each is for."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Any
 
+from espnic.model.interface.layouts import RX_COMPLETION, TX_DESCRIPTOR
 from espnic.sim.build.netlist import Netlist
 
 BYTE_BITS = 8
@@ -21,6 +22,23 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True)
+class Part:
+    """A part of a ``tuser``."""
+
+    name: str
+    low: int
+    bits: int
+    when: str
+    """When it counts."""
+
+    @property
+    def place(self) -> str:
+        """Its bits."""
+        high = self.low + self.bits - 1
+        return f"bits {high}:{self.low}" if self.bits > 1 else f"bit {self.low}"
+
+
+@dataclass(frozen=True)
 class Port:
     """A port of the module that is shipped."""
 
@@ -32,6 +50,8 @@ class Port:
     used_bits: int
     """Bits with a meaning, from bit 0 up."""
     meaning: str
+    parts: tuple[Part, ...] = ()
+    """The parts of a ``tuser``, from bit 0 up."""
 
     @property
     def signal(self) -> str:
@@ -90,11 +110,14 @@ _SIGNALS = {
     },
 }
 """Meaning of each signal of a bus, in the order of the ports."""
-_MEANINGS = {
-    "s_axis_tx_tuser": "descriptor, on a frame's first beat",
-    "m_axis_rx_tuser": "completion, on every beat of its frame",
+FIRST, LAST = "on a frame's first beat", "on a frame's last beat"
+EVERY = "on every beat of its frame"
+_PARTS = {
+    "s_axis_tx_tuser": (Part("descriptor", 0, TX_DESCRIPTOR.bits, FIRST),),
+    "s_axis_rx_tuser": (Part("bad", 0, 1, LAST),),
+    "m_axis_rx_tuser": (Part("completion", 0, RX_COMPLETION.bits, EVERY),),
 }
-"""Meaning of the ports whose signal does not say it."""
+"""Parts of each ``tuser`` below the sideband."""
 
 
 def interfaces(netlist: Netlist) -> tuple[Interface, ...]:
@@ -116,19 +139,33 @@ def _named(name: str, kind: Kind, meaning: str) -> list[tuple[str, str, str]]:
     """Name, signal and meaning of each port that an interface may have."""
     if kind not in _SIGNALS:
         return [(name, name, meaning)]
-    return [(f"{name}_{signal}", signal, _MEANINGS.get(f"{name}_{signal}", said))
-            for signal, said in _SIGNALS[kind].items()]
+    return [(f"{name}_{signal}", signal, said) for signal, said in _SIGNALS[kind].items()]
 
 
 def _port(name: str, signal: str, meaning: str, netlist: Netlist) -> Port:
     used = netlist.ports[name]
-    bits = -(-used // BYTE_BITS) * BYTE_BITS if signal == "tuser" else used
-    return Port(name, "input" if name in netlist.inputs else "output", bits, used, meaning)
+    direction = "input" if name in netlist.inputs else "output"
+    if signal != "tuser":
+        return Port(name, direction, used, used, meaning)
+    parts, bits = _parts(name, used), -(-used // BYTE_BITS) * BYTE_BITS
+    meaning = "; ".join(
+        (f"{part.place}: " if part.bits != bits else "") + f"{part.name}, {part.when}"
+        for part in parts)
+    return Port(name, direction, bits, used, meaning, parts)
+
+
+def _parts(name: str, used: int) -> tuple[Part, ...]:
+    """The parts of a ``tuser`` of which so many bits are used."""
+    parts = _PARTS.get(name, ())
+    low = sum(part.bits for part in parts)
+    when = FIRST if name.startswith("s_") else EVERY
+    return (*parts, Part("sideband", low, used - low, when)) if used > low else parts
 
 
 def described(found: Sequence[Interface]) -> list[dict[str, Any]]:
     """The ports in order, as the summary of a build tells them."""
     return [
         {"name": port.name, "direction": port.direction, "bits": port.bits,
-         "interface": each.name, "meaning": port.meaning}
+         "interface": each.name, "meaning": port.meaning,
+         **({"parts": [asdict(part) for part in port.parts]} if port.parts else {})}
         for each in found for port in each.ports]

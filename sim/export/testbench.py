@@ -18,7 +18,7 @@ from espnic.model.interface.codes import (
     SaOperation,
     TxOperation,
 )
-from espnic.model.interface.features import ALL, Features
+from espnic.model.interface.features import ALL, SIDEBAND_MAX, Features
 from espnic.model.interface.layouts import RX_COMPLETION, TX_DESCRIPTOR
 from espnic.model.interface.registers import (
     BY_NAME,
@@ -35,7 +35,7 @@ from espnic.model.interface.registers import (
 from espnic.model.net import gso, ip
 from espnic.model.sa.lifetime import Limits
 from espnic.model.sa.sa import SecurityAssociation, command_values
-from espnic.sim.export.ports import Interface
+from espnic.sim.export.ports import BYTE_BITS, Interface
 
 HANDLE = 1
 MSS = 100
@@ -49,6 +49,8 @@ SA = SecurityAssociation(
 _UDP_HEADER = bytes.fromhex("10002000001c0000")
 _TCP_HEADER = bytes.fromhex("10002000000000640000000050190fff00000000")
 _LINE_BYTES = 16
+_PATTERN = (1 << SIDEBAND_MAX) // 7
+"""A number whose multiples differ in every byte."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,8 @@ class _Play:
     device: Device
     frames: dict[str, bytes] = field(default_factory=dict)
     steps: list[str] = field(default_factory=list)
+    given: int = 0
+    """Frames that have been given to the engine."""
 
     def comment(self, text: str) -> None:
         self.steps += ["", f"// {text}"]
@@ -110,26 +114,39 @@ class _Play:
     def transmit(self, name: str, made: Request, left: Sequence[str]) -> None:
         """Send a request called ``name``; its frames on the wire are called ``left``."""
         self.frames[name] = made.frame
+        sideband = self._sideband()
         self.steps += [
             f"// {_said(made.descriptor)}",
             f"send_tx({name}, {len(made.frame)}, "
-            f"{TX_DESCRIPTOR.bits}'h{TX_DESCRIPTOR.pack(made.descriptor):x});"]
+            f"{self._user(TX_DESCRIPTOR.pack(made.descriptor), TX_DESCRIPTOR.bits, sideband)});"]
         sent = self.device.transmit(made.descriptor, made.frame).frames
         for each, frame in zip(left, sent, strict=True):
             self.frames[each] = frame
-            self.steps.append(f'expect_sent({each}, {len(frame)}, "{each}");')
+            self.steps.append(
+                f'expect_sent({each}, {len(frame)}, {self._user(0, 0, sideband)}, "{each}");')
 
-    def receive(self, name: str, frame: bytes, left: str) -> None:
+    def receive(self, name: str, frame: bytes, left: str, bad: bool = False) -> None:
         """Receive a frame called ``name``; at the host it is called ``left``."""
         self.frames[name] = frame
-        result = self.device.receive(frame)
+        result = self.device.receive(frame, bad=bad)
         assert result.frame is not None, "no frame here is too long"
         self.frames[left] = result.frame
+        sideband = self._sideband()
+        completion = RX_COMPLETION.pack(result.completion)
         self.steps += [
-            f"send_rx({name}, {len(frame)});",
+            f"send_rx({name}, {len(frame)}, {self._user(int(bad), 1, sideband)});",
             f"// {_said(result.completion)}",
             f"expect_got({left}, {len(result.frame)}, "
-            f'{RX_COMPLETION.bits}\'h{RX_COMPLETION.pack(result.completion):x}, "{name}");']
+            f'{self._user(completion, RX_COMPLETION.bits, sideband)}, "{name}");']
+
+    def _sideband(self) -> int:
+        """Another sideband for each frame."""
+        self.given += 1
+        return (_PATTERN * self.given) % (1 << self.device.features.sideband)
+
+    def _user(self, value: int, bits: int, sideband: int) -> str:
+        """A ``tuser`` in Verilog: a value of so many bits, and above it the sideband."""
+        return f"{bits + self.device.features.sideband or 1}'h{sideband << bits | value:x}"
 
     def events(self) -> None:
         """Expect the events that have come, and take them off."""
@@ -162,8 +179,12 @@ def testbench(interfaces: Sequence[Interface], features: Features, name: str) ->
         "NAME": name,
         "BEAT_BYTES": str(features.width // 8),
         "FRAME_BYTES": str(max(map(len, play.frames.values()))),
-        "DESCRIPTOR_BITS": str(widths.get("s_axis_tx_tuser", TX_DESCRIPTOR.bits)),
-        "COMPLETION_BITS": str(widths.get("m_axis_rx_tuser", RX_COMPLETION.bits)),
+        "S_TX_BITS": str(widths.get("s_axis_tx_tuser", TX_DESCRIPTOR.bits)),
+        "M_TX_BITS": str(widths.get("m_axis_tx_tuser", BYTE_BITS)),
+        "S_RX_BITS": str(widths.get("s_axis_rx_tuser", BYTE_BITS)),
+        "M_RX_BITS": str(widths.get("m_axis_rx_tuser", RX_COMPLETION.bits)),
+        "UNDRIVEN": "" if features.sideband else
+                    "    assign m_axis_tx_tuser = 0; // not there without a sideband\n",
         "PINS": ",\n".join(_pins(interfaces)),
         "FRAMES": "\n".join(_constants(play.frames)),
         "SA_DOORBELL": f"{SA_DOORBELL.offset:03x}",
@@ -193,7 +214,10 @@ def _steps(play: _Play, features: Features) -> None:
         play.transmit("CLEAR", packet_request(), ["SEALED"])
         play.events()
     if features.receive:
-        play.comment("The sealed packet comes back. Its SA reaches its soft limit.")
+        play.comment("The sealed packet comes back, but the MAC found it bad: nothing counts.")
+        play.receive("BAD", sealed, "BAD", bad=True)
+        play.events()
+        play.comment("It comes again. Its SA reaches its soft limit.")
         play.receive("SEALED", sealed, "OPENED")
         play.events()
         play.comment("The same with a wrong ICV leaves as it came.")

@@ -1,5 +1,6 @@
-// A testbench of @NAME@, and a first use of it to read: probe, SAs, a packet each way, a forged
-// one, a super-frame, an event and its interrupt, counters. What a build lacks is left out.
+// A testbench of @NAME@, and a first use of it to read: probe, SAs, a packet each way, one that the
+// MAC found bad, a forged one, a super-frame, an event and its interrupt, counters. What a build
+// lacks is left out.
 // The frames to compare with come from espnic's golden model. It prints a line for each error,
 // and at its end "PASS @NAME@_tb" or "FAIL @NAME@_tb".
 //
@@ -33,15 +34,19 @@ module @NAME@_tb;
     reg [8*BEAT_BYTES-1:0] s_axis_tx_tdata = 0, s_axis_rx_tdata = 0;
     reg [BEAT_BYTES-1:0] s_axis_tx_tkeep = 0, s_axis_rx_tkeep = 0;
     reg s_axis_tx_tlast = 0, s_axis_rx_tlast = 0, s_axis_tx_tvalid = 0, s_axis_rx_tvalid = 0;
-    reg [@DESCRIPTOR_BITS@-1:0] s_axis_tx_tuser = 0;
+    // Descriptor, sideband, whether a frame is bad, and completion. Where there is a sideband, it
+    // is above the others, and each tuser is whole bytes wide.
+    reg [@S_TX_BITS@-1:0] s_axis_tx_tuser = 0;
+    wire [@M_TX_BITS@-1:0] m_axis_tx_tuser;
+    reg [@S_RX_BITS@-1:0] s_axis_rx_tuser = 0;
+    wire [@M_RX_BITS@-1:0] m_axis_rx_tuser;
     wire s_axis_tx_tready, s_axis_rx_tready;
     wire [8*BEAT_BYTES-1:0] m_axis_tx_tdata, m_axis_rx_tdata;
     wire [BEAT_BYTES-1:0] m_axis_tx_tkeep, m_axis_rx_tkeep;
     wire m_axis_tx_tlast, m_axis_rx_tlast, m_axis_tx_tvalid, m_axis_rx_tvalid;
-    wire [@COMPLETION_BITS@-1:0] m_axis_rx_tuser;
     reg m_axis_tx_tready = 1, m_axis_rx_tready = 1;
 
-    @NAME@ engine (
+@UNDRIVEN@    @NAME@ engine (
 @PINS@
     );
 
@@ -137,7 +142,7 @@ module @NAME@_tb;
 
     task send_tx(
         input [8*FRAME_BYTES-1:0] frame, input integer count,
-        input [@DESCRIPTOR_BITS@-1:0] descriptor
+        input [@S_TX_BITS@-1:0] user
     );
         begin
             @(negedge clk);
@@ -149,7 +154,7 @@ module @NAME@_tb;
                         s_axis_tx_tkeep[lane] = 1;
                     end
                 s_axis_tx_tlast = at + BEAT_BYTES >= count;
-                s_axis_tx_tuser = descriptor;
+                s_axis_tx_tuser = user;
                 s_axis_tx_tvalid = 1;
                 taken = 0;
                 while (!taken) begin
@@ -162,7 +167,10 @@ module @NAME@_tb;
         end
     endtask
 
-    task send_rx(input [8*FRAME_BYTES-1:0] frame, input integer count);
+    task send_rx(
+        input [8*FRAME_BYTES-1:0] frame, input integer count,
+        input [@S_RX_BITS@-1:0] user
+    );
         begin
             @(negedge clk);
             for (at = 0; at < count; at = at + BEAT_BYTES) begin
@@ -173,6 +181,7 @@ module @NAME@_tb;
                         s_axis_rx_tkeep[lane] = 1;
                     end
                 s_axis_rx_tlast = at + BEAT_BYTES >= count;
+                s_axis_rx_tuser = user;
                 s_axis_rx_tvalid = 1;
                 taken = 0;
                 while (!taken) begin
@@ -187,7 +196,8 @@ module @NAME@_tb;
 
     reg [8*FRAME_BYTES-1:0] sent [0:FRAMES-1], got [0:FRAMES-1], tx_frame = 0, rx_frame = 0;
     integer sent_bytes [0:FRAMES-1], got_bytes [0:FRAMES-1], tx_bytes = 0, rx_bytes = 0;
-    reg [@COMPLETION_BITS@-1:0] completions [0:FRAMES-1];
+    reg [@M_TX_BITS@-1:0] sent_users [0:FRAMES-1];
+    reg [@M_RX_BITS@-1:0] got_users [0:FRAMES-1];
     integer sent_frames = 0, got_frames = 0; // that have left
     integer sent_seen = 0, got_seen = 0; // of them, those that have been compared
     integer tx_lane, rx_lane, clocks;
@@ -201,6 +211,7 @@ module @NAME@_tb;
         if (m_axis_tx_tlast) begin
             sent[sent_frames % FRAMES] = tx_frame;
             sent_bytes[sent_frames % FRAMES] = tx_bytes;
+            sent_users[sent_frames % FRAMES] = m_axis_tx_tuser;
             sent_frames = sent_frames + 1;
             tx_frame = 0;
             tx_bytes = 0;
@@ -216,7 +227,7 @@ module @NAME@_tb;
         if (m_axis_rx_tlast) begin
             got[got_frames % FRAMES] = rx_frame;
             got_bytes[got_frames % FRAMES] = rx_bytes;
-            completions[got_frames % FRAMES] = m_axis_rx_tuser;
+            got_users[got_frames % FRAMES] = m_axis_rx_tuser;
             got_frames = got_frames + 1;
             rx_frame = 0;
             rx_bytes = 0;
@@ -224,16 +235,20 @@ module @NAME@_tb;
     end
 
     task expect_sent(
-        input [8*FRAME_BYTES-1:0] frame, input integer count, input [8*32-1:0] what
+        input [8*FRAME_BYTES-1:0] frame, input integer count,
+        input [@M_TX_BITS@-1:0] user, input [8*32-1:0] what
     );
         begin
             for (clocks = 0; sent_frames == sent_seen && clocks < LIMIT; clocks = clocks + 1)
                 @(negedge clk);
             if (sent_frames == sent_seen || sent_bytes[sent_seen % FRAMES] != count
-                    || sent[sent_seen % FRAMES] !== frame) begin
+                    || sent[sent_seen % FRAMES] !== frame
+                    || sent_users[sent_seen % FRAMES] !== user) begin
                 wrong(what);
                 $display("  to the wire %h", sent[sent_seen % FRAMES]);
                 $display("  expected    %h", frame);
+                $display("  tuser       %h", sent_users[sent_seen % FRAMES]);
+                $display("  expected    %h", user);
             end else
                 $display("%0s: %0d bytes to the wire", what, count);
             sent_seen = sent_seen + 1;
@@ -242,21 +257,21 @@ module @NAME@_tb;
 
     task expect_got(
         input [8*FRAME_BYTES-1:0] frame, input integer count,
-        input [@COMPLETION_BITS@-1:0] completion, input [8*32-1:0] what
+        input [@M_RX_BITS@-1:0] user, input [8*32-1:0] what
     );
         begin
             for (clocks = 0; got_frames == got_seen && clocks < LIMIT; clocks = clocks + 1)
                 @(negedge clk);
             if (got_frames == got_seen || got_bytes[got_seen % FRAMES] != count
                     || got[got_seen % FRAMES] !== frame
-                    || completions[got_seen % FRAMES] !== completion) begin
+                    || got_users[got_seen % FRAMES] !== user) begin
                 wrong(what);
                 $display("  to the host %h", got[got_seen % FRAMES]);
                 $display("  expected    %h", frame);
-                $display("  completion  %h", completions[got_seen % FRAMES]);
-                $display("  expected    %h", completion);
+                $display("  tuser       %h", got_users[got_seen % FRAMES]);
+                $display("  expected    %h", user);
             end else
-                $display("%0s: %0d bytes to the host, status %0d", what, count, completion[4:0]);
+                $display("%0s: %0d bytes to the host, status %0d", what, count, user[4:0]);
             got_seen = got_seen + 1;
         end
     endtask

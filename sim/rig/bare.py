@@ -24,7 +24,7 @@ def play_bare(rig: EngineRig, load: Load) -> tuple[int, float]:
             link_verilated(rig.built.directory, SOURCE, program)
     with work_folder() as work:
         folder = work / "run"
-        write_load(folder, load, rig.width)
+        write_load(folder, load, rig)
         counts = (sweep_clocks(rig.size), len(load.tx), len(load.rx))
         ended = SIMULATIONS.run(
             [str(program), str(load.table.resolve()), *map(str, counts)], RUN_LIMIT_SECONDS,

@@ -72,7 +72,7 @@ def build_engine(options: Options, sas: int = SIMULATED_SAS, parts: Features = A
     features = replace(parts, width=options.width, sas=sas)
     engine = engine_netlist(features, taps=True)
     return EngineRig(build(engine_rig(engine).netlist, options.simulator), options.width, sas,
-                     sides_of(engine))
+                     sides_of(engine), features.sideband)
 
 
 def replay(
@@ -163,6 +163,8 @@ def observed(session: Session) -> Observed:
         seen.to_host += [(RX_COMPLETION.pack(got.completion), got.frame.hex())
                          for got in played.received]
         seen.to_wire += [frame.hex() for frame in played.sent]
+        for side, sidebands in played.sidebands.items():
+            seen.sidebands[side] += sidebands
         for name, payloads in played.taps.items():
             seen.taps[name] += payloads
         seen.problem = seen.problem or played.problem

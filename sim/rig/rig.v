@@ -87,7 +87,7 @@ endmodule
 
 // Records the beats of an AXI4-Stream port: one line a beat, "clock tlast tkeep tuser tdata", the
 // clock decimal, the rest hexadecimal. A line "clock" alone says that a beat was withdrawn or has
-// changed before it was taken (tuser counts on a frame's first beat only).
+// changed before it was taken.
 // flush completes the file.
 // stall: probability, in 1/256, of a clock without tready. frames counts those that have come,
 // gaps the clocks without tvalid behind a beat of a frame that was not its last.
@@ -116,7 +116,7 @@ module espnic_recorder #(
     reg [31:0] noise;
     reg in_frame, waiting;
     reg [WIDTH+WIDTH/8+USER:0] waiting_beat;
-    wire [WIDTH+WIDTH/8+USER:0] beat = {tlast, tkeep, tdata, in_frame ? {USER{1'b0}} : tuser};
+    wire [WIDTH+WIDTH/8+USER:0] beat = {tlast, tkeep, tdata, tuser};
 
     initial file = 0;
 

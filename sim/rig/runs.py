@@ -19,6 +19,8 @@ from espnic.sim.traffic.steps import Received, RxFrame, TxFrame
 MODULE = "espnic.sim.rig.runs_cocotb"
 PROBABILITIES = 256
 """``Load.gap`` and ``Load.stall`` are counted in parts of this."""
+_USER_BITS = {"rx": RX_COMPLETION.bits, "tx": 0}
+"""Bits of an output's ``tuser`` below the sideband."""
 _NULL = b"\xA5"
 """Value of the bytes after a frame's end, which have no meaning."""
 
@@ -57,6 +59,8 @@ class Played:
 
     received: list[Received] = field(default_factory=list)
     sent: list[bytes] = field(default_factory=list)
+    sidebands: dict[str, list[int]] = field(default_factory=dict)
+    """Sideband of each frame that has left, by side."""
     results: list[int] = field(default_factory=list)
     """SaResult of each command."""
     taps: dict[str, list[int]] = field(default_factory=dict)
@@ -104,6 +108,8 @@ class EngineRig:
     """Size of each SA table."""
     sides: tuple[str, ...] = SIDES
     """The directions that the engine has."""
+    sideband: int = 0
+    """Bits of its sideband."""
 
 
 def play(rig: EngineRig, loads: Sequence[Load], seed: int = 1) -> list[Played]:
@@ -139,7 +145,7 @@ def run_loads(rig: EngineRig, loads: Sequence[Load], folder: Path, seed: int) ->
     holds the number of frames that have been judged.
     """
     for number, load in enumerate(loads):
-        write_load(folder / str(number), load, rig.width)
+        write_load(folder / str(number), load, rig)
     result = run(rig.built, module=MODULE, seed=seed, environment={"ESPNIC_JOB": json.dumps({
         "folder": str(folder), "loads": len(loads), "sweep_clocks": sweep_clocks(rig.size)})})
     counters = folder / "counters.json"
@@ -149,14 +155,16 @@ def run_loads(rig: EngineRig, loads: Sequence[Load], folder: Path, seed: int) ->
         json.loads(counters.read_text(encoding="utf-8")) if counters.is_file() else {}, result)
 
 
-def write_load(folder: Path, load: Load, width: int) -> None:
+def write_load(folder: Path, load: Load, rig: EngineRig) -> None:
     """Write the files that the rig and ``runs_cocotb`` read."""
     folder.mkdir()
     (folder / "tx.play").write_text("".join(
-        _lines(step.data, width, TX_DESCRIPTOR.pack(step.descriptor), TX_DESCRIPTOR.bits)
-        for step in load.tx), encoding="utf-8")
-    (folder / "rx.play").write_text(
-        "".join(_lines(step.data, width, 0, 1) for step in load.rx), encoding="utf-8")
+        _lines(pieces, rig.width, _tx_users(step, len(pieces), rig.sideband))
+        for step in load.tx for pieces in [_pieces(step.data, rig.width)]), encoding="utf-8")
+    (folder / "rx.play").write_text("".join(
+        _lines(pieces, rig.width, _rx_users(step, len(pieces), rig.sideband))
+        for step in load.rx for pieces in [_pieces(step.data, rig.width, step.null_end)]),
+        encoding="utf-8")
     (folder / "load.json").write_text(json.dumps({
         "table": load.table and str(load.table.resolve()), "commands": list(load.commands),
         "esp_ports": load.esp_ports,
@@ -164,18 +172,38 @@ def write_load(folder: Path, load: Load, width: int) -> None:
         "tx_frames": len(load.tx), "rx_frames": len(load.rx)}), encoding="utf-8")
 
 
-def _lines(data: bytes, width: int, user: int, user_bits: int) -> str:
-    """Lines with a frame's beats; after the first, ``tuser`` means nothing and is inverted."""
+def _pieces(data: bytes, width: int, null_end: bool = False) -> list[bytes]:
+    """The bytes of each beat of a frame."""
     size = width // 8
-    other = user ^ (1 << user_bits) - 1
-    lines = []
-    for start in range(0, len(data), size):
-        piece = data[start:start + size]
-        keep = (1 << len(piece)) - 1
-        last = int(start + size >= len(data))
-        lines.append(f"{last} {keep:x} {other if start else user:x} "
-                     f"{piece.ljust(size, _NULL)[::-1].hex()}\n")
-    return "".join(lines)
+    pieces = [data[start:start + size] for start in range(0, len(data), size)]
+    if null_end:
+        if len(data) % size:
+            raise ValueError(f"null_end: behind {len(data)} bytes, expected whole beats")
+        pieces.append(b"")
+    return pieces
+
+
+def _tx_users(step: TxFrame, beats: int, sideband_bits: int) -> list[int]:
+    """``tuser`` of each beat: after the first it means nothing and is inverted."""
+    first = TX_DESCRIPTOR.pack(step.descriptor) | step.sideband << TX_DESCRIPTOR.bits
+    return [first, *[first ^ (1 << TX_DESCRIPTOR.bits + sideband_bits) - 1] * (beats - 1)]
+
+
+def _rx_users(step: RxFrame, beats: int, sideband_bits: int) -> list[int]:
+    """``tuser`` of each beat, inverted where it means nothing: bit 0 counts on the last beat, the
+    others on the first."""
+    other = (1 << sideband_bits) - 1 ^ step.sideband
+    return [
+        (other if place else step.sideband) << 1 | (step.bad ^ (place != beats - 1))
+        for place in range(beats)]
+
+
+def _lines(pieces: Sequence[bytes], width: int, users: Sequence[int]) -> str:
+    """Lines with a frame's beats."""
+    return "".join(
+        f"{int(place == len(pieces) - 1)} {(1 << len(piece)) - 1:x} {users[place]:x} "
+        f"{piece.ljust(width // 8, _NULL)[::-1].hex()}\n"
+        for place, piece in enumerate(pieces))
 
 
 def _read(folder: Path, load: Load, sides: Sequence[str]) -> Played:
@@ -188,6 +216,7 @@ def _read(folder: Path, load: Load, sides: Sequence[str]) -> Played:
         for name in tap_names(sides)}
     played.left = {side: [] for side in SIDES}
     played.entered = {side: [] for side in SIDES}
+    played.sidebands = {side: [] for side in SIDES}
     for side in sides:
         played.entered[side] = [
             (int(first), int(last)) for first, last in
@@ -196,6 +225,7 @@ def _read(folder: Path, load: Load, sides: Sequence[str]) -> Played:
         try:
             for first, last, user, data in frames_in(folder / f"{side}.record"):
                 left.append((first, last))
+                played.sidebands[side].append(user >> _USER_BITS[side])
                 if side == "tx":
                     played.sent.append(data)
                 else:
@@ -233,8 +263,11 @@ def frames_in(path: Path) -> Iterator[tuple[int, int, int, bytes]]:
         size = mask.bit_length()
         if mask != (1 << size) - 1 or not mask or (last == "0" and 2 * size != len(data)):
             raise BrokenRule(f"clock {clock}: tkeep {keep} with tlast {last}")
+        beat_user = beat_user.replace("z", "0")  # Such a port has none.
         if not pieces:
-            first, user = int(clock), int(beat_user, 16) if beat_user.strip("z") else 0
+            first, user = int(clock), int(beat_user, 16)
+        elif int(beat_user, 16) != user:
+            raise BrokenRule(f"clock {clock}: tuser changes within a frame")
         pieces.append(bytes.fromhex(data)[::-1][:size])
         if last == "1":
             yield first, int(clock), user, b"".join(pieces)

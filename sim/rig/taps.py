@@ -14,6 +14,7 @@ from espnic.model.interface.codes import (
     ESP_IV_BYTES,
     ESP_TEXT_OFFSET,
     ESP_TRAILER_MIN_BYTES,
+    SIDES,
     IcvSize,
     RxStatus,
     SaDirection,
@@ -59,6 +60,9 @@ class Observed:
     to_host: list[tuple[int, str]] = field(default_factory=list)
     """Completion and bytes (hex) of each frame to the host."""
     to_wire: list[str] = field(default_factory=list)
+    sidebands: dict[str, list[int]] = field(
+        default_factory=lambda: {side: [] for side in SIDES})
+    """Sideband of each frame that has left, by side."""
     taps: dict[str, list[int]] = field(default_factory=dict)
     counters: dict[str, int] = field(default_factory=dict)
     clocks: int = 0
@@ -74,9 +78,9 @@ def outcome_of(steps: Sequence[Step], seen: Observed, width: int) -> Outcome:
         match step:
             case Command(values):
                 reader.command(values)
-            case RxFrame(data):
+            case RxFrame(data=data):
                 reader.received(data)
-            case TxFrame(descriptor, data):
+            case TxFrame(descriptor=descriptor, data=data):
                 reader.sent(descriptor, data)
     reader.leftovers()
     return Outcome(
@@ -86,6 +90,7 @@ def outcome_of(steps: Sequence[Step], seen: Observed, width: int) -> Outcome:
             for user, data in seen.to_host
         ],
         sent=[bytes.fromhex(data) for data in seen.to_wire],
+        sidebands=seen.sidebands,
         trace=reader.trace,
         in_flight=reader.in_flight,
         counters=seen.counters,
@@ -137,7 +142,8 @@ class _Reader:
             self._add("rx.lookup", found)
         # A frame with such an end was opened only because its end came too late.
         if verdict is None or verdict["status"] not in (
-                RxStatus.TRUNCATED, RxStatus.OVERSIZE, RxStatus.BAD_UDP_CHECKSUM):
+                RxStatus.TRUNCATED, RxStatus.OVERSIZE, RxStatus.BAD_UDP_CHECKSUM,
+                RxStatus.BAD_FRAME):
             self._add_text("rx.open", text)
             self._add_tag("rx.icv", tag)
         if verdict is None:

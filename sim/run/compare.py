@@ -23,6 +23,8 @@ def compare_outcomes(rtl: Outcome, model: Outcome) -> str | None:
         ("command", rtl.results, model.results),
         ("frame to the host", rtl.received, model.received),
         ("frame to the wire", rtl.sent, model.sent),
+        ("sideband to the host", rtl.sidebands["rx"], model.sidebands["rx"]),
+        ("sideband to the wire", rtl.sidebands["tx"], model.sidebands["tx"]),
     ):
         for number, (a, b) in enumerate(zip_longest(ours, theirs), start=1):
             if a != b:

@@ -84,8 +84,10 @@ def sealed(sa: SecurityAssociation, text: bytes, sequence: int = 1, tags: bytes 
 
 
 OF_FRAMES = frozenset(RxStatus) - {
-    RxStatus.LATE, RxStatus.REPLAYED, RxStatus.EXPIRED, RxStatus.SA_GONE, RxStatus.FAULT}
-"""Statuses that depend on the frame alone, not on the frames before it or the device's health."""
+    RxStatus.LATE, RxStatus.REPLAYED, RxStatus.EXPIRED, RxStatus.SA_GONE, RxStatus.FAULT,
+    RxStatus.BAD_FRAME}
+"""Statuses that depend on the frame alone, not on the frames before it, on the MAC's word or on the
+device's health."""
 
 
 @dataclass(frozen=True)

@@ -36,10 +36,11 @@ class Golden:
 
     def receive(self, step: RxFrame, in_flight: int = 0) -> RxResult:
         """Take a frame from the wire; ``in_flight`` is that of ``Device.receive``."""
-        result = self._device.receive(step.data, in_flight)
+        result = self._device.receive(step.data, in_flight, step.bad)
         self._record("rx", result.trace)
         if result.frame is not None:
             self.outcome.received.append(Received(result.completion, result.frame))
+            self.outcome.sidebands["rx"].append(step.sideband)
         return result
 
     def transmit(self, step: TxFrame) -> TxResult:
@@ -47,6 +48,7 @@ class Golden:
         result = self._device.transmit(step.descriptor, step.data)
         self._record("tx", result.trace)
         self.outcome.sent += result.frames
+        self.outcome.sidebands["tx"] += [step.sideband] * len(result.frames)
         return result
 
     def _record(self, side: str, trace: Trace) -> None:

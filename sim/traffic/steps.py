@@ -5,7 +5,7 @@ The golden model and the RTL take the same steps and give outcomes of the same f
 
 from dataclasses import dataclass, field
 
-from espnic.model.interface.codes import SaResult
+from espnic.model.interface.codes import SIDES, SaResult
 from espnic.model.interface.features import SAS
 from espnic.model.trace import TraceRecord
 
@@ -36,6 +36,12 @@ class RxFrame:
     """A frame from the wire, from the Ethernet header on, without FCS."""
 
     data: bytes
+    bad: bool = False
+    """The MAC has found the frame bad."""
+    sideband: int = 0
+    """Bits beside the frame, in a build with a sideband."""
+    null_end: bool = False
+    """After its bytes, whole beats, comes a last beat without any."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,8 @@ class TxFrame:
 
     descriptor: dict[str, int]
     data: bytes
+    sideband: int = 0
+    """Bits beside the frame, in a build with a sideband."""
 
 
 Step = Command | Ports | RxFrame | TxFrame
@@ -67,6 +75,9 @@ class Outcome:
     """Frames to the host."""
     sent: list[bytes] = field(default_factory=list)
     """Frames to the wire."""
+    sidebands: dict[str, list[int]] = field(
+        default_factory=lambda: {side: [] for side in SIDES})
+    """Sideband of each frame that has left, by side."""
     trace: list[TraceRecord] = field(default_factory=list)
     counters: dict[str, int] = field(default_factory=dict)
     in_flight: list[int] = field(default_factory=list)

@@ -101,6 +101,25 @@ def test_p30_a_frame_that_the_device_has_not_opened_carries_no_mark_and_is_as_it
 
 
 @pytest.mark.parametrize("device_window", [True, False])
+def test_a_frame_that_the_mac_found_bad_is_counted_and_does_not_go_up(device_window):
+    sa = make_sa(replay_window=32)
+    sender, receiver = Bench(), Bench(device_window=device_window)
+    tx, rx = sender.add(outbound(sa)), receiver.add(inbound(sa))
+    clear = clear_packet(4)
+    wires = [sender.send(tx, clear)[0] for _ in range(3)]
+    for wire in (*wires, bytes(60)):
+        result = receiver.engine.receive(wire, bad=True)
+        assert result.frame == wire
+        assert receiver.driver.receive(result.frame, result.completion) is None
+    assert receiver.device.stats == {"rx_errors": 4, "rx_crc_errors": 4}
+    assert not receiver.driver.dropped and not receiver.host.mib
+    assert [receiver.receive(wire) for wire in wires] == [clear] * 3
+    assert rx.current.packets == 3 and receiver.device.stats["rx_errors"] == 4
+    counted = run(receiver.driver.ethtool_statistics())
+    assert counted["ipsec_dec_bypass_packets"] == 4 and counted["ipsec_rx_pkts"] == 3
+
+
+@pytest.mark.parametrize("device_window", [True, False])
 def test_replayed_and_late_packets_are_sequence_errors_whoever_keeps_the_window(device_window):
     sa = make_sa(replay_window=32)
     sender, receiver = Bench(), Bench(device_window=device_window)

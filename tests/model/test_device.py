@@ -81,6 +81,38 @@ def test_completion_has_the_handle_when_and_only_when_an_sa_was_found(sa):
         "sa"] == 2, "too short for its SA"
 
 
+@pytest.mark.parametrize("sa", SAS, ids=sa_id)
+def test_a_bad_frame_is_as_it_came_with_its_sums_and_names_no_sa(sa):
+    device = device_with(sa)
+    for kind in frames.kinds(sa):
+        result = device.receive(kind.frame, bad=True)
+        if kind.status == RxStatus.OVERSIZE:
+            assert (result.status, result.frame) == (RxStatus.OVERSIZE, None)
+            continue
+        assert result.frame == kind.frame
+        total = checksum.total(kind.frame[14:])
+        assert result.completion == RX_COMPLETION.zeros | {
+            "status": RxStatus.BAD_FRAME, "checksum": total, "frame_checksum": total}
+        assert device.receive(kind.frame).status == kind.status
+    assert device.counters["rx_bad_frame"] == sum(
+        kind.status != RxStatus.OVERSIZE for kind in frames.kinds(sa))
+
+
+def test_bad_frames_move_no_window_use_no_lifetime_and_tell_no_event():
+    sa = make_sa(esn=True, replay_window=32, device_window=True, initial_seq=2**31 - 2,
+                 limits=Limits(soft_packets=1, hard_packets=3))
+    device = device_with(sa)
+    text = bytes(18) + b"\0\4"
+    read = device.read_sa(RX, 1)
+    good = [frames.sealed(sa, text, 2**31 - 2 + number) for number in range(4)]
+    for frame in (*good, frames.sealed(sa, text, 2**31 + 500)):
+        assert device.receive(frame, bad=True).status == RxStatus.BAD_FRAME
+    assert device.read_sa(RX, 1) == read and not len(device.events)
+    assert device.counters["rx_packets_out"] == device.counters["rx_bad_frame"] == 5
+    assert [device.receive(frame).status for frame in good] == [
+        *[RxStatus.OK] * 3, RxStatus.EXPIRED]
+
+
 def test_ok_frame_keeps_headers_iv_icv_and_what_stands_behind_the_packet():
     sa = make_sa()
     text = bytes(range(40)) + b"\x01\x02\x02\x04"

@@ -26,6 +26,8 @@ TEXT = b"payload" + bytes((1, 2, 3, 4, 5, 5, 4))
     ({"width": 64}, "width: 64"),
     ({"sas": 1000}, "sas: 1000"),
     ({"replay_window": 100}, "replay_window: 100"),
+    ({"sideband": -1}, "sideband: -1, expected 0 to 256"),
+    ({"sideband": 257}, "sideband: 257, expected 0 to 256"),
     ({"receive": False, "transmit": False}, "neither"),
     ({"transmit": False}, "lso: without transmit"),
     ({"receive": False}, "replay_window: without receive"),

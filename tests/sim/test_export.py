@@ -36,9 +36,11 @@ TOP = "engine"
 BUILDS = {
     "all": Request(sas=SAS),
     "rx": Request(sas=SAS, only="rx", ipv6=False, replay_window=0),
-    "tx": Request(sas=SAS, only="tx", lso=False),
+    "tx": Request(sas=SAS, only="tx", lso=False, sideband=13),
+    "sideband": Request(sas=SAS, ipv6=False, replay_window=0, sideband=256),
 }
-"""Builds that between them have every part, and lack every part that a build may lack."""
+"""Builds that between them have every part, and lack every part that a build may lack. One is rich
+in what comes beside the frames."""
 
 
 @pytest.fixture(scope="module", params=BUILDS)
@@ -183,10 +185,23 @@ def test_summary_tells_the_build_and_its_ports(written):
     bits = {port["name"]: port["bits"] for port in summary["ports"]}
     sides = {name.split("_")[2] for name in bits if name.startswith(("s_axis", "m_axis"))}
     assert sides == ({request.only} if request.only else {"rx", "tx"})
-    assert bits.get("s_axis_tx_tuser", TX_DESCRIPTOR.bits) == TX_DESCRIPTOR.bits
-    assert bits.get("m_axis_rx_tuser", RX_COMPLETION.bits) == RX_COMPLETION.bits
+    users = {port["name"]: [(part["name"], part["low"], part["bits"]) for part in port["parts"]]
+             for port in summary["ports"] if "parts" in port}
+    assert users == {name: parts for name, parts in user_parts(request.sideband).items()
+                     if name.split("_")[2] in sides}
+    for name, parts in users.items():
+        assert bits[name] == -(-sum(part[2] for part in parts) // 8) * 8
     for name in bits:
         assert f"| {name} |" in (folder / f"{TOP}.md").read_text()
+
+
+def user_parts(sideband):
+    """Name, lowest bit and width of each part of the ``tuser`` of each stream."""
+    below = {"s_axis_tx": [("descriptor", 0, TX_DESCRIPTOR.bits)], "m_axis_tx": [],
+             "s_axis_rx": [("bad", 0, 1)], "m_axis_rx": [("completion", 0, RX_COMPLETION.bits)]}
+    whole = {f"{name}_tuser": parts + ([("sideband", sum(part[2] for part in parts), sideband)]
+                                       if sideband else []) for name, parts in below.items()}
+    return {name: parts for name, parts in whole.items() if parts}
 
 
 @pytest.mark.slow
@@ -253,7 +268,7 @@ def test_a_name_that_is_no_name_in_verilog_is_refused(name):
 
 @pytest.mark.parametrize("change", [
     {"sas": 2048}, {"lso": False}, {"ipv6": False}, {"only": "rx"}, {"replay_window": 32},
-    {"sent_window": 2048}])
+    {"sent_window": 2048}, {"sideband": 1}])
 def test_a_build_has_no_figure_of_another(change):
     chosen = export.choose(Request(**change))
     assert figures.area_of(chosen.features) is None
@@ -319,6 +334,8 @@ def test_rates_follow_the_clock():
     ({"replay_window": 64, "only": "tx"}, "--replay-window 64: with --only tx, expected 0"),
     ({"sent_window": 512}, "--sent-window 512: expected one of 1024, 2048, 4096, 8192, 16384"),
     ({"sent_window": 2048, "only": "rx"}, "--sent-window 2048: with --only rx, expected none"),
+    ({"sideband": -1}, "--sideband -1: expected 0 to 256"),
+    ({"sideband": 257}, "--sideband 257: expected 0 to 256"),
     ({"clock_mhz": 0.0}, "--clock-mhz 0.0: expected a finite number above 0"),
     ({"clock_mhz": float("inf")}, "--clock-mhz inf: expected a finite number above 0"),
 ])

@@ -30,13 +30,39 @@ def test_command_behind_a_frame_begins_another_load():
 
 
 def test_beats_are_written_with_noise_where_nobody_may_look(tmp_path):
-    runs.write_load(tmp_path / "0", Load([TxFrame({"sa": 1}, bytes(range(18)))], []), 128)
+    load = Load([TxFrame({"sa": 1}, bytes(range(18)))], [])
+    runs.write_load(tmp_path / "0", load, runs.EngineRig(None, 128, 16))
     first, second = (tmp_path / "0" / "tx.play").read_text().splitlines()
     user = runs.TX_DESCRIPTOR.pack({"sa": 1})
     assert first == f"0 ffff {user:x} {bytes(range(16))[::-1].hex()}"
     last, keep, other, data = second.split()
     assert (last, keep, data) == ("1", "3", 14 * "a5" + "1110")
     assert int(other, 16) != user
+
+
+def test_a_bad_frame_is_told_on_its_last_beat_and_the_sideband_on_the_first(tmp_path):
+    frames = [RxFrame(bytes(range(32)), bad, 0x15, null_end) for bad in (False, True)
+              for null_end in (False, True)]
+    frames.append(RxFrame(bytes(9), True, 0x15))
+    runs.write_load(tmp_path / "0", Load([TxFrame({}, bytes(17), 0x15)], frames),
+                    runs.EngineRig(None, 128, 16, sideband=6))
+    beats = [line.split() for line in (tmp_path / "0" / "rx.play").read_text().splitlines()]
+    users = [format(int(user, 16), "07b") for _, _, user, _ in beats]
+    assert [user[:-1] for user in users] == [
+        "010101", "101010", "010101", "101010", "101010",
+        "010101", "101010", "010101", "101010", "101010", "010101"]
+    assert [user[-1] for user in users] == [*"10", *"110", *"01", *"001", "1"]
+    assert [(last, keep) for last, keep, _, _ in beats[2:5]] == [
+        ("0", "ffff"), ("0", "ffff"), ("1", "0")]
+    first, second = (int(line.split()[2], 16) >> runs.TX_DESCRIPTOR.bits for line in
+                     (tmp_path / "0" / "tx.play").read_text().splitlines())
+    assert (first, second) == (0b010101, 0b101010)
+
+
+def test_a_beat_without_bytes_comes_only_behind_whole_beats(tmp_path):
+    with pytest.raises(ValueError, match="null_end: behind 31 bytes"):
+        runs.write_load(tmp_path / "0", Load([], [RxFrame(bytes(31), null_end=True)]),
+                        runs.EngineRig(None, 128, 16))
 
 
 def write_results(folder, ran=(), **files):
@@ -100,6 +126,8 @@ def test_replay_counts_from_the_first_beat_in_to_the_last_out(fake_run):
     ({"tx_record": "7\n", "rx_record": "8\n"}, "m_axis_rx: clock 8: a beat was withdrawn"),
     ({"tx_record": "7 1 2 z 0000\n"}, "m_axis_tx: clock 7: tkeep 2 with tlast 1"),
     ({"tx_record": "7 0 1 z 0000\n"}, "m_axis_tx: clock 7: tkeep 1 with tlast 0"),
+    ({"rx_record": "7 0 3 5 0000\n8 1 1 6 0000\n"},
+     "m_axis_rx: clock 8: tuser changes within a frame"),
 ])
 def test_what_goes_wrong_is_named(fake_run, settings, said):
     fake_run |= settings

@@ -29,7 +29,7 @@ def netlist(width=128, descriptor=TX_DESCRIPTOR.bits, completion=RX_COMPLETION.b
     """A netlist with the ports of the engine, and nothing in it."""
     beat = dict(zip(STREAM, (width, width // 8, 1, 1), strict=True))
     inputs = {"clk": 1, "rst": 1, "m_axis_tx_tready": 1, "m_axis_rx_tready": 1,
-              "s_axis_tx_tuser": descriptor}
+              "s_axis_tx_tuser": descriptor, "s_axis_rx_tuser": 1}
     outputs = {"irq": 1, "s_axis_tx_tready": 1, "s_axis_rx_tready": 1,
                "m_axis_rx_tuser": completion}
     for side in ("tx", "rx"):
@@ -77,7 +77,7 @@ def test_streams_are_whole_bytes_wide(width):
     found = interfaces(netlist(width, descriptor=257, completion=163))
     streams = [each for each in found if each.kind == Kind.AXI_STREAM]
     users = [each.bits("tuser") for each in streams]
-    assert users == [264, 0, 0, 168]
+    assert users == [264, 0, 8, 168]
     assert [parameters(found, each)["TDATA_NUM_BYTES"] for each in streams] \
         == [str(width // 8)] * 4
 
@@ -86,8 +86,18 @@ def test_bits_that_fill_tuser_are_left_out_going_in_and_0_coming_out():
     padded = netlist(descriptor=257, completion=163)
     text = shipped(padded, interfaces(padded), "esp", "title")
     assert ".s_axis_tx_tuser(s_axis_tx_tuser[256:0])" in text
+    assert ".s_axis_rx_tuser(s_axis_rx_tuser[0:0])" in text
     assert ".m_axis_rx_tuser(m_axis_rx_tuser[162:0])" in text
     assert "assign m_axis_rx_tuser[167:163] = 5'd0;" in text
+
+
+def test_each_tuser_says_which_bits_are_what():
+    ports = {port.name: port.meaning for each in interfaces(netlist(descriptor=259))
+             for port in each.ports}
+    assert ports["s_axis_tx_tuser"] == ("bits 255:0: descriptor, on a frame's first beat; "
+                                        "bits 258:256: sideband, on a frame's first beat")
+    assert ports["s_axis_rx_tuser"] == "bit 0: bad, on a frame's last beat"
+    assert ports["m_axis_rx_tuser"] == "completion, on every beat of its frame"
 
 
 def test_component_xml_is_valid_against_the_schema_of_2009():

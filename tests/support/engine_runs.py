@@ -10,19 +10,23 @@ from espnic.sim.traffic.golden import run_model
 from espnic.sim.traffic.steps import SIMULATED_SAS as SAS
 
 
-def hold(steps, width, *, seed=1, stall=0.15):
-    """Let RTL and model take the steps; return what both made of them."""
+def hold(steps, width, *, seed=1, stall=0.15, sas=SAS, parts=ALL):
+    """Let RTL and model take the steps; return what both made of them.
+
+    ``parts`` are the features of the build but for its width and size.
+    """
     __tracebackhide__ = True
     print(f"W={width}, seed {seed}")
     options = Options(width=width, seed=seed, stall=stall)
-    return compared(replay(build_engine(options), steps, options), steps, SAS, seed)
+    replayed = replay(build_engine(options, sas, parts), steps, options)
+    return compared(replayed, steps, sas, seed, parts)
 
 
-def hold_small(steps, features, *, seed=1):
+def hold_small(steps, features, *, seed=1, stall=0.1):
     """Do as ``hold`` on a build of a few parts and on Icarus, which takes seconds to build."""
     __tracebackhide__ = True
     print(f"{features}, seed {seed}")
-    options = Options(width=features.width, simulator="icarus", seed=seed, stall=0.1)
+    options = Options(width=features.width, simulator="icarus", seed=seed, stall=stall)
     rig = build_engine(options, features.sas, features)
     return compared(replay(rig, steps, options), steps, features.sas, seed, features)
 

@@ -1,5 +1,6 @@
 """Steps for the engine's tests: captures of the kernel, hand-made frames, random mixes."""
 
+from dataclasses import replace
 from random import Random
 
 from espnic.model.esp import esp, trailer
@@ -143,6 +144,34 @@ def flip(frame: bytes, bit: int) -> bytes:
     changed = bytearray(frame)
     changed[bit // 8] ^= 1 << bit % 8
     return bytes(changed)
+
+
+def spoilt(steps: list[Step], random: Random, width: int) -> list[Step]:
+    """The steps, with bad copies in front of some frames from the wire.
+
+    Some frames end with a beat without bytes, and some of these are filled up for it.
+    """
+    mixed: list[Step] = []
+    for step in steps:
+        if not isinstance(step, RxFrame):
+            mixed.append(step)
+            continue
+        if random.random() < 0.3:
+            mixed.append(_ended(replace(step, bad=True), random, width))
+        mixed.append(_ended(step, random, width))
+    return mixed
+
+
+def _ended(step: RxFrame, random: Random, width: int) -> RxFrame:
+    if random.random() < 0.6:
+        return step
+    return replace(step, data=step.data + bytes(-len(step.data) % (width // 8)), null_end=True)
+
+
+def with_sidebands(steps: list[Step], random: Random, bits: int) -> list[Step]:
+    """The steps, with a random sideband beside each frame."""
+    return [replace(step, sideband=random.getrandbits(bits))
+            if isinstance(step, RxFrame | TxFrame) else step for step in steps]
 
 
 def alternate(good: list[Step], bad: list[Step]) -> list[Step]:

@@ -36,9 +36,11 @@ class Live:
     def send(self, step):
         """Queue a frame."""
         if isinstance(step, RxFrame):
-            self.sources["rx"].send(step.data)
+            self.sources["rx"].send(step.data, step.bad | step.sideband << 1)
         else:
-            self.sources["tx"].send(step.data, TX_DESCRIPTOR.pack(step.descriptor))
+            self.sources["tx"].send(
+                step.data,
+                TX_DESCRIPTOR.pack(step.descriptor) | step.sideband << TX_DESCRIPTOR.bits)
 
     async def ended(self, requests):
         """Wait until ``requests`` requests have been judged and all frames that leave have left.

@@ -40,6 +40,7 @@ def observe(outcome: Outcome, width: int = 128) -> Observed:
             (RX_COMPLETION.pack(item.completion), item.frame.hex()) for item in outcome.received
         ],
         to_wire=[frame.hex() for frame in outcome.sent],
+        sidebands=outcome.sidebands,
         taps=taps,
         counters=dict(outcome.counters),
         clocks=1000,
