@@ -13,25 +13,22 @@ from espnic.model.interface.codes import (
     SaResult,
     TxOperation,
 )
-from espnic.model.interface.features import Features
 from espnic.model.sa.lifetime import Limits
 from espnic.model.sa.sa import command_values
 from espnic.sim.agents.stream import start_clock_and_reset
-from espnic.sim.build.builds import build, run
-from espnic.sim.rig.engine import Options, build_engine, engine_netlist, replay
+from espnic.sim.build.builds import run
+from espnic.sim.rig.engine import Options, build_engine, replay
 from espnic.sim.traffic import frames
-from espnic.sim.traffic.steps import RxFrame, TxFrame
+from espnic.sim.traffic.steps import SIMULATED, RxFrame, TxFrame
 from tests.support.differences import check_items
 from tests.support.engine_runs import compared, hold, statuses
 from tests.support.engine_steps import BOTH, Traffic, add_commands, spoilt, with_sidebands
 from tests.support.live_engine import ESP_OFFSET, Live, request
 from tests.support.memory_faults import flip
+from tests.support.open_engine import FEATURES, build_open
 from tests.support.sas import all_kinds_of_sa, make_sa
 from tests.support.super_frames import SuperTraffic
 
-SAS = 64
-PARTS = Features(sideband=37)
-SMALL = Features(128, 16, lso=False, ipv6=False, replay_window=0, sideband=32)
 ROUNDS, REQUESTS = 8, 40
 LATENCY_MAX = 41
 TEXT = bytes(64) + b"\1\2\2\4"
@@ -52,8 +49,8 @@ def test_random_mixes_with_bad_frames_bursts_and_sidebands_are_the_model(width):
         cut = supers.request(segments_max=9)
         sent += [cut, TxFrame(cut.descriptor | {"mss": 0}, cut.data)]
     random.shuffle(sent)
-    steps = with_sidebands([*received, *sent], random, PARTS.sideband)
-    outcome = hold([*add_commands(sas, *BOTH), *steps], width, seed=width, sas=SAS, parts=PARTS)
+    steps = with_sidebands([*received, *sent], random, SIMULATED.sideband)
+    outcome = hold([*add_commands(sas, *BOTH), *steps], width, seed=width)
     given = statuses(outcome, "rx.verdict")
     assert given["BAD_FRAME"] > 120 and given["OK"] > 100 and given["OVERSIZE"] > 0
     assert statuses(outcome, "tx.verdict")["SEALED"] > 100
@@ -73,7 +70,7 @@ def test_bad_frames_change_nothing_of_their_sa(width):
                   RxFrame(frames.sealed(sa, TEXT, number + 3000), bad=True), RxFrame(good)]
     steps.append(RxFrame(frames.sealed(sa, TEXT, first + count)))
     for stall in (0.0, 0.3):
-        outcome = hold(steps, width, stall=stall, sas=SAS, parts=PARTS)
+        outcome = hold(steps, width, stall=stall)
         assert statuses(outcome, "rx.verdict") == {
             "BAD_FRAME": 2 * count, "OK": count, "EXPIRED": 1}
 
@@ -85,10 +82,10 @@ def test_a_sideband_costs_no_clock_of_short_packets(width):
     steps = [*map(RxFrame, wire), *(TxFrame(
         {"operation": int(TxOperation.ENCRYPT), "sa": 1, "sequence": number + 1,
          "esp_offset": ESP_OFFSET, "trailer": 1}, clear) for number in range(count))]
-    steps = [*add_commands([sa], *BOTH), *with_sidebands(steps, Random(1), PARTS.sideband)]
+    steps = [*add_commands([sa], *BOTH), *with_sidebands(steps, Random(1), SIMULATED.sideband)]
     options = Options(width=width)
-    replayed = replay(build_engine(options, SAS, PARTS), steps, options)
-    outcome = compared(replayed, steps, SAS, 1, PARTS)
+    replayed = replay(build_engine(options), steps, options)
+    outcome = compared(replayed, steps, SIMULATED.sas, 1)
     check_items(outcome.sent, wire, port="tx", width=width)
     beats = -(-len(wire[0]) // (width // 8))
     assert replayed.clocks <= (count + 1) * beats + LATENCY_MAX
@@ -109,7 +106,7 @@ async def frames_that_are_swallowed_take_their_sideband_with_them(dut):
         for place in range(REQUESTS):
             index, sequence = random.randrange(2), 1 + number * REQUESTS + place
             step = request(sas[index], sequence, random.randbytes(random.randrange(1, 90)))
-            given[sas[index].spi, sequence] = random.getrandbits(SMALL.sideband)
+            given[sas[index].spi, sequence] = random.getrandbits(FEATURES.sideband)
             live.send(replace(
                 step, descriptor=step.descriptor | {"sa": index + 1},
                 sideband=given[sas[index].spi, sequence]))
@@ -135,6 +132,5 @@ def _named(frame):
 
 
 def test_swallowed_frames_take_their_sideband_with_them():
-    # Icarus shows every memory by its name.
-    done = run(build(engine_netlist(SMALL, taps=False), "icarus"), module=__name__, seed=1)
+    done = run(build_open(FEATURES), module=__name__, seed=1)
     assert not done.failures, f"seed 1: {done.failures}, log {done.log}"

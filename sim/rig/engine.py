@@ -10,7 +10,7 @@ from typing import Any
 from amaranth.lib import wiring
 
 from espnic.model.interface.codes import SIDES
-from espnic.model.interface.features import ALL, Features
+from espnic.model.interface.features import Features
 from espnic.model.interface.layouts import RX_COMPLETION
 from espnic.sim.build.builds import build
 from espnic.sim.build.cache import work_folder
@@ -20,7 +20,16 @@ from espnic.sim.build.processes import SIMULATIONS
 from espnic.sim.rig.design import engine_rig, sides_of
 from espnic.sim.rig.runs import PROBABILITIES, EngineRig, Load, Session, run_loads
 from espnic.sim.rig.taps import TAP_NAMES, Observed, outcome_of
-from espnic.sim.traffic.steps import SIMULATED_SAS, Command, Outcome, Ports, RxFrame, Step, TxFrame
+from espnic.sim.traffic.steps import (
+    SIMULATED,
+    SIMULATED_SAS,
+    Command,
+    Outcome,
+    Ports,
+    RxFrame,
+    Step,
+    TxFrame,
+)
 
 PROGRESS_SECONDS = 0.2
 
@@ -63,7 +72,9 @@ def engine_netlist(features: Features, taps: bool) -> Netlist:
     return kept_netlist("engine", f"{features} {taps}", make)
 
 
-def build_engine(options: Options, sas: int = SIMULATED_SAS, parts: Features = ALL) -> EngineRig:
+def build_engine(
+    options: Options, sas: int = SIMULATED_SAS, parts: Features = SIMULATED,
+) -> EngineRig:
     """Build the engine in its rig, or take a build made before.
 
     ``parts`` are its features but for width and size. One such build serves all uses of an

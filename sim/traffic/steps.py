@@ -6,12 +6,16 @@ The golden model and the RTL take the same steps and give outcomes of the same f
 from dataclasses import dataclass, field
 
 from espnic.model.interface.codes import SIDES, SaResult
-from espnic.model.interface.features import SAS
+from espnic.model.interface.features import SAS, Features
 from espnic.model.trace import TraceRecord
 
 SIMULATED_SAS = 2 * SAS
 """Size of each SA table of the engine in most simulations: room for 1,024 SAs, for handle 0 has
 none."""
+
+SIMULATED = Features(sas=SIMULATED_SAS, sideband=37)
+"""Features of the engine in most simulations, but for its width: all that there is. One build of a
+width serves them all."""
 
 
 @dataclass(frozen=True)

@@ -10,16 +10,12 @@ from espnic.sim.traffic.golden import run_model
 from espnic.sim.traffic.steps import SIMULATED_SAS as SAS
 
 
-def hold(steps, width, *, seed=1, stall=0.15, sas=SAS, parts=ALL):
-    """Let RTL and model take the steps; return what both made of them.
-
-    ``parts`` are the features of the build but for its width and size.
-    """
+def hold(steps, width, *, seed=1, stall=0.15):
+    """Let RTL and model take the steps; return what both made of them."""
     __tracebackhide__ = True
     print(f"W={width}, seed {seed}")
     options = Options(width=width, seed=seed, stall=stall)
-    replayed = replay(build_engine(options, sas, parts), steps, options)
-    return compared(replayed, steps, sas, seed, parts)
+    return compared(replay(build_engine(options), steps, options), steps, SAS, seed)
 
 
 def hold_small(steps, features, *, seed=1, stall=0.1):

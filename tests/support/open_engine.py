@@ -4,7 +4,7 @@ from espnic.model.interface.features import Features
 from espnic.sim.build.builds import Build, build
 from espnic.sim.rig.engine import engine_netlist
 
-FEATURES = Features(128, 64)
+FEATURES = Features(128, 64, sideband=32)
 """One build serves all tests that need no other: it takes minutes."""
 
 
