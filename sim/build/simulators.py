@@ -13,6 +13,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -45,9 +46,28 @@ _MAKE_FLAGS = (
 )
 # The later -g wins: under -g2012, which the class sets, outputs stay X at time 0.
 _ICARUS_FLAGS = ("-g2005",)
+_WAVE_FLAGS = ("--trace-max-width", "16384")
+"""Verilator leaves wider signals out of a wave, and by default those above 256 bits."""
+_WAVE_HEADERS = {"lz4.h": "liblz4-dev", "zlib.h": "zlib1g-dev"}
+"""What Verilator's writer of waves includes, and the Debian package that has it."""
 
 
-def require_tools(simulator: str) -> None:
+@dataclass(frozen=True)
+class Variant:
+    """What a build can do beside running."""
+
+    shows_all: bool = False
+    """Whether tests can read and write every signal and memory, not the ports alone."""
+    waves: bool = False
+    """Whether its runs draw waves."""
+
+    def parts(self) -> list[str]:
+        """Parts of the key of a build; none for the common variant."""
+        return [*(["all"] if self.shows_all else ()),
+                *(["waves", *_WAVE_FLAGS] if self.waves else ())]
+
+
+def require_tools(simulator: str, waves: bool = False) -> None:
     """Raise ``MissingTool`` unless all is there to build and run with this simulator."""
     if simulator not in BUILDERS:
         raise MissingTool(f"simulator {simulator!r}: expected one of {', '.join(BUILDERS)}")
@@ -60,6 +80,18 @@ def require_tools(simulator: str) -> None:
         raise MissingTool(f"simulator {simulator}: {', '.join(missing)} not found; {remedy}")
     if simulator == "verilator":
         _refuse_blanks()
+        if waves:
+            _require_wave_headers()
+
+
+@cache
+def _require_wave_headers() -> None:
+    missing = [header for header in _WAVE_HEADERS if SIMULATIONS.run(
+        ["g++", "-E", "-x", "c++", "-include", header, os.devnull, "-o", os.devnull]).failure]
+    if missing:
+        packages = " ".join(_WAVE_HEADERS[header] for header in missing)
+        raise MissingTool(f"waves of verilator: {', '.join(missing)} not found; "
+                          f"apt-get install {packages}, or draw with icarus")
 
 
 def _refuse_blanks() -> None:
@@ -144,7 +176,12 @@ class Logged(cocotb_test.simulator.Simulator, abc.ABC):  # type: ignore[misc]
 
     @abc.abstractmethod
     def simulation_command(self) -> list[str]:
-        """The command that runs what was built."""
+        """The command that runs what was built; a build with waves draws into ``wave``."""
+
+    @property
+    def wave(self) -> str:
+        """Name of the wave, which lies where the simulator is at the start of a run."""
+        return f"{self.toplevel_module}.fst"
 
 
 class Verilator(Logged, cocotb_test.simulator.Verilator):  # type: ignore[misc]
@@ -161,33 +198,36 @@ class Verilator(Logged, cocotb_test.simulator.Verilator):  # type: ignore[misc]
         return commands
 
     def simulation_command(self) -> list[str]:
-        return [str(Path(self.sim_dir) / self.toplevel_module)]
+        draw = ["--trace", "--trace-file", self.wave] if self.waves else []
+        return [str(Path(self.sim_dir) / self.toplevel_module), *draw]
 
 
 class Icarus(Logged, cocotb_test.simulator.Icarus):  # type: ignore[misc]
     def build_commands(self) -> list[list[str]]:
-        return [super().compile_command()]
+        commands: list[list[str]] = super().build_command()
+        return commands
 
     def simulation_command(self) -> list[str]:
         command: list[str] = super().run_command()
-        return command
+        return [*command, "-fst"] if self.waves else command
 
 
 SIMULATORS = {"verilator": Verilator, "icarus": Icarus}
 
 
-def _build_verilator(netlist: Netlist, directory: Path, shows_all: bool) -> None:
+def _build_verilator(netlist: Netlist, directory: Path, variant: Variant) -> None:
     """Build into a new directory; objects of the runtime are kept beside it for the next."""
     directory.mkdir()
     source = directory / f"{netlist.top}.v"
     source.write_text(netlist.text, encoding="utf-8")
     visible = directory / "visible.vlt"
     visible.write_text(
-        _EVERY_SIGNAL if shows_all else _visible_ports(netlist), encoding="utf-8")
+        _EVERY_SIGNAL if variant.shows_all else _visible_ports(netlist), encoding="utf-8")
     simulator = Verilator(
         toplevel=netlist.top, module="", sim_build=str(directory), compile_only=True,
         timescale=TIMESCALE, verilog_sources=[str(visible), str(source)],
-        compile_args=list(_VERILATE_FLAGS),
+        compile_args=[*_VERILATE_FLAGS, *(_WAVE_FLAGS if variant.waves else ())],
+        waves=variant.waves,
         # Debian has no "python", which the wheel's makefile calls.
         make_args=[f"-j{os.cpu_count() or 1}", f"PYTHON3={shlex.quote(sys.executable)}",
                    *_MAKE_FLAGS],
@@ -195,7 +235,9 @@ def _build_verilator(netlist: Netlist, directory: Path, shows_all: bool) -> None
     log = directory / "build.log"
     verilate, make = simulator.build_commands()
     simulator.execute_logged(verilate, log, verilator_environment())
-    runtime = directory.parent / f"runtime-{digest(fingerprint())}"
+    # Objects that draw are others.
+    parts = (*fingerprint(), *(_WAVE_FLAGS if variant.waves else ()))
+    runtime = directory.parent / f"runtime-{digest(parts)}"
     if runtime.is_dir():
         # make does not compile an object again that is newer than its source and than the
         # makefile, which was just written.
@@ -219,7 +261,7 @@ def link_verilated(directory: Path, source: Path, program: Path) -> None:
         raise SimulationError(f"g++ failed on {source.name} ({ended.failure})\n{ended.errors}")
 
 
-def _build_icarus(netlist: Netlist, directory: Path, _shows_all: bool) -> None:
+def _build_icarus(netlist: Netlist, directory: Path, variant: Variant) -> None:
     """Build into a new directory. Icarus always shows every signal."""
     directory.mkdir()
     source = directory / f"{netlist.top}.v"
@@ -228,7 +270,7 @@ def _build_icarus(netlist: Netlist, directory: Path, _shows_all: bool) -> None:
     timescale.write_text(f"+timescale+{TIMESCALE}\n", encoding="utf-8")
     simulator = Icarus(
         toplevel=netlist.top, module="", sim_build=str(directory), compile_only=True,
-        verilog_sources=[str(source)],
+        verilog_sources=[str(source)], waves=variant.waves,
         compile_args=[*_ICARUS_FLAGS, "-f", str(timescale)],
     )
     for command in simulator.build_commands():
