@@ -78,6 +78,9 @@ def run_command(
     seed: Annotated[int, typer.Option(
         help="Seed of stalls and of salts that the SA file leaves out.")] = 1,
     stall: StallOption = 0.0,
+    wave: Annotated[bool, typer.Option(
+        "--wave", help="Draw wave.fst into the output folder, with lists of signals for GTKWave "
+                       "and Surfer. It has a build of its own.")] = False,
 ) -> None:
     """Replay a capture through the RTL and the golden model, and compare them.
 
@@ -87,7 +90,8 @@ def run_command(
     from espnic.sim.rig.engine import Options
     from espnic.sim.run import session
 
-    options = Options(width=width, simulator=simulator, seed=seed, stall=stall)
+    options = Options(width=width, simulator=simulator, seed=seed, stall=stall,
+                      wave=output / "wave.fst" if wave else None)
     session.run(session.Request(rx, tx, sa, output, seed, handoff), options, Console())
 
 

@@ -16,14 +16,19 @@ Signals = dict[str, int]
 """Bits of signals by their names in the top module."""
 
 
+def tap_of(point: str) -> str:
+    """Beginning of the names of the signals of a trace point."""
+    return f"tap_{point.replace('.', '_')}"
+
+
 def groups(netlist: Netlist, focus: Sequence[str] = ()) -> list[tuple[str, Signals]]:
-    """Signals of the top in groups: clock, what begins with ``focus``, ports, trace points."""
+    """Signals of the top in groups: what begins with ``focus``, clock, ports, trace points."""
     ports = {name: bits for name, bits in netlist.ports.items() if name not in _CLOCKING}
     taps = {name: int(high or 0) + 1 for high, name in _TAP.findall(netlist.text)}
     first = {name: bits for name, bits in (ports | taps).items()
              if any(name.startswith(part) for part in focus)}
     clocking = {name: netlist.ports[name] for name in _CLOCKING if name in netlist.ports}
-    found = [("clock and reset", clocking), (f"first difference: {', '.join(focus)}", first),
+    found = [(f"first difference: {', '.join(focus)}", first), ("clock and reset", clocking),
              ("ports", _without(ports, first)), ("trace points", _without(taps, first))]
     return [(name, signals) for name, signals in found if signals]
 

@@ -10,13 +10,16 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from espnic.model.trace import POINTS, TraceRecord, shortened
+from espnic.model.trace import POINTS, SHOWN_CHARACTERS, TraceRecord, shortened
 from espnic.sim.build.orders import FOLDER_VARIABLE, current
+from espnic.sim.build.signal_lists import tap_of
 from espnic.sim.files import replacing
 
 FILE = "difference.json"
 _AROUND = 3
 """Number of records, or items, that are shown on each side of the first that differs."""
+_BEFORE = 16
+"""Characters that are shown in front of the first that differs in a long value."""
 _FRAME_POINTS = ("rx.in", "tx.in")
 
 Fields = Mapping[str, Any]
@@ -37,7 +40,9 @@ def keep_items(
         if number >= len(items):
             return None
         item = fields(items[number])
-        return item if isinstance(item, Mapping) else {"value": item}
+        if isinstance(item, Mapping):
+            return item
+        return {"bytes" if isinstance(item, bytes) else "value": item}
 
     last = min(index + _AROUND + 1, max(len(ours), len(model)))
     rows = [(f"item {number + 1}", at(ours, number), at(model, number))
@@ -70,7 +75,7 @@ def keep_traces(rtl: Sequence[TraceRecord], model: Sequence[TraceRecord]) -> Non
     _keep(f"packet {packet}, {POINTS[point]}",
           [(f"packet {place[0]}, {POINTS[place[1]]}", ours.get(place), theirs.get(place))
            for place in shown],
-          shown.index(first), [f"tap_{POINTS[point].replace('.', '_')}"],
+          shown.index(first), [tap_of(POINTS[point])],
           frame.fields["frame"] if frame else None)
     # Imported here: a simulation that keeps items has no use for it.
     from espnic.sim.run.report import write_trace
@@ -94,14 +99,21 @@ def _keep(place: str, rows: Sequence[Row], index: int, focus: Sequence[str],
 
 
 def _shown(ours: Fields | None, model: Fields | None) -> list[dict[str, Any]]:
-    """Each field with the values of both sides, as text."""
-    names = dict.fromkeys([*(ours or {}), *(model or {})])
-    # What the model does not say is not compared, unless it says nothing at all.
-    return [{"name": name, "rtl": _text(ours, name), "model": _text(model, name),
-             "differs": _unequal(ours, model, name)} for name in names]
+    """Each field with the values of both sides, as text: long ones from where they differ."""
+    shown = []
+    for name in dict.fromkeys([*(ours or {}), *(model or {})]):
+        rtl, right = _text(ours, name), _text(model, name)
+        differs = _unequal(ours, model, name)
+        if differs and rtl[:SHOWN_CHARACTERS] == right[:SHOWN_CHARACTERS]:
+            place = len(os.path.commonprefix((rtl, right))) // 2 * 2 - _BEFORE
+            rtl, right = f"...{rtl[place:]}", f"...{right[place:]}"
+        shown.append({"name": name, "rtl": shortened(rtl), "model": shortened(right),
+                      "differs": differs})
+    return shown
 
 
 def _unequal(ours: Fields | None, model: Fields | None, name: str) -> bool:
+    """Whether a field differs; one that the model does not name is not compared."""
     if ours is None or model is None:
         return ours is not model
     return name in model and ours.get(name) != model[name]
@@ -115,7 +127,7 @@ def _text(fields: Fields | None, name: str) -> str:
         value = value.hex()
     elif isinstance(value, int) and value > 0xFFFF:
         value = f"{value:#x}"
-    return shortened(value)
+    return str(value)
 
 
 def _packet(ours: Fields | None, model: Fields | None, frame: str | None) -> dict[str, str] | None:
