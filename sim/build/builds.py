@@ -55,7 +55,7 @@ class Case:
     seconds: float
     clocks: int
     message: str | None
-    """What failed; None when it passed."""
+    """Message of the failure; None when it passed."""
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ def _ignore(_run: Any) -> None:
 
 @dataclass(frozen=True)
 class Orders:
-    """What is asked of every simulation."""
+    """Demands on every simulation."""
 
     seed: int | None = None
     """Seed of all runs; None: that which stands in the bench."""

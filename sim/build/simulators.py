@@ -49,12 +49,12 @@ _ICARUS_FLAGS = ("-g2005",)
 _WAVE_FLAGS = ("--trace-max-width", "16384")
 """Verilator leaves wider signals out of a wave, and by default those above 256 bits."""
 _WAVE_HEADERS = {"lz4.h": "liblz4-dev", "zlib.h": "zlib1g-dev"}
-"""What Verilator's writer of waves includes, and the Debian package that has it."""
+"""Headers that Verilator's writer of waves includes, and the Debian package of each."""
 
 
 @dataclass(frozen=True)
 class Variant:
-    """What a build can do beside running."""
+    """Abilities of a build beside running."""
 
     shows_all: bool = False
     """Whether tests can read and write every signal and memory, not the ports alone."""

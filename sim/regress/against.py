@@ -13,7 +13,7 @@ _SECONDS_MIN = 1.0
 
 @dataclass(frozen=True)
 class Change:
-    """What became of a bench since the earlier regression."""
+    """Change of a bench since the earlier regression."""
 
     bench: str
     what: str

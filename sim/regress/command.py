@@ -31,6 +31,8 @@ WAVES = ("fail", "all", "none")
 RECORD = "record"
 EVENTS = "events.jsonl"
 _LOG = "pytest.log"
+_AGAIN = "again"
+"""Folder in the record for the runs that draw waves of failures."""
 _POLL_SECONDS = 0.3
 _SHOWN_RUNNING = 6
 _LOG_LINES = 15
@@ -55,7 +57,7 @@ class Request:
         if not in_checkout():
             raise InputError("regress: the benches are not installed, expected a checkout of the "
                              "project with espnic installed from it")
-        if missing := [name for name in ("pytest", "pytest_timeout", "xdist")
+        if missing := [name for name in ("pytest", "pytest_timeout", "pywellen", "xdist")
                        if not importlib.util.find_spec(name)]:
             raise MissingTool(f"regress: {', '.join(missing)} not found; run make setup")
         if self.wave not in WAVES:
@@ -117,7 +119,7 @@ class _Regression:
         self._complete = True
 
     def report(self) -> Report:
-        """What there is so far."""
+        """Results so far."""
         filters = self._request.choice.filters()
         benches = read_events(self._record / EVENTS, filters)
         drawn = {bench.bench: bench for bench in read_events(self._again / EVENTS, filters)}
@@ -130,14 +132,15 @@ class _Regression:
 
     @property
     def _again(self) -> Path:
-        return self._record / "again"
+        return self._record / _AGAIN
 
     def _with_waves(self, bench: Bench, again: Bench | None) -> Bench:
-        source = again or bench
-        folder = self._again.name if again else ""
-        waves = tuple(str(Path(RECORD, folder, run.wave)) for run in source.runs if run.wave)
-        said = None if again is None else (again.difference if again.failed else "it passed")
-        return replace(bench, waves=waves, again=said)
+        if again is None:
+            return replace(bench, drawn=tuple(run for run in bench.runs if run.wave))
+        drawn = tuple(replace(run, wave=f"{_AGAIN}/{run.wave}", log=f"{_AGAIN}/{run.log}")
+                      for run in again.runs if run.wave)
+        return replace(bench, drawn=drawn,
+                       again=again.difference if again.failed else "it passed")
 
     def _draw(self) -> None:
         """Run the first failure of each bench again, with waves."""
@@ -243,7 +246,7 @@ def _clear(output: Path) -> None:
 
 def _write(output: Path, report: Report, before: Report | None) -> None:
     for name, text in (("report.json", report.to_json()), ("junit.xml", junit.to_xml(report)),
-                       (page.NAME, page.render(report, before, RECORD))):
+                       (page.NAME, page.render(report, before, output / RECORD))):
         with replacing(output / name) as partial:
             partial.write_text(text, encoding="utf-8")
 

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
 
 from espnic.sim.regress import against
-from espnic.sim.regress.results import Bench, Report, block_of
+from espnic.sim.regress.results import Bench, Report, Simulation, block_of
 
 NAME = "report.html"
 _LINE_BYTES = 16
@@ -49,6 +50,8 @@ class Failure:
     links: list[tuple[str, str]]
     """Text and target of each file."""
     packet: "Packet | None"
+    picture: Markup | None
+    """The last clocks of the wave."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +66,8 @@ class Packet:
     """Offset, and for each byte the text of RTL and model and whether they differ."""
 
 
-def render(report: Report, before: Report | None, record: str) -> str:
-    """The text of the page; ``record`` is the folder with logs, beside it."""
+def render(report: Report, before: Report | None, record: Path) -> str:
+    """The text of the page; ``record`` is the folder with logs and waves, beside it."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True,
         trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
@@ -111,20 +114,31 @@ def _time(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def _failure(bench: Bench, record: str) -> Failure:
+def _failure(bench: Bench, record: Path) -> Failure:
     failing = [(run, case) for run in bench.runs for case in run.cases
                if case.message is not None]
     where = "; ".join(f"{case.name} of {run.top} on {run.simulator}, seed {run.seed}"
                       for run, case in failing) or "after the simulation"
-    links = [(f"log {Path(run.log).name}", f"{record}/{run.log}")
-             for run in bench.runs if run.log]
-    for wave in bench.waves:
-        links += [(f"wave {Path(wave).name}", wave)]
-        links += [(f"signals for {viewer}", str(Path(wave).with_suffix(suffix)))
+    files = [(f"log {Path(run.log).name}", run.log) for run in bench.runs if run.log]
+    for wave in (run.wave for run in bench.drawn if run.wave):
+        files += [(f"wave {Path(wave).name}", wave)]
+        files += [(f"signals for {viewer}", str(Path(wave).with_suffix(suffix)))
                   for viewer, suffix in (("GTKWave", ".gtkw"), ("Surfer", ".sucl"))]
-    links += [(Path(name).name, f"{record}/{name}") for name in bench.files]
+    files += [(Path(name).name, name) for name in bench.files]
     packet = bench.evidence and bench.evidence["packet"]
-    return Failure(bench, where, links, _packet(packet) if packet else None)
+    return Failure(bench, where, [(text, f"{record.name}/{file}") for text, file in files],
+                   _packet(packet) if packet else None, _picture(bench.drawn, record))
+
+
+def _picture(drawn: Sequence[Simulation], record: Path) -> Markup | None:
+    """The wave of the first simulation in which a test failed; None when none did."""
+    for run in drawn:
+        if run.end is not None and run.wave and (record / run.wave).is_file():
+            # Imported here: without a wave to draw nobody needs what reads them.
+            from espnic.sim.regress.wave_picture import picture
+
+            return picture(record / run.wave, run.top, run.signals, run.end)
+    return None
 
 
 def _packet(given: dict[str, Any]) -> Packet:

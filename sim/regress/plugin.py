@@ -17,7 +17,7 @@ import pytest
 
 from espnic.sim.build.builds import Run
 from espnic.sim.build.orders import NotChosen, Orders, ordered
-from espnic.sim.build.signal_lists import write_lists
+from espnic.sim.build.signal_lists import groups, write_lists
 from espnic.sim.regress.evidence import FILE
 
 SEED_BITS = 31
@@ -196,17 +196,17 @@ class _Benches:
     def _record(self, run: Run, number: int, folder: Path | None) -> dict[str, Any]:
         log, wave = (folder / f"run{number}.{ending}" if folder else None
                      for ending in ("log", "fst"))
-        if wave and folder and wave.is_file():
-            evidence = folder / FILE
-            write_lists(run.built.netlist, wave,
-                        json.loads(evidence.read_text(encoding="utf-8"))["focus"]
-                        if evidence.is_file() else ())
+        signals: list[str] = []
+        if wave and wave.is_file():
+            focus = _focus(wave.with_name(FILE))
+            write_lists(run.built.netlist, wave, focus)
+            signals = [name for _, group in groups(run.built.netlist, focus) for name in group]
         else:
             wave = None
         return {
             "top": run.built.netlist.top, "simulator": run.built.simulator, "seed": run.seed,
             "module": run.module, "log": self._relative(log), "wave": self._relative(wave),
-            "cases": [vars(case) for case in run.cases]}
+            "signals": signals, "cases": [vars(case) for case in run.cases]}
 
     def _relative(self, path: Path | None) -> str | None:
         return str(path.relative_to(self._folder)) if path and self._folder else None
@@ -215,6 +215,13 @@ class _Benches:
         if self._folder and not _is_worker(self._config):
             with (self._folder / "events.jsonl").open("a", encoding="utf-8") as file:
                 file.write(json.dumps(event) + "\n")
+
+
+def _focus(evidence: Path) -> list[str]:
+    """Beginnings of the names of signals that a difference is about."""
+    if not evidence.is_file():
+        return []
+    return list(json.loads(evidence.read_text(encoding="utf-8"))["focus"])
 
 
 def _slug(node: str) -> str:

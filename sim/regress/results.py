@@ -27,7 +27,7 @@ class Case:
     seconds: float
     clocks: int
     message: str | None
-    """What failed; None when it passed."""
+    """Message of the failure; None when it passed."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,15 @@ class Simulation:
     log: str | None
     """Path within the record, as all here."""
     wave: str | None
+    signals: tuple[str, ...] = ()
+    """Signals of the top module to look at first in the wave."""
+
+    @property
+    def end(self) -> int | None:
+        """Clocks until the end of the first test that failed; None when none did."""
+        failed = next((place for place, case in enumerate(self.cases) if case.message is not None),
+                      None)
+        return None if failed is None else sum(case.clocks for case in self.cases[:failed + 1])
 
 
 @dataclass(frozen=True)
@@ -63,10 +72,10 @@ class Bench:
     """Folder within the record with logs and evidence."""
     repeat: str = ""
     """Command that repeats it."""
-    waves: tuple[str, ...] = ()
-    """Waves, within the folder of the results."""
+    drawn: tuple[Simulation, ...] = ()
+    """Simulations with waves, whose paths are within the record: its own, or of a second run."""
     again: str | None = None
-    """First difference of the run that drew the waves, if one was made for them."""
+    """First difference of the second run, if one was made for the waves."""
     evidence: dict[str, Any] | None = None
     files: tuple[str, ...] = ()
     """Traces and captures, as paths within the record."""
@@ -182,12 +191,14 @@ def _bench(event: Mapping[str, Any], record: Path | None, filters: Sequence[str]
         values |= {"repeat": repeat(event["bench"], event["seed"], filters),
                    "evidence": _evidence(record, event["folder"]),
                    "files": _files(record, event["folder"])}
-    lists = {name: tuple(values.get(name, ())) for name in ("waves", "files")}
-    return Bench(**values | lists | {"runs": runs})
+    return Bench(**values | {
+        "runs": runs, "files": tuple(values.get("files", ())),
+        "drawn": tuple(_simulation(run) for run in values.get("drawn", ()))})
 
 
 def _simulation(run: Mapping[str, Any]) -> Simulation:
-    return Simulation(**{**run, "cases": tuple(Case(**case) for case in run["cases"])})
+    return Simulation(**{**run, "cases": tuple(Case(**case) for case in run["cases"]),
+                         "signals": tuple(run.get("signals", ()))})
 
 
 def repeat(bench: str, seed: int | None, filters: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from espnic.sim.problem import InputError, check_width
 
 ROOM = "cocotb_tests"
 COSTS = {"quick": "quick", "slow": "slow and not engine", "engine": "engine"}
-"""What a bench costs, and the marks of pytest that say so."""
+"""Cost of a bench, and the marks of pytest that say so."""
 
 
 @dataclass(frozen=True)

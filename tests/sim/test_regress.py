@@ -76,7 +76,7 @@ EVIDENCE = {
 class Page(HTMLParser):
     """Tags of a page: all are closed in order, and what they hold."""
 
-    EMPTY = {"meta", "rect", "br"}
+    EMPTY = {"meta", "rect", "br", "path"}
 
     def __init__(self, text):
         super().__init__()
@@ -198,7 +198,7 @@ def test_an_old_report_that_is_none_is_one_line(tmp_path, text):
 
 def test_page_shows_difference_repeat_command_records_and_marks_bytes():
     shown = Page(page.render(report(bench(message="item 2 of 2: RTL <b>, model NO_SA",
-                                          evidence=EVIDENCE)), None, "record"))
+                                          evidence=EVIDENCE)), None, Path("record")))
     text = " ".join(" ".join(shown.text).split())
     assert "1 of 1 benches failed" in text
     assert "item 2 of 2: RTL <b>, model NO_SA" in text
@@ -229,7 +229,7 @@ def test_other_seeds_may_take_other_clocks():
 
 def test_page_shows_the_comparison():
     shown = Page(page.render(report(bench(), complete=False), report(bench(message="item 1")),
-                             "record"))
+                             Path("record")))
     text = " ".join(" ".join(shown.text).split())
     assert "passes now" in text and "Interrupted." in text and "all 1 benches passed" in text
 
@@ -335,3 +335,4 @@ def test_a_block_with_a_fault_is_told_with_its_seed_and_drawn(tmp_path):
     links = Page((project.output / "report.html").read_text()).links
     assert all((project.output / link).is_file() for link in links)
     assert {Path(link).suffix for link in links} == {".log", ".fst", ".gtkw", ".sucl"}
+    assert '<svg class="wave"' in (project.output / "report.html").read_text()

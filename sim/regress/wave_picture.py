@@ -1,0 +1,98 @@
+"""A picture of the last clocks of a wave, as SVG."""
+
+import bisect
+from collections.abc import Sequence
+from pathlib import Path
+
+import pywellen
+from markupsafe import Markup
+
+from espnic.sim.clocks import CLOCK_NS
+
+CLOCKS = 24
+"""Clocks that are shown."""
+SIGNALS_MAX = 14
+_ROW, _CLOCK, _NAMES = 24, 40, 190
+"""Pixels of a row, of a clock, and of the names."""
+_HIGH, _LOW, _LETTER = 5, 19, 8
+"""Pixels in a row of a one and a zero, and of a letter of a value."""
+_SLOPE = 3
+_TICK = 4
+"""Clocks from a number on top to the next."""
+
+Values = list[str]
+"""Value of a signal before each clock edge, in hexadecimal."""
+
+
+def picture(wave: Path, top: str, names: Sequence[str], end: int) -> Markup:
+    """SVG of some signals of the top module in the clocks before ``end``; one bit as a line.
+
+    The value in a clock is that which its edge at the end takes.
+    """
+    start = max(0, end - CLOCKS)
+    edges = [clock * CLOCK_NS for clock in range(start, end)]
+    signals = {each.full_name: each for each in pywellen.Waveform(str(wave)).all_vars()}
+    found = [(name, signals[f"{top}.{name}"]) for name in names
+             if name != "clk" and f"{top}.{name}" in signals]
+    rows = [_row(number, name, _values(signal, edges), signal.bitwidth == 1)
+            for number, (name, signal) in enumerate(found[:SIGNALS_MAX], 1)]
+    width, height = _NAMES + _CLOCK * len(edges), _ROW * (len(rows) + 1) + 4
+    ticks = [_tick(number, start + number, height) for number in range(0, len(edges), _TICK)]
+    return Markup('<svg class="wave" width="{}" height="{}" viewBox="0 0 {} {}" role="img" '
+                  'aria-label="wave">{}{}</svg>').format(
+        width, height, width, height, Markup("").join(ticks), Markup("").join(rows))
+
+
+def _values(signal: "pywellen.Var", edges: Sequence[int]) -> Values:
+    changes = [(int(time), value) for time, value in signal.signal]
+    times = [time for time, _ in changes]
+    found = []
+    for edge in edges:
+        place = bisect.bisect_left(times, edge) - 1
+        value = changes[place][1] if place >= 0 else "x"
+        found.append(f"{value:x}" if isinstance(value, int) else "x")
+    return found
+
+
+def _tick(place: int, clock: int, height: int) -> Markup:
+    return Markup('<text x="{0}" y="16" class="t">{1}</text><path d="M{0} 22V{2}" class="g"/>'
+                  ).format(_x(place), clock, height)
+
+
+def _row(number: int, name: str, values: Values, is_bit: bool) -> Markup:
+    top = number * _ROW
+    drawn = _line(values, top) if is_bit else _bus(values, top)
+    return Markup('<text x="0" y="{}" class="n">{}</text>{}').format(top + 16, name, drawn)
+
+
+def _line(values: Values, top: int) -> Markup:
+    path, last = "", None
+    for place, value in enumerate(values):
+        y = top + (_HIGH if value == "1" else _LOW)
+        step = f"M{_x(place)} {y}" if last is None else f"L{_x(place) + _SLOPE} {y}"
+        path += f"{step}H{_x(place + 1)}"
+        last = y
+    return Markup('<path d="{}" class="l"/>').format(path)
+
+
+def _bus(values: Values, top: int) -> Markup:
+    drawn, begin = [], 0
+    for place in range(1, len(values) + 1):
+        if place < len(values) and values[place] == values[begin]:
+            continue
+        left, right = _x(begin), _x(place)
+        middle, high, low = top + (_HIGH + _LOW) // 2, top + _HIGH, top + _LOW
+        drawn.append(Markup('<path d="M{} {}L{} {}H{}L{} {}L{} {}H{}Z" class="b"/>').format(
+            left, middle, left + _SLOPE, high, right - _SLOPE, right, middle,
+            right - _SLOPE, low, left + _SLOPE))
+        room = (right - left - 2 * _SLOPE) // _LETTER
+        text = values[begin]
+        shown = text if len(text) <= room else f"{text[:max(room - 1, 0)]}…"
+        drawn.append(Markup('<text x="{}" y="{}" class="v"><title>{}</title>{}</text>').format(
+            left + 2 * _SLOPE, top + 16, text, shown))
+        begin = place
+    return Markup("").join(drawn)
+
+
+def _x(clock: int) -> int:
+    return _NAMES + clock * _CLOCK

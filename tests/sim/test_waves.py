@@ -1,0 +1,83 @@
+"""Waves: both simulators draw what a viewer reads, and the lists name signals that it has."""
+
+import re
+
+import pytest
+import pywellen
+
+from espnic.hdl.flow.skid import Skid
+from espnic.sim.build import simulators
+from espnic.sim.build.builds import build, run
+from espnic.sim.build.netlist import Netlist, elaborate
+from espnic.sim.build.orders import Orders, ordered
+from espnic.sim.build.signal_lists import groups, tap_of, write_lists
+from espnic.sim.problem import MissingTool
+
+MODULE = "cocotb_tests.flow.test_skid"
+TESTCASE = "an_entry_passes_in_its_clock_and_one_waits"
+
+
+@pytest.fixture
+def netlist():
+    return elaborate(Skid(77), "skid")
+
+
+@pytest.fixture(params=["verilator", "icarus"])
+def drawn(request, netlist):
+    """A run with a wave."""
+    return run(build(netlist, request.param, waves=True), module=MODULE, seed=3, testcase=TESTCASE)
+
+
+@pytest.mark.slow
+def test_a_wave_has_every_signal_and_all_bits_that_it_is_wide(drawn):
+    assert not drawn.failures
+    signals = {each.full_name: each for each in pywellen.Waveform(str(drawn.wave)).all_vars()}
+    assert {"skid.clk", "skid.i__payload", "skid.o__valid", "skid.kept"} <= signals.keys()
+    assert signals["skid.i__payload"].bitwidth == 77
+    clock = [value for _, value in signals["skid.clk"].signal]
+    assert len(clock) >= 2 * drawn.cases[0].clocks
+
+
+@pytest.mark.slow
+def test_lists_of_signals_name_what_the_wave_has(drawn, netlist, tmp_path):
+    wave = drawn.wave.rename(tmp_path / "wave.fst")
+    write_lists(netlist, wave, ["o__"])
+    known = {each.full_name for each in pywellen.Waveform(str(wave)).all_vars()}
+    surfer = (tmp_path / "wave.sucl").read_text().splitlines()
+    added = [line.split()[1] for line in surfer if line.startswith("variable_add ")]
+    assert surfer[:2] == ["load_file wave.fst", "divider_add first difference: o__"]
+    gtkwave = (tmp_path / "wave.gtkw").read_text()
+    assert '[dumpfile] "wave.fst"' in gtkwave
+    assert re.findall(r"^skid\.\w+", gtkwave, re.MULTILINE) == added
+    assert "skid.i__payload[76:0]" in gtkwave
+    assert added[0].startswith("skid.o__") and set(added) <= known
+    assert len(added) == len(netlist.ports)
+
+
+def test_the_first_difference_stands_on_top_and_trace_points_below():
+    text = "module top(clk, a);\n  wire [7:0] tap_rx_open_payload;\n  wire tap_rx_icv_valid;\n"
+    found = groups(Netlist("top", text, {"clk": 1}, {"a": 4}), [tap_of("rx.open")])
+    assert found == [
+        ("first difference: tap_rx_open", {"tap_rx_open_payload": 8}),
+        ("clock and reset", {"clk": 1}), ("ports", {"a": 4}),
+        ("trace points", {"tap_rx_icv_valid": 1})]
+
+
+@pytest.mark.slow
+def test_a_build_with_waves_is_another_one_and_orders_ask_for_it(netlist):
+    plain = build(netlist, "icarus")
+    with ordered(Orders(waves=True)):
+        ordered_build = build(netlist, "icarus")
+    assert ordered_build == build(netlist, "icarus", waves=True)
+    assert ordered_build.directory != plain.directory
+    assert run(plain, module=MODULE, seed=3, testcase=TESTCASE).wave is None
+
+
+def test_a_header_that_verilator_lacks_for_waves_is_one_line(monkeypatch):
+    monkeypatch.setattr(simulators, "_WAVE_HEADERS", {"no_such_header.h": "liblz4-dev"})
+    simulators._require_wave_headers.cache_clear()
+    with pytest.raises(MissingTool, match="^waves of verilator: no_such_header.h not found; "
+                                          "apt-get install liblz4-dev, or draw with icarus$"):
+        simulators.require_tools("verilator", waves=True)
+    simulators._require_wave_headers.cache_clear()
+    simulators.require_tools("verilator")
