@@ -31,13 +31,15 @@ class Row:
     tests: int
     clocks: int
     seconds: float
-    """Seconds in the simulators."""
+    """Seconds with elaboration and builds."""
+    simulated: float
+    """Seconds in cocotb tests."""
     simulators: str
 
     @property
     def speed(self) -> float:
         """Clocks a second."""
-        return self.clocks / self.seconds if self.seconds else 0.0
+        return self.clocks / self.simulated if self.simulated else 0.0
 
 
 @dataclass(frozen=True)
@@ -90,14 +92,15 @@ def _rows(report: Report) -> Iterator[Row]:
             name, benches[0].block, name.split("::")[-1],
             sum(bench.failed for bench in benches),
             tuple(sorted({seed for bench in benches for seed in bench.seeds})), len(cases),
-            sum(bench.clocks for bench in benches), sum(bench.simulated for bench in benches),
+            sum(bench.clocks for bench in benches), sum(bench.seconds for bench in benches),
+            sum(bench.simulated for bench in benches),
             ", ".join(sorted({run.simulator for bench in benches for run in bench.runs})))
 
 
 def _totals(report: Report, rows: Sequence[Row]) -> list[tuple[str, str, str]]:
     """Name, figure and kind of what stands on top."""
     failed = sum(bool(row.failed) for row in rows)
-    clocks, seconds = sum(row.clocks for row in rows), sum(row.seconds for row in rows)
+    clocks, seconds = sum(row.clocks for row in rows), sum(row.simulated for row in rows)
     return [
         ("benches failed", str(failed), "bad" if failed else "good"),
         ("benches passed", str(len(rows) - failed), "plain"),
@@ -131,14 +134,16 @@ def _failure(bench: Bench, record: Path) -> Failure:
 
 
 def _picture(drawn: Sequence[Simulation], record: Path) -> Markup | None:
-    """The wave of the first simulation in which a test failed; None when none did."""
-    for run in drawn:
-        if run.end is not None and run.wave and (record / run.wave).is_file():
-            # Imported here: without a wave to draw nobody needs what reads them.
-            from espnic.sim.regress.wave_picture import picture
+    """The wave of the simulation in which a test failed, or else of the last; None without any."""
+    runs = [run for run in drawn if run.wave and (record / run.wave).is_file()]
+    if not runs:
+        return None
+    # Imported here: without a wave to draw nobody needs what reads them.
+    from espnic.sim.regress.wave_picture import picture
 
-            return picture(record / run.wave, run.top, run.signals, run.end)
-    return None
+    failed = (run for run in runs if any(case.message is not None for case in run.cases))
+    run = next(failed, runs[-1])
+    return picture(record / str(run.wave), run.top, run.signals, run.end)
 
 
 def _packet(given: dict[str, Any]) -> Packet:

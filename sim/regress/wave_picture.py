@@ -17,6 +17,10 @@ _ROW, _CLOCK, _NAMES = 24, 40, 190
 _HIGH, _LOW, _LETTER = 5, 19, 8
 """Pixels in a row of a one and a zero, and of a letter of a value."""
 _SLOPE = 3
+_AFTER = 4
+"""Clocks that are shown behind the last change."""
+_COUNTING = ("clk", "clocks", "clock")
+"""Signals that change all the time; the clocks stand on top."""
 _TICK = 4
 """Clocks from a number on top to the next."""
 
@@ -25,17 +29,22 @@ Values = list[str]
 
 
 def picture(wave: Path, top: str, names: Sequence[str], end: int) -> Markup:
-    """SVG of some signals of the top module in the clocks before ``end``; one bit as a line.
+    """SVG of the first of these signals of the top module; one bit as a line.
 
-    The value in a clock is that which its edge at the end takes.
+    It shows clocks before ``end``, the last of them in which one of these signals changes. The
+    value in a clock is that which its edge at the end takes.
     """
-    start = max(0, end - CLOCKS)
-    edges = [clock * CLOCK_NS for clock in range(start, end)]
     signals = {each.full_name: each for each in pywellen.Waveform(str(wave)).all_vars()}
     found = [(name, signals[f"{top}.{name}"]) for name in names
-             if name != "clk" and f"{top}.{name}" in signals]
-    rows = [_row(number, name, _values(signal, edges), signal.bitwidth == 1)
-            for number, (name, signal) in enumerate(found[:SIGNALS_MAX], 1)]
+             if name not in _COUNTING and f"{top}.{name}" in signals][:SIGNALS_MAX]
+    changes = [[(int(time), value) for time, value in signal.signal if time < end * CLOCK_NS]
+               for _, signal in found]
+    last = max((each[-1][0] for each in changes if each), default=0) // CLOCK_NS
+    end = min(end, last + _AFTER)
+    start = max(0, end - CLOCKS)
+    edges = [clock * CLOCK_NS for clock in range(start, end)]
+    rows = [_row(number, name, _values(changed, edges), signal.bitwidth == 1)
+            for number, ((name, signal), changed) in enumerate(zip(found, changes, strict=True), 1)]
     width, height = _NAMES + _CLOCK * len(edges), _ROW * (len(rows) + 1) + 4
     ticks = [_tick(number, start + number, height) for number in range(0, len(edges), _TICK)]
     return Markup('<svg class="wave" width="{}" height="{}" viewBox="0 0 {} {}" role="img" '
@@ -43,8 +52,7 @@ def picture(wave: Path, top: str, names: Sequence[str], end: int) -> Markup:
         width, height, width, height, Markup("").join(ticks), Markup("").join(rows))
 
 
-def _values(signal: "pywellen.Var", edges: Sequence[int]) -> Values:
-    changes = [(int(time), value) for time, value in signal.signal]
+def _values(changes: Sequence[tuple[int, int | str]], edges: Sequence[int]) -> Values:
     times = [time for time, _ in changes]
     found = []
     for edge in edges:

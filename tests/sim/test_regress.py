@@ -1,10 +1,12 @@
 """Regressions: choice, seeds, report, comparison, interrupt; benches of a small project."""
 
+import json
 import os
 import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 import xml.etree.ElementTree as ElementTree
 from html.parser import HTMLParser
@@ -12,10 +14,14 @@ from pathlib import Path
 
 import pytest
 
+from espnic.model.trace import TraceRecord
+from espnic.sim.build.cache import cache_directory
+from espnic.sim.build.orders import Orders, ordered
 from espnic.sim.files import own_folder
 from espnic.sim.problem import InputError
 from espnic.sim.regress import against, command, junit, page
 from espnic.sim.regress.command import Request
+from espnic.sim.regress.evidence import keep_traces
 from espnic.sim.regress.plugin import without_seed
 from espnic.sim.regress.results import load
 from espnic.sim.regress.selection import Choice
@@ -234,6 +240,37 @@ def test_page_shows_the_comparison():
     assert "passes now" in text and "Interrupted." in text and "all 1 benches passed" in text
 
 
+def record(packet, point, **fields):
+    return TraceRecord(packet, point, fields)
+
+
+def test_evidence_of_traces_has_the_records_around_and_the_bytes(tmp_path):
+    model = [record(1, "rx.in", frame="00ff"), record(1, "rx.out", frame="01"),
+             record(1, "tx.in", frame="22"), record(2, "rx.in", frame="0a0b"),
+             record(2, "rx.out", frame="0b0c", status="OK")]
+    rtl = [*model[:4], record(2, "rx.out", frame="0b0d", status="OK")]
+    with ordered(Orders(folder=tmp_path)):
+        keep_traces(rtl, model)
+    kept = json.loads((tmp_path / "difference.json").read_text())
+    assert (kept["place"], kept["focus"]) == ("packet 2, rx.out", ["tap_rx_out"])
+    assert [row["place"] for row in kept["rows"]] == [
+        "packet 1, rx.in", "packet 1, rx.out", "packet 2, rx.in", "packet 2, rx.out"]
+    assert [(each["name"], each["differs"]) for each in kept["rows"][-1]["fields"]] == [
+        ("frame", True), ("status", False)]
+    assert kept["packet"] == {"name": "frame", "rtl": "0b0d", "model": "0b0c"}
+    assert (tmp_path / "rtl.trace.jsonl").is_file() and (tmp_path / "model.trace.pcapng").is_file()
+
+
+def test_evidence_of_a_field_shows_the_frame_that_both_got(tmp_path):
+    model = [record(1, "rx.in", frame="00ff"), record(1, "rx.verdict", status="OK")]
+    with ordered(Orders(folder=tmp_path)):
+        keep_traces([model[0]], model)
+    kept = json.loads((tmp_path / "difference.json").read_text())
+    assert kept["packet"] == {"name": "frame", "rtl": "00ff", "model": "00ff"}
+    assert kept["rows"][-1]["fields"] == [
+        {"name": "status", "rtl": "none", "model": "OK", "differs": True}]
+
+
 # What runs
 
 @pytest.mark.slow
@@ -273,6 +310,19 @@ def test_fresh_seeds_differ_and_the_command_of_a_failure_repeats_it(small):
 def test_what_is_not_chosen_is_left_out(small, options, left):
     assert small.regress(*options, "--wave", "none")[0] == 0
     assert {name for name, outcome in outcomes(small).items() if outcome == "passed"} == left
+
+
+@pytest.mark.slow
+def test_pytest_draws_a_wave_with_a_seed_and_names_it(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--wave", "--record", tmp_path,
+         "--seed", "77", "-rP", "cocotb_tests/flow/test_skid.py", "-m", "quick"],
+        cwd=PROJECT, text=True, capture_output=True, check=True,
+        env={**os.environ, "ESPNIC_BUILD": str(cache_directory())})
+    assert "skid on icarus, seed 77" in done.stdout
+    wave = Path(re.search(r"^wave: (.*)$", done.stdout, re.MULTILINE)[1])
+    assert wave.is_relative_to(tmp_path) and wave.stat().st_size > 0
+    assert wave.with_suffix(".gtkw").is_file() and wave.with_suffix(".sucl").is_file()
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """Waves: both simulators draw what a viewer reads, and the lists name signals that it has."""
 
 import re
+import xml.etree.ElementTree as ElementTree
 
 import pytest
 import pywellen
@@ -11,7 +12,9 @@ from espnic.sim.build.builds import build, run
 from espnic.sim.build.netlist import Netlist, elaborate
 from espnic.sim.build.orders import Orders, ordered
 from espnic.sim.build.signal_lists import groups, tap_of, write_lists
+from espnic.sim.clocks import CLOCK_NS
 from espnic.sim.problem import MissingTool
+from espnic.sim.regress.wave_picture import picture
 
 MODULE = "cocotb_tests.flow.test_skid"
 TESTCASE = "an_entry_passes_in_its_clock_and_one_waits"
@@ -52,6 +55,23 @@ def test_lists_of_signals_name_what_the_wave_has(drawn, netlist, tmp_path):
     assert "skid.i__payload[76:0]" in gtkwave
     assert added[0].startswith("skid.o__") and set(added) <= known
     assert len(added) == len(netlist.ports)
+
+
+@pytest.mark.slow
+def test_the_picture_has_the_values_that_the_edges_take(drawn):
+    """Each value that stands in it is one that the wave has for that signal."""
+    names = ["clk", "i__payload", "i__valid", "o__payload", "no_such_signal"]
+    end = drawn.cases[0].clocks
+    root = ElementTree.fromstring(picture(drawn.wave, "skid", names, end))
+    assert [text.text for text in root.iter("text") if text.get("class") == "n"] == names[1:4]
+    ticks = [int(text.text) for text in root.iter("text") if text.get("class") == "t"]
+    assert 0 <= ticks[0] and ticks[-1] < end
+    assert all(later - one == 4 for one, later in zip(ticks, ticks[1:], strict=False))
+    values = [int(title.text, 16) for title in root.iter("title") if title.text != "x"]
+    payloads = [each.signal for each in pywellen.Waveform(str(drawn.wave)).all_vars()
+                if each.full_name in ("skid.i__payload", "skid.o__payload")]
+    assert values and set(values) <= {
+        int(each.value_at(time)) for each in payloads for time in range(0, end * CLOCK_NS, 2)}
 
 
 def test_the_first_difference_stands_on_top_and_trace_points_below():
