@@ -5,32 +5,62 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from espnic.sim.build.netlist import Netlist
+from espnic.sim.build.verilog_text import modules
 from espnic.sim.files import replacing
 
 _TAP = re.compile(r"^  wire (?:\[(\d+):0\] )?(tap_\w+);$", re.MULTILINE)
+_PORT = re.compile(r"^  (?:input|output) (?:\[(\d+):0\] )?(\w+);$", re.MULTILINE)
 _CLOCKING = ("clk", "rst", "clocks", "clock")
 _HEXADECIMAL, _BINARY, _COMMENT = "@22", "@28", "@200"
 """Flags of GTKWave for the lines that follow."""
 
+BLOCKS = {
+    "rx.parse": "inner.rx.parser", "rx.lookup": "inner.sas.lookup", "rx.open": "inner.rx.core",
+    "rx.icv": "inner.rx.core", "rx.verdict": "inner.rx.verdict", "rx.out": "inner.rx.restore",
+    "tx.segment": "inner.tx.segments", "tx.verdict": "inner.tx.check",
+    "tx.trailer": "inner.tx.trailer", "tx.seqiv": "inner.tx.esp_header", "tx.seal": "inner.tx.gcm",
+    "tx.icv": "inner.tx.gcm", "tx.out": "inner.tx.append",
+}
+"""Path, in the rig of the engine, of the block that gives what a trace point shows."""
+
 Signals = dict[str, int]
-"""Bits of signals by their names in the top module."""
+"""Bits of signals by their names in the top module, or by their paths from it."""
 
 
-def tap_of(point: str) -> str:
-    """Beginning of the names of the signals of a trace point."""
-    return f"tap_{point.replace('.', '_')}"
+def focus_on(point: str) -> list[str]:
+    """The focus for a difference at a trace point: its signals, and the block that gives them."""
+    return [f"tap_{point.replace('.', '_')}", *([BLOCKS[point]] if point in BLOCKS else ())]
 
 
 def groups(netlist: Netlist, focus: Sequence[str] = ()) -> list[tuple[str, Signals]]:
-    """Signals of the top in groups: what begins with ``focus``, clock, ports, trace points."""
+    """Signals in groups: first those of ``focus``, then clock, ports, and trace points.
+
+    The focus has beginnings of names in the top module, and paths of blocks, whose ports it means.
+    """
     ports = {name: bits for name, bits in netlist.ports.items() if name not in _CLOCKING}
     taps = {name: int(high or 0) + 1 for high, name in _TAP.findall(netlist.text)}
     first = {name: bits for name, bits in (ports | taps).items()
              if any(name.startswith(part) for part in focus)}
+    for path in focus:
+        if "." in path:
+            first |= ports_of(netlist, path)
     clocking = {name: netlist.ports[name] for name in _CLOCKING if name in netlist.ports}
     found = [(f"first difference: {', '.join(focus)}", first), ("clock and reset", clocking),
              ("ports", _without(ports, first)), ("trace points", _without(taps, first))]
     return [(name, signals) for name, signals in found if signals]
+
+
+def ports_of(netlist: Netlist, path: str) -> Signals:
+    """Ports of a block within the top, under their paths; none when it is not there."""
+    by_name = {module.name: module for module in modules(netlist.text)}
+    module = by_name[netlist.top]
+    for part in path.split("."):
+        inside = {instance.name: instance.module for instance in module.instances}
+        if inside.get(part) not in by_name:
+            return {}
+        module = by_name[inside[part]]
+    return {f"{path}.{name}": int(high or 0) + 1 for high, name in _PORT.findall(module.body)
+            if name not in _CLOCKING}
 
 
 def write_lists(netlist: Netlist, wave: Path, focus: Sequence[str] = ()) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from espnic.model.trace import POINTS, SHOWN_CHARACTERS, TraceRecord, shortened
 from espnic.sim.build.orders import FOLDER_VARIABLE, current
-from espnic.sim.build.signal_lists import tap_of
+from espnic.sim.build.signal_lists import focus_on
 from espnic.sim.files import replacing
 
 FILE = "difference.json"
@@ -75,7 +75,7 @@ def keep_traces(rtl: Sequence[TraceRecord], model: Sequence[TraceRecord]) -> Non
     _keep(f"packet {packet}, {POINTS[point]}",
           [(f"packet {place[0]}, {POINTS[place[1]]}", ours.get(place), theirs.get(place))
            for place in shown],
-          shown.index(first), [tap_of(POINTS[point])],
+          shown.index(first), focus_on(POINTS[point]),
           frame.fields["frame"] if frame else None)
     # Imported here: a simulation that keeps items has no use for it.
     from espnic.sim.run.report import write_trace

@@ -200,7 +200,8 @@ class _Benches:
         if wave and wave.is_file():
             focus = _focus(wave.with_name(FILE))
             write_lists(run.built.netlist, wave, focus)
-            signals = [name for _, group in groups(run.built.netlist, focus) for name in group]
+            shown = groups(run.built.netlist, focus)
+            signals = [name for _, group in (shown[:1] if focus else shown) for name in group]
         else:
             wave = None
         return {

@@ -20,7 +20,7 @@ from espnic.model.host.safile import SaFile, UnsupportedSa
 from espnic.model.interface.codes import SaDirection, SaOperation, SaResult
 from espnic.model.interface.features import Features
 from espnic.model.sa.sa import SecurityAssociation, command_values
-from espnic.sim.build.signal_lists import tap_of, write_lists
+from espnic.sim.build.signal_lists import focus_on, write_lists
 from espnic.sim.capture import archive, handoff
 from espnic.sim.capture.handoff import HandedOff
 from espnic.sim.capture.pcap import read_capture
@@ -112,7 +112,7 @@ def _replay(job: Job, options: "Options", console: Console) -> None:
     job = _with_frames_in_flight(job, replay.outcome.in_flight)
     if options.wave:
         found = trace.compare(replay.outcome.trace, job.plan.outcome.trace)
-        write_lists(rig.built.netlist, options.wave, [tap_of(found.point)] if found else [])
+        write_lists(rig.built.netlist, options.wave, focus_on(found.point) if found else [])
     _write_results(job, {"rtl": replay.outcome, "model": job.plan.outcome})
     console.print(report.status_table(replay.outcome.trace))
     lines = _sa_lines(job)

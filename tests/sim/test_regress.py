@@ -252,7 +252,8 @@ def test_evidence_of_traces_has_the_records_around_and_the_bytes(tmp_path):
     with ordered(Orders(folder=tmp_path)):
         keep_traces(rtl, model)
     kept = json.loads((tmp_path / "difference.json").read_text())
-    assert (kept["place"], kept["focus"]) == ("packet 2, rx.out", ["tap_rx_out"])
+    assert (kept["place"], kept["focus"]) == (
+        "packet 2, rx.out", ["tap_rx_out", "inner.rx.restore"])
     assert [row["place"] for row in kept["rows"]] == [
         "packet 1, rx.in", "packet 1, rx.out", "packet 2, rx.in", "packet 2, rx.out"]
     assert [(each["name"], each["differs"]) for each in kept["rows"][-1]["fields"]] == [

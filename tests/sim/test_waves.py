@@ -7,14 +7,18 @@ import pytest
 import pywellen
 
 from espnic.hdl.flow.skid import Skid
+from espnic.model.interface.features import Features
+from espnic.model.trace import POINTS
 from espnic.sim.build import simulators
 from espnic.sim.build.builds import build, run
 from espnic.sim.build.netlist import Netlist, elaborate
 from espnic.sim.build.orders import Orders, ordered
-from espnic.sim.build.signal_lists import groups, tap_of, write_lists
+from espnic.sim.build.signal_lists import BLOCKS, focus_on, groups, ports_of, write_lists
 from espnic.sim.clocks import CLOCK_NS
 from espnic.sim.problem import MissingTool
 from espnic.sim.regress.wave_picture import picture
+from espnic.sim.rig.design import engine_rig
+from espnic.sim.rig.engine import engine_netlist
 
 MODULE = "cocotb_tests.flow.test_skid"
 TESTCASE = "an_entry_passes_in_its_clock_and_one_waits"
@@ -65,7 +69,7 @@ def test_the_picture_has_the_values_that_the_edges_take(drawn):
     root = ElementTree.fromstring(picture(drawn.wave, "skid", names, end))
     assert [text.text for text in root.iter("text") if text.get("class") == "n"] == names[1:4]
     ticks = [int(text.text) for text in root.iter("text") if text.get("class") == "t"]
-    assert 0 <= ticks[0] and ticks[-1] < end
+    assert ticks[0] >= 0 and ticks[-1] < end
     assert all(later - one == 4 for one, later in zip(ticks, ticks[1:], strict=False))
     values = [int(title.text, 16) for title in root.iter("title") if title.text != "x"]
     payloads = [each.signal for each in pywellen.Waveform(str(drawn.wave)).all_vars()
@@ -76,11 +80,23 @@ def test_the_picture_has_the_values_that_the_edges_take(drawn):
 
 def test_the_first_difference_stands_on_top_and_trace_points_below():
     text = "module top(clk, a);\n  wire [7:0] tap_rx_open_payload;\n  wire tap_rx_icv_valid;\n"
-    found = groups(Netlist("top", text, {"clk": 1}, {"a": 4}), [tap_of("rx.open")])
+    text += "".join(f"  {module} {module} (\n  );\nendmodule\nmodule {module}(clk, o);\n"
+                    for module in ("inner", "rx", "core"))
+    text += "  input clk;\n  output [3:0] o;\nendmodule\n"
+    found = groups(Netlist("top", text, {"clk": 1}, {"a": 4}), focus_on("rx.open"))
     assert found == [
-        ("first difference: tap_rx_open", {"tap_rx_open_payload": 8}),
+        ("first difference: tap_rx_open, inner.rx.core",
+         {"tap_rx_open_payload": 8, "inner.rx.core.o": 4}),
         ("clock and reset", {"clk": 1}), ("ports", {"a": 4}),
         ("trace points", {"tap_rx_icv_valid": 1})]
+
+
+@pytest.mark.slow
+def test_the_blocks_of_the_trace_points_are_those_of_the_engine():
+    engine = engine_netlist(Features(128, 16, lso=False, ipv6=False, replay_window=0), taps=True)
+    rig = engine_rig(engine).netlist
+    assert BLOCKS.keys() == set(POINTS) - {"rx.in", "tx.in"}
+    assert {path for path in BLOCKS.values() if not ports_of(rig, path)} == set()
 
 
 @pytest.mark.slow
