@@ -12,10 +12,10 @@ from espnic.sim.clocks import CLOCK_NS
 CLOCKS = 24
 """Clocks that are shown."""
 SIGNALS_MAX = 14
-_ROW, _CLOCK, _NAMES = 24, 40, 190
-"""Pixels of a row, of a clock, and of the names."""
-_HIGH, _LOW, _LETTER = 5, 19, 8
-"""Pixels in a row of a one and a zero, and of a letter of a value."""
+_ROW, _CLOCK, _LETTER = 24, 40, 8
+"""Pixels of a row, of a clock, and of a letter."""
+_HIGH, _LOW = 5, 19
+"""Pixels in a row of a one and a zero."""
 _SLOPE = 3
 _AFTER = 4
 """Clocks that are shown behind the last change."""
@@ -43,13 +43,17 @@ def picture(wave: Path, top: str, names: Sequence[str], end: int) -> Markup:
     end = min(end, last + _AFTER)
     start = max(0, end - CLOCKS)
     edges = [clock * CLOCK_NS for clock in range(start, end)]
-    rows = [_row(number, name, _values(changed, edges), signal.bitwidth == 1)
-            for number, ((name, signal), changed) in enumerate(zip(found, changes, strict=True), 1)]
-    width, height = _NAMES + _CLOCK * len(edges), _ROW * (len(rows) + 1) + 4
+    rows = [_row(number, _values(changed, edges), signal.bitwidth == 1)
+            for number, ((_, signal), changed) in enumerate(zip(found, changes, strict=True), 1)]
+    titles = [name.removeprefix("inner.") for name, _ in found]
+    left = _LETTER * max(map(len, titles), default=0)
+    width, height = left + _CLOCK * len(edges), _ROW * (len(rows) + 1) + 4
     ticks = [_tick(number, start + number, height) for number in range(0, len(edges), _TICK)]
-    return Markup('<svg class="wave" width="{}" height="{}" viewBox="0 0 {} {}" role="img" '
-                  'aria-label="wave">{}{}</svg>').format(
-        width, height, width, height, Markup("").join(ticks), Markup("").join(rows))
+    named = [Markup('<text x="0" y="{}" class="n">{}</text>').format(number * _ROW + 16, title)
+             for number, title in enumerate(titles, 1)]
+    return Markup('<svg class="wave" width="{0}" height="{1}" viewBox="0 0 {0} {1}" role="img" '
+                  'aria-label="wave">{3}<g transform="translate({2})">{4}{5}</g></svg>').format(
+        width, height, left, *(Markup("").join(parts) for parts in (named, ticks, rows)))
 
 
 def _values(changes: Sequence[tuple[int, int | str]], edges: Sequence[int]) -> Values:
@@ -67,10 +71,8 @@ def _tick(place: int, clock: int, height: int) -> Markup:
                   ).format(_x(place), clock, height)
 
 
-def _row(number: int, name: str, values: Values, is_bit: bool) -> Markup:
-    top = number * _ROW
-    drawn = _line(values, top) if is_bit else _bus(values, top)
-    return Markup('<text x="0" y="{}" class="n">{}</text>{}').format(top + 16, name, drawn)
+def _row(number: int, values: Values, is_bit: bool) -> Markup:
+    return _line(values, number * _ROW) if is_bit else _bus(values, number * _ROW)
 
 
 def _line(values: Values, top: int) -> Markup:
@@ -103,4 +105,4 @@ def _bus(values: Values, top: int) -> Markup:
 
 
 def _x(clock: int) -> int:
-    return _NAMES + clock * _CLOCK
+    return clock * _CLOCK
