@@ -218,14 +218,17 @@ class _Progress:
 
     def _tell(self, bench: Bench) -> None:
         if bench.failed:
-            self._console.print(Text.assemble(("FAILED ", "bold red"), title(bench)))
+            self._console.print(Text.assemble(("FAILED ", "bold red"), title(bench)),
+                                soft_wrap=True)
             self._console.print(Text(f"  {bench.difference}\n  {bench.repeat}"), soft_wrap=True)
 
 
 def title(bench: Bench) -> str:
-    """Block, function, seed and widths of a bench."""
+    """Block, function, seed, and the cocotb tests that failed, whose names tell their widths."""
     seeds = ", ".join(map(str, bench.seeds))
-    return f"{bench.block}  {bench.bench.split('::')[-1]}" + (f"  seed {seeds}" if seeds else "")
+    failing = ", ".join(dict.fromkeys(case.name for case in bench.failing))
+    return "  ".join((bench.block, bench.bench.split("::")[-1],
+                      *([f"seed {seeds}"] if seeds else ()), *([failing] if failing else ())))
 
 
 def _first_failures(benches: Sequence[Bench]) -> list[Bench]:
