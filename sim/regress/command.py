@@ -23,7 +23,7 @@ from espnic.sim.build.processes import SIMULATIONS
 from espnic.sim.files import PROJECT, in_checkout, own_folder, replacing
 from espnic.sim.problem import InputError, Mismatch, MissingTool, SimulationError
 from espnic.sim.regress import against, junit, page
-from espnic.sim.regress.results import Bench, Report, events_in, load, read_events
+from espnic.sim.regress.results import Bench, Events, Report, load, read_events
 from espnic.sim.regress.selection import Choice
 from espnic.sim.terminal import print_lines
 
@@ -107,7 +107,8 @@ class _Regression:
             [] if request.seed is None else ["--seed", str(request.seed)])
         wave = ["--wave"] if request.wave == "all" else []
         parallel = ["-n", str(request.jobs), "--dist", "worksteal"] if request.jobs > 1 else []
-        with _Progress(self._console, self._record / EVENTS, request.choice.filters()) as progress:
+        events = Events(self._record / EVENTS, request.choice.filters())
+        with _Progress(self._console, events) as progress:
             code = self._pytest(
                 self._record, [*request.choice.arguments(), *seeds, *wave, *parallel], progress)
         if code == _NONE_FOUND:
@@ -182,11 +183,10 @@ class _Regression:
 class _Progress:
     """A bar with what runs now, and above it each failure as it comes."""
 
-    def __init__(self, console: Console, events: Path, filters: Sequence[str]) -> None:
+    def __init__(self, console: Console, events: Events) -> None:
         self._console = console
         self._events = events
-        self._filters = filters
-        self._told: set[str] = set()
+        self._running: dict[str, None] = {}
         self._bar = Progress(TextColumn("Benches"), BarColumn(), MofNCompleteColumn(),
                              TimeElapsedColumn(), console=console)
         self._task = self._bar.add_task("", total=None)
@@ -201,20 +201,19 @@ class _Progress:
         self._live.stop()
 
     def show(self) -> None:
-        events = list(events_in(self._events))
-        totals = [event["count"] for event in events if event["kind"] == "collected"]
-        ended = [event["id"] for event in events if event["kind"] == "ended"]
-        running = [event["id"] for event in events
-                   if event["kind"] == "started" and event["id"] not in set(ended)]
-        self._bar.update(self._task, completed=len(ended), total=totals[-1] if totals else None)
+        for event in self._events.new():
+            match event["kind"]:
+                case "collected":
+                    self._bar.update(self._task, total=event["count"])
+                case "started":
+                    self._running[event["id"]] = None
+                case "ended":
+                    self._running.pop(event["id"], None)
+                    self._bar.advance(self._task)
+                    self._tell(self._events.bench(event))
         self._live.update(Group(self._bar, *(
             Text(f"  {name.removeprefix('cocotb_tests/')}", style="dim", no_wrap=True)
-            for name in running[:_SHOWN_RUNNING])))
-        if len(ended) > len(self._told):
-            for bench in read_events(self._events, self._filters):
-                if bench.id not in self._told:
-                    self._told.add(bench.id)
-                    self._tell(bench)
+            for name in list(self._running)[:_SHOWN_RUNNING])))
 
     def _tell(self, bench: Bench) -> None:
         if bench.failed:

@@ -13,6 +13,8 @@ from espnic.sim.regress import against
 from espnic.sim.regress.results import Bench, Report, Simulation, block_of
 
 NAME = "report.html"
+_SHOWN = 3
+"""Failures of a bench that are shown in full."""
 _LINE_BYTES = 16
 _LINES_AROUND = 6
 """Lines of a packet that are shown on each side of the first byte that differs."""
@@ -54,6 +56,8 @@ class Failure:
     packet: "Packet | None"
     picture: Markup | None
     """The last clocks of the wave."""
+    more: Sequence[Bench]
+    """Further seeds with which the bench failed, which the page only lists."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +83,7 @@ def render(report: Report, before: Report | None, record: Path) -> str:
     return environment.get_template("page.html").render(
         report=report, before=before, changes=changes, rows=rows,
         slowest=max((row.seconds for row in rows), default=0) or 1,
-        totals=_totals(report, rows), failures=[_failure(bench, record)
-                                                for bench in report.failures],
+        totals=_totals(report, rows), failures=list(_failures(report, record)),
         left_out=[bench for bench in report.benches if bench.outcome == "skipped"],
         block_of=block_of)
 
@@ -117,7 +120,14 @@ def _time(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def _failure(bench: Bench, record: Path) -> Failure:
+def _failures(report: Report, record: Path) -> Iterator[Failure]:
+    for benches in report.groups().values():
+        failed = [bench for bench in benches if bench.failed]
+        for number, bench in enumerate(failed[:_SHOWN], 1):
+            yield _failure(bench, record, failed[_SHOWN:] if number == _SHOWN else ())
+
+
+def _failure(bench: Bench, record: Path, more: Sequence[Bench]) -> Failure:
     failing = [(run, case) for run in bench.runs for case in run.cases
                if case.message is not None]
     where = "; ".join(f"{case.name} of {run.top} on {run.simulator}, seed {run.seed}"
@@ -130,7 +140,8 @@ def _failure(bench: Bench, record: Path) -> Failure:
     files += [(Path(name).name, name) for name in bench.files]
     packet = bench.evidence and bench.evidence["packet"]
     return Failure(bench, where, [(text, f"{record.name}/{file}") for text, file in files],
-                   _packet(packet) if packet else None, _picture(bench.drawn, record))
+                   _packet(packet) if packet else None, _picture(bench.drawn, record),
+                   more)
 
 
 def _picture(drawn: Sequence[Simulation], record: Path) -> Markup | None:

@@ -4,7 +4,7 @@ import json
 import re
 import shlex
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -154,19 +154,42 @@ def block_of(bench: str) -> str:
     return f"{path.parent.name}/{path.stem.removeprefix('test_')}"
 
 
+class Events:
+    """Reader of a record that may just be growing.
+
+    Parameters
+    ----------
+    path
+        File with a line for each event; it need not be there yet.
+    filters
+        Arguments of pytest that belong to the command which repeats a bench.
+    """
+
+    def __init__(self, path: Path, filters: Sequence[str] = ()) -> None:
+        self._path = path
+        self._filters = filters
+        self._place = 0
+
+    def new(self) -> list[dict[str, Any]]:
+        """The events since the last call."""
+        if not self._path.is_file():
+            return []
+        with self._path.open("rb") as file:
+            file.seek(self._place)
+            text = file.read()
+        whole = text.rfind(b"\n") + 1
+        self._place += whole
+        return [json.loads(line) for line in text[:whole].splitlines()]
+
+    def bench(self, event: Mapping[str, Any]) -> Bench:
+        """The bench that an event says has ended."""
+        return _bench(event, self._path.parent, self._filters)
+
+
 def read_events(path: Path, filters: Sequence[str] = ()) -> list[Bench]:
     """The benches that a record says have ended; ``filters`` belong to the command of each."""
-    ended = [event for event in events_in(path) if event["kind"] == "ended"]
-    return [_bench(event, path.parent, filters) for event in ended]
-
-
-def events_in(path: Path) -> Iterable[dict[str, Any]]:
-    """The whole lines of a record, which may just be growing."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return []
-    return [json.loads(line) for line in text[:text.rfind("\n") + 1].splitlines()]
+    events = Events(path, filters)
+    return [events.bench(event) for event in events.new() if event["kind"] == "ended"]
 
 
 def load(option: str, path: Path) -> Report:

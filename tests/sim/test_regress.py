@@ -214,6 +214,13 @@ def test_page_shows_difference_repeat_command_records_and_marks_bytes():
     assert shown.links == ["record/benches/x/run1.log"]
 
 
+def test_page_shows_three_failures_of_a_bench_and_lists_the_others():
+    failed = [bench(message=f"item {seed}", seed=seed) for seed in range(1, 8)]
+    text = " ".join(Page(page.render(report(*failed), None, Path("record"))).text)
+    assert text.count("Whole message") == 3 and "4 more seeds fail" in text
+    assert all(each.repeat in text for each in failed)
+
+
 def test_comparison_tells_what_fails_what_passes_and_what_takes_other_clocks():
     names = [f"flow/test_skid.py::test_{letter}" for letter in "abcdefg"]
     before = report(bench(names[0]), bench(names[1], "item 1"), bench(names[2]), bench(names[3]),
