@@ -1,10 +1,15 @@
-"""Mark every bench slow unless it is quick."""
+"""Options of the benches, and marks: every bench is slow unless it is quick."""
 
 from pathlib import Path
 
 import pytest
 
 HERE = Path(__file__).parent
+
+
+def pytest_addoption(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Load the options for seeds, waves and records."""
+    pluginmanager.import_plugin("espnic.sim.regress.plugin")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

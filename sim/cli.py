@@ -78,6 +78,9 @@ def run_command(
     seed: Annotated[int, typer.Option(
         help="Seed of stalls and of salts that the SA file leaves out.")] = 1,
     stall: StallOption = 0.0,
+    wave: Annotated[bool, typer.Option(
+        "--wave", help="Draw wave.fst into the output folder, with lists of signals for GTKWave "
+                       "and Surfer. It has a build of its own.")] = False,
 ) -> None:
     """Replay a capture through the RTL and the golden model, and compare them.
 
@@ -87,7 +90,8 @@ def run_command(
     from espnic.sim.rig.engine import Options
     from espnic.sim.run import session
 
-    options = Options(width=width, simulator=simulator, seed=seed, stall=stall)
+    options = Options(width=width, simulator=simulator, seed=seed, stall=stall,
+                      wave=output / "wave.fst" if wave else None)
     session.run(session.Request(rx, tx, sa, output, seed, handoff), options, Console())
 
 
@@ -298,6 +302,55 @@ def bench_command(
     measure(Request(
         tuple(width or WIDTHS), tuple(counts), quick, clock_mhz, seed, json_file, plot, doc),
         Console())
+
+
+@app.command("regress", short_help="Run the benches with fresh seeds, and report.")
+def regress_command(
+    output: Annotated[Path, typer.Option(
+        "-o", "--output", help="Folder for report.html, report.json, junit.xml, logs and waves.",
+        parser=_path, metavar="<path>")] = Path("out/regress"),
+    area: Annotated[list[str] | None, typer.Option(
+        help="Room of benches, such as rx; may be given more than once. Default: all.")] = None,
+    block: Annotated[list[str] | None, typer.Option(
+        help="Block, such as skid or flow/skid; may be given more than once.")] = None,
+    width: Annotated[list[int] | None, typer.Option(
+        "--width", help="Bits of a beat: 128, 256 or 512; may be given more than once. Benches "
+                        "without a width run too. Default: all.")] = None,
+    simulator: Annotated[list[str] | None, typer.Option(
+        help="Simulator: verilator or icarus; may be given more than once. Default: both.")] = None,
+    cost: Annotated[list[str] | None, typer.Option(
+        help="Benches of this cost: quick, slow or engine; may be given more than once. "
+             "Default: quick.")] = None,
+    seed: Annotated[int | None, typer.Option(
+        min=0, help="Seed of all benches with random numbers. "
+                    "Default: the seed that stands in each.")] = None,
+    seeds: Annotated[int | None, typer.Option(
+        min=1, help="Number of fresh seeds for each bench with random numbers.")] = None,
+    jobs: Annotated[int, typer.Option(
+        "-j", "--jobs", min=1, help="Number of benches to run at once.")] = 1,
+    wave: Annotated[str, typer.Option(
+        help="Waves: fail (a bench that failed runs again with waves), all, or none.")] = "fail",
+    against: Annotated[Path | None, typer.Option(
+        help="report.json of an earlier call, to compare with.",
+        parser=_path, metavar="<path>")] = None,
+    list_blocks: Annotated[bool, typer.Option(
+        "--list", help="List the blocks that have a bench, and do nothing else.")] = False,
+) -> None:
+    """Run the benches of a checkout, with fresh seeds if asked for, and write a report.
+
+    Shows each failure with the command that repeats it. Exit code 1 if a bench failed.
+    """
+    from espnic.sim.regress.command import Request, regress
+    from espnic.sim.regress.selection import Choice, block_names
+
+    choice = Choice(tuple(area or ()), tuple(block or ()), tuple(width or ()),
+                    tuple(simulator or ()), tuple(cost or ("quick",)))
+    request = Request(output, choice, seed, seeds, jobs, wave, against)
+    if list_blocks:
+        request.check()
+        print("\n".join(block_names()))
+        return
+    regress(request, Console())
 
 
 def main() -> None:

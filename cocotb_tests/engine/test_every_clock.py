@@ -233,4 +233,4 @@ async def flush_parts_a_burst_between_two_segments_at_most(dut):
 def test_commands_at_every_clock_of_a_frame():
     options = Options(width=128, seed=1)
     done = run(build_engine(options).built, module=__name__, seed=options.seed)
-    assert not done.failures, f"seed {options.seed}: {done.failures}, log {done.log}"
+    assert not done.failures, f"seed {done.seed}: {done.failures}, log {done.log}"

@@ -270,4 +270,4 @@ def common_start(left, made):
 def test_engine_keeps_the_life_of_sas(width):
     options = Options(width=width, seed=1)
     done = run(build_engine(options).built, module=__name__, seed=options.seed)
-    assert not done.failures, f"seed {options.seed}: {done.failures}, log {done.log}"
+    assert not done.failures, f"seed {done.seed}: {done.failures}, log {done.log}"

@@ -514,4 +514,4 @@ async def nothing_of_a_beat_without_bytes_is_sealed(dut):
 def test_engine_holds_while_things_change(width):
     options = Options(width=width, seed=1)
     done = run(build_engine(options).built, module=__name__, seed=options.seed)
-    assert not done.failures, f"seed {options.seed}: {done.failures}, log {done.log}"
+    assert not done.failures, f"seed {done.seed}: {done.failures}, log {done.log}"

@@ -328,4 +328,4 @@ async def bits_that_turn_in_the_midst_of_traffic_let_nothing_wrong_out(dut):
 
 def test_no_frame_meets_a_wrong_key():
     done = run(build_open(FEATURES), module=__name__, seed=1)
-    assert not done.failures, f"{done.failures}, log {done.log}"
+    assert not done.failures, f"seed {done.seed}: {done.failures}, log {done.log}"

@@ -32,6 +32,8 @@ from espnic.sim.rig.sa_tables import table_files
 from espnic.sim.traffic.steps import TxFrame
 from tests.support.differences import check_items
 
+pytestmark = pytest.mark.fixed_seed
+
 SAS = 100
 SEED = 1
 LATENCY_MAX = 44

@@ -248,7 +248,7 @@ def simulate(*tests, built=None, **environment):
     names = rf"\.({'|'.join(tests)})(/|$)"
     done = run(built or build_open(FEATURES), module=__name__, seed=1,
                environment={"COCOTB_TEST_FILTER": names, **environment})
-    assert done.tests and not done.failures, f"{done.failures}, log {done.log}"
+    assert done.tests and not done.failures, f"seed {done.seed}: {done.failures}, log {done.log}"
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -214,4 +214,4 @@ async def frames_queued_before_a_reset_are_refused_after_the_restore(dut):
 
 def test_refusals_and_restore_on_the_registers():
     done = run(build_engine(Options(width=128)).built, module=__name__, seed=1)
-    assert not done.failures, f"seed 1: {done.failures}, log {done.log}"
+    assert not done.failures, f"seed {done.seed}: {done.failures}, log {done.log}"

@@ -17,6 +17,8 @@ from tests.support.lookup_places import (
     run_of_spis,
 )
 
+pytestmark = pytest.mark.fixed_seed
+
 COLLIDING_MAX = WAYS + OVERFLOW_ENTRIES
 
 

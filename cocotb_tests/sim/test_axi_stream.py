@@ -94,6 +94,7 @@ def test_frames_arrive_whole(simulator):
     simulate(AxisSlice(), name="axis_slice", module=__name__, simulator=simulator, seed=3)
 
 
+@pytest.mark.fixed_seed
 @pytest.mark.parametrize("fault, message", [
     ("early", "tkeep 0x1 before the last beat"),
     ("hole", "tkeep 0x.* has a hole|before the last beat"),

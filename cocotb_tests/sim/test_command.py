@@ -13,7 +13,7 @@ import pytest
 from espnic.sim.capture.pcap import read_capture, write_pcap
 from tests.support.paths import CAPTURES, PROJECT
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.fixed_seed]
 
 SA_FILE = CAPTURES / "tun4_gcm128.json"
 FRAMES = 6

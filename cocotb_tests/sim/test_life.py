@@ -7,7 +7,7 @@ from espnic.sim.life.command import difference, on_model, on_rtl
 from espnic.sim.life.story import RECEIVED_AMONG_DELETE, SENT_AMONG_DELETE
 from espnic.sim.rig.engine import Options
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.fixed_seed]
 
 
 @pytest.mark.parametrize("width", WIDTHS)

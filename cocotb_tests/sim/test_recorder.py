@@ -118,4 +118,4 @@ async def wrong_tkeep_is_found(dut, beat):
 def test_recorder_keeps_frames_and_finds_broken_rules(simulator, seed):
     print(f"seed {seed}")
     done = run(build(netlist(), simulator), module=__name__, seed=seed)
-    assert not done.failures, f"seed {seed}: {done.failures}, log {done.log}"
+    assert not done.failures, f"seed {done.seed}: {done.failures}, log {done.log}"

@@ -57,6 +57,7 @@ def folder(tmp_path_factory):
 
 
 @pytest.mark.engine
+@pytest.mark.fixed_seed
 @pytest.mark.parametrize("simulator, suffix, flags", [
     ("icarus", "v", []),  # cocotb's default is -g2012
     ("icarus", "v", ["-g2005"]),

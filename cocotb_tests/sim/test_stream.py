@@ -74,6 +74,7 @@ def test_streams_transfer_in_order(simulator):
     )
 
 
+@pytest.mark.fixed_seed
 @pytest.mark.parametrize("fault, message", [
     ("payload", "payload changed before ready"),
     ("valid", "valid fell before ready"),

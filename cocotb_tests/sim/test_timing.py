@@ -4,7 +4,7 @@ import pytest
 
 from espnic.sim.docs.timing import documents
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.fixed_seed]
 
 
 def test_diagrams_are_those_of_a_simulation():

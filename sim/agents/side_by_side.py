@@ -14,6 +14,7 @@ from amaranth.lib.wiring import Out
 from espnic.model.interface.features import ALL, WIDTHS, Features
 from espnic.sim.agents.stream import StreamSink, StreamSource
 from espnic.sim.build.builds import simulate
+from espnic.sim.build.orders import widths_for
 
 
 def bench_widths() -> list[int]:
@@ -65,7 +66,7 @@ def simulate_widths(
     that the block is for, but for the width; the tests get them from ``bench_features``.
     The other parameters and the errors are those of ``sim.build.builds.simulate``.
     """
-    chosen = list(widths)
+    chosen = widths_for(widths)
     simulate(
         SideBySide({f"w{width}": make(width) for width in chosen}),
         name=name, module=module, simulator=simulator, seed=seed,

@@ -18,14 +18,17 @@ from amaranth.lib import wiring
 
 from espnic.sim.build.cache import cache_directory, lock_if_free, locked
 from espnic.sim.build.netlist import Netlist, elaborate
+from espnic.sim.build.orders import FOLDER_VARIABLE, check_simulator, current, seed_for
 from espnic.sim.build.simulators import (
     BUILDERS,
     SIMULATORS,
+    Variant,
     digest,
     fingerprint,
     require_tools,
     tail,
 )
+from espnic.sim.clocks import CLOCK_NS
 from espnic.sim.files import PROJECT, in_checkout, naming
 from espnic.sim.problem import SimulationError
 
@@ -40,18 +43,51 @@ class Build:
     netlist: Netlist
     simulator: str
     directory: Path
+    waves: bool = False
+    """Whether its runs draw waves."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One cocotb test that ran."""
+
+    name: str
+    seconds: float
+    clocks: int
+    message: str | None
+    """Message of the failure; None when it passed."""
 
 
 @dataclass(frozen=True)
 class Run:
     """One run of the cocotb tests of a module."""
 
+    built: Build
+    module: str
+    seed: int
     directory: Path
-    log: Path
-    tests: tuple[str, ...]
-    """Names of the tests that ran."""
-    failures: tuple[tuple[str, str], ...]
-    """Name and message of each failed test."""
+    cases: tuple[Case, ...]
+
+    @property
+    def log(self) -> Path:
+        return self.directory / "run.log"
+
+    @property
+    def wave(self) -> Path | None:
+        """The wave that it drew, if it did."""
+        wave = self.directory / f"{self.built.netlist.top}.fst"
+        return wave if wave.is_file() else None
+
+    @property
+    def tests(self) -> tuple[str, ...]:
+        """Names of the tests that ran."""
+        return tuple(case.name for case in self.cases)
+
+    @property
+    def failures(self) -> tuple[tuple[str, str], ...]:
+        """Name and message of each failed test."""
+        return tuple((case.name, case.message) for case in self.cases
+                     if case.message is not None)
 
 
 def simulate(
@@ -87,6 +123,7 @@ def simulate(
     ``SimulationError`` when the build or the run itself breaks.
     """
     __tracebackhide__ = True
+    seed = seed_for(seed)
     print(f"{name} on {simulator}, seed {seed}")
     ready = build(elaborate(component, name), simulator)
     result = run(ready, module=module, seed=seed, testcase=testcase, environment=environment)
@@ -100,16 +137,21 @@ def simulate(
     shutil.rmtree(result.directory)
 
 
-def build(netlist: Netlist, simulator: str, shows_state: bool = False) -> Build:
+def build(
+    netlist: Netlist, simulator: str, shows_state: bool = False, waves: bool = False,
+) -> Build:
     """Build a netlist, or take the build of an equal one made before.
 
     With ``shows_state`` tests can read and write every register and memory by its name, not the
-    ports alone. Icarus always shows them, and every other signal.
+    ports alone. Icarus always shows them, and every other signal. With ``waves``, or when the
+    orders ask for them, its runs draw waves.
     """
-    require_tools(simulator)
+    check_simulator(simulator)
+    variant = Variant(shows_state, waves or current().waves)
+    require_tools(simulator, variant.waves)
     root = cache_directory()
     root.mkdir(parents=True, exist_ok=True)
-    directory = root / _key(netlist, simulator, shows_state)
+    directory = root / _key(netlist, simulator, variant)
     with locked(root / f"{directory.name}.lock"):
         if directory.is_dir():
             os.utime(directory)
@@ -118,9 +160,9 @@ def build(netlist: Netlist, simulator: str, shows_state: bool = False) -> Build:
             partial = root / f"{directory.name}.partial"
             shutil.rmtree(partial, ignore_errors=True)
             with naming(partial):
-                BUILDERS[simulator](netlist, partial, shows_state)
+                BUILDERS[simulator](netlist, partial, variant)
                 partial.rename(directory)
-    return Build(netlist, simulator, directory)
+    return Build(netlist, simulator, directory, variant.waves)
 
 
 def run(
@@ -132,6 +174,7 @@ def run(
     environment: Mapping[str, str] | None = None,
 ) -> Run:
     """Run the cocotb tests of ``module`` on a build, in a new directory."""
+    seed = seed_for(seed)
     runs = cache_directory() / "runs"
     runs.mkdir(parents=True, exist_ok=True)
     directory = Path(tempfile.mkdtemp(prefix=f"{built.netlist.top}-", dir=runs))
@@ -144,26 +187,30 @@ def run(
         "COCOTB_TRUST_INERTIAL_WRITES": "1" if built.simulator == "verilator" else "0",
         "COCOTB_LOG_LEVEL": "WARNING",
         "ESPNIC_INPUTS": ",".join(built.netlist.inputs),
+        FOLDER_VARIABLE: str(current().folder or ""),
     }
     simulator = SIMULATORS[built.simulator](
         toplevel=built.netlist.top,
         module=module,
         work_dir=str(directory),
         sim_build=str(built.directory),
+        waves=built.waves,
         testcase=rf"\.{re.escape(testcase)}$" if testcase else None,
         # The tests of a checkout lie there; an installed package is found without it.
         python_search=[str(PROJECT)] if in_checkout() else [],
     )
     with naming(directory):
         simulator.execute_logged(simulator.simulation_command(), log, settings)
-    tests, failures = _results(results, log)
-    if not tests:
+    cases = _results(results, log)
+    if not cases:
         raise SimulationError(f"no cocotb test {testcase or ''} ran in {module}, log: {log}")
-    return Run(directory, log, tests, failures)
+    done = Run(built, module, seed, directory, cases)
+    current().watch(done)
+    return done
 
 
-def _key(netlist: Netlist, simulator: str, shows_state: bool) -> str:
-    parts = [netlist.text, simulator, *(["state"] if shows_state else ()), *fingerprint()]
+def _key(netlist: Netlist, simulator: str, variant: Variant) -> str:
+    parts = [netlist.text, simulator, *variant.parts(), *fingerprint()]
     return f"{netlist.top}-{simulator}-{digest(parts)}"
 
 
@@ -196,15 +243,18 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _results(path: Path, log: Path) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
-    """Names of the tests that ran, and name and message of each that failed."""
+def _results(path: Path, log: Path) -> tuple[Case, ...]:
+    """The tests that ran."""
     if not path.is_file():
         raise SimulationError(f"the simulation wrote no results\n{tail(log)}")
-    tests, failures = [], []
-    for case in ElementTree.parse(path).getroot().iter("testcase"):
-        if case.find("skipped") is not None:
-            continue
-        tests.append(case.get("name", ""))
-        for problem in (*case.iter("failure"), *case.iter("error")):
-            failures.append((case.get("name", ""), problem.get("message") or problem.text or ""))
-    return tuple(tests), tuple(failures)
+    return tuple(_case(element) for element in ElementTree.parse(path).getroot().iter("testcase")
+                 if element.find("skipped") is None)
+
+
+def _case(element: ElementTree.Element) -> Case:
+    problem = next(iter((*element.iter("failure"), *element.iter("error"))), None)
+    properties = {each.get("name"): each.get("value", "0") for each in element.iter("property")}
+    return Case(
+        element.get("name", ""), float(element.get("time", 0)),
+        round(float(properties.get("sim_time_duration", 0)) / CLOCK_NS),
+        None if problem is None else problem.get("message") or problem.text or "")

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -49,9 +50,28 @@ _STATE = re.compile(r"^(  reg [^=;\n]*?)( ?=|;)", re.MULTILINE)
 _PUBLIC = "/*verilator public_flat_rw*/"
 # The later -g wins: under -g2012, which the class sets, outputs stay X at time 0.
 _ICARUS_FLAGS = ("-g2005",)
+_WAVE_FLAGS = ("--trace-max-width", "16384")
+"""Verilator leaves wider signals out of a wave, and by default those above 256 bits."""
+_WAVE_HEADERS = {"lz4.h": "liblz4-dev", "zlib.h": "zlib1g-dev"}
+"""Headers that Verilator's writer of waves includes, and the Debian package of each."""
 
 
-def require_tools(simulator: str) -> None:
+@dataclass(frozen=True)
+class Variant:
+    """Abilities of a build beside running."""
+
+    shows_state: bool = False
+    """Whether tests can read and write every register and memory, not the ports alone."""
+    waves: bool = False
+    """Whether its runs draw waves."""
+
+    def parts(self) -> list[str]:
+        """Parts of the key of a build; none for the common variant."""
+        return [*(["state"] if self.shows_state else ()),
+                *(["waves", *_WAVE_FLAGS] if self.waves else ())]
+
+
+def require_tools(simulator: str, waves: bool = False) -> None:
     """Raise ``MissingTool`` unless all is there to build and run with this simulator."""
     if simulator not in BUILDERS:
         raise MissingTool(f"simulator {simulator!r}: expected one of {', '.join(BUILDERS)}")
@@ -64,6 +84,18 @@ def require_tools(simulator: str) -> None:
         raise MissingTool(f"simulator {simulator}: {', '.join(missing)} not found; {remedy}")
     if simulator == "verilator":
         _refuse_blanks()
+        if waves:
+            _require_wave_headers()
+
+
+@cache
+def _require_wave_headers() -> None:
+    missing = [header for header in _WAVE_HEADERS if SIMULATIONS.run(
+        ["g++", "-E", "-x", "c++", "-include", header, os.devnull, "-o", os.devnull]).failure]
+    if missing:
+        packages = " ".join(_WAVE_HEADERS[header] for header in missing)
+        raise MissingTool(f"waves of verilator: {', '.join(missing)} not found; "
+                          f"apt-get install {packages}, or draw with icarus")
 
 
 def _refuse_blanks() -> None:
@@ -148,7 +180,12 @@ class Logged(cocotb_test.simulator.Simulator, abc.ABC):  # type: ignore[misc]
 
     @abc.abstractmethod
     def simulation_command(self) -> list[str]:
-        """The command that runs what was built."""
+        """The command that runs what was built; a build with waves draws into ``wave``."""
+
+    @property
+    def wave(self) -> str:
+        """Name of the wave, which lies where the simulator is at the start of a run."""
+        return f"{self.toplevel_module}.fst"
 
 
 class Verilator(Logged, cocotb_test.simulator.Verilator):  # type: ignore[misc]
@@ -165,33 +202,36 @@ class Verilator(Logged, cocotb_test.simulator.Verilator):  # type: ignore[misc]
         return commands
 
     def simulation_command(self) -> list[str]:
-        return [str(Path(self.sim_dir) / self.toplevel_module)]
+        draw = ["--trace", "--trace-file", self.wave] if self.waves else []
+        return [str(Path(self.sim_dir) / self.toplevel_module), *draw]
 
 
 class Icarus(Logged, cocotb_test.simulator.Icarus):  # type: ignore[misc]
     def build_commands(self) -> list[list[str]]:
-        return [super().compile_command()]
+        commands: list[list[str]] = super().build_command()
+        return commands
 
     def simulation_command(self) -> list[str]:
         command: list[str] = super().run_command()
-        return command
+        return [*command, "-fst"] if self.waves else command
 
 
 SIMULATORS = {"verilator": Verilator, "icarus": Icarus}
 
 
-def _build_verilator(netlist: Netlist, directory: Path, shows_state: bool) -> None:
+def _build_verilator(netlist: Netlist, directory: Path, variant: Variant) -> None:
     """Build into a new directory; objects of the runtime are kept beside it for the next."""
     directory.mkdir()
     source = directory / f"{netlist.top}.v"
-    text = _STATE.sub(rf"\1 {_PUBLIC}\2", netlist.text) if shows_state else netlist.text
+    text = _STATE.sub(rf"\1 {_PUBLIC}\2", netlist.text) if variant.shows_state else netlist.text
     source.write_text(text, encoding="utf-8")
     visible = directory / "visible.vlt"
     visible.write_text(_visible_ports(netlist), encoding="utf-8")
     simulator = Verilator(
         toplevel=netlist.top, module="", sim_build=str(directory), compile_only=True,
         timescale=TIMESCALE, verilog_sources=[str(visible), str(source)],
-        compile_args=list(_VERILATE_FLAGS),
+        compile_args=[*_VERILATE_FLAGS, *(_WAVE_FLAGS if variant.waves else ())],
+        waves=variant.waves,
         # Debian has no "python", which the wheel's makefile calls.
         make_args=[f"-j{os.cpu_count() or 1}", f"PYTHON3={shlex.quote(sys.executable)}",
                    *_MAKE_FLAGS],
@@ -199,7 +239,9 @@ def _build_verilator(netlist: Netlist, directory: Path, shows_state: bool) -> No
     log = directory / "build.log"
     verilate, make = simulator.build_commands()
     simulator.execute_logged(verilate, log, verilator_environment())
-    runtime = directory.parent / f"runtime-{digest(fingerprint())}"
+    # Objects that draw are others.
+    parts = (*fingerprint(), *(_WAVE_FLAGS if variant.waves else ()))
+    runtime = directory.parent / f"runtime-{digest(parts)}"
     if runtime.is_dir():
         # make does not compile an object again that is newer than its source and than the
         # makefile, which was just written.
@@ -223,7 +265,7 @@ def link_verilated(directory: Path, source: Path, program: Path) -> None:
         raise SimulationError(f"g++ failed on {source.name} ({ended.failure})\n{ended.errors}")
 
 
-def _build_icarus(netlist: Netlist, directory: Path, _shows_state: bool) -> None:
+def _build_icarus(netlist: Netlist, directory: Path, variant: Variant) -> None:
     """Build into a new directory. Icarus always shows every signal."""
     directory.mkdir()
     source = directory / f"{netlist.top}.v"
@@ -232,7 +274,7 @@ def _build_icarus(netlist: Netlist, directory: Path, _shows_state: bool) -> None
     timescale.write_text(f"+timescale+{TIMESCALE}\n", encoding="utf-8")
     simulator = Icarus(
         toplevel=netlist.top, module="", sim_build=str(directory), compile_only=True,
-        verilog_sources=[str(source)],
+        verilog_sources=[str(source)], waves=variant.waves,
         compile_args=[*_ICARUS_FLAGS, "-f", str(timescale)],
     )
     for command in simulator.build_commands():

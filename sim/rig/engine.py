@@ -45,6 +45,8 @@ class Options:
     """Seed of gaps and stalls."""
     stall: float = 0.0
     """Probability of a stall, and of a gap, in each clock of each stream."""
+    wave: Path | None = None
+    """Where a replay leaves its wave; None: it draws none."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +84,8 @@ def build_engine(
     """
     features = replace(parts, width=options.width, sas=sas)
     engine = engine_netlist(features, taps=True)
-    return EngineRig(build(engine_rig(engine).netlist, options.simulator), options.width, sas,
-                     sides_of(engine), features.sideband)
+    built = build(engine_rig(engine).netlist, options.simulator, waves=options.wave is not None)
+    return EngineRig(built, options.width, sas, sides_of(engine), features.sideband)
 
 
 def replay(
@@ -105,6 +107,8 @@ def replay(
             simulation.join()
             raise
         session = simulation.result()
+    if options.wave and session.run.wave:
+        shutil.move(session.run.wave, options.wave)
     seen = observed(session)
     if seen.problem is None:
         shutil.rmtree(session.run.directory)

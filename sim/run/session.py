@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from espnic.model import trace
 from espnic.model.device.device import Device
 from espnic.model.host import sa_forms
 from espnic.model.host.receiver import Receiver
@@ -19,6 +20,7 @@ from espnic.model.host.safile import SaFile, UnsupportedSa
 from espnic.model.interface.codes import SaDirection, SaOperation, SaResult
 from espnic.model.interface.features import Features
 from espnic.model.sa.sa import SecurityAssociation, command_values
+from espnic.sim.build.signal_lists import focus_on, write_lists
 from espnic.sim.capture import archive, handoff
 from espnic.sim.capture.handoff import HandedOff
 from espnic.sim.capture.pcap import read_capture
@@ -108,6 +110,9 @@ def _replay(job: Job, options: "Options", console: Console) -> None:
         replay = engine.replay(rig, job.plan.steps, options, show)
     seconds = time.monotonic() - start
     job = _with_frames_in_flight(job, replay.outcome.in_flight)
+    if options.wave:
+        found = trace.compare(replay.outcome.trace, job.plan.outcome.trace)
+        write_lists(rig.built.netlist, options.wave, focus_on(found.point) if found else [])
     _write_results(job, {"rtl": replay.outcome, "model": job.plan.outcome})
     console.print(report.status_table(replay.outcome.trace))
     lines = _sa_lines(job)
@@ -146,7 +151,7 @@ def _check_options(options: "Options") -> None:
     check_width(options.width)
     if not 0 <= options.stall <= STALL_MAX:
         raise InputError(f"--stall {options.stall}: expected 0 to {STALL_MAX}")
-    require_tools(options.simulator)
+    require_tools(options.simulator, waves=options.wave is not None)
 
 
 def _prepare(request: Request) -> Job:

@@ -714,7 +714,7 @@ def test_unknown_simulator(refused, tmp_path):
 
 
 def test_missing_simulator(refused, tmp_path, monkeypatch):
-    def missing(simulator):
+    def missing(simulator, waves):
         raise MissingTool(f"simulator {simulator}: g++ not found; run make setup")
 
     monkeypatch.setattr("espnic.sim.build.simulators.require_tools", missing)

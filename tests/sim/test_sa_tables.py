@@ -2,7 +2,7 @@
 
 import pytest
 
-from espnic.sim.build.builds import Run
+from espnic.sim.build.builds import Case, Run
 from espnic.sim.problem import SimulationError
 from espnic.sim.rate.traffic import make_sas
 from espnic.sim.rig import sa_tables
@@ -13,7 +13,7 @@ def test_table_that_was_not_filled_is_not_kept(monkeypatch, tmp_path):
 
     def fail(_built, *, environment, **_settings):
         runs.append(environment["ESPNIC_TABLE"])
-        return Run(tmp_path, tmp_path / "log", ("fill",), (("fill", "20 refused"),))
+        return Run(_built, "", 1, tmp_path, (Case("fill", 0.0, 0, "20 refused"),))
 
     monkeypatch.setenv("ESPNIC_BUILD", str(tmp_path))
     monkeypatch.setattr(sa_tables, "build", lambda _netlist, _simulator: None)

@@ -107,6 +107,12 @@ def test_netlists_are_kept_under_the_sources_that_are_installed(installed):
     assert installed.call("python", "-c", code).strip() == kept_netlists._SOURCES.hex()
 
 
+def test_regress_says_that_it_needs_a_checkout(installed):
+    assert (installed.packages / "espnic" / "sim" / "regress" / "page.html").is_file()
+    with pytest.raises(AssertionError, match="the benches are not installed, expected a checkout"):
+        installed.call("espnic", "regress")
+
+
 def test_run_model_and_compare(installed):
     options = ("--rx", "few.pcap", "--sa", "few.json")
     assert "RTL = model" in installed.call("espnic", "run", *options, "-o", "rtl results")

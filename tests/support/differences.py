@@ -12,6 +12,7 @@ from amaranth.lib import data
 
 from espnic.model.interface.layouts import Layout
 from espnic.sim.agents.beats import unpack
+from espnic.sim.regress.evidence import keep_items
 
 CONTEXT_BYTES = 4
 """Bytes shown on each side of the first that differs."""
@@ -43,13 +44,16 @@ def check_items(
     for index, (ours, model) in enumerate(zip(got, expected, strict=False), start=1):
         difference = _difference(_fields(ours, layout), _fields(model, layout))
         if difference:
-            raise AssertionError(f"{_place(port, index, len(expected), width)}{difference}")
+            place = _place(port, index, len(expected), width)
+            _keep(place, got, expected, index, width, layout)
+            raise AssertionError(f"{place}{difference}")
     if len(got) != len(expected):
         index = min(len(got), len(expected)) + 1
         ours, model = (_shown(items[index - 1]) if index <= len(items) else "none"
                        for items in (got, expected))
-        raise AssertionError(
-            f"{_place(port, index, len(expected), width)}: RTL {ours}, model {model}")
+        place = _place(port, index, len(expected), width)
+        _keep(place, got, expected, index, width, layout)
+        raise AssertionError(f"{place}: RTL {ours}, model {model}")
 
 
 def check_item(
@@ -60,7 +64,18 @@ def check_item(
     __tracebackhide__ = True
     difference = _difference(_fields(got, layout), _fields(expected, layout))
     if difference:
-        raise AssertionError(f"{_place(port, number, None, width)}{difference}")
+        place = _place(port, number, None, width)
+        _keep(place, [got], [expected], 1, width, layout)
+        raise AssertionError(f"{place}{difference}")
+
+
+def _keep(
+    place: str, got: list[Any], expected: list[Any], number: int, width: int | None,
+    layout: data.Layout | Layout | None,
+) -> None:
+    """Keep what stands around a difference for the report of a regression."""
+    keep_items(place, got, expected, number - 1, [] if width is None else [f"w{width}"],
+               lambda item: _fields(item, layout))
 
 
 def _place(port: str, index: int, count: int | None, width: int | None) -> str:

@@ -4,6 +4,8 @@ from collections import Counter
 from dataclasses import replace
 
 from espnic.model.interface.features import ALL
+from espnic.sim.build.orders import seed_for
+from espnic.sim.regress.evidence import keep_traces
 from espnic.sim.rig.engine import Options, build_engine, replay
 from espnic.sim.run.compare import compare_outcomes
 from espnic.sim.traffic.golden import run_model
@@ -13,6 +15,7 @@ from espnic.sim.traffic.steps import SIMULATED_SAS as SAS
 def hold(steps, width, *, seed=1, stall=0.15):
     """Let RTL and model take the steps; return what both made of them."""
     __tracebackhide__ = True
+    seed = seed_for(seed)
     print(f"W={width}, seed {seed}")
     options = Options(width=width, seed=seed, stall=stall)
     return compared(replay(build_engine(options), steps, options), steps, SAS, seed)
@@ -21,6 +24,7 @@ def hold(steps, width, *, seed=1, stall=0.15):
 def hold_small(steps, features, *, seed=1, stall=0.1):
     """Do as ``hold`` on a build of a few parts and on Icarus, which takes seconds to build."""
     __tracebackhide__ = True
+    seed = seed_for(seed)
     print(f"{features}, seed {seed}")
     options = Options(width=features.width, simulator="icarus", seed=seed, stall=stall)
     rig = build_engine(options, features.sas, features)
@@ -30,8 +34,9 @@ def hold_small(steps, features, *, seed=1, stall=0.1):
 def compared(replayed, steps, sas, seed, parts=ALL):
     """The outcome of both, builds with these parts; fails where they differ."""
     __tracebackhide__ = True
-    assert replayed.problem is None, f"seed {seed}: {replayed.problem}, log {replayed.log}"
     model = run_model(steps, replace(parts, sas=sas), replayed.outcome.in_flight)
+    keep_traces(replayed.outcome.trace, model.trace)
+    assert replayed.problem is None, f"seed {seed}: {replayed.problem}, log {replayed.log}"
     difference = compare_outcomes(replayed.outcome, model)
     assert difference is None, f"seed {seed}: {difference}"
     return replayed.outcome

