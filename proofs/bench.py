@@ -184,6 +184,6 @@ class Proof:
     induction: int = 0
     """With so many clocks that hold, the next one holds too; 0 if that is not shown."""
     assumes: tuple[str, ...] = ()
-    """What is assumed, beside free inputs."""
+    """Assumptions, each a sentence; all that they leave open is free."""
     quick: bool = False
-    """It runs in the tests; a second or two."""
+    """Whether it runs in the tests: such a proof takes a second or two."""

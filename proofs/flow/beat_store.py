@@ -65,7 +65,7 @@ def _order(p: Bench) -> None:
 
 
 def _registers(p: Bench, beats: _Beats) -> None:
-    """What the registers of the store have to do with each other and with the counts."""
+    """Ask what the registers of the store have to do with each other and with the counts."""
     limit = DEPTH - MARGIN
     level, taken, staying = p.inside("level"), p.inside("taken"), p.inside("staying")
     head, remaining, fetched = p.inside("head"), p.inside("remaining"), p.inside("fetched")
@@ -83,7 +83,7 @@ def _registers(p: Bench, beats: _Beats) -> None:
 
 
 def _places(p: Bench, beats: _Beats) -> None:
-    """Where the watched beat lies: in the memory, at its output, or in the queue behind it."""
+    """Ask where the watched beat lies: in the memory, at its output, or in the queue behind it."""
     waiting, fetched = p.inside("ahead.level"), p.inside("fetched")
     p.prove(~(beats.waits & beats.leaving))
     p.prove(beats.ahead < beats.stored, when=beats.waits)

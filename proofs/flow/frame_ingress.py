@@ -23,7 +23,7 @@ class _Frame:
         """Bytes that have left."""
         self.within, self.is_super = Signal(), Signal()
         self.rest = Signal()
-        """What comes is the rest of a frame that has been cut."""
+        """The rest of a frame that has been cut is coming."""
         i, o = ingress.i.payload, ingress.o.payload
         self.total = (self.bytes + o.beat.count)[:len(self.bytes) + 1]
         is_super = Mux(self.within, self.is_super, o.user[0])

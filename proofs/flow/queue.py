@@ -34,7 +34,7 @@ def levels(p: Bench, path: str = "", depth: int = DEPTH) -> None:
 
 
 def _block_levels(p: Bench) -> None:
-    """What the registers of a queue in block RAM have to do with each other."""
+    """Ask what the registers of a queue in block RAM have to do with each other."""
     level, head, tail = (p.inside(f"fifo.{name}") for name in ("inner_level", "consume", "produce"))
     p.prove(level <= DEPTH - 1)
     p.prove((head < DEPTH - 1) & (tail < DEPTH - 1))

@@ -41,7 +41,7 @@ _STEP = re.compile(r"Checking assertions in step (\d+)")
 
 @dataclass(frozen=True)
 class Result:
-    """What came of a proof."""
+    """Outcome of a proof."""
 
     job: Job
     seconds: float

@@ -67,6 +67,10 @@ PROOF_MUTANTS = {
     "frame/text_extract/stream": Mutant(
         "shows the next frame's bytes at the end of a text", "Mux(held.last, 0, "
         "self.i.payload.data)", "self.i.payload.data"),
+    "frame/text_restore/apart": Mutant(
+        "puts a text into a frame that is to have none",
+        "reached.eq(self.place.payload.enable & (index >= where.beat))",
+        "reached.eq(index >= where.beat)"),
     "frame/text_restore/stream": Mutant(
         "counts beats that wait", "with m.If(go)", "with m.If(self.o.valid)"),
     # host
@@ -82,6 +86,45 @@ PROOF_MUTANTS = {
     "lso/header_replay/stream": Mutant(
         "takes the next beat while one waits", "move.eq(~self.o.valid | self.o.ready)",
         "move.eq(~self.o.valid | self.o.ready | self.again.valid)"),
+    # rx
+    "rx/verdict/stream": Mutant(
+        "gives the next order while one waits", "ready.eq(~self.o.valid | self.o.ready)",
+        "ready.eq(1)"),
+    "rx/verdict/tag": Mutant(
+        "finds an ICV wrong only when every bit is",
+        "((self.tag.payload & prepared.mask) ^ prepared.icv).any()",
+        "((self.tag.payload & prepared.mask) ^ prepared.icv).all()"),
+    "rx/verdict/refusals": Mutant(
+        "lets a frame in again", "seen.eq(frame.record.windowed & self.window.payload.seen)",
+        "seen.eq(0)"),
+    # sa
+    "sa/contexts/context_rx": Mutant(
+        "hits with the serial of another SA", "serial == context.serial", "serial == serial"),
+    "sa/contexts/context_tx": Mutant(
+        "hits a row that is not in use", "hit.eq(candidate & context.valid & same)",
+        "hit.eq(candidate & same)"),
+    "sa/contexts/secrets_rx": Mutant(
+        "writes secrets that are not to be written", "self.write.valid & row.secret",
+        "self.write.valid"),
+    "sa/contexts/secrets_tx": Mutant(
+        "reads secrets in every clock", "secret.en.eq(self.secrets.read)", "secret.en.eq(1)"),
+    # tx
+    "tx/check/stream": Mutant(
+        "gives the next request while one waits", "ready.eq(~self.o.valid | self.o.ready)",
+        "ready.eq(1)"),
+    "tx/check/sealed": Mutant(
+        "lets a request with a number that was used leave in clear",
+        "bypass | ~Cat(*failures, used).any()", "bypass | ~Cat(*failures).any()"),
+    "tx/check/refused": Mutant(
+        "seals with wrong numbers", "self.usage.answer.payload.fault | numbers.fault",
+        "self.usage.answer.payload.fault"),
+    "tx/dispatch/stream": Mutant(
+        "takes an offer back when a context comes",
+        "self.segment.valid & (self.context.valid | ~one.seal)",
+        "self.segment.valid & (self.context.valid ^ ~one.seal)"),
+    "tx/dispatch/orders": Mutant(
+        "seals the first segment alone", "job.place.enable.eq(one.seal)",
+        "job.place.enable.eq(one.seal & one.first)"),
 }
 """By the name of the proof: the block, and the proof's own name."""
 
