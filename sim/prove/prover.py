@@ -146,7 +146,7 @@ class _Prover:
         return f"{job}: {_relative(found[1])}:{found[2]} {what}, see {trace}"
 
     def _solve(self, work: Path, *arguments: str) -> Ended:
-        return self._call(work, "_run_yosys_smtbmc_argv", "-s", _SOLVER, *arguments,
+        return self._call(work, "_run_yosys_smtbmc_argv", "--noprogress", "-s", _SOLVER, *arguments,
                           "--dump-vcd", "trace.vcd", "design.smt2")
 
     def _call(self, work: Path, function: str, *arguments: str) -> Ended:
