@@ -62,6 +62,20 @@ class Bench(Elaboratable):
                     dotted == one or dotted.startswith(f"{one}.") for one in driven):
                 self.m.d.comb += value.eq(AnySeq(len(value)))
 
+    def cut(self, path: str, block: str = "block") -> wiring.Component:
+        """Leave a block within the block out, and its outputs to the proof; give its ports."""
+        *above, name = path.split(".")
+        parent = self._fragment(above, block)
+        left_out = parent.find_subfragment(name)
+        parent.subfragments = [one for one in parent.subfragments if one[0] is not left_out]
+        component = left_out.origins[0]
+        assert isinstance(component, wiring.Component), f"{path} in {block} is no block"
+        return component
+
+    def registers(self, block: str) -> list[tuple[str, Signal]]:
+        """The registers of a block with their paths; its memories must have been cut."""
+        return list(_registers(self._fragments[block], ""))
+
     def free(self, shape, name: str):
         """A signal that may be anything in each clock."""
         signal = Signal(shape, name=name)
@@ -147,6 +161,17 @@ def _driven(fragment: Fragment) -> Iterator[Signal]:
     """All signals that the statements of a fragment itself drive."""
     for statements in fragment.statements.values():
         yield from statements._lhs_signals()
+
+
+def _registers(fragment: Fragment, path: str) -> Iterator[tuple[str, Signal]]:
+    """The registers in a fragment and all below it, in the order in which they were made."""
+    assert not isinstance(fragment, MemoryInstance), f"{path}: a memory is no register"
+    statements = fragment.statements.get("sync", ())
+    signals = {id(signal): signal for one in statements for signal in one._lhs_signals()}
+    for signal in sorted(signals.values(), key=lambda one: one.duid):
+        yield f"{path}{signal.name}", signal
+    for below, name, _ in fragment.subfragments:
+        yield from _registers(below, f"{path}{name}.")
 
 
 def _name_signals(fragment: Fragment) -> None:

@@ -82,11 +82,16 @@ PROOF_MUTANTS = {
         "have_address & ~bus.bvalid"),
     "host/axi_lite/cleared": Mutant(
         "keeps what was written", "self.write.payload.data.eq(0),", ""),
+    "host/registers/silent": Mutant(
+        "lets secrets be read", "if register.access != Access.WRITE",
+        "if register.access != Access.WRITE or registers is table.SA_PARAMETERS"),
     # lso
     "lso/header_replay/stream": Mutant(
         "takes the next beat while one waits", "move.eq(~self.o.valid | self.o.ready)",
         "move.eq(~self.o.valid | self.o.ready | self.again.valid)"),
     # rx
+    "rx/icv_split/stream": Mutant(
+        "takes a beat while its text waits", "(self.o.ready | ~has_text)", "1"),
     "rx/verdict/stream": Mutant(
         "gives the next order while one waits", "ready.eq(~self.o.valid | self.o.ready)",
         "ready.eq(1)"),
@@ -98,6 +103,9 @@ PROOF_MUTANTS = {
         "lets a frame in again", "seen.eq(frame.record.windowed & self.window.payload.seen)",
         "seen.eq(0)"),
     # sa
+    "sa/commands/silent": Mutant(
+        "tells the salt", "self.window_write.payload.sequence.eq(command.sequence)",
+        "self.window_write.payload.sequence.eq(command.salt)"),
     "sa/contexts/context_rx": Mutant(
         "hits with the serial of another SA", "serial == context.serial", "serial == serial"),
     "sa/contexts/context_tx": Mutant(
@@ -108,6 +116,14 @@ PROOF_MUTANTS = {
         "self.write.valid"),
     "sa/contexts/secrets_tx": Mutant(
         "reads secrets in every clock", "secret.en.eq(self.secrets.read)", "secret.en.eq(1)"),
+    "sa/parity_memory/rows": Mutant(
+        "shows what is written whether it is read or not", "with m.If(reader.en)", "with m.If(1)"),
+    "sa/sent_numbers/once": Mutant(
+        "does not see what the number before has written",
+        "Mux(run.marks & same_row, run.new_row, row_read.data)", "row_read.data"),
+    "sa/sent_numbers/once_bursts": Mutant(
+        "forgets the numbers between the first row of a burst and its last",
+        "(run.new_edge.full | run.span) & ~slot", "run.new_edge.full & ~slot"),
     # tx
     "tx/check/stream": Mutant(
         "gives the next request while one waits", "ready.eq(~self.o.valid | self.o.ready)",
@@ -118,6 +134,13 @@ PROOF_MUTANTS = {
     "tx/check/refused": Mutant(
         "seals with wrong numbers", "self.usage.answer.payload.fault | numbers.fault",
         "self.usage.answer.payload.fault"),
+    "tx/esp_header/stream": Mutant(
+        "counts beats that wait", "go.eq(self.o.valid & self.o.ready)", "go.eq(self.o.valid)"),
+    "tx/icv_append/stream": Mutant(
+        "takes the tag before the end", "self.tag.ready.eq(ends)", "self.tag.ready.eq(1)"),
+    "tx/trailer/stream": Mutant(
+        "takes the request before the end", "self.request.ready.eq(ends)",
+        "self.request.ready.eq(1)"),
     "tx/dispatch/stream": Mutant(
         "takes an offer back when a context comes",
         "self.segment.valid & (self.context.valid | ~one.seal)",
@@ -128,6 +151,6 @@ PROOF_MUTANTS = {
 }
 """By the name of the proof: the block, and the proof's own name."""
 
-DEEP = {"flow/frame_ingress/length"}
+DEEP = {"flow/frame_ingress/length", "sa/commands/silent"}
 """Proofs whose mutant shows after more clocks than a solver tries from the start: there the
 induction fails."""
