@@ -20,7 +20,7 @@ _SECRET = {
     "self.parameters": _KEYS,
     "command.payload": _KEYS,
 }
-"""What may differ: words on the bus and in its register, and the secrets of a command."""
+"""Bits that may differ: words on the bus and in its register, and the secrets of a command."""
 
 
 def _silent(p: Bench) -> None:

@@ -18,7 +18,7 @@ _SECRET = {
     "hash_subkey.i.payload": bits_of(HashSubkey(_LANES).i.payload.shape(), "key"),
     "hash_subkey.o.payload": -1,
 }
-"""What may differ: the secrets of a command, and of the row that it writes, and the hash subkey."""
+"""Bits that may differ: the secrets of a command and of the row that it writes, the hash subkey."""
 
 
 def _silent(p: Bench) -> None:

@@ -9,6 +9,7 @@ from amaranth.hdl import Signal
 
 from espnic.sim import cli
 from espnic.sim.build.cache import cache_directory
+from espnic.sim.docs import proofs as proofs_page
 from espnic.sim.prove import collection
 from espnic.sim.prove.collection import Job, all_jobs
 from tests.support.mutants import mutated, project_with
@@ -71,6 +72,11 @@ def test_only_proofs_have_mutants():
 def test_proof_lies_in_the_room_of_its_block():
     assert not [name for name, job in JOBS.items()
                 if not (PROJECT / "hdl" / f"{job.block}.py").is_file()]
+
+
+def test_page_lists_the_proofs_as_they_are():
+    for path, text in proofs_page.documents().items():
+        assert path.read_text() == text, "stale: run make docs"
 
 
 def counts_to_three(p):

@@ -121,9 +121,6 @@ PROOF_MUTANTS = {
     "sa/sent_numbers/once": Mutant(
         "does not see what the number before has written",
         "Mux(run.marks & same_row, run.new_row, row_read.data)", "row_read.data"),
-    "sa/sent_numbers/once_bursts": Mutant(
-        "forgets the numbers between the first row of a burst and its last",
-        "(run.new_edge.full | run.span) & ~slot", "run.new_edge.full & ~slot"),
     # tx
     "tx/check/stream": Mutant(
         "gives the next request while one waits", "ready.eq(~self.o.valid | self.o.ready)",
