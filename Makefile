@@ -2,7 +2,7 @@
 BIN := .venv/bin
 CAPTURE := captures/tun4_gcm128
 
-.PHONY: setup run life docs lint check test clean
+.PHONY: setup run life docs lint check test prove clean
 
 setup:
 	@sh .ci/setup
@@ -33,6 +33,10 @@ check: lint
 # All tests.
 test: lint
 	$(BIN)/pytest -n auto --dist worksteal
+
+# Properties of the blocks, for all inputs, by a solver.
+prove: setup
+	$(BIN)/espnic prove --jobs 2
 
 clean:
 	rm -rf build out

@@ -19,7 +19,7 @@ UNKNOWN = "it contains non-0/1 values"
 @pytest.mark.mutants
 @pytest.mark.parametrize("block", MUTANTS)
 def test_the_quick_bench_finds_the_fault_of_the_mutant(block, tmp_path):
-    project = project_with(block, tmp_path)
+    project = project_with(block, MUTANTS[block], tmp_path)
     module = f"cocotb_tests.{bench_of(f'{block}.py').removesuffix('.py').replace('/', '.')}"
     done = subprocess.run(
         [sys.executable, "-m", "tests.support.quick", module], cwd=project, text=True,

@@ -270,6 +270,36 @@ def synth_command(
     measure(chosen, Request(cached, jobs, json_file, doc), Console())
 
 
+@app.command("prove", short_help="Prove properties of the RTL by a solver.")
+def prove_command(
+    names: Annotated[list[str] | None, typer.Argument(
+        metavar="BLOCK", help="Blocks such as flow/queue, rooms such as flow, or single proofs "
+                              "such as flow/queue/order. Default: all.")] = None,
+    output: Annotated[Path, typer.Option(
+        "-o", "--output", help="Folder for counterexamples, as VCD.",
+        parser=_path, metavar="<path>")] = Path("out/prove"),
+    quick: Annotated[bool, typer.Option(
+        "--quick", help="Only the proofs that the tests run.")] = False,
+    list_proofs: Annotated[bool, typer.Option(
+        "--list", help="List the proofs and what they say, and do nothing else.")] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="Number of proofs to run at once.")] = 1,
+) -> None:
+    """Prove properties of the RTL by a solver, by induction or for a number of clocks.
+
+    Needs the tools of pip install 'espnic[prove]'. Exit code 1 if a property is not proved.
+    """
+    from espnic.sim.prove import command
+    from espnic.sim.prove.collection import select
+    from espnic.sim.prove.prover import require_tools
+
+    chosen = select(names or [], quick)
+    if list_proofs:
+        command.list_proofs(chosen, Console())
+        return
+    require_tools()
+    command.run(chosen, jobs, output, Console())
+
+
 @app.command("bench", short_help="Measure rates and latency of the RTL.")
 def bench_command(
     width: WidthsOption = None,

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.paths import PROJECT
 
-FOLDERS = ("hdl", "model", "sim", "tests", "cocotb_tests")
+FOLDERS = ("hdl", "model", "proofs", "sim", "tests", "cocotb_tests")
 FILES = [path for folder in FOLDERS for path in sorted((PROJECT / folder).rglob("*.py"))]
 HEADLESS = {"Of", "As", "That", "Behind", "Than", "Which", "Whose", "What", "It"}
 """First words of a text that lacks the noun which it describes."""

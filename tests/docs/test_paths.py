@@ -10,7 +10,7 @@ import pytest
 from tests.support.paths import PROJECT
 
 HIDDEN_OR_MADE = {"build", "out"}
-FOLDERS = "captures|cocotb_tests|docs|espnic|hdl|model|registers|sim|tests"
+FOLDERS = "captures|cocotb_tests|docs|espnic|hdl|model|proofs|registers|sim|tests"
 PATH = re.compile(rf"(?<![\w./-])(?:{FOLDERS})/[\w.*/-]*")
 """A path from the top of the project, which does not continue another one."""
 PLACEHOLDER = re.compile(r"\b[A-Z]{3,}\b(?!\.md)")

@@ -35,7 +35,7 @@ def test_no_test_file_is_imported():
 
 
 def test_every_folder_of_python_files_is_a_package():
-    folders = {path.parent for room in ("hdl", "model", "sim", *TEST_FOLDERS)
+    folders = {path.parent for room in ("hdl", "model", "proofs", "sim", *TEST_FOLDERS)
                for path in (PROJECT / room).rglob("*.py")}
     assert not [relative(folder) for folder in folders if not (folder / "__init__.py").is_file()]
 
@@ -65,8 +65,8 @@ def test_every_bench_of_a_block_has_one_quick_test():
 @pytest.mark.parametrize("block", blocks())
 def test_a_block_has_a_mutant_that_is_a_change_of_its_source(block):
     name = block.removesuffix(".py")
-    assert mutated(name) != (PROJECT / "hdl" / block).read_text()
-    compile(mutated(name), block, "exec")
+    assert mutated(name, MUTANTS[name]) != (PROJECT / "hdl" / block).read_text()
+    compile(mutated(name, MUTANTS[name]), block, "exec")
 
 
 def test_only_blocks_have_mutants():

@@ -16,7 +16,7 @@ from tests.support.paths import CAPTURES, PROJECT
 
 pytestmark = pytest.mark.slow
 
-SOURCES = ("espnic", "hdl", "model", "sim", "docs")
+SOURCES = ("espnic", "hdl", "model", "proofs", "sim", "docs")
 FRAMES = 6
 FIGURES = ("area.md", "bench.json")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.support.paths import PROJECT
 
-COPIED = ("espnic", "hdl", "model", "sim", "tests", "cocotb_tests")
+COPIED = ("espnic", "hdl", "model", "proofs", "sim", "tests", "cocotb_tests")
 
 
 @dataclass(frozen=True)
@@ -220,9 +220,8 @@ MUTANTS = {
 """By the block's file in ``hdl``, without its ending."""
 
 
-def mutated(block: str) -> str:
-    """The source of a block with its fault."""
-    mutant = MUTANTS[block]
+def mutated(block: str, mutant: Mutant) -> str:
+    """The source of a block with a fault."""
     text = (PROJECT / "hdl" / f"{block}.py").read_text()
     tokens = re.findall(r"\w+|[^\w\s]", mutant.right)
     pattern = re.compile(r"(?<!\w)" + r"\s*".join(map(re.escape, tokens)) + r"(?!\w)")
@@ -233,9 +232,9 @@ def mutated(block: str) -> str:
     return pattern.sub(lambda _: mutant.wrong, text)
 
 
-def project_with(block: str, folder: Path) -> Path:
-    """A copy of the project in ``folder`` in which the block has its fault."""
-    text = mutated(block)
+def project_with(block: str, mutant: Mutant, folder: Path) -> Path:
+    """A copy of the project in ``folder`` in which the block has a fault."""
+    text = mutated(block, mutant)
     for name in COPIED:
         shutil.copytree(PROJECT / name, folder / name, symlinks=True)
     (folder / "hdl" / f"{block}.py").write_text(text)

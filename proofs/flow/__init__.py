@@ -1,0 +1,1 @@
+"""Proofs of the blocks of ``hdl/flow``: order and rules of streams."""

@@ -1,0 +1,1 @@
+"""Proofs of the blocks of ``hdl/frame``: the rules of their streams."""

@@ -1,0 +1,1 @@
+"""Proofs of the blocks of ``hdl/sa``: contexts, numbers and keys."""

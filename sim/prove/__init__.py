@@ -1,0 +1,1 @@
+"""Formal proofs of the blocks: the tools, the command and its table."""
