@@ -1,6 +1,7 @@
 """Proofs of ``NullEnd``: every frame that comes leaves, with its bytes and no others."""
 
 from amaranth.hdl import Mux, Signal
+from amaranth.lib import data
 
 from espnic.hdl.flow.frame_ingress import axi_beat
 from espnic.hdl.flow.null_end import NullEnd
@@ -46,6 +47,25 @@ def _frames(p: Bench) -> None:
     _data(p, null, comes, leaves, begun)
 
 
+def _last_bit(p: Bench) -> None:
+    """The bit that counts on a frame's last beat is that of the beat that came last."""
+    p.block(null := NullEnd(axi_beat(_WIDTH, 1), 0))
+    p.neighbours(null.i)
+    i, o = null.i.payload, null.o.payload
+    p.assume((i.tkeep & (i.tkeep + 1)) == 0)
+    p.assume(i.tkeep.all(), when=~i.tlast)
+    begun, bit = Signal(), Signal()
+    with p.m.If(null.i.valid & null.i.ready):
+        p.m.d.sync += begun.eq(~i.tlast)
+        with p.m.If(i.tlast):
+            p.m.d.sync += bit.eq(i.tuser)
+    ends_now = null.i.valid & begun & ~i.tkeep[0]
+    p.prove(o.tuser == Mux(ends_now, i.tuser, bit), when=null.o.valid & null.o.ready & o.tlast)
+    holds, held = p.inside("holds"), data.View(axi_beat(_WIDTH, 1), p.inside("held"))
+    p.prove(begun == (holds & ~held.tlast))
+    p.prove(held.tuser == bit, when=holds & held.tlast)
+
+
 def _data(p: Bench, null: NullEnd, comes, leaves, begun) -> None:
     """No byte leaves but those that came, and the 0 of a frame without a byte."""
     i, o = null.i.payload, null.o.payload
@@ -71,5 +91,8 @@ PROOFS = (
     Proof("frames", "each frame that comes leaves as one frame with the same bytes, all beats of "
           "it with a byte; a frame without a byte leaves as one byte of 0", _frames, _SMALL,
           depth=8, induction=2,
+          assumes=("what is offered at `i` stays until it is taken", _PACKED), quick=True),
+    Proof("last_bit", "a frame leaves with the bit of `tuser` that its last beat came with, also "
+          "when that beat has no byte", _last_bit, _SMALL, depth=8, induction=2,
           assumes=("what is offered at `i` stays until it is taken", _PACKED), quick=True),
 )

@@ -19,7 +19,8 @@ class _Frame:
 
     def __init__(self, p: Bench, verdict: RxVerdict) -> None:
         self.waits, self.opened, self.sound = Signal(), Signal(), Signal()
-        """The frame is in the block, is to be opened; came whole, with the secrets of its SA."""
+        """The frame is in the block, is to be opened; came whole and not as a bad one, with the
+        secrets of its SA."""
         self.rotated, self.rotation = Signal(128), Signal(4)
         self.size = Signal(IcvSize)
         """Its ICV, as it came."""
@@ -52,7 +53,7 @@ class _Frame:
             p.m.d.sync += [
                 self.chosen.eq(1), self.waits.eq(1), self.opened.eq(opens),
                 self.sound.eq(~verdict.gone.payload & ~verdict.fault.payload & ~end.oversize
-                              & (end.bytes >= record.esp_end)),
+                              & ~end.bad & (end.bytes >= record.esp_end)),
                 self.rotated.eq(icv.rotated), self.rotation.eq(icv.rotation),
                 self.size.eq(record.icv_size),
                 self.ahead.eq(self.inside - self.leaves),
@@ -149,7 +150,8 @@ _INPUTS = ("record", "end", "gone", "fault", "icv", "tag", "text", "window", "fr
 PROOFS = (
     rule(RxVerdict, _INPUTS, ("o",), _SMALL),
     Proof("tag", "a frame is ordered to leave with its plaintext only if the tag that was computed "
-          "for it is the ICV that came with it, and it came whole, with the secrets of its SA",
+          "for it is the ICV that came with it, and it came whole, with the secrets of its SA, and "
+          "was no bad frame",
           _tag, _SMALL, depth=6, induction=2,
           assumes=("tags come in the order of the frames that are opened",
                    "the size of an ICV is one of the three that there are"), quick=True),

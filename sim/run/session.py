@@ -20,7 +20,6 @@ from espnic.model.host.safile import SaFile, UnsupportedSa
 from espnic.model.interface.codes import SaDirection, SaOperation, SaResult
 from espnic.model.interface.features import Features
 from espnic.model.sa.sa import SecurityAssociation, command_values
-from espnic.sim.build.signal_lists import focus_on, write_lists
 from espnic.sim.capture import archive, handoff
 from espnic.sim.capture.handoff import HandedOff
 from espnic.sim.capture.pcap import read_capture
@@ -99,6 +98,7 @@ def run(request: Request, options: "Options", console: Console) -> None:
 
 def _replay(job: Job, options: "Options", console: Console) -> None:
     # Imported here: the model alone needs no simulator, nor what drives one.
+    from espnic.sim.build.signal_lists import focus_on, write_lists
     from espnic.sim.rig import engine
 
     with status(console, f"Building the engine for {options.simulator}, {options.width} bits"):

@@ -35,6 +35,9 @@ PROOF_MUTANTS = {
         "empties.eq(~holds | self.o.valid)"),
     "flow/null_end/frames": Mutant(
         "keeps a beat without bytes", "self.i.valid & ~drops", "self.i.valid"),
+    "flow/null_end/last_bit": Mutant(
+        "keeps the bit of the beat before", "Mux(drops, i.tuser[bit], held.tuser[bit])",
+        "held.tuser[bit]"),
     "flow/queue/stream": Mutant(
         "takes an offer back", "self.o.valid.eq(readable |",
         "self.o.valid.eq(readable & ~self.i.valid |"),
