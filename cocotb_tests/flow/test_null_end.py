@@ -27,6 +27,7 @@ BEAT = Layout("beat", (
 def beats_of(chance, data, null_end):
     """The beats of a frame, and those that must leave: the same without the null beat.
 
+    Nobody looks at ``tkeep`` but on the last beat; those that leave before it are full.
     The bit of tuser that counts on the last beat, if the block has one, stays on the last.
     """
     pieces = [data[at:at + BYTES] for at in range(0, len(data), BYTES)]
@@ -39,6 +40,8 @@ def beats_of(chance, data, null_end):
             "tdata": int.from_bytes(piece + noise, "little"), "tkeep": (1 << len(piece)) - 1,
             "tlast": place == len(pieces) - 1, "tuser": chance.getrandbits(USER_BITS)})
     left = [dict(beat) for beat in sent]
+    for beat in sent[:-1]:
+        beat["tkeep"] = chance.getrandbits(BYTES)
     if null_end and len(left) > 1:
         null = left.pop()
         left[-1]["tlast"] = True

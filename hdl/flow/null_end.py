@@ -13,6 +13,8 @@ class NullEnd(wiring.Component):
     no byte at all passes as one byte of 0, so that every frame that comes is a frame that is
     judged.
 
+    ``tkeep`` of a beat that is not a frame's last is not looked at: the beat is full.
+
     A bit of ``tuser`` that counts on a frame's last beat comes with the beat without bytes, and
     leaves with the beat that is last in its place.
 
@@ -23,7 +25,7 @@ class NullEnd(wiring.Component):
     ----------
     beat : data.StructLayout
         Shape of a beat: ``tdata``, ``tkeep`` and ``tlast``, and what else belongs to the first
-        beat. ``tkeep`` is packed: without its lowest bit it is 0.
+        beat. ``tkeep`` of a last beat is packed: without its lowest bit it is 0.
     last_bit : int | None
         Bit of ``tuser`` that counts on a frame's last beat; ``None`` if none does.
 
@@ -62,7 +64,7 @@ class NullEnd(wiring.Component):
             m.d.sync += [
                 holds.eq(self.i.valid & ~drops),
                 held.eq(i),
-                held.tkeep.eq(i.tkeep | null),
+                held.tkeep.eq(i.tkeep | null | (~i.tlast).replicate(len(i.tkeep))),
                 held.tdata.eq(Cat(Mux(null, Const(0, 8), i.tdata[:8]), i.tdata[8:])),
             ]
         return m

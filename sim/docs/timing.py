@@ -19,7 +19,7 @@ from espnic.sim.rig.engine import Options, build_engine
 
 FOLDER = PROJECT / "docs"
 MODULE = "espnic.sim.docs.timing_cocotb"
-CLOCK_WIDTHS = {"reset": 3, "command": 3, "tx": 1, "rx": 1}
+CLOCK_WIDTHS = {"reset": 1, "command": 3, "tx": 1, "rx": 1}
 """Width of a clock in each diagram, in units of 40 pixels: what is written in it has to fit."""
 STILL_MAX = 5
 """Most clocks without a change that are drawn one by one; more are drawn as a gap."""

@@ -40,7 +40,7 @@ targets:
     flow_options:
       tool: verilator
       mode: cc
-      verilator_options: [--main, --timing]
+      verilator_options: [--main, --timing, --timescale, 1ns/1ps]
     filesets: [rtl, tb]
     toplevel: {name}_tb
 """

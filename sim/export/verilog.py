@@ -17,6 +17,8 @@ WAIVERS = (
     ("UNUSEDSIGNAL", "Each field of a structure gets a name, whether or not it is used alone."),
     ("PROCASSINIT", "A register has its reset value from the start too, as FPGAs load it."),
     ("INITIALDLY", "The assignment that starts processes has to come after all have begun."),
+    ("UNOPTFLAT", "Where every signal is kept by name, a vector that drives other bits of itself "
+                  "looks like a loop; no bit depends on itself."),
     ("CASEINCOMPLETE", "What no case names keeps the value assigned in front of the case."),
     ("CASEOVERLAP", "Conditions of an if ... else if chain are written as a casez: the first "
                     "that holds counts."),

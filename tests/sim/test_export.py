@@ -85,6 +85,12 @@ def test_fusesoc_runs_the_testbench_in_icarus(written, tmp_path):
     assert f"PASS {TOP}_tb" in fusesoc(written[1], tmp_path, "sim")
 
 
+@pytest.mark.engine
+def test_fusesoc_runs_the_testbench_in_verilator(tmp_path):
+    export.write_engine(tmp_path / "package", BUILDS["tx"], Console(quiet=True))
+    assert f"PASS {TOP}_tb" in fusesoc(tmp_path / "package", tmp_path, "sim_verilator")
+
+
 @pytest.mark.slow
 def test_each_waiver_has_its_reason_beside_it(written):
     lines = (written[1] / f"{TOP}.v").read_text().splitlines()
