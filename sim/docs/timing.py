@@ -69,7 +69,9 @@ def _diagrams() -> dict[str, list[Lane]]:
     ]
     return {
         "reset": [Lane("rst"), Lane("s_axis_tx_tready"), Lane("s_axis_rx_tready"),
-                  Lane("s_axil_awvalid"), axil[2], Lane("irq")],
+                  Lane("s_axil_awvalid"), Lane("s_axil_awaddr", _while(
+                      "s_axil_awvalid", lambda clocks, at: f"{clocks[at]['s_axil_awaddr']:03x}")),
+                  Lane("irq")],
         "command": axil,
         "tx": [*_stream("s_axis_tx", lambda clocks, at: "desc" if _first(
                    clocks, "s_axis_tx", at) else None),
@@ -168,7 +170,10 @@ def _numbers(columns: Sequence[int | None]) -> dict[str, object]:
     return {
         "name": "clock",
         "wave": _gapped("=" * len(columns), columns),
-        "data": [str(column) for column in columns if column is not None],
+        # In front of a gap there is no room for one.
+        "data": ["" if after is None else str(column)
+                 for column, after in zip(columns, [*columns[1:], -1], strict=True)
+                 if column is not None],
     }
 
 
