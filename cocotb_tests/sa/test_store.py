@@ -277,7 +277,9 @@ async def any_command_under_a_look_up_each_clock(dut):
             if result == SaResult.OK}
     everything = {(operation, direction) for operation in SaOperation for direction in SaDirection}
     assert not everything - good, everything - good
-    assert {result for *_, result in results} == set(SaResult) - {SaResult.ENOSPC}
+    # No row is wrong, and no cipher.
+    assert {result for *_, result in results} == (
+        set(SaResult) - {SaResult.ENOSPC, SaResult.EIO})
     assert all(watcher.hits > 100 and watcher.misses > 100 for watcher in commands.watchers)
 
 
@@ -568,7 +570,8 @@ async def break_off_add(dut, key: int, clocks: int) -> None:
 async def commands_take_the_clocks_of_the_docstrings(dut):
     await start(dut)
     dut.response__ready.value = 1
-    await ClockCycles(dut.clk, 2 * SAS)
+    while not int(dut.command__ready.value):
+        await RisingEdge(dut.clk)
     search = 169 + hash_bits(SAS)
     for size in KeySize:
         add = 4 + HashSubkey(LANES).latency(size)
