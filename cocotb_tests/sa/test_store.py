@@ -700,9 +700,9 @@ def test_ram_bits_of_an_sa_are_those_of_the_docstring():
 
     for width, powers in ((128, 384), (256, 768), (512, 1664)):
         assert ram_bits_per_sa(width, 1024, SaDirection.RX) == (
-            963 + powers + parity(77, 291 + powers, 209) + 1.5 * (175 + parity(175)))
+            977 + powers + parity(77, 291 + powers, 209) + 1.5 * (175 + parity(175)))
         assert ram_bits_per_sa(width, 1024, SaDirection.TX) == (
-            990 + powers + parity(40, 355 + powers, 209))
+            1004 + powers + parity(40, 355 + powers, 209))
 
 
 def test_layouts_of_the_bench_are_those_of_the_block():

@@ -72,9 +72,9 @@ class SaStore(wiring.Component):
     An SA is freed when the frames in flight have been judged, so no count goes to the next SA
     with that handle.
 
-    RAM bits for each SA with L lanes (``ram_bits_per_sa``). Receive: 963 + 384 L, and
+    RAM bits for each SA with L lanes (``ram_bits_per_sa``). Receive: 977 + 384 L, and
     1.5 (165 + log2(sas)) in the look-up table, and the windows (``ReplayState``). Transmit:
-    990 + 384 L, and the windows (``SentNumbers``). At L = 4, 128 more in each direction. The rows
+    1,004 + 384 L, and the windows (``SentNumbers``). At L = 4, 128 more in each direction. The rows
     of contexts and look-up table have a parity bit more for each 32 bits.
 
     Errors of commands are in the response. A memory knows a row that is not what was written
