@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from espnic.sim.build.builds import Case
 from espnic.sim.files import PROJECT
 from espnic.sim.problem import InputError
 from espnic.sim.regress.evidence import FILE
@@ -17,17 +18,6 @@ from espnic.sim.regress.evidence import FILE
 FORMAT = 1
 """Version of the JSON file."""
 _NOISE = re.compile(r"^(AssertionError|Failed|Exception): ")
-
-
-@dataclass(frozen=True)
-class Case:
-    """A cocotb test that ran."""
-
-    name: str
-    seconds: float
-    clocks: int
-    message: str | None
-    """Message of the failure; None when it passed."""
 
 
 @dataclass(frozen=True)

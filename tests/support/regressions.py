@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from espnic.sim.build.cache import cache_directory
-from espnic.sim.regress.results import Bench, Case, Report, Simulation
+from espnic.sim.build.builds import Case
+from espnic.sim.regress.results import Bench, Report, Simulation
 from tests.support.paths import PROJECT
 
 SOURCES = ("espnic", "hdl", "model", "sim")
