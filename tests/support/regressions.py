@@ -8,8 +8,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from espnic.sim.build.cache import cache_directory
 from espnic.sim.build.builds import Case
+from espnic.sim.build.cache import cache_directory
 from espnic.sim.regress.results import Bench, Report, Simulation
 from tests.support.paths import PROJECT
 
