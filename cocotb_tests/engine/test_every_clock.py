@@ -18,9 +18,9 @@ from espnic.sim.clocks import CLOCK_NS
 from espnic.sim.rig.engine import Options, build_engine
 from espnic.sim.traffic import frames
 from espnic.sim.traffic.steps import RxFrame
+from espnic.sim.traffic.super_frames import SuperTraffic, to_be_sealed
 from tests.support.live_engine import Live, request, wire_frame
 from tests.support.sas import device_with, make_sa
-from tests.support.super_frames import SuperTraffic, to_be_sealed
 
 CLOCKS = range(-30, 110)
 """Clocks, from when a frame begins to come, in which a command is given: all of its way through

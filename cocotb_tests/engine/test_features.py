@@ -22,11 +22,11 @@ from espnic.model.sa.sa import command_values
 from espnic.sim.rig.engine import Options, build_engine, replay
 from espnic.sim.traffic import frames
 from espnic.sim.traffic.steps import Command, RxFrame, TxFrame
+from espnic.sim.traffic.super_frames import SuperTraffic, to_be_sealed
 from tests.support.differences import check_items
 from tests.support.engine_runs import compared, statuses
 from tests.support.engine_steps import Traffic, add_commands, alternate, bypass, flip
 from tests.support.sas import all_kinds_of_sa, make_sa
-from tests.support.super_frames import SuperTraffic, to_be_sealed
 
 SAS = 64
 WIDTH = 128

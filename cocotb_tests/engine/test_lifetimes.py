@@ -25,11 +25,11 @@ from espnic.sim.rig.engine import Options, build_engine
 from espnic.sim.traffic import frames
 from espnic.sim.traffic.steps import SIMULATED_SAS as SAS
 from espnic.sim.traffic.steps import RxFrame
+from espnic.sim.traffic.super_frames import SuperTraffic, to_be_sealed
 from tests.support.differences import check_items
 from tests.support.engine_steps import BOTH, Traffic, add_commands
 from tests.support.live_engine import Live, request, wire_frame
 from tests.support.sas import all_kinds_of_sa, device_with, make_sa
-from tests.support.super_frames import SuperTraffic, to_be_sealed
 
 TEXT = bytes(30) + b"\0\x04"
 FLUSH_AFTER = (1, 100, 500, 1000)

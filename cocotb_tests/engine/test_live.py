@@ -37,11 +37,11 @@ from espnic.sim.traffic import frames
 from espnic.sim.traffic.golden import run_model
 from espnic.sim.traffic.steps import SIMULATED_SAS as SAS
 from espnic.sim.traffic.steps import Command, RxFrame, TxFrame
+from espnic.sim.traffic.super_frames import SuperTraffic, to_be_sealed
 from tests.support.differences import check_items
 from tests.support.engine_steps import BOTH, Traffic, add_commands, bypass
 from tests.support.live_engine import ESP_OFFSET, SEGMENT_CLOCKS, Live, request, wire_frame
 from tests.support.sas import all_kinds_of_sa, device_with, make_sa
-from tests.support.super_frames import SuperTraffic, to_be_sealed
 
 EVENT_PRESENT = 2
 """Bit of IRQ_STATUS and IRQ_ENABLE that says that an event waits."""

@@ -24,6 +24,7 @@ from espnic.sim.rig.engine import Options, build_engine, replay
 from espnic.sim.traffic import plan as traffic
 from espnic.sim.traffic.steps import SIMULATED_SAS as SAS
 from espnic.sim.traffic.steps import TxFrame
+from espnic.sim.traffic.super_frames import SEQUENCES_A_REQUEST, SuperTraffic, to_be_sealed
 from tests.support import offload_cases as cases
 from tests.support.differences import check_items
 from tests.support.engine_runs import compared, hold, statuses
@@ -31,7 +32,6 @@ from tests.support.engine_steps import Traffic, add_commands, alternate, bypass
 from tests.support.paths import HANDOFFS, VXLAN
 from tests.support.sas import all_kinds_of_sa, device_with, make_sa
 from tests.support.scapy_views import layers, scapy_sa, sums
-from tests.support.super_frames import SEQUENCES_A_REQUEST, SuperTraffic, to_be_sealed
 from tests.support.widths import NARROW_AND_WIDE
 
 ICMP = 1

@@ -15,12 +15,12 @@ from espnic.model.sa.sa import command_values
 from espnic.sim.agents.stream import start_clock_and_reset
 from espnic.sim.build.builds import run
 from espnic.sim.traffic.steps import RxFrame
+from espnic.sim.traffic.super_frames import SuperTraffic, to_be_sealed
 from tests.support.engine_steps import BOTH, Traffic, add_commands, flip
 from tests.support.live_engine import Live
 from tests.support.open_engine import FEATURES, build_open
 from tests.support.sas import all_kinds_of_sa, make_sa
 from tests.support.secret_scan import Scanner, masks_of, secrets_of, words_of
-from tests.support.super_frames import SuperTraffic, to_be_sealed
 
 PACKETS = 16
 """Sequence numbers of an SA that may be in use."""

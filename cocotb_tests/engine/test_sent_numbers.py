@@ -25,12 +25,12 @@ from espnic.sim.build.builds import run
 from espnic.sim.rig.engine import Options, build_engine
 from espnic.sim.traffic.steps import SIMULATED_SAS as SAS
 from espnic.sim.traffic.steps import TxFrame
+from espnic.sim.traffic.super_frames import random_super_frame, super_frame, to_be_sealed
 from tests.support.differences import check_items
 from tests.support.engine_runs import hold, statuses
 from tests.support.engine_steps import add_commands
 from tests.support.live_engine import Live, request
 from tests.support.sas import make_sa
-from tests.support.super_frames import random_super_frame, super_frame, to_be_sealed
 
 TX = SaDirection.TX
 SEALED, REPEATED, LATE = (status.name for status in (

@@ -20,6 +20,7 @@ from espnic.sim.build.builds import run
 from espnic.sim.rig.engine import Options, build_engine, replay
 from espnic.sim.traffic import frames
 from espnic.sim.traffic.steps import SIMULATED, RxFrame, TxFrame
+from espnic.sim.traffic.super_frames import SuperTraffic
 from tests.support.differences import check_items
 from tests.support.engine_runs import compared, hold, statuses
 from tests.support.engine_steps import BOTH, Traffic, add_commands, spoilt, with_sidebands
@@ -27,7 +28,6 @@ from tests.support.live_engine import ESP_OFFSET, Live, request
 from tests.support.memory_faults import flip
 from tests.support.open_engine import FEATURES, build_open
 from tests.support.sas import all_kinds_of_sa, make_sa
-from tests.support.super_frames import SuperTraffic
 
 ROUNDS, REQUESTS = 8, 40
 LATENCY_MAX = 41

@@ -30,6 +30,7 @@ from espnic.sim.capture.archive import plain_packets
 from espnic.sim.capture.pcap import read_capture
 from espnic.sim.rig.engine import Options, build_engine, replay
 from espnic.sim.traffic import frames
+from espnic.sim.traffic.plain_frames import frames_not_looked_at, good_frame, headers, l4_bit_wrong
 from espnic.sim.traffic.plan import plan_receive
 from espnic.sim.traffic.steps import SIMULATED_SAS as SAS
 from espnic.sim.traffic.steps import Command, RxFrame, TxFrame
@@ -37,7 +38,6 @@ from tests.support.differences import check_items
 from tests.support.engine_runs import compared, hold, hold_small, statuses
 from tests.support.engine_steps import BOTH, Traffic, add_commands, alternate, bypass, flip
 from tests.support.paths import CAPTURE_NAMES, CAPTURES
-from tests.support.plain_frames import frames_not_looked_at, good_frame, headers, l4_bit_wrong
 from tests.support.rfc1071 import ones_sum
 from tests.support.sas import all_kinds_of_sa, make_sa
 

@@ -21,9 +21,9 @@ from espnic.model.net import checksum
 from espnic.sim.agents.beats import pack, unpack
 from espnic.sim.agents.stream import StreamSink, StreamSource, start_clock_and_reset
 from espnic.sim.build.builds import simulate
+from espnic.sim.traffic.super_frames import random_super_frame
 from tests.support.differences import check_items
 from tests.support.quick import simulate_quick
-from tests.support.super_frames import random_super_frame
 
 CASES = 100
 SEGMENTS_MAX = 8

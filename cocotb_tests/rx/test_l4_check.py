@@ -19,8 +19,7 @@ from espnic.model.net import checksum
 from espnic.sim.agents.beats import to_beats
 from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
 from espnic.sim.agents.stream import start_clock_and_reset
-from tests.support.differences import check_items
-from tests.support.plain_frames import (
+from espnic.sim.traffic.plain_frames import (
     TAGS,
     frame,
     frames_not_looked_at,
@@ -32,6 +31,7 @@ from tests.support.plain_frames import (
     one_bit_wrong,
     short_udp_frame,
 )
+from tests.support.differences import check_items
 from tests.support.quick import simulate_quick
 
 NONE, GOOD, BAD = RxChecksum.NONE, RxChecksum.GOOD, RxChecksum.BAD

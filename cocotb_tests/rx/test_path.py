@@ -9,11 +9,11 @@ from espnic.model.interface.codes import FRAME_BYTES_MAX, RxChecksum, SaDirectio
 from espnic.model.interface.features import Features
 from espnic.model.sa.lifetime import Limits
 from espnic.sim.traffic import frames
+from espnic.sim.traffic.plain_frames import good_frame, headers, l4_bit_wrong
 from espnic.sim.traffic.steps import RxFrame
 from tests.support.differences import check_items
 from tests.support.engine_runs import hold_small, statuses
 from tests.support.engine_steps import Traffic, add_commands, flip, spoilt, with_sidebands
-from tests.support.plain_frames import good_frame, headers, l4_bit_wrong
 from tests.support.sas import all_kinds_of_sa, make_sa
 
 SIDEBAND_BITS = 9

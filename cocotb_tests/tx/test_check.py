@@ -37,11 +37,11 @@ from espnic.model.sa.sa import command_values
 from espnic.sim.agents.beats import pack, unpack
 from espnic.sim.agents.side_by_side import Ports, bench_features, bench_widths, simulate_widths
 from espnic.sim.agents.stream import start_clock_and_reset
+from espnic.sim.traffic.super_frames import random_super_frame
 from tests.support.differences import check_items
 from tests.support.quick import simulate_quick
 from tests.support.sa_contexts import context, random_sa
 from tests.support.sa_table import COMMIT
-from tests.support.super_frames import random_super_frame
 
 HANDLES = 16
 CASES = 2400

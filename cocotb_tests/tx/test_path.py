@@ -7,11 +7,11 @@ import pytest
 from espnic.model.interface.codes import FRAME_BYTES_MAX, SaDirection
 from espnic.model.interface.features import Features
 from espnic.sim.traffic.steps import TxFrame
+from espnic.sim.traffic.super_frames import SuperTraffic
 from tests.support.differences import check_items
 from tests.support.engine_runs import hold_small, statuses
 from tests.support.engine_steps import Traffic, add_commands, bypass, with_sidebands
 from tests.support.sas import all_kinds_of_sa
-from tests.support.super_frames import SuperTraffic
 
 SIDEBAND_BITS = 9
 FEATURES = Features(128, 16, lso=False, ipv6=False, receive=False, replay_window=0,

@@ -117,6 +117,10 @@ class SaTable:
         """The SA of a handle as the datapath reads it; None for a handle that is not in use."""
         return None if handle in self._deleted else self._sas.get(handle)
 
+    def in_use(self) -> dict[int, SecurityAssociation]:
+        """The SAs that the datapath can find, by handle."""
+        return {handle: sa for handle, sa in self._sas.items() if handle not in self._deleted}
+
     def lifetime(self, handle: int) -> Lifetime:
         """The lifetime of the SA of a taken handle. Raises ``KeyError`` for any other handle."""
         return self._lifetimes[handle]

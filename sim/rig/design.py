@@ -206,7 +206,7 @@ def _tap(engine: Netlist, name: str) -> str:
     return (
         f"  wire tap_{name}_valid;\n  wire [{bits - 1}:0] tap_{name}_payload;\n"
         f"  espnic_tap #(.WIDTH({bits}), .FILE(\"{name}.tap\")) {name}_tap (.clk(clk),\n"
-        f"    .start(start), .flush(flush), .valid(tap_{name}_valid),\n"
+        f"    .rst(rst), .start(start), .flush(flush), .valid(tap_{name}_valid),\n"
         f"    .payload(tap_{name}_payload));\n"
     )
 

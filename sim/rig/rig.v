@@ -2,7 +2,7 @@
 // the simulator asks Python for nothing while frames move. Not for synthesis.
 
 // Plays the beats of a file into an AXI4-Stream port: one line a beat, "tlast tkeep tuser tdata",
-// all hexadecimal. Begins at start, ends with the file.
+// all hexadecimal. Begins at start, ends with the file or with a reset.
 // gap: probability, in 1/256, of a clock without tvalid before a beat.
 // LOG takes a line for each frame: the clocks in which its first and last beat were taken.
 // idle: every beat of the file has been taken.
@@ -47,11 +47,17 @@ module espnic_player #(
         if (tvalid && tready) begin
             if (!in_frame)
                 first_clock <= clock;
-            if (tlast)
+            if (tlast && log != 0)
                 $fwrite(log, "%0d %0d\n", in_frame ? first_clock : clock, clock);
             in_frame <= !tlast;
         end
         if (rst) begin
+            if (file != 0)
+                $fclose(file);
+            if (log != 0)
+                $fclose(log);
+            file = 0;
+            log = 0;
             tvalid <= 0;
             in_frame <= 0;
         end else if (start) begin
@@ -80,7 +86,7 @@ module espnic_player #(
                 end
             end
         end
-        if (flush)
+        if (flush && log != 0)
             $fflush(log);
     end
 endmodule
@@ -88,7 +94,7 @@ endmodule
 // Records the beats of an AXI4-Stream port: one line a beat, "clock tlast tkeep tuser tdata", the
 // clock decimal, the rest hexadecimal. A line "clock" alone says that a beat was withdrawn or has
 // changed before it was taken.
-// flush completes the file.
+// flush completes the file, and so does a reset, which ends the record.
 // stall: probability, in 1/256, of a clock without tready. frames counts those that have come,
 // gaps the clocks without tvalid behind a beat of a frame that was not its last.
 module espnic_recorder #(
@@ -123,6 +129,9 @@ module espnic_recorder #(
     always @(posedge clk) begin
         noise <= noise * 32'd1664525 + 32'd1013904223;
         if (rst) begin
+            if (file != 0)
+                $fclose(file);
+            file = 0;
             tready <= 0;
             in_frame <= 0;
             waiting <= 0;
@@ -152,12 +161,14 @@ module espnic_recorder #(
     end
 endmodule
 
-// Records what passes a trace point: one line a payload, hexadecimal. flush completes the file.
+// Records what passes a trace point: one line a payload, hexadecimal. flush completes the file,
+// and so does a reset, which ends the record.
 module espnic_tap #(
     parameter WIDTH = 1,
     parameter FILE = ""
 ) (
     input clk,
+    input rst,
     input start,
     input flush,
     input valid,
@@ -168,7 +179,11 @@ module espnic_tap #(
     initial file = 0;
 
     always @(posedge clk)
-        if (start) begin
+        if (rst) begin
+            if (file != 0)
+                $fclose(file);
+            file = 0;
+        end else if (start) begin
             if (file != 0)
                 $fclose(file);
             file = $fopen(FILE, "w");

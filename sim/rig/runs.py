@@ -41,6 +41,25 @@ class Load:
     """Probability, in 1/256, of a clock without a beat at each input."""
     stall: int = 0
     """Probability, in 1/256, of a clock without tready at each output."""
+    meanwhile: Sequence[tuple[int, dict[str, int]]] = ()
+    """Commands that come while frames move: the clocks to wait after the one before, or after the
+    start, and the fields of SA_COMMAND."""
+    reset_after: int | None = None
+    """Clocks from the start to a reset, which ends the run; None: the run ends with its frames."""
+    reads: bool = False
+    """After the frames all events are taken off the queue and the counters are read."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """A command that came while frames moved."""
+
+    began: int
+    """Clock before its first access to a register."""
+    ended: int
+    """Clock in which its result was there."""
+    result: int
+    """SaResult."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +81,15 @@ class Played:
     sidebands: dict[str, list[int]] = field(default_factory=dict)
     """Sideband of each frame that has left, by side."""
     results: list[int] = field(default_factory=list)
-    """SaResult of each command."""
+    """SaResult of each command in front of the frames."""
+    meanwhile: list[Given] = field(default_factory=list)
+    """Commands among the frames."""
+    events: list[dict[str, int]] = field(default_factory=list)
+    """Events that were taken off the queue at the end."""
+    counters: dict[str, int] = field(default_factory=dict)
+    """Counters at the end, when they were read."""
+    cut: dict[str, bytes] = field(default_factory=dict)
+    """What had left of a frame when a reset came, by side."""
     taps: dict[str, list[int]] = field(default_factory=dict)
     """Payloads at each trace point."""
     entered: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
@@ -168,7 +195,8 @@ def write_load(folder: Path, load: Load, rig: EngineRig) -> None:
     (folder / "load.json").write_text(json.dumps({
         "table": load.table and str(load.table.resolve()), "commands": list(load.commands),
         "esp_ports": load.esp_ports,
-        "gap": load.gap, "stall": load.stall,
+        "gap": load.gap, "stall": load.stall, "meanwhile": list(load.meanwhile),
+        "reset_after": load.reset_after, "reads": load.reads,
         "tx_frames": len(load.tx), "rx_frames": len(load.rx)}), encoding="utf-8")
 
 
@@ -209,8 +237,10 @@ def _lines(pieces: Sequence[bytes], width: int, users: Sequence[int]) -> str:
 def _read(folder: Path, load: Load, sides: Sequence[str]) -> Played:
     """Read the files that the rig and ``runs_cocotb`` wrote."""
     ran = json.loads((folder / "ran.json").read_text(encoding="utf-8"))
-    played = Played(results=ran["results"], gaps=ran["gaps"], clocks=ran["clocks"],
-                    seconds=ran["seconds"])
+    played = Played(
+        results=ran["results"], gaps=ran["gaps"], clocks=ran["clocks"], seconds=ran["seconds"],
+        meanwhile=[Given(*given) for given in ran["meanwhile"]], events=ran["events"],
+        counters=ran["counters"])
     played.taps = {
         name: [int(line, 16) for line in _read_lines(folder / f"{name}.tap")]
         for name in tap_names(sides)}
@@ -224,6 +254,9 @@ def _read(folder: Path, load: Load, sides: Sequence[str]) -> Played:
         left = played.left[side]
         try:
             for first, last, user, data in frames_in(folder / f"{side}.record"):
+                if last is None:
+                    played.cut[side] = data
+                    break
                 left.append((first, last))
                 played.sidebands[side].append(user >> _USER_BITS[side])
                 if side == "tx":
@@ -250,8 +283,11 @@ class BrokenRule(Exception):
     """A stream broke a rule of AXI4-Stream."""
 
 
-def frames_in(path: Path) -> Iterator[tuple[int, int, int, bytes]]:
-    """Clocks of the first and last beat, ``tuser`` and bytes of each frame in a record."""
+def frames_in(path: Path) -> Iterator[tuple[int, int | None, int, bytes]]:
+    """Clocks of the first and last beat, ``tuser`` and bytes of each frame in a record.
+
+    A frame that has no last beat, because the record ends within it, has None for its clock.
+    """
     pieces: list[bytes] = []
     first = user = 0
     for line in _read_lines(path):
@@ -272,3 +308,5 @@ def frames_in(path: Path) -> Iterator[tuple[int, int, int, bytes]]:
         if last == "1":
             yield first, int(clock), user, b"".join(pieces)
             pieces = []
+    if pieces:
+        yield first, None, user, b"".join(pieces)

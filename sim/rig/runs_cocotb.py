@@ -11,10 +11,11 @@ from cocotb import start_soon
 from cocotb.triggers import ClockCycles, RisingEdge, SimTimeoutError, Timer, with_timeout
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster
 
+from espnic.model.device.events import Event
 from espnic.model.interface.codes import SIDES
 from espnic.model.linux.bus import RegisterError
 from espnic.sim.agents.axi_lite import Driver
-from espnic.sim.agents.stream import LIMIT_CLOCKS, start_clock_and_reset
+from espnic.sim.agents.stream import LIMIT_CLOCKS, RESET_CLOCKS, start_clock_and_reset
 from espnic.sim.clocks import CLOCK_NS
 
 PROGRESS_NS = 20_000
@@ -65,13 +66,11 @@ class _Rig:
         if load["esp_ports"] is not None:
             await self._driver.set_esp_ports(load["esp_ports"])
         results = [int(await self._driver.command(values)) for values in load["commands"]]
-        clocks, seconds = await self._play(folder, load)
-        stuck = bool(int(self._dut.stuck.value))
-        gaps = {side: int(getattr(self._dut, f"{side}_gaps").value) for side in SIDES}
-        (folder / "ran.json").write_text(json.dumps({
-            "results": results, "clocks": clocks, "seconds": seconds, "stuck": stuck,
-            "gaps": gaps}), encoding="utf-8")
-        return stuck
+        ran = {"results": results, "events": [], "counters": {}} | await self._play(folder, load)
+        if load["reads"] and not ran["stuck"]:
+            ran |= {"events": await self._events(), "counters": await self.counters()}
+        (folder / "ran.json").write_text(json.dumps(ran), encoding="utf-8")
+        return bool(ran["stuck"])
 
     async def counters(self) -> dict[str, int]:
         """Counters; empty when the registers do not answer, which the comparison then shows."""
@@ -97,8 +96,8 @@ class _Rig:
         os.chdir(table)
         await self._pulse(self._dut.load)
 
-    async def _play(self, folder: Path, load: dict[str, Any]) -> tuple[int, float]:
-        """Clocks of the run, and the seconds of processor time that they took."""
+    async def _play(self, folder: Path, load: dict[str, Any]) -> dict[str, Any]:
+        """Run the frames: clocks, seconds of processor time, and what became of the commands."""
         dut = self._dut
         os.chdir(folder)
         for pin in ("gap", "stall", "tx_frames", "rx_frames"):
@@ -106,8 +105,40 @@ class _Rig:
         self._judged += int(dut.judged.value)
         began, clock = time.process_time(), int(dut.clock.value)
         await self._pulse(dut.start)
-        await RisingEdge(dut.done)
-        return int(dut.clock.value) - clock, time.process_time() - began
+        meanwhile: list[tuple[int, int, int]] = []
+        if load["reset_after"] is None:
+            given = start_soon(self._give(load["meanwhile"]))
+            await RisingEdge(dut.done)
+            ran = {"clocks": int(dut.clock.value) - clock, "stuck": bool(int(dut.stuck.value))}
+            meanwhile = await given
+        else:
+            await Timer(load["reset_after"] * CLOCK_NS, "ns")
+            await RisingEdge(dut.clk)
+            ran = {"clocks": int(dut.clock.value) - clock, "stuck": False}
+            dut.rst.value = 1
+            await ClockCycles(dut.clk, RESET_CLOCKS)
+            dut.rst.value = 0
+        return ran | {
+            "seconds": time.process_time() - began, "meanwhile": meanwhile,
+            "gaps": {side: int(getattr(dut, f"{side}_gaps").value) for side in SIDES}}
+
+    async def _give(self, commands: list[tuple[int, dict[str, int]]]) -> list[tuple[int, int, int]]:
+        """Give commands while frames move: the clocks of each, and its result."""
+        given = []
+        for clocks, values in commands:
+            if clocks:
+                await Timer(clocks * CLOCK_NS, "ns")
+            began = int(self._dut.clock.value)
+            result = await self._driver.command(values)
+            given.append((began, int(self._dut.clock.value), int(result)))
+        return given
+
+    async def _events(self) -> list[Event]:
+        """Take all events off the queue."""
+        events = []
+        while (event := await self._driver.next_event()) is not None:
+            events.append(event)
+        return events
 
     async def _pulse(self, pin: Any) -> None:
         pin.value = 1

@@ -5,7 +5,7 @@ The packet follows from the frames: every frame is parsed and judged, every ESP 
 up, every frame of an SA whose lengths fit is opened.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,9 +71,24 @@ class Observed:
     """Broken rule, or what never came; None when all is well."""
 
 
-def outcome_of(steps: Sequence[Step], seen: Observed, width: int) -> Outcome:
+@dataclass(frozen=True)
+class Before:
+    """What an engine has done since its reset, before the steps that are to be read."""
+
+    icv_sizes: Mapping[int, IcvSize] = field(default_factory=dict)
+    """ICV sizes of its receive SAs, by handle."""
+    received: int = 0
+    """Frames that have come from the wire."""
+
+
+FROM_RESET = Before()
+
+
+def outcome_of(
+    steps: Sequence[Step], seen: Observed, width: int, before: Before = FROM_RESET,
+) -> Outcome:
     """Outcome of the RTL for the steps, from what was seen, at ``width`` bits a beat."""
-    reader = _Reader(seen, width)
+    reader = _Reader(seen, width, before)
     for step in steps:
         match step:
             case Command(values):
@@ -97,12 +112,24 @@ def outcome_of(steps: Sequence[Step], seen: Observed, width: int) -> Outcome:
     )
 
 
+def in_flight(verdicts: Sequence[int], frames: int, received: int = 0) -> list[int]:
+    """Number of frames before each from the wire that had no verdict yet when it was looked up.
+
+    ``verdicts`` are the payloads at ``rx_window``: how many frames had one, since the reset. A
+    frame without a payload counts as alone. ``received`` frames came before.
+    """
+    numbers = range(received, received + frames)
+    known = [*verdicts, *numbers[len(verdicts):]]
+    return [(number - count) % _VERDICTS for number, count in zip(numbers, known, strict=False)]
+
+
 class _Reader:
     """Assignment of the observations to the packets, in order."""
 
-    def __init__(self, seen: Observed, width: int) -> None:
+    def __init__(self, seen: Observed, width: int, before: Before) -> None:
         self.trace: list[TraceRecord] = []
-        self.in_flight: list[int] = []
+        frames = len(seen.taps.get("rx_window", ()))
+        self.in_flight = in_flight(seen.taps.get("rx_window", ()), frames, before.received)
         self._width = width
         self._taps: dict[str, Iterator[Any]] = {
             name: iter(seen.taps.get(name, ())) for name in TAP_NAMES
@@ -112,12 +139,13 @@ class _Reader:
         self._results = iter(seen.results)
         self._to_host = iter(seen.to_host)
         self._to_wire = iter(seen.to_wire)
-        self._icv_sizes: dict[int, IcvSize] = {}
+        self._icv_sizes = dict(before.icv_sizes)
         self._packets = {"rx": 0, "tx": 0}
 
     def command(self, values: dict[str, int]) -> None:
         """Follow the ICV sizes of the receive SAs, which tell the lengths that fit."""
-        if next(self._results, None) != SaResult.OK or values["direction"] != SaDirection.RX:
+        if (next(self._results, None) != SaResult.OK
+                or values.get("direction", SaDirection.RX) != SaDirection.RX):
             return
         if values["operation"] == SaOperation.ADD:
             self._icv_sizes[values["sa"]] = IcvSize(values["icv_size"])
@@ -126,8 +154,7 @@ class _Reader:
         """Add the trace points of a frame from the wire."""
         self._packets["rx"] += 1
         self._add("rx.in", {"frame": frame.hex()})
-        earlier = self._packets["rx"] - 1
-        self.in_flight.append((earlier - next(self._taps["rx_window"], earlier)) % _VERDICTS)
+        next(self._taps["rx_window"], None)
         parsed = self._next("rx_parse", RX_PARSED)
         found = None
         if parsed is not None and parsed["status"] == RxStatus.OK:

@@ -13,14 +13,16 @@ from espnic.sim.traffic.steps import Command, Outcome, Ports, Received, RxFrame,
 class Golden:
     """Golden model of a build with ``features`` that takes one step after another.
 
+    ``device`` is the one to go on with; None: a new one.
+
     Members
     -------
     outcome
         Outcome of the steps so far.
     """
 
-    def __init__(self, features: Features) -> None:
-        self._device = Device(features)
+    def __init__(self, features: Features, device: Device | None = None) -> None:
+        self._device = Device(features) if device is None else device
         self._packets = {"rx": 0, "tx": 0}
         self.outcome = Outcome(counters=self._device.counters)
 

@@ -16,8 +16,8 @@ from espnic.model.interface.codes import (
 from espnic.model.interface.features import Features
 from espnic.model.sa.sa import command_values
 from espnic.sim.traffic import frames
+from espnic.sim.traffic.super_frames import random_super_frame
 from tests.support.sas import make_sa
-from tests.support.super_frames import random_super_frame
 
 TEXT = b"payload" + bytes((1, 2, 3, 4, 5, 5, 4))
 

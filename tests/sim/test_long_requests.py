@@ -12,10 +12,10 @@ from espnic.sim.run import report
 from espnic.sim.run.compare import compare_outcomes
 from espnic.sim.traffic.golden import run_model
 from espnic.sim.traffic.steps import TxFrame
+from espnic.sim.traffic.super_frames import super_frame
 from tests.support.engine_steps import add_commands
 from tests.support.observing import observe
 from tests.support.sas import make_sa
-from tests.support.super_frames import super_frame
 from tests.support.work import lines_run
 
 SA = make_sa()

@@ -1,5 +1,9 @@
 """Super-frames as a host hands them over, whatever headers they have, and their descriptors."""
 
+from collections.abc import Callable, Mapping, Sequence
+from random import Random
+from typing import Protocol
+
 from espnic.model.interface.codes import (
     FRAME_BYTES_MAX,
     IPPROTO_TCP,
@@ -7,6 +11,7 @@ from espnic.model.interface.codes import (
     Encapsulation,
     TxOperation,
 )
+from espnic.model.sa.sa import SecurityAssociation
 from espnic.sim.traffic.steps import TxFrame
 
 PAYLOAD_BYTES_MAX = 65536
@@ -19,7 +24,18 @@ _ESP_BYTES = 16
 """Length of ESP header and IV."""
 
 
-def random_layout(chance):
+Fields = dict[str, int]
+"""Fields of TX_DESCRIPTOR."""
+
+
+class Numbers(Protocol):
+    """What gives the sequence numbers of SAs."""
+
+    def take(self, index: int, count: int = 1) -> int:
+        """The first of the next ``count`` sequence numbers of an SA, taken."""
+
+
+def random_layout(chance: Random) -> Fields:
     """The LSO fields of a descriptor with headers that follow each other."""
     operation = chance.choice((*[TxOperation.ENCRYPT] * 4, TxOperation.BYPASS))
     outer_ipv6, ipv6 = chance.randrange(2), chance.randrange(2)
@@ -47,7 +63,9 @@ def random_layout(chance):
     }
 
 
-def random_super_frame(chance, segments_max, mss=None):
+def random_super_frame(
+    chance: Random, segments_max: int, mss: int | None = None,
+) -> tuple[Fields, bytes]:
     """A descriptor for segmentation without its SA and sequence number, and its frame."""
     fields = random_layout(chance)
     most = FRAME_BYTES_MAX - fields["header_bytes"]
@@ -58,7 +76,9 @@ def random_super_frame(chance, segments_max, mss=None):
     return super_frame(chance, fields, segments, mss)
 
 
-def super_frame(chance, fields, segments, mss):
+def super_frame(
+    chance: Random, fields: Fields, segments: int, mss: int,
+) -> tuple[Fields, bytes]:
     """A descriptor with these LSO fields, without its SA and sequence number, and its frame.
 
     The frame gives exactly ``segments`` segments, the last maybe short.
@@ -68,7 +88,7 @@ def super_frame(chance, fields, segments, mss):
     return fields | {"mss": mss}, chance.randbytes(fields["header_bytes"] + payload_bytes)
 
 
-def to_be_sealed(fields):
+def to_be_sealed(fields: Mapping[str, int]) -> bool:
     """Whether a descriptor wants its frame sealed."""
     return fields["operation"] == TxOperation.ENCRYPT
 
@@ -80,24 +100,30 @@ class SuperTraffic:
     given twice.
     """
 
-    def __init__(self, sas, chance, plain=None):
+    def __init__(
+        self, sas: Sequence[SecurityAssociation], chance: Random, plain: Numbers | None = None,
+    ) -> None:
         self.sas = sas
         self.chance = chance
         self._plain = plain
         self._next = [(2**32 - 3 * SEQUENCES_A_REQUEST if sa.esn else 1) for sa in sas]
 
-    def request(self, segments_max=8, mss=None, **changes):
+    def request(
+        self, segments_max: int = 8, mss: int | None = None, **changes: int,
+    ) -> TxFrame:
         """A request for up to ``segments_max`` segments, fields of its descriptor changed."""
         return self._request(*random_super_frame(self.chance, segments_max, mss), changes)
 
-    def exact(self, segments, mss, suits=lambda fields: True):
+    def exact(
+        self, segments: int, mss: int, suits: Callable[[Fields], bool] = lambda fields: True,
+    ) -> TxFrame:
         """A request for exactly ``segments`` segments, with LSO fields that suit."""
         fields = random_layout(self.chance)
         while not suits(fields):
             fields = random_layout(self.chance)
         return self._request(*super_frame(self.chance, fields, segments, mss), {})
 
-    def _request(self, fields, frame, changes):
+    def _request(self, fields: Fields, frame: bytes, changes: Fields) -> TxFrame:
         index = self.chance.randrange(len(self.sas))
         fields |= {"sa": index + 1, "sequence": self._take(index),
                    "next_header": self.chance.randrange(256)}
@@ -106,7 +132,7 @@ class SuperTraffic:
             frame = frame[:at] + self.sas[index].spi.to_bytes(4, "big") + frame[at + 4:]
         return TxFrame(fields | changes, frame)
 
-    def _take(self, index):
+    def _take(self, index: int) -> int:
         """The first sequence number of the next request of an SA."""
         if self._plain:
             return self._plain.take(index, SEQUENCES_A_REQUEST)
@@ -114,6 +140,6 @@ class SuperTraffic:
         return self._next[index] - SEQUENCES_A_REQUEST
 
 
-def _ip_bytes(chance, ipv6):
+def _ip_bytes(chance: Random, ipv6: int) -> int:
     """Length of an IP header; IPv4 sometimes with options."""
     return 40 if ipv6 else 20 + 4 * chance.choice((0, 0, 0, chance.randrange(11)))

@@ -1,6 +1,8 @@
 """Frames with TCP and UDP that is not in ESP, with right and wrong checksums or none to check."""
 
 from ipaddress import IPv4Address, IPv6Address
+from random import Random
+from typing import Any
 
 from espnic.model.interface.codes import (
     ETHERNET_HEADER_BYTES,
@@ -12,6 +14,7 @@ from espnic.model.interface.codes import (
     IPV6_HEADER_BYTES,
 )
 from espnic.model.net import checksum
+from espnic.model.net.addresses import Address
 from espnic.sim.traffic.frames import MACS, SERVICE_TAG, VLAN_TAG
 
 PROTOCOLS = (IPPROTO_TCP, IPPROTO_UDP)
@@ -20,8 +23,13 @@ TAGS = (b"", VLAN_TAG)
 PADDING = (b"", b"\xff", b"\xaa\xbb\xcc", bytes(range(1, 41)))
 HEADER_BYTES = {IPPROTO_TCP: 20, IPPROTO_UDP: 8}
 
+Kind = tuple[int, int, bytes]
+"""IP version, protocol and VLAN tags of a frame."""
 
-def layer4(chance, protocol, payload_bytes, *, udp_length=None):
+
+def layer4(
+    chance: Random, protocol: int, payload_bytes: int, *, udp_length: int | None = None,
+) -> bytes:
     """A TCP or UDP header and payload of random bytes, with anything as its checksum."""
     header = bytearray(chance.randbytes(HEADER_BYTES[protocol]))
     if protocol == IPPROTO_UDP:
@@ -30,7 +38,7 @@ def layer4(chance, protocol, payload_bytes, *, udp_length=None):
     return bytes(header) + chance.randbytes(payload_bytes)
 
 
-def summed(data, protocol, source, destination):
+def summed(data: bytes, protocol: int, source: Address, destination: Address) -> bytes:
     """Put in the checksum that makes the sum zero; in UDP FFFFh for 0, which says none is given.
 
     The sum of UDP goes to where its length says, if that is in ``data``.
@@ -46,10 +54,14 @@ def summed(data, protocol, source, destination):
     return data[:at] + checksum.field(protocol, value) + data[at + 2:]
 
 
-def ip_packet(chance, family, protocol, data, *, next_header=None, length=None,
-              first=None, fragment=0x4000):
+def ip_packet(
+    chance: Random, family: int, protocol: int, data: bytes, *, next_header: int | None = None,
+    length: int | None = None, first: int | None = None, fragment: int = 0x4000,
+) -> bytes:
     """An IP packet whose L4 checksum is right; what is given of its header may be wrong."""
     next_header = protocol if next_header is None else next_header
+    source: Address
+    destination: Address
     if family == 4:
         source, destination = (IPv4Address(chance.randbytes(4)) for _ in range(2))
         length = IPV4_HEADER_BYTES + len(data) if length is None else length
@@ -65,18 +77,21 @@ def ip_packet(chance, family, protocol, data, *, next_header=None, length=None,
         data, protocol, source, destination)
 
 
-def frame(family, packet, tags=b"", padding=b""):
+def frame(family: int, packet: bytes, tags: bytes = b"", padding: bytes = b"") -> bytes:
+    """A packet in its Ethernet frame, with bytes behind it."""
     ethertype = ETHERTYPE_IPV4 if family == 4 else ETHERTYPE_IPV6
     return MACS + tags + ethertype.to_bytes(2, "big") + packet + padding
 
 
-def headers():
+def headers() -> list[Kind]:
     """Every combination of headers that is looked at."""
     return [(family, protocol, tags)
             for family in FAMILIES for protocol in PROTOCOLS for tags in TAGS]
 
 
-def good_frame(chance, payload_bytes, *, kind=None, padding=None):
+def good_frame(
+    chance: Random, payload_bytes: int, *, kind: Kind | None = None, padding: bytes | None = None,
+) -> bytes:
     """A frame with a right checksum, or of UDP once in 65,536 with none."""
     family, protocol, tags = kind or chance.choice(headers())
     data = layer4(chance, protocol, payload_bytes)
@@ -84,7 +99,10 @@ def good_frame(chance, payload_bytes, *, kind=None, padding=None):
                  chance.choice(PADDING) if padding is None else padding)
 
 
-def short_udp_frame(chance, payload_bytes, behind_bytes, *, family=None, tags=b"", cut=0):
+def short_udp_frame(
+    chance: Random, payload_bytes: int, behind_bytes: int, *, family: int | None = None,
+    tags: bytes = b"", cut: int = 0,
+) -> bytes:
     """A frame with a right checksum of UDP that ends ``behind_bytes`` before its IP packet does.
 
     The frame lacks the last ``cut`` bytes of that.
@@ -96,13 +114,13 @@ def short_udp_frame(chance, payload_bytes, behind_bytes, *, family=None, tags=b"
     return whole[:len(whole) - cut]
 
 
-def one_bit_wrong(chance, given):
+def one_bit_wrong(chance: Random, given: bytes) -> bytes:
     """Any bit after the MAC addresses may be the wrong one, so it is the model that knows."""
     at = chance.randrange(len(MACS), len(given))
     return given[:at] + bytes([given[at] ^ 1 << chance.randrange(8)]) + given[at + 1:]
 
 
-def l4_bit_wrong(chance, kind, payload_bytes):
+def l4_bit_wrong(chance: Random, kind: Kind, payload_bytes: int) -> bytes:
     """A frame with a wrong bit in addresses, L4 header or payload, but not in the UDP length or,
     where that would take it away, the checksum."""
     family, protocol, tags = kind
@@ -115,11 +133,11 @@ def l4_bit_wrong(chance, kind, payload_bytes):
     return bytes(given)
 
 
-def frames_not_looked_at(chance):
+def frames_not_looked_at(chance: Random) -> list[bytes]:
     """Every reason to say nothing of a checksum, in every place where it can stand."""
-    found = []
+    found: list[bytes] = []
 
-    def add(family, protocol, tags, data, **change):
+    def add(family: int, protocol: int, tags: bytes, data: bytes, **change: Any) -> None:
         found.append(frame(family, ip_packet(chance, family, protocol, data, **change), tags))
 
     for family, protocol, tags in headers():
