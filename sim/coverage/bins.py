@@ -76,7 +76,8 @@ RX_KEPT = _names(RxStatus, RxStatus.OVERSIZE, RxStatus.SA_GONE, RxStatus.FAULT)
 RX_OF_SA = ("AUTH_FAILED", "BAD_TRAILER", "SYNTAX", "TRUNCATED", "LATE", "REPLAYED", "EXPIRED",
             "SA_GONE", "BAD_UDP_CHECKSUM", "FAULT", "BAD_FRAME")
 """Statuses, but for OK, of a frame that finds an SA."""
-TX_DROPS = _names(TxStatus, TxStatus.SEALED, TxStatus.BYPASSED)
+TX_DROPS = _names(TxStatus, TxStatus.SEALED, TxStatus.BYPASSED, TxStatus.DROP_UNSUPPORTED)
+"""Statuses that refuse, in a build with all parts."""
 TX_SEEN = _names(
     TxStatus, TxStatus.DROP_SA_GONE, TxStatus.DROP_FAULT, TxStatus.DROP_UNSUPPORTED)
 REQUEST = ("seal", "seal with trailer", "cut and seal", "bypass", "cut", "neither")
@@ -139,9 +140,9 @@ TX_CONDITION = (
     "handle 0", "handle free", "handle deleted", "handle beyond the table",
     "number 0", "number above 32 bits",
     "ESP offset below 34", "ESP offset not 2 mod 4", "ESP header beyond the frame",
-    "text below 4 bytes", "text not a multiple of 4", "other SPI", "pad before the text", "pad in the checksum",
-    "hard limit", "burst beyond 32 bits", "burst beyond 64 bits", "left of the window",
-    "sealed before",
+    "text below 4 bytes", "text not a multiple of 4", "other SPI", "pad before the text",
+    "pad in the checksum", "hard limit", "burst beyond 32 bits", "burst beyond 64 bits",
+    "left of the window", "sealed before",
     "sealed, TFC padding", "sealed, longer than 9,600", "sealed, UDP checksum FFFF",
     "checksum of another protocol",
 )

@@ -61,15 +61,16 @@ class CommandBins:
         hit, side = self._hit, SIDES[values.get("direction", 0)]
         operation = _OPERATIONS.get(values.get("operation", 0), "other")
         sa = self._sas.get(side, values.get("sa", 0))
-        hit("command", operation, side, result.name, phase)
+        if operation == "ADD" and result == SaResult.EOPNOTSUPP:
+            self._unsupported(side, values)
+        if side == "rx" or result != SaResult.EOPNOTSUPP:
+            hit("command", operation, side, result.name, phase)
         reasons = self._reasons(operation, side, values, sa, result)
         # Of several reasons none is known to be the one.
         if len(reasons) == 1:
             hit("command.condition", reasons[0], side)
         if operation == "MODIFY":
             self._modify(side, values, sa, result)
-        if operation == "ADD" and result == SaResult.EOPNOTSUPP:
-            self._unsupported(side, values)
         if result == SaResult.OK:
             self._sas.command(values)
             if operation == "ADD":
