@@ -197,7 +197,7 @@ CROSSES = (
     Cross("rx.window", "Numbers at every place of every window, and what became of them.", {
         "position": POSITION, "status": ("OK", "AUTH_FAILED", "LATE", "REPLAYED"),
         "window": tuple(size for size in WINDOWS if size), "esn": ESN}),
-    Cross("rx.half", "Windows that pass 2^31, or 2^32, times an odd, or any, number.", {
+    Cross("rx.half", "Windows that pass from one half of the low numbers into the next.", {
         "into": ("upper half", "next 2^32"), "window": tuple(size for size in WINDOWS if size)}),
     Cross("rx.numbers", "Numbers of every region.", {
         "numbering": NUMBERING, "region": REGION, "status": ("OK", "AUTH_FAILED")}),
