@@ -383,6 +383,26 @@ def regress_command(
     regress(request, Console())
 
 
+@app.command("coverage", short_help="Merge files of functional coverage, and list the holes.")
+def coverage_command(
+    files: Annotated[list[Path], typer.Argument(
+        parser=_path, metavar="coverage.json...",
+        help="Files that espnic regress and espnic soak have left.")],
+    output: Annotated[Path | None, typer.Option(
+        "-o", "--output", help="Folder for coverage.json, all counts together, and holes.json.",
+        parser=_path, metavar="<path>")] = None,
+    holes: Annotated[int, typer.Option(
+        min=0, help="Number of holes to show of each cross.")] = 3,
+) -> None:
+    """Say which bins of the functional coverage runs have hit, all together, and which not.
+
+    docs/coverage.md says what the bins are.
+    """
+    from espnic.sim.coverage import functional_command
+
+    functional_command.run(files, output, holes, Console())
+
+
 def main() -> None:
     """Run the command; every problem becomes one line and an exit code."""
     _end_on(signal.SIGTERM, signal.SIGHUP)

@@ -1,0 +1,1 @@
+"""Coverage: which cases of the engine a regression has met."""
