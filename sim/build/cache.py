@@ -14,7 +14,6 @@ import platformdirs
 from espnic.sim.files import PROJECT, in_checkout, naming, try_lock
 from espnic.sim.problem import InputError
 
-
 USED_VARIABLE = "ESPNIC_USED"
 """Environment variable: a file that gets the name of each entry of the folder that is used."""
 
