@@ -16,7 +16,7 @@ from pathlib import Path
 
 from amaranth.lib import wiring
 
-from espnic.sim.build.cache import cache_directory, lock_if_free, locked
+from espnic.sim.build.cache import cache_directory, lock_if_free, locked, note_use
 from espnic.sim.build.netlist import Netlist, elaborate
 from espnic.sim.build.orders import FOLDER_VARIABLE, check_simulator, current, seed_for
 from espnic.sim.build.simulators import (
@@ -161,7 +161,8 @@ def build(
             shutil.rmtree(partial, ignore_errors=True)
             with naming(partial):
                 BUILDERS[simulator](netlist, partial, variant)
-                partial.rename(directory)
+                _rename(partial, directory)
+    note_use(directory)
     return Build(netlist, simulator, directory, variant.waves)
 
 
@@ -180,15 +181,6 @@ def run(
     directory = Path(tempfile.mkdtemp(prefix=f"{built.netlist.top}-", dir=runs))
     log = directory / "run.log"
     results = directory / "results.xml"
-    settings = {
-        **(environment or {}),
-        "COCOTB_RESULTS_FILE": str(results),
-        "COCOTB_RANDOM_SEED": str(seed),
-        "COCOTB_TRUST_INERTIAL_WRITES": "1" if built.simulator == "verilator" else "0",
-        "COCOTB_LOG_LEVEL": "WARNING",
-        "ESPNIC_INPUTS": ",".join(built.netlist.inputs),
-        FOLDER_VARIABLE: str(current().folder or ""),
-    }
     simulator = SIMULATORS[built.simulator](
         toplevel=built.netlist.top,
         module=module,
@@ -199,6 +191,16 @@ def run(
         # The tests of a checkout lie there; an installed package is found without it.
         python_search=[str(PROJECT)] if in_checkout() else [],
     )
+    settings = {
+        **simulator.run_environment(),
+        **(environment or {}),
+        "COCOTB_RESULTS_FILE": str(results),
+        "COCOTB_RANDOM_SEED": str(seed),
+        "COCOTB_TRUST_INERTIAL_WRITES": "1" if built.simulator == "verilator" else "0",
+        "COCOTB_LOG_LEVEL": "WARNING",
+        "ESPNIC_INPUTS": ",".join(built.netlist.inputs),
+        FOLDER_VARIABLE: str(current().folder or ""),
+    }
     with naming(directory):
         simulator.execute_logged(simulator.simulation_command(), log, settings)
     cases = _results(results, log)
@@ -207,6 +209,17 @@ def run(
     done = Run(built, module, seed, directory, cases)
     current().watch(done)
     return done
+
+
+def _rename(partial: Path, directory: Path) -> None:
+    """Give a build its name."""
+    try:
+        partial.rename(directory)
+    except OSError:
+        # A network file system may show late what another machine has built.
+        if not directory.is_dir():
+            raise
+        shutil.rmtree(partial)
 
 
 def _key(netlist: Netlist, simulator: str, variant: Variant) -> str:

@@ -14,6 +14,9 @@ import platformdirs
 from espnic.sim.files import PROJECT, in_checkout, naming, try_lock
 from espnic.sim.problem import InputError
 
+USED_VARIABLE = "ESPNIC_USED"
+"""Environment variable: a file that gets the name of each entry of the folder that is used."""
+
 
 def cache_directory() -> Path:
     """The folder: ``ESPNIC_BUILD``, else ``build/sim`` in a checkout, else the user's cache.
@@ -77,7 +80,21 @@ def lock_if_free(path: Path) -> Iterator[bool]:
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold a lock that all processes respect, by the name of its file."""
+    """Hold a lock that all processes respect, by the name of its file.
+
+    Raises ``InputError`` on a file system without locks.
+    """
     with path.open("w", encoding="utf-8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        except OSError as error:
+            raise InputError(f"{path.parent}: no locks there ({error.strerror}), expected a file "
+                             "system with flock; set ESPNIC_BUILD to a folder in one") from None
         yield
+
+
+def note_use(entry: Path) -> None:
+    """Tell whoever started this process, if it asks, which entry of the folder was used."""
+    if asking := os.environ.get(USED_VARIABLE):
+        with Path(asking).open("a", encoding="utf-8") as file:
+            file.write(f"{entry.name}\n")

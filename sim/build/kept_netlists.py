@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 from amaranth.lib import wiring
 
-from espnic.sim.build.cache import cache_directory, locked
+from espnic.sim.build.cache import cache_directory, locked, note_use
 from espnic.sim.build.netlist import Netlist, elaborate
 from espnic.sim.files import PROJECT, replacing
 
@@ -30,6 +30,7 @@ def kept_netlist(name: str, parameters: str, make: Callable[[], wiring.Component
             with replacing(kept) as partial:
                 partial.write_text(json.dumps(asdict(netlist)), encoding="utf-8")
         os.utime(kept)
+        note_use(kept)
         return Netlist(**json.loads(kept.read_text(encoding="utf-8")))
 
 

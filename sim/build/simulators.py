@@ -5,6 +5,7 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import os
+import platform
 import re
 import shlex
 import shutil
@@ -182,6 +183,10 @@ class Logged(cocotb_test.simulator.Simulator, abc.ABC):  # type: ignore[misc]
     def simulation_command(self) -> list[str]:
         """The command that runs what was built; a build with waves draws into ``wave``."""
 
+    def run_environment(self) -> dict[str, str]:
+        """Environment variables with which that command finds its libraries."""
+        return {}
+
     @property
     def wave(self) -> str:
         """Name of the wave, which lies where the simulator is at the start of a run."""
@@ -199,11 +204,17 @@ class Verilator(Logged, cocotb_test.simulator.Verilator):  # type: ignore[misc]
             os.environ["PATH"] = path
         # With every signal public the simulation runs at a third of its speed.
         commands[0].remove("--public-flat-rw")
+        # A build names no place of cocotb's libraries, so that every environment can run it.
+        commands[0] = [part.replace(f"-Wl,-rpath,{self.lib_dir} ", "") for part in commands[0]]
         return commands
 
     def simulation_command(self) -> list[str]:
         draw = ["--trace", "--trace-file", self.wave] if self.waves else []
         return [str(Path(self.sim_dir) / self.toplevel_module), *draw]
+
+    def run_environment(self) -> dict[str, str]:
+        before = os.environ.get("LD_LIBRARY_PATH")
+        return {"LD_LIBRARY_PATH": os.pathsep.join([self.lib_dir, *([before] if before else [])])}
 
 
 class Icarus(Logged, cocotb_test.simulator.Icarus):  # type: ignore[misc]
@@ -316,8 +327,9 @@ def _versions() -> tuple[str, ...]:
         for tool, option in (("g++", "--version"), ("iverilog", "-V"))
         if shutil.which(tool)
     ]
-    # A build holds the path of the cocotb library that it was linked with.
-    return (*packages, *tools, str(COCOTB))
+    # A build of Icarus names the folder of its modules. None holds a place in the Python
+    # environment, so that environments of the same versions share their builds.
+    return (*packages, *tools, platform.machine(), str(shutil.which("iverilog")))
 
 
 def tail(log: Path) -> str:

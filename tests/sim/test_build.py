@@ -1,10 +1,14 @@
 """The netlist of a component, and the cache of its builds."""
 
 import concurrent.futures
+import errno
+import fcntl
 import multiprocessing
 import os
 import shutil
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from amaranth.back import verilog
@@ -17,7 +21,7 @@ from espnic.sim.build import simulators
 from espnic.sim.build.builds import build, run, simulate
 from espnic.sim.build.cache import cache_directory
 from espnic.sim.build.netlist import elaborate, merge_equal_modules, shorten_contents
-from espnic.sim.problem import MissingTool, SimulationError
+from espnic.sim.problem import InputError, MissingTool, SimulationError
 from tests.support.paths import PROJECT
 from tests.support.rom_checks import ROM
 
@@ -185,6 +189,37 @@ def test_other_flags_are_built_apart(cache, monkeypatch):
     monkeypatch.setattr(simulators, "_ICARUS_FLAGS", ("-g2005", "-DOTHER"))
     build(netlist(1), "icarus")
     assert len(folders(cache)) == 2
+
+
+@pytest.mark.parametrize("simulator", ["verilator", "icarus"])
+def test_build_belongs_to_no_python_environment(cache, simulator):
+    """Checkouts with environments of their own share it: it is run with the libraries of each."""
+    assert not [part for part in simulators.fingerprint() if sys.prefix in part]
+    ready = build(netlist(1), simulator)
+    program = ready.directory / ("adder.vvp" if simulator == "icarus" else "adder")
+    assert str(simulators.COCOTB).encode() not in program.read_bytes()
+    result = run(ready, module=MODULE, seed=1, environment={"STAGES": "1", "SUM": "1"})
+    assert result.tests and not result.failures
+
+
+def test_build_that_another_machine_has_made_meanwhile_is_taken(cache, monkeypatch):
+    """A network file system may say late that it is there."""
+    first = build(netlist(1), "icarus")
+    is_dir = Path.is_dir
+    late = [False]
+    monkeypatch.setattr(Path, "is_dir", lambda path: (
+        late.pop() if late and path == first.directory else is_dir(path)))
+    assert build(netlist(1), "icarus") == first
+    assert not late and [path.name for path in cache.glob("*.partial")] == []
+
+
+def test_folder_without_locks_is_refused_in_one_line(cache, monkeypatch):
+    def refuse(*_arguments):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(InputError, match=r"no locks there \(No locks available\), expected[^\n]*$"):
+        build(netlist(1), "icarus")
 
 
 def test_half_built_folder_is_removed(cache):

@@ -1,0 +1,1 @@
+"""Shards of a regression on this machine, or on the workers of a Dask cluster."""
