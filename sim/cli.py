@@ -54,6 +54,9 @@ SaOption = Annotated[Path | None, typer.Option(
 HandoffOption = Annotated[Path | None, typer.Option(
     "--handoff", help="JSON file of what Linux handed an offload device; it has the SAs.",
     parser=_path, metavar="<path>")]
+ClusterOption = Annotated[str | None, typer.Option(
+    help="Cluster to run on: tcp://HOST:PORT of a Dask scheduler, ssh:HOST,HOST, slurm, lsf, pbs "
+         "or local:N. Default: this machine.")]
 OutputOption = Annotated[Path, typer.Option(
     "-o", "--output", help="Folder for the results; it is made if it is not there.",
     parser=_path, metavar="<path>")]
@@ -401,6 +404,42 @@ def coverage_command(
     from espnic.sim.coverage import functional_command
 
     functional_command.run(files, output, holes, Console())
+
+
+@app.command("soak")
+def soak_command(
+    output: Annotated[Path, typer.Option(
+        "-o", "--output", help="Folder for soak.json, coverage.json and what shows a difference.",
+        parser=_path, metavar="<path>")] = Path("out/soak"),
+    build: Annotated[list[str] | None, typer.Option(
+        help="Build of the engine, as 256 or 128-receive; may be given more than once. "
+             "Default: all in turn.")] = None,
+    frames: Annotated[int | None, typer.Option(
+        min=1, help="End after this many frames. Default: go on.")] = None,
+    seconds: Annotated[float | None, typer.Option(
+        min=0, help="End after this many seconds. Default: go on.")] = None,
+    seed: Annotated[int | None, typer.Option(
+        min=0, help="Seed of all that is random. Default: a fresh one, which is printed.")] = None,
+    jobs: Annotated[int, typer.Option(
+        "-j", "--jobs", min=1, help="Number of simulations to run at once.")] = 1,
+    lanes: Annotated[int, typer.Option(
+        min=1, help="Simulations of each build in a generation: more for many workers.")] = 1,
+    cluster: ClusterOption = None,
+    repeat: Annotated[Path | None, typer.Option(
+        help="story.json of a difference: run it again, and nothing else.",
+        parser=_path, metavar="<path>")] = None,
+) -> None:
+    """Run random traffic without end on the RTL, judged by the model and by oracles beside it.
+
+    Stops at the first difference, makes it small and keeps it. Exit code 1 if there is one.
+    """
+    from espnic.sim.soak import command
+
+    if repeat is not None:
+        command.repeat(repeat, Console())
+        return
+    command.soak(command.Request(
+        output, tuple(build or ()), frames, seconds, seed, jobs, lanes, cluster), Console())
 
 
 def main() -> None:

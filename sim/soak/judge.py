@@ -7,11 +7,13 @@ and had begun before the frame left. A reset cuts the outcome: what has left is 
 """
 
 import copy
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from espnic.model.device.device import Device
+from espnic.model.device.device import Device, TxResult
+from espnic.model.device.opening import Trace
 from espnic.model.interface.codes import (
     EVENT_QUEUE_DEPTH,
     FRAME_BYTES_MAX,
@@ -181,7 +183,9 @@ class Judge:
             ["idle"] * len(scene.commands) + [_phase(scene, played, number)
                                               for number in range(len(scene.meanwhile))])
         fates = _Fates(scene, played, versions, self.device)
-        return fates.judge(self._in_flight(scene, played))
+        found = fates.judge(self._in_flight(scene, played))
+        self.lives[-1].add(fates.steps, fates.outcome)
+        return found
 
     def _give(self, values: dict[str, int], result: int) -> str | None:
         """Do a command that came among frames, for which a FREE may be too early."""
@@ -202,7 +206,7 @@ class Judge:
 class Life:
     """What the RTL did with the steps since a reset, for the functional coverage.
 
-    The frames of scenes with commands among them, or cut by a reset, are left out.
+    Scenes that a reset cuts are left out, and frames of SAs that commands among the frames change.
     """
 
     steps: list[Step] = field(default_factory=list)
@@ -237,7 +241,7 @@ def _phase(scene: Scene, played: Played, number: int) -> str:
         handles = [step.descriptor.get("sa", 0)
                    for (first, _), step in zip(played.entered["tx"], scene.tx, strict=False)
                    if given.began - _INSIDE_CLOCKS <= first <= given.ended]
-    if values.get("sa", 0) in handles:
+    if values.get("sa", 0) in handles and values["operation"] != SaOperation.ADD:
         return "own frames"
     return "other frames" if handles else "idle"
 
@@ -268,6 +272,12 @@ class _Fates:
             for handle, sa in version.sas[SaDirection.RX].in_use().items()
             if self._all or (SaDirection.RX, handle) in self._handles}
 
+        self.steps: list[Step] = []
+        """The frames that have one fate."""
+        self.outcome = Outcome()
+        """What the model makes of these."""
+        self._numbers: Counter[type[Step]] = Counter()
+
     def judge(self, before: Sequence[int]) -> str | None:
         """The first frame that has none of its right fates, in one line.
 
@@ -292,7 +302,9 @@ class _Fates:
             fate = None if result.frame is None else Received(result.completion, result.frame)
             fates: list[Fate] = [(fate, _added(device.counters, counters))]
             device.counters.update(counters)
-            if self._is_touched(step.data):
+            if not self._is_touched(step.data):
+                self._note(step, result.trace)
+            else:
                 fates = [self._receive(version, step, inside)
                          for version in self._possible(played.entered["rx"][number - 1][0], out)]
                 if len(fates) > 1:
@@ -355,8 +367,10 @@ class _Fates:
                     fates.append(self._dropped(self._transmit(self._empty, step)))
             else:
                 counters = dict(device.counters)
-                fates = [self._transmit(device, step)]
+                result = device.transmit(step.descriptor, step.data)
+                fates = [_fate(result, _added(device.counters, counters))]
                 device.counters.update(counters)
+                self._note(step, result.trace)
             if (problem := self._settle(fates, got)) is not None:
                 return f"request {number} among commands: {problem}"
         return None
@@ -364,8 +378,7 @@ class _Fates:
     def _transmit(self, device: Device, step: TxFrame) -> Fate:
         before = dict(device.counters)
         result = device.transmit(step.descriptor, step.data)
-        statuses = [int(result.status)] * max(1, len(result.frames))
-        return (statuses, list(result.frames)), _added(device.counters, before)
+        return _fate(result, _added(device.counters, before))
 
     def _dropped(self, fate: Fate) -> Fate:
         (statuses, frames), added = fate
@@ -373,6 +386,12 @@ class _Fates:
                 for status in statuses]
         return (gone, frames), {name.replace("tx_drop_no_sa", "tx_drop_sa_gone"): count
                                 for name, count in added.items()}
+
+    def _note(self, step: RxFrame | TxFrame, trace: Trace) -> None:
+        self.steps.append(step)
+        self._numbers[type(step)] += 1
+        self.outcome.trace += [
+            TraceRecord(self._numbers[type(step)], point, fields) for point, fields in trace]
 
     def _settle(self, fates: Sequence[Fate], got: Any) -> str | None:
         """Count the fate that the RTL has chosen; say what it did if it is none of them."""
@@ -383,6 +402,11 @@ class _Fates:
                 return None
         shown = "; ".join(_shown(fate) for fate, _ in fates)
         return f"RTL {_shown(got)}, expected {shown}"
+
+
+def _fate(result: TxResult, added: dict[str, int]) -> Fate:
+    statuses = [int(result.status)] * max(1, len(result.frames))
+    return (statuses, list(result.frames)), added
 
 
 def _shown(fate: Any) -> str:
