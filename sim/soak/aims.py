@@ -22,7 +22,7 @@ _OVER = {"1 byte": (1, 1), "up to twice": (65, FRAME_BYTES_MAX),
          "more than twice": (FRAME_BYTES_MAX + 1, FRAME_BYTES_MAX + 4000)}
 _SEGMENTS = {"1": (1, 1), "2": (2, 2), "more": (3, 20), "3-9": (3, 9), "10-64": (10, 64)}
 _MSS = {"1": (1, 1), "2-15": (2, 15), "16-64": (16, 64), "65-536": (65, 536),
-        "537-1460": (537, 1460), "more": (1461, 8000)}
+        "537-1460": (537, 700), "more": (1461, 1600)}
 
 
 def suited(streams: Sequence[Stream], aim: Aim) -> Sequence[Stream]:
@@ -66,9 +66,9 @@ def excess(chance: Random, aim: Aim, beat: int) -> int | None:
     return chance.randint(*_OVER.get(aim["excess"], (2, beat)))
 
 
-def segments(chance: Random, aim: Aim) -> tuple[int, int | None] | None:
+def segments(chance: Random, aim: Aim) -> tuple[int, int] | None:
     """Segments of a super-frame and its MSS; None when the aim names neither."""
     if "segments" not in aim and "mss" not in aim:
         return None
-    count = chance.randint(*_SEGMENTS.get(aim.get("segments", "2"), (65, 300)))
-    return count, chance.randint(*_MSS[aim["mss"]]) if "mss" in aim else None
+    least, most = _SEGMENTS.get(aim.get("segments", "2"), (65, 200))
+    return chance.randint(least, most), chance.randint(*_MSS[aim.get("mss", "2-15")])

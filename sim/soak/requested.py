@@ -27,7 +27,7 @@ from espnic.sim.traffic.steps import TxFrame
 MARK = bytes.fromhex("c1ea57c1ea57ab1e")
 """Bytes that stand in every payload that is to be sealed, and in nothing else: they must never be
 seen on the wire."""
-_WEIGHTS = {TxStatus.DROP_OVERSIZE: 0.3, TxStatus.DROP_LSO_OVERSIZE: 0.02}
+_WEIGHTS: dict[TxStatus | None, float] = {TxStatus.DROP_OVERSIZE: 0.3, TxStatus.DROP_LSO_OVERSIZE: 0.02}
 """How often, against 1, a status is aimed at; frames that are too long take many clocks."""
 _TAGS = (b"", b"", b"", frames.VLAN_TAG, 2 * frames.VLAN_TAG)
 _LAYER4 = {IPPROTO_TCP: 20, IPPROTO_UDP: 8}
@@ -75,6 +75,8 @@ class Requesting:
         chance = self._chance
         self._aim, self._size = aim, aims.payload_size(chance, aim)
         status = TxStatus.__members__.get(str(aim.get("status")))
+        if chance.random() >= _WEIGHTS.get(status, 1):
+            status = None
         if not self._streams or aim.get("request") == "bypass" or aim.get("path") == "bypass" or (
                 not aim and chance.random() < 0.15):
             return self._with_sideband(self._bypass())
@@ -168,8 +170,7 @@ class Requesting:
     def _super(self, stream: Stream) -> TxFrame:
         """A super-frame to be cut into a few segments, seldom into many."""
         chance = self._chance
-        segments, mss = aims.segments(chance, self._aim) or (
-            chance.choice((1, 2, 3, 8, chance.randrange(1, 40))), None)
+        segments, mss = aims.segments(chance, self._aim) or self._cuts()
         if chance.random() < 0.01:
             mss, segments = chance.choice((1460, 8960, 64)), 64
         fields, data = super_frames.random_super_frame(chance, segments, mss)
@@ -184,14 +185,22 @@ class Requesting:
             "sa": stream.handle, "sequence": self._number(stream, count),
             "next_header": chance.randrange(256)}, data)
 
+    def _cuts(self) -> tuple[int, int | None]:
+        """Most segments of a super-frame, and mostly an MSS: long ones take many clocks."""
+        chance = self._chance
+        if chance.random() < 0.1:
+            return chance.choice((1, 2, 3, 8, 40)), None
+        return (chance.choice((1, 2, 3, 8, chance.randrange(1, 40))),
+                chance.choice((1, 2, 3, chance.randrange(1, 70), chance.randrange(1, 300))))
+
     def _bypass(self) -> TxFrame:
         chance = self._chance
         plain = {"operation": int(TxOperation.BYPASS)}
         choice = chance.random()
         if choice < 0.3 and self._features.lso:
-            fields, data = super_frames.random_super_frame(chance, chance.choice((1, 2, 5, 20)))
+            fields, data = super_frames.random_super_frame(chance, *self._cuts())
             while super_frames.to_be_sealed(fields):
-                fields, data = super_frames.random_super_frame(chance, chance.choice((1, 2, 5, 20)))
+                fields, data = super_frames.random_super_frame(chance, *self._cuts())
             return TxFrame(fields, data)
         if choice < 0.6:
             family, protocol = chance.choice((4, 6)), chance.choice(tuple(_LAYER4))

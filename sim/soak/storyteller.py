@@ -27,7 +27,7 @@ _STREAMS = 10
 _CALM = 3
 """SAs of a direction that commands disturb."""
 _PORTS = ((4500,), (4500, 4501), (500, 4500, 10_000, 65_535))
-_SHARES = (0.0, 0.0, 0.0, 0.1, 0.3, 0.6)
+_SHARES = (0.0, 0.0, 0.0, 0.0, 0.1, 0.3, 0.5)
 """Probabilities of a gap or stall in a clock."""
 _RESET_CLOCKS = (20, 3000)
 _AIMED = 0.6
