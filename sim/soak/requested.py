@@ -27,7 +27,8 @@ from espnic.sim.traffic.steps import TxFrame
 MARK = bytes.fromhex("c1ea57c1ea57ab1e")
 """Bytes that stand in every payload that is to be sealed, and in nothing else: they must never be
 seen on the wire."""
-_WEIGHTS: dict[TxStatus | None, float] = {TxStatus.DROP_OVERSIZE: 0.3, TxStatus.DROP_LSO_OVERSIZE: 0.02}
+_WEIGHTS: dict[TxStatus | None, float] = {
+    TxStatus.DROP_OVERSIZE: 0.3, TxStatus.DROP_LSO_OVERSIZE: 0.02}
 """How often, against 1, a status is aimed at; frames that are too long take many clocks."""
 _TAGS = (b"", b"", b"", frames.VLAN_TAG, 2 * frames.VLAN_TAG)
 _LAYER4 = {IPPROTO_TCP: 20, IPPROTO_UDP: 8}

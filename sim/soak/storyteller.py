@@ -13,6 +13,7 @@ from espnic.model.interface.codes import (
 )
 from espnic.model.interface.features import Features
 from espnic.model.interface.layouts import SA_COMMAND
+from espnic.model.sa.lifetime import Limits
 from espnic.sim.soak.aims import ANY, Aim
 from espnic.sim.soak.received import Receiving
 from espnic.sim.soak.requested import Requesting
@@ -30,6 +31,10 @@ _PORTS = ((4500,), (4500, 4501), (500, 4500, 10_000, 65_535))
 _SHARES = (0.0, 0.0, 0.0, 0.0, 0.1, 0.3, 0.5)
 """Probabilities of a gap or stall in a clock."""
 _RESET_CLOCKS = (20, 3000)
+_KINDS = ("quiet", "disturbed", "flushed", "reset", "eventful")
+_KIND_WEIGHTS = (50, 25, 8, 12, 5)
+_SHORT_LIVED = 40
+"""SAs of a direction in a scene with more events than the queue holds."""
 _AIMED = 0.6
 """Share of the traffic that is steered to holes, when there are some."""
 _WAIT_CLOCKS = 300
@@ -67,6 +72,8 @@ class Storyteller:
         self._directions = [direction for direction, there in (
             (SaDirection.RX, features.receive), (SaDirection.TX, features.transmit)) if there]
         self._sas = _Sas()
+        self._crowded = False
+        """Whether there are more SAs than usual."""
         self._ports: tuple[int, ...] = (4500,)
         self._tails: tuple[RxFrame | TxFrame, ...] = ()
         self._aims = {direction: [hole for hole in wanted
@@ -83,12 +90,14 @@ class Storyteller:
 
     def _scene(self, frames: int, first: bool) -> Scene:
         chance = self._chance
-        kind = "quiet" if first else chance.choices(
-            ("quiet", "disturbed", "flushed", "reset"), (55, 25, 8, 12))[0]
+        kind = "quiet" if first else chance.choices(_KINDS, _KIND_WEIGHTS)[0]
         ports = None
         if first or not self._sas.all() or chance.random() < 0.1:
             ports = self._ports = chance.choice(_PORTS)
-        commands = [*self._clean(), *self._refill(), *self._tell_esn(), *self._noise()]
+        if kind == "eventful":
+            commands = [*self._flush(), *self._add_short_lived()]
+        else:
+            commands = [*self._clean(), *self._refill(), *self._tell_esn(), *self._noise()]
         if kind in ("disturbed", "flushed"):
             commands += self._add_calm()
         scene = Scene(
@@ -98,13 +107,13 @@ class Storyteller:
             scene = replace(scene, reset_after=chance.randrange(*_RESET_CLOCKS))
             self._tails = (*chance.sample(scene.rx, min(1, len(scene.rx))),
                            *chance.sample(scene.tx, min(1, len(scene.tx))))
-            self._sas = _Sas()
+            self._sas, self._crowded = _Sas(), False
         elif kind == "disturbed":
             scene = self._disturbed(scene)
         elif kind == "flushed":
             flush = {"operation": int(SaOperation.FLUSH)}
             scene = replace(scene, meanwhile=((chance.randrange(20, 1500), flush),))
-            self._sas = _Sas()
+            self._sas, self._crowded = _Sas(), False
         return scene
 
     # Commands
@@ -112,15 +121,30 @@ class Storyteller:
     def _clean(self) -> Iterator[dict[str, int]]:
         """Remove the SAs that the last scene disturbed, and now and then another, or all."""
         chance, sas = self._chance, self._sas
-        if chance.random() < 0.04:
-            self._sas = _Sas()
-            yield {"operation": int(SaOperation.FLUSH)}
+        if self._crowded or chance.random() < 0.04:
+            yield from self._flush()
             return
         for stream in sas.all():
             if stream.calm or chance.random() < 0.12:
                 yield stream.command(SaOperation.DELETE)
                 yield stream.command(SaOperation.FREE)
                 sas.by_direction[stream.direction].remove(stream)
+
+    def _flush(self) -> Iterator[dict[str, int]]:
+        self._sas, self._crowded = _Sas(), False
+        yield {"operation": int(SaOperation.FLUSH)}
+
+    def _add_short_lived(self) -> Iterator[dict[str, int]]:
+        """Add many SAs that each reach their limits at once: more events than the queue holds."""
+        self._crowded = True
+        for direction in self._directions:
+            for _ in range(min(_SHORT_LIVED, self._features.sas - 1)):
+                stream = self._draw(direction)
+                limits = Limits(soft_packets=1, hard_packets=self._chance.randrange(1, 4))
+                stream.sa = replace(stream.sa, limits=limits)
+                yield stream.added
+                if not self._refused(stream):
+                    self._sas.by_direction[direction].append(stream)
 
     def _refill(self) -> Iterator[dict[str, int]]:
         """Add SAs until there are as many as there should be."""
