@@ -8,7 +8,7 @@ from typing import Any
 
 from espnic.sim.build.cache import work_folder
 from espnic.sim.rig.engine import Options, build_engine
-from espnic.sim.rig.runs import Played, run_loads
+from espnic.sim.rig.runs import Played, Session, run_loads
 from espnic.sim.soak.builds import BUILDS
 from espnic.sim.soak.judge import Judge
 from espnic.sim.soak.scenes import Story
@@ -30,14 +30,19 @@ class Judgement:
     clocks: int
 
 
-def run_story(story: Story) -> Judgement:
-    """Run a story on the RTL and judge it."""
+def run_scenes(story: Story) -> Session:
+    """Run a story on the RTL."""
     features = story.features
     options = Options(width=features.width, seed=story.seed)
     rig = build_engine(options, features.sas, features)
     with work_folder() as folder:
-        session = run_loads(rig, [scene.load() for scene in story.scenes], folder, story.seed)
-    judge = Judge(features)
+        return run_loads(rig, [scene.load() for scene in story.scenes], folder, story.seed)
+
+
+def run_story(story: Story) -> Judgement:
+    """Run a story on the RTL and judge it."""
+    session = run_scenes(story)
+    judge = Judge(story.features)
     found, at = None, len(story.scenes)
     for number, scene in enumerate(story.scenes):
         if number == len(session.played):
