@@ -62,7 +62,7 @@ class Gathering:
 
 
 def gathered(folder: Path) -> Functional:
-    """What all processes together have left in a folder."""
+    """Coverage that all processes together have left in a folder."""
     return read(sorted(folder.glob(_PARTS.format("*"))))
 
 

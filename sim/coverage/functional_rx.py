@@ -94,7 +94,7 @@ class RxBins:
             self._hit("rx.condition", name, self._features.width)
 
     def _note_stream(self, step: RxFrame, status: str) -> None:
-        """What is seen of a frame without a look at its headers."""
+        """Note the length, the last beat and the sideband of a frame."""
         hit, width, size = self._hit, self._features.width, len(step.data)
         beats = beats_class(size, self._beat_bytes)
         hit("rx.stream", step.bad, step.null_end, beats, width)
@@ -123,7 +123,7 @@ class RxBins:
             self._hit("rx.checksum_none", reason, headers.family, headers.protocol)
 
     def _note_parser(self, frame: bytes, status: str, headers: Headers) -> None:
-        """The reason of a status that the parser gives."""
+        """Note the reason of a status that the parser gives."""
         if status == "BAD_FRAME":
             self._condition("bad frame")
         elif status == "NOT_IP" and headers.family:
@@ -134,7 +134,7 @@ class RxBins:
     def _note_sa(
         self, sa: Sa, status: str, headers: Headers, parsed: Mapping[str, Any], records: Records,
     ) -> None:
-        """What a frame that found an SA says of it."""
+        """Note a frame that found an SA."""
         hit, width = self._hit, self._features.width
         if status == "OK":
             next_header = records["rx.verdict"]["next_header"]
@@ -212,7 +212,7 @@ class RxBins:
     def _note_good(
         self, frame: bytes, headers: Headers, parsed: Mapping[str, Any], records: Records,
     ) -> None:
-        """What is particular about a frame that was opened."""
+        """Note the particulars of a frame that was opened."""
         self._condition("good")
         if len(frame) > headers.layer4 + headers.ip_bytes:
             self._condition("good, bytes behind the packet")
