@@ -75,7 +75,7 @@ class RxBins:
         headers = headers_of(step.data)
         parsed = records.get("rx.parse", {})
         sa = self._sas.get("rx", records.get("rx.lookup", {}).get("sa", 0))
-        self._note_headers(step.data, status, headers)
+        self._note_headers(status, headers)
         self._note_checksums(step.data, verdict, headers)
         if "esp_offset" not in parsed:
             self._note_parser(step.data, status, headers)
@@ -85,7 +85,7 @@ class RxBins:
                       headers.family, self._features.width)
         self._condition(_CONDITIONS.get(status, ""))
         if sa is not None:
-            self._note_sa(sa, status, headers, parsed, records)
+            self._note_sa(sa, status, parsed, records)
         if status == "OK":
             self._note_good(step.data, headers, parsed, records)
 
@@ -106,7 +106,7 @@ class RxBins:
         if self._features.sideband and step.sideband:
             hit("sideband", "rx", "stays" if status == "OVERSIZE" else "leaves", width)
 
-    def _note_headers(self, frame: bytes, status: str, headers: Headers) -> None:
+    def _note_headers(self, status: str, headers: Headers) -> None:
         if headers.protocol:
             self._hit("rx.headers", status, headers.family, headers.protocol, headers.tags,
                       self._features.width)
@@ -132,7 +132,7 @@ class RxBins:
             self._condition(refusal(status, frame, headers))
 
     def _note_sa(
-        self, sa: Sa, status: str, headers: Headers, parsed: Mapping[str, Any], records: Records,
+        self, sa: Sa, status: str, parsed: Mapping[str, Any], records: Records,
     ) -> None:
         """Note a frame that found an SA."""
         hit, width = self._hit, self._features.width
