@@ -43,7 +43,7 @@ def hold(steps, features, *, seed=1, stall=0.15):
     print(f"{features}, seed {seed}")
     options = Options(width=WIDTH, seed=seed, stall=stall)
     replayed = replay(build_engine(options, SAS, features), steps, options)
-    return compared(replayed, steps, SAS, seed, features), replayed.clocks
+    return compared(replayed, steps, features, seed), replayed.clocks
 
 
 def ipv4_sas():

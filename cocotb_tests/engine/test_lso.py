@@ -20,14 +20,13 @@ from espnic.model.interface.codes import (
 )
 from espnic.sim.capture import handoff
 from espnic.sim.capture.pcap import write_pcap
-from espnic.sim.rig.engine import Options, build_engine, replay
 from espnic.sim.traffic import plan as traffic
+from espnic.sim.traffic.steps import SIMULATED, TxFrame
 from espnic.sim.traffic.steps import SIMULATED_SAS as SAS
-from espnic.sim.traffic.steps import TxFrame
 from espnic.sim.traffic.super_frames import SEQUENCES_A_REQUEST, SuperTraffic, to_be_sealed
 from tests.support import offload_cases as cases
 from tests.support.differences import check_items
-from tests.support.engine_runs import compared, hold, statuses
+from tests.support.engine_runs import hold, hold_small, statuses
 from tests.support.engine_steps import Traffic, add_commands, alternate, bypass
 from tests.support.paths import HANDOFFS, VXLAN
 from tests.support.sas import all_kinds_of_sa, device_with, make_sa
@@ -218,13 +217,10 @@ def test_tshark_opens_the_segments_and_rebuilds_the_byte_stream(tmp_path):
 def test_super_frames_on_icarus_too():
     sas = all_kinds_of_sa()[1:3]
     supers = SuperTraffic(sas, Random(10))
-    small = 16
     steps = [*add_commands(sas, SaDirection.TX),
              *(supers.request(3, mss) for mss in (1, 100, 700))]
     refused = supers.request(2, 90)
     steps.append(TxFrame(refused.descriptor | {"mss": 0}, refused.data))
-    options = Options(simulator="icarus", stall=0.1)
-    outcome = compared(replay(build_engine(options, small), steps, options), steps, small,
-                       options.seed)
+    outcome = hold_small(steps, replace(SIMULATED, sas=16))
     assert statuses(outcome, "tx.verdict")["DROP_LSO_MSS"] == 1
     assert len(outcome.sent) > 3

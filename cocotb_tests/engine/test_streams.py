@@ -85,7 +85,7 @@ def test_a_sideband_costs_no_clock_of_short_packets(width):
     steps = [*add_commands([sa], *BOTH), *with_sidebands(steps, Random(1), SIMULATED.sideband)]
     options = Options(width=width)
     replayed = replay(build_engine(options), steps, options)
-    outcome = compared(replayed, steps, SIMULATED.sas, 1)
+    outcome = compared(replayed, steps, replace(SIMULATED, width=width), 1)
     check_items(outcome.sent, wire, port="tx", width=width)
     beats = -(-len(wire[0]) // (width // 8))
     assert replayed.clocks <= (count + 1) * beats + LATENCY_MAX

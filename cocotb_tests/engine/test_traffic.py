@@ -28,14 +28,13 @@ from espnic.model.net.packet import parse
 from espnic.model.sa.sa import command_values
 from espnic.sim.capture.archive import plain_packets
 from espnic.sim.capture.pcap import read_capture
-from espnic.sim.rig.engine import Options, build_engine, replay
 from espnic.sim.traffic import frames
 from espnic.sim.traffic.plain_frames import frames_not_looked_at, good_frame, headers, l4_bit_wrong
 from espnic.sim.traffic.plan import plan_receive
+from espnic.sim.traffic.steps import SIMULATED, Command, RxFrame, TxFrame
 from espnic.sim.traffic.steps import SIMULATED_SAS as SAS
-from espnic.sim.traffic.steps import Command, RxFrame, TxFrame
 from tests.support.differences import check_items
-from tests.support.engine_runs import compared, hold, hold_small, statuses
+from tests.support.engine_runs import hold, hold_small, statuses
 from tests.support.engine_steps import BOTH, Traffic, add_commands, alternate, bypass, flip
 from tests.support.paths import CAPTURE_NAMES, CAPTURES
 from tests.support.rfc1071 import ones_sum
@@ -333,14 +332,11 @@ def test_both_directions_in_short():
 def test_engine_runs_on_icarus_too():
     sas = all_kinds_of_sa()[1:3]
     traffic = Traffic(sas, Random(8))
-    small = 16
     steps = [*add_commands(sas, *BOTH)]
     for index in (0, 1):
         steps += [RxFrame(traffic.wire_frame(index, 40)),
                   RxFrame(flip(traffic.wire_frame(index, 20), 700)),
                   traffic.request(index, 37, bool(index)), bypass(bytes(70))]
-    options = Options(simulator="icarus", stall=0.1)
-    rig = build_engine(options, small)
-    outcome = compared(replay(rig, steps, options), steps, small, options.seed)
+    outcome = hold_small(steps, replace(SIMULATED, sas=16))
     assert statuses(outcome, "rx.verdict") == {"OK": 2, "AUTH_FAILED": 2}
     assert statuses(outcome, "tx.verdict") == {"SEALED": 2, "BYPASSED": 2}

@@ -17,7 +17,7 @@ class NotChosen(Exception):
     """A run that the orders leave out: one line that says why."""
 
 
-def _ignore(_run: Any) -> None:
+def _ignore(*_seen: Any) -> None:
     pass
 
 
@@ -37,6 +37,9 @@ class Orders:
     """Folder for what shows the first difference of a test; None: it is not kept."""
     watch: Callable[[Any], None] = _ignore
     """Called with each ``Run`` when it has ended."""
+    cover: Callable[[Any, Any, Any], None] = _ignore
+    """Called with the steps, the outcome and the features of each replay of the engine that is as
+    the model's."""
 
 
 _NONE = Orders()

@@ -25,7 +25,7 @@ class Cross:
 
     name: str
     doc: str
-    """What it shows, as a sentence."""
+    """Claim of the cross when all its bins were hit, as a sentence."""
     dimensions: Mapping[str, tuple[Value, ...]]
     """Values by the name of the dimension, in the order of the values of a bin."""
 
@@ -46,7 +46,7 @@ def _names(codes: Any, *without: Any) -> tuple[str, ...]:
 FAMILY = (4, 6)
 """IP version outside."""
 MODE = ("tunnel", "transport")
-"""By the next header: IPv4 or IPv6 inside is a tunnel."""
+"""Mode by the next header: with IPv4 or IPv6 inside it is a tunnel."""
 KEY = (128, 192, 256)
 ICV = (8, 12, 16)
 """Bytes of the ICV."""
@@ -81,7 +81,7 @@ TX_DROPS = _names(TxStatus, TxStatus.SEALED, TxStatus.BYPASSED, TxStatus.DROP_UN
 TX_SEEN = _names(
     TxStatus, TxStatus.DROP_SA_GONE, TxStatus.DROP_FAULT, TxStatus.DROP_UNSUPPORTED)
 REQUEST = ("seal", "seal with trailer", "cut and seal", "bypass", "cut", "neither")
-"""What a descriptor asks for; "neither" is no operation of the engine."""
+"""Demands of a descriptor; "neither" is no operation of the engine."""
 
 # Numbers.
 POSITION = ("left far", "left", "left edge", "bottom", "inside", "top", "next", "ahead", "whole",
@@ -98,7 +98,7 @@ PHASE = ("idle", "own frames", "other frames")
 """Frames inside the direction while a command runs: none; some that found the SA of the command;
 others only."""
 SELECT = ("nothing", "esn", "soft", "esn soft", "hard", "esn hard", "soft hard", "esn soft hard")
-"""By the bits of ``SaSelect``."""
+"""Fields that a MODIFY selects, by the bits of ``SaSelect``."""
 
 RX_CONDITION = (
     "ends in the Ethernet header", "ends in the IP header", "ends in the UDP header",
@@ -155,7 +155,7 @@ COMMAND_CONDITION = (
     "no number left", "reserved bit", "select beyond", "nothing selected", "no ESN",
     "window in the engine", "ESN of a transmit SA", "operation 0", "operation above 6",
 )
-"""What is particular about a command: reasons of its result, and ends of the handles."""
+"""Particulars of a command: reasons of its result, and ends of the handles."""
 
 CROSSES = (
     Cross("rx.sa", "Every kind of SA opens frames.", {

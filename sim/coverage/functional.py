@@ -25,7 +25,7 @@ _FORMAT = "espnic functional coverage"
 _VERSION = 1
 _BETWEEN = "|"
 """Character between the values of a bin in a file."""
-_COUNTED = ("frames", "commands")
+_COUNTED = ("replays", "frames", "commands")
 _EXPECTED = "expected a file of functional coverage of this version of espnic"
 
 
@@ -61,11 +61,12 @@ class Functional:
 
     Members
     -------
-    frames, commands
-        How many frames, both directions together, and commands were noted.
+    replays, frames, commands
+        How many replays, frames of both directions together, and commands were noted.
     """
 
     def __init__(self) -> None:
+        self.replays = 0
         self.frames = 0
         self.commands = 0
         self._hits = {name: dict.fromkeys(bins, 0) for name, bins in wanted().items()}
@@ -80,6 +81,7 @@ class Functional:
         ``features`` are those of the build. ``phases`` has a value of ``PHASE`` for each command;
         without it every command found the engine idle.
         """
+        self.replays += 1
         sas = Sas()
         rx, tx = RxBins(self._hit, features, sas), TxBins(self._hit, features, sas)
         commands = CommandBins(self._hit, features, sas)
@@ -106,8 +108,8 @@ class Functional:
 
     def merge(self, other: "Functional") -> None:
         """Add the counts of another."""
-        self.frames += other.frames
-        self.commands += other.commands
+        for name in _COUNTED:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
         self._refuted += other._refuted
         for name, hits in other._hits.items():
             mine = self._hits[name]

@@ -157,7 +157,7 @@ class CommandBins:
 
 
 def _bad_sa(side: str, values: Mapping[str, int]) -> list[tuple[str, bool | int]]:
-    """What no SA can have, and whether an ADD has it."""
+    """Names of what no SA can have, and whether an ADD has it."""
     get = values.get
     numbered = side == "tx" or get("replay_window", 0)
     last = (1 << (64 if get("esn", 0) else 32)) - 1

@@ -1,7 +1,7 @@
-"""What a frame has in front of its payload, and why a receive check refuses it.
+"""Headers in front of a frame's payload, and the reason for which a receive check refuses it.
 
-It is read from the bytes of the frame and the status that it got. It decides nothing: of the
-reasons that a status can have it tells which one this frame has.
+Both are read from the bytes of the frame and the status that it got. Nothing is decided: of the
+reasons that a status can have, they tell which one this frame has.
 """
 
 from dataclasses import dataclass
@@ -53,7 +53,7 @@ class Headers:
     """The headers of a frame, as far as it has them."""
 
     ethertype: int
-    """That behind the tags; 0 if the frame ends before."""
+    """EtherType behind the tags; 0 if the frame ends before."""
     tags: int
     """Number of tags, as far as they were looked for."""
     family: int

@@ -4,15 +4,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from json import dumps
 from pathlib import Path
 
+from espnic.model.interface.features import Features
 from espnic.sim.coverage.functional import Functional
 from espnic.sim.coverage.functional_rules import rules, unseen_rules
 from espnic.sim.files import replacing
 from espnic.sim.problem import InputError
+from espnic.sim.traffic.steps import Outcome, Step
 
 COUNTS = "coverage.json"
 """File with all counts, which merges with others."""
 HOLES = "holes.json"
 """File with the bins that were not hit."""
+_PARTS = "functional-{}.json"
+"""Name of the file of each process in a record."""
 _SHOWN_RULES = 10
 _SHOWN_BINS = 3
 
@@ -38,6 +42,28 @@ def write(functional: Functional, folder: Path) -> None:
     for name, text in ((COUNTS, functional.to_json()), (HOLES, f"[\n{holes}\n]")):
         with replacing(folder / name) as partial:
             partial.write_text(text + "\n", encoding="utf-8")
+
+
+class Gathering:
+    """Functional coverage of the replays of one process, kept in a folder as it grows.
+
+    ``process`` names it among those that share the folder.
+    """
+
+    def __init__(self, folder: Path, process: str) -> None:
+        self._path = folder / _PARTS.format(process)
+        self._functional = Functional()
+
+    def note(self, steps: Sequence[Step], outcome: Outcome, features: Features) -> None:
+        """Count a replay that is as the model's."""
+        self._functional.note(steps, outcome, features)
+        with replacing(self._path) as partial:
+            partial.write_text(self._functional.to_json(), encoding="utf-8")
+
+
+def gathered(folder: Path) -> Functional:
+    """Coverage that all processes together have left in a folder."""
+    return read(sorted(folder.glob(_PARTS.format("*"))))
 
 
 def figures(functional: Functional) -> tuple[int, int]:

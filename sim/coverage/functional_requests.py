@@ -1,4 +1,4 @@
-"""Why a request to send is refused: of the reasons that a status can have, the one it has."""
+"""Reasons of refused requests: of those that a status can have, the one that holds."""
 
 from collections.abc import Mapping
 
@@ -96,7 +96,7 @@ def _trailer(values: Mapping[str, int], frame: bytes, sa: Sa) -> str:
 
 
 def _sum_faults(values: Mapping[str, int], frame: bytes) -> dict[str, bool]:
-    """What can be wrong with the place of a checksum."""
+    """Faults that the place of a checksum can have, and whether it has them."""
     offset, count = values["l4_offset"], values["l4_bytes"]
     bypass = values["operation"] == TxOperation.BYPASS
     least = ESP_OFFSET_MIN if bypass else values["esp_offset"] + ESP_TEXT_OFFSET
@@ -109,7 +109,7 @@ def _sum_faults(values: Mapping[str, int], frame: bytes) -> dict[str, bool]:
 
 
 def _cut_faults(values: Mapping[str, int]) -> dict[str, bool]:
-    """What can be wrong with the headers of a super-frame."""
+    """Faults that the headers of a super-frame can have, and whether they have them."""
     outer, esp = values["outer_offset"], values["esp_offset"]
     l3, l4, end = values["l3_offset"], values["l4_offset"], values["header_bytes"]
     udp, bypass = values["l4_protocol"] == IPPROTO_UDP, values["operation"] == TxOperation.BYPASS

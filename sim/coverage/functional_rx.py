@@ -75,7 +75,7 @@ class RxBins:
         headers = headers_of(step.data)
         parsed = records.get("rx.parse", {})
         sa = self._sas.get("rx", records.get("rx.lookup", {}).get("sa", 0))
-        self._note_headers(step.data, status, headers)
+        self._note_headers(status, headers)
         self._note_checksums(step.data, verdict, headers)
         if "esp_offset" not in parsed:
             self._note_parser(step.data, status, headers)
@@ -85,7 +85,7 @@ class RxBins:
                       headers.family, self._features.width)
         self._condition(_CONDITIONS.get(status, ""))
         if sa is not None:
-            self._note_sa(sa, status, headers, parsed, records)
+            self._note_sa(sa, status, parsed, records)
         if status == "OK":
             self._note_good(step.data, headers, parsed, records)
 
@@ -94,7 +94,7 @@ class RxBins:
             self._hit("rx.condition", name, self._features.width)
 
     def _note_stream(self, step: RxFrame, status: str) -> None:
-        """What is seen of a frame without a look at its headers."""
+        """Note the length, the last beat and the sideband of a frame."""
         hit, width, size = self._hit, self._features.width, len(step.data)
         beats = beats_class(size, self._beat_bytes)
         hit("rx.stream", step.bad, step.null_end, beats, width)
@@ -106,7 +106,7 @@ class RxBins:
         if self._features.sideband and step.sideband:
             hit("sideband", "rx", "stays" if status == "OVERSIZE" else "leaves", width)
 
-    def _note_headers(self, frame: bytes, status: str, headers: Headers) -> None:
+    def _note_headers(self, status: str, headers: Headers) -> None:
         if headers.protocol:
             self._hit("rx.headers", status, headers.family, headers.protocol, headers.tags,
                       self._features.width)
@@ -123,7 +123,7 @@ class RxBins:
             self._hit("rx.checksum_none", reason, headers.family, headers.protocol)
 
     def _note_parser(self, frame: bytes, status: str, headers: Headers) -> None:
-        """The reason of a status that the parser gives."""
+        """Note the reason of a status that the parser gives."""
         if status == "BAD_FRAME":
             self._condition("bad frame")
         elif status == "NOT_IP" and headers.family:
@@ -132,9 +132,9 @@ class RxBins:
             self._condition(refusal(status, frame, headers))
 
     def _note_sa(
-        self, sa: Sa, status: str, headers: Headers, parsed: Mapping[str, Any], records: Records,
+        self, sa: Sa, status: str, parsed: Mapping[str, Any], records: Records,
     ) -> None:
-        """What a frame that found an SA says of it."""
+        """Note a frame that found an SA."""
         hit, width = self._hit, self._features.width
         if status == "OK":
             next_header = records["rx.verdict"]["next_header"]
@@ -212,7 +212,7 @@ class RxBins:
     def _note_good(
         self, frame: bytes, headers: Headers, parsed: Mapping[str, Any], records: Records,
     ) -> None:
-        """What is particular about a frame that was opened."""
+        """Note the particulars of a frame that was opened."""
         self._condition("good")
         if len(frame) > headers.layer4 + headers.ip_bytes:
             self._condition("good, bytes behind the packet")

@@ -96,7 +96,7 @@ class TxBins:
             self._hit("tx.condition", name, self._features.width)
 
     def _note_number(self, sa: Sa, status: str, sequence: int, count: int) -> None:
-        """The numbers of a request, against those that its SA has sealed."""
+        """Note the numbers of a request, against those that its SA has sealed."""
         request, last = "burst" if count > 1 else "single", sequence + count - 1
         place = position(sequence, sa.top, self._features.sent_window)
         self._hit("tx.guard", sa.guarded, place, status, request)
@@ -138,7 +138,7 @@ class TxBins:
         self, request: str, values: Mapping[str, int], frame: bytes, records: Records,
         sa: Sa | None,
     ) -> None:
-        """A frame that leaves as one."""
+        """Note a request that leaves as one frame."""
         hit, width = self._hit, self._features.width
         if frame:
             hit("tx.shape", request, length_class(len(frame)), ending(len(frame), self._beat_bytes),
@@ -163,7 +163,7 @@ class TxBins:
             self._condition("sealed, TFC padding")
 
     def _note_cut(self, values: Mapping[str, int], frame: bytes, count: int) -> None:
-        """A super-frame that leaves in segments."""
+        """Note a super-frame that leaves in segments."""
         hit, width = self._hit, self._features.width
         path = _path(values)
         protocol = _PROTOCOLS[values["l4_protocol"]]

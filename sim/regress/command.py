@@ -20,6 +20,8 @@ from rich.text import Text
 
 from espnic.sim.build.cache import cache_directory
 from espnic.sim.build.processes import SIMULATIONS
+from espnic.sim.coverage import functional_report
+from espnic.sim.coverage.functional import Functional
 from espnic.sim.files import PROJECT, in_checkout, own_folder, replacing
 from espnic.sim.problem import InputError, Mismatch, MissingTool, SimulationError
 from espnic.sim.regress import against, junit, page
@@ -82,8 +84,9 @@ def regress(request: Request, console: Console) -> None:
         finally:
             report = regression.report()
             if report.benches:
-                _write(request.output, report, before)
-                _summarise(request, report, before, console)
+                functional = functional_report.gathered(request.output / RECORD)
+                _write(request.output, report, before, functional)
+                _summarise(request, report, before, functional, console)
     if report.failures:
         raise Mismatch(f"{len({bench.bench for bench in report.failures})} of "
                        f"{len(report.groups())} benches failed, "
@@ -241,23 +244,33 @@ def _first_failures(benches: Sequence[Bench]) -> list[Bench]:
 
 def _clear(output: Path) -> None:
     """Remove an earlier result: its links would lead to files of this one."""
-    for name in (page.NAME, "report.json", "junit.xml"):
+    for name in (page.NAME, "report.json", "junit.xml", functional_report.COUNTS,
+                 functional_report.HOLES):
         (output / name).unlink(missing_ok=True)
     shutil.rmtree(output / RECORD, ignore_errors=True)
 
 
-def _write(output: Path, report: Report, before: Report | None) -> None:
+def _write(
+    output: Path, report: Report, before: Report | None, functional: Functional,
+) -> None:
     for name, text in (("report.json", report.to_json()), ("junit.xml", junit.to_xml(report)),
-                       (page.NAME, page.render(report, before, output / RECORD))):
+                       (page.NAME, page.render(report, before, output / RECORD, functional))):
         with replacing(output / name) as partial:
             partial.write_text(text, encoding="utf-8")
+    if functional.replays:
+        functional_report.write(functional, output)
 
 
-def _summarise(request: Request, report: Report, before: Report | None, console: Console) -> None:
-    print_lines(console, _lines(request, report, before))
+def _summarise(
+    request: Request, report: Report, before: Report | None, functional: Functional,
+    console: Console,
+) -> None:
+    print_lines(console, _lines(request, report, before, functional))
 
 
-def _lines(request: Request, report: Report, before: Report | None) -> Iterator[tuple[str, str]]:
+def _lines(
+    request: Request, report: Report, before: Report | None, functional: Functional,
+) -> Iterator[tuple[str, str]]:
     groups = report.groups()
     failed = {bench.bench for bench in report.failures}
     if not report.complete:
@@ -273,6 +286,8 @@ def _lines(request: Request, report: Report, before: Report | None) -> Iterator[
     yield "cocotb tests", f"{len(cases):,}, with {len(seeds):,} seeds"
     yield "clocks", f"{clocks:,}" + (f", {clocks / seconds:,.0f} a second" if seconds else "")
     yield "time", f"{report.seconds:.0f} s, {seconds:.1f} s of it in cocotb tests"
+    if functional.replays:
+        yield from functional_report.lines(functional)
     if before is not None:
         counts: dict[str, int] = {}
         for change in against.changes(report, before):

@@ -9,12 +9,18 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from espnic.sim.coverage.bins import BY_NAME
+from espnic.sim.coverage.functional import Functional, Hole, Summary
+from espnic.sim.coverage.functional_report import COUNTS, HOLES, figures, percent
+from espnic.sim.coverage.functional_rules import Group, Rule, unseen_rules
 from espnic.sim.regress import against
 from espnic.sim.regress.results import Bench, Report, Simulation, block_of
 
 NAME = "report.html"
 _SHOWN = 3
 """Failures of a bench that are shown in full."""
+_SHOWN_HOLES = 20
+"""Holes of a cross that the page lists."""
 _LINE_BYTES = 16
 _LINES_AROUND = 6
 """Lines of a packet that are shown on each side of the first byte that differs."""
@@ -72,12 +78,47 @@ class Packet:
     """Offset, and for each byte the text of RTL and model and whether they differ."""
 
 
-def render(report: Report, before: Report | None, record: Path) -> str:
-    """The text of the page; ``record`` is the folder with logs and waves, beside it."""
+@dataclass(frozen=True)
+class Covered:
+    """A cross of the functional coverage."""
+
+    summary: Summary
+    doc: str
+    holes: Sequence[Hole]
+    """The first of its holes."""
+
+    @property
+    def more(self) -> int:
+        """Number of its other holes."""
+        return self.summary.wanted - self.summary.hit - len(self.holes)
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Functional coverage as the page shows it."""
+
+    figures: tuple[int, int]
+    """Number of bins that were hit, and of those that are wanted."""
+    frames: int
+    crosses: Sequence[Covered]
+    unseen: Sequence[tuple[Rule, list[Group]]]
+    refuted: Sequence[Hole]
+    files: tuple[str, str] = (COUNTS, HOLES)
+    """Names of the files with the counts and the holes."""
+
+
+def render(
+    report: Report, before: Report | None, record: Path, functional: Functional | None = None,
+) -> str:
+    """The text of the page; ``record`` is the folder with logs and waves, beside it.
+
+    ``functional`` is what replays of the engine have hit.
+    """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True,
         trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
     environment.filters["thousands"] = lambda value: f"{value:,.0f}"
+    environment.filters["percent_of"] = percent
     rows = sorted(_rows(report), key=lambda row: (not row.failed, row.bench))
     changes = None if before is None else against.changes(report, before)
     return environment.get_template("page.html").render(
@@ -85,7 +126,21 @@ def render(report: Report, before: Report | None, record: Path) -> str:
         slowest=max((row.seconds for row in rows), default=0) or 1,
         totals=_totals(report, rows), failures=list(_failures(report, record)),
         left_out=[bench for bench in report.benches if bench.outcome == "skipped"],
-        block_of=block_of)
+        block_of=block_of, coverage=_coverage(functional))
+
+
+def _coverage(functional: Functional | None) -> Coverage | None:
+    """The functional coverage; None where no replay of the engine was counted."""
+    if functional is None or not functional.replays:
+        return None
+    holes: dict[str, list[Hole]] = {name: [] for name in BY_NAME}
+    for hole in functional.holes():
+        holes[hole.cross].append(hole)
+    return Coverage(
+        figures(functional), functional.frames,
+        [Covered(each, BY_NAME[each.cross].doc, holes[each.cross][:_SHOWN_HOLES])
+         for each in functional.summary()],
+        unseen_rules(functional), functional.refuted())
 
 
 def _rows(report: Report) -> Iterator[Row]:

@@ -1,7 +1,8 @@
 """Options of pytest for the benches: seeds, waves and a record; ``cocotb_tests`` loads them.
 
 A record is a folder: ``events.jsonl`` gets a line for all that happens, and ``benches`` has the
-logs, waves and evidence of each bench that failed or drew.
+logs, waves and evidence of each bench that failed or drew. ``functional-PROCESS.json`` has what
+replays of the engine have hit of the functional coverage.
 """
 
 import json
@@ -18,6 +19,7 @@ import pytest
 from espnic.sim.build.builds import Run
 from espnic.sim.build.orders import NotChosen, Orders, ordered
 from espnic.sim.build.signal_lists import groups, write_lists
+from espnic.sim.coverage.functional_report import Gathering
 from espnic.sim.regress.evidence import FILE
 
 SEED_BITS = 31
@@ -96,6 +98,8 @@ class _Benches:
         self._config = config
         self._folder = folder
         self._waves: list[str] = []
+        self._gathering = folder and Gathering(
+            folder, os.environ.get("PYTEST_XDIST_WORKER", "main"))
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         kept = [item for item in items if self._is_chosen(item)]
@@ -165,8 +169,12 @@ class _Benches:
             seed=self._seed(item),
             widths=frozenset(self._config.getoption("beat_width")),
             simulators=frozenset(self._config.getoption("on")),
-            waves=self._config.getoption("wave"), folder=folder,
+            waves=self._config.getoption("wave"), folder=folder, cover=self._cover,
             watch=lambda run: self._take(run, runs, folder))
+
+    def _cover(self, steps: Any, outcome: Any, features: Any) -> None:
+        if self._gathering:
+            self._gathering.note(steps, outcome, features)
 
     def _seed(self, item: pytest.Function) -> int | None:
         if not _is_random(item):

@@ -12,7 +12,9 @@ from tests.support.functional_rx_samples import statuses
 from tests.support.functional_samples import note
 from tests.support.paths import PROJECT
 
-BEHAVIOUR = (PROJECT / "docs" / "behaviour.md").read_text()
+PAGE = (PROJECT / "docs" / "behaviour.md").read_text()
+BEHAVIOUR = PAGE[PAGE.index("## Receive statuses"):]
+"""The rules, without the introduction."""
 NAME = re.compile(r"`([A-Z]+)-(\d+)`")
 NAMES = [(section, int(number)) for section, number in NAME.findall(BEHAVIOUR)]
 NOT_OURS = ("| status | in Linux |",)
@@ -22,9 +24,8 @@ INTRODUCTIONS = ("With *lso*:", "Without *lso*:")
 
 
 def items():
-    """The rows of the tables, and the items of the lists, behind the first heading of a section."""
-    body = BEHAVIOUR[BEHAVIOUR.index("## Receive statuses"):]
-    for is_table, lines in groupby(body.splitlines(), lambda line: line.startswith("|")):
+    """The rows of the tables, and the items of the lists."""
+    for is_table, lines in groupby(BEHAVIOUR.splitlines(), lambda line: line.startswith("|")):
         lines = list(lines)
         if not is_table:
             yield from (found[1] for line in lines

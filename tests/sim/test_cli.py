@@ -16,11 +16,12 @@ from espnic.model.interface.features import Features
 from espnic.sim import cli
 from espnic.sim.capture.archive import archived_capture
 from espnic.sim.capture.pcap import read_capture, write_pcap
+from espnic.sim.coverage.functional import Functional
 from espnic.sim.problem import MissingTool
 from espnic.sim.rig import engine as rtl
 from espnic.sim.rig.taps import outcome_of
 from espnic.sim.traffic.golden import run_model
-from espnic.sim.traffic.steps import SIMULATED_SAS
+from espnic.sim.traffic.steps import SIMULATED_SAS, RxFrame
 from tests.support.clear_packets import clear_packet
 from tests.support.observing import observe
 from tests.support.paths import CAPTURES
@@ -385,6 +386,28 @@ def p37(tmp_path):
     wire = archived_capture(CAPTURES / "gso" / "pcaps.tar.xz", f"{name}.pcap").packets
     write_pcap(tmp_path / f"{name}.pcap", enumerate(wire))
     return tmp_path / f"{name}.pcap"
+
+
+def test_coverage_merges_files_and_lists_holes(espnic, tmp_path):
+    functional = Functional()
+    steps = [RxFrame(bytes(60))]
+    functional.note(steps, run_model(steps, Features()), Features())
+    file, folder = tmp_path / "a.json", tmp_path / "both"
+    file.write_text(functional.to_json())
+    code, shown, complaint = espnic("coverage", file, file, "-o", folder, "--holes", 1)
+    assert (code, complaint) == (0, "")
+    assert "hole  rx.short: bytes 1, width 128" in shown and "190 more of rx.short" in shown
+    assert "2 frames, 0 commands" in shown
+    merged = Functional.from_json((folder / "coverage.json").read_text())
+    assert merged.count("rx.short", 60, 128) == 2
+    assert len(json.loads((folder / "holes.json").read_text())) == len(functional.holes())
+    assert "hole" not in espnic("coverage", file, "--holes", 0)[1]
+
+
+def test_coverage_of_what_is_no_such_file(refused, tmp_path):
+    assert "No such file" in refused("coverage", tmp_path / "none.json")
+    assert "not JSON" in refused("coverage", CLEAR.with_name("README.md"))
+    assert "not text" in refused("coverage", CAPTURE)
 
 
 def test_audit_says_by_its_exit_code_whether_an_iv_stands_twice(espnic, p37):

@@ -13,6 +13,7 @@ from espnic.sim.coverage.bins import BY_NAME, CROSSES
 from espnic.sim.coverage.functional import Functional
 from espnic.sim.coverage.functional_exclusions import excluded, exclusions, wanted
 from espnic.sim.coverage.functional_places import extended_position, position, region
+from espnic.sim.docs.coverage import documents
 from espnic.sim.problem import InputError
 from espnic.sim.traffic import frames
 from espnic.sim.traffic.golden import run_model
@@ -275,6 +276,11 @@ def test_no_exclusion_stands_twice():
             exclusion.holds(name, named) and not any(other.holds(name, named) for other in others)
             for name in exclusion.crosses for named in map(BY_NAME[name].named,
                                                            BY_NAME[name].bins())), exclusion
+
+
+def test_the_table_of_crosses_in_the_document_is_that_of_the_code():
+    for path, made in documents().items():
+        assert path.read_text() == made, "stale: run make docs"
 
 
 def test_every_bin_has_a_text_of_its_own():

@@ -17,6 +17,8 @@ import pytest
 from espnic.model.trace import TraceRecord
 from espnic.sim.build.cache import cache_directory
 from espnic.sim.build.orders import Orders, ordered
+from espnic.sim.coverage import functional_report
+from espnic.sim.coverage.functional import Functional
 from espnic.sim.files import own_folder
 from espnic.sim.problem import InputError
 from espnic.sim.regress import against, command, junit, page
@@ -25,6 +27,8 @@ from espnic.sim.regress.evidence import keep_traces
 from espnic.sim.regress.plugin import without_seed
 from espnic.sim.regress.results import load
 from espnic.sim.regress.selection import Choice
+from espnic.sim.traffic.golden import run_model
+from espnic.sim.traffic.steps import SIMULATED, RxFrame
 from tests.support.mutants import MUTANTS, project_with
 from tests.support.paths import PROJECT
 from tests.support.regressions import Project, bench, project_with_benches, report
@@ -55,6 +59,17 @@ def test_of_icarus_at_two_widths():
 
 def test_of_some_time():
     pass
+"""
+REPLAYING = """
+import pytest
+from espnic.sim.build.orders import current
+from espnic.sim.traffic.golden import run_model
+from espnic.sim.traffic.steps import SIMULATED, RxFrame, TxFrame
+
+@pytest.mark.quick
+@pytest.mark.parametrize("step", [RxFrame(bytes(60)), TxFrame({"operation": 5}, bytes(60))])
+def test_replay(step):
+    current().cover([step], run_model([step], SIMULATED), SIMULATED)
 """
 SLEEPING = """
 import time
@@ -247,6 +262,20 @@ def test_page_shows_the_comparison():
     assert "passes now" in text and "Interrupted." in text and "all 1 benches passed" in text
 
 
+def test_page_shows_the_functional_coverage_with_its_holes():
+    functional = Functional()
+    steps = [RxFrame(bytes(60)), RxFrame(bytes(61))]
+    functional.note(steps, run_model(steps, SIMULATED), SIMULATED)
+    shown = Page(page.render(report(bench()), None, Path("record"), functional))
+    text = " ".join(" ".join(shown.text).split())
+    hit, wanted = functional_report.figures(functional)
+    assert 0 < hit < 20 and f"0.1 % : {hit} of {wanted:,} bins hit by 2 frames" in text
+    assert "rx.short: 190 holes rx.short: bytes 1, width 128" in text and "170 more" in text
+    assert "RX-2 rx.oversize: any" in text
+    assert shown.links == ["coverage.json", "holes.json"]
+    assert "Functional coverage" not in page.render(report(bench()), None, Path("record"))
+
+
 def record(packet, point, **fields):
     return TraceRecord(packet, point, fields)
 
@@ -289,6 +318,21 @@ def test_seeds_are_as_written_without_any_option(small):
         "test_odd_seeds_fail": "passed", "test_own_seed_stays": "passed",
         "test_of_a_width": "passed", "test_of_icarus_at_two_widths": "passed"}
     assert len(small.results()["benches"]) == 5 and small.results()["complete"]
+
+
+@pytest.mark.slow
+def test_functional_coverage_of_all_processes_is_gathered(tmp_path):
+    project = project_with_benches(tmp_path, {"engine/replays": REPLAYING})
+    code, shown, complaint = project.regress("--wave", "none", "-j", 2)
+    assert (code, complaint) == (0, ""), shown
+    assert "2 frames, 0 commands" in shown
+    functional = functional_report.read([project.output / "coverage.json"])
+    assert (functional.replays, functional.frames) == (2, 2)
+    assert functional.count("rx.short", 60, 128) == 1
+    assert functional.count("tx.shape", "bypass", "1-191", "some bytes", 128) == 1
+    holes = json.loads((project.output / "holes.json").read_text())
+    assert holes == [hole.to_data() for hole in functional.holes()]
+    assert "Functional coverage" in (project.output / "report.html").read_text()
 
 
 @pytest.mark.slow

@@ -3,13 +3,12 @@
 from collections import Counter
 from dataclasses import replace
 
-from espnic.model.interface.features import ALL
-from espnic.sim.build.orders import seed_for
+from espnic.sim.build.orders import current, seed_for
 from espnic.sim.regress.evidence import keep_traces
 from espnic.sim.rig.engine import Options, build_engine, replay
 from espnic.sim.run.compare import compare_outcomes
 from espnic.sim.traffic.golden import run_model
-from espnic.sim.traffic.steps import SIMULATED_SAS as SAS
+from espnic.sim.traffic.steps import SIMULATED
 
 
 def hold(steps, width, *, seed=1, stall=0.15):
@@ -18,7 +17,8 @@ def hold(steps, width, *, seed=1, stall=0.15):
     seed = seed_for(seed)
     print(f"W={width}, seed {seed}")
     options = Options(width=width, seed=seed, stall=stall)
-    return compared(replay(build_engine(options), steps, options), steps, SAS, seed)
+    replayed = replay(build_engine(options), steps, options)
+    return compared(replayed, steps, replace(SIMULATED, width=width), seed)
 
 
 def hold_small(steps, features, *, seed=1, stall=0.1):
@@ -28,17 +28,18 @@ def hold_small(steps, features, *, seed=1, stall=0.1):
     print(f"{features}, seed {seed}")
     options = Options(width=features.width, simulator="icarus", seed=seed, stall=stall)
     rig = build_engine(options, features.sas, features)
-    return compared(replay(rig, steps, options), steps, features.sas, seed, features)
+    return compared(replay(rig, steps, options), steps, features, seed)
 
 
-def compared(replayed, steps, sas, seed, parts=ALL):
-    """The outcome of both, builds with these parts; fails where they differ."""
+def compared(replayed, steps, features, seed):
+    """The outcome of both, builds with these features; fails where they differ."""
     __tracebackhide__ = True
-    model = run_model(steps, replace(parts, sas=sas), replayed.outcome.in_flight)
+    model = run_model(steps, features, replayed.outcome.in_flight)
     keep_traces(replayed.outcome.trace, model.trace)
     assert replayed.problem is None, f"seed {seed}: {replayed.problem}, log {replayed.log}"
     difference = compare_outcomes(replayed.outcome, model)
     assert difference is None, f"seed {seed}: {difference}"
+    current().cover(steps, replayed.outcome, features)
     return replayed.outcome
 
 
