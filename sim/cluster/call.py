@@ -16,7 +16,7 @@ from typing import Any
 from espnic.sim.build.cache import USED_VARIABLE, cache_directory, work_folder
 from espnic.sim.build.processes import Children
 from espnic.sim.cluster.checkout import sources_of
-from espnic.sim.cluster.parcels import Parcel, pack, unpack
+from espnic.sim.cluster.parcels import Parcel, pack_builds, unpack_builds
 from espnic.sim.files import PROJECT
 from espnic.sim.problem import BAD_INPUT, InputError, SimulationError
 
@@ -78,7 +78,7 @@ def perform(call: Call, children: Children, lead: Answer | None = None) -> Answe
     cache = Path(call.home.cache) if mark.is_file() else cache_directory()
     shared = mark.is_file()
     if lead is not None and lead.parcel is not None and not shared:
-        unpack(lead.parcel, cache)
+        unpack_builds(lead.parcel, cache)
     with work_folder() as folder:
         (folder / _CALL).write_bytes(pickle.dumps((call.home, call.work)))
         ended = children.run(
@@ -93,7 +93,7 @@ def perform(call: Call, children: Children, lead: Answer | None = None) -> Answe
         used = folder / _USED
         names = set(used.read_text(encoding="utf-8").split()) if used.is_file() else set()
         return Answer((folder / _RESULT).read_bytes(),
-                      parcel=None if shared or lead is not None else pack(cache, names))
+                      parcel=None if shared or lead is not None else pack_builds(cache, names))
 
 
 def _perform_here(folder: Path) -> None:
@@ -102,7 +102,8 @@ def _perform_here(folder: Path) -> None:
     try:
         if sources_of(PROJECT) != home.sources:
             raise InputError(f"{socket.gethostname()}: {PROJECT} has other sources than "
-                             f"{home.project} here, expected the same checkout on all machines")
+                             f"{home.project} had at the start, expected the same on all machines "
+                             "to the end")
         function, job = pickle.loads(work)
         outcome = True, function(job)
     except Exception as error:

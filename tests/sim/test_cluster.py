@@ -24,7 +24,7 @@ from espnic.sim.problem import InputError, MissingTool, SimulationError
 from tests.support import cluster_jobs
 from tests.support.cluster_jobs import Job, told
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(200)]
 
 
 @pytest.fixture(scope="module")
@@ -227,8 +227,8 @@ def test_builds_are_found_where_the_folder_is_shared(tmp_path, monkeypatch):
 def test_machine_with_other_sources_is_refused_in_one_line(tmp_path):
     home = Home("/home/me/espnic", "0" * 64, str(tmp_path), "mark")
     call = Call("x", pickled(cluster_jobs.tell, Job("x", tmp_path)), home)
-    with pytest.raises(InputError, match=r"^\S+: \S+ has other sources than /home/me/espnic here, "
-                                         r"expected the same checkout on all machines$"):
+    with pytest.raises(InputError, match=r"^\S+: \S+ has other sources than /home/me/espnic had at "
+                                         r"the start, expected the same on all machines to the end$"):
         perform(call, Children()).result()
     assert told(tmp_path) == []
 

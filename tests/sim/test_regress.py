@@ -22,8 +22,8 @@ from espnic.sim.problem import InputError
 from espnic.sim.regress import against, command, junit, page
 from espnic.sim.regress.command import Request
 from espnic.sim.regress.evidence import keep_traces
-from espnic.sim.regress.plugin import without_seed
 from espnic.sim.regress.results import load
+from espnic.sim.regress.seeds import without_seed
 from espnic.sim.regress.selection import Choice
 from tests.support.mutants import MUTANTS, project_with
 from tests.support.paths import PROJECT
