@@ -17,7 +17,7 @@ from espnic.sim.build.cache import USED_VARIABLE, cache_directory, work_folder
 from espnic.sim.build.processes import Children
 from espnic.sim.cluster.checkout import sources_of
 from espnic.sim.cluster.parcels import Parcel, pack_builds, unpack_builds
-from espnic.sim.files import PROJECT
+from espnic.sim.files import PROJECT, in_checkout
 from espnic.sim.problem import BAD_INPUT, InputError, SimulationError
 
 _CALL, _RESULT, _USED = "call", "result", "used"
@@ -83,6 +83,7 @@ def perform(call: Call, children: Children, lead: Answer | None = None) -> Answe
         (folder / _CALL).write_bytes(pickle.dumps((call.home, call.work)))
         ended = children.run(
             [sys.executable, "-m", "espnic.sim.cluster.call", str(folder)],
+            cwd=PROJECT if in_checkout() else None,
             env={**os.environ, "ESPNIC_BUILD": str(cache), USED_VARIABLE: str(folder / _USED),
                  # It finds espnic as this process has found it.
                  "PYTHONPATH": os.pathsep.join(filter(None, sys.path))})

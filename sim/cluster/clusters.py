@@ -168,11 +168,14 @@ def _of_jobs(address: Address, jobs: int) -> Any:
             raise MissingTool(f"--cluster {address.text}: {command} not found, expected a machine "
                               "from which jobs are submitted")
         count = math.ceil(jobs / cluster._dummy_job.worker_processes)
-        cluster.scale(jobs=count)
-        # Wait for the submission, which may fail; then keep so many, for jobs come to their time.
+        # scale would tell a log of a submission that fails, and nobody else.
+        while len(cluster.worker_spec) < count:
+            cluster.worker_spec.update(cluster.new_worker_spec())
         cluster.sync(cluster._correct_state)
+        # Jobs come to the end of their time: others take their place.
         cluster.adapt(minimum_jobs=count, maximum_jobs=count)
     except BaseException:
+        cluster._created.clear()  # close would wait for jobs that were never submitted
         cluster.close(timeout=CONNECT_SECONDS)
         raise
     return cluster
