@@ -47,6 +47,8 @@ class Call:
     work: bytes
     """Both, pickled."""
     home: Home
+    leads: bool = False
+    """Whether other calls wait for the builds of this one."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class Answer:
     death: str = ""
     """What is known of its death."""
     parcel: Parcel | None = None
-    """Builds that it used, for workers that have none; None where the folder is shared."""
+    """Builds that it used, for calls that wait for them; None where the folder is shared."""
 
     def result(self) -> Any:
         """What the function gave. Raises what it raised."""
@@ -77,7 +79,7 @@ def perform(call: Call, children: Children, lead: Answer | None = None) -> Answe
     mark = Path(call.home.cache) / call.home.mark
     cache = Path(call.home.cache) if mark.is_file() else cache_directory()
     shared = mark.is_file()
-    if lead is not None and lead.parcel is not None and not shared:
+    if lead is not None and lead.parcel and not shared:
         unpack_builds(lead.parcel, cache)
     with work_folder() as folder:
         (folder / _CALL).write_bytes(pickle.dumps((call.home, call.work)))
@@ -94,7 +96,7 @@ def perform(call: Call, children: Children, lead: Answer | None = None) -> Answe
         used = folder / _USED
         names = set(used.read_text(encoding="utf-8").split()) if used.is_file() else set()
         return Answer((folder / _RESULT).read_bytes(),
-                      parcel=None if shared or lead is not None else pack_builds(cache, names))
+                      parcel=pack_builds(cache, names) if call.leads and not shared else None)
 
 
 def _perform_here(folder: Path) -> None:

@@ -25,8 +25,9 @@ def call_pytest(record: Path, arguments: Sequence[str]) -> None:
     """
     record.mkdir(parents=True, exist_ok=True)
     log = record / _LOG
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--record",
-               str(record), *arguments]
+    # No bench uses hypothesis, whose import takes half a second.
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider",
+               "-p", "no:hypothesispytest", "--record", str(record), *arguments]
     with log.open("a", encoding="utf-8") as output:
         ended = SIMULATIONS.run(command, cwd=PROJECT, stdout=output, stderr=output, env={
             **os.environ, "ESPNIC_BUILD": str(cache_directory())})
