@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from espnic.sim.build.cache import USED_VARIABLE, cache_directory, work_folder
+from espnic.sim.build.cache import USED_VARIABLE, cache_directory, local_work_folder
 from espnic.sim.build.processes import Children
 from espnic.sim.cluster.checkout import sources_of
 from espnic.sim.cluster.parcels import Parcel, pack_builds, unpack_builds
@@ -81,7 +81,7 @@ def perform(call: Call, children: Children, lead: Answer | None = None) -> Answe
     shared = mark.is_file()
     if lead is not None and lead.parcel and not shared:
         unpack_builds(lead.parcel, cache)
-    with work_folder() as folder:
+    with local_work_folder() as folder:
         (folder / _CALL).write_bytes(pickle.dumps((call.home, call.work)))
         ended = children.run(
             [sys.executable, "-m", "espnic.sim.cluster.call", str(folder)],

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from espnic.sim.build.cache import work_folder
+from espnic.sim.build.cache import local_work_folder
 from espnic.sim.cluster.parcels import packed, unpacked
 from espnic.sim.cluster.pool import Pool
 from espnic.sim.regress.pytest_calls import EVENTS, call_pytest
@@ -60,7 +60,7 @@ def run_shards(
 
 def _run_shard(shard: Shard) -> _Record:
     """On a worker: run a test."""
-    with work_folder() as record:
+    with local_work_folder() as record:
         call_pytest(record, [shard.node, *shard.arguments])
         lines = (record / EVENTS).read_text(encoding="utf-8").splitlines(keepends=True)
         (record / _BENCHES).mkdir(exist_ok=True)
