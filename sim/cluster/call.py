@@ -43,7 +43,7 @@ class Call:
     """A function and its argument, and where they come from."""
 
     name: str
-    """Of the shard, for messages."""
+    """Name of the shard, for messages."""
     work: bytes
     """Both, pickled."""
     home: Home
@@ -53,17 +53,17 @@ class Call:
 
 @dataclass(frozen=True)
 class Answer:
-    """What became of a call."""
+    """Outcome of a call."""
 
     outcome: bytes | None = None
     """Pickled: whether it went well, then the result or the exception. None when it died."""
     death: str = ""
-    """What is known of its death."""
+    """All that is known of its death."""
     parcel: Parcel | None = None
     """Builds that it used, for calls that wait for them; None where the folder is shared."""
 
     def result(self) -> Any:
-        """What the function gave. Raises what it raised."""
+        """Result of the function. Raises what it raised."""
         assert self.outcome is not None
         went_well, value = pickle.loads(self.outcome)
         if not went_well:

@@ -34,7 +34,7 @@ logging.getLogger("distributed").setLevel(logging.CRITICAL)
 # The terminal interrupts all of its processes; it means the command.
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 """
-"""What a worker on this machine does before all else."""
+"""First thing that a worker on this machine does."""
 _NAME = "espnic"
 _MEMORY = "4GB"
 """Memory of a job of one core, where neither the user nor Dask's configuration says another."""

@@ -33,7 +33,7 @@ class Shard:
 
 @dataclass(frozen=True)
 class _Record:
-    """What a shard leaves."""
+    """All that a shard leaves."""
 
     events: str
     benches: bytes

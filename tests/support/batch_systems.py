@@ -5,7 +5,7 @@ from pathlib import Path
 COMMANDS = {"slurm": ("sbatch", "scancel", "Submitted batch job $!"),
             "lsf": ("bsub", "bkill", "Job <$!> is submitted to default queue <normal>."),
             "pbs": ("qsub", "qdel", "$!.head")}
-"""Of each system: what submits, what cancels, and what the first answers."""
+"""Command of each system that submits, command that cancels, and answer of the first."""
 
 
 def stand_in(system: str, folder: Path) -> None:
