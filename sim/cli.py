@@ -363,6 +363,10 @@ def regress_command(
         "-j", "--jobs", min=1, help="Number of benches to run at once.")] = 1,
     wave: Annotated[str, typer.Option(
         help="Waves: fail (a bench that failed runs again with waves), all, or none.")] = "fail",
+    cluster: Annotated[str | None, typer.Option(
+        help="Run on a cluster: tcp://HOST:PORT of a Dask scheduler, ssh:HOST,HOST, slurm, lsf, "
+             "pbs (also slurm:queue=short,...), or local:N. Default: this machine.",
+        metavar="<where>")] = None,
     against: Annotated[Path | None, typer.Option(
         help="report.json of an earlier call, to compare with.",
         parser=_path, metavar="<path>")] = None,
@@ -378,7 +382,7 @@ def regress_command(
 
     choice = Choice(tuple(area or ()), tuple(block or ()), tuple(width or ()),
                     tuple(simulator or ()), tuple(cost or ("quick",)))
-    request = Request(output, choice, seed, seeds, jobs, wave, against)
+    request = Request(output, choice, seed, seeds, jobs, wave, against, cluster)
     if list_blocks:
         request.check()
         print("\n".join(block_names()))

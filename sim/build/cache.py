@@ -46,16 +46,35 @@ def work_folder() -> Iterator[Path]:
         folder = Path(tempfile.mkdtemp(dir=root))
         held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try_lock(held)
+    try:
+        with _removed_at_the_end(folder):
+            yield folder
+    finally:
+        os.close(held)
+
+
+@contextlib.contextmanager
+def local_work_folder() -> Iterator[Path]:
+    """The same on this machine's own disk.
+
+    The workers of a cluster may share the other, and would wait for each other there.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="espnic-"))
+    with _removed_at_the_end(folder):
+        yield folder
+
+
+@contextlib.contextmanager
+def _removed_at_the_end(folder: Path) -> Iterator[None]:
     # It waits for the end of its input, which comes at the latest when this process ends.
     guard = subprocess.Popen(["sh", "-c", 'read -r _; rm -rf -- "$1"', "sh", str(folder)],
                              stdin=subprocess.PIPE, start_new_session=True, cwd="/")
     try:
         with naming(folder):
-            yield folder
+            yield
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         guard.communicate()
-        os.close(held)
 
 
 def remove_left(root: Path) -> None:

@@ -243,8 +243,9 @@ def _build_verilator(netlist: Netlist, directory: Path, variant: Variant) -> Non
         timescale=TIMESCALE, verilog_sources=[str(visible), str(source)],
         compile_args=[*_VERILATE_FLAGS, *(_WAVE_FLAGS if variant.waves else ())],
         waves=variant.waves,
-        # Debian has no "python", which the wheel's makefile calls.
-        make_args=[f"-j{os.cpu_count() or 1}", f"PYTHON3={shlex.quote(sys.executable)}",
+        # A batch system leaves some of the cores to this process. Debian has no "python", which
+        # the wheel's makefile calls.
+        make_args=[f"-j{len(os.sched_getaffinity(0))}", f"PYTHON3={shlex.quote(sys.executable)}",
                    *_MAKE_FLAGS],
     )
     log = directory / "build.log"

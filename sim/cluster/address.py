@@ -1,4 +1,4 @@
-"""Where a cluster is, as the user says it."""
+"""Place of a cluster, as the user says it."""
 
 import re
 from dataclasses import dataclass, field
@@ -25,15 +25,15 @@ class Address:
     """A cluster."""
 
     text: str
-    """What the user said."""
+    """Text of the user."""
     kind: str
     """scheduler, ssh, local or one of ``QUEUES``."""
     hosts: tuple[str, ...] = ()
-    """Of ssh."""
+    """Machines of ssh."""
     workers: int = 0
-    """Of local."""
+    """Number of processes of local."""
     options: dict[str, str | int] = field(default_factory=dict)
-    """Of a batch system."""
+    """Options of a job of a batch system."""
 
     @staticmethod
     def parse(text: str) -> "Address":

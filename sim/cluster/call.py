@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from espnic.sim.build.cache import USED_VARIABLE, cache_directory, work_folder
+from espnic.sim.build.cache import USED_VARIABLE, cache_directory, local_work_folder
 from espnic.sim.build.processes import Children
 from espnic.sim.cluster.checkout import sources_of
-from espnic.sim.cluster.parcels import Parcel, pack, unpack
-from espnic.sim.files import PROJECT
+from espnic.sim.cluster.parcels import Parcel, pack_builds, unpack_builds
+from espnic.sim.files import PROJECT, in_checkout
 from espnic.sim.problem import BAD_INPUT, InputError, SimulationError
 
 _CALL, _RESULT, _USED = "call", "result", "used"
@@ -43,25 +43,27 @@ class Call:
     """A function and its argument, and where they come from."""
 
     name: str
-    """Of the shard, for messages."""
+    """Name of the shard, for messages."""
     work: bytes
     """Both, pickled."""
     home: Home
+    leads: bool = False
+    """Whether other calls wait for the builds of this one."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What became of a call."""
+    """Outcome of a call."""
 
     outcome: bytes | None = None
     """Pickled: whether it went well, then the result or the exception. None when it died."""
     death: str = ""
-    """What is known of its death."""
+    """All that is known of its death."""
     parcel: Parcel | None = None
-    """Builds that it used, for workers that have none; None where the folder is shared."""
+    """Builds that it used, for calls that wait for them; None where the folder is shared."""
 
     def result(self) -> Any:
-        """What the function gave. Raises what it raised."""
+        """Result of the function. Raises what it raised."""
         assert self.outcome is not None
         went_well, value = pickle.loads(self.outcome)
         if not went_well:
@@ -77,12 +79,13 @@ def perform(call: Call, children: Children, lead: Answer | None = None) -> Answe
     mark = Path(call.home.cache) / call.home.mark
     cache = Path(call.home.cache) if mark.is_file() else cache_directory()
     shared = mark.is_file()
-    if lead is not None and lead.parcel is not None and not shared:
-        unpack(lead.parcel, cache)
-    with work_folder() as folder:
+    if lead is not None and lead.parcel and not shared:
+        unpack_builds(lead.parcel, cache)
+    with local_work_folder() as folder:
         (folder / _CALL).write_bytes(pickle.dumps((call.home, call.work)))
         ended = children.run(
             [sys.executable, "-m", "espnic.sim.cluster.call", str(folder)],
+            cwd=PROJECT if in_checkout() else None,
             env={**os.environ, "ESPNIC_BUILD": str(cache), USED_VARIABLE: str(folder / _USED),
                  # It finds espnic as this process has found it.
                  "PYTHONPATH": os.pathsep.join(filter(None, sys.path))})
@@ -93,7 +96,7 @@ def perform(call: Call, children: Children, lead: Answer | None = None) -> Answe
         used = folder / _USED
         names = set(used.read_text(encoding="utf-8").split()) if used.is_file() else set()
         return Answer((folder / _RESULT).read_bytes(),
-                      parcel=None if shared or lead is not None else pack(cache, names))
+                      parcel=pack_builds(cache, names) if call.leads and not shared else None)
 
 
 def _perform_here(folder: Path) -> None:
@@ -102,7 +105,8 @@ def _perform_here(folder: Path) -> None:
     try:
         if sources_of(PROJECT) != home.sources:
             raise InputError(f"{socket.gethostname()}: {PROJECT} has other sources than "
-                             f"{home.project} here, expected the same checkout on all machines")
+                             f"{home.project} had at the start, expected the same on all machines "
+                             "to the end")
         function, job = pickle.loads(work)
         outcome = True, function(job)
     except Exception as error:

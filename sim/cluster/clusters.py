@@ -9,8 +9,8 @@ import shlex
 import shutil
 import signal
 import threading
-import warnings
 from collections.abc import Iterable, Iterator
+from concurrent.futures import CancelledError
 from typing import Any
 
 from espnic.sim.build.processes import Children
@@ -34,7 +34,7 @@ logging.getLogger("distributed").setLevel(logging.CRITICAL)
 # The terminal interrupts all of its processes; it means the command.
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 """
-"""What a worker on this machine does before all else."""
+"""First thing that a worker on this machine does."""
 _NAME = "espnic"
 _MEMORY = "4GB"
 """Memory of a job of one core, where neither the user nor Dask's configuration says another."""
@@ -48,7 +48,8 @@ class DaskCrew:
 
     @property
     def workers(self) -> int:
-        return len(self._client.scheduler_info(n_workers=-1)["workers"])
+        # The client asks every two seconds; scheduler_info would ask each time.
+        return int(self._client._scheduler_identity.get("n_workers", 0))
 
     def submit(self, call: Call, lead: Any) -> Any:
         # Not pure: a shard that is given again is another task.
@@ -63,6 +64,8 @@ class DaskCrew:
                     f"the last time at {error.last_worker.address}")
         if isinstance(error, ModuleNotFoundError):
             return f"a worker has no {error.name}, expected espnic installed on all machines"
+        if isinstance(error, CancelledError):
+            return "the scheduler does not answer any more"
         return f"{type(error).__name__}: {error}"
 
 
@@ -97,11 +100,10 @@ def opened(address: Address, jobs: int | None) -> Iterator[DaskCrew]:
     needed = "dask_jobqueue" if address.kind in QUEUES else "asyncssh"
     if address.kind in (*QUEUES, "ssh") and not importlib.util.find_spec(needed):
         raise MissingTool(f"--cluster {address.text}: {needed} not found; {REMEDY}")
-    with warnings.catch_warnings(), contextlib.ExitStack() as stack:
-        warnings.simplefilter("ignore")
+    with contextlib.ExitStack() as stack:
         # The pool tells what matters. Dask's configuration would silence the other machines too,
         # and SSHCluster reads what they say.
-        for name in ("distributed", "asyncssh"):
+        for name in ("distributed", "distributed.client", "asyncssh"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
         try:
             place: Any = address.text
@@ -141,7 +143,8 @@ _EXPECTED_OF_QUEUE = "a batch system that takes the job"
 
 def _on_this_machine(address: Address, _jobs: int) -> Any:
     return distributed.LocalCluster(
-        n_workers=address.workers, threads_per_worker=1, memory_limit=0, dashboard_address=None,
+        n_workers=address.workers, threads_per_worker=1, memory_limit=0,
+        dashboard_address="127.0.0.1:0",
         preload=[_QUIET])
 
 
@@ -151,7 +154,7 @@ def _over_ssh(address: Address, jobs: int) -> Any:
         [address.hosts[0], *address.hosts],
         worker_options={"nthreads": 1, "n_workers": math.ceil(jobs / len(address.hosts)),
                         "memory_limit": 0},
-        scheduler_options={"dashboard_address": None})
+        scheduler_options={"dashboard_address": ":0"})
 
 
 def job_script(address: Address) -> str:
@@ -168,11 +171,14 @@ def _of_jobs(address: Address, jobs: int) -> Any:
             raise MissingTool(f"--cluster {address.text}: {command} not found, expected a machine "
                               "from which jobs are submitted")
         count = math.ceil(jobs / cluster._dummy_job.worker_processes)
-        cluster.scale(jobs=count)
-        # Wait for the submission, which may fail; then keep so many, for jobs come to their time.
+        # scale would tell a log of a submission that fails, and nobody else.
+        while len(cluster.worker_spec) < count:
+            cluster.worker_spec.update(cluster.new_worker_spec())
         cluster.sync(cluster._correct_state)
+        # Jobs come to the end of their time: others take their place.
         cluster.adapt(minimum_jobs=count, maximum_jobs=count)
     except BaseException:
+        cluster._created.clear()  # close would wait for jobs that were never submitted
         cluster.close(timeout=CONNECT_SECONDS)
         raise
     return cluster

@@ -60,8 +60,6 @@ class _Shard:
     place: int
     call: Call
     group: Hashable
-    leads: bool = False
-    """Whether others of its group wait for its builds."""
     deaths: int = 0
 
 
@@ -71,7 +69,8 @@ class Pool:
     def __init__(self, crew: Crew, home: Home) -> None:
         self._crew = crew
         self._home = home
-        self._leads: dict[Hashable, Task] = {}
+        self._leads: dict[Hashable, Task | None] = {}
+        """Tasks that have the builds of each group; None where all find them in a folder."""
 
     @property
     def workers(self) -> int:
@@ -108,15 +107,15 @@ class Pool:
 
         try:
             for place, job in enumerate(given):
-                work = pickle.dumps((function, job))
-                shard = _Shard(place, Call(str(job), work, self._home), group(job))
-                if shard.group in waiting:
-                    waiting[shard.group].append(shard)
-                    continue
-                if shard.group is not None and shard.group not in self._leads:
-                    shard.leads = True
-                    waiting[shard.group] = []
-                start(shard)
+                name = group(job)
+                leads = name is not None and name not in self._leads and name not in waiting
+                call = Call(str(job), pickle.dumps((function, job)), self._home, leads)
+                if leads:
+                    waiting[name] = []
+                if name in waiting and not leads:
+                    waiting[name].append(_Shard(place, call, name))
+                else:
+                    start(_Shard(place, call, name))
             while running:
                 task = ended.get()
                 shard = running.pop(task)
@@ -125,8 +124,8 @@ class Pool:
                     start(shard)
                     continue
                 result = answer.result()
-                if shard.leads:
-                    self._leads[shard.group] = task
+                if shard.call.leads:
+                    self._leads[shard.group] = task if answer.parcel else None
                     for other in waiting.pop(shard.group):
                         start(other)
                 yield given[shard.place], result

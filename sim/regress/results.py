@@ -176,10 +176,25 @@ class Events:
         return _bench(event, self._path.parent, self._filters)
 
 
+def collected(path: Path) -> list[str]:
+    """The names of the tests that a record says are to run."""
+    return [name for event in Events(path).new() if event["kind"] == "collected"
+            for name in event["ids"]]
+
+
 def read_events(path: Path, filters: Sequence[str] = ()) -> list[Bench]:
     """The benches that a record says have ended; ``filters`` belong to the command of each."""
     events = Events(path, filters)
-    return [events.bench(event) for event in events.new() if event["kind"] == "ended"]
+    order: dict[str, int] = {}
+    ended = []
+    for event in events.new():
+        if event["kind"] == "collected":
+            order |= {name: place for place, name in enumerate(event["ids"])}
+        elif event["kind"] == "ended":
+            ended.append(event)
+    # Whichever ended first, a report has them in the order of the files.
+    ended.sort(key=lambda event: order.get(event["id"], 0))
+    return [events.bench(event) for event in ended]
 
 
 def load(option: str, path: Path) -> Report:

@@ -24,8 +24,8 @@ from espnic.sim.problem import InputError
 from espnic.sim.regress import against, command, junit, page
 from espnic.sim.regress.command import Request
 from espnic.sim.regress.evidence import keep_traces
-from espnic.sim.regress.plugin import without_seed
 from espnic.sim.regress.results import load
+from espnic.sim.regress.seeds import without_seed
 from espnic.sim.regress.selection import Choice
 from espnic.sim.traffic.golden import run_model
 from espnic.sim.traffic.steps import SIMULATED, RxFrame

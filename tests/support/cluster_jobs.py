@@ -21,7 +21,7 @@ class Job:
 
 
 def told(folder: Path) -> list[str]:
-    """What the jobs have told, in its order."""
+    """Lines that the jobs have told, in their order."""
     path = folder / "told"
     return path.read_text().splitlines() if path.is_file() else []
 
