@@ -51,14 +51,19 @@ class Gathering:
     """
 
     def __init__(self, folder: Path, process: str) -> None:
-        self._path = folder / _PARTS.format(process)
+        self._folder, self._process = folder, process
         self._functional = Functional()
 
     def note(self, steps: Sequence[Step], outcome: Outcome, features: Features) -> None:
         """Count a replay that is as the model's."""
         self._functional.note(steps, outcome, features)
-        with replacing(self._path) as partial:
-            partial.write_text(self._functional.to_json(), encoding="utf-8")
+        keep(self._functional.to_json(), self._folder, self._process)
+
+
+def keep(counts: str, folder: Path, process: str) -> None:
+    """Write the counts of a process, as JSON, into a folder that processes share."""
+    with replacing(folder / _PARTS.format(process)) as partial:
+        partial.write_text(counts, encoding="utf-8")
 
 
 def gathered(folder: Path) -> Functional:

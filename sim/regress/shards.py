@@ -7,6 +7,7 @@ from pathlib import Path
 from espnic.sim.build.cache import local_work_folder
 from espnic.sim.cluster.parcels import packed, unpacked
 from espnic.sim.cluster.pool import Pool
+from espnic.sim.coverage import functional_report
 from espnic.sim.regress.pytest_calls import EVENTS, call_pytest
 from espnic.sim.regress.seeds import without_seed
 
@@ -38,6 +39,8 @@ class _Record:
     events: str
     benches: bytes
     """Logs, waves and evidence."""
+    coverage: str | None
+    """Functional coverage, as JSON; None where no replay of the engine ran."""
 
 
 def run_shards(
@@ -50,8 +53,11 @@ def run_shards(
     """
     record.mkdir(parents=True, exist_ok=True)
     shards = [Shard(node, tuple(arguments)) for node in nodes]
-    for _, left in workers.run(_run_shard, shards, group=lambda shard: shard.bench):
+    results = workers.run(_run_shard, shards, group=lambda shard: shard.bench)
+    for number, (_, left) in enumerate(results):
         unpacked(left.benches, record)
+        if left.coverage is not None:
+            functional_report.keep(left.coverage, record, f"shard-{number}")
         # Last, for what an event names must be there.
         with (record / EVENTS).open("a", encoding="utf-8") as events:
             events.write(left.events)
@@ -64,5 +70,7 @@ def _run_shard(shard: Shard) -> _Record:
         call_pytest(record, [shard.node, *shard.arguments])
         lines = (record / EVENTS).read_text(encoding="utf-8").splitlines(keepends=True)
         (record / _BENCHES).mkdir(exist_ok=True)
+        functional = functional_report.gathered(record)
         return _Record("".join(line for line in lines if '"collected"' not in line[:30]),
-                       packed(record / _BENCHES))
+                       packed(record / _BENCHES),
+                       functional.to_json() if functional.replays else None)

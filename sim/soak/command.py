@@ -5,16 +5,15 @@ import random
 import shutil
 import time
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from espnic.sim.capture.pcap import write_pcap
 from espnic.sim.cluster.pool import pool
+from espnic.sim.coverage import functional_report
 from espnic.sim.coverage.functional import Functional
 from espnic.sim.files import own_folder, replacing
 from espnic.sim.problem import Mismatch
@@ -23,10 +22,11 @@ from espnic.sim.soak.builds import chosen
 from espnic.sim.soak.scenes import Story
 from espnic.sim.soak.shard import Result, Round, run_round, run_story
 from espnic.sim.soak.shrink import Shrinker
+from espnic.sim.terminal import print_lines, status
 
 FRAMES_A_ROUND = 3000
+TOTALS = "soak.json"
 STORY, WHOLE_STORY = "story.json", "whole-story.json"
-_SHOWN_HOLES = 12
 _WANTED = 400
 """Most holes that a round is steered to."""
 _SHRINK_SECONDS = 300.0
@@ -147,8 +147,7 @@ class _Soak:
     def _line(self) -> str:
         taken = time.monotonic() - self._began
         frames = self._frames()
-        hit = sum(part.hit for part in self._coverage.summary())
-        wanted = sum(part.wanted for part in self._coverage.summary())
+        hit, wanted = functional_report.figures(self._coverage)
         return (f"{frames:,} frames, {frames / taken:,.0f} a second, "
                 f"{hit:,} of {wanted:,} bins of the functional coverage")
 
@@ -158,32 +157,18 @@ class _Soak:
         """Print and write what was done."""
         if not self._frames():
             return
-        table = Table(box=None, pad_edge=False)
-        for name in ("build", "rounds", "frames", "sent", "opened", "authentic", "commands",
-                     "resets", "clocks", "frames a second a core", "simulator"):
-            table.add_column(name, justify="left" if name == "build" else "right")
-        for name, totals in self._totals.items():
-            if totals.rounds:
-                table.add_row(name, *_row(totals))
-        self._console.print(table, highlight=False)
-        self._console.print(self._line(), highlight=False)
-        self._show_coverage()
-        with replacing(self._request.output / "coverage.json") as path:
-            path.write_text(self._coverage.to_json(), encoding="utf-8")
-        with replacing(self._request.output / "soak.json") as path:
+        done = {name: totals for name, totals in self._totals.items() if totals.rounds}
+        taken = time.monotonic() - self._began
+        print_lines(self._console, [
+            *((name, _sums(totals)) for name, totals in done.items()),
+            ("all", f"{self._frames():,} frames in {taken:,.0f} s"),
+            *functional_report.lines(self._coverage)])
+        functional_report.write(self._coverage, self._request.output)
+        with replacing(self._request.output / TOTALS) as path:
             path.write_text(json.dumps({
-                "seed": self._seed, "lanes": self._request.lanes,
-                "frames": self._frames(), "builds": {
-                    name: {"rounds": totals.rounds, **totals.counts}
-                    for name, totals in self._totals.items()}}, indent=1), encoding="utf-8")
-
-    def _show_coverage(self) -> None:
-        holes = self._coverage.holes()
-        if not holes:
-            return
-        self._console.print(f"{len(holes):,} holes, the first:", highlight=False)
-        for hole in holes[:_SHOWN_HOLES]:
-            self._console.print(f"  {hole}", highlight=False)
+                "seed": self._seed, "lanes": self._request.lanes, "frames": self._frames(),
+                "builds": {name: {"rounds": totals.rounds, **totals.counts}
+                           for name, totals in done.items()}}, indent=1) + "\n", encoding="utf-8")
 
     def keep_difference(self) -> None:
         """Make the story of a difference small and write it. Raises ``Mismatch``."""
@@ -196,7 +181,7 @@ class _Soak:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         scenes.write(folder / WHOLE_STORY, result.story)
-        with self._console.status("making it small", spinner="line"):
+        with status(self._console, "making it small"):
             shrinker = Shrinker(lambda story: run_story(story).difference is not None,
                                 _SHRINK_SECONDS)
             small = shrinker.shrink(result.story)
@@ -219,12 +204,15 @@ def _commands(story: Story) -> int:
     return sum(len(scene.commands) + len(scene.meanwhile) for scene in story.scenes)
 
 
-def _row(totals: _Totals) -> Sequence[str]:
+def _sums(totals: _Totals) -> str:
+    """What was done with a build, in a line."""
     counts = totals.counts
-    whole = ("frames", "sent", "opened", "authentic", "commands", "resets", "clocks")
-    return [f"{totals.rounds:,}", *(f"{int(counts[name]):,}" for name in whole),
-            f"{counts['frames'] / counts['seconds']:,.0f}",
-            f"{counts['simulated'] / counts['seconds']:.0%}"]
+    return (f"{counts['frames']:,} frames in {totals.rounds:,} rounds, {counts['sent']:,} left on "
+            f"the wire; {counts['opened']:,} opened and {counts['authentic']:,} sealed ones "
+            f"authentic for the oracles; {counts['commands']:,} commands, {counts['resets']:,} "
+            f"resets; {counts['clocks']:,} clocks; {counts['frames'] / counts['seconds']:,.0f} "
+            f"frames a second a core, of which the simulator takes "
+            f"{counts['simulated'] / counts['seconds']:.0%}")
 
 
 def _build_of(job: Round) -> str:
