@@ -109,6 +109,8 @@ class _Soak:
                     if self._failed or self._late():
                         break
                 generation += 1
+                if not self._console.is_terminal:
+                    self._console.print(self._line(), highlight=False)
 
     def _rounds(self, generation: int) -> list[Round]:
         """The rounds of a generation, the widest builds first, for they take the longest."""
