@@ -296,8 +296,9 @@ def _clear(output: Path) -> None:
 def _write(
     output: Path, report: Report, before: Report | None, functional: Functional,
 ) -> None:
+    shown = page.render(report, before, output / RECORD, functional=functional)
     for name, text in (("report.json", report.to_json()), ("junit.xml", junit.to_xml(report)),
-                       (page.NAME, page.render(report, before, output / RECORD, functional))):
+                       (page.NAME, shown)):
         with replacing(output / name) as partial:
             partial.write_text(text, encoding="utf-8")
     if functional.replays:
