@@ -286,7 +286,7 @@ def test_shards_that_run_end_when_the_caller_leaves(workers, tmp_path):
     results = workers.run(cluster_jobs.sleep, jobs(tmp_path, "a", "b", "c", "d"))
 
     def pids():
-        return [path.read_text() for path in tmp_path.iterdir()]
+        return [text for path in tmp_path.iterdir() if (text := path.read_text())]
 
     def interrupt():
         # A worker that another test has killed may not be back yet.
