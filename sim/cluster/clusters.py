@@ -8,6 +8,7 @@ import math
 import shlex
 import shutil
 import signal
+import socket
 import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import CancelledError
@@ -17,7 +18,7 @@ from espnic.sim.build.processes import Children
 from espnic.sim.cluster.address import QUEUES, Address
 from espnic.sim.cluster.call import Answer, Call, perform
 from espnic.sim.files import PROJECT
-from espnic.sim.problem import InputError, MissingTool
+from espnic.sim.problem import InputError, MissingTool, SimulationError
 
 REMEDY = "run pip install -c constraints.txt -e '.[cluster]'"
 try:
@@ -27,6 +28,7 @@ except ImportError as error:
     raise MissingTool(f"--cluster: {error.name} not found; {REMEDY}") from None
 
 CONNECT_SECONDS = 10
+_KEEP_SECONDS = 10
 _POLL_SECONDS = 0.2
 _QUIET = """
 import logging, signal
@@ -86,6 +88,9 @@ def _perform(call: Call, lead: Answer | None) -> Answer:
     watcher.start()
     try:
         return perform(call, children, lead)
+    except SimulationError:
+        # Dask may take a shard back and want it again, as when a network was away for a while.
+        return Answer(death=f"{socket.gethostname()}: it was taken back")
     finally:
         over.set()
         watcher.join()
@@ -129,9 +134,12 @@ def _cluster(address: Address, jobs: int | None) -> Iterator[Any]:
         raise InputError(f"--cluster {address.text}: {_cause(error)}, expected "
                          f"{_EXPECTED.get(address.kind, _EXPECTED_OF_QUEUE)}") from None
     try:
-        yield cluster
+        with _kept(cluster) if address.kind in QUEUES else contextlib.nullcontext():
+            yield cluster
     finally:
-        cluster.close(timeout=CONNECT_SECONDS)
+        # Who has not ended by then ends when the scheduler is gone.
+        with contextlib.suppress(TimeoutError):
+            cluster.close(timeout=CONNECT_SECONDS)
 
 
 _EXPECTED = {
@@ -175,13 +183,60 @@ def _of_jobs(address: Address, jobs: int) -> Any:
         while len(cluster.worker_spec) < count:
             cluster.worker_spec.update(cluster.new_worker_spec())
         cluster.sync(cluster._correct_state)
-        # Jobs come to the end of their time: others take their place.
-        cluster.adapt(minimum_jobs=count, maximum_jobs=count)
     except BaseException:
         cluster._created.clear()  # close would wait for jobs that were never submitted
         cluster.close(timeout=CONNECT_SECONDS)
         raise
     return cluster
+
+
+@contextlib.contextmanager
+def _kept(cluster: Any) -> Iterator[None]:
+    """Submit a job in place of each that ends, as at the end of its time."""
+    arrivals = _Arrivals()
+    cluster.scheduler.add_plugin(arrivals)
+    over = threading.Event()
+
+    def keep() -> None:
+        while not over.wait(_KEEP_SECONDS):
+            for name in _gone(cluster, arrivals.names):
+                # First the new one: it would get the name that is free.
+                cluster.worker_spec.update(cluster.new_worker_spec())
+                del cluster.worker_spec[name]
+            # What a batch system refuses now it may take later.
+            with contextlib.suppress(Exception):
+                cluster.sync(cluster._correct_state)
+
+    keeper = threading.Thread(target=keep, daemon=True)
+    keeper.start()
+    try:
+        yield
+    finally:
+        over.set()
+        keeper.join(CONNECT_SECONDS)
+
+
+class _Arrivals(distributed.SchedulerPlugin):
+    """Names of all workers that have come, also of those that were gone soon."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def add_worker(self, scheduler: Any, worker: str) -> None:
+        self.names.add(str(scheduler.workers[worker].name))
+
+
+def _gone(cluster: Any, came: set[str]) -> list[str]:
+    """The jobs that had workers and have none now; ``came`` has the names of all that have come."""
+    here = {str(worker.name) for worker in list(cluster.scheduler.workers.values())}
+    return [job for job in cluster.worker_spec
+            if any(_is_of(name, job) for name in list(came))
+            and not any(_is_of(name, job) for name in here)]
+
+
+def _is_of(worker: str, job: str) -> bool:
+    """Whether a worker belongs to a job: it has its name, with a number if there are several."""
+    return worker == job or worker.startswith(f"{job}-")
 
 
 def _queue(address: Address) -> Any:

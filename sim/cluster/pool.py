@@ -18,7 +18,7 @@ from espnic.sim.cluster.call import Answer, Call, Home
 from espnic.sim.cluster.checkout import sources_of
 from espnic.sim.cluster.here import Processes
 from espnic.sim.files import PROJECT
-from espnic.sim.problem import SimulationError
+from espnic.sim.problem import BAD_INPUT, SimulationError
 
 DEATHS_MAX = 3
 """Deaths after which a shard is given up."""
@@ -135,6 +135,8 @@ class Pool:
     def _answer(self, task: Task, shard: _Shard) -> Answer:
         try:
             answer = task.result()
+        except BAD_INPUT:
+            raise
         except Exception as error:
             raise SimulationError(f"{shard.call.name}: {self._crew.reason(error)}") from None
         if answer.outcome is None:

@@ -49,6 +49,19 @@ def kill_worker_once(job: Job) -> str:
     return job.name.upper()
 
 
+def kill_job_once(job: Job) -> str:
+    """Kill the job of the batch system in the middle of the job that is called victim, once.
+
+    It is the session of the worker.
+    """
+    _tell(job, "start")
+    if job.name == "victim" and told(job.folder).count("start victim") == 1:
+        os.killpg(os.getsid(os.getppid()), signal.SIGKILL)
+        time.sleep(60)
+    _tell(job, "end")
+    return job.name.upper()
+
+
 def kill_worker(job: Job) -> None:
     """Kill the worker each time."""
     os.kill(os.getppid(), signal.SIGKILL)
