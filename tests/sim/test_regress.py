@@ -18,6 +18,7 @@ from espnic.model.trace import TraceRecord
 from espnic.sim.build.cache import cache_directory
 from espnic.sim.build.orders import Orders, ordered
 from espnic.sim.files import own_folder
+from espnic.sim.mutate.source import project_with
 from espnic.sim.problem import InputError
 from espnic.sim.regress import against, command, junit, page
 from espnic.sim.regress.command import Request
@@ -25,7 +26,7 @@ from espnic.sim.regress.evidence import keep_traces
 from espnic.sim.regress.plugin import without_seed
 from espnic.sim.regress.results import load
 from espnic.sim.regress.selection import Choice
-from tests.support.mutants import MUTANTS, project_with
+from tests.support.mutants import MUTANTS
 from tests.support.paths import PROJECT
 from tests.support.regressions import Project, bench, project_with_benches, report
 
