@@ -39,10 +39,10 @@ class Mutation:
         return self.block, self.mutant.right, self.mutant.wrong
 
 
-def load(path: Path = TABLE) -> tuple[Mutation, ...]:
+def load() -> tuple[Mutation, ...]:
     """Read the table. Raises ``InputError`` for one that is wrong."""
     try:
-        rows = tomllib.loads(path.read_text(encoding="utf-8"))["mutation"]
+        rows = tomllib.loads(TABLE.read_text(encoding="utf-8"))["mutation"]
     except (tomllib.TOMLDecodeError, KeyError) as error:
         raise InputError(f"{NAME}: {error}, expected a table of mutations") from None
     mutations = tuple(_mutation(row) for row in rows)
