@@ -35,7 +35,7 @@ class Mutation:
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """What tells it from all others."""
+        """Block and change, which no other has."""
         return self.block, self.mutant.right, self.mutant.wrong
 
 

@@ -45,7 +45,7 @@ class Kill:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a mutation."""
+    """Fate of a mutation."""
 
     mutation: Mutation
     seconds: float

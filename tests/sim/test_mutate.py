@@ -18,7 +18,7 @@ from tests.support.paths import PROJECT
 
 MUTATIONS = table.load()
 NOT_MUTATED = {"flow/distributed_ram"}
-"""What is a memory with an attribute for synthesis alone."""
+"""Files without behaviour: a memory with an attribute for synthesis."""
 LEAST = 60
 UNCHANGED = ("flow/skid", "full = Signal()", "full = Signal(1)")
 """A change that is none: the netlist is the same."""
