@@ -308,11 +308,11 @@ async def handle_edges(axil, edges) -> None:
             pass
 
 
-async def begin_add(driver: Driver) -> None:
-    """Ring the doorbell for an ADD of a receive SA with SPI 77 under handle 1."""
+async def begin_add(driver: Driver, handle: int = 1) -> None:
+    """Ring the doorbell for an ADD of a receive SA with SPI 77."""
     for register in registers.SA_PARAMETERS:
         await driver.write(register, 77 if register.name == "SA_SPI" else 0)
-    await driver.write(registers.SA_DOORBELL, SaOperation.ADD | 1 << 16)
+    await driver.write(registers.SA_DOORBELL, SaOperation.ADD | handle << 16)
 
 
 async def wait_for_end(driver: Driver) -> dict[str, int]:
@@ -630,6 +630,29 @@ async def a_doorbell_while_a_command_runs_is_refused_and_counted(dut):
     counters = await driver.counters()
     assert counters["sa_command_dropped"] == refused
     assert (counters["sa_add_success"], counters["sa_add_fail"]) == (1, 0)
+
+
+@cocotb.test()
+async def a_doorbell_is_counted_as_refused_in_each_clock_of_a_command(dut):
+    """Also in that in which the command ends, and is counted itself."""
+    _, axil = await start(dut)
+    driver, answers = Driver(axil), []
+    await self_test_ended(driver)
+    for handle in (1, 2):
+        await begin_add(driver, handle)
+        begin = get_sim_time("ns")
+        await wait_for_end(driver)
+    # The search for a key that another SA has takes its time.
+    clocks = round((get_sim_time("ns") - begin) / CLOCK_NS)
+    for wait in range(clocks - 20, clocks):
+        await begin_add(driver, 2)
+        await ClockCycles(dut.clk, wait)
+        answers.append(await write_word(axil, registers.SA_DOORBELL.offset, 0))
+        await wait_for_end(driver)
+    assert set(answers) == {AxiResp.SLVERR, AxiResp.OKAY}, "the end of the command was missed"
+    counters = await driver.counters()
+    assert counters["sa_command_dropped"] == answers.count(AxiResp.SLVERR)
+    assert (counters["sa_add_success"], counters["sa_add_fail"]) == (1, 1 + len(answers))
 
 
 @cocotb.test()
