@@ -5,7 +5,7 @@ import random
 import cocotb
 import cocotb.queue
 import pytest
-from cocotb.triggers import ClockCycles, RisingEdge
+from cocotb.triggers import ClockCycles, RisingEdge, with_timeout
 from cocotb.utils import get_sim_time
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiResp
 
@@ -671,6 +671,26 @@ async def transfers_back_to_back_take_four_clocks_at_most(dut):
     assert get_sim_time("ns") - begin <= CLOCK_NS * (4 * len(values) + 10)
     for place in range(2):
         assert await read_word(axil, words[place].offset) == (AxiResp.OKAY, values[38 + place])
+
+
+@cocotb.test()
+async def each_of_many_transfers_gets_its_answer_though_answers_wait(dut):
+    """The next write is there while the answer to the one before is not taken."""
+    chance, axil = await start(dut)
+    stall(axil, chance)
+    granted, refused = BY_NAME["SA_SPI"].offset, registers.IDENTIFICATION[0].offset
+    answers = {granted: AxiResp.OKAY, refused: AxiResp.SLVERR}
+    offsets = [chance.choice([granted, refused]) for _ in range(80)]
+    writing = [cocotb.start_soon(write_word(axil, offset, place))
+               for place, offset in enumerate(offsets)]
+    reading = [cocotb.start_soon(read_word(axil, granted)) for _ in offsets]
+    for offset, one in zip(offsets, writing, strict=True):
+        answer = await with_timeout(one, 100 * CLOCK_NS, "ns")
+        assert answer == answers[offset], hex(offset)
+    for one in reading:
+        assert (await with_timeout(one, 100 * CLOCK_NS, "ns"))[0] == AxiResp.OKAY
+    last = max(place for place, offset in enumerate(offsets) if offset == granted)
+    assert await read_word(axil, granted) == (AxiResp.OKAY, last)
 
 
 @cocotb.test()
