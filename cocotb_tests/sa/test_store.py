@@ -392,6 +392,24 @@ async def free_waits_for_the_frames_of_its_direction_that_were_in_flight(dut):
 
 
 @cocotb.test()
+async def free_sees_the_last_frame_in_whatever_clock_it_is_judged(dut):
+    """Also in that in which FREE begins to wait."""
+    await start(dut)
+    commands, direction = Commands(dut), SaDirection.TX
+    for clocks in 4 * list(range(1, 10)):
+        assert await commands.add(direction, 1, SOME_KEY, 7) == SaResult.OK
+        assert await commands.do(SaOperation.DELETE, direction, 1) == SaResult.OK
+        dut.tx_in_flight.value = 1
+        freeing = cocotb.start_soon(commands.do(SaOperation.FREE, direction, 1))
+        await ClockCycles(dut.clk, clocks)
+        dut.tx_judged.value = 1
+        await ClockCycles(dut.clk, 1)
+        dut.tx_judged.value = dut.tx_in_flight.value = 0
+        await ClockCycles(dut.clk, 100)
+        assert freeing.done(), clocks
+
+
+@cocotb.test()
 async def flush_misses_at_once_and_leaves_no_sa_and_no_key(dut):
     chance = random.Random(cocotb.RANDOM_SEED)
     await start(dut)
