@@ -97,6 +97,19 @@ async def nothing_hits_before_the_sweep(dut):
 
 
 @cocotb.test()
+async def an_sa_that_is_found_is_a_fault_while_its_cipher_has_failed(dut):
+    await start(dut, {"valid": 1, "serial": 2})
+    for stopped in (0, 1, 0):
+        dut.stopped.value = stopped
+        found = await read(dut, hit=1, sa=5, serial=2)
+        assert (found["hit"], found["fault"]) == (1, stopped)
+        # What is not found is no fault.
+        for missed in ({"hit": 0}, {"hit": 1, "sa": 5, "serial": 1}, {"hit": 1, "sa": 4}):
+            found = await read(dut, **missed)
+            assert (found["hit"], found["fault"]) == (0, 0), missed
+
+
+@cocotb.test()
 async def a_write_without_secrets_keeps_them(dut):
     secrets = await start(dut, {"valid": 1, "serial": 2, "esn": 1, "spi": 7})
     await write(dut, 5, {"valid": 1, "serial": 2, "esn": 1, "spi": 7, "esn_high": 9}, key=3)
