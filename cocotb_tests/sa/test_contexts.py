@@ -58,12 +58,11 @@ async def read(dut, **looked_up: int) -> dict[str, int]:
 
 
 async def read_secrets(dut, sa: int) -> dict[str, int]:
-    """The secret row of a handle; the port then stays as it is."""
+    """The secret row of a handle, which the port still names when it reads no more."""
     dut.secrets__sa.value = sa
     dut.secrets__read.value = 1
     await RisingEdge(dut.clk)
     dut.secrets__read.value = 0
-    dut.secrets__sa.value = 0
     await ClockCycles(dut.clk, 2)
     return SECRET_ROW.unpack(int(dut.secrets__row.value))
 
