@@ -59,11 +59,13 @@ def _mutation(row: dict[str, object]) -> Mutation:
         raise InputError(f"{NAME}: {row.get('block')}: {', '.join(wrong)}; expected "
                          f"{', '.join(sorted(_NEEDED))} and maybe bench and then")
     block = str(row["block"])
-    room, name = str(row.get("bench", block)).split("/")
+    room, _, name = str(row.get("bench", block)).rpartition("/")
+    bench = f"{_BENCHES}/{room}/test_{name}.py"
+    if not (PROJECT / bench).is_file():
+        raise InputError(f"{NAME}: {block}: no {bench}, expected bench to name another")
     then = row.get("then", ())
     return Mutation(
-        block, Mutant(str(row["fault"]), str(row["right"]), str(row["wrong"])),
-        f"{_BENCHES}/{room}/test_{name}.py",
+        block, Mutant(str(row["fault"]), str(row["right"]), str(row["wrong"])), bench,
         tuple(f"{_BENCHES}/{test}" for test in then) if isinstance(then, list) else ())
 
 
