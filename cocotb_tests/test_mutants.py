@@ -7,8 +7,9 @@ import sys
 import pytest
 
 from espnic.sim.build.cache import cache_directory
+from espnic.sim.mutate.source import project_with
 from tests.support.benched import bench_of
-from tests.support.mutants import MUTANTS, project_with
+from tests.support.mutants import MUTANTS
 from tests.support.quick import DIFFERS
 
 LIMIT_SECONDS = 300

@@ -446,6 +446,40 @@ def soak_command(
         output, tuple(build or ()), frames, seconds, seed, jobs, lanes, cluster), Console())
 
 
+@app.command("mutate", short_help="Put slips into the RTL, and see that the benches find them.")
+def mutate_command(
+    output: Annotated[Path, typer.Option(
+        "-o", "--output", help="Folder for report.md and report.json.",
+        parser=_path, metavar="<path>")] = Path("out/mutate"),
+    area: Annotated[list[str] | None, typer.Option(
+        help="Room of the RTL, such as rx; may be given more than once. Default: all.")] = None,
+    block: Annotated[list[str] | None, typer.Option(
+        help="Block, such as skid or flow/skid; may be given more than once.")] = None,
+    jobs: Annotated[int, typer.Option(
+        "-j", "--jobs", min=1, help="Number of mutations to try at once.")] = 1,
+    record: Annotated[Path | None, typer.Option(
+        "--record", help="Bring the results in this file up to date, as docs/mutations.json, from "
+                         "which make docs makes a page.",
+        parser=_path, metavar="<path>")] = None,
+    list_mutations: Annotated[bool, typer.Option(
+        "--list", help="List the mutations, and do nothing else.")] = False,
+) -> None:
+    """Try the mutations of cocotb_tests/mutations.toml: each is a slip in a block of the RTL.
+
+    In a copy of the checkout the quick bench of the block looks for it, then the whole bench, then
+    the tests that the table names. Exit code 1 if a mutation lives, as nothing has found it.
+    """
+    from espnic.sim.mutate import command
+    from espnic.sim.mutate.table import select
+
+    command.require_checkout()
+    chosen = select(area or [], block or [])
+    if list_mutations:
+        command.list_mutations(chosen, Console())
+        return
+    command.mutate(chosen, command.Request(output, jobs, record), Console())
+
+
 def main() -> None:
     """Run the command; every problem becomes one line and an exit code."""
     _end_on(signal.SIGTERM, signal.SIGHUP)

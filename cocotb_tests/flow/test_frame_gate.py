@@ -20,6 +20,8 @@ from tests.support.quick import simulate_quick
 
 BEAT = axi_beat(8, 0)
 LAST = 1 << BEAT["tlast"].offset
+DEPTH = 300
+"""Frames that wait after the gate: more than 8 bits can count."""
 
 
 class GatedQueue(wiring.Component):
@@ -37,7 +39,7 @@ class GatedQueue(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.gate = gate = FrameGate(BEAT)
-        m.submodules.queue = queue = Queue(BEAT, 16)
+        m.submodules.queue = queue = Queue(BEAT, DEPTH)
         m.submodules.inside = inside = FramesInside()
         wiring.connect(m, wiring.flipped(self.i), gate.i)
         wiring.connect(m, gate.o, queue.i)
@@ -111,21 +113,37 @@ async def it_is_not_idle_while_a_frame_waits_inside(dut):
 
 
 @cocotb.test()
+async def it_is_not_idle_however_many_frames_wait_inside(dut):
+    await start_clock_and_reset(dut)
+    source = StreamSource(dut, "i")
+    source.send(*([LAST] * DEPTH))
+    await ClockCycles(dut.clk, 4)
+    for _ in range(DEPTH + 10):
+        await RisingEdge(dut.clk)
+        assert not int(dut.idle.value), "idle with frames inside"
+    sink = StreamSink(dut, "o")
+    check_items(await sink.receive(DEPTH), [LAST] * DEPTH, layout=BEAT)
+    await ClockCycles(dut.clk, 2)
+    assert int(dut.idle.value)
+
+
+@cocotb.test()
 async def a_beat_offered_stays_when_the_stop_comes(dut):
     """The queue is full when the stop comes: valid may not fall."""
     await start_clock_and_reset(dut)
     source = StreamSource(dut, "i")
-    source.send(*(number | LAST for number in range(18)))
-    await ClockCycles(dut.clk, 30)
+    beats = [number % 256 | LAST for number in range(DEPTH + 2)]
+    source.send(*beats)
+    await ClockCycles(dut.clk, DEPTH + 10)
     dut.stop.value = 1
     await ClockCycles(dut.clk, 5)
     assert not int(dut.stopped.value)
     sink = StreamSink(dut, "o")
     await wait_for(dut, dut.stopped)
-    await ClockCycles(dut.clk, 30)
-    assert len(sink.items) == 17
+    await ClockCycles(dut.clk, DEPTH + 10)
+    assert len(sink.items) == DEPTH + 1
     dut.stop.value = 0
-    check_items(await sink.receive(18), [number | LAST for number in range(18)], layout=BEAT)
+    check_items(await sink.receive(DEPTH + 2), beats, layout=BEAT)
 
 
 @pytest.mark.quick

@@ -19,7 +19,9 @@ from espnic.sim.capture import vectors
 from espnic.sim.clocks import CLOCK_NS
 from tests.support.differences import check_items
 from tests.support.gcm_packets import GcmPacket, GcmPort, lying, number, random_key, random_packet
+from tests.support.memory_faults import memories_hidden
 from tests.support.quick import simulate_quick
+from tests.support.secret_scan import Scanner, made_of, words_of
 
 AAD_BYTES_OF_ESP = (8, 12)
 
@@ -265,11 +267,34 @@ async def reset_drops_what_is_under_way(dut):
         await bench.check([random_packet(bench.chance) for _ in range(3)])
 
 
+@cocotb.test(skip=memories_hidden())
+async def nothing_secret_stays_of_a_packet(dut):
+    bench = await Bench.start(dut)
+    scanner = Scanner(dut, least=200)
+    for aad, text in ((8, 40), (12, 0), (0, 33), (8, 64)):
+        packet = GcmPacket.make(random_key(bench.chance), bench.chance.randbytes(gcm.IV_BYTES),
+                                bench.chance.randbytes(aad), bench.chance.randbytes(text), False)
+        mask = gcm.encrypt_block(packet.key, gcm.first_counter_block(packet.iv))
+        words = words_of({**made_of(packet.key, bench.port.width // 128), "mask": mask})
+        bench.send(packet)
+        await bench.source.drained()
+        assert scanner.find(words).keys() >= {"key", "powers"}
+        dut.i__payload.value = 0
+        await ClockCycles(dut.clk, 2 * GcmCore.tag_latency)
+        assert scanner.find(words) == {}, (aad, text)
+
+
 @pytest.mark.quick
 def test_packets_are_sealed_and_opened_in_short():
     simulate_quick(
         GcmCore(128), "every_small_length_of_aad_and_text",
         name="gcm_core_w128", module=__name__, environment={"WIDTH": "128"})
+
+
+def test_nothing_secret_stays():
+    simulate(
+        GcmCore(128), name="gcm_core_w128", module=__name__, simulator="icarus",
+        testcase="nothing_secret_stays_of_a_packet", environment={"WIDTH": "128"})
 
 
 @pytest.mark.parametrize("width", WIDTHS)

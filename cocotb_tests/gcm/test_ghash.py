@@ -7,6 +7,7 @@ import cocotb
 import pytest
 from cocotb.triggers import ClockCycles
 
+from espnic.hdl.gcm.gf_multiplier import FIELD_BITS
 from espnic.hdl.gcm.ghash import Ghash, ghash_slot
 from espnic.hdl.layouts import GHASH_STAGES, ghash_lanes, has_spare_lane, hash_power_count
 from espnic.model.crypto import gcm
@@ -16,7 +17,9 @@ from espnic.sim.build.builds import simulate
 from espnic.sim.clocks import CLOCK_NS
 from tests.support.differences import check_items
 from tests.support.gcm_packets import number, packed, powers_of
+from tests.support.memory_faults import memories_hidden
 from tests.support.quick import simulate_quick
+from tests.support.secret_scan import filled
 
 
 class Hashing:
@@ -126,11 +129,35 @@ async def wrong_exponents_spoil_no_other_packet(dut):
     assert not sink.items
 
 
+@cocotb.test(skip=memories_hidden())
+async def nothing_of_a_packet_stays_when_its_result_has_been_given(dut):
+    await start_clock_and_reset(dut)
+    lanes = int(os.environ["LANES"])
+    chance = random.Random(cocotb.RANDOM_SEED)
+    source, sink = StreamSource(dut, "i"), StreamSink(dut, "o")
+    for length in (1, 2, 5, 9):
+        packet = Hashing(chance, lanes, length)
+        source.send(*packet.stimulus())
+        check_items(await sink.receive(1), [packet.result()])
+        assert filled(dut, FIELD_BITS)
+        dut.i__payload.value = 0
+        await ClockCycles(dut.clk, Ghash.latency + 2)
+        assert filled(dut, FIELD_BITS) == set(), length
+
+
 @pytest.mark.quick
 def test_hashes_in_short():
     simulate_quick(
         Ghash(1), "gaps_between_slots",
         name="ghash_l1", module=__name__, simulator="verilator", environment={"LANES": "1"})
+
+
+@pytest.mark.parametrize("lanes", [1, 4])
+def test_nothing_of_a_packet_stays(lanes):
+    simulate(
+        Ghash(lanes), name=f"ghash_l{lanes}", module=__name__, simulator="icarus",
+        testcase="nothing_of_a_packet_stays_when_its_result_has_been_given",
+        environment={"LANES": str(lanes)})
 
 
 @pytest.mark.parametrize("lanes", [1, 2, 4])

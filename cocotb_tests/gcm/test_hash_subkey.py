@@ -14,7 +14,9 @@ from espnic.sim.build.builds import simulate
 from espnic.sim.clocks import CLOCK_NS
 from tests.support.differences import check_items
 from tests.support.gcm_packets import key_size, padded_key, powers_of, random_key
+from tests.support.memory_faults import memories_hidden
 from tests.support.quick import simulate_quick
+from tests.support.secret_scan import Scanner, made_of, words_of
 
 
 def packed_key(key, chance):
@@ -61,6 +63,24 @@ async def nothing_of_the_key_stays_on_the_output(dut):
     assert (await sink.receive(1))[0]
     await cocotb.triggers.ClockCycles(dut.clk, 2)
     assert int(dut.o__payload.value) == 0
+
+
+@cocotb.test(skip=memories_hidden())
+async def nothing_of_the_key_stays_in_any_register(dut):
+    await start_clock_and_reset(dut)
+    chance = random.Random(cocotb.RANDOM_SEED)
+    scanner = Scanner(dut, least=50)
+    source, sink = StreamSource(dut, "i"), StreamSink(dut, "o")
+    for size in KeySize:
+        key = chance.randbytes(size.bytes)
+        words = words_of(made_of(key, int(os.environ["LANES"])))
+        source.send(packed_key(key, chance))
+        await source.drained()
+        assert "key" in scanner.find(words)
+        await sink.receive(1)
+        dut.i__payload.value = 0
+        await cocotb.triggers.ClockCycles(dut.clk, 2)
+        assert scanner.find(words) == {}, size
 
 
 @pytest.mark.quick

@@ -5,7 +5,7 @@ import random
 import cocotb
 import cocotb.queue
 import pytest
-from cocotb.triggers import ClockCycles, RisingEdge
+from cocotb.triggers import ClockCycles, RisingEdge, with_timeout
 from cocotb.utils import get_sim_time
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiResp
 
@@ -188,6 +188,31 @@ async def random_accesses_in_parallel_keep_their_order_and_strobes(dut):
 
 
 @cocotb.test()
+async def bytes_without_a_strobe_are_not_looked_at(dut):
+    _, axil = await start(dut)
+    driver, status, spi = Driver(axil), BY_NAME["IRQ_STATUS"], BY_NAME["SA_SPI"]
+    await driver.sa_command(operation=SaOperation.READ, sa=1)
+    for register, word, strobe, wanted in (
+        (status, 0xFFFFFFFF, 0b1110, 1), (status, 0xFFFFFFFE, 0b1111, 1), (status, 1, 0b0001, 0),
+        (spi, 0x11223344, 0b1111, 0x11223344), (spi, 0xAABBCCDD, 0b0010, 0x1122CC44),
+        (spi, 0xAABBCCDD, 0b1000, 0xAA22CC44), (spi, 0xFFFFFFFF, 0b0000, 0xAA22CC44),
+    ):
+        await write_noisy(dut, register.offset, word, strobe)
+        assert await driver.read(register) == wanted, (register.name, bin(strobe))
+
+
+async def write_noisy(dut, offset: int, word: int, strobe: int) -> None:
+    """Write some bytes of a word. The agent would have zeros in the others."""
+    values = {"awaddr": offset, "wdata": word, "wstrb": strobe, "awvalid": 1, "wvalid": 1,
+              "bready": 1}
+    for name, value in values.items():
+        getattr(dut, f"axil__{name}").value = value
+    await RisingEdge(dut.clk)
+    dut.axil__awvalid.value = dut.axil__wvalid.value = 0
+    await ClockCycles(dut.clk, 5)
+
+
+@cocotb.test()
 async def keys_cannot_be_read_anywhere(dut):
     chance, axil = await start(dut)
     driver = Driver(axil)
@@ -308,11 +333,11 @@ async def handle_edges(axil, edges) -> None:
             pass
 
 
-async def begin_add(driver: Driver) -> None:
-    """Ring the doorbell for an ADD of a receive SA with SPI 77 under handle 1."""
+async def begin_add(driver: Driver, handle: int = 1) -> None:
+    """Ring the doorbell for an ADD of a receive SA with SPI 77."""
     for register in registers.SA_PARAMETERS:
         await driver.write(register, 77 if register.name == "SA_SPI" else 0)
-    await driver.write(registers.SA_DOORBELL, SaOperation.ADD | 1 << 16)
+    await driver.write(registers.SA_DOORBELL, SaOperation.ADD | handle << 16)
 
 
 async def wait_for_end(driver: Driver) -> dict[str, int]:
@@ -633,6 +658,29 @@ async def a_doorbell_while_a_command_runs_is_refused_and_counted(dut):
 
 
 @cocotb.test()
+async def a_doorbell_is_counted_as_refused_in_each_clock_of_a_command(dut):
+    """Also in that in which the command ends, and is counted itself."""
+    _, axil = await start(dut)
+    driver, answers = Driver(axil), []
+    await self_test_ended(driver)
+    for handle in (1, 2):
+        await begin_add(driver, handle)
+        begin = get_sim_time("ns")
+        await wait_for_end(driver)
+    # The search for a key that another SA has takes its time.
+    clocks = round((get_sim_time("ns") - begin) / CLOCK_NS)
+    for wait in range(clocks - 20, clocks):
+        await begin_add(driver, 2)
+        await ClockCycles(dut.clk, wait)
+        answers.append(await write_word(axil, registers.SA_DOORBELL.offset, 0))
+        await wait_for_end(driver)
+    assert set(answers) == {AxiResp.SLVERR, AxiResp.OKAY}, "the end of the command was missed"
+    counters = await driver.counters()
+    assert counters["sa_command_dropped"] == answers.count(AxiResp.SLVERR)
+    assert (counters["sa_add_success"], counters["sa_add_fail"]) == (1, 1 + len(answers))
+
+
+@cocotb.test()
 async def transfers_back_to_back_take_four_clocks_at_most(dut):
     """Many writes and reads at once, as fast as the bus takes them."""
     chance, axil = await start(dut)
@@ -648,6 +696,26 @@ async def transfers_back_to_back_take_four_clocks_at_most(dut):
     assert get_sim_time("ns") - begin <= CLOCK_NS * (4 * len(values) + 10)
     for place in range(2):
         assert await read_word(axil, words[place].offset) == (AxiResp.OKAY, values[38 + place])
+
+
+@cocotb.test()
+async def each_of_many_transfers_gets_its_answer_though_answers_wait(dut):
+    """The next write is there while the answer to the one before is not taken."""
+    chance, axil = await start(dut)
+    stall(axil, chance)
+    granted, refused = BY_NAME["SA_SPI"].offset, registers.IDENTIFICATION[0].offset
+    answers = {granted: AxiResp.OKAY, refused: AxiResp.SLVERR}
+    offsets = [chance.choice([granted, refused]) for _ in range(80)]
+    writing = [cocotb.start_soon(write_word(axil, offset, place))
+               for place, offset in enumerate(offsets)]
+    reading = [cocotb.start_soon(read_word(axil, granted)) for _ in offsets]
+    for offset, one in zip(offsets, writing, strict=True):
+        answer = await with_timeout(one, 100 * CLOCK_NS, "ns")
+        assert answer == answers[offset], hex(offset)
+    for one in reading:
+        assert (await with_timeout(one, 100 * CLOCK_NS, "ns"))[0] == AxiResp.OKAY
+    last = max(place for place, offset in enumerate(offsets) if offset == granted)
+    assert await read_word(axil, granted) == (AxiResp.OKAY, last)
 
 
 @cocotb.test()

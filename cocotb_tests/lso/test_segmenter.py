@@ -21,7 +21,7 @@ from espnic.model.net import checksum
 from espnic.sim.agents.beats import pack, unpack
 from espnic.sim.agents.stream import StreamSink, StreamSource, start_clock_and_reset
 from espnic.sim.build.builds import simulate
-from espnic.sim.traffic.super_frames import random_super_frame
+from espnic.sim.traffic.super_frames import PAYLOAD_BYTES_MAX, random_layout, random_super_frame
 from tests.support.differences import check_items
 from tests.support.quick import simulate_quick
 
@@ -63,8 +63,8 @@ def probe_of(values, frame):
 class SuperFrame:
     """A request for segmentation, and what the model makes of it."""
 
-    def __init__(self, chance):
-        self.values, self.frame = random_super_frame(chance, SEGMENTS_MAX)
+    def __init__(self, chance, made=None):
+        self.values, self.frame = made or random_super_frame(chance, SEGMENTS_MAX)
         self.seal = self.values["operation"] == TxOperation.ENCRYPT
         self.icv = chance.choice(list(IcvSize)).bytes if self.seal else 0
         self.sequence = chance.choice((1, 2**32 - 2, chance.randrange(1, 2**63)))
@@ -170,9 +170,20 @@ async def run(dut, cases, idle, stall):
     return frames
 
 
+def longest(chance):
+    """A super-frame of as much payload as there may be: the length of L4 takes 17 bits."""
+    fields = random_layout(chance)
+    frame = chance.randbytes(fields["header_bytes"] + PAYLOAD_BYTES_MAX)
+    assert len(frame) - fields["l4_offset"] > 0xFFFF
+    return SuperFrame(chance, (fields | {"mss": chance.randrange(1400, 9000)}, frame))
+
+
 def random_cases(chance):
     kinds = (SuperFrame, Single) if LSO else (Single,)
-    return [chance.choice(kinds)(chance) for _ in range(CASES)]
+    cases = [chance.choice(kinds)(chance) for _ in range(CASES)]
+    if LSO:
+        cases += [longest(chance) for _ in range(4)]
+    return cases
 
 
 @cocotb.test()

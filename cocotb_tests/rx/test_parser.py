@@ -185,7 +185,9 @@ async def every_status_comes_as_in_the_model(dut, width):
 async def a_frame_may_end_at_every_byte(dut, width):
     await start_clock_and_reset(dut)
     whole = [*good_frames(), *over_ip(udp(b"\xff"), IPPROTO_UDP),
-             *over_ip(udp(bytes(4) + ESP), IPPROTO_UDP), *over_ip(ESP, IPPROTO_TCP)]
+             *over_ip(udp(bytes(4) + ESP), IPPROTO_UDP), *over_ip(ESP, IPPROTO_TCP),
+             # What is not IP is so as soon as its EtherType is there.
+             *(ethernet(ESP, 0x0806, vlans) for vlans in (0, 1))]
     await check(dut, width, [frame[:end] for frame in whole for end in range(1, 91)])
 
 

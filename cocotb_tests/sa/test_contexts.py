@@ -58,12 +58,11 @@ async def read(dut, **looked_up: int) -> dict[str, int]:
 
 
 async def read_secrets(dut, sa: int) -> dict[str, int]:
-    """The secret row of a handle; the port then stays as it is."""
+    """The secret row of a handle, which the port still names when it reads no more."""
     dut.secrets__sa.value = sa
     dut.secrets__read.value = 1
     await RisingEdge(dut.clk)
     dut.secrets__read.value = 0
-    dut.secrets__sa.value = 0
     await ClockCycles(dut.clk, 2)
     return SECRET_ROW.unpack(int(dut.secrets__row.value))
 
@@ -94,6 +93,19 @@ async def nothing_hits_before_the_sweep(dut):
     await start(dut, {"valid": 1, "serial": 2})
     dut.swept.value = 0
     assert not (await read(dut, hit=1, sa=5, serial=2))["hit"]
+
+
+@cocotb.test()
+async def an_sa_that_is_found_is_a_fault_while_its_cipher_has_failed(dut):
+    await start(dut, {"valid": 1, "serial": 2})
+    for stopped in (0, 1, 0):
+        dut.stopped.value = stopped
+        found = await read(dut, hit=1, sa=5, serial=2)
+        assert (found["hit"], found["fault"]) == (1, stopped)
+        # What is not found is no fault.
+        for missed in ({"hit": 0}, {"hit": 1, "sa": 5, "serial": 1}, {"hit": 1, "sa": 4}):
+            found = await read(dut, **missed)
+            assert (found["hit"], found["fault"]) == (0, 0), missed
 
 
 @cocotb.test()

@@ -57,6 +57,7 @@ FAULTS = (
     "each_bit_of_an_entry_that_turns_makes_a_fault_and_no_hit",
     "a_key_that_stands_in_a_right_row_is_found_beside_a_wrong_one",
     "a_key_that_has_no_wrong_row_misses_as_ever_and_nothing_is_told_without_a_look_up",
+    "a_wrong_row_of_a_request_is_told_when_look_ups_leave_a_clock_for_it",
     "a_clear_makes_every_row_right",
     "a_walk_makes_no_wrong_entry_a_right_one",
 )
@@ -454,6 +455,24 @@ async def a_key_that_has_no_wrong_row_misses_as_ever_and_nothing_is_told_without
     dut.i__payload.value = key
     await ClockCycles(dut.clk, 10)
     assert not await faulty.told()
+
+
+@cocotb.test()
+async def a_wrong_row_of_a_request_is_told_when_look_ups_leave_a_clock_for_it(dut):
+    faulty = await Faulty.start(dut, 2)
+    for key in faulty.keys:
+        way, row = faulty.place(key)
+        await flip(faulty.ways[way], row, row_bits(faulty.ways[way]) - 20)
+    asked, found = faulty.keys
+    dut.i__payload.value = asked
+    dut.i__valid.value = 1
+    assert (await faulty.find(found))["fault"]
+    await ClockCycles(dut.clk, 10)
+    assert set(await faulty.told()) == {1}, "that of the look-ups, in every clock"
+    dut.i__valid.value = 0
+    await ClockCycles(dut.clk, 10)
+    told = await faulty.told()
+    assert told.count(2) == 1 and told[-1] == 2
 
 
 @cocotb.test()

@@ -1,6 +1,7 @@
 """Bits that turn in the memories of the SA table: what commands do then, and what helps."""
 
 import random
+from dataclasses import replace
 
 import cocotb
 from cocotb.triggers import ClockCycles, RisingEdge
@@ -9,6 +10,7 @@ from espnic.hdl.sa.store import SaStore
 from espnic.model.interface.codes import (
     SIDES,
     EventKind,
+    ReplayWindow,
     SaDirection,
     SaMemory,
     SaOperation,
@@ -96,7 +98,9 @@ class Store:
         self.dut[f"{side}_i__valid"].value = 0
         await ClockCycles(self.dut.clk, latency)
         assert int(self.dut[f"{side}_o__valid"].value)
-        return FOUND.unpack(int(self.dut[f"{side}_o__payload"].value))
+        # On receive the start of a window stands above it.
+        answer = int(self.dut[f"{side}_o__payload"].value) & (1 << FOUND.bits) - 1
+        return FOUND.unpack(answer)
 
     async def key(self, direction, handle):
         """The key of an SA, None when its row is wrong."""
@@ -178,7 +182,8 @@ async def a_flush_makes_all_rows_right(dut, direction):
 async def delete_and_free_take_an_sa_with_wrong_state_or_secrets_away(dut, direction):
     store = await Store.start(dut)
     chance = random.Random(cocotb.RANDOM_SEED)
-    for name, memory in (("state", SaMemory.STATE), ("secret", SaMemory.SECRET)):
+    # What is written anew is told again.
+    for name, memory in 2 * (("state", SaMemory.STATE), ("secret", SaMemory.SECRET)):
         rows = store.memory(direction, name)
         await flip(rows, VICTIM, chance.randrange(row_bits(rows)))
         assert not await store.serves(direction, VICTIM)
@@ -236,6 +241,32 @@ async def row_0_and_handles_of_no_sa_tell_nothing(dut):
     assert await store.told() == ([], 0)
     assert await store.do(SaOperation.READ, SaDirection.TX, 0) == SaResult.EINVAL
     assert await store.untouched() == ([], 0)
+
+
+@cocotb.test()
+async def a_wrong_edge_of_a_window_is_a_fault_of_the_look_up(dut):
+    store, direction = await Store.start(dut), SaDirection.RX
+    edges = dut.windows.edges.ram
+    await flip(edges, OTHER, 0)
+    assert await store.serves(direction, OTHER), "an SA without a window has no edge"
+    for operation in (SaOperation.DELETE, SaOperation.FREE):
+        assert await store.do(operation, direction, VICTIM) == SaResult.OK
+    assert await store.do(
+        SaOperation.ADD, direction, VICTIM, replay_window=ReplayWindow.W64) == SaResult.OK
+    for bit in range(row_bits(edges)):
+        assert await store.serves(direction, VICTIM)
+        assert not (await store.told())[1]
+        await flip(edges, VICTIM, bit)
+        assert (await store.found(direction, VICTIM))["fault"], bit
+        assert (await store.told())[1] == 1
+        await flip(edges, VICTIM, bit)
+
+
+def test_a_wrong_edge_of_a_window():
+    simulate_quick(
+        SaStore(replace(FEATURES, replay_window=64)),
+        "a_wrong_edge_of_a_window_is_a_fault_of_the_look_up",
+        name="sa_store", module=__name__)
 
 
 def test_wrong_rows_and_commands():

@@ -331,6 +331,28 @@ async def a_bit_that_turns_is_a_fault_until_the_window_is_made_anew(dut, largest
         await a_bit_turns(dut, bench, name, bit)
 
 
+@cocotb.test(skip=memories_hidden())
+@cocotb.parametrize(largest=LARGEST)
+async def an_edge_that_turns_is_right_for_the_frame_behind_one_that_makes_it_anew(dut, largest):
+    """The frame reads the wrong edge, but is judged with that of the frame before."""
+    await start_clock_and_reset(dut)
+    bench, sa, other = Bench(dut, largest), 3, 4
+    for each in (sa, other):
+        await bench.add(each, Window(32, False, 100))
+    bench.looks = other
+    query = [getattr(dut, f"w{largest}__query__{name}") for name in ("valid", "ready")]
+    memory = getattr(dut, f"w{largest}").edges.ram
+    for bit in range(0, row_bits(memory), 5):
+        top = bench.windows[sa].top
+        bench.send([Frame(sa, top + 1), Frame(sa, top + 2)])
+        await RisingEdge(dut.clk)
+        while not all(int(signal.value) for signal in query):
+            await RisingEdge(dut.clk)
+        await flip(memory, sa, bit)
+        await bench.answered()
+        assert not bench.faults, bit
+
+
 @pytest.mark.quick
 def test_windows_in_short():
     simulate_quick(
@@ -355,4 +377,5 @@ def test_faults():
     simulate_quick(
         SideBySide({f"w{largest}": ReplayState(SAS, largest) for largest in LARGEST}),
         "a_bit_that_turns_is_a_fault_until_the_window_is_made_anew",
+        "an_edge_that_turns_is_right_for_the_frame_behind_one_that_makes_it_anew",
         name="replay_state", module=__name__)

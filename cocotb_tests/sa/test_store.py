@@ -35,6 +35,7 @@ from espnic.sim.agents.stream import StreamSink, StreamSource, start_clock_and_r
 from espnic.sim.build.builds import simulate
 from tests.support.differences import check_item
 from tests.support.lookup_places import COLLIDING
+from tests.support.memory_faults import memories_hidden
 from tests.support.quick import simulate_quick
 from tests.support.sa_table import (
     COMMIT,
@@ -47,6 +48,7 @@ from tests.support.sa_table import (
     secret_row_layout,
     secrets_layout,
 )
+from tests.support.secret_scan import Scanner, made_of, words_of
 
 LANES = int(os.environ.get("LANES", "1"))
 SAS = int(os.environ.get("SAS", "16"))
@@ -390,6 +392,24 @@ async def free_waits_for_the_frames_of_its_direction_that_were_in_flight(dut):
 
 
 @cocotb.test()
+async def free_sees_the_last_frame_in_whatever_clock_it_is_judged(dut):
+    """Also in that in which FREE begins to wait."""
+    await start(dut)
+    commands, direction = Commands(dut), SaDirection.TX
+    for clocks in 4 * list(range(1, 10)):
+        assert await commands.add(direction, 1, SOME_KEY, 7) == SaResult.OK
+        assert await commands.do(SaOperation.DELETE, direction, 1) == SaResult.OK
+        dut.tx_in_flight.value = 1
+        freeing = cocotb.start_soon(commands.do(SaOperation.FREE, direction, 1))
+        await ClockCycles(dut.clk, clocks)
+        dut.tx_judged.value = 1
+        await ClockCycles(dut.clk, 1)
+        dut.tx_judged.value = dut.tx_in_flight.value = 0
+        await ClockCycles(dut.clk, 100)
+        assert freeing.done(), clocks
+
+
+@cocotb.test()
 async def flush_misses_at_once_and_leaves_no_sa_and_no_key(dut):
     chance = random.Random(cocotb.RANDOM_SEED)
     await start(dut)
@@ -644,6 +664,23 @@ async def without_powers_of_its_keys_the_self_test_fails_both_directions(dut):
     assert not int(dut.rx_failed.value) and not int(dut.tx_failed.value)
 
 
+@cocotb.test(skip=memories_hidden())
+async def no_key_stays_where_commands_are_executed(dut):
+    await start(dut)
+    commands, scanner = Commands(dut), Scanner(dut.commands, least=50)
+    key = random.Random(cocotb.RANDOM_SEED).randbytes(KeySize.AES256.bytes)
+    words = words_of(made_of(key, LANES))
+    for direction in SaDirection:
+        adding = cocotb.start_soon(
+            commands.add(direction, 1, SOME_KEY, int.from_bytes(key, "little")))
+        while not scanner.find(words):
+            await ClockCycles(dut.clk, 50)
+        assert await adding == SaResult.OK
+        dut.command__payload.value = 0
+        await ClockCycles(dut.clk, 2)
+        assert scanner.find(words) == {}, direction.name
+
+
 async def pulse_reset(dut) -> None:
     dut.rst.value = 1
     await ClockCycles(dut.clk, 1)
@@ -663,6 +700,13 @@ def test_the_self_test_waits_for_powers_only_so_long():
     # Icarus lets a signal inside be forced.
     simulate_quick(
         SaStore(FEATURES), "without_powers_of_its_keys_the_self_test_fails_both_directions",
+        name="sa_store", module=__name__)
+
+
+def test_no_key_stays_behind_a_command():
+    # Icarus shows what is inside.
+    simulate_quick(
+        SaStore(FEATURES), "no_key_stays_where_commands_are_executed",
         name="sa_store", module=__name__)
 
 

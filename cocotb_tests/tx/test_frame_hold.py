@@ -16,6 +16,7 @@ from tests.support.quick import simulate_quick
 
 CLOCKS = 5
 DEPTH = 12
+LIMIT_CLOCKS = 20_000
 
 
 class Bench:
@@ -31,6 +32,7 @@ class Bench:
 
     async def tick(self, begin=0):
         """A clock, with the text of the next frame beginning or not."""
+        assert self.clock < LIMIT_CLOCKS, f"{len(self.left)} frames have left, and no more do"
         dut = self.dut
         dut.begun.value = begin
         await RisingEdge(dut.clk)

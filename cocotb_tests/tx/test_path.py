@@ -6,12 +6,13 @@ import pytest
 
 from espnic.model.interface.codes import FRAME_BYTES_MAX, SaDirection
 from espnic.model.interface.features import Features
+from espnic.model.interface.layouts import TX_DESCRIPTOR
 from espnic.sim.traffic.steps import TxFrame
 from espnic.sim.traffic.super_frames import SuperTraffic
 from tests.support.differences import check_items
 from tests.support.engine_runs import hold_small, statuses
 from tests.support.engine_steps import Traffic, add_commands, bypass, with_sidebands
-from tests.support.sas import all_kinds_of_sa
+from tests.support.sas import all_kinds_of_sa, make_sa
 
 SIDEBAND_BITS = 9
 FEATURES = Features(128, 16, lso=False, ipv6=False, receive=False, replay_window=0,
@@ -30,6 +31,16 @@ def test_frames_are_sealed_passed_and_refused_in_short():
         steps += [request, bypass(bytes(69)), TxFrame(request.descriptor | {"sa": 9}, request.data)]
     outcome = hold_small(with_sidebands(steps, chance, SIDEBAND_BITS), FEATURES)
     assert statuses(outcome, "tx.verdict") == {"SEALED": 2, "BYPASSED": 2, "DROP_NO_SA": 2}
+
+
+def test_a_reserved_bit_is_refused_wherever_it_is():
+    sa = make_sa()
+    request = Traffic([sa], Random(4)).request(0, 40, True)
+    reserved = [{field.name: 1 << bit} for field in TX_DESCRIPTOR.fields if field.reserved
+                for bit in range(field.bits)]
+    steps = [TxFrame(request.descriptor | more, request.data) for more in reserved]
+    outcome = hold_small([*add_commands([sa], SaDirection.TX), *steps, request], FEATURES)
+    assert statuses(outcome, "tx.verdict") == {"DROP_RESERVED": len(reserved), "SEALED": 1}
 
 
 @pytest.mark.parametrize("stall", [0.0, 0.4])

@@ -3,7 +3,15 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from espnic.sim.docs import coverage, driver_steps, proofs, segmentation, tables, timing
+from espnic.sim.docs import (
+    coverage,
+    driver_steps,
+    mutations,
+    proofs,
+    segmentation,
+    tables,
+    timing,
+)
 from espnic.sim.files import replacing
 from espnic.sim.registers.documents import FILES
 
@@ -18,7 +26,7 @@ def register_files() -> dict[Path, str]:
 
 GENERATORS: tuple[Generator, ...] = (
     register_files, tables.documents, driver_steps.documents, segmentation.documents,
-    timing.documents, proofs.documents, coverage.documents)
+    timing.documents, proofs.documents, coverage.documents, mutations.documents)
 
 
 def main() -> None:

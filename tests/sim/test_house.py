@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from espnic.sim.mutate.source import mutated
 from tests.support.benched import BENCHED_ELSEWHERE, bench_of, benches, blocks, relative
-from tests.support.mutants import MUTANTS, mutated
+from tests.support.mutants import MUTANTS
 from tests.support.paths import PROJECT
 
 TEST_FOLDERS = ("tests", "cocotb_tests")

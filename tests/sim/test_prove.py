@@ -10,9 +10,9 @@ from amaranth.hdl import Signal
 from espnic.sim import cli
 from espnic.sim.build.cache import cache_directory
 from espnic.sim.docs import proofs as proofs_page
+from espnic.sim.mutate.source import mutated, project_with
 from espnic.sim.prove import collection
 from espnic.sim.prove.collection import Job, all_jobs
-from tests.support.mutants import mutated, project_with
 from tests.support.paths import PROJECT
 from tests.support.proof_mutants import DEEP, PROOF_MUTANTS
 

@@ -20,6 +20,7 @@ from espnic.sim.build.orders import Orders, ordered
 from espnic.sim.coverage import functional_report
 from espnic.sim.coverage.functional import Functional
 from espnic.sim.files import own_folder
+from espnic.sim.mutate.source import project_with
 from espnic.sim.problem import InputError
 from espnic.sim.regress import against, command, junit, page
 from espnic.sim.regress.command import Request
@@ -29,7 +30,7 @@ from espnic.sim.regress.seeds import without_seed
 from espnic.sim.regress.selection import Choice
 from espnic.sim.traffic.golden import run_model
 from espnic.sim.traffic.steps import SIMULATED, RxFrame
-from tests.support.mutants import MUTANTS, project_with
+from tests.support.mutants import MUTANTS
 from tests.support.paths import PROJECT
 from tests.support.regressions import Project, bench, project_with_benches, report
 

@@ -1,28 +1,9 @@
 """A fault for each block, which the quick bench of the block must find.
 
-A mutant is a change of one expression in the source of the block. It is looked for whatever
-the indentation and the breaks of lines; a mutant that is no longer there, or is there more
-than once, is refused with the line that says so.
+A mutant is a change of one expression in the source of the block: ``sim.mutate.source``.
 """
 
-import re
-import shutil
-from dataclasses import dataclass
-from pathlib import Path
-
-from tests.support.paths import PROJECT
-
-COPIED = ("espnic", "hdl", "model", "proofs", "sim", "tests", "cocotb_tests")
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """A block with a fault: what it does wrong, the right expression, and the wrong one."""
-
-    fault: str
-    right: str
-    wrong: str
-
+from espnic.sim.mutate.source import Mutant
 
 MUTANTS = {
     "engine": Mutant(
@@ -218,24 +199,3 @@ MUTANTS = {
         "done.event.status.eq(status)", "done.event.status.eq(TxStatus.SEALED)"),
 }
 """By the block's file in ``hdl``, without its ending."""
-
-
-def mutated(block: str, mutant: Mutant) -> str:
-    """The source of a block with a fault."""
-    text = (PROJECT / "hdl" / f"{block}.py").read_text()
-    tokens = re.findall(r"\w+|[^\w\s]", mutant.right)
-    pattern = re.compile(r"(?<!\w)" + r"\s*".join(map(re.escape, tokens)) + r"(?!\w)")
-    places = len(pattern.findall(text))
-    assert places == 1, (
-        f"hdl/{block}.py: the mutant that {mutant.fault} changes {mutant.right!r}, "
-        f"which is there {places} times, expected once")
-    return pattern.sub(lambda _: mutant.wrong, text)
-
-
-def project_with(block: str, mutant: Mutant, folder: Path) -> Path:
-    """A copy of the project in ``folder`` in which the block has a fault."""
-    text = mutated(block, mutant)
-    for name in COPIED:
-        shutil.copytree(PROJECT / name, folder / name, symlinks=True)
-    (folder / "hdl" / f"{block}.py").write_text(text)
-    return folder

@@ -1,9 +1,9 @@
 """A fault for each proof, for which the solver must find a counterexample.
 
-It is a change of one expression in the block's source, as in ``tests.support.mutants``.
+It is a change of one expression in the block's source, as in ``sim.mutate.source``.
 """
 
-from tests.support.mutants import Mutant
+from espnic.sim.mutate.source import Mutant
 
 PROOF_MUTANTS = {
     # flow

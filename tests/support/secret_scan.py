@@ -18,13 +18,15 @@ _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 def secrets_of(sa: SecurityAssociation, lanes: int) -> dict[str, bytes]:
     """All of an SA that must not stay, but for what its packets have of their own."""
     assert sa.seqiv_salt is not None
-    powers = gcm.hash_powers(sa.key, hash_power_count(lanes))
+    return {"salt": sa.salt, "IV salt": sa.seqiv_salt, **made_of(sa.key, lanes)}
+
+
+def made_of(key: bytes, lanes: int) -> dict[str, bytes]:
+    """A key, and what is made of it alone."""
     return {
-        "key": sa.key,
-        "salt": sa.salt,
-        "IV salt": sa.seqiv_salt,
-        "round keys": b"".join(aes.expand_key(sa.key))[len(sa.key):],
-        "powers": b"".join(powers),
+        "key": key,
+        "round keys": b"".join(aes.expand_key(key))[len(key):],
+        "powers": b"".join(gcm.hash_powers(key, hash_power_count(lanes))),
     }
 
 
@@ -58,9 +60,9 @@ class Scanner:
     All other signals follow from them and from the inputs.
     """
 
-    def __init__(self, top: HierarchyObject) -> None:
+    def __init__(self, top: HierarchyObject, least: int = 1000) -> None:
         self._registers = list(_registers(top))
-        assert len(self._registers) > 1000, "hardly any register is visible"
+        assert len(self._registers) > least, "hardly any register is visible"
 
     def find(self, words: Mapping[str, str]) -> dict[str, set[str]]:
         """The secrets that stand anywhere, at any bit, each with the paths of its registers."""
@@ -73,6 +75,13 @@ class Scanner:
             for word in windows & words.keys():
                 seen.setdefault(words[word], set()).add(register._path)
         return seen
+
+
+def filled(top: HierarchyObject, bits: int) -> set[str]:
+    """Paths of the signals of so many bits below a handle that are not all zeros."""
+    signals = [signal for signal in _registers(top) if len(signal) == bits]
+    assert len(signals) > 5, f"hardly any signal of {bits} bits is visible"
+    return {signal._path for signal in signals if "1" in str(signal.value)}
 
 
 def _registers(top: HierarchyObject) -> Iterator[PackedObject]:

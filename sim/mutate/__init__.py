@@ -1,0 +1,1 @@
+"""Mutation: a slip in the RTL, and the bench that finds it."""
