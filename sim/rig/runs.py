@@ -89,7 +89,7 @@ class Played:
     counters: dict[str, int] = field(default_factory=dict)
     """Counters at the end, when they were read."""
     cut: dict[str, bytes] = field(default_factory=dict)
-    """What had left of a frame when a reset came, by side."""
+    """Beginning of a frame that had left when a reset came, by side."""
     taps: dict[str, list[int]] = field(default_factory=dict)
     """Payloads at each trace point."""
     entered: dict[str, list[tuple[int, int]]] = field(default_factory=dict)

@@ -73,7 +73,7 @@ class Observed:
 
 @dataclass(frozen=True)
 class Before:
-    """What an engine has done since its reset, before the steps that are to be read."""
+    """State of an engine before the steps that are to be read."""
 
     icv_sizes: Mapping[int, IcvSize] = field(default_factory=dict)
     """ICV sizes of its receive SAs, by handle."""

@@ -207,7 +207,7 @@ def _commands(story: Story) -> int:
 
 
 def _sums(totals: _Totals) -> str:
-    """What was done with a build, in a line."""
+    """Sums of a build, in a line."""
     counts = totals.counts
     return (f"{counts['frames']:,} frames in {totals.rounds:,} rounds, {counts['sent']:,} left on "
             f"the wire; {counts['opened']:,} opened and {counts['authentic']:,} sealed ones "

@@ -40,7 +40,7 @@ from espnic.sim.traffic.steps import Command, Outcome, Ports, Received, RxFrame,
 _INSIDE_CLOCKS = 40
 """Clocks for which a request is inside, at the least."""
 Fate = tuple[Any, dict[str, int]]
-"""What may become of a frame, and what it adds to the counters."""
+"""A right outcome for a frame, and all that it adds to the counters."""
 
 
 @dataclass
@@ -53,7 +53,7 @@ class Judge:
     received: int = 0
     """Frames from the wire since the last reset."""
     lives: list["Life"] = field(default_factory=list)
-    """What the RTL did from each reset on."""
+    """Deeds of the RTL from each reset on."""
 
     def __post_init__(self) -> None:
         self._reset()
@@ -89,7 +89,7 @@ class Judge:
         return found
 
     def _judge_alone(self, scene: Scene, played: Played) -> str | None:
-        """What the oracles find."""
+        """Findings of the oracles."""
         return (self.oracles.judge_received(scene.rx, played.received)
                 or self.oracles.judge_sent(scene.tx, _verdicts(played), played.sent))
 
@@ -204,7 +204,7 @@ class Judge:
 
 @dataclass
 class Life:
-    """What the RTL did with the steps since a reset, for the functional coverage.
+    """Steps since a reset and the deeds of the RTL, for the functional coverage.
 
     Scenes that a reset cuts are left out, and frames of SAs that commands among the frames change.
     """
@@ -229,7 +229,7 @@ class Life:
 
 
 def _phase(scene: Scene, played: Played, number: int) -> str:
-    """Which frames were inside while a command among frames was done."""
+    """Frames inside while a command among frames was done, as a value of ``bins.PHASE``."""
     given, values = played.meanwhile[number], scene.meanwhile[number][1]
     if values.get("direction", 0) == SaDirection.RX:
         kept = (clocks for clocks, frame in zip(played.entered["rx"], scene.rx, strict=False)
@@ -275,7 +275,7 @@ class _Fates:
         self.steps: list[Step] = []
         """The frames that have one fate."""
         self.outcome = Outcome()
-        """What the model makes of these."""
+        """Outcome of these by the model."""
         self._numbers: Counter[type[Step]] = Counter()
 
     def judge(self, before: Sequence[int]) -> str | None:
@@ -437,7 +437,7 @@ def _verdicts(played: Played) -> list[list[int]]:
 
 
 def _compare_events(rtl: Sequence[dict[str, int]], model: Sequence[dict[str, int]]) -> str | None:
-    """What is wrong with the events, in one line; None if nothing is.
+    """The first thing that is wrong with the events, in one line; None if nothing is.
 
     Each direction has its own order. Which events found room in a full queue depends on how the
     two mixed: then those of each direction are the first ones of it.

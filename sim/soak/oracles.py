@@ -32,7 +32,7 @@ _ESP, _UDP = 50, 17
 
 @dataclass
 class Oracles:
-    """What is known of the SAs so far, and of what was sealed under them."""
+    """Knowledge of the SAs so far, and of the packets that were sealed under them."""
 
     added: dict[tuple[int, int], list[dict[str, int]]] = field(
         default_factory=lambda: defaultdict(list))
@@ -62,7 +62,7 @@ class Oracles:
         self.highs.clear()
 
     def judge_received(self, frames: Sequence[RxFrame], received: Sequence[Received]) -> str | None:
-        """What is wrong with the frames to the host, in one line; None if nothing is.
+        """The first thing that is wrong with the frames to the host, in one line; None if nothing is.
 
         There may be fewer than came, when a reset has cut the scene.
         """
@@ -102,7 +102,7 @@ class Oracles:
         self, requests: Sequence[TxFrame], verdicts: Sequence[Sequence[int]],
         sent: Sequence[bytes],
     ) -> str | None:
-        """What is wrong with the frames on the wire, in one line; None if nothing is.
+        """The first thing that is wrong with the frames on the wire, in one line; None if nothing is.
 
         ``verdicts`` are the statuses of the frames of each request, as far as they were judged.
         """
@@ -125,7 +125,7 @@ class Oracles:
         return None
 
     def _judge_sealed(self, request: TxFrame, segment: int, frame: bytes) -> str | None:
-        """What is wrong with a frame that left sealed; None if nothing is."""
+        """Fault of a frame that left sealed; None if nothing is."""
         descriptor = request.descriptor
         number = descriptor["sequence"] + segment
         packet = frame[descriptor["esp_offset"]:]

@@ -17,7 +17,7 @@ from espnic.sim.soak.storyteller import Storyteller
 
 @dataclass(frozen=True)
 class Judgement:
-    """What became of a story."""
+    """Result of a story that was run and judged."""
 
     difference: str | None
     """The first thing that is wrong, in one line that begins with the scene; None if nothing is."""
@@ -81,7 +81,7 @@ class Round:
 
 @dataclass
 class Result:
-    """What came of a round."""
+    """Sums and findings of a round."""
 
     frames: int
     """Frames and requests of the story."""

@@ -252,7 +252,7 @@ class Storyteller:
                        meanwhile=tuple(zip(waits, commands, strict=True)))
 
     def _life(self, stream: Stream, added: list[Stream]) -> Commands:
-        """What becomes of a calm SA: it is changed, it goes, another takes its handle."""
+        """Commands for a calm SA: it is changed, it goes, another takes its handle."""
         chance = self._chance
         commands: Commands = []
         if stream.told_esn and chance.random() < 0.5:
