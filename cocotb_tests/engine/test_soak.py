@@ -14,7 +14,7 @@ from espnic.sim.soak.storyteller import Storyteller
 
 FRAMES = 700
 SEED = 10
-"""Of a story with scenes of all kinds, which a test below holds."""
+"""Seed of a story with scenes of all kinds, which a test below needs."""
 
 
 def story_of(build, seed=SEED):
@@ -44,7 +44,7 @@ class Altered:
                     if suits(scene, self.played[number]))
 
     def found(self, number, alter):
-        """What is found first when ``alter`` has changed what was played in a scene."""
+        """The first scene and difference found when ``alter`` has changed a scene as played."""
         judge, played = Judge(self.story.features), copy.deepcopy(self.played)
         alter(played[number])
         for at, (scene, seen) in enumerate(zip(self.story.scenes, played, strict=True)):

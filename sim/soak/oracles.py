@@ -62,7 +62,7 @@ class Oracles:
         self.highs.clear()
 
     def judge_received(self, frames: Sequence[RxFrame], received: Sequence[Received]) -> str | None:
-        """The first thing that is wrong with the frames to the host, in one line; None if nothing is.
+        """The first fault of the frames to the host, in one line; None if there is none.
 
         There may be fewer than came, when a reset has cut the scene.
         """
@@ -102,7 +102,7 @@ class Oracles:
         self, requests: Sequence[TxFrame], verdicts: Sequence[Sequence[int]],
         sent: Sequence[bytes],
     ) -> str | None:
-        """The first thing that is wrong with the frames on the wire, in one line; None if nothing is.
+        """The first fault of the frames on the wire, in one line; None if there is none.
 
         ``verdicts`` are the statuses of the frames of each request, as far as they were judged.
         """

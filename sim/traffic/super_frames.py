@@ -29,7 +29,7 @@ Fields = dict[str, int]
 
 
 class Numbers(Protocol):
-    """What gives the sequence numbers of SAs."""
+    """Source of the sequence numbers of SAs."""
 
     def take(self, index: int, count: int = 1) -> int:
         """The first of the next ``count`` sequence numbers of an SA, taken."""
