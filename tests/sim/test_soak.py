@@ -1,9 +1,12 @@
 """The soak without RTL: stories, their files, oracles, shrinking and the command."""
 
+import contextlib
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
+from rich.console import Console
 
 from espnic.model.interface.codes import (
     FRAME_BYTES_MAX,
@@ -15,12 +18,14 @@ from espnic.model.interface.codes import (
 )
 from espnic.model.interface.layouts import RX_COMPLETION
 from espnic.model.sa.sa import command_values
-from espnic.sim.problem import InputError
-from espnic.sim.soak import esp, scenes
+from espnic.sim.coverage.functional import Functional
+from espnic.sim.problem import InputError, Mismatch
+from espnic.sim.soak import command, esp, scenes
 from espnic.sim.soak.builds import BUILDS, chosen
 from espnic.sim.soak.oracles import Oracles
 from espnic.sim.soak.requested import MARK
 from espnic.sim.soak.scenes import Scene
+from espnic.sim.soak.shard import Result
 from espnic.sim.soak.shrink import Shrinker
 from espnic.sim.soak.storyteller import Storyteller
 from espnic.sim.traffic import frames
@@ -250,3 +255,94 @@ def test_json_has_no_object_of_its_own(tmp_path):
     story = tell(2)
     scenes.write(tmp_path / "story.json", story)
     assert json.loads((tmp_path / "story.json").read_text())["version"] == scenes.VERSION
+
+
+# The command
+
+
+class Workers:
+    """Workers that run no RTL: a story with the command ``wrong`` differs, every other is right."""
+
+    def __init__(self, monkeypatch, wrong=None):
+        self.jobs = []
+        self.wrong = wrong
+
+        @contextlib.contextmanager
+        def pool(_cluster, _jobs):
+            yield self
+
+        monkeypatch.setattr(command, "pool", pool)
+        monkeypatch.setattr(command, "run_story", self.judged)
+
+    @property
+    def workers(self):
+        return 1
+
+    def run(self, _function, jobs, _group):
+        for job in jobs:
+            self.jobs.append(job)
+            story = job.story()
+            difference = self.judged(story).difference
+            yield job, Result(
+                frames=story.frames, sent=1, opened=2, authentic=3, commands=4, resets=5, clocks=6,
+                simulated=1.0, seconds=2.0, coverage=Functional().to_json(),
+                difference=difference, story=story if difference else None)
+
+    def judged(self, story):
+        """The judgement on a story, as far as the command needs it."""
+        differs = any(values == self.wrong for scene in story.scenes
+                      for values in scene.commands)
+        return SimpleNamespace(difference="scene 1: other" if differs else None)
+
+
+def soak(tmp_path, **values):
+    console = Console(file=(tmp_path / "printed").open("w"), width=200)
+    command.soak(command.Request(tmp_path / "out", **values), console)
+
+
+def test_a_soak_ends_after_its_frames_and_says_what_it_did(tmp_path, monkeypatch):
+    workers = Workers(monkeypatch)
+    soak(tmp_path, builds=("128", "512"), frames=9_000, seed=3)
+    document = json.loads((tmp_path / "out" / "soak.json").read_text())
+    assert document["seed"] == 3 and 9_000 <= document["frames"] < 10_000
+    assert set(document["builds"]) == {"128", "512"}
+    assert document["builds"]["128"]["rounds"] == 2
+    assert sum(job.build == "512" for job in workers.jobs) == 2
+    Functional.from_json((tmp_path / "out" / "coverage.json").read_text())
+
+
+def test_a_soak_is_the_same_whatever_its_jobs(tmp_path, monkeypatch):
+    given = []
+    for jobs in (1, 5):
+        workers = Workers(monkeypatch)
+        soak(tmp_path, builds=("128", "256-plain"), frames=13_000, seed=3, jobs=jobs)
+        given.append(workers.jobs)
+    assert given[0] == given[1] and len(given[0]) > 4
+    assert len({(job.build, job.seed) for job in given[0]}) == len(given[0])
+
+
+def test_lanes_are_rounds_of_a_build_with_seeds_of_their_own(tmp_path, monkeypatch):
+    workers = Workers(monkeypatch)
+    soak(tmp_path, builds=("128",), frames=2_000, seed=3, lanes=4)
+    assert len({job.seed for job in workers.jobs}) == 4
+    assert all(job.frames == 500 for job in workers.jobs)
+
+
+def test_a_difference_ends_a_soak_and_is_kept_small(tmp_path, monkeypatch):
+    first = command.Round("128", "3.0.0", command.FRAMES_A_ROUND).story()
+    workers = Workers(monkeypatch, wrong=first.scenes[0].commands[3])
+    # Steered to no hole, the round is the one above.
+    monkeypatch.setattr(command.Functional, "holes", lambda self: [])
+    with pytest.raises(Mismatch, match="0 frames and 1 commands show it") as found:
+        soak(tmp_path, builds=("128",), frames=50_000, seed=3)
+    folder = tmp_path / "out" / "difference"
+    assert f"--repeat {folder / 'story.json'}" in str(found.value)
+    assert scenes.read(folder / "whole-story.json") == first
+    assert scenes.read(folder / "story.json").scenes == (
+        Scene(commands=(first.scenes[0].commands[3],)),)
+    assert len(workers.jobs) == 1
+    console = Console(file=(tmp_path / "repeated").open("w"))
+    with pytest.raises(Mismatch, match="scene 1: other"):
+        command.repeat(folder / "story.json", console)
+    workers.wrong = None
+    command.repeat(folder / "story.json", console)
