@@ -401,7 +401,7 @@ def test_jobs_are_submitted_and_cancelled(system, tmp_path, monkeypatch):
 
 
 def test_job_that_ends_is_submitted_anew_and_its_shard_runs_again(tmp_path, monkeypatch):
-    """Of a job with two workers, which a batch system ends in the middle of a shard."""
+    """Job with two workers, which a batch system ends in the middle of a shard."""
     monkeypatch.setattr(clusters, "_KEEP_SECONDS", 0.5)
     batch_systems.stand_in("slurm", tmp_path)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
