@@ -333,6 +333,31 @@ async def a_row_that_turns_while_a_packet_waits_is_mended_only_by_the_whole_row(
     assert usages.all_told()
 
 
+@cocotb.test(skip=memories_hidden())
+async def a_packet_that_waits_learns_that_its_row_has_been_made_right(dut):
+    """A fresh write comes between the reading of the wrong row and the answer."""
+    usages = await started(dut)
+    for name in MEMORIES:
+        await flip(getattr(dut, f"{name}_rows").ram, 5, 7)
+        await usages.clocks(1)
+        usages.wrong.add(5)
+        await usages.clocks(1, [5], ready=0)
+        await usages.clocks(2, ready=0)
+        written = usages.written
+        dut.write__payload.value = WRITE.pack({"sa": 5, "fresh": 1, "soft": 1, "hard": 1})
+        dut.write__valid.value = 1
+        while usages.written == written:
+            await usages.clocks(1, ready=0)
+        dut.write__valid.value = 0
+        await usages.clocks(2, ready=0)
+        answers = usages.answers
+        await usages.clocks(4)
+        assert usages.answers == answers + 1
+        await usages.read_back(5)
+    await usages.clocks(5)
+    assert usages.all_told()
+
+
 @pytest.mark.quick
 def test_usage_in_short():
     simulate_quick(

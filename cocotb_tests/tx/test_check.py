@@ -133,6 +133,8 @@ class Case:
         """A frame that is not to be cut, with or without trailer and checksum to put in."""
         if chance.random() < 0.02:
             return {"operation": chance.choice(tuple(TxOperation))}, bytes(FRAME_BYTES_MAX + 1)
+        if chance.random() < 0.05:
+            return self.all_padding(chance)
         offset = chance.choice((
             *range(34, 82, 4), 254, chance.choice((30, 33, 35, 36, chance.randrange(256)))))
         trailer = chance.random() < 0.5
@@ -147,6 +149,13 @@ class Case:
         if chance.random() < 0.5:
             fields |= self.random_checksum(chance, offset, len(frame))
         return fields, bytes(frame)
+
+    def all_padding(self, chance):
+        """A frame whose text is all trailer, which is right, or a byte of padding too long."""
+        offset, pad = chance.randrange(34, 82, 4), chance.randrange(2, 254, 4)
+        trailer = bytes(pad) + bytes((pad + chance.randrange(2), 4)) + bytes(self.sa.icv.bytes)
+        return ({"operation": TxOperation.ENCRYPT, "trailer": 1, "esp_offset": offset},
+                chance.randbytes(offset + ESP_TEXT_OFFSET) + trailer)
 
     def random_trailer(self, chance):
         """Pad, pad length and next header, and room for the ICV: mostly right."""

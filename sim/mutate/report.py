@@ -11,7 +11,8 @@ from espnic.sim.mutate.trial import BENCH, QUICK, THEN, Verdict
 from espnic.sim.problem import InputError
 
 LIVES = "nobody"
-WHO = (QUICK, BENCH, THEN)
+WHO = {QUICK: "the quick bench", BENCH: "the whole bench", THEN: "another bench", None: LIVES}
+"""Those who may have found a mutation, as a sentence names them."""
 Row = Mapping[str, str | None]
 """A mutation and who found it. ``found_by`` is None when nobody did."""
 
@@ -49,7 +50,7 @@ def tables(rows: Sequence[Row]) -> str:
 def summary(rows: Sequence[Row]) -> str:
     """One sentence: how many mutations there are, and who found how many."""
     found = Counter(each["found_by"] for each in rows)
-    parts = [f"{found[who]} by the {who}" for who in WHO] + [f"{found[None]} by {LIVES}"]
+    parts = [f"{found[who]} by {name}" for who, name in WHO.items()]
     files = len({each["block"] for each in rows})
     return f"{len(rows)} mutations of {files} files: found {', '.join(parts)}."
 

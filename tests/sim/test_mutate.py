@@ -132,7 +132,7 @@ def test_a_change_that_cannot_be_built_is_not_found_but_no_mutation(espnic_on):
 @pytest.mark.slow
 def test_an_interrupt_ends_the_benches_and_leaves_no_copy(tmp_path):
     begun = subprocess.Popen(
-        [sys.executable, "-m", "espnic.sim.cli", "mutate", "--block", "sa/store", "-o",
+        [sys.executable, "-m", "espnic.sim.cli", "mutate", "--block", "host/registers", "-o",
          str(tmp_path / "out")], cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         text=True, env={**os.environ, "ESPNIC_BUILD": str(tmp_path / "build")})
     copies = tmp_path / "build" / "work"
