@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -420,7 +419,6 @@ def test_a_block_with_a_fault_is_told_with_its_seed_and_drawn(tmp_path):
     name = "frame/text_restore"
     assert MUTANTS[name].fault.startswith("carries the wrong half")
     project = Project(project_with(name, MUTANTS[name], tmp_path))
-    shutil.copy(PROJECT / "pyproject.toml", tmp_path)
     code, shown, complaint = project.regress("--block", name, "--seeds", 2)
     assert code == 1 and "1 of 1 benches failed" in complaint
     results = [each for each in project.results()["benches"] if each["outcome"] == "failed"]
