@@ -20,6 +20,8 @@ from rich.text import Text
 
 from espnic.sim.build.cache import cache_directory
 from espnic.sim.build.processes import SIMULATIONS
+from espnic.sim.coverage.line_summary import LineSummary, summarise
+from espnic.sim.coverage.lines import load as load_counts
 from espnic.sim.files import PROJECT, in_checkout, own_folder, replacing
 from espnic.sim.problem import InputError, Mismatch, MissingTool, SimulationError
 from espnic.sim.regress import against, junit, page
@@ -29,6 +31,7 @@ from espnic.sim.terminal import print_lines
 
 WAVES = ("fail", "all", "none")
 RECORD = "record"
+COVERAGE = "coverage"
 EVENTS = "events.jsonl"
 _LOG = "pytest.log"
 _AGAIN = "again"
@@ -51,6 +54,8 @@ class Request:
     jobs: int = 1
     wave: str = "fail"
     against: Path | None = None
+    coverage: bool = False
+    """Whether to count lines and toggles of the RTL."""
 
     def check(self) -> None:
         """Raise ``InputError``, or ``MissingTool``, for what cannot be done."""
@@ -64,7 +69,18 @@ class Request:
             raise InputError(f"--wave {self.wave}: expected one of {', '.join(WAVES)}")
         if self.seed is not None and self.seeds is not None:
             raise InputError("--seed and --seeds: expected one of them")
+        if self.coverage and "icarus" in self.choice.simulators:
+            raise InputError("--coverage and --simulator icarus: Verilator alone counts coverage")
         self.choice.check()
+
+    @property
+    def counts(self) -> Path:
+        """Folder of the coverage, which calls add to."""
+        return self.output.absolute() / COVERAGE
+
+    def reached(self) -> LineSummary | None:
+        """What runs so far have reached; None when it is not counted."""
+        return summarise(load_counts(self.counts)) if self.coverage else None
 
 
 def regress(request: Request, console: Console) -> None:
@@ -73,6 +89,7 @@ def regress(request: Request, console: Console) -> None:
     Raises ``Mismatch`` when a bench failed. On an interrupt the report has what was done.
     """
     request.check()
+    request.reached()  # a file that is none stops the call before the work
     before = None if request.against is None else load("--against", request.against)
     with own_folder(request.output):
         _clear(request.output)
@@ -82,7 +99,7 @@ def regress(request: Request, console: Console) -> None:
         finally:
             report = regression.report()
             if report.benches:
-                _write(request.output, report, before)
+                _write(request, report, before)
                 _summarise(request, report, before, console)
     if report.failures:
         raise Mismatch(f"{len({bench.bench for bench in report.failures})} of "
@@ -106,11 +123,13 @@ class _Regression:
         seeds = ["--seeds", str(request.seeds)] if request.seeds else (
             [] if request.seed is None else ["--seed", str(request.seed)])
         wave = ["--wave"] if request.wave == "all" else []
+        coverage = ["--coverage", str(request.counts)] if request.coverage else []
         parallel = ["-n", str(request.jobs), "--dist", "worksteal"] if request.jobs > 1 else []
         events = Events(self._record / EVENTS, request.choice.filters())
         with _Progress(self._console, events) as progress:
             code = self._pytest(
-                self._record, [*request.choice.arguments(), *seeds, *wave, *parallel], progress)
+                self._record,
+                [*request.choice.arguments(), *seeds, *wave, *coverage, *parallel], progress)
         if code == _NONE_FOUND:
             raise InputError("no bench is of that choice, expected another --cost or --block")
         if code not in (_RAN, _FAILED):
@@ -246,9 +265,11 @@ def _clear(output: Path) -> None:
     shutil.rmtree(output / RECORD, ignore_errors=True)
 
 
-def _write(output: Path, report: Report, before: Report | None) -> None:
+def _write(request: Request, report: Report, before: Report | None) -> None:
+    output = request.output
+    shown = page.render(report, before, output / RECORD, request.reached())
     for name, text in (("report.json", report.to_json()), ("junit.xml", junit.to_xml(report)),
-                       (page.NAME, page.render(report, before, output / RECORD))):
+                       (page.NAME, shown)):
         with replacing(output / name) as partial:
             partial.write_text(text, encoding="utf-8")
 
@@ -273,6 +294,8 @@ def _lines(request: Request, report: Report, before: Report | None) -> Iterator[
     yield "cocotb tests", f"{len(cases):,}, with {len(seeds):,} seeds"
     yield "clocks", f"{clocks:,}" + (f", {clocks / seconds:,.0f} a second" if seconds else "")
     yield "time", f"{report.seconds:.0f} s, {seconds:.1f} s of it in cocotb tests"
+    if reached := request.reached():
+        yield from _reached(reached)
     if before is not None:
         counts: dict[str, int] = {}
         for change in against.changes(report, before):
@@ -280,6 +303,13 @@ def _lines(request: Request, report: Report, before: Report | None) -> Iterator[
         said = ", ".join(f"{count} {what}" for what, count in counts.items())
         yield "against", f"{request.against}: {said or 'no change'}"
     yield "results", str(request.output / page.NAME)
+
+
+def _reached(reached: LineSummary) -> Iterator[tuple[str, str]]:
+    total = reached.total
+    excluded = f", {total.excluded:,} more excluded" if total.excluded else ""
+    yield "lines", f"{total.hit:,} of {total.lines:,} reached in {reached.runs:,} runs{excluded}"
+    yield "toggles", f"{total.toggled:,} of {total.bits:,} bits"
 
 
 def _versions() -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from espnic.sim.coverage.line_summary import LineSummary
 from espnic.sim.regress import against
 from espnic.sim.regress.results import Bench, Report, Simulation, block_of
 
@@ -72,12 +73,17 @@ class Packet:
     """Offset, and for each byte the text of RTL and model and whether they differ."""
 
 
-def render(report: Report, before: Report | None, record: Path) -> str:
-    """The text of the page; ``record`` is the folder with logs and waves, beside it."""
+def render(report: Report, before: Report | None, record: Path,
+           reached: LineSummary | None = None) -> str:
+    """The text of the page; ``record`` is the folder with logs and waves, beside it.
+
+    ``reached`` is what was reached of the RTL, if that was counted.
+    """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True,
         trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
     environment.filters["thousands"] = lambda value: f"{value:,.0f}"
+    environment.filters["percent_of"] = _percent
     rows = sorted(_rows(report), key=lambda row: (not row.failed, row.bench))
     changes = None if before is None else against.changes(report, before)
     return environment.get_template("page.html").render(
@@ -85,7 +91,14 @@ def render(report: Report, before: Report | None, record: Path) -> str:
         slowest=max((row.seconds for row in rows), default=0) or 1,
         totals=_totals(report, rows), failures=list(_failures(report, record)),
         left_out=[bench for bench in report.benches if bench.outcome == "skipped"],
-        block_of=block_of)
+        block_of=block_of, reached=reached)
+
+
+def _percent(part: int, whole: int) -> str:
+    """Percentage, which is 100 only if nothing is missing."""
+    if part == whole:
+        return "100 %"
+    return f"{min(100 * part / whole, 99.9):.1f} %"
 
 
 def _rows(report: Report) -> Iterator[Row]:

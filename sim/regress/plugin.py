@@ -18,6 +18,7 @@ import pytest
 from espnic.sim.build.builds import Run
 from espnic.sim.build.orders import NotChosen, Orders, ordered
 from espnic.sim.build.signal_lists import groups, write_lists
+from espnic.sim.coverage import lines
 from espnic.sim.regress.evidence import FILE
 
 SEED_BITS = 31
@@ -44,12 +45,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
                     help="leave out benches of other widths; may be given more than once")
     group.addoption("--on", action="append", default=[], metavar="SIMULATOR",
                     help="leave out benches of other simulators; may be given more than once")
+    group.addoption("--coverage", type=Path, metavar="DIR",
+                    help="count which lines of the RTL run and which bits toggle, on Verilator, "
+                         "and add it to what the folder has")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     seeds = config.getoption("seeds")
     if seeds is not None and (seeds < 1 or config.getoption("seed") is not None):
         raise pytest.UsageError("--seeds: expected 1 or more, and no --seed beside it")
+    if config.getoption("coverage") and "icarus" in config.getoption("on"):
+        raise pytest.UsageError("--coverage and --on icarus: Verilator alone counts coverage")
     if not _is_worker(config):
         os.environ[_BASE] = str(random.SystemRandom().getrandbits(SEED_BITS))
     folder = config.getoption("record")
@@ -96,6 +102,8 @@ class _Benches:
         self._config = config
         self._folder = folder
         self._waves: list[str] = []
+        coverage = config.getoption("coverage")
+        self._coverage: Path | None = coverage and coverage.absolute()
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         kept = [item for item in items if self._is_chosen(item)]
@@ -152,6 +160,8 @@ class _Benches:
         parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(
             item, "callspec") else {}
         widths, simulators = (self._config.getoption(name) for name in ("beat_width", "on"))
+        if self._config.getoption("coverage"):  # the same twice would tell no more
+            simulators = ["verilator"]
         return all(not widths or parameters[name] in widths
                    for name in _WIDTH_PARAMETERS if name in parameters) and (
             not simulators or parameters.get("simulator", simulators[0]) in simulators)
@@ -165,7 +175,7 @@ class _Benches:
             seed=self._seed(item),
             widths=frozenset(self._config.getoption("beat_width")),
             simulators=frozenset(self._config.getoption("on")),
-            waves=self._config.getoption("wave"), folder=folder,
+            waves=self._config.getoption("wave"), folder=folder, coverage=self._coverage,
             watch=lambda run: self._take(run, runs, folder))
 
     def _seed(self, item: pytest.Function) -> int | None:
@@ -178,6 +188,8 @@ class _Benches:
     def _take(self, run: Run, runs: list[Run], folder: Path | None) -> None:
         """Take note of a run, and its log and wave before the bench removes them."""
         runs.append(run)
+        if self._coverage and run.counts:
+            lines.take(run.counts, run.built.netlist, self._coverage)
         if folder:
             shutil.copyfile(run.log, folder / f"run{len(runs)}.log")
             if run.wave:

@@ -1,0 +1,1 @@
+"""Coverage: what the benches have reached of the RTL."""
