@@ -110,7 +110,7 @@ def _emit_assignment_list(emitter: Any, index: int, cell: Any) -> None:
     locations = iter([None, *(None if each.src_loc == cell.src_loc else each.src_loc
                               for each in cell.assignments)])
 
-    class Assignment(rtlil.Assignment):
+    class Assignment(rtlil.Assignment):  # type: ignore[misc]
         def __init__(self, lhs: Any, rhs: Any) -> None:
             super().__init__(lhs, rhs)
             self.place = place(next(locations))
@@ -140,7 +140,7 @@ def _file(found: str) -> str:
     return found.rsplit(":", 1)[0]
 
 
-class _Switch(rtlil.Switch):
+class _Switch(rtlil.Switch):  # type: ignore[misc]
     """A switch on one bit more, always 1: Yosys would make an ``if`` of it, without comments."""
 
     def __init__(self, sel: str) -> None:
@@ -150,7 +150,7 @@ class _Switch(rtlil.Switch):
         return super().case(tuple(f"1{pattern}" for pattern in patterns))
 
 
-class _Case(rtlil.Case):
+class _Case(rtlil.Case):  # type: ignore[misc]
     """A case with the places of the assignments in it."""
 
     def emit(self, line: Any) -> None:

@@ -308,7 +308,8 @@ def _lines(request: Request, report: Report, before: Report | None) -> Iterator[
 def _reached(reached: LineSummary) -> Iterator[tuple[str, str]]:
     total = reached.total
     excluded = f", {total.excluded:,} more excluded" if total.excluded else ""
-    yield "lines", f"{total.hit:,} of {total.lines:,} reached in {reached.runs:,} runs{excluded}"
+    runs = f"{reached.runs:,} run{'s' * (reached.runs != 1)}"
+    yield "lines", f"{total.hit:,} of {total.lines:,} reached in {runs}{excluded}"
     yield "toggles", f"{total.toggled:,} of {total.bits:,} bits"
 
 

@@ -106,8 +106,9 @@ class _Benches:
         self._coverage: Path | None = coverage and coverage.absolute()
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        kept = [item for item in items if self._is_chosen(item)]
-        left = [item for item in items if not self._is_chosen(item)]
+        chosen = [item for item in items if self._is_chosen(item)]
+        kept = _without_twins(chosen) if self._coverage else chosen
+        left = [item for item in items if item not in kept]
         if left:
             self._config.hook.pytest_deselected(items=left)
             items[:] = kept
@@ -160,8 +161,6 @@ class _Benches:
         parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(
             item, "callspec") else {}
         widths, simulators = (self._config.getoption(name) for name in ("beat_width", "on"))
-        if self._config.getoption("coverage"):  # the same twice would tell no more
-            simulators = ["verilator"]
         return all(not widths or parameters[name] in widths
                    for name in _WIDTH_PARAMETERS if name in parameters) and (
             not simulators or parameters.get("simulator", simulators[0]) in simulators)
@@ -228,6 +227,18 @@ class _Benches:
         if self._folder and not _is_worker(self._config):
             with (self._folder / "events.jsonl").open("a", encoding="utf-8") as file:
                 file.write(json.dumps(event) + "\n")
+
+
+def _without_twins(items: list[pytest.Item]) -> list[pytest.Item]:
+    """One of those benches that differ in the simulator alone, where all run on the same."""
+    found: dict[object, pytest.Item] = {}
+    for item in items:
+        parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(
+            item, "callspec") else {}
+        others = {name: value for name, value in parameters.items() if name != "simulator"}
+        name = getattr(item, "originalname", item.name)
+        found.setdefault((item.path, name, repr(others)), item)
+    return list(found.values())
 
 
 def _focus(evidence: Path) -> list[str]:

@@ -1,6 +1,8 @@
 """Lines and toggles of the RTL: where they come from, how they are counted, merged and shown."""
 
 
+import re
+
 import pytest
 from amaranth.hdl import Module
 from amaranth.lib import data, wiring
@@ -22,7 +24,7 @@ from espnic.sim.regress import page
 from espnic.sim.regress.command import Request
 from espnic.sim.regress.selection import Choice
 from tests.support.paths import PROJECT
-from tests.support.regressions import bench, report
+from tests.support.regressions import bench, project_with_benches, report
 
 QUEUE = "hdl/flow/queue.py"
 PAIR = data.StructLayout({"low": 1, "high": 2})
@@ -289,6 +291,43 @@ def test_the_page_lists_holes_exclusions_and_quiet_bits(monkeypatch, tmp_path):
 
 def test_the_page_of_a_regression_without_coverage_says_nothing_of_it():
     assert "Lines and toggles" not in page.render(report(bench()), None, PROJECT)
+
+
+BENCH = """
+import cocotb
+import pytest
+
+from espnic.hdl.flow.queue import Queue
+from espnic.sim.agents.stream import StreamSource, start_clock_and_reset
+from espnic.sim.build.builds import simulate
+
+
+@cocotb.test()
+async def entries_enter(dut):
+    await start_clock_and_reset(dut)
+    source = StreamSource(dut, "i")
+    source.send(5, 10)
+    await source.drained()
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("simulator", ["icarus", "verilator"])
+def test_queue(simulator):
+    simulate(Queue(4, 4), name="queue", module=__name__, simulator=simulator)
+"""
+
+
+@pytest.mark.slow
+def test_a_regression_keeps_coverage_and_shows_it(tmp_path):
+    """Bench of two simulators, which runs once a call."""
+    project = project_with_benches(tmp_path, {"flow/queue": BENCH})
+    never = f"{QUEUE}:{line_with(QUEUE, 'head.eq(self._next(head))')}"
+    for calls in (1, 2):
+        code, output, complaint = project.regress("--coverage")
+        assert (code, complaint) == (0, "")
+        assert re.search(rf"lines +2 of 4 reached in {calls} runs? ", output)
+        assert never in (project.output / page.NAME).read_text()
+        assert load(project.output / "coverage").runs == calls
 
 
 def test_coverage_on_icarus_is_refused(tmp_path):
