@@ -25,7 +25,7 @@ from espnic.sim.files import PROJECT
 ATTRIBUTE = "source"
 """Name of the attribute; Amaranth strips the usual one, ``src``."""
 BETWEEN = "|"
-"""What stands between two places of one attribute, as in those of Yosys."""
+"""Separator of the places of one attribute, as Yosys has it."""
 _AMARANTH = str(Path(amaranth.__file__).parent)
 _LIBRARIES = "site-packages"
 _CLOCKING = ("clk", "rst")
@@ -171,7 +171,7 @@ class Declared:
 
 @dataclass(frozen=True)
 class Places:
-    """What the lines of a text come from, by their numbers, of which the first is 1."""
+    """Places that the lines of a text come from, by their numbers, of which the first is 1."""
 
     cases: dict[int, tuple[str, ...]]
     """Places of the statements in a case, which begins at this line."""

@@ -1,4 +1,4 @@
-"""What was reached of each source file, and the holes: lines and bits that no run has reached."""
+"""Figures of each source file, and the holes: lines and bits that no run has reached."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -134,7 +134,7 @@ def _quiet(path: str, counts: FileCounts, texts: list[str]) -> Iterator[Hole]:
 
 
 def _missing(toggles: Toggles) -> str:
-    """Which bits did not rise, and which did not fall."""
+    """Words for the bits that did not toggle."""
     everything = (1 << toggles.bits) - 1
     if toggles.bits == 1:
         rises, falls = toggles.rose, toggles.fell

@@ -28,7 +28,7 @@ _DIGITS = 8
 
 @dataclass
 class FileCounts:
-    """What runs have reached of a source file."""
+    """Counts of a source file."""
 
     digest: str
     """Hash of the file that they ran on."""
@@ -43,7 +43,7 @@ class FileCounts:
 
 @dataclass
 class Counts:
-    """What runs have reached of the sources."""
+    """Counts of all runs."""
 
     runs: int = 0
     files: dict[str, FileCounts] = field(default_factory=dict)

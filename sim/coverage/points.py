@@ -9,13 +9,12 @@ from espnic.sim.build.netlist import Netlist
 from espnic.sim.build.sources import places_of
 from espnic.sim.problem import InputError
 
-_HEAD = re.compile(r"# SystemC::Coverage-3")
+_HEAD = "# SystemC::Coverage-3"
 _POINT = re.compile(r"C '((?:\x01[^\x01\x02']+\x02[^\x01\x02']*)+)' (\d+)")
-_TOGGLE = re.compile(r"\S+?(?:\[(\d+)\])?:([01])->[01]")
+_BIT = re.compile(r"\S+?(?:\[(\d+)\])?:([01])->[01]")
 _NUMBER = re.compile(r"\$\d+")
-_LINE, _TOGGLES = "line", "toggle"
-_CASE = "case"
-"""Kinds of points of Verilator."""
+_LINE, _CASE, _TOGGLE = "line", "case", "toggle"
+"""Kinds of points of Verilator: a case is a kind of line."""
 
 
 class SignalName(NamedTuple):
@@ -57,13 +56,11 @@ class Points:
 
 def read_points(counts: Path, netlist: Netlist) -> Points:
     """The points in a file of Verilator. Raises ``InputError`` for a line that is none."""
+    head, *lines = counts.read_text(encoding="utf-8").splitlines() or [""]
+    if head != _HEAD:
+        raise _refused(counts, 1, _HEAD)
     places, points = places_of(netlist.text), Points()
-    lines = counts.read_text(encoding="utf-8").splitlines() or [""]
-    for number, line in enumerate(lines, 1):
-        if number == 1:
-            if not _HEAD.fullmatch(line):
-                raise _refused(counts, number, _HEAD.pattern)
-            continue
+    for number, line in enumerate(lines, 2):
         match = _POINT.fullmatch(line)
         key = dict(part.split("\x02") for part in match[1].split("\x01")[1:]) if match else {}
         if match is None or not key.get("l", "").isdecimal() or not {"t", "o"} <= key.keys():
@@ -72,17 +69,25 @@ def read_points(counts: Path, netlist: Netlist) -> Points:
         if key["t"] == _LINE and key["o"] == _CASE:
             for place in places.cases.get(at, ()):
                 points.lines[place] = points.lines.get(place, 0) + count
-        elif key["t"] == _TOGGLES and at in places.signals:
-            toggled = _TOGGLE.fullmatch(key["o"])
-            if toggled is None:
+        elif key["t"] == _TOGGLE and at in places.signals:
+            toggles = _toggles(key["o"], count)
+            if toggles is None:
                 raise _refused(counts, number, "a toggle as name[bit]:0->1")
-            signal, bit = places.signals[at], int(toggled[1] or 0)
             # Amaranth numbers what is called alike, in each netlist in its way.
-            name = SignalName(signal.place, _NUMBER.sub("", signal.name))
-            seen = bool(count) << bit
-            rose, fell = (seen, 0) if toggled[2] == "0" else (0, seen)
-            points.signals.setdefault(name, Toggles()).add(Toggles(bit + 1, rose, fell))
+            name = _NUMBER.sub("", places.signals[at].name)
+            points.signals.setdefault(
+                SignalName(places.signals[at].place, name), Toggles()).add(toggles)
     return points
+
+
+def _toggles(point: str, count: int) -> Toggles | None:
+    """The bit of a point, and its change; None for a text that is no such point."""
+    match = _BIT.fullmatch(point)
+    if match is None:
+        return None
+    bit = int(match[1] or 0)
+    seen = bool(count) << bit
+    return Toggles(bit + 1, seen, 0) if match[2] == "0" else Toggles(bit + 1, 0, seen)
 
 
 def _refused(path: Path, line: int, expected: str) -> InputError:

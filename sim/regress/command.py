@@ -79,7 +79,7 @@ class Request:
         return self.output.absolute() / COVERAGE
 
     def reached(self) -> LineSummary | None:
-        """What runs so far have reached; None when it is not counted."""
+        """Figures of all runs so far; None when coverage is not counted."""
         return summarise(load_counts(self.counts)) if self.coverage else None
 
 
