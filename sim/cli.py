@@ -241,6 +241,9 @@ def synth_command(
         "--place", help="Place and route too, for the highest clock; ecp5 only.")] = False,
     cached: Annotated[bool, typer.Option(
         "--cached", help="Run no tool; show what earlier runs have measured.")] = False,
+    coverage: Annotated[bool, typer.Option(
+        "--coverage", help="Count which lines of the RTL run and which bits toggle, on Verilator, "
+                           "and add it to what earlier calls left in the folder.")] = False,
     list_blocks: Annotated[bool, typer.Option(
         "--list", help="List the blocks, and do nothing else.")] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Number of tools to run at once.")] = 1,
@@ -363,6 +366,9 @@ def regress_command(
     against: Annotated[Path | None, typer.Option(
         help="report.json of an earlier call, to compare with.",
         parser=_path, metavar="<path>")] = None,
+    coverage: Annotated[bool, typer.Option(
+        "--coverage", help="Count which lines of the RTL run and which bits toggle, on Verilator, "
+                           "and add it to what earlier calls left in the folder.")] = False,
     list_blocks: Annotated[bool, typer.Option(
         "--list", help="List the blocks that have a bench, and do nothing else.")] = False,
 ) -> None:
@@ -375,7 +381,7 @@ def regress_command(
 
     choice = Choice(tuple(area or ()), tuple(block or ()), tuple(width or ()),
                     tuple(simulator or ()), tuple(cost or ("quick",)))
-    request = Request(output, choice, seed, seeds, jobs, wave, against)
+    request = Request(output, choice, seed, seeds, jobs, wave, against, coverage)
     if list_blocks:
         request.check()
         print("\n".join(block_names()))

@@ -22,6 +22,8 @@ from espnic.sim.build.cache import cache_directory
 from espnic.sim.build.processes import SIMULATIONS
 from espnic.sim.coverage import functional_report
 from espnic.sim.coverage.functional import Functional
+from espnic.sim.coverage.line_summary import LineSummary, summarise
+from espnic.sim.coverage.lines import load as load_counts
 from espnic.sim.files import PROJECT, in_checkout, own_folder, replacing
 from espnic.sim.problem import InputError, Mismatch, MissingTool, SimulationError
 from espnic.sim.regress import against, junit, page
@@ -31,6 +33,7 @@ from espnic.sim.terminal import print_lines
 
 WAVES = ("fail", "all", "none")
 RECORD = "record"
+COVERAGE = "coverage"
 EVENTS = "events.jsonl"
 _LOG = "pytest.log"
 _AGAIN = "again"
@@ -53,6 +56,8 @@ class Request:
     jobs: int = 1
     wave: str = "fail"
     against: Path | None = None
+    coverage: bool = False
+    """Whether to count lines and toggles of the RTL."""
 
     def check(self) -> None:
         """Raise ``InputError``, or ``MissingTool``, for what cannot be done."""
@@ -66,7 +71,18 @@ class Request:
             raise InputError(f"--wave {self.wave}: expected one of {', '.join(WAVES)}")
         if self.seed is not None and self.seeds is not None:
             raise InputError("--seed and --seeds: expected one of them")
+        if self.coverage and "icarus" in self.choice.simulators:
+            raise InputError("--coverage and --simulator icarus: Verilator alone counts coverage")
         self.choice.check()
+
+    @property
+    def counts(self) -> Path:
+        """Folder of the coverage, which calls add to."""
+        return self.output.absolute() / COVERAGE
+
+    def reached(self) -> LineSummary | None:
+        """Figures of all runs so far; None when coverage is not counted."""
+        return summarise(load_counts(self.counts)) if self.coverage else None
 
 
 def regress(request: Request, console: Console) -> None:
@@ -75,6 +91,7 @@ def regress(request: Request, console: Console) -> None:
     Raises ``Mismatch`` when a bench failed. On an interrupt the report has what was done.
     """
     request.check()
+    request.reached()  # a file that is none stops the call before the work
     before = None if request.against is None else load("--against", request.against)
     with own_folder(request.output):
         _clear(request.output)
@@ -85,7 +102,7 @@ def regress(request: Request, console: Console) -> None:
             report = regression.report()
             if report.benches:
                 functional = functional_report.gathered(request.output / RECORD)
-                _write(request.output, report, before, functional)
+                _write(request, report, before, functional)
                 _summarise(request, report, before, functional, console)
     if report.failures:
         raise Mismatch(f"{len({bench.bench for bench in report.failures})} of "
@@ -109,11 +126,13 @@ class _Regression:
         seeds = ["--seeds", str(request.seeds)] if request.seeds else (
             [] if request.seed is None else ["--seed", str(request.seed)])
         wave = ["--wave"] if request.wave == "all" else []
+        coverage = ["--coverage", str(request.counts)] if request.coverage else []
         parallel = ["-n", str(request.jobs), "--dist", "worksteal"] if request.jobs > 1 else []
         events = Events(self._record / EVENTS, request.choice.filters())
         with _Progress(self._console, events) as progress:
             code = self._pytest(
-                self._record, [*request.choice.arguments(), *seeds, *wave, *parallel], progress)
+                self._record,
+                [*request.choice.arguments(), *seeds, *wave, *coverage, *parallel], progress)
         if code == _NONE_FOUND:
             raise InputError("no bench is of that choice, expected another --cost or --block")
         if code not in (_RAN, _FAILED):
@@ -251,10 +270,12 @@ def _clear(output: Path) -> None:
 
 
 def _write(
-    output: Path, report: Report, before: Report | None, functional: Functional,
+    request: Request, report: Report, before: Report | None, functional: Functional,
 ) -> None:
+    output = request.output
+    shown = page.render(report, before, output / RECORD, request.reached(), functional)
     for name, text in (("report.json", report.to_json()), ("junit.xml", junit.to_xml(report)),
-                       (page.NAME, page.render(report, before, output / RECORD, functional))):
+                       (page.NAME, shown)):
         with replacing(output / name) as partial:
             partial.write_text(text, encoding="utf-8")
     if functional.replays:
@@ -288,6 +309,8 @@ def _lines(
     yield "time", f"{report.seconds:.0f} s, {seconds:.1f} s of it in cocotb tests"
     if functional.replays:
         yield from functional_report.lines(functional)
+    if reached := request.reached():
+        yield from _reached(reached)
     if before is not None:
         counts: dict[str, int] = {}
         for change in against.changes(report, before):
@@ -295,6 +318,14 @@ def _lines(
         said = ", ".join(f"{count} {what}" for what, count in counts.items())
         yield "against", f"{request.against}: {said or 'no change'}"
     yield "results", str(request.output / page.NAME)
+
+
+def _reached(reached: LineSummary) -> Iterator[tuple[str, str]]:
+    total = reached.total
+    excluded = f", {total.excluded:,} more excluded" if total.excluded else ""
+    runs = f"{reached.runs:,} run{'s' * (reached.runs != 1)}"
+    yield "lines", f"{total.hit:,} of {total.lines:,} reached in {runs}{excluded}"
+    yield "toggles", f"{total.toggled:,} of {total.bits:,} bits"
 
 
 def _versions() -> dict[str, str]:

@@ -266,7 +266,7 @@ def test_page_shows_the_functional_coverage_with_its_holes():
     functional = Functional()
     steps = [RxFrame(bytes(60)), RxFrame(bytes(61))]
     functional.note(steps, run_model(steps, SIMULATED), SIMULATED)
-    shown = Page(page.render(report(bench()), None, Path("record"), functional))
+    shown = Page(page.render(report(bench()), None, Path("record"), functional=functional))
     text = " ".join(" ".join(shown.text).split())
     hit, wanted = functional_report.figures(functional)
     assert 0 < hit < 20 and f"0.1 % : {hit} of {wanted:,} bins hit by 2 frames" in text
