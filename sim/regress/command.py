@@ -84,6 +84,11 @@ class Request:
         """Figures of all runs so far; None when coverage is not counted."""
         return summarise(load_counts(self.counts)) if self.coverage else None
 
+    def earlier(self) -> Functional:
+        """Functional coverage that earlier calls left, where this one adds to it."""
+        counts = self.output / functional_report.COUNTS
+        return functional_report.read([counts] if self.coverage and counts.is_file() else ())
+
 
 def regress(request: Request, console: Console) -> None:
     """Run the benches and write all results.
@@ -91,7 +96,9 @@ def regress(request: Request, console: Console) -> None:
     Raises ``Mismatch`` when a bench failed. On an interrupt the report has what was done.
     """
     request.check()
-    request.reached()  # a file that is none stops the call before the work
+    # Files that are none stop the call before the work.
+    request.reached()
+    earlier = request.earlier()
     before = None if request.against is None else load("--against", request.against)
     with own_folder(request.output):
         _clear(request.output)
@@ -102,6 +109,7 @@ def regress(request: Request, console: Console) -> None:
             report = regression.report()
             if report.benches:
                 functional = functional_report.gathered(request.output / RECORD)
+                functional.merge(earlier)
                 _write(request, report, before, functional)
                 _summarise(request, report, before, functional, console)
     if report.failures:
