@@ -393,7 +393,7 @@ def regress_command(
 def coverage_command(
     files: Annotated[list[Path], typer.Argument(
         parser=_path, metavar="coverage.json...",
-        help="Files that espnic regress and espnic soak have left.")],
+        help="Files with counts, as espnic regress leaves one.")],
     output: Annotated[Path | None, typer.Option(
         "-o", "--output", help="Folder for coverage.json, all counts together, and holes.json.",
         parser=_path, metavar="<path>")] = None,
