@@ -241,9 +241,6 @@ def synth_command(
         "--place", help="Place and route too, for the highest clock; ecp5 only.")] = False,
     cached: Annotated[bool, typer.Option(
         "--cached", help="Run no tool; show what earlier runs have measured.")] = False,
-    coverage: Annotated[bool, typer.Option(
-        "--coverage", help="Count which lines of the RTL run and which bits toggle, on Verilator, "
-                           "and add it to what earlier calls left in the folder.")] = False,
     list_blocks: Annotated[bool, typer.Option(
         "--list", help="List the blocks, and do nothing else.")] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Number of tools to run at once.")] = 1,

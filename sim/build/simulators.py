@@ -53,8 +53,7 @@ _PUBLIC = "/*verilator public_flat_rw*/"
 _ICARUS_FLAGS = ("-g2005",)
 _WAVE_FLAGS = ("--trace-max-width", "16384")
 """Verilator leaves wider signals out of a wave, and by default those above 256 bits."""
-# Not --coverage: it counts states of FSMs too, and Verilator then fails on a memory that is written
-# within an if.
+# Not --coverage: it counts states of FSMs too, on which Verilator fails: docs/coverage.md.
 _COVERAGE_FLAGS = ("--coverage-line", "--coverage-toggle")
 COUNTS = "coverage.dat"
 """Name of the file with counts of coverage in the folder of a run."""

@@ -29,6 +29,7 @@ BETWEEN = "|"
 _AMARANTH = str(Path(amaranth.__file__).parent)
 _LIBRARIES = "site-packages"
 _CLOCKING = ("clk", "rst")
+_CONSTANT = re.compile(r"\d+'[01]+")
 
 _SOURCE = re.compile(rf'^ +(?:\(\*|/\*) {ATTRIBUTE} = "([^"]+)" \*[/)]$')
 _ATTRIBUTE = re.compile(r"^  \(\* .* \*\)$")
@@ -48,7 +49,7 @@ def sources_kept() -> Iterator[None]:
             (_dsl.FSMNextStatement, "resolve", _resolve_next),
             (rtlil.ModuleEmitter, "emit_assignment_list", _emit_assignment_list),
             (rtlil.Design, "module", _module), (rtlil.Module, "wire", _wire),
-            (rtlil, "Switch", _Switch), (rtlil, "Case", _Case),
+            (rtlil, "Case", _Case),
         ):
             patches.enter_context(mock.patch.object(owner, name, value))
         yield
@@ -115,15 +116,42 @@ def _emit_assignment_list(emitter: Any, index: int, cell: Any) -> None:
             super().__init__(lhs, rhs)
             self.place = place(next(locations))
 
-    with mock.patch.object(rtlil, "Assignment", Assignment):
+    class Switch(rtlil.Switch):  # type: ignore[misc]
+        """A switch on one bit more, always 1.
+
+        Yosys would make an ``if`` of most, without comments, and would take statements under a
+        constant condition out of their case.
+        """
+
+        def __init__(self, sel: str) -> None:
+            one = emitter.builder.one() if _CONSTANT.fullmatch(sel) else "1'1"
+            super().__init__(f"{{ {one} {sel} }}")
+
+        def case(self, patterns: Any) -> Any:
+            return super().case(tuple(f"1{pattern}" for pattern in patterns))
+
+    with (mock.patch.object(rtlil, "Assignment", Assignment),
+          mock.patch.object(rtlil, "Switch", Switch)):
         _emit_list(emitter, index, cell)
 
 
 def _module(design: Any, name: str, *, src_loc: Location = None, **options: Any) -> Any:
-    """Add a module that knows its place: that of its signals which a library makes, as ports."""
+    """Add a module that knows its place: that of its signals which a library makes, as ports.
+
+    Its ``one`` gives the name of a wire that is always 1, which Yosys does not take for constant.
+    """
     module = _add_module(design, name, **options)
     module.place = place(src_loc)
+    module.one = cache(lambda: _add_one(module))
     return module
+
+
+def _add_one(module: Any) -> str:
+    name: str = module.wire(1).name
+    module.connect(name, "1'1")
+    # A wire must stand before the process that reads it, which is there already.
+    module.contents = {name: module.contents[name], **module.contents}
+    return name
 
 
 def _wire(module: Any, width: int, *, src_loc: Location = None, name: str | None = None,
@@ -138,16 +166,6 @@ def _wire(module: Any, width: int, *, src_loc: Location = None, name: str | None
 
 def _file(found: str) -> str:
     return found.rsplit(":", 1)[0]
-
-
-class _Switch(rtlil.Switch):  # type: ignore[misc]
-    """A switch on one bit more, always 1: Yosys would make an ``if`` of it, without comments."""
-
-    def __init__(self, sel: str) -> None:
-        super().__init__(f"{{ 1'1 {sel} }}")
-
-    def case(self, patterns: Any) -> Any:
-        return super().case(tuple(f"1{pattern}" for pattern in patterns))
 
 
 class _Case(rtlil.Case):  # type: ignore[misc]

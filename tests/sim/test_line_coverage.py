@@ -4,7 +4,7 @@
 import re
 
 import pytest
-from amaranth.hdl import Module
+from amaranth.hdl import Const, Module
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -61,6 +61,8 @@ class Branches(wiring.Component):
                 ]
             with m.Default():
                 m.d.comb += self.y[1].eq(1)  # default
+        with m.If(Const(1)):
+            m.d.comb += self.y[2].eq(1)  # constant
         with m.FSM():
             with m.State("A"), m.If(self.a[1]):
                 m.next = "B"  # step
@@ -69,7 +71,8 @@ class Branches(wiring.Component):
         return m
 
 
-MARKS = ("# if", "# elif", "# case one", "# case two", "# default", "# step", "# back")
+MARKS = ("# if", "# elif", "# constant", "# case one", "# case two", "# default", "# step",
+         "# back")
 
 
 def test_each_statement_under_a_condition_is_at_its_line():
