@@ -370,6 +370,9 @@ def regress_command(
     against: Annotated[Path | None, typer.Option(
         help="report.json of an earlier call, to compare with.",
         parser=_path, metavar="<path>")] = None,
+    coverage: Annotated[bool, typer.Option(
+        "--coverage", help="Count which lines of the RTL run and which bits toggle, on Verilator, "
+                           "and add it to what earlier calls left in the folder.")] = False,
     list_blocks: Annotated[bool, typer.Option(
         "--list", help="List the blocks that have a bench, and do nothing else.")] = False,
 ) -> None:
@@ -382,7 +385,8 @@ def regress_command(
 
     choice = Choice(tuple(area or ()), tuple(block or ()), tuple(width or ()),
                     tuple(simulator or ()), tuple(cost or ("quick",)))
-    request = Request(output, choice, seed, seeds, jobs, wave, against, cluster)
+    request = Request(
+        output, choice, seed, seeds, jobs, wave, against, cluster, coverage)
     if list_blocks:
         request.check()
         print("\n".join(block_names()))
@@ -394,7 +398,7 @@ def regress_command(
 def coverage_command(
     files: Annotated[list[Path], typer.Argument(
         parser=_path, metavar="coverage.json...",
-        help="Files that espnic regress and espnic soak have left.")],
+        help="Files with counts, as espnic regress leaves one.")],
     output: Annotated[Path | None, typer.Option(
         "-o", "--output", help="Folder for coverage.json, all counts together, and holes.json.",
         parser=_path, metavar="<path>")] = None,

@@ -18,9 +18,17 @@ from amaranth.lib import wiring
 
 from espnic.sim.build.cache import cache_directory, lock_if_free, locked, note_use
 from espnic.sim.build.netlist import Netlist, elaborate
-from espnic.sim.build.orders import FOLDER_VARIABLE, check_simulator, current, seed_for
+from espnic.sim.build.orders import (
+    FOLDER_VARIABLE,
+    check_simulator,
+    counts_coverage,
+    current,
+    seed_for,
+    simulator_for,
+)
 from espnic.sim.build.simulators import (
     BUILDERS,
+    COUNTS,
     SIMULATORS,
     Variant,
     digest,
@@ -79,6 +87,12 @@ class Run:
         return wave if wave.is_file() else None
 
     @property
+    def counts(self) -> Path | None:
+        """The counts of coverage that it left, if it did."""
+        counts = self.directory / COUNTS
+        return counts if counts.is_file() else None
+
+    @property
     def tests(self) -> tuple[str, ...]:
         """Names of the tests that ran."""
         return tuple(case.name for case in self.cases)
@@ -123,9 +137,9 @@ def simulate(
     ``SimulationError`` when the build or the run itself breaks.
     """
     __tracebackhide__ = True
-    seed = seed_for(seed)
+    seed, simulator = seed_for(seed), simulator_for(simulator)
     print(f"{name} on {simulator}, seed {seed}")
-    ready = build(elaborate(component, name), simulator)
+    ready = build(elaborate(component, name, sources=counts_coverage()), simulator)
     result = run(ready, module=module, seed=seed, testcase=testcase, environment=environment)
     if result.failures:
         lines = [f"{test}: {message}" for test, message in result.failures]
@@ -144,10 +158,10 @@ def build(
 
     With ``shows_state`` tests can read and write every register and memory by its name, not the
     ports alone. Icarus always shows them, and every other signal. With ``waves``, or when the
-    orders ask for them, its runs draw waves.
+    orders ask for them, its runs draw waves. Those of a netlist with sources count coverage.
     """
     check_simulator(simulator)
-    variant = Variant(shows_state, waves or current().waves)
+    variant = Variant(shows_state, waves or current().waves, netlist.sources)
     require_tools(simulator, variant.waves)
     root = cache_directory()
     root.mkdir(parents=True, exist_ok=True)

@@ -13,20 +13,24 @@ from espnic.sim.build.cache import cache_directory, locked, note_use
 from espnic.sim.build.netlist import Netlist, elaborate
 from espnic.sim.files import PROJECT, replacing
 
-_CONVERSION = ("netlist.py", "verilog_text.py")
+_CONVERSION = ("netlist.py", "sources.py", "verilog_text.py")
 """The files of ``sim/build`` that a netlist depends on."""
 
 
-def kept_netlist(name: str, parameters: str, make: Callable[[], wiring.Component]) -> Netlist:
+def kept_netlist(
+    name: str, parameters: str, make: Callable[[], wiring.Component], sources: bool = False,
+) -> Netlist:
     """Netlist of the component that ``make`` gives, its top module called ``name``.
 
     It is kept under a hash of the sources and of ``parameters``, on which ``make`` depends.
+    ``sources`` is as in ``elaborate``.
     """
-    kept = cache_directory() / f"{name}-{_source_hash(parameters)}.json"
+    variant = parameters + " with sources" * sources
+    kept = cache_directory() / f"{name}-{_source_hash(variant)}.json"
     kept.parent.mkdir(parents=True, exist_ok=True)
     with locked(kept.with_suffix(".lock")):
         if not kept.is_file():
-            netlist = elaborate(make(), name)
+            netlist = elaborate(make(), name, sources)
             with replacing(kept) as partial:
                 partial.write_text(json.dumps(asdict(netlist)), encoding="utf-8")
         os.utime(kept)

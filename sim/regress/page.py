@@ -13,6 +13,7 @@ from espnic.sim.coverage.bins import BY_NAME
 from espnic.sim.coverage.functional import Functional, Hole, Summary
 from espnic.sim.coverage.functional_report import COUNTS, HOLES, figures, percent
 from espnic.sim.coverage.functional_rules import Group, Rule, unseen_rules
+from espnic.sim.coverage.line_summary import LineSummary
 from espnic.sim.regress import against
 from espnic.sim.regress.results import Bench, Report, Simulation, block_of
 
@@ -108,11 +109,13 @@ class Coverage:
 
 
 def render(
-    report: Report, before: Report | None, record: Path, functional: Functional | None = None,
+    report: Report, before: Report | None, record: Path, reached: LineSummary | None = None,
+    functional: Functional | None = None,
 ) -> str:
     """The text of the page; ``record`` is the folder with logs and waves, beside it.
 
-    ``functional`` is what replays of the engine have hit.
+    ``reached`` is what was reached of the RTL, if that was counted, and ``functional`` what replays
+    of the engine have hit.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True,
@@ -126,7 +129,7 @@ def render(
         slowest=max((row.seconds for row in rows), default=0) or 1,
         totals=_totals(report, rows), failures=list(_failures(report, record)),
         left_out=[bench for bench in report.benches if bench.outcome == "skipped"],
-        block_of=block_of, coverage=_coverage(functional))
+        block_of=block_of, coverage=_coverage(functional), reached=reached)
 
 
 def _coverage(functional: Functional | None) -> Coverage | None:

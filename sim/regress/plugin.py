@@ -18,6 +18,7 @@ import pytest
 from espnic.sim.build.builds import Run
 from espnic.sim.build.orders import NotChosen, Orders, ordered
 from espnic.sim.build.signal_lists import groups, write_lists
+from espnic.sim.coverage import lines
 from espnic.sim.coverage.functional_report import Gathering
 from espnic.sim.regress.evidence import FILE
 from espnic.sim.regress.seeds import fresh_base, seeds_of, without_seed
@@ -46,12 +47,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
                     help="leave out benches of other widths; may be given more than once")
     group.addoption("--on", action="append", default=[], metavar="SIMULATOR",
                     help="leave out benches of other simulators; may be given more than once")
+    group.addoption("--coverage", type=Path, metavar="DIR",
+                    help="count which lines of the RTL run and which bits toggle, on Verilator, "
+                         "and add it to what the folder has")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     seeds = config.getoption("seeds")
     if seeds is not None and (seeds < 1 or config.getoption("seed") is not None):
         raise pytest.UsageError("--seeds: expected 1 or more, and no --seed beside it")
+    if config.getoption("coverage") and "icarus" in config.getoption("on"):
+        raise pytest.UsageError("--coverage and --on icarus: Verilator alone counts coverage")
     if not _is_worker(config):
         base = config.getoption("seed_base")
         os.environ[_BASE] = str(fresh_base() if base is None else base)
@@ -95,10 +101,13 @@ class _Benches:
         self._waves: list[str] = []
         self._gathering = folder and Gathering(
             folder, os.environ.get("PYTEST_XDIST_WORKER", "main"))
+        coverage = config.getoption("coverage")
+        self._coverage: Path | None = coverage and coverage.absolute()
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        kept = [item for item in items if self._is_chosen(item)]
-        left = [item for item in items if not self._is_chosen(item)]
+        chosen = [item for item in items if self._is_chosen(item)]
+        kept = _without_twins(chosen) if self._coverage else chosen
+        left = [item for item in items if item not in kept]
         if left:
             self._config.hook.pytest_deselected(items=left)
             items[:] = kept
@@ -164,7 +173,8 @@ class _Benches:
             seed=self._seed(item),
             widths=frozenset(self._config.getoption("beat_width")),
             simulators=frozenset(self._config.getoption("on")),
-            waves=self._config.getoption("wave"), folder=folder, cover=self._cover,
+            waves=self._config.getoption("wave"), folder=folder, coverage=self._coverage,
+            cover=self._cover,
             watch=lambda run: self._take(run, runs, folder))
 
     def _cover(self, steps: Any, outcome: Any, features: Any) -> None:
@@ -181,6 +191,8 @@ class _Benches:
     def _take(self, run: Run, runs: list[Run], folder: Path | None) -> None:
         """Take note of a run, and its log and wave before the bench removes them."""
         runs.append(run)
+        if self._coverage and run.counts:
+            lines.take(run.counts, run.built.netlist, self._coverage)
         if folder:
             shutil.copyfile(run.log, folder / f"run{len(runs)}.log")
             if run.wave:
@@ -219,6 +231,18 @@ class _Benches:
         if self._folder and not _is_worker(self._config):
             with (self._folder / "events.jsonl").open("a", encoding="utf-8") as file:
                 file.write(json.dumps(event) + "\n")
+
+
+def _without_twins(items: list[pytest.Item]) -> list[pytest.Item]:
+    """One of those benches that differ in the simulator alone, where all run on the same."""
+    found: dict[object, pytest.Item] = {}
+    for item in items:
+        parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(
+            item, "callspec") else {}
+        others = {name: value for name, value in parameters.items() if name != "simulator"}
+        name = getattr(item, "originalname", item.name)
+        found.setdefault((item.path, name, repr(others)), item)
+    return list(found.values())
 
 
 def _focus(evidence: Path) -> list[str]:

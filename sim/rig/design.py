@@ -139,7 +139,8 @@ def _netlist(
     name = f"{design.top}_rig"
     top = f"module {name} (\n" + ",\n".join(lines) + "\n);\n" + body + "endmodule\n"
     text = design.text + SOURCE.read_text(encoding="utf-8") + top
-    return Netlist(name, text, dict(sorted(ports.items())), dict(sorted(outputs.items())))
+    return Netlist(name, text, dict(sorted(ports.items())), dict(sorted(outputs.items())),
+                   design.sources)
 
 
 def _through(ports: Mapping[str, int]) -> dict[str, int]:

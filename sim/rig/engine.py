@@ -16,6 +16,7 @@ from espnic.sim.build.builds import build
 from espnic.sim.build.cache import work_folder
 from espnic.sim.build.kept_netlists import kept_netlist
 from espnic.sim.build.netlist import Netlist
+from espnic.sim.build.orders import counts_coverage, simulator_for
 from espnic.sim.build.processes import SIMULATIONS
 from espnic.sim.rig.design import engine_rig, sides_of
 from espnic.sim.rig.runs import PROBABILITIES, EngineRig, Load, Session, run_loads
@@ -63,15 +64,15 @@ class Replay:
     log: Path
 
 
-def engine_netlist(features: Features, taps: bool) -> Netlist:
-    """Netlist of a build of the engine."""
+def engine_netlist(features: Features, taps: bool, sources: bool = False) -> Netlist:
+    """Netlist of a build of the engine; ``sources`` is as in ``elaborate``."""
     def make() -> wiring.Component:
         # Imported here: what needs the model alone need not load the RTL.
         from espnic.hdl.engine import Engine
 
         return Engine(features, taps)
 
-    return kept_netlist("engine", f"{features} {taps}", make)
+    return kept_netlist("engine", f"{features} {taps}", make, sources)
 
 
 def build_engine(
@@ -83,8 +84,9 @@ def build_engine(
     engine of its size.
     """
     features = replace(parts, width=options.width, sas=sas)
-    engine = engine_netlist(features, taps=True)
-    built = build(engine_rig(engine).netlist, options.simulator, waves=options.wave is not None)
+    engine = engine_netlist(features, taps=True, sources=counts_coverage())
+    built = build(engine_rig(engine).netlist, simulator_for(options.simulator),
+                  waves=options.wave is not None)
     return EngineRig(built, options.width, sas, sides_of(engine), features.sideband)
 
 

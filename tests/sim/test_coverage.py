@@ -18,13 +18,13 @@ from espnic.sim.problem import InputError
 from espnic.sim.traffic import frames
 from espnic.sim.traffic.golden import run_model
 from espnic.sim.traffic.steps import RxFrame
+from espnic.sim.traffic.super_frames import SuperTraffic
 from tests.support import functional_command_samples as of_commands
 from tests.support import functional_rx_samples as of_rx
 from tests.support import functional_tx_samples as of_tx
 from tests.support.engine_steps import BOTH, Traffic, add_commands, spoilt, with_sidebands
 from tests.support.functional_samples import Sample, features, note, text
 from tests.support.sas import all_kinds_of_sa, make_sa
-from tests.support.super_frames import SuperTraffic
 
 WIDTHS = (128, 256, 512)
 

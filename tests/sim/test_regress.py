@@ -333,6 +333,11 @@ def test_functional_coverage_of_all_processes_is_gathered(tmp_path):
     holes = json.loads((project.output / "holes.json").read_text())
     assert holes == [hole.to_data() for hole in functional.holes()]
     assert "Functional coverage" in (project.output / "report.html").read_text()
+    # With the option a call adds to it, without it begins anew.
+    for options, replays in ((["--coverage"], 4), ([], 2)):
+        assert project.regress("--wave", "none", *options)[0] == 0
+        kept = functional_report.read([project.output / "coverage.json"])
+        assert kept.replays == replays
 
 
 @pytest.mark.slow

@@ -21,10 +21,9 @@ from espnic.model.sa.lifetime import Limits
 from espnic.model.sa.sa import command_values
 from espnic.sim.coverage import bins
 from espnic.sim.coverage.functional_exclusions import wanted
-from espnic.sim.traffic import frames
+from espnic.sim.traffic import frames, plain_frames
 from espnic.sim.traffic.frames import VLAN_TAG
 from espnic.sim.traffic.steps import Command, Ports, RxFrame
-from tests.support import plain_frames
 from tests.support.engine_steps import add_commands, flip, with_sidebands
 from tests.support.functional_samples import Sample, bytes_of, every_kind, features, text
 from tests.support.sas import all_kinds_of_sa, make_sa

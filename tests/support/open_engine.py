@@ -2,6 +2,7 @@
 
 from espnic.model.interface.features import Features
 from espnic.sim.build.builds import Build, build
+from espnic.sim.build.orders import counts_coverage
 from espnic.sim.rig.engine import engine_netlist
 
 FEATURES = Features(128, 64, sideband=32)
@@ -10,4 +11,5 @@ FEATURES = Features(128, 64, sideband=32)
 
 def build_open(features: Features) -> Build:
     """Build the engine for Verilator, or take the build of an equal one made before."""
-    return build(engine_netlist(features, taps=False), "verilator", shows_state=True)
+    engine = engine_netlist(features, taps=False, sources=counts_coverage())
+    return build(engine, "verilator", shows_state=True)
