@@ -137,9 +137,11 @@ def simulate(
     ``SimulationError`` when the build or the run itself breaks.
     """
     __tracebackhide__ = True
-    seed, simulator = seed_for(seed), simulator_for(simulator)
+    seed, written, simulator = seed_for(seed), simulator, simulator_for(simulator)
     print(f"{name} on {simulator}, seed {seed}")
-    ready = build(elaborate(component, name, sources=counts_coverage()), simulator)
+    # A bench for Icarus may take it for granted that the state is shown.
+    ready = build(elaborate(component, name, sources=counts_coverage()), simulator,
+                  shows_state=simulator != written)
     result = run(ready, module=module, seed=seed, testcase=testcase, environment=environment)
     if result.failures:
         lines = [f"{test}: {message}" for test, message in result.failures]
