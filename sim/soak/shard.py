@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from espnic.model.interface.features import Features
 from espnic.sim.build.cache import work_folder
 from espnic.sim.rig.engine import Options, build_engine
-from espnic.sim.rig.runs import Played, Session, run_loads
+from espnic.sim.rig.runs import EngineRig, Played, Session, run_loads
 from espnic.sim.soak.builds import BUILDS
 from espnic.sim.soak.judge import Judge
 from espnic.sim.soak.scenes import Story
@@ -30,11 +31,14 @@ class Judgement:
     clocks: int
 
 
+def rig_of(features: Features) -> EngineRig:
+    """The rig of a build, made or found."""
+    return build_engine(Options(width=features.width), features.sas, features)
+
+
 def run_scenes(story: Story) -> Session:
     """Run a story on the RTL."""
-    features = story.features
-    options = Options(width=features.width, seed=story.seed)
-    rig = build_engine(options, features.sas, features)
+    rig = rig_of(story.features)
     with work_folder() as folder:
         return run_loads(rig, [scene.load() for scene in story.scenes], folder, story.seed)
 
@@ -97,7 +101,7 @@ class Result:
     simulated: float
     """Processor time of the simulation while frames moved, in seconds."""
     seconds: float
-    """Processor time of all of it, in seconds."""
+    """Processor time of all of it but the build, in seconds."""
     coverage: str
     """Functional coverage, as JSON."""
     difference: str | None
@@ -107,6 +111,7 @@ class Result:
 
 def run_round(job: Round) -> Result:
     """Tell a story, run it and judge it."""
+    rig_of(BUILDS[job.build])
     began = _processor_time()
     story = job.story()
     judged = run_story(story)
