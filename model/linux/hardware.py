@@ -86,6 +86,8 @@ class Hardware:
 
     def __init__(self, bus: RegisterBus) -> None:
         self._bus = bus
+        self._reserved = 0
+        """Reserved field of the command that was written last: its registers keep it."""
 
     async def write(self, register: Register, value: int) -> None:
         """Write a whole register."""
@@ -167,7 +169,8 @@ class Hardware:
         Raises ``CommandTimeout`` when it does not end, ``RegisterError`` for an unknown result.
         """
         full = {RESERVED: 0} | SA_COMMAND.unpack(SA_COMMAND.pack(values))
-        if full["operation"] not in _BARE:
+        if full["operation"] not in _BARE or full[RESERVED] != self._reserved:
+            self._reserved = full[RESERVED]
             for register in registers.SA_PARAMETERS:
                 await self._write_fields(register, full)
         await self._write_fields(registers.SA_DOORBELL, full)

@@ -176,13 +176,7 @@ class Storyteller:
 
     def _noise(self) -> Commands:
         """Commands that change nothing of an SA but its limits, or that are refused."""
-        commands = []
-        for _ in range(self._chance.randrange(5)):
-            commands.append(self._command())
-            if commands[-1].get("reserved"):
-                # The bit stays in its register, which not every command writes.
-                commands.append(commands[-1] | {"reserved": 0})
-        return commands
+        return [self._command() for _ in range(self._chance.randrange(5))]
 
     def _command(self) -> dict[str, int]:
         chance = self._chance

@@ -14,19 +14,21 @@ from espnic.sim.traffic.steps import SIMULATED
 def hold(steps, width, *, seed=1, stall=0.15):
     """Let RTL and model take the steps; return what both made of them."""
     __tracebackhide__ = True
-    seed = seed_for(seed)
-    print(f"W={width}, seed {seed}")
-    options = Options(width=width, seed=seed, stall=stall)
-    replayed = replay(build_engine(options), steps, options)
-    return compared(replayed, steps, replace(SIMULATED, width=width), seed)
+    return hold_on(steps, replace(SIMULATED, width=width), seed=seed, stall=stall)
 
 
 def hold_small(steps, features, *, seed=1, stall=0.1):
     """Do as ``hold`` on a build of a few parts and on Icarus, which takes seconds to build."""
     __tracebackhide__ = True
+    return hold_on(steps, features, seed=seed, stall=stall, simulator="icarus")
+
+
+def hold_on(steps, features, *, seed=1, stall=0.15, simulator="verilator"):
+    """Do as ``hold`` on any build."""
+    __tracebackhide__ = True
     seed = seed_for(seed)
     print(f"{features}, seed {seed}")
-    options = Options(width=features.width, simulator="icarus", seed=seed, stall=stall)
+    options = Options(width=features.width, simulator=simulator, seed=seed, stall=stall)
     rig = build_engine(options, features.sas, features)
     return compared(replay(rig, steps, options), steps, features, seed)
 
