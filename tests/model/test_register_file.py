@@ -1,5 +1,7 @@
 """The model's register block, as a driver meets it over the bus."""
 
+import asyncio
+
 import pytest
 
 from espnic.model.device.device import Device
@@ -21,6 +23,8 @@ from espnic.model.interface.codes import (
 from espnic.model.interface.features import Features
 from espnic.model.interface.layouts import EVENT
 from espnic.model.interface.registers import BY_NAME, REGISTERS, WORD_BYTES, Access
+from espnic.model.linux.bus import ModelRegisters
+from espnic.model.linux.hardware import Hardware
 from espnic.model.sa.sa import command_values
 from espnic.sim.traffic import frames
 from tests.support.sas import make_sa
@@ -142,6 +146,27 @@ def test_an_add_without_a_word_of_its_key_is_einval(block, direction, key_size):
             assert added == (SaResult.EINVAL if name in needed else SaResult.OK), name
             block.device.sas[direction].flush()
     assert read(block, "SA_ADD_FAIL_LOW") == 2 * len(needed)
+
+
+@pytest.mark.parametrize("operation", [
+    SaOperation.READ, SaOperation.DELETE, SaOperation.FREE, SaOperation.FLUSH])
+def test_a_reserved_bit_is_of_one_command_as_software_gives_it(block, operation):
+    """DELETE and others write the doorbell alone, but not where the register has or needs it."""
+    hardware, sa = Hardware(ModelRegisters(block)), make_sa()
+    good = {"operation": operation, "direction": SaDirection.RX, "sa": 1}
+
+    async def results():
+        add = command_values(SaOperation.ADD, SaDirection.RX, 1, sa)
+        yield await hardware.command(add)
+        if operation == SaOperation.FREE:
+            yield await hardware.command(good | {"operation": SaOperation.DELETE})
+        for reserved in (1 << 25, 0):
+            yield await hardware.command(good | {"reserved": reserved})
+
+    async def last_two():
+        return [result async for result in results()][-2:]
+
+    assert asyncio.run(last_two()) == [SaResult.EINVAL, SaResult.OK]
 
 
 def test_bytes_without_strobe_keep_their_value(block):
