@@ -150,7 +150,8 @@ def test_an_add_without_a_word_of_its_key_is_einval(block, direction, key_size):
 
 @pytest.mark.parametrize("operation", [
     SaOperation.READ, SaOperation.DELETE, SaOperation.FREE, SaOperation.FLUSH])
-def test_a_reserved_bit_is_of_one_command_as_software_gives_it(block, operation):
+@pytest.mark.parametrize("bit", [0, 25], ids=["attributes", "doorbell"])
+def test_a_reserved_bit_is_of_one_command_as_software_gives_it(block, operation, bit):
     """DELETE and others write the doorbell alone, but not where the register has or needs it."""
     hardware, sa = Hardware(ModelRegisters(block)), make_sa()
     good = {"operation": operation, "direction": SaDirection.RX, "sa": 1}
@@ -160,7 +161,7 @@ def test_a_reserved_bit_is_of_one_command_as_software_gives_it(block, operation)
         yield await hardware.command(add)
         if operation == SaOperation.FREE:
             yield await hardware.command(good | {"operation": SaOperation.DELETE})
-        for reserved in (1 << 25, 0):
+        for reserved in (1 << bit, 0):
             yield await hardware.command(good | {"reserved": reserved})
 
     async def last_two():
