@@ -189,8 +189,8 @@ class _Soak:
             small = shrinker.shrink(result.story)
         _write_small(folder, small)
         raise Mismatch(
-            f"{run_story(small).difference}; {small.frames} frames and {_commands(small)} commands "
-            f"show it, repeat with: espnic soak --repeat {folder / STORY}")
+            f"{run_story(small).difference}; shown by {small.frames} frames and "
+            f"{_commands(small)} commands, repeat with: espnic soak --repeat {folder / STORY}")
 
 
 def _write_small(folder: Path, story: Story) -> None:

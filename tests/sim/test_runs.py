@@ -1,6 +1,7 @@
 """Loads of the rig: how steps become loads, and what is read from the files of a run."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -77,7 +78,7 @@ def write_results(folder, ran=(), **files):
     for name, text in texts.items():
         (folder / name).write_text(text)
     values = {"results": [0], "gaps": {"tx": 0, "rx": 0}, "clocks": 99, "seconds": 0.5,
-              "stuck": False} | dict(ran)
+              "stuck": False, "meanwhile": [], "events": [], "counters": {}} | dict(ran)
     (folder / "ran.json").write_text(json.dumps(values))
 
 
@@ -134,6 +135,22 @@ def test_what_goes_wrong_is_named(fake_run, settings, said):
     assert said in engine.replay(RIG, [*LOAD.tx, *LOAD.rx], engine.Options(width=16)).problem
     with pytest.raises(SimulationError, match=said):
         runs.play(RIG, [LOAD])
+
+
+def test_a_frame_that_a_reset_cuts_and_what_came_meanwhile_are_told(fake_run, tmp_path):
+    event = {"kind": 1, "direction": 0, "sa": 3, "sequence": 4}
+    fake_run |= {"tx_record": "20 0 3 z 0100\n", "ran": {
+        "meanwhile": [[3, 9, 6]], "events": [event], "counters": {"rx_ok": 2}}}
+    load = replace(LOAD, reset_after=30, meanwhile=((5, {"operation": 4}),), reads=True)
+    (tmp_path / "loads").mkdir()
+    played, = runs.run_loads(RIG, [load], tmp_path / "loads", 1).played
+    assert played.problem is None and played.sent == []
+    assert played.cut == {"tx": b"\0\1"} and len(played.received) == 1
+    assert played.meanwhile == [runs.Given(3, 9, 6)]
+    assert played.events == [event] and played.counters == {"rx_ok": 2}
+    given = json.loads((tmp_path / "loads" / "0" / "load.json").read_text())
+    assert given["reset_after"] == 30 and given["reads"] and given["meanwhile"] == [
+        [5, {"operation": 4}]]
 
 
 def test_dropped_frame_is_no_problem_unless_all_must_come_out(fake_run):

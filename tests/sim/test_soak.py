@@ -333,7 +333,7 @@ def test_a_difference_ends_a_soak_and_is_kept_small(tmp_path, monkeypatch):
     workers = Workers(monkeypatch, wrong=first.scenes[0].commands[3])
     # Steered to no hole, the round is the one above.
     monkeypatch.setattr(command.Functional, "holes", lambda self: [])
-    with pytest.raises(Mismatch, match="0 frames and 1 commands show it") as found:
+    with pytest.raises(Mismatch, match="shown by 0 frames and 1 commands") as found:
         soak(tmp_path, builds=("128",), frames=50_000, seed=3)
     folder = tmp_path / "out" / "difference"
     assert f"--repeat {folder / 'story.json'}" in str(found.value)
