@@ -4,15 +4,28 @@ import copy
 
 import pytest
 
-from espnic.model.interface.codes import RxStatus, TxStatus
+from espnic.model.interface.codes import (
+    RxStatus,
+    SaDirection,
+    SaOperation,
+    SaSelect,
+    TxStatus,
+)
 from espnic.model.interface.layouts import TX_VERDICT
+from espnic.model.sa.sa import command_values
 from espnic.sim.build.orders import seed_for
 from espnic.sim.soak.builds import BUILDS
 from espnic.sim.soak.judge import Judge
+from espnic.sim.soak.scenes import Scene, Story
 from espnic.sim.soak.shard import run_scenes, run_story
 from espnic.sim.soak.storyteller import Storyteller
+from espnic.sim.traffic import frames
+from espnic.sim.traffic.steps import RxFrame
+from tests.support.sas import make_sa
 
 FRAMES = 700
+FRAMES_EACH = 6
+TEXT = bytes(6) + b"\x00\x04"
 SEED = 10
 """Seed of a story with scenes of all kinds, which a test below needs."""
 
@@ -150,3 +163,27 @@ def test_a_frame_under_an_sa_that_was_gone_before_it_came_is_found():
     assert at == number and "among commands" in difference
 
 
+
+
+@pytest.mark.fixed_seed
+def test_frames_in_flight_count_for_their_own_sa_alone():
+    """The SA that had the handle before was far ahead: its frames say nothing of the next."""
+    before, after = (
+        make_sa(seed=seed, esn=True, replay_window=64, device_window=True, initial_seq=first)
+        for seed, first in ((1, 7 << 32), (2, 100)))
+
+    def command(operation, sa=None, select=SaSelect.NOTHING):
+        return command_values(operation, SaDirection.RX, 1, sa, select)
+
+    def sealed(sa):
+        return tuple(RxFrame(frames.sealed(sa, TEXT, sa.initial_seq + number))
+                     for number in range(FRAMES_EACH))
+
+    scenes = (
+        Scene((command(SaOperation.ADD, before),), rx=sealed(before)),
+        Scene((command(SaOperation.DELETE), command(SaOperation.FREE),
+               command(SaOperation.ADD, after)), rx=sealed(after),
+              meanwhile=((0, command(SaOperation.MODIFY, after, SaSelect.SOFT)),)))
+    judged = run_story(Story(BUILDS["128"], SEED, scenes))
+    assert judged.difference is None
+    assert judged.judge.oracles.opened == 2 * FRAMES_EACH

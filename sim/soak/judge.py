@@ -302,11 +302,12 @@ class _Fates:
             fate = None if result.frame is None else Received(result.completion, result.frame)
             fates: list[Fate] = [(fate, _added(device.counters, counters))]
             device.counters.update(counters)
+            # Each device takes all frames, for it has to know those in flight before each.
+            everywhere = [self._receive(version, step, inside) for version in self._versions]
             if not self._is_touched(step.data):
                 self._note(step, result.trace)
             else:
-                fates = [self._receive(version, step, inside)
-                         for version in self._possible(played.entered["rx"][number - 1][0], out)]
+                fates = everywhere[self._possible(played.entered["rx"][number - 1][0], out)]
                 if len(fates) > 1:
                     fates.append(self._gone(self._receive(self._empty, step, inside)))
             if (problem := self._settle(fates, got)) is not None:
@@ -319,15 +320,15 @@ class _Fates:
         return parsed is not None and (
             parsed.destination, parsed.encapsulation, parsed.spi) in self._keys
 
-    def _possible(self, entered: int, left: int) -> Sequence[Device]:
-        """The devices that a frame may have met that came and left in these clocks.
+    def _possible(self, entered: int, left: int) -> slice:
+        """The versions that a frame may have met that came and left in these clocks.
 
         ``left`` 0 is a frame that never left: it may have met any from then on.
         """
         given = self._played.meanwhile
         over = sum(command.ended < entered for command in given)
         begun = sum(command.began <= left for command in given) if left else len(given)
-        return self._versions[over:begun + 1]
+        return slice(over, begun + 1)
 
     def _receive(self, device: Device, step: RxFrame, inside: int) -> Fate:
         before = dict(device.counters)
@@ -362,7 +363,7 @@ class _Fates:
             if self._all or (SaDirection.TX, step.descriptor.get("sa", 0)) in self._handles:
                 entered = played.entered["tx"][number - 1][0]
                 possible = self._possible(entered, out[-1] if out else 0)
-                fates = [self._transmit(version, step) for version in possible]
+                fates = [self._transmit(version, step) for version in self._versions[possible]]
                 if len(fates) > 1:
                     fates.append(self._dropped(self._transmit(self._empty, step)))
             else:

@@ -50,12 +50,14 @@ def shell(tmp_path_factory, blocks):
     return lambda *commands: run(enter, *commands)
 
 
+@pytest.mark.slow
 def test_the_testbench_passes_in_icarus(shell, blocks):
     shown = shell(*[line for line in blocks[1].splitlines() if "erilat" not in line
                     and "obj_dir" not in line])
     assert "PASS first_tb" in shown and "ERROR" not in shown
 
 
+@pytest.mark.slow
 def test_the_testbench_passes_in_verilator(shell, blocks):
     at = next(place for place, line in enumerate(blocks[1].splitlines())
               if line.startswith(SLOW))
@@ -63,6 +65,7 @@ def test_the_testbench_passes_in_verilator(shell, blocks):
     assert "PASS first_tb" in shown and "ERROR" not in shown and "%Warning" not in shown
 
 
+@pytest.mark.slow
 def test_the_lint_commands_find_nothing(shell, blocks):
     shown = shell(blocks[2])
     assert "%Warning" not in shown and "%Error" not in shown and "WARNING" not in shown

@@ -86,6 +86,7 @@ def test_fusesoc_runs_the_testbench_in_icarus(written, tmp_path):
 
 
 @pytest.mark.engine
+@pytest.mark.slow
 def test_fusesoc_runs_the_testbench_in_verilator(tmp_path):
     export.write_engine(tmp_path / "package", BUILDS["tx"], Console(quiet=True))
     assert f"PASS {TOP}_tb" in fusesoc(tmp_path / "package", tmp_path, "sim_verilator")
