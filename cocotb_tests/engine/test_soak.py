@@ -182,7 +182,7 @@ def test_frames_in_flight_count_for_their_own_sa_alone():
     scenes = (
         Scene((command(SaOperation.ADD, before),), rx=sealed(before)),
         Scene((command(SaOperation.DELETE), command(SaOperation.FREE),
-               command(SaOperation.ADD, after)), rx=sealed(after),
+               command(SaOperation.ADD, after)), rx=(*[RxFrame(bytes(60))] * 4, *sealed(after)),
               meanwhile=((0, command(SaOperation.MODIFY, after, SaSelect.SOFT)),)))
     judged = run_story(Story(BUILDS["128"], SEED, scenes))
     assert judged.difference is None
