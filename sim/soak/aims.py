@@ -59,6 +59,18 @@ def payload_size(chance: Random, aim: Aim) -> int | None:
     return None
 
 
+def any_size(chance: Random, longest: int) -> int:
+    """Bytes of payload: mostly few, for the corners lie there; now and then up to ``longest``."""
+    choice = chance.random()
+    if choice < 0.5:
+        return chance.randrange(1, 40)
+    if choice < 0.85:
+        return chance.randrange(1, 200)
+    if choice < 0.97:
+        return chance.randrange(1, 1500)
+    return chance.randrange(1, longest)
+
+
 def excess(chance: Random, aim: Aim, beat: int) -> int | None:
     """Bytes above the longest frame; None when the aim names no excess."""
     if "excess" not in aim:

@@ -35,7 +35,7 @@ from espnic.sim.run.compare import compare_outcomes
 from espnic.sim.soak.oracles import Oracles, commands_of
 from espnic.sim.soak.scenes import Scene
 from espnic.sim.traffic.golden import Golden
-from espnic.sim.traffic.steps import Command, Outcome, Ports, Received, RxFrame, Step, TxFrame
+from espnic.sim.traffic.steps import Command, Outcome, Received, RxFrame, Step, TxFrame
 
 _INSIDE_CLOCKS = 40
 """Clocks for which a request is inside, at the least."""
@@ -116,17 +116,7 @@ class Judge:
     def _golden(self, scene: Scene, before: Sequence[int]) -> Golden:
         """The model after the scene; ``before`` are the frames in flight before each."""
         golden = Golden(self.features, self.device)
-        counts = iter(before)
-        for step in scene.steps():
-            match step:
-                case Command():
-                    golden.command(step)
-                case Ports():
-                    golden.set_ports(step)
-                case RxFrame():
-                    golden.receive(step, next(counts, 0))
-                case TxFrame():
-                    golden.transmit(step)
+        golden.take(scene.steps(), before)
         return golden
 
     def _observed(self, scene: Scene, played: Played) -> Outcome:

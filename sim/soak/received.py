@@ -118,18 +118,9 @@ class Receiving:
         return frame
 
     def _draw_size(self) -> int:
-        """Bytes of payload: mostly few, for the corners lie there; now and then as many as go."""
-        chance = self._chance
         if self._size is not None:
             return self._size
-        choice = chance.random()
-        if choice < 0.5:
-            return chance.randrange(1, 40)
-        if choice < 0.85:
-            return chance.randrange(1, 200)
-        if choice < 0.97:
-            return chance.randrange(1, 1500)
-        return chance.randrange(1, FRAME_BYTES_MAX)
+        return aims.any_size(self._chance, FRAME_BYTES_MAX)
 
     def _number(self, stream: Stream) -> int:
         """A number that may come: mostly the next one, some left out."""

@@ -34,6 +34,8 @@ _TAGS = (b"", b"", b"", frames.VLAN_TAG, 2 * frames.VLAN_TAG)
 _LAYER4 = {IPPROTO_TCP: 20, IPPROTO_UDP: 8}
 """Length of the shortest header."""
 _INNER_IP = {4: 20, 6: 40}
+_LONGEST = FRAME_BYTES_MAX - 200
+"""Bytes of payload that fit a frame behind all headers and before trailer and ICV."""
 
 
 class Requesting:
@@ -212,18 +214,9 @@ class Requesting:
         return TxFrame(plain, chance.randbytes(self._draw_size()))
 
     def _draw_size(self) -> int:
-        """Bytes of payload: mostly few, for the corners lie there; now and then as many as go."""
-        chance = self._chance
         if self._size is not None:
             return self._size
-        choice = chance.random()
-        if choice < 0.5:
-            return chance.randrange(1, 40)
-        if choice < 0.85:
-            return chance.randrange(1, 200)
-        if choice < 0.97:
-            return chance.randrange(1, 1500)
-        return chance.randrange(1, FRAME_BYTES_MAX - 200)
+        return aims.any_size(self._chance, _LONGEST)
 
     def _number(self, stream: Stream, count: int = 1) -> int:
         chance = self._chance

@@ -26,6 +26,20 @@ class Golden:
         self._packets = {"rx": 0, "tx": 0}
         self.outcome = Outcome(counters=self._device.counters)
 
+    def take(self, steps: Iterable[Step], in_flight: Iterable[int] = ()) -> None:
+        """Take steps; ``in_flight`` is that of ``Device.receive``, for each frame from the wire."""
+        counts = iter(in_flight)
+        for step in steps:
+            match step:
+                case Command():
+                    self.command(step)
+                case Ports():
+                    self.set_ports(step)
+                case RxFrame():
+                    self.receive(step, next(counts, 0))
+                case TxFrame():
+                    self.transmit(step)
+
     def command(self, step: Command) -> SaResult:
         """Execute an SA command."""
         result = self._device.command(step.values)
@@ -68,15 +82,5 @@ def run_model(
     has a replay window in the device.
     """
     golden = Golden(features)
-    counts = iter(in_flight)
-    for step in steps:
-        match step:
-            case Command():
-                golden.command(step)
-            case Ports():
-                golden.set_ports(step)
-            case RxFrame():
-                golden.receive(step, next(counts, 0))
-            case TxFrame():
-                golden.transmit(step)
+    golden.take(steps, in_flight)
     return golden.outcome

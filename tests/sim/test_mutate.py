@@ -10,7 +10,6 @@ import time
 
 import pytest
 
-from espnic.sim import cli
 from espnic.sim.docs import mutations as page
 from espnic.sim.mutate import report, table
 from espnic.sim.mutate.source import mutated
@@ -34,21 +33,6 @@ def table_of(folder, *rows):
         f"[[mutation]]\nblock = '{block}'\nfault = 'is wrong'\nright = '{right}'\n"
         f"wrong = '{wrong}'\n" for block, right, wrong in rows))
     return path
-
-
-@pytest.fixture
-def espnic(monkeypatch, capsys, tmp_path):
-    """Call the command in a folder of its own; gives exit code, output and errors."""
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["espnic", *map(str, arguments)])
-        monkeypatch.chdir(tmp_path)
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as end:
-            code = end.code
-        return code, *capsys.readouterr()
-    return call
 
 
 @pytest.fixture

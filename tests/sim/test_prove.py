@@ -7,7 +7,6 @@ import sys
 import pytest
 from amaranth.hdl import Signal
 
-from espnic.sim import cli
 from espnic.sim.build.cache import cache_directory
 from espnic.sim.docs import proofs as proofs_page
 from espnic.sim.mutate.source import mutated, project_with
@@ -19,21 +18,6 @@ from tests.support.proof_mutants import DEEP, PROOF_MUTANTS
 JOBS = {str(job): job for job in all_jobs()}
 QUICK = [name for name, job in JOBS.items() if job.proof.quick]
 LIMIT_SECONDS = 900
-
-
-@pytest.fixture
-def espnic(monkeypatch, capsys, tmp_path):
-    """Call the command; gives exit code, output and errors."""
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["espnic", *map(str, arguments)])
-        monkeypatch.chdir(tmp_path)
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as end:
-            code = end.code
-        return code, *capsys.readouterr()
-    return call
 
 
 @pytest.mark.parametrize("name", QUICK)
