@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from espnic.hdl.flow.frame_gate import FrameGate
 from espnic.hdl.flow.frames_inside import FramesInside
 from espnic.hdl.flow.null_end import NullEnd
+from espnic.hdl.gcm.form import form_of
 from espnic.hdl.host.axi_lite import AxiLitePort
 from espnic.hdl.host.counter_bank import rx_leaves, tx_leaves
 from espnic.hdl.host.registers import Registers
@@ -72,7 +73,8 @@ class Engine(wiring.Component):
     The sideband, if the build has one, stands in the upper bits of each tuser: read on a frame's
     first beat, and given on every beat of a frame. All frames of a request leave with its sideband.
 
-    Both paths take and give one beat each clock. Frames leave in the order in which
+    Both paths take and give one beat each clock; text of ESP, if the cores are folded, one in as
+    many clocks as they are folded by. Frames leave in the order in which
     they came. A transmit frame is stored until all of it has come, because a request is
     checked as a whole; a receive frame until its tag has been compared.
 
@@ -156,14 +158,15 @@ class Engine(wiring.Component):
         """The receive path, between its streams, the SAs and the registers."""
         features = self.features
         m.submodules.rx = rx = RxPath(
-            features.width, features.ipv6, bool(features.replay_window), features.sideband)
+            features.width, features.ipv6, bool(features.replay_window), features.sideband,
+            form_of(features))
         self._connect_side(m, "rx", rx, 1, rx_leaves(rx.event.payload))
         wiring.connect(m, rx.lookup, sas.rx_i)
         wiring.connect(m, sas.rx_o, rx.sa)
         wiring.connect(m, rx.secrets, sas.rx_secrets)
         wiring.connect(m, rx.event, registers.rx_event)
         wiring.connect(m, rx.usage, sas.rx_usage)
-        wiring.connect(m, sas.rx_limit, registers.rx_usage_event)
+        wiring.connect(m, sas.rx_told, registers.rx_sa_event)
         m.d.comb += [
             rx.esp_ports.eq(registers.esp_ports),
             sas.rx_in_flight.eq(rx.in_flight),
@@ -172,22 +175,21 @@ class Engine(wiring.Component):
         if features.replay_window:
             wiring.connect(m, rx.window_query, sas.window_query)
             wiring.connect(m, sas.window_answer, rx.window_answer)
-            wiring.connect(m, sas.window_event, registers.replay_event)
             m.d.comb += sas.received.eq(rx.received)
 
     def _transmit(self, m, sas, registers):
         """The transmit path, between its streams, the SAs and the registers."""
         features = self.features
-        m.submodules.tx = tx = TxPath(features.width, features.lso, features.sideband)
+        m.submodules.tx = tx = TxPath(
+            features.width, features.lso, features.sideband, form_of(features))
         self._connect_side(m, "tx", tx, tx.event.payload.last, tx_leaves(tx.event.payload))
         wiring.connect(m, tx.read, sas.tx_i)
         wiring.connect(m, sas.tx_o, tx.sa)
         wiring.connect(m, tx.secrets, sas.tx_secrets)
         wiring.connect(m, tx.event, registers.tx_event)
         wiring.connect(m, tx.usage, sas.tx_usage)
-        wiring.connect(m, sas.tx_limit, registers.tx_usage_event)
+        wiring.connect(m, sas.tx_told, registers.tx_sa_event)
         wiring.connect(m, tx.sent, sas.tx_sent)
-        wiring.connect(m, sas.tx_repeated, registers.sent_event)
         m.d.comb += [
             sas.tx_in_flight.eq(tx.in_flight),
             sas.tx_judged.eq(tx.judged),

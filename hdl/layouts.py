@@ -107,7 +107,7 @@ def beat(width: int) -> data.StructLayout:
     })
 
 
-IN_FLIGHT_BITS = 8
+IN_FLIGHT_BITS = 11
 """Width of the count of frames that a path has not yet judged."""
 
 GHASH_STAGES = 3

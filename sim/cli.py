@@ -178,7 +178,7 @@ def audit_command(
 def verilog_command(
     output: OutputOption,
     preset: Annotated[str | None, typer.Option(
-        help="Width, SAs and clock for a line rate: 10g, 40g or 100g.")] = None,
+        help="Width, SAs, fold and clock for a line rate: 10g, 25g, 40g or 100g.")] = None,
     width: Annotated[int | None, typer.Option(
         help="Bits of a beat: 128, 256 or 512. Default: that of the preset, or 128.")] = None,
     sas: Annotated[int | None, typer.Option(
@@ -193,7 +193,7 @@ def verilog_command(
     only: Annotated[str | None, typer.Option(
         help="Build one direction alone: rx (receive) or tx (transmit).")] = None,
     replay_window: Annotated[int | None, typer.Option(
-        help="Largest replay window in packets: 32 to 1024, or 0 for none. "
+        help="Largest replay window in packets: 32 to 4096, or 0 for none. "
              "Default: 128, or 0 with --only tx.")] = None,
     sent_window: Annotated[int | None, typer.Option(
         help="Sealed numbers that each transmit SA remembers: 1024 to 16384, a power of two. "
@@ -201,6 +201,11 @@ def verilog_command(
     sideband: Annotated[int, typer.Option(
         help="Bits, up to 256, that come with a frame and leave with it, for tags, ports or "
              "timestamps.")] = 0,
+    fold: Annotated[int | None, typer.Option(
+        help="Clocks in which the AES-GCM cores take a beat: 1, 2 or 4; more clocks, less area. "
+             "Default: that of the preset, or 1.")] = None,
+    sbox: Annotated[str, typer.Option(
+        help="Where the S-boxes of the AES rounds are: lut or bram (block RAM).")] = "lut",
     name: Annotated[str, typer.Option(
         help="Name of the top module, with which the names of all modules and files "
              "begin.")] = "engine",
@@ -215,7 +220,7 @@ def verilog_command(
     write_engine(output, Request(
         preset=preset, width=width, sas=sas, clock_mhz=clock_mhz, lso=not no_lso,
         ipv6=not no_ipv6, only=only, replay_window=replay_window, sent_window=sent_window,
-        sideband=sideband, name=name),
+        sideband=sideband, fold=fold, sbox=sbox, name=name),
         Console())
 
 
@@ -242,6 +247,12 @@ def synth_command(
              "Default: xcup.")] = None,
     place: Annotated[bool, typer.Option(
         "--place", help="Place and route too, for the highest clock; ecp5 only.")] = False,
+    clock: Annotated[bool, typer.Option(
+        "--clock", help="Estimate the clock too, by a placement with published delays; xcup only. "
+                        "Needs g++.")] = False,
+    wires: Annotated[float | None, typer.Option(
+        help="With --clock: factor of the delays of wires over those of an empty device. "
+             "Default: 1.5.")] = None,
     cached: Annotated[bool, typer.Option(
         "--cached", help="Run no tool; show what earlier runs have measured.")] = False,
     list_blocks: Annotated[bool, typer.Option(
@@ -262,13 +273,16 @@ def synth_command(
     from espnic.model.interface.features import WIDTHS
     from espnic.sim.synth.blocks import BLOCKS
     from espnic.sim.synth.command import Request, measure
-    from espnic.sim.synth.job import select
+    from espnic.sim.synth.job import WIRES, select
     from espnic.sim.synth.synthesis import require_tools
 
     if list_blocks:
         print("\n".join(sorted(block.name for block in BLOCKS)))
         return
-    chosen = select(blocks or [], width or WIDTHS, target or ["xcup"], place)
+    if wires is not None and not clock:
+        raise InputError("--wires: needs --clock")
+    chosen = select(blocks or [], width or WIDTHS, target or ["xcup"], place,
+                    (WIRES if wires is None else wires) if clock else None)
     require_tools(chosen)
     measure(chosen, Request(cached, jobs, json_file, doc), Console())
 
@@ -310,10 +324,15 @@ def bench_command(
         help="SAs in each table; may be given more than once. "
              "Default: 1, 1024 and 16384.")] = None,
     quick: Annotated[bool, typer.Option(
-        "--quick", help="Measure fewer packets and, without --sas, 1 and 1024 SAs.")] = False,
+        "--quick", help="Measure fewer packets and mixes and, without --sas, 1 and 1024 SAs.")
+    ] = False,
+    mixes: Annotated[int | None, typer.Option(
+        help="Mixes of traffic to search for the worst, at each width. "
+             "Default: 500, or 25 with --quick.")] = None,
     clock_mhz: Annotated[float | None, typer.Option(
         help="Clock that the rates are for. Default: 312.5, or 250 at 512 bits.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of keys, packets and random sizes.")] = 1,
+    seed: Annotated[int, typer.Option(
+        help="Seed of keys, packets, random sizes and mixes.")] = 1,
     json_file: Annotated[Path | None, typer.Option(
         "--json", help="Write the figures to this file, as JSON.",
         parser=_path, metavar="<path>")] = None,
@@ -327,14 +346,24 @@ def bench_command(
     """Measure rates and latency of the RTL.
 
     Frames go back to back in both directions at once; super-frames are cut into segments too.
+    Then mixes of traffic are searched for the worst.
     """
     from espnic.model.interface.features import WIDTHS
-    from espnic.sim.rate.command import QUICK_SA_COUNTS, SA_COUNTS, Request, measure
+    from espnic.sim.rate.command import (
+        MIXES,
+        QUICK_MIXES,
+        QUICK_SA_COUNTS,
+        SA_COUNTS,
+        Request,
+        measure,
+    )
 
     counts = sas or (QUICK_SA_COUNTS if quick else SA_COUNTS)
+    if mixes is None:
+        mixes = QUICK_MIXES if quick else MIXES
     measure(Request(
-        tuple(width or WIDTHS), tuple(counts), quick, clock_mhz, seed, json_file, plot, doc),
-        Console())
+        tuple(width or WIDTHS), tuple(counts), quick, mixes, clock_mhz, seed, json_file, plot,
+        doc), Console())
 
 
 @app.command("regress", short_help="Run the benches with fresh seeds, and report.")

@@ -55,6 +55,7 @@ class Rounds:
         assert await self.live.driver.command(values | changes) == SaResult.OK, operation
 
     async def flush(self):
+        """Free all SAs; it takes some clocks for each place of the tables."""
         flush = {"operation": SaOperation.FLUSH}
         assert await self.live.driver.command(flush) == SaResult.OK
 
@@ -65,6 +66,11 @@ class Rounds:
     async def free(self, direction, sa):
         for operation in (SaOperation.DELETE, SaOperation.FREE):
             await self.command(operation, direction, sa)
+
+    async def free_both(self, sas):
+        """Free the SA of each direction."""
+        for direction, sa in zip(SaDirection, sas, strict=True):
+            await self.free(direction, sa)
 
     async def disturbed(self, clock, disturb, frame=None):
         """Send a frame each way and run ``disturb`` at this clock; return what has left.
@@ -144,7 +150,7 @@ async def flush_at_every_clock(dut):
         seen.update(outcome_of(all_rounds, *await all_rounds.disturbed(clock, all_rounds.flush)))
         await all_rounds.add(new)
         await all_rounds.next_is_right((new, new))
-        await all_rounds.flush()
+        await all_rounds.free_both((new, new))
     assert seen.keys() == {RxStatus.OK, RxStatus.NO_SA, RxStatus.SA_GONE, "sealed", "dropped"}
     counters = await all_rounds.live.driver.counters()
     assert counters["rx_sa_gone"] == seen[RxStatus.SA_GONE]
@@ -169,8 +175,7 @@ async def another_sa_takes_the_handle_at_every_clock(dut, direction):
         await all_rounds.add(old)
         seen.update(outcome_of(all_rounds, *await all_rounds.disturbed(clock, replace_sa)))
         await all_rounds.next_is_right(sas)
-        for used, sa in zip(SaDirection, sas, strict=True):
-            await all_rounds.free(used, sa)
+        await all_rounds.free_both(sas)
     assert seen.keys() == {
         RxStatus.OK, "sealed", RxStatus.NO_SA if direction == SaDirection.RX else "dropped"}
 
@@ -200,7 +205,7 @@ async def modify_at_every_clock(dut):
             all_rounds.opened(right), all_rounds.opened(wrong, all_rounds.received()))
         seen[received[1]["status"]] += 1
         await all_rounds.next_is_right((right, right))
-        await all_rounds.flush()
+        await all_rounds.free_both((right, right))
     assert seen.keys() == {RxStatus.OK, RxStatus.AUTH_FAILED}
 
 

@@ -178,6 +178,14 @@ def test_random_order_copies_and_losses_on_many_sas(width, seed):
     assert max(outcome.in_flight) > 1
 
 
+def test_kernels_largest_window_is_exact_at_both_edges():
+    numbers = [1, 4101, 6, 6, 7, 4101, 4102, 134, 5000, 1000, 905, 4103]
+    steps = given(make_sa(esn=True, replay_window=4096), numbers)
+    outcome = hold_small(steps, replace(SIMULATED, sas=16, replay_window=4096))
+    assert verdicts(outcome) == [
+        OK, OK, OK, REPLAYED, OK, REPLAYED, OK, OK, OK, OK, OK, OK]
+
+
 def test_windows_work_on_icarus_too():
     """Run on a simulator that shows as unknown what was never written."""
     numbers = [TWO_32 - 1, TWO_32, TWO_32, TWO_32 - 1, TWO_32 + 500]

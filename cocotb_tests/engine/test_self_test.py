@@ -146,15 +146,15 @@ class Fault:
 
 RX, TX = (SaDirection.RX,), (SaDirection.TX,)
 FAULTS = {
-    "a round of AES, receive": Fault("rx.core.aes.round1_lane0.o__payload", 3, RX),
-    "the last round of AES, transmit": Fault("tx.gcm.core.aes.round14_lane0.o__payload", 127, TX),
-    "a step of the key, transmit": Fault("tx.gcm.core.aes.key_step7.o__payload", 40, TX),
+    "a round of AES, receive": Fault("rx.core.aes.round1_lane0.block", 3, RX),
+    "the last round of AES, transmit": Fault("tx.gcm.core.aes.o__payload", 127, TX),
+    "a step of the key, transmit": Fault("tx.gcm.core.aes.key_step7.held", 40, TX),
     "the counter block, receive": Fault("rx.core.nonce", 50, RX),
     "GHASH, receive": Fault("rx.core.ghash.total", 77, RX),
     "GHASH, transmit": Fault("tx.gcm.core.ghash.total", 0, TX),
     "the tag, transmit": Fault("tx.gcm.core.tag__payload", 9, TX),
     "no tag, receive": Fault("rx.core.tag__valid", 0, RX, stuck=0),
-    "no text, transmit": Fault("tx.gcm.core.aes.round14_lane0.o__valid", 0, TX, stuck=0),
+    "no text, transmit": Fault("tx.gcm.core.aes.o__valid", 0, TX, stuck=0),
     "the hash subkey": Fault("sas.commands.hash_subkey.product", 64, RX + TX),
 }
 FAULT = FAULTS[os.environ.get("FAULT", "GHASH, receive")]

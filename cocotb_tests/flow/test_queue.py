@@ -1,7 +1,5 @@
 """The queue: order, capacity, rate, and a ready that does not follow the output's."""
 
-import random
-
 import cocotb
 import pytest
 from cocotb.triggers import ClockCycles, RisingEdge
@@ -11,6 +9,7 @@ from espnic.sim.agents.side_by_side import Ports, SideBySide
 from espnic.sim.agents.stream import start_clock_and_reset
 from espnic.sim.build.builds import simulate
 from tests.support.differences import check_items
+from tests.support.entries import check_order
 from tests.support.quick import simulate_quick
 
 WIDTH = 77
@@ -25,12 +24,8 @@ QUEUES = {
 @cocotb.parametrize(name=list(QUEUES))
 async def entries_leave_in_order(dut, name):
     await start_clock_and_reset(dut)
-    chance = random.Random(cocotb.RANDOM_SEED)
     ports = Ports(dut, name, idle=0.3, stall=0.3)
-    source, sink = ports.source("i"), ports.sink("o")
-    entries = [chance.getrandbits(WIDTH) for _ in range(300)]
-    source.send(*entries)
-    check_items(await sink.receive(len(entries)), entries, port=name)
+    await check_order(ports.source("i"), ports.sink("o"), WIDTH, port=name)
 
 
 @cocotb.test()

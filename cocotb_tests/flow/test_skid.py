@@ -7,25 +7,19 @@ import pytest
 from cocotb.triggers import ReadOnly, RisingEdge
 
 from espnic.hdl.flow.skid import Skid
-from espnic.sim.agents.stream import StreamSink, StreamSource, start_clock_and_reset
+from espnic.sim.agents.stream import start_clock_and_reset
 from espnic.sim.build.builds import simulate
-from tests.support.differences import check_items
+from tests.support.entries import ENTRIES, check_order_of_block
 from tests.support.quick import simulate_quick
 
 WIDTH = 77
-ENTRIES = 300
 
 
 @cocotb.test()
 @cocotb.parametrize(idle=[0.0, 0.3], stall=[0.0, 0.3])
 async def entries_leave_in_order(dut, idle, stall):
     await start_clock_and_reset(dut)
-    chance = random.Random(cocotb.RANDOM_SEED)
-    source = StreamSource(dut, "i", seed=cocotb.RANDOM_SEED, idle=idle)
-    sink = StreamSink(dut, "o", seed=cocotb.RANDOM_SEED, stall=stall)
-    entries = [chance.getrandbits(WIDTH) for _ in range(ENTRIES)]
-    source.send(*entries)
-    check_items(await sink.receive(len(entries)), entries)
+    await check_order_of_block(dut, WIDTH, idle, stall)
 
 
 @cocotb.test()

@@ -7,7 +7,7 @@ import cocotb
 import pytest
 
 from espnic.hdl.gcm.aes_common import ROUND_KEY_WORDS, passed_stages
-from espnic.hdl.gcm.aes_key_step import WINDOW_WORDS, AesKeyStep, KeyWindow
+from espnic.hdl.gcm.aes_key_step import WINDOW_WORDS, AesKeyStep, key_window
 from espnic.model.crypto.aes import expand_key
 from espnic.model.interface.codes import AES_ROUNDS_MAX, KeySize
 from espnic.sim.agents.stream import StreamSink, StreamSource, start_clock_and_reset
@@ -61,12 +61,15 @@ def wanted_of(stage, size, words, after):
 @cocotb.test()
 async def words_follow_for_every_key_size_in_use(dut):
     await start_clock_and_reset(dut)
-    stage = int(os.environ["STAGE"])
+    stages = [int(stage) for stage in os.environ["STAGES"].split()]
+    layout = key_window(len(stages))
     chance = random.Random(cocotb.RANDOM_SEED)
     source = StreamSource(dut, "i", seed=cocotb.RANDOM_SEED, idle=0.2)
     sink = StreamSink(dut, "o")
     expected = []
     for _ in range(200):
+        turn = chance.randrange(len(stages))
+        stage = stages[turn]
         size = chance.choice(sizes_in_use(stage))
         words = words_of(chance.randbytes(size.bytes))
         made = ROUND_KEY_WORDS * (stage - passed_stages(size))
@@ -74,27 +77,33 @@ async def words_follow_for_every_key_size_in_use(dut):
         known = size.bytes // WORD_BYTES
         noise = [chance.getrandbits(32) for _ in range(WINDOW_WORDS - known)]
         window = [*noise, *words[made - known:made]]
-        source.send(KeyWindow.const({
+        source.send(layout.const({
             "words": window, "word": substituted_word(size, words, made), "key_size": size,
+            **({"turn": turn} if len(stages) > 1 else {}),
         }).as_bits())
-        expected.append((size, words, made + ROUND_KEY_WORDS))
-    windows = [KeyWindow.from_bits(word) for word in await sink.receive(len(expected))]
-    check_items(map(seen_of, windows), [wanted_of(stage, *case) for case in expected])
+        expected.append((stage, size, words, made + ROUND_KEY_WORDS))
+    windows = [layout.from_bits(word) for word in await sink.receive(len(expected))]
+    check_items(map(seen_of, windows), [wanted_of(*case) for case in expected])
+
+
+def run(simulation, stages, *tests, **options):
+    """Simulate a step that makes the windows of these stages in turn."""
+    simulation(
+        AesKeyStep(stages, len(stages)), *tests, module=__name__,
+        name="aes_key_step" + "_".join(map(str, stages)),
+        environment={"STAGES": " ".join(map(str, stages))}, **options)
 
 
 @pytest.mark.quick
 def test_key_words_follow_in_short():
-    simulate_quick(
-        AesKeyStep(6), "words_follow_for_every_key_size_in_use",
-        name="aes_key_step6", module=__name__, environment={"STAGE": "6"})
+    run(simulate_quick, [6, 13], "words_follow_for_every_key_size_in_use")
 
 
-@pytest.mark.parametrize("stage, simulator", [
-    *((stage, "icarus") for stage in range(2, 15)), (6, "verilator"),
+@pytest.mark.parametrize("stages, simulator", [
+    *(([stage], "icarus") for stage in range(2, 15)), ([6], "verilator"),
+    *(([stage, stage + 7], "icarus") for stage in range(2, 8)),
+    ([2, 6, 10, 14], "icarus"), ([4, 8, 12], "icarus"),
 ])
-def test_aes_key_step(stage, simulator):
-    assert sizes_in_use(stage)
-    simulate(
-        AesKeyStep(stage), name=f"aes_key_step{stage}", module=__name__, simulator=simulator,
-        seed=stage, environment={"STAGE": str(stage)},
-    )
+def test_aes_key_step(stages, simulator):
+    assert all(map(sizes_in_use, stages))
+    run(simulate, stages, simulator=simulator, seed=stages[0])

@@ -5,8 +5,10 @@ import random
 
 import cocotb
 import pytest
+from cocotb.triggers import RisingEdge
 
 from espnic.hdl.gcm.aes_pipeline import AesPipeline
+from espnic.hdl.gcm.form import PLAIN, CipherForm
 from espnic.model.crypto import aes
 from espnic.model.interface.codes import AES_BLOCK_BYTES, KeySize
 from espnic.sim.agents.stream import StreamSink, StreamSource, start_clock_and_reset
@@ -88,19 +90,47 @@ async def latency_is_the_same_for_every_key_size(dut):
         await source.drained()
         taken = cocotb.simtime.get_sim_time("ns")
         check_items(await sink.receive(1), [joined(aes.encrypt_block(key, b) for b in blocks)])
-        assert cocotb.simtime.get_sim_time("ns") - taken == AesPipeline.latency * CLOCK_NS
+        form = CipherForm(int(os.environ["FOLD"]))
+        assert cocotb.simtime.get_sim_time("ns") - taken == form.aes_latency * CLOCK_NS
+
+
+@cocotb.test()
+async def a_slot_each_turn_never_waits(dut):
+    """Blocks that come a turn apart, or some turns, find the pipeline ready."""
+    await start_clock_and_reset(dut)
+    lanes, fold = int(os.environ["LANES"]), int(os.environ["FOLD"])
+    chance = random.Random(cocotb.RANDOM_SEED)
+    source, sink = StreamSource(dut, "i"), StreamSink(dut, "o")
+    slots = list(random_slots(lanes, 60, chance))
+    for key, blocks in slots:
+        sent = cocotb.simtime.get_sim_time("ns")
+        source.send(packed(lanes, key, blocks, chance))
+        await source.drained()
+        assert cocotb.simtime.get_sim_time("ns") - sent == CLOCK_NS
+        for _ in range(fold * chance.choice([1, 1, 1, 2, 3]) - 1):
+            await RisingEdge(dut.clk)
+    check_items(
+        await sink.receive(len(slots)),
+        [joined(aes.encrypt_block(key, block) for block in blocks) for key, blocks in slots])
+
+
+def run(simulation, lanes, form, *tests, **options):
+    """Simulate a pipeline."""
+    simulation(
+        AesPipeline(lanes, form), *tests, module=__name__,
+        name=f"aes_pipeline_l{lanes}_f{form.fold}" + "_ram" * form.block_ram,
+        environment={"LANES": str(lanes), "FOLD": str(form.fold)}, **options)
 
 
 @pytest.mark.quick
 def test_blocks_are_encrypted_in_short():
-    simulate_quick(
-        AesPipeline(1), "gaps_between_slots",
-        name="aes_pipeline_l1", module=__name__, environment={"LANES": "1"})
+    run(simulate_quick, 1, CipherForm(2), "gaps_between_slots")
 
 
-@pytest.mark.parametrize("lanes", [1, 2, 4])
-def test_aes_pipeline(lanes):
-    simulate(
-        AesPipeline(lanes), name=f"aes_pipeline_l{lanes}", module=__name__, seed=lanes,
-        environment={"LANES": str(lanes)},
-    )
+@pytest.mark.parametrize("lanes, form", [
+    (1, PLAIN), (2, PLAIN), (4, PLAIN), (1, CipherForm(2)), (2, CipherForm(2)), (1, CipherForm(4)),
+    (1, CipherForm(block_ram=True)), (1, CipherForm(2, block_ram=True)),
+    (2, CipherForm(4, block_ram=True)),
+])
+def test_aes_pipeline(lanes, form):
+    run(simulate, lanes, form, seed=lanes)

@@ -9,7 +9,8 @@ import pytest
 from amaranth.hdl import Shape
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from espnic.hdl.gcm.core import GcmCore
+from espnic.hdl.gcm.core import GcmCore, tag_latency, text_latency
+from espnic.hdl.gcm.form import PLAIN, CipherForm
 from espnic.model.crypto import gcm
 from espnic.model.interface.codes import AES_BLOCK_BYTES
 from espnic.model.interface.features import WIDTHS
@@ -24,6 +25,11 @@ from tests.support.quick import simulate_quick
 from tests.support.secret_scan import Scanner, made_of, words_of
 
 AAD_BYTES_OF_ESP = (8, 12)
+
+
+def form():
+    """Form of the core under test."""
+    return CipherForm(int(os.environ["FOLD"]), os.environ["SBOX"] == "bram")
 
 
 class Bench:
@@ -57,7 +63,7 @@ class Bench:
         wanted = [tag if packet in meaningless else number(packet.result()[1])
                   for packet, tag in zip(packets, tags, strict=True)]
         check_items(tags, wanted, port="tag", width=self.port.width)
-        await ClockCycles(self.dut.clk, GcmCore.tag_latency + 2)
+        await ClockCycles(self.dut.clk, tag_latency(form()) + 2)
         assert not self.text.items and not self.tag.items
 
     async def check_vectors(self, cases):
@@ -141,7 +147,7 @@ async def jumbo_packets_between_empty_ones(dut):
 
 @cocotb.test()
 async def no_clock_is_lost_between_packets(dut):
-    """The core takes a clock a slot, and no more, from the first beat to the last."""
+    """The core takes a turn a slot, and no more, from the first beat to the last."""
     bench = await Bench.start(dut)
     packets = [esp_packet(bench.chance, bench.chance.randrange(1, 200)) for _ in range(100)]
     packets += [random_packet(bench.chance) for _ in range(100)]
@@ -153,17 +159,18 @@ async def no_clock_is_lost_between_packets(dut):
     )))
     await bench.check(packets)
     lengths_slot_of_last = bench.port.width == 128
-    assert await clocks == slots - lengths_slot_of_last
+    after_first = slots - 1 - lengths_slot_of_last
+    assert await clocks == form().fold * after_first + 1
 
 
 async def _clocks_to_take(dut, beats):
-    """Clocks from the first beat offered to the last one taken, both included."""
+    """Clocks from the first beat taken to the last one, both included."""
     clocks = 0
     while beats:
         await RisingEdge(dut.clk)
-        if int(dut.i__valid.value) or clocks:
-            clocks += 1
-            beats -= int(dut.i__valid.value) & int(dut.i__ready.value)
+        taken = int(dut.i__valid.value) & int(dut.i__ready.value)
+        clocks += taken or clocks > 0
+        beats -= taken
     return clocks
 
 
@@ -230,7 +237,7 @@ async def the_shortest_packets_every_clock(dut):
     packets = [
         GcmPacket.make(random_key(chance), chance.randbytes(gcm.IV_BYTES),
                        chance.randbytes(chance.choice([0, 8])), b"", bool(chance.randrange(2)))
-        for _ in range(4 * GcmCore.tag_latency)
+        for _ in range(4 * tag_latency(form()))
     ]
     await bench.check(packets)
 
@@ -244,17 +251,17 @@ async def latencies_are_as_stated(dut):
         await bench.source.drained()
         taken = cocotb.simtime.get_sim_time("ns")
         await bench.text.receive(1)
-        assert cocotb.simtime.get_sim_time("ns") - taken == GcmCore.text_latency * CLOCK_NS
+        assert cocotb.simtime.get_sim_time("ns") - taken == text_latency(form()) * CLOCK_NS
         await bench.tag.receive(1)
         inserted = bench.port.slots(packet) - len(bench.port.stimulus(packet))
-        latency = GcmCore.tag_latency + inserted
+        latency = tag_latency(form()) + form().fold * inserted
         assert cocotb.simtime.get_sim_time("ns") - taken == latency * CLOCK_NS
 
 
 @cocotb.test()
 async def reset_drops_what_is_under_way(dut):
     bench = await Bench.start(dut)
-    for clocks in range(1, GcmCore.tag_latency + 3):
+    for clocks in range(1, tag_latency(form()) + 3):
         bench.send(esp_packet(bench.chance, 40))
         await bench.source.drained()
         await ClockCycles(dut.clk, clocks)
@@ -280,26 +287,33 @@ async def nothing_secret_stays_of_a_packet(dut):
         await bench.source.drained()
         assert scanner.find(words).keys() >= {"key", "powers"}
         dut.i__payload.value = 0
-        await ClockCycles(dut.clk, 2 * GcmCore.tag_latency)
+        await ClockCycles(dut.clk, 2 * tag_latency(form()))
         assert scanner.find(words) == {}, (aad, text)
+
+
+def run(simulation, width, form, *tests, **options):
+    """Simulate a core."""
+    sbox = "bram" if form.block_ram else "lut"
+    simulation(
+        GcmCore(width, form), *tests, name=f"gcm_core_w{width}_f{form.fold}_{sbox}",
+        module=__name__,
+        environment={"WIDTH": str(width), "FOLD": str(form.fold), "SBOX": sbox}, **options)
 
 
 @pytest.mark.quick
 def test_packets_are_sealed_and_opened_in_short():
-    simulate_quick(
-        GcmCore(128), "every_small_length_of_aad_and_text",
-        name="gcm_core_w128", module=__name__, environment={"WIDTH": "128"})
+    run(simulate_quick, 128, CipherForm(2), "every_small_length_of_aad_and_text")
 
 
-def test_nothing_secret_stays():
-    simulate(
-        GcmCore(128), name="gcm_core_w128", module=__name__, simulator="icarus",
-        testcase="nothing_secret_stays_of_a_packet", environment={"WIDTH": "128"})
+@pytest.mark.parametrize("form", [PLAIN, CipherForm(2, block_ram=True)])
+def test_nothing_secret_stays(form):
+    run(simulate, 128, form, simulator="icarus",
+        testcase="nothing_secret_stays_of_a_packet")
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-def test_gcm_core(width):
-    simulate(
-        GcmCore(width), name=f"gcm_core_w{width}", module=__name__, seed=width,
-        environment={"WIDTH": str(width)},
-    )
+@pytest.mark.parametrize("width, form", [
+    *((width, PLAIN) for width in WIDTHS), (128, CipherForm(2)), (128, CipherForm(4)),
+    (512, CipherForm(2, block_ram=True)),
+])
+def test_gcm_core(width, form):
+    run(simulate, width, form, seed=width)

@@ -1,12 +1,13 @@
 """The GF(2^128) multiplier against the definition of SP 800-38D."""
 
+import os
 import random
 
 import cocotb
 import pytest
 
+from espnic.hdl.gcm.form import CipherForm
 from espnic.hdl.gcm.gf_multiplier import GfMultiplier
-from espnic.hdl.layouts import GHASH_STAGES
 from espnic.model.crypto.gcm import gf_multiply
 from espnic.sim.agents.stream import StreamSink, StreamSource, start_clock_and_reset
 from espnic.sim.build.builds import simulate
@@ -70,30 +71,46 @@ async def every_bit_of_each_operand(dut):
 
 
 @cocotb.test()
-async def latency_is_that_of_the_layouts(dut):
+async def latency_is_that_of_its_form(dut):
     await start_clock_and_reset(dut)
-    lanes = lanes_of(dut)
+    lanes, form = lanes_of(dut), CipherForm(int(os.environ["FOLD"]))
     source = StreamSource(dut, "i")
     sink = StreamSink(dut, "o")
     source.send(packed([ONE] * lanes, [ONE] + [0] * (lanes - 1)))
     await source.drained()
     taken = cocotb.simtime.get_sim_time("ns")
     check_items(await sink.receive(1), [ONE])
-    assert cocotb.simtime.get_sim_time("ns") - taken == GHASH_STAGES * CLOCK_NS
+    assert cocotb.simtime.get_sim_time("ns") - taken == form.multiplier_latency * CLOCK_NS
+
+
+@cocotb.test()
+async def a_sum_each_turn(dut):
+    await start_clock_and_reset(dut)
+    chance = random.Random(cocotb.RANDOM_SEED)
+    lanes, fold, count = lanes_of(dut), int(os.environ["FOLD"]), 20
+    source = StreamSource(dut, "i")
+    source.send(*(chance.getrandbits(2 * BLOCK_BITS * lanes) for _ in range(count)))
+    start = cocotb.simtime.get_sim_time("ns")
+    await source.drained()
+    clocks = (cocotb.simtime.get_sim_time("ns") - start) // CLOCK_NS
+    assert clocks == (count - 1) * fold + 1
+
+
+def run(simulation, lanes, fold, *tests, **options):
+    """Simulate a multiplier."""
+    simulation(
+        GfMultiplier(lanes, fold), *tests, name=f"gf_multiplier_l{lanes}_f{fold}",
+        module=__name__, environment={"FOLD": str(fold)}, **options)
 
 
 @pytest.mark.quick
 def test_products_in_short():
-    simulate_quick(
-        GfMultiplier(1), "sums_of_random_products",
-        name="gf_multiplier_l1", module=__name__, simulator="verilator")
+    run(simulate_quick, 1, 2, "sums_of_random_products", simulator="verilator")
 
 
-@pytest.mark.parametrize("lanes, simulator", [
-    (1, "icarus"), (1, "verilator"), (2, "verilator"), (4, "verilator"),
+@pytest.mark.parametrize("lanes, fold, simulator", [
+    (1, 1, "icarus"), (1, 1, "verilator"), (2, 1, "verilator"), (4, 1, "verilator"),
+    (1, 2, "verilator"), (1, 4, "verilator"), (2, 2, "verilator"), (5, 4, "verilator"),
 ])
-def test_gf_multiplier(lanes, simulator):
-    simulate(
-        GfMultiplier(lanes), name=f"gf_multiplier_l{lanes}", module=__name__, simulator=simulator,
-        seed=lanes,
-    )
+def test_gf_multiplier(lanes, fold, simulator):
+    run(simulate, lanes, fold, simulator=simulator, seed=lanes)

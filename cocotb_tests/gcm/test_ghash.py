@@ -7,6 +7,7 @@ import cocotb
 import pytest
 from cocotb.triggers import ClockCycles
 
+from espnic.hdl.gcm.form import PLAIN, CipherForm
 from espnic.hdl.gcm.gf_multiplier import FIELD_BITS
 from espnic.hdl.gcm.ghash import Ghash, ghash_slot
 from espnic.hdl.layouts import GHASH_STAGES, ghash_lanes, has_spare_lane, hash_power_count
@@ -20,6 +21,11 @@ from tests.support.gcm_packets import number, packed, powers_of
 from tests.support.memory_faults import memories_hidden
 from tests.support.quick import simulate_quick
 from tests.support.secret_scan import filled
+
+
+def latency():
+    """Clocks of the hash under test."""
+    return CipherForm(int(os.environ["FOLD"])).ghash_latency
 
 
 class Hashing:
@@ -107,7 +113,7 @@ async def one_slot_packets_every_clock(dut):
     await source.drained()
     taken = cocotb.simtime.get_sim_time("ns")
     check_items(await sink.receive(len(packets)), [packet.result() for packet in packets])
-    assert cocotb.simtime.get_sim_time("ns") - taken == Ghash.latency * CLOCK_NS
+    assert cocotb.simtime.get_sim_time("ns") - taken == latency() * CLOCK_NS
 
 
 @cocotb.test()
@@ -125,7 +131,7 @@ async def wrong_exponents_spoil_no_other_packet(dut):
         ))
         source.send(*good.stimulus())
         assert (await sink.receive(2))[1] == good.result()
-    await ClockCycles(dut.clk, Ghash.latency + 2)
+    await ClockCycles(dut.clk, latency() + 2)
     assert not sink.items
 
 
@@ -141,28 +147,28 @@ async def nothing_of_a_packet_stays_when_its_result_has_been_given(dut):
         check_items(await sink.receive(1), [packet.result()])
         assert filled(dut, FIELD_BITS)
         dut.i__payload.value = 0
-        await ClockCycles(dut.clk, Ghash.latency + 2)
+        await ClockCycles(dut.clk, latency() + 2)
         assert filled(dut, FIELD_BITS) == set(), length
+
+
+def run(simulation, lanes, form, *tests, **options):
+    """Simulate a hash."""
+    simulation(
+        Ghash(lanes, form), *tests, name=f"ghash_l{lanes}_f{form.fold}", module=__name__,
+        environment={"LANES": str(lanes), "FOLD": str(form.fold)}, **options)
 
 
 @pytest.mark.quick
 def test_hashes_in_short():
-    simulate_quick(
-        Ghash(1), "gaps_between_slots",
-        name="ghash_l1", module=__name__, simulator="verilator", environment={"LANES": "1"})
+    run(simulate_quick, 1, PLAIN, "gaps_between_slots", simulator="verilator")
 
 
-@pytest.mark.parametrize("lanes", [1, 4])
-def test_nothing_of_a_packet_stays(lanes):
-    simulate(
-        Ghash(lanes), name=f"ghash_l{lanes}", module=__name__, simulator="icarus",
-        testcase="nothing_of_a_packet_stays_when_its_result_has_been_given",
-        environment={"LANES": str(lanes)})
+@pytest.mark.parametrize("lanes, fold", [(1, 1), (4, 1), (1, 2), (4, 2), (1, 4)])
+def test_nothing_of_a_packet_stays(lanes, fold):
+    run(simulate, lanes, CipherForm(fold), simulator="icarus",
+        testcase="nothing_of_a_packet_stays_when_its_result_has_been_given")
 
 
-@pytest.mark.parametrize("lanes", [1, 2, 4])
-def test_ghash(lanes):
-    simulate(
-        Ghash(lanes), name=f"ghash_l{lanes}", module=__name__, seed=lanes,
-        environment={"LANES": str(lanes)},
-    )
+@pytest.mark.parametrize("lanes, fold", [(1, 1), (2, 1), (4, 1), (1, 2), (4, 2), (1, 4)])
+def test_ghash(lanes, fold):
+    run(simulate, lanes, CipherForm(fold), seed=lanes)

@@ -26,7 +26,7 @@ class RtlTarget:
     def __init__(self, dut, axil):
         self.bus = AxiLiteRegisters(axil)
         self._dut = dut
-        self._events = StreamSource(dut, "rx_usage_event", seed=1)
+        self._events = StreamSource(dut, "rx_sa_event", seed=1)
 
     async def tell(self, kind, direction, sa, sequence):
         self._events.send(EVENT.pack(

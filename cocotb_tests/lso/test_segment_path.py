@@ -4,9 +4,12 @@ import random
 
 import cocotb
 import pytest
-from cocotb.triggers import ClockCycles
+from cocotb import start_soon
+from cocotb.triggers import ClockCycles, RisingEdge
 
+from espnic.hdl.layouts import beat
 from espnic.hdl.lso.segment_path import SLICES, SegmentCut, SegmentOrder, SegmentPath
+from espnic.hdl.lso.segment_sums import SliceSum
 from espnic.hdl.lso.segmenter import PATCHES
 from espnic.model.net import checksum
 from espnic.sim.agents.beats import pack, receive_packets, to_beats, to_packets
@@ -78,7 +81,9 @@ async def check(dut, width, frames, *, idle=0.0, stall=0.0, late=0):
     orders.send(*(order for _, order in leaving))
     left = await receive_packets(out, width, len(leaving))
     check_items(left, [data for data, _ in leaving], port="o", width=width)
-    expected = [checksum.total(one) for frame in frames for one in frame.slices]
+    expected = [
+        pack(SliceSum, {"sum": checksum.total(one), "ends": number == len(frame.slices)})
+        for frame in frames for number, one in enumerate(frame.slices, 1)]
     check_items(await sums.receive(len(expected)), expected, port="slice_sum", width=width)
     marked = [data for (data, _), mark in zip(leaving, marks, strict=True) if mark]
     check_items(to_packets(width, edited.items), marked, port="edited", width=width)
@@ -96,6 +101,38 @@ async def segments_and_whole_frames_leave_in_order(dut, width, gaps):
 
 @cocotb.test()
 @cocotb.parametrize(width=bench_widths())
+async def segments_leave_without_gaps(dut, width):
+    """All orders are there before the payloads have been cut, as if they were summed at ingress."""
+    chance = random.Random(cocotb.RANDOM_SEED)
+    kinds = [chance.choice(("long", "middle", "middle", "whole")) for _ in range(25)]
+    gaps = Gaps(dut, width)
+    await check(dut, width, [Frame(chance, kind) for kind in kinds])
+    assert gaps.frames > len(kinds) and not gaps.clocks
+
+
+class Gaps:
+    """Counts the clocks in which a frame that has begun to leave does not go on."""
+
+    def __init__(self, dut, width):
+        self.frames = self.clocks = 0
+        self._clk, self._last = dut.clk, beat(width)["last"].offset
+        ports = Ports(dut, width)
+        self._valid, self._payload = ports.handle("o__valid"), ports.handle("o__payload")
+        start_soon(self._count())
+
+    async def _count(self):
+        within = False
+        while True:
+            await RisingEdge(self._clk)
+            valid = self._valid.value.is_resolvable and int(self._valid.value)
+            self.clocks += within and not valid
+            if valid:
+                within = not int(self._payload.value) >> self._last & 1
+                self.frames += not within
+
+
+@cocotb.test()
+@cocotb.parametrize(width=bench_widths())
 async def no_sum_is_lost_of_more_slices_than_may_wait(dut, width):
     chance = random.Random(cocotb.RANDOM_SEED)
     frames = [Frame(chance, "tiny", count) for count in (2 * SLICES, SLICES + 1)]
@@ -106,7 +143,7 @@ async def no_sum_is_lost_of_more_slices_than_may_wait(dut, width):
 def test_frames_are_cut_in_short():
     simulate_quick(
         SegmentPath(128), "segments_and_whole_frames_leave_in_order/width=128/gaps=1",
-        name="segment_path", module=__name__, width=128)
+        "segments_leave_without_gaps", name="segment_path", module=__name__, width=128)
 
 
 def test_segment_path():

@@ -282,8 +282,8 @@ async def requests_and_walks_take_the_clocks_of_the_docstring(dut):
     await ClockCycles(dut.clk, table.sas)
     hashed = hash_bits(table.sas)
     for key in random_keys(chance, COLLIDING_MAX):
-        walk = (WALK_CLOCKS + (168 + hashed) * len(table.walking)) if table.answers else 0
-        assert await clocks_of(dut, table.find(key)) == 166 + hashed + walk
+        walk = (WALK_CLOCKS + (169 + hashed) * len(table.walking)) if table.answers else 0
+        assert await clocks_of(dut, table.find(key)) == 167 + hashed + walk
         insert = table.request(LookupOperation.INSERT, key=key, sa=1)
         assert await clocks_of(dut, insert) == 3
         table.walking = table.places.insert(key)

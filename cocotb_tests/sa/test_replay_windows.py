@@ -31,7 +31,7 @@ from tests.support.quick import simulate_quick
 from tests.support.sa_table import memories_of
 
 SAS = 16
-LARGEST = (32, 128, 1024)
+LARGEST = (32, 128, 256, 1024, 4096)
 TWO_32 = 1 << 32
 
 
@@ -116,13 +116,13 @@ class Bench:
             "sa": sa, "window": DEVICE_WINDOWS[window.packets], "sequence": window.top}))
         await self._write.drained()
         self.wrong_edges.discard(sa)
-        self.wrong_rows -= {self.row(sa, block << 5) for block in range(2 * self.largest >> 5)}
+        self.wrong_rows -= {self.row(sa, block << 5) for block in range(self.largest >> 5)}
         self.windows[sa] = Window(window.packets, window.extended, window.top)
 
     def row(self, sa, sequence):
         """Address of the row of a number."""
         numbers = min(self.largest, 128)
-        rows = 2 * self.largest // numbers
+        rows = self.largest // numbers
         return sa * rows + sequence // numbers % rows
 
     def send(self, frames):
@@ -145,7 +145,7 @@ class Bench:
     async def top(self, sa):
         self._port["read"].value = pack(WindowRead, {
             "sa": sa, "window": DEVICE_WINDOWS[self.windows[sa].packets]})
-        await ClockCycles(self._clk, 2)
+        await ClockCycles(self._clk, 3)
         self._port["read_counts"].value = 1
         end = unpack(WindowEnd, int(self._port["read_o"].value))
         await ClockCycles(self._clk, 1)
@@ -154,7 +154,10 @@ class Bench:
         return None if end["wrong"] else end["number"]
 
     async def _check(self):
-        expected_bottom = looked = None
+        asked, expected = (None, None), (None, None, False)
+        """SA and bottom that were looked up in the clock before; and in that before it, with
+        whether the edge was wrong then."""
+        bottoms = {}  # as they have been written
         clock = 0
         while True:
             place = len(self.taken)
@@ -167,18 +170,20 @@ class Bench:
                 frame.authentic if ready and frame else self.chance.getrandbits(1))
             self._port["bottom_i__valid"].value = asks
             self._port["bottom_i__payload"].value = sa or 0
+            looked, expected_bottom, wrong = expected
             self._port["bottom_counts"].value = looked == self.looks and expected_bottom is not None
             await RisingEdge(self._clk)
             clock += 1
             if expected_bottom is not None:
                 bottom = unpack(WindowEnd, int(self._port["bottom_o"].value))
-                assert bottom["wrong"] == (looked in self.wrong_edges)
+                assert bottom["wrong"] == wrong
                 assert bottom["wrong"] or bottom["number"] == expected_bottom
             if int(self._port["fault__valid"].value):
                 self.faults.append(int(self._port["fault__payload"].value))
-            known = asks and sa in self.windows
-            expected_bottom = self.windows[sa].bottom % (1 << 64) if known else None
-            looked = sa
+            known = asks and sa in self.windows and sa in bottoms
+            expected = (*asked, asked[0] in self.wrong_edges)
+            asked = (sa, bottoms[sa] % (1 << 64) if known else None)
+            bottoms = {each: window.bottom for each, window in self.windows.items()}
             if ready and int(self._port["answer__valid"].value):
                 self._take(frame, unpack(WindowAnswer, int(self._port["answer__payload"].value)))
                 self.taken.append(clock)
@@ -365,7 +370,8 @@ def test_ram_bits_of_an_sa_are_those_of_the_memories():
     for largest in LARGEST:
         memories = memories_of(ReplayState(SAS, largest))
         assert sum(bits * rows for bits, rows in memories) == SAS * window_bits(largest)
-    assert window_bits(128) == 449
+    assert {window: window_bits(window) for window in DEVICE_WINDOWS} == {
+        32: 168, 64: 201, 128: 267, 256: 463, 512: 853, 1024: 1629, 2048: 3173, 4096: 6245}
 
 
 def test_replay_state():

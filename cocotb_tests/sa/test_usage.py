@@ -10,6 +10,7 @@ from cocotb.triggers import RisingEdge
 from espnic.hdl.layouts import struct
 from espnic.hdl.sa.usage import (
     COUNT_BITS,
+    TOLD_DEPTH,
     SaUsage,
     UsageAnswer,
     UsageCommit,
@@ -37,6 +38,12 @@ from tests.support.quick import simulate_quick
 from tests.support.sa_table import COMMIT, memories_of
 
 SAS = 16
+LATENCY = 3
+"""Clocks from a query to its answer."""
+IDLE_CLOCKS = LATENCY + 4
+"""Clocks after which all that was asked has been counted and told, if answers are taken."""
+COMMAND_CLOCKS = 9
+"""Clocks in which a command has written, whatever packets there are."""
 DIRECTION = SaDirection.TX
 WRITE = Layout("write", (
     Field("sa", HANDLE_BITS, ""), Field("fresh", 1, ""), Field("soft", 1, ""),
@@ -64,8 +71,12 @@ class Usages:
         """Commits of the next answers; drawn at random when there is none."""
         self.written = 0
         self.read: list[dict[str, int]] = []
+        self.queries = 0
+        self.before = 0.0
+        """Part of the packets that have another event."""
         self._dut = dut
-        self._asked: int | None = None
+        self._asked: deque[int] = deque()
+        self._other: dict[str, int] | None = None
         self._events: deque[dict[str, int]] = deque()
         self._reads: deque[dict[str, int]] = deque()
         self._draw()
@@ -76,7 +87,8 @@ class Usages:
         for _ in range(count):
             dut.answer__ready.value = self.chance.random() < ready
             dut.commit.value = COMMIT.pack(self.commits[0])
-            if not int(dut.query__valid.value) or self._query_taken:
+            self._tell_before()
+            if not int(dut.query__valid.value) or self.query_taken:
                 dut.query__valid.value = bool(sas) and self.chance.random() < asks
                 dut.query__payload.value = self.chance.choice(sas or [0])
             await RisingEdge(dut.clk)
@@ -99,7 +111,7 @@ class Usages:
         self._dut.read__valid.value = 1
         while len(self.read) == before:
             await self.clocks(1, sas, asks=0.7, ready=0.7)
-            if self._read_taken:
+            if self.read_taken:
                 self._dut.read__valid.value = 0
         return self.read[-1]
 
@@ -125,7 +137,7 @@ class Usages:
                 assert self.read[-1]["wrong"]
             else:
                 check_item(self.read[-1], expected, number=len(self.read), port="read_o")
-        assert int(dut.answer__valid.value) == (self._asked is not None)
+        assert self._asked or not int(dut.answer__valid.value)
         answered = int(dut.answer__valid.value) and int(dut.answer__ready.value)
         if answered:
             self._judge()
@@ -133,41 +145,51 @@ class Usages:
             self._change(WRITE.unpack(int(dut.write__payload.value)))
         if answered:
             self._count()
-        self._query_taken = int(dut.query__valid.value) and int(dut.query__ready.value)
-        if self._query_taken:
-            self._asked = int(dut.query__payload.value)
-            self.faults[self._asked] += self._asked in self.wrong
-        self._read_taken = int(dut.read__valid.value) and int(dut.read__ready.value)
-        if self._read_taken:
-            self._reads.append(self._row(int(dut.read__payload.value)))
-            self.faults[int(dut.read__payload.value)] += self._reads[-1]["wrong"]
+        if self.read_taken:
+            # It shows what is taken in the clock after it, too.
+            self._reads.append(self._row(self._read_sa))
+            self.faults[self._read_sa] += self._reads[-1]["wrong"]
+        self.query_taken = int(dut.query__valid.value) and int(dut.query__ready.value)
+        if self.query_taken:
+            self.queries += 1
+            self._asked.append(asked := int(dut.query__payload.value))
+            self.faults[asked] += asked in self.wrong
+        self.read_taken = int(dut.read__valid.value) and int(dut.read__ready.value)
+        self._read_sa = int(dut.read__payload.value)
 
-    _query_taken = _read_taken = 0
+    query_taken = read_taken = 0
 
     def _judge(self) -> None:
-        assert self._asked is not None
-        lifetime = self.lifetimes[self._asked]
+        lifetime = self.lifetimes[self._asked[0]]
         answer = unpack(UsageAnswer, int(self._dut.answer__payload.value))
         self.answers += 1
-        assert answer["fault"] == (self._asked in self.wrong)
+        assert answer["fault"] == (self._asked[0] in self.wrong)
         if answer["fault"]:
             return
         assert answer["expired"] == lifetime.expired
         self.refused += lifetime.expired
 
     def _count(self) -> None:
-        assert self._asked is not None
-        lifetime = self.lifetimes[self._asked]
+        sa = self._asked.popleft()
         commit = self.commits.popleft()
         if not self.commits:
             self._draw()
-        if commit["count"] and self._asked not in self.wrong:
-            kinds = lifetime.count(commit["packets"], commit["bytes"])
+        if self.chance.random() < self.before:
+            self._other = {"kind": int(EventKind.ESN_HALF), "direction": DIRECTION, "sa": sa,
+                           "sequence": self.chance.getrandbits(64)}
+            self._events.append(self._other)
+        if commit["count"] and sa not in self.wrong:
+            kinds = self.lifetimes[sa].count(commit["packets"], commit["bytes"])
             self.told += kinds
             self._events.extend({
-                "kind": kind, "direction": DIRECTION, "sa": self._asked,
+                "kind": kind, "direction": DIRECTION, "sa": sa,
                 "sequence": commit["sequence"]} for kind in kinds)
-        self._asked = None
+
+    def _tell_before(self) -> None:
+        """Give the other event of a packet, in the clock after its answer was taken."""
+        self._dut.before__valid.value = self._other is not None
+        self._dut.before__payload.value = EVENT.pack(self._other or {})
+        self._other = None
 
     def _change(self, write: dict[str, int]) -> None:
         self.written += 1
@@ -193,8 +215,8 @@ class Usages:
                 "wrong": sa in self.wrong}
 
     def all_told(self) -> bool:
-        """Whether every event of the model has come, and every fault."""
-        return not self._events and not any(self.faults.values())
+        """Whether every answer and every event of the model has come, and every fault."""
+        return not self._asked and not self._events and not any(self.faults.values())
 
 
 async def started(dut) -> Usages:
@@ -228,19 +250,19 @@ async def packets_of_any_sas_between_writes_and_reads(dut):
         await usages.clocks(chance.randrange(60), sas, ready=chance.choice([0.3, 1]),
                             asks=chance.choice([0.5, 1]))
         await usages.read_back(chance.choice([*sas, chance.randrange(SAS)]), sas)
-    await usages.clocks(5)
+    await usages.clocks(IDLE_CLOCKS)
     assert usages.all_told()
     assert set(usages.told) == {EventKind.SOFT_LIMIT, EventKind.HARD_LIMIT}
     assert 100 < usages.refused < usages.answers
 
 
 @cocotb.test()
-async def packets_of_the_same_sa_every_other_clock_count_to_the_very_limit(dut):
+async def packets_of_the_same_sa_in_every_clock_count_to_the_very_limit(dut):
     usages = await started(dut)
     await usages.write(sa=1, fresh=1, soft=1, hard=1, soft_packets=10, hard_packets=20)
     usages.commits = deque({"count": number < 20, "packets": 1, "bytes": 100,
                             "sequence": number} for number in range(60))
-    await usages.clocks(80, [1])
+    await usages.clocks(40 + LATENCY, [1])
     assert usages.answers == 40
     assert usages.told == [EventKind.SOFT_LIMIT, EventKind.HARD_LIMIT]
     assert usages.refused == 20
@@ -249,11 +271,70 @@ async def packets_of_the_same_sa_every_other_clock_count_to_the_very_limit(dut):
 
 
 @cocotb.test()
+async def a_query_is_taken_and_an_answer_given_in_every_clock(dut):
+    """Packets of one SA, of few and of many reach limits at any of them."""
+    usages = await started(dut)
+    chance = usages.chance
+    for _ in range(60):
+        sas = chance.sample(range(SAS), chance.choice([1, 2, 3, SAS]))
+        for sa in sas:
+            # One event a packet at most: those of soft limits only, or of hard ones.
+            kind, most = chance.choice(["soft", "hard"]), 120 // len(sas)
+            await usages.write(sa=sa, fresh=1, soft=1, hard=1,
+                               **{f"{kind}_packets": chance.randrange(most)})
+        queries, answers = usages.queries, usages.answers
+        await usages.clocks(100, sas)
+        assert usages.queries - queries == 100
+        assert usages.answers - answers == 100 - LATENCY
+        await usages.clocks(IDLE_CLOCKS)
+    assert usages.all_told()
+    assert set(usages.told) == {EventKind.SOFT_LIMIT, EventKind.HARD_LIMIT}
+    assert usages.refused > 500
+
+
+@cocotb.test()
+async def no_event_is_lost_and_none_comes_before_its_turn(dut):
+    """Packets in every clock that all have two or three events to tell, and commands between."""
+    usages = await started(dut)
+    chance = usages.chance
+    for usages.before in (0.0, 0.5, 1.0):
+        for _ in range(30):
+            for sa in range(SAS):
+                await usages.write(sa=sa, fresh=1, soft=1, hard=1, soft_packets=1, hard_packets=1)
+            usages.commits = deque({"count": 1, "packets": 1, "bytes": 1, "sequence": number}
+                                   for number in range(SAS))
+            for sa in chance.sample(range(SAS), SAS):
+                await usages.clocks(1, [sa])
+                while not usages.query_taken:
+                    await usages.clocks(1, [sa])
+            await usages.read_back(3, [5])
+            await usages.clocks(4 * SAS)
+            assert usages.all_told()
+    assert Counter(usages.told) == {kind: 90 * SAS for kind in (
+        EventKind.SOFT_LIMIT, EventKind.HARD_LIMIT)}
+
+
+@cocotb.test()
+async def an_answer_comes_three_clocks_after_its_query(dut):
+    usages = await started(dut)
+    for sa in (4, 4, 9):
+        await usages.clocks(1, [sa])
+        assert usages.query_taken
+        await usages.clocks(LATENCY - 1, ready=0)
+        assert not int(dut.answer__valid.value)
+        answers = usages.answers
+        await usages.clocks(1)
+        assert usages.answers == answers + 1
+        await usages.clocks(5)
+
+
+@cocotb.test()
 async def a_packet_that_reaches_both_limits_tells_the_soft_one_first(dut):
     usages = await started(dut)
     await usages.write(sa=3, fresh=1, soft=1, hard=1, soft_packets=45, hard_bytes=65536)
     usages.commits = deque([{"count": 1, "packets": 45, "bytes": 65536, "sequence": 1 << 63}])
     await usages.clocks(10, [3])
+    await usages.clocks(IDLE_CLOCKS)
     assert usages.told == [EventKind.SOFT_LIMIT, EventKind.HARD_LIMIT]
     assert usages.all_told()
 
@@ -268,13 +349,48 @@ async def a_command_gets_its_clocks_however_dense_packets_are(dut):
                 dut.write__payload.value = WRITE.pack({"sa": 2, "hard": 1, "hard_packets": lead})
                 dut.write__valid.value = 1
                 written = usages.written
-                for _ in range(6):
+                for _ in range(COMMAND_CLOCKS):
                     await usages.clocks(1, sas, ready=ready)
                     if usages.written > written:
                         break
                 assert usages.written > written
                 dut.write__valid.value = 0
     await usages.clocks(20, [2])
+
+
+@cocotb.test()
+async def a_command_gets_its_clock_where_a_stall_has_filled_the_gap_behind_it(dut):
+    usages = await started(dut)
+    for stalled in range(6):
+        await usages.clocks(6, [2, 3])
+        dut.write__payload.value = WRITE.pack({"sa": 2, "hard": 1, "hard_packets": stalled})
+        dut.write__valid.value = 1
+        written = usages.written
+        for clock in range(COMMAND_CLOCKS):
+            await usages.clocks(1, [2, 3], ready=float(clock != stalled))
+            if usages.written > written:
+                break
+        assert usages.written > written
+        dut.write__valid.value = 0
+        await usages.clocks(IDLE_CLOCKS)
+
+
+@cocotb.test()
+async def a_command_takes_few_clocks_from_packets_in_every_clock(dut):
+    usages = await started(dut)
+    usages.written = 0
+    for write, lost in ((0, 1), (1, 4)):
+        for sa in (2, 5):
+            await usages.clocks(10, [2, 3])
+            answers = usages.answers
+            dut.write__payload.value = WRITE.pack({"sa": sa, "soft": 1, "soft_packets": 9})
+            dut.write__valid.value, dut.read__valid.value = write, not write
+            for _ in range(20):
+                await usages.clocks(1, [2, 3])
+                if usages.written or usages.read_taken:
+                    dut.write__valid.value = dut.read__valid.value = usages.written = 0
+            assert usages.answers - answers == 20 - lost
+            await usages.clocks(IDLE_CLOCKS)
 
 
 MEMORIES = ("served", "limits")
@@ -294,7 +410,7 @@ async def each_bit_that_turns_is_a_fault_until_a_fresh_write(dut, name):
         sa, other = chance.sample(range(1, SAS), 2)
         await usages.write(sa=sa, fresh=1, soft=1, hard=1, **random_limits(chance))
         await usages.clocks(6, [sa])
-        await usages.clocks(4)
+        await usages.clocks(IDLE_CLOCKS)
         await flip(memory, sa, bit)
         await usages.clocks(1)
         usages.wrong.add(sa)
@@ -303,12 +419,12 @@ async def each_bit_that_turns_is_a_fault_until_a_fresh_write(dut, name):
         await usages.write([sa], sa=sa, soft=1, hard=chance.randrange(2), **random_limits(chance))
         await usages.read_back(sa, [sa, other])
         await usages.read_back(other, [sa, other])
-        await usages.clocks(4)
+        await usages.clocks(IDLE_CLOCKS)
         assert words(dut, sa) == turned, "what was wrong stays as it is"
         await usages.write([other], sa=sa, fresh=1, soft=1, hard=1, hard_packets=1 + bit % 3)
         await usages.clocks(8, [sa, other])
         await usages.read_back(sa)
-    await usages.clocks(5)
+    await usages.clocks(IDLE_CLOCKS)
     assert usages.all_told()
 
 
@@ -329,7 +445,7 @@ async def a_row_that_turns_while_a_packet_waits_is_mended_only_by_the_whole_row(
             usages.wrong.add(5)
         await usages.read_back(5)
         await usages.write(sa=5, soft=1, soft_packets=3)
-    await usages.clocks(5)
+    await usages.clocks(IDLE_CLOCKS)
     assert usages.all_told()
 
 
@@ -354,7 +470,7 @@ async def a_packet_that_waits_learns_that_its_row_has_been_made_right(dut):
         await usages.clocks(4)
         assert usages.answers == answers + 1
         await usages.read_back(5)
-    await usages.clocks(5)
+    await usages.clocks(IDLE_CLOCKS)
     assert usages.all_told()
 
 
@@ -362,7 +478,7 @@ async def a_packet_that_waits_learns_that_its_row_has_been_made_right(dut):
 def test_usage_in_short():
     simulate_quick(
         SaUsage(SAS, DIRECTION),
-        "packets_of_the_same_sa_every_other_clock_count_to_the_very_limit",
+        "packets_of_the_same_sa_in_every_clock_count_to_the_very_limit",
         "a_packet_that_reaches_both_limits_tells_the_soft_one_first",
         name="sa_usage", module=__name__)
 
@@ -374,8 +490,8 @@ def test_usage_of_16_sas(simulator):
 
 def test_ram_bits_are_those_of_the_docstring():
     memories = memories_of(SaUsage(SAS, DIRECTION))
-    assert {rows for _, rows in memories} == {SAS}
-    assert sum(bits for bits, _ in memories) == usage_bits() == 400
+    assert {rows for _, rows in memories} == {SAS, TOLD_DEPTH}
+    assert sum(bits for bits, rows in memories if rows == SAS) == usage_bits() == 400
 
 
 @pytest.mark.parametrize(("layout", "shape"), [

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from espnic.sim.capture.pcap import read_capture, write_pcap
+from tests.support.field_inputs import INPUTS
 from tests.support.paths import CAPTURES, PROJECT
 
 pytestmark = [pytest.mark.engine, pytest.mark.fixed_seed]
@@ -50,6 +51,15 @@ def test_run_seals_clear_packets(tmp_path):
     kernel = read_capture(CAPTURES / "tun4_gcm128.pcap").packets
     esp_offset = 34
     assert {frame[esp_offset:] for frame in wire} == {frame[esp_offset:] for frame in kernel}
+
+
+@pytest.mark.parametrize("name", INPUTS)
+def test_run_replays_what_was_reported_from_outside(tmp_path, name):
+    """RTL and model agree, and the summary says what it must."""
+    code, shown, complaint = espnic(*INPUTS[name].arguments("run", tmp_path / "out"))
+    assert (code, complaint) == (0, "")
+    shown = " ".join(shown.split())
+    assert all(words in shown for words in (*INPUTS[name].says, "RTL = model")), shown
 
 
 def test_forged_frame_leaves_as_it_came(tmp_path):

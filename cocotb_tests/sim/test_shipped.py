@@ -24,7 +24,9 @@ from espnic.sim.export.testbench import HANDLE, SA, packet_request, sealed_packe
 from espnic.sim.rig.engine import engine_netlist
 
 NAME = "espnic_small"
-BUILD = Request(sas=16, name=NAME)
+BUILD = Request(sas=16, lso=False, ipv6=False, replay_window=0, name=NAME)
+"""The least with both directions: the flags of cocotb's runner for Verilator keep every signal,
+and its build takes minutes with all parts."""
 
 
 @cocotb.test(timeout_time=20, timeout_unit="us")
@@ -63,8 +65,7 @@ def folder(tmp_path_factory):
     ("icarus", "v", ["-g2005"]),
     ("icarus", "v", ["-g2009"]),
     ("icarus", "sv", []),
-    ("verilator", "v", []),
-    ("verilator", "sv", []),
+    ("verilator", "v", []),  # which is SystemVerilog to Verilator, as .sv is
 ])
 def test_a_packet_goes_each_way_with_the_flags_of_cocotb(
         folder, simulator, suffix, flags, tmp_path, monkeypatch):

@@ -6,6 +6,7 @@ from amaranth.lib.memory import ReadPort, WritePort
 from amaranth.lib.wiring import In, Out
 
 from espnic.hdl.flow.queue import Queue
+from espnic.hdl.flow.room import room_for
 
 READ_AHEAD = 4
 """Number of beats between block RAM and output, for the RAM's clock and the queue's, and slack."""
@@ -60,7 +61,7 @@ class BeatStore(wiring.Component):
         taken = Signal(range(self.depth + 1))
         fetch = Signal()
         self._fill(m, write, taken)
-        room = self._room(m, ahead, fetch)
+        room = room_for(m, READ_AHEAD, fetch, ahead.o.valid & ahead.o.ready)
         self._obey(m, read, taken, fetch, room)
 
         fetched = Signal()
@@ -75,7 +76,8 @@ class BeatStore(wiring.Component):
     def _fill(self, m: Module, write: WritePort, taken: Value) -> None:
         """Store beats while there is room; ``taken`` were taken out in the clock before."""
         limit = self.depth - self.margin
-        level, staying = Signal(range(self.depth + 1)), Signal(range(self.depth + 1))
+        level = Signal(range(self.depth + 1))
+        staying = Signal(range(self.depth + 1))
         writable = Signal(init=1)
         tail = Signal(range(self.depth))
         m.d.comb += [
@@ -93,24 +95,13 @@ class BeatStore(wiring.Component):
                 tail.eq(self._wrapped(tail + 1)),
             ]
 
-    def _room(self, m: Module, ahead: Queue, fetch: Value) -> Value:
-        """Whether a beat may be fetched: the queue at the output has room for it."""
-        in_flight = Signal(range(READ_AHEAD + 1))
-        room = Signal(init=1)
-        leaves = Signal()
-        m.d.comb += leaves.eq(ahead.o.valid & ahead.o.ready)
-        with m.If(fetch & ~leaves):
-            m.d.sync += [in_flight.eq(in_flight + 1), room.eq(in_flight != READ_AHEAD - 1)]
-        with m.Elif(leaves & ~fetch):
-            m.d.sync += [in_flight.eq(in_flight - 1), room.eq(1)]
-        return room
-
     def _obey(self, m: Module, read: ReadPort, taken: Signal, fetch: Signal, room: Value) -> None:
         """Fetch the beats of a command one by one, or forget them all at once."""
         beats, keep = self.command.payload.beats, self.command.payload.keep
         head = Signal(range(self.depth))
         remaining = Signal(range(self.depth + 1))
-        reading, forget = Signal(), Signal()
+        reading = Signal()
+        forget = Signal()
         m.d.comb += [
             self.command.ready.eq(~reading & (~keep | room)),
             fetch.eq(room & (reading | (self.command.valid & keep))),

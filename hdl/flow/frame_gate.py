@@ -39,7 +39,9 @@ class FrameGate(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        passes, within, within_next = Signal(), Signal(), Signal()
+        passes = Signal()
+        within = Signal()
+        within_next = Signal()
         m.d.comb += [
             self.o.payload.eq(self.i.payload),
             self.o.valid.eq(self.i.valid & ~self.stopped),

@@ -1,9 +1,9 @@
 """Entry from AXI4-Stream to beats, with a bound on the length of a frame."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import exact_log2
+from amaranth.utils import bits_for, exact_log2
 
 from espnic.hdl.layouts import LENGTH_BITS, SUPER_LENGTH_BITS, beat
 from espnic.model.interface.codes import FRAME_BYTES_MAX, SUPER_FRAME_BYTES_MAX
@@ -97,11 +97,10 @@ class FrameIngress(wiring.Component):
         at_limit = Signal()
         o = self.o.payload
         m.d.comb += [
-            # Every beat has its lowest byte, as the class says.
-            count.eq(sum(self.i.payload.tkeep[1:]) + 1),
+            count.eq(_packed_bytes(self.i.payload.tkeep)),
             at_limit.eq((index == last_index) & ~self.i.payload.tlast),
             o.beat.data.eq(self.i.payload.tdata),
-            o.beat.count.eq(Mux(self.i.payload.tlast, count, beat_bytes)),
+            o.beat.count.eq(count),
             o.beat.first.eq(index == 0),
             o.beat.last.eq(self.i.payload.tlast | at_limit),
             self.o.valid.eq(self.i.valid & ~swallow),
@@ -118,3 +117,14 @@ class FrameIngress(wiring.Component):
             m.d.sync += swallow.eq(~self.i.payload.tlast & (swallow | at_limit))
             m.d.sync += index.eq(Mux(o.beat.last | swallow, 0, index + 1))
         return m
+
+
+def _packed_bytes(keep: Value) -> Value:
+    """Number of the bytes that ``keep`` has, of which none is missing below another.
+
+    Ones are not added up: one bit alone has a zero above it, and its place gives the number.
+    """
+    tops = keep & ~Cat(keep[1:], Const(0, 1))
+    return Cat(
+        Cat(top for place, top in enumerate(tops) if place + 1 >> bit & 1).any()
+        for bit in range(bits_for(len(keep))))

@@ -45,7 +45,9 @@ class NullEnd(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         held = Signal.like(self.o.payload)
-        holds, empties, drops = Signal(), Signal(), Signal()
+        holds = Signal()
+        empties = Signal()
+        drops = Signal()
         i, o = self.i.payload, self.o.payload
         null = i.tlast & ~i.tkeep[0]
         within = holds & ~held.tlast

@@ -60,11 +60,14 @@ class OnesSum(wiring.Component):
         # the numbers are taken as they lie.
         chosen = Signal(data.ArrayLayout(WORD_BITS, self.width // WORD_BITS))
         m.d.comb += chosen.eq(i.data & Cat(bit.replicate(8) for bit in i.keep))
-        partial = [Signal(total.shape()) for total in _tree(chosen, _PARTIAL_SUMS)]
+        partial = [Signal(total.shape(), name=f"partial{index}")
+                   for index, total in enumerate(_tree(chosen, _PARTIAL_SUMS))]
         m.d.sync += [one.eq(total) for one, total in zip(
             partial, _tree(chosen, _PARTIAL_SUMS), strict=True)]
 
-        valid, last, done = Signal(), Signal(), Signal()
+        valid = Signal()
+        last = Signal()
+        done = Signal()
         begins = Signal(init=1)
         total = Signal(_TOTAL_BITS)
         m.d.sync += [

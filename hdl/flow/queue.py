@@ -64,15 +64,18 @@ class Queue(wiring.Component):
         ]
 
     def _in_distributed_ram(self, m: Module) -> None:
-        m.submodules.ram = ram = distributed_ram(self.i.payload.shape(), self.depth)
+        # Verilog has no addresses without bits, so the RAM has 2 rows at least.
+        rows = max(self.depth, 2)
+        m.submodules.ram = ram = distributed_ram(self.i.payload.shape(), rows)
         write_port = ram.write_port()
         read_port = ram.read_port(domain="comb")
         level = Signal(range(self.depth + 1))
         readable = Signal()
         writable = Signal(init=1)
-        head = Signal(range(self.depth))
-        tail = Signal(range(self.depth))
-        write, read = Signal(), Signal()
+        head = Signal(range(rows))
+        tail = Signal(range(rows))
+        write = Signal()
+        read = Signal()
         passes = self.through & ~readable & self.o.ready
         m.d.comb += [
             write.eq(self.i.valid & writable & ~passes),

@@ -52,35 +52,44 @@ class TextExtract(wiring.Component):
         held = Signal(beat(self.width))
         held_valid = Signal()
         until_text = Signal(position(self.width).members["beat"])
+        at_text = Signal()
+        """``until_text`` is 0."""
         pending = Signal()
         rest = Signal(LENGTH_BITS)
+        ends = Signal()
+        """``rest`` is at most a beat."""
         words = Signal(position(self.width).members["word"])
         begun = Signal()
 
-        emits, leaves = Signal(), Signal()
+        emits = Signal()
+        leaves = Signal()
         o = self.o.payload
         m.d.comb += [
-            emits.eq(held_valid & pending & (until_text == 0)),
+            emits.eq(held_valid & pending & at_text),
             self.o.valid.eq(emits & (held.last | self.i.valid)),
             leaves.eq(Mux(emits, self.o.valid & self.o.ready, held_valid)),
         ]
-        self._emit(m, held, words, rest, begun)
+        self._emit(m, held, words, rest, ends, begun)
+        beat_bytes = self.width // 8
         with m.If(self.o.valid & self.o.ready):
             m.d.sync += [
                 begun.eq(~o.last),
                 pending.eq(~o.last),
-                rest.eq(rest - o.count),
+                rest.eq(rest - beat_bytes),
+                ends.eq(rest <= 2 * beat_bytes),
             ]
         with m.If(leaves):
             m.d.sync += held_valid.eq(0)
-            with m.If(until_text != 0):
-                m.d.sync += until_text.eq(until_text - 1)
+            with m.If(~at_text):
+                m.d.sync += [until_text.eq(until_text - 1), at_text.eq(until_text == 1)]
 
         accept = Signal()
         span = self.span.payload
         where = located(span.offset, self.width)
         m.d.comb += [
-            accept.eq((~held_valid | leaves) & (~self.i.payload.first | self.span.valid)),
+            # If a beat comes, the one held can leave: that it does is not waited for here.
+            accept.eq((~held_valid | ~emits | self.o.ready)
+                      & (~self.i.payload.first | self.span.valid)),
             self.i.ready.eq(accept),
             self.span.ready.eq(accept & self.i.valid & self.i.payload.first),
         ]
@@ -89,22 +98,27 @@ class TextExtract(wiring.Component):
             with m.If(self.i.payload.first):
                 m.d.sync += [
                     until_text.eq(where.beat),
+                    at_text.eq(where.beat == 0),
                     words.eq(where.word),
                     pending.eq(span.enable),
                     rest.eq(span.bytes),
+                    ends.eq(span.bytes <= beat_bytes),
                     begun.eq(0),
                 ]
         return m
 
-    def _emit(self, m, held, words, rest, begun):
-        """The text beat that begins in the beat held; ``rest`` bytes of text have not left."""
+    def _emit(self, m, held, words, rest, ends, begun):
+        """The text beat that begins in the beat held.
+
+        ``rest`` bytes of text have not left; ``ends``: they are no more than a beat.
+        """
         beat_bytes, o = self.width // 8, self.o.payload
         following = Signal(self.width)
         m.d.comb += [
             # After a frame's last beat the input may change while this beat waits.
             following.eq(Mux(held.last, 0, self.i.payload.data)),
             o.data.eq(unshift_words(Cat(held.data, following), words)),
-            o.count.eq(Mux(rest > beat_bytes, beat_bytes, rest)),
+            o.count.eq(Mux(ends, rest, beat_bytes)),
             o.first.eq(~begun),
-            o.last.eq((rest <= beat_bytes) | held.last),
+            o.last.eq(ends | held.last),
         ]

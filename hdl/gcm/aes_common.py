@@ -83,6 +83,19 @@ def substitute(m: Module, name: str, value: Value) -> Signal:
     return result
 
 
+def substitute_in_block_ram(m: Module, name: str, value: Value) -> Value:
+    """SubBytes of every byte of a value, a clock later, as ROMs with two read ports each."""
+    results = []
+    for pair in range(len(value) // 16):
+        rom = Memory(shape=8, depth=len(SBOX), init=SBOX, attrs={"rom_style": "block"})
+        m.submodules[f"{name}{pair}"] = rom
+        for byte in (2 * pair, 2 * pair + 1):
+            port = rom.read_port()
+            m.d.comb += [port.addr.eq(value.word_select(byte, 8)), port.en.eq(1)]
+            results.append(port.data)
+    return Cat(results)
+
+
 def shift_rows(block: Value) -> Value:
     """ShiftRows: row r moves left by r columns (5.1.2)."""
     order = [4 * ((column + row) % 4) + row for column in range(4) for row in range(4)]

@@ -9,6 +9,7 @@ from amaranth.utils import ceil_log2
 from espnic.hdl.flow.delay_line import DelayLine
 from espnic.hdl.frame.align import byte_mask, bytes_of
 from espnic.hdl.gcm.aes_pipeline import AesPipeline
+from espnic.hdl.gcm.form import PLAIN, CipherForm
 from espnic.hdl.gcm.ghash import Ghash
 from espnic.hdl.layouts import (
     BLOCK_BITS,
@@ -51,6 +52,8 @@ class _Turn:
         """The beat is the first of its packet."""
         self.lengths = Signal()
         """A slot is inserted for a lengths block."""
+        self.due = Signal()
+        """There may be a slot in the next clock."""
         self.runs = Signal()
         """A beat is taken or a slot inserted."""
         self.within = Signal()
@@ -94,10 +97,17 @@ class GcmCore(wiring.Component):
     21 from the last beat to the tag (`tag_latency`), 22 with an inserted lengths block.
     The outputs never wait: whatever takes them must have room for what is under way.
 
+    Folded by n, the core has a slot each n clocks only, and ``i.ready`` falls between them, unless
+    nothing has come for the latency of AES: then it takes the next beat at once. Then
+    the latency to the tag is n - 1 clocks more, and an inserted lengths block takes n clocks;
+    folded by four, AES takes 3 clocks more.
+
     Parameters
     ----------
     width : int
         Bits of a beat: 128, 256 or 512.
+    form : CipherForm
+        Rate, and kind of the S-boxes.
 
     Members
     -------
@@ -112,13 +122,11 @@ class GcmCore(wiring.Component):
         last text beat. When opening, it is the tag to compare with that of the packet.
     """
 
-    text_latency = _SLOT_CLOCKS + AesPipeline.latency + 1
-    tag_latency = _SLOT_CLOCKS + AesPipeline.latency + Ghash.latency + 1
-
-    def __init__(self, width: int):
+    def __init__(self, width: int, form: CipherForm = PLAIN):
         if width not in WIDTHS:
             raise ValueError(f"width of {width} bits, expected one of {WIDTHS}")
         self.width = width
+        self.form = form
         self.lanes = lanes_of(width)
         self.lengths_lane = has_spare_lane(self.lanes)
         super().__init__({
@@ -129,16 +137,16 @@ class GcmCore(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.aes = aes = AesPipeline(self.lanes)
-        m.submodules.ghash = ghash = Ghash(self.lanes)
+        m.submodules.aes = aes = AesPipeline(self.lanes, self.form)
+        m.submodules.ghash = ghash = Ghash(self.lanes, self.form)
         turn = _Turn()
         self._sequence(m, turn)
         slot = self._slot(m, turn, aes)
         self._count_blocks(m, turn, aes)
         plan = self._plan(m, turn, slot)
 
-        m.submodules.slots = slots = DelayLine(slot.shape(), AesPipeline.latency)
-        m.submodules.plans = plans = DelayLine(plan.shape(), AesPipeline.latency - _PLAN_CLOCKS)
+        m.submodules.slots = slots = DelayLine(slot.shape(), self.form.aes_latency)
+        m.submodules.plans = plans = DelayLine(plan.shape(), self.form.aes_latency - _PLAN_CLOCKS)
         m.d.comb += [slots.i.payload.eq(slot), plans.i.payload.eq(plan)]
         slot, plan = slots.o.payload, plans.o.payload
 
@@ -169,7 +177,7 @@ class GcmCore(wiring.Component):
         holds a packet as long as it is needed.
         """
         item = self._packet(m)
-        clocks = _SLOT_CLOCKS + AesPipeline.latency
+        clocks = _SLOT_CLOCKS + self.form.aes_latency
         m.submodules.packets = ring = Memory(
             shape=item.shape(), depth=1 << ceil_log2(clocks), init=[])
         write, read = ring.write_port(), ring.read_port()
@@ -217,8 +225,9 @@ class GcmCore(wiring.Component):
         masked = aes.o.payload[0]
         if self.lengths_lane:
             masked = Mux(slot.joined, aes.o.payload[-1], masked)
-        kept, mask = Signal(BLOCK_BITS), Signal(BLOCK_BITS)
-        m.submodules.masks = masks = DelayLine(BLOCK_BITS, Ghash.latency)
+        kept = Signal(BLOCK_BITS)
+        mask = Signal(BLOCK_BITS)
+        m.submodules.masks = masks = DelayLine(BLOCK_BITS, self.form.ghash_latency)
         m.d.comb += mask.eq(Mux(aes.o.valid & slot.mask, masked, kept))
         m.d.sync += kept.eq(mask)
         with m.If(ghash.i.valid & slot.last):
@@ -234,20 +243,24 @@ class GcmCore(wiring.Component):
     def _sequence(self, m: Module, turn: _Turn) -> None:
         """Take beats, and insert a slot where a packet needs one."""
         item = self.i.payload
-        lengths_due, masked, begun = Signal(), Signal(), Signal()
+        lengths_due = Signal()
+        masked = Signal()
+        begun = Signal()
         needs_mask_slot = ~begun & ~masked & ~item.aad & item.count.any() & ~turn.joins
-        insert_mask = self.i.valid & ~lengths_due & needs_mask_slot
+        insert_mask = turn.due & self.i.valid & ~lengths_due & needs_mask_slot
+        self._take_turns(m, turn)
         m.d.comb += [
-            self.i.ready.eq(~lengths_due & ~needs_mask_slot),
+            self.i.ready.eq(turn.due & ~lengths_due & ~needs_mask_slot),
             turn.taken.eq(self.i.valid & self.i.ready),
             turn.text.eq(turn.taken & ~item.aad),
             turn.first.eq(turn.taken & ~begun),
             turn.opens.eq(insert_mask | turn.taken & ~begun & ~masked),
-            turn.lengths.eq(lengths_due),
+            turn.lengths.eq(turn.due & lengths_due),
             turn.within.eq(begun | masked),
-            turn.runs.eq(turn.taken | insert_mask | lengths_due),
+            turn.runs.eq(turn.taken | insert_mask | turn.lengths),
         ]
-        m.d.sync += lengths_due.eq(turn.taken & item.last & self._full())
+        with m.If(turn.due):
+            m.d.sync += lengths_due.eq(turn.taken & item.last & self._full())
         with m.If(insert_mask):
             m.d.sync += masked.eq(1)
         with m.If(turn.taken):
@@ -261,6 +274,21 @@ class GcmCore(wiring.Component):
             with m.If(turn.taken):
                 m.d.sync += joined_before.eq(turn.joined & ~item.last)
 
+    def _take_turns(self, m: Module, turn: _Turn) -> None:
+        """Let a slot come every ``fold``th clock, and at once when AES is empty."""
+        if self.form.fold == 1:
+            m.d.comb += turn.due.eq(1)
+            return
+        since = Signal(range(self.form.fold))
+        busy = Signal(range(self.form.aes_latency + 1))
+        m.d.comb += turn.due.eq(since == 0)
+        with m.If(turn.runs):
+            m.d.sync += busy.eq(self.form.aes_latency)
+        with m.Elif(busy != 0):
+            m.d.sync += busy.eq(busy - 1)
+        with m.If(turn.runs | (since != 0) | (busy != 0)):
+            m.d.sync += since.eq(Mux(since == self.form.fold - 1, 0, since + 1))
+
     def _full(self) -> Value:
         """Whether a last beat leaves no lane free for the lengths block."""
         if self.lengths_lane:
@@ -270,7 +298,8 @@ class GcmCore(wiring.Component):
     def _slot(self, m: Module, turn: _Turn, aes: AesPipeline) -> data.View:
         """Give the slot of what was done in the clock before."""
         item = self.i.payload
-        texted, decrypt = Signal(), Signal()
+        texted = Signal()
+        decrypt = Signal()
         decrypts = Mux(turn.opens, item.parameters.decrypt, decrypt)
         m.d.sync += decrypt.eq(decrypts)
         with m.If(turn.taken):
@@ -328,7 +357,8 @@ class GcmCore(wiring.Component):
 
     def _plan(self, m: Module, turn: _Turn, slot: data.View) -> data.View:
         """Give exponent and tail of each hashed slot, from what the packet's lengths leave."""
-        aad_left, text_left = Signal(_BLOCK_COUNT_BITS), Signal(_BLOCK_COUNT_BITS)
+        aad_left = Signal(_BLOCK_COUNT_BITS)
+        text_left = Signal(_BLOCK_COUNT_BITS)
         parameters = self.i.payload.parameters
         with m.If(turn.opens):
             m.d.sync += [
@@ -390,6 +420,16 @@ class GcmCore(wiring.Component):
             packet.powers.eq(parameters.powers),
         ]
         return packet
+
+
+def text_latency(form: CipherForm) -> int:
+    """Clocks from a beat of text taken to its text given."""
+    return _SLOT_CLOCKS + form.aes_latency + 1
+
+
+def tag_latency(form: CipherForm) -> int:
+    """Clocks from a packet's last beat taken to its tag, if no lengths block is inserted."""
+    return _SLOT_CLOCKS + form.aes_latency + form.ghash_latency + 1
 
 
 def _slot(width: int) -> data.StructLayout:

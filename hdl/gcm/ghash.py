@@ -5,6 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from espnic.hdl.gcm.form import PLAIN, CipherForm
 from espnic.hdl.gcm.gf_multiplier import FIELD_BITS, GfMultiplier
 from espnic.hdl.layouts import (
     GHASH_STAGES,
@@ -48,7 +49,8 @@ class Ghash(wiring.Component):
     Nothing of a packet stays when its result has been given. All that moves on every clock is
     made of zeros while ``powers`` are 0.
 
-    Latency 4 clocks (`latency`) from the last slot to the result, a slot each clock.
+    Latency 4 clocks from the last slot to the result, folded by n 3 + n. A slot each clock, folded
+    by n a slot each n clocks, and any number of further clocks between them.
     Errors: with a wrong exponent or tail the result of the packet is wrong, but not that of
     the next packet.
 
@@ -57,29 +59,38 @@ class Ghash(wiring.Component):
     lanes : int
         Number of blocks in a slot. The first and the last slot of a packet may have
         `ghash_lanes`.
+    form : CipherForm
+        Rate.
 
     Members
     -------
     i : stream of {blocks ghash_lanes x 128, exponent, tail, first, last, ahead, powers}
         Blocks and powers with their first byte in bits 7:0. ``exponent`` is 1 to
-        `hash_power_count`, one less with ``ahead``; ``powers`` go with every slot.
+        `hash_power_count`, one less with ``ahead``; ``powers`` go with every slot. Always ready
+        unless folded.
     o : stream of 128
         GHASH of a packet, one for each ``last``.
     """
 
-    latency = 1 + GHASH_STAGES
-
-    def __init__(self, lanes: int):
+    def __init__(self, lanes: int, form: CipherForm = PLAIN):
         self.lanes = lanes
+        self.form = form
         super().__init__({
-            "i": In(stream.Signature(ghash_slot(lanes), always_ready=True)),
+            "i": In(stream.Signature(ghash_slot(lanes), always_ready=form.fold == 1)),
             "o": Out(stream.Signature(FIELD_BITS, always_ready=True)),
         })
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.multiplier = multiplier = GfMultiplier(ghash_lanes(self.lanes))
-        slot = self._select(m)
+        m.submodules.multiplier = multiplier = GfMultiplier(
+            ghash_lanes(self.lanes), self.form.fold)
+        taken = Signal()
+        m.d.comb += taken.eq(self.i.valid)
+        if self.form.fold > 1:
+            later = Signal(self.form.fold - 1)
+            m.d.sync += later.eq(Cat(taken, later))
+            m.d.comb += [self.i.ready.eq(~later.any()), taken.eq(self.i.valid & self.i.ready)]
+        slot = self._select(m, taken)
         product = multiplier.o.payload
 
         # A register for each of the k interleaved sums; slots take them in turn.
@@ -119,7 +130,7 @@ class Ghash(wiring.Component):
             m.d.sync += total.eq(self.o.payload)
         return m
 
-    def _select(self, m):
+    def _select(self, m, taken):
         """Give the slot a clock later, with the powers of its lanes and its place in the packet."""
         elements = data.ArrayLayout(FIELD_BITS, ghash_lanes(self.lanes))
         slot = Signal(data.StructLayout({
@@ -130,7 +141,7 @@ class Ghash(wiring.Component):
         """Number of slots of the packet so far, up to k."""
         preceding = Mux(i.first, 0, before)
         m.d.sync += [
-            slot.valid.eq(self.i.valid),
+            slot.valid.eq(taken),
             slot.blocks.eq(i.blocks),
             slot.tail.eq(i.tail),
             slot.last.eq(i.last),
@@ -150,7 +161,7 @@ class Ghash(wiring.Component):
                 for exponent in range(1, len(i.powers)):
                     with m.Case(exponent):
                         m.d.sync += slot.factors[self.lanes].eq(i.powers[exponent])
-        with m.If(self.i.valid):
+        with m.If(taken):
             m.d.sync += [
                 slot.turn.eq(Mux(slot.turn == GHASH_STAGES - 1, 0, slot.turn + 1)),
                 slot.continues.eq(preceding == GHASH_STAGES),
@@ -161,7 +172,7 @@ class Ghash(wiring.Component):
     def _travel(self, m, slot):
         """Give the place of a slot when its product leaves the multiplier."""
         place = slot
-        for stage in range(GHASH_STAGES):
+        for stage in range(self.form.multiplier_latency):
             later = Signal(data.StructLayout(_PLACE), name=f"place{stage}")
             m.d.sync += Cat(later.turn, later.tail, later.last).eq(
                 Cat(place.turn, place.tail, place.last)

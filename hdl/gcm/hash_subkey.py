@@ -216,7 +216,8 @@ class HashSubkey(wiring.Component):
 
     def _multiply(self, m, phase, hash_subkey, newest):
         """Give the newest power times H, from the highest coefficients down, and its end."""
-        factor, product = Signal(FIELD_BITS), Signal(FIELD_BITS)
+        factor = Signal(FIELD_BITS)
+        product = Signal(FIELD_BITS)
         digit = Signal(range(_DIGITS))
         h = polynomial(hash_subkey)
         bits = factor[FIELD_BITS - _DIGIT_BITS:]

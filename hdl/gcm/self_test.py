@@ -9,8 +9,8 @@ from espnic.hdl.layouts import BLOCK_BITS, beat
 from espnic.model.interface.known_answers import KNOWN_ANSWERS, KnownAnswer
 
 ANSWER_CLOCKS = 48
-"""Clocks in which the answer must come: more than the latency of read, feed, core and queue, and
-the beats of the longest text."""
+"""Clocks in which the answer must come, times those of a slot of the core: more than the latency of
+read, feed, core and queue, and the beats of the longest text."""
 
 _GROUP_BITS = 32
 """Bits of an answer whose difference is one bit in the clock after it has come."""
@@ -28,6 +28,11 @@ KnownOrder = data.StructLayout({"gcm": GcmOrder, "sequence": 64, "iv": 64})
 """The packet of a test, without anything secret; ``iv`` has its first byte in bits 63:56."""
 
 
+def answer_clocks(fold: int) -> int:
+    """Clocks in which the answer of a core that takes ``fold`` clocks a slot must come."""
+    return ANSWER_CLOCKS * fold
+
+
 class SelfTest(wiring.Component):
     """Gives the core of a path a packet whose answer is known, and says whether it comes.
 
@@ -38,16 +43,16 @@ class SelfTest(wiring.Component):
                                                              └─ tag_i ─ tag_o
 
     When asked it holds back new frames until the path is still, for as long as that takes. Then it
-    is ``active`` for ``ANSWER_CLOCKS`` + 1 clocks: it gives an order and a text, and hides all
+    is ``active`` for ``answer_clocks`` + 1 clocks: it gives an order and a text, and hides all
     that the core gives from what follows. The test has passed if the core gives the text and the
-    tag that are known, each once and nothing else, in all of the ``ANSWER_CLOCKS`` but the last.
+    tag that are known, each once and nothing else, in all of the ``answer_clocks`` but the last.
 
     The secrets of the packet are not here: who asks has put them where the order reads them.
 
     With ``failed`` too all that comes from the core is hidden. So nothing that a core gives too
     late, or too often, comes between the answers of later frames.
 
-    Latency 0 clocks for what passes, a beat each clock; ``ended`` comes ``ANSWER_CLOCKS`` + 1
+    Latency 0 clocks for what passes, a beat each clock; ``ended`` comes ``answer_clocks`` + 1
     clocks after ``still`` has been seen. Errors of the core are what this is for; there are no
     others. Source: FIPS 140-3 by way of ISO/IEC 19790, 7.10 (self-tests).
 
@@ -57,6 +62,8 @@ class SelfTest(wiring.Component):
         Bits of a beat.
     decrypt : bool
         The core opens; else it seals.
+    fold : int
+        Clocks of a slot of the core.
 
     Members
     -------
@@ -86,9 +93,10 @@ class SelfTest(wiring.Component):
         Those that are not hidden.
     """
 
-    def __init__(self, width: int, decrypt: bool):
+    def __init__(self, width: int, decrypt: bool, fold: int = 1):
         self.width = width
         self.decrypt = decrypt
+        self.answer_clocks = answer_clocks(fold)
         super().__init__({
             "run": In(SelfTestPort),
             "failed": In(1),
@@ -107,7 +115,7 @@ class SelfTest(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         ended = Signal()
-        left = Signal(range(ANSWER_CLOCKS))
+        left = Signal(range(self.answer_clocks))
         with m.FSM() as fsm:
             m.d.comb += [
                 self.hold.eq(~fsm.ongoing("Idle")),
@@ -117,7 +125,7 @@ class SelfTest(wiring.Component):
             with m.State("Idle"), m.If(self.run.go):
                 m.next = "Drain"
             with m.State("Drain"):
-                m.d.sync += left.eq(ANSWER_CLOCKS - 1)
+                m.d.sync += left.eq(self.answer_clocks - 1)
                 with m.If(self.still):
                     m.next = "Test"
             with m.State("Test"):
@@ -144,24 +152,31 @@ class SelfTest(wiring.Component):
                     m.d.comb += self.order.payload.eq(KnownOrder.const(_order(answer)))
 
     def _give_text(self, m: Module, asks: Value) -> None:
-        """Give the beats of the text, or let those of frames pass."""
+        """Give the beats of the text, every other clock, or let those of frames pass.
+
+        A beat is read from its table a clock before it is given.
+        """
         place = Signal(range(_beats_max(self.width)))
         given = Signal()
+        loaded = Signal()
+        takes = Signal()
         known = Signal(beat(self.width))
         with m.Switch(Cat(place, self.run.answer)):
             for number, answer in enumerate(KNOWN_ANSWERS):
                 text = answer.ciphertext if self.decrypt else answer.text
                 for index, word in enumerate(_words(text, self.width)):
                     with m.Case(index | number << len(place)):
-                        m.d.comb += known.eq(word)
+                        m.d.sync += known.eq(word)
         m.d.comb += [
             self.text_o.payload.eq(Mux(self.active, known, self.text_i.payload)),
-            self.text_o.valid.eq(Mux(self.active, asks & ~given, self.text_i.valid)),
+            self.text_o.valid.eq(Mux(self.active, loaded & ~given, self.text_i.valid)),
             self.text_i.ready.eq(self.text_o.ready & ~self.active),
+            takes.eq(loaded & ~given & self.text_o.ready),
         ]
+        m.d.sync += loaded.eq(asks & ~takes)
         with m.If(~asks):
             m.d.sync += [place.eq(0), given.eq(0)]
-        with m.Elif(~given & self.text_o.ready):
+        with m.Elif(takes):
             m.d.sync += [place.eq(place + 1), given.eq(known.last)]
 
     def _compare(self, m: Module, asks: Value) -> Value:
@@ -169,7 +184,9 @@ class SelfTest(wiring.Component):
 
         A clock finds the groups of bits that differ, and the next one counts what has come.
         """
-        hidden, text_came, tag_came = Signal(), Signal(), Signal()
+        hidden = Signal()
+        text_came = Signal()
+        tag_came = Signal()
         m.d.comb += [
             hidden.eq(self.active | self.failed),
             text_came.eq(asks & self.result_i.valid),
@@ -185,8 +202,11 @@ class SelfTest(wiring.Component):
         text, tag, beats = self._known(m, place)
         differs = Cat(_differences(m, text_came, self.result_i.payload, text),
                       _differences(m, tag_came, self.tag_i.payload, tag))
-        compared, tag_compared = Signal(), Signal()
-        texts, tagged, wrong = Signal.like(place), Signal(), Signal()
+        compared = Signal()
+        tag_compared = Signal()
+        texts = Signal.like(place)
+        tagged = Signal()
+        wrong = Signal()
         m.d.sync += [
             place.eq(Mux(asks, place + text_came, 0)),
             compared.eq(text_came),
@@ -202,16 +222,27 @@ class SelfTest(wiring.Component):
 
         Behind the last beat it gives one that no core gives.
         """
-        text, tag, beats = Signal(beat(self.width)), Signal(BLOCK_BITS), Signal.like(place)
-        m.d.comb += Value.cast(text).eq(~0)
-        for number, answer in enumerate(KNOWN_ANSWERS):
-            words = _words(answer.text if self.decrypt else answer.ciphertext, self.width)
-            with m.If(self.run.answer == number):
-                m.d.comb += [tag.eq(_number(answer.tag)), beats.eq(len(words))]
-            for index, word in enumerate(words):
-                with m.If((self.run.answer == number) & (place == index)):
-                    m.d.comb += text.eq(word)
+        text = Signal(beat(self.width))
+        tag = Signal(BLOCK_BITS)
+        beats = Signal.like(place)
+        with m.Switch(self.run.answer):
+            for number, answer in enumerate(KNOWN_ANSWERS):
+                with m.Case(number):
+                    m.d.comb += [
+                        tag.eq(_number(answer.tag)),
+                        beats.eq(len(_words(self._result(answer), self.width)))]
+        with m.Switch(Cat(place, self.run.answer)):
+            for number, answer in enumerate(KNOWN_ANSWERS):
+                for index, word in enumerate(_words(self._result(answer), self.width)):
+                    with m.Case(index | number << len(place)):
+                        m.d.comb += text.eq(word)
+            with m.Default():
+                m.d.comb += Value.cast(text).eq(~0)
         return text, tag, beats
+
+    def _result(self, answer: KnownAnswer) -> bytes:
+        """The text that the core gives."""
+        return answer.text if self.decrypt else answer.ciphertext
 
 
 def join_orders(m: Module, test: SelfTest, source, target, known: Value) -> None:

@@ -5,7 +5,9 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from espnic.hdl.flow.queue import Queue
+from espnic.hdl.flow.room import room_for
 from espnic.hdl.gcm.core import GcmCore
+from espnic.hdl.gcm.form import PLAIN, CipherForm
 from espnic.hdl.layouts import BLOCK_BITS, beat, gcm_beat
 
 
@@ -22,6 +24,8 @@ class GcmStream(wiring.Component):
     depth : int
         Number of beats, and of tags, that may be in flight. The rate falls unless it is more
         than the core's latency in clocks.
+    form : CipherForm
+        Rate of the core, and kind of its S-boxes.
 
     Members
     -------
@@ -34,8 +38,9 @@ class GcmStream(wiring.Component):
         The core takes the first beat of a text.
     """
 
-    def __init__(self, width: int, depth: int):
+    def __init__(self, width: int, depth: int, form: CipherForm = PLAIN):
         self.width = width
+        self.form = form
         self.depth = depth
         super().__init__({
             "i": In(stream.Signature(gcm_beat(width))),
@@ -46,17 +51,18 @@ class GcmStream(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.core = core = GcmCore(self.width)
+        m.submodules.core = core = GcmCore(self.width, self.form)
         m.submodules.texts = texts = Queue(beat(self.width), self.depth)
         m.submodules.tags = tags = Queue(BLOCK_BITS, self.depth)
 
-        text_room = Signal(range(self.depth + 1), init=self.depth)
-        tag_room = Signal(range(self.depth + 1), init=self.depth)
         go = Signal()
         is_text = Signal()
         within_text = Signal()
+        text_room = room_for(m, self.depth, is_text, texts.o.valid & texts.o.ready)
+        tag_room = room_for(
+            m, self.depth, is_text & core.i.payload.last, tags.o.valid & tags.o.ready)
         m.d.comb += [
-            go.eq((text_room != 0) & (tag_room != 0)),
+            go.eq(text_room & tag_room),
             core.i.payload.eq(self.i.payload),
             core.i.valid.eq(self.i.valid & go),
             self.i.ready.eq(core.i.ready & go),
@@ -65,11 +71,6 @@ class GcmStream(wiring.Component):
         m.d.comb += self.begun.eq(is_text & ~within_text)
         with m.If(is_text):
             m.d.sync += within_text.eq(~core.i.payload.last)
-        m.d.sync += [
-            text_room.eq(text_room - is_text + (texts.o.valid & texts.o.ready)),
-            tag_room.eq(tag_room - (is_text & core.i.payload.last)
-                        + (tags.o.valid & tags.o.ready)),
-        ]
         m.d.comb += [
             texts.i.payload.eq(core.o.payload),
             texts.i.valid.eq(core.o.valid),

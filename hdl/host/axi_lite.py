@@ -115,7 +115,8 @@ class AxiLite(wiring.Component):
     def _reads(self, m: Module) -> None:
         """Take the address of a read, wait a clock for its word, and answer."""
         bus = self.bus
-        have_address, settled = Signal(), Signal()
+        have_address = Signal()
+        settled = Signal()
         m.d.comb += [
             bus.arready.eq(~have_address),
             self.read.valid.eq(settled & ~bus.rvalid),

@@ -42,11 +42,14 @@ class BurstDetector(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        opened, told = Signal(), Signal()
+        opened = Signal()
+        told = Signal()
         number = Signal(THRESHOLD_BITS)
         """Number of the next failure if it falls in the window."""
         elapsed = Signal(CLOCK_BITS)
-        within, reached, burst = Signal(), Signal(), Signal()
+        within = Signal()
+        reached = Signal()
+        burst = Signal()
         m.d.comb += [
             within.eq(opened & (elapsed < self.clocks)),
             reached.eq(Mux(within, number >= self.threshold, self.threshold == 1)),

@@ -41,9 +41,9 @@ from espnic.model.interface.registers import (
     RegisterField,
 )
 
-EVENT_SOURCES = 7
-"""Number of sources of events: the usage of each direction, replay windows, sealed numbers,
-memories, failed self-tests, and bursts."""
+EVENT_SOURCES = 5
+"""Number of sources of events: the SAs of each direction, memories, failed self-tests, and
+bursts."""
 
 _STATUS = ("rx_stopped", "tx_stopped", "rx_idle", "tx_idle", "rx_failed", "tx_failed",
            "self_testing")
@@ -135,12 +135,9 @@ class Registers(wiring.Component):
         Received frames, to count.
     tx_event : In(stream.Signature(TxEvent, always_ready=True))
         Frames to send, to count.
-    rx_usage_event, tx_usage_event : In(stream.Signature(Event, always_ready=True))
-        Limits of packets and bytes that SAs have reached.
-    replay_event : In(stream.Signature(Event, always_ready=True))
-        Receive SAs whose highest sequence number has crossed 2^31 or 2^32.
-    sent_event : In(stream.Signature(Event, always_ready=True))
-        Transmit SAs that were asked to seal a sequence number again.
+    rx_sa_event, tx_sa_event : In(stream.Signature(Event, always_ready=True))
+        Limits of packets and bytes that SAs have reached; receive SAs whose highest sequence number
+        has crossed 2^31 or 2^32; transmit SAs that were asked to seal a sequence number again.
     fault_event : In(stream.Signature(Event, always_ready=True))
         SAs of which a memory gave a wrong row.
     memory_faults : In(MemoryFaults)
@@ -170,10 +167,8 @@ class Registers(wiring.Component):
             "rx_empty": In(1),
             "rx_event": In(stream.Signature(RxEvent, always_ready=True)),
             "tx_event": In(stream.Signature(TxEvent, always_ready=True)),
-            "rx_usage_event": In(stream.Signature(Event, always_ready=True)),
-            "tx_usage_event": In(stream.Signature(Event, always_ready=True)),
-            "replay_event": In(stream.Signature(Event, always_ready=True)),
-            "sent_event": In(stream.Signature(Event, always_ready=True)),
+            "rx_sa_event": In(stream.Signature(Event, always_ready=True)),
+            "tx_sa_event": In(stream.Signature(Event, always_ready=True)),
             "fault_event": In(stream.Signature(Event, always_ready=True)),
             "memory_faults": In(MemoryFaults),
             "self_test_event": In(stream.Signature(Event, always_ready=True)),
@@ -306,8 +301,7 @@ class Registers(wiring.Component):
 
     def _collect(self, m: Module, events: EventQueue, bursts: BurstDetector) -> None:
         """Send the events of all sources to the queue."""
-        sources = (self.rx_usage_event, self.tx_usage_event, self.replay_event, self.sent_event,
-                   self.fault_event, self.self_test_event)
+        sources = (self.rx_sa_event, self.tx_sa_event, self.fault_event, self.self_test_event)
         for source, target in zip((*map(wiring.flipped, sources), bursts.event), events.i,
                                   strict=True):
             wiring.connect(m, source, target)
@@ -334,7 +328,8 @@ class Registers(wiring.Component):
             counters.tx_event.valid.eq(self.tx_event.valid),
             counters.memory_faults.eq(self.memory_faults),
         ]
-        ended, waits = Signal(), Signal()
+        ended = Signal()
+        waits = Signal()
         kind = Signal.like(counters.command.payload)
         m.d.sync += [
             ended.eq(kept.ended & (
@@ -381,7 +376,8 @@ class Registers(wiring.Component):
         """Give the word for reads of counters, and add to ``hits`` whether one is read."""
         word = Signal(table.WORD_BITS)
         kept = Signal(COUNTER_BITS - table.WORD_BITS)
-        is_low, is_high = Signal(), Signal()
+        is_low = Signal()
+        is_high = Signal()
         m.d.sync += [is_low.eq(0), is_high.eq(0)]
         with m.Switch(axil.read.payload):
             for offset in table.counters().values():

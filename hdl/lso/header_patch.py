@@ -59,7 +59,8 @@ class HeaderPatch(wiring.Component):
         m = Module()
         beat_words = self.width // WORD_BITS
         place_bits = exact_log2(beat_words)
-        move, step = Signal(), Signal()
+        move = Signal()
+        step = Signal()
         m.d.comb += [
             move.eq(~self.o.valid | self.o.ready),
             step.eq(self.i.valid & self.patch.valid & move),

@@ -199,7 +199,8 @@ class HeaderProbe(wiring.Component):
                 (placed.seq_high, placed.lso), (placed.seq_low, tcp), (placed.tcp_flags, tcp))),
         }
         shared = Signal(self.width)
-        valid, last = Signal(), Signal()
+        valid = Signal()
+        last = Signal()
         m.d.sync += [shared.eq(placed.data), valid.eq(placed.valid), last.eq(placed.last)]
         if not self.lso:
             ranges = {"l4": ranges["l4"]}

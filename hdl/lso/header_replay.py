@@ -56,7 +56,8 @@ class HeaderReplay(wiring.Component):
         full = Signal()
         again = Signal()
         source = Signal(beat(self.width))
-        move, step = Signal(), Signal()
+        move = Signal()
+        step = Signal()
         m.d.comb += [
             again.eq(self.again.payload),
             read.addr.eq(index),

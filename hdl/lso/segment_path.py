@@ -1,27 +1,30 @@
 """Clear frames of requests to clear frames that leave."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from espnic.hdl.flow.fan_out import fan_out
-from espnic.hdl.flow.ones_sum import WORD_BITS, OnesSum
+from espnic.hdl.flow.ones_sum import OnesSum
 from espnic.hdl.flow.push import push
 from espnic.hdl.flow.queue import Queue
+from espnic.hdl.flow.registered_queue import RegisteredQueue
 from espnic.hdl.flow.skid import Skid
 from espnic.hdl.frame.align import valid_bytes
 from espnic.hdl.frame.frame_build import FrameBuild
+from espnic.hdl.frame.frame_hold import FrameHold
 from espnic.hdl.frame.header_split import HeaderSplit
 from espnic.hdl.frame.text_restore import TextPlace
 from espnic.hdl.layouts import beat
 from espnic.hdl.lso.header_patch import HeaderPatch, header_patches, show_marked
 from espnic.hdl.lso.header_replay import HeaderReplay
+from espnic.hdl.lso.segment_sums import SliceSum
 from espnic.hdl.lso.segmenter import PATCHES
 from espnic.hdl.lso.slice_plan import SlicerRequest
-from espnic.hdl.lso.slicer import Slicer
+from espnic.hdl.lso.slicer import Slicer, slice_beat
 
 SLICE_BYTES = 16384
-"""Bytes of payload that has been cut: a slice that leaves, and the next, which is summed as it
+"""Bytes of payload that has been cut: a slice that leaves, and the next, which may be summed as it
 comes."""
 
 SLICES = 32
@@ -32,10 +35,13 @@ ORDERS = 32
 
 HEADER_BYTES = 1536
 """Bytes of uncut frames buffered so that the output stays busy while the next first segment is
-summed."""
+cut, or summed."""
 
 SUM_BEATS = 16
 """Beats that leave while the sum and its order are computed."""
+
+SLICE_CLOCKS = 2
+"""Clocks from a beat of a slice to its way out of block RAM."""
 
 
 SegmentCut = data.StructLayout({"enable": 1, "slicer": SlicerRequest})
@@ -61,9 +67,12 @@ class SegmentPath(wiring.Component):
                             └─ sum ─ slice_sum
 
     The order for a segment comes when its payload has been summed, because the checksum
-    lies before the payload. The next segment is cut and summed meanwhile, so there is no gap
-    between segments, nor between super-frames. A frame that is not cut passes as it comes.
-    One beat each clock.
+    lies before the payload: at ingress, or here. The next segment is cut and summed meanwhile, so
+    there is no gap between segments, nor between super-frames. A frame that is not cut passes as
+    it comes. One beat each clock.
+
+    A segment begins to leave when its payload can follow its headers. It has no gap when the frames
+    of ``i`` have none.
 
     Parameters
     ----------
@@ -76,7 +85,7 @@ class SegmentPath(wiring.Component):
         Frames.
     cut : In(stream.Signature(SegmentCut))
         One per frame of ``i``.
-    slice_sum : Out(stream.Signature(16))
+    slice_sum : Out(stream.Signature(SliceSum))
         Ones' complement sum of the payload of each segment.
     order : In(stream.Signature(SegmentOrder))
         One per frame of ``o``.
@@ -88,10 +97,11 @@ class SegmentPath(wiring.Component):
 
     def __init__(self, width: int):
         self.width = width
+        self.slice_beats = 8 * SLICE_BYTES // width + 1
         super().__init__({
             "i": In(stream.Signature(beat(width))),
             "cut": In(stream.Signature(SegmentCut)),
-            "slice_sum": Out(stream.Signature(WORD_BITS)),
+            "slice_sum": Out(stream.Signature(SliceSum)),
             "order": In(stream.Signature(SegmentOrder)),
             "o": Out(stream.Signature(beat(width))),
             "edited": Out(stream.Signature(beat(width), always_ready=True)),
@@ -109,7 +119,7 @@ class SegmentPath(wiring.Component):
     def _cut(self, m):
         """Split each frame: its headers wait, and its payload is sliced."""
         blocks, width = m.submodules, self.width
-        blocks.splits = splits = Queue(TextPlace, ORDERS)
+        blocks.splits = splits = RegisteredQueue(TextPlace, ORDERS)
         blocks.cuts = cuts = Queue(SlicerRequest, ORDERS)
         blocks.split = split = HeaderSplit(width)
         blocks.headers = headers = Queue(beat(width), 8 * HEADER_BYTES // width + SUM_BEATS)
@@ -130,7 +140,7 @@ class SegmentPath(wiring.Component):
         blocks, order = m.submodules, self.order.payload
         blocks.agains = agains = Queue(1, ORDERS)
         blocks.payloads = payloads = Queue(TextPlace, ORDERS)
-        blocks.patches = patches = Queue(header_patches(PATCHES), ORDERS)
+        blocks.patches = patches = RegisteredQueue(header_patches(PATCHES), ORDERS)
         blocks.marks = marks = Queue(1, ORDERS)
         fan_out(m, self.order, [
             (agains.i, order.again, 1),
@@ -145,21 +155,24 @@ class SegmentPath(wiring.Component):
         A slice is let in only when there is room for its sum, which cannot wait.
         """
         blocks, width = m.submodules, self.width
-        blocks.sliced = sliced = Skid(beat(width))
-        blocks.slices = slices = Queue(beat(width), 8 * SLICE_BYTES // width + 1, block_ram=True)
+        blocks.sliced = sliced = Skid(slice_beat(width))
+        blocks.slices = slices = Queue(beat(width), self.slice_beats, block_ram=True)
         blocks.sum = ones_sum = OnesSum(width)
-        blocks.sums = sums = Queue(WORD_BITS, SLICES)
+        blocks.sums = sums = Queue(SliceSum, SLICES)
 
         unsummed = Signal(range(SLICES + 1))
-        admit, goes = Signal(), Signal()
+        admit = Signal()
+        goes = Signal()
         piece = sliced.o.payload
         wiring.connect(m, blocks.slicer.o, sliced.i)
         m.d.comb += [
             admit.eq(~piece.first | (unsummed != SLICES)),
-            slices.i.payload.eq(piece),
+            *(slices.i.payload[name].eq(piece[name]) for name in beat(width).members),
             slices.i.valid.eq(sliced.o.valid & admit),
             sliced.o.ready.eq(slices.i.ready & admit),
             goes.eq(sliced.o.valid & sliced.o.ready),
+        ]
+        m.d.sync += [
             ones_sum.i.payload.data.eq(piece.data),
             ones_sum.i.payload.keep.eq(valid_bytes(piece.count, width // 8)),
             ones_sum.i.payload.last.eq(piece.last),
@@ -167,12 +180,18 @@ class SegmentPath(wiring.Component):
         ]
         m.d.sync += unsummed.eq(
             unsummed + (goes & piece.first) - (sums.o.valid & sums.o.ready))
-        push(m, ones_sum.o, sums.i)
+        ends = Signal(1 + OnesSum.latency)
+        m.d.sync += ends.eq(Cat(piece.ends, ends))
+        push(m, ones_sum.o, sums.i, payload=Cat(ones_sum.o.payload, ends[-1]))
         wiring.connect(m, sums.o, wiring.flipped(self.slice_sum))
 
     def _join(self, m):
-        """Put headers, new or repeated, before each slice, and write into them."""
+        """Put headers, new or repeated, before each slice, and write into them.
+
+        A slice whose first beat is there follows without a gap: the slicer gives one each clock.
+        """
         blocks, width = m.submodules, self.width
+        blocks.hold = hold = FrameHold(SLICE_CLOCKS, self.slice_beats + 1)
         blocks.replay = replay = HeaderReplay(width)
         blocks.build = build = FrameBuild(width)
         blocks.patch = patch = HeaderPatch(width, PATCHES)
@@ -181,7 +200,10 @@ class SegmentPath(wiring.Component):
         wiring.connect(m, blocks.agains.o, replay.again)
         wiring.connect(m, replay.o, build.headers)
         wiring.connect(m, blocks.slices.o, build.text)
-        wiring.connect(m, blocks.payloads.o, build.place)
+        m.d.comb += hold.begun.eq(
+            blocks.slices.i.valid & blocks.slices.i.ready & blocks.slices.i.payload.first)
+        wiring.connect(m, blocks.payloads.o, hold.i)
+        wiring.connect(m, hold.o, build.place)
         wiring.connect(m, build.o, patch.i)
         wiring.connect(m, blocks.patches.o, patch.patch)
         wiring.connect(m, patch.o, leaving.i)

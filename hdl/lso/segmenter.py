@@ -48,6 +48,9 @@ CHECKSUM_PATCHES = 1
 
 PIPELINE_STAGES = 5
 
+PADDING_BYTES = ESP_TRAILER_MIN_BYTES + ESP_ALIGNMENT_BYTES - 1
+"""Bytes of trailer that a payload gets at most."""
+
 
 SegmentPlan = data.StructLayout({
     "status": TxStatus,
@@ -155,7 +158,8 @@ class Segmenter(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        advance, step = Signal(), Signal()
+        advance = Signal()
+        step = Signal()
         valid = Signal(PIPELINE_STAGES)
         m.d.comb += [
             advance.eq(~self.o.valid | self.o.ready),
@@ -215,7 +219,11 @@ class Segmenter(wiring.Component):
                 next_tcp.eq(tcp + request.mss),
             ]
         outer_step = Mux(request.seal & request.outer_id_fixed, 0, index)
+        around_payload = request.text_offset + Mux(request.trailer, request.icv_bytes, 0)
         return {
+            "around_payload": around_payload,
+            # The text offset is above ESP header and IV, so this is not negative.
+            "around_padded": (around_payload - PADDING_BYTES)[:len(around_payload)],
             "first": ~inside, "last": last, "sequence": sequence, "tcp": tcp,
             "slice": Mux(last, now_left, request.mss)[:MSS_BITS],
             "slice_sum": self.slice_sum.payload if self.lso else Const(0, WORD_BITS),
@@ -230,9 +238,8 @@ class Segmenter(wiring.Component):
         padded = Signal(LENGTH_BITS)
         m.d.comb += [
             segment_bytes.eq(Mux(one.lso, one.header_bytes + one.slice, one.bytes)),
-            payload_bytes.eq(
-                segment_bytes - (one.text_offset + Mux(one.trailer, one.icv_bytes, 0))),
-            padded.eq(payload_bytes + (ESP_TRAILER_MIN_BYTES + ESP_ALIGNMENT_BYTES - 1)),
+            payload_bytes.eq(segment_bytes - one.around_payload),
+            padded.eq(segment_bytes - one.around_padded),
         ]
         return {
             "segment_bytes": segment_bytes,

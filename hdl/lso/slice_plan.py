@@ -90,8 +90,11 @@ class SlicePlan(wiring.Component):
         skip = Signal(OFFSET_BITS - byte_bits)
         """Beats of the frame in front of its payload."""
 
-        move, step = Signal(), Signal()
-        gives, last, ends = Signal(), Signal(), Signal()
+        move = Signal()
+        step = Signal()
+        gives = Signal()
+        last = Signal()
+        ends = Signal()
         count = Signal(byte_bits + 1)
         end = Signal(byte_bits + 1)
         m.d.comb += [

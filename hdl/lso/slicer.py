@@ -11,6 +11,11 @@ FINE_BITS = 4
 """Bits of a byte position that the second clock of the funnel shifter resolves."""
 
 
+def slice_beat(width: int) -> data.StructLayout:
+    """A beat of a slice; ``ends``: it is the last of its frame."""
+    return data.StructLayout({**beat(width).members, "ends": 1})
+
+
 class Slicer(wiring.Component):
     """Turn a frame into the slices of its payload, each from byte 0 of a beat on.
 
@@ -38,7 +43,7 @@ class Slicer(wiring.Component):
     request : In(stream.Signature(SlicerRequest))
         One per frame, taken before the frame is or with it. ``mss`` and ``bytes`` are
         at least 1.
-    o : Out(stream.Signature(beat(width)))
+    o : Out(stream.Signature(slice_beat(width)))
         Slices. Bytes above ``count`` are unspecified.
     """
 
@@ -47,7 +52,7 @@ class Slicer(wiring.Component):
         super().__init__({
             "i": In(stream.Signature(beat(width))),
             "request": In(stream.Signature(SlicerRequest)),
-            "o": Out(stream.Signature(beat(width))),
+            "o": Out(stream.Signature(slice_beat(width))),
         })
 
     def elaborate(self, platform):
@@ -65,7 +70,7 @@ class Slicer(wiring.Component):
         coarse = piece.offset[FINE_BITS:] if byte_bits > FINE_BITS else Const(0, 1)
         middle = Signal(data.StructLayout({
             "data": self.width + 8 * (2 ** FINE_BITS - 1), "fine": FINE_BITS,
-            "count": byte_bits + 1, "first": 1, "last": 1, "valid": 1,
+            "count": byte_bits + 1, "first": 1, "last": 1, "ends": 1, "valid": 1,
         }))
         o = self.o.payload
         with m.If(move):
@@ -76,11 +81,13 @@ class Slicer(wiring.Component):
                 middle.count.eq(piece.count),
                 middle.first.eq(piece.first),
                 middle.last.eq(piece.last),
+                middle.ends.eq(piece.ends),
                 middle.valid.eq(step & piece.gives),
                 o.data.eq(middle.data >> Cat(Const(0, 3), middle.fine)),
                 o.count.eq(middle.count),
                 o.first.eq(middle.first),
                 o.last.eq(middle.last),
+                o.ends.eq(middle.ends),
                 self.o.valid.eq(middle.valid),
             ]
         return m
@@ -95,7 +102,9 @@ class Slicer(wiring.Component):
         dropping = Signal()
         """The payload of a frame is done, and the frame's last beat has not come."""
 
-        step, ends, load = Signal(), Signal(), Signal()
+        step = Signal()
+        ends = Signal()
+        load = Signal()
         m.d.comb += [
             step.eq(plan.valid & held_valid & (~piece.crosses | i.valid) & move),
             ends.eq(step & piece.ends),

@@ -150,7 +150,9 @@ class RxChecksum(wiring.Component):
             "byte": exact_log2(self.width // 8),
             "beat": LENGTH_BITS - exact_log2(self.width // 8)}))
         kept_end = Signal.like(end)
-        ended, kept_ended, ends = Signal(), Signal(), Signal()
+        ended = Signal()
+        kept_ended = Signal()
+        ends = Signal()
         m.d.comb += [
             end.as_value().eq(Mux(item.first, self.i.payload.text_end, kept_end.as_value())),
             ended.eq(~item.first & kept_ended),

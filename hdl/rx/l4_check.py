@@ -218,7 +218,8 @@ class L4Check(wiring.Component):
         beat_bytes = self.width // 8
         # The addresses of IPv4 and of IPv6 begin in the same beat, at any width.
         start_beat = (ETHERNET_HEADER_BYTES + IPV6_SOURCE_AT) // beat_bytes
-        before, at_end = Signal(), Signal()
+        before = Signal()
+        at_end = Signal()
         m.d.comb += [
             before.eq(placed.number < l4.final.beat),
             at_end.eq(placed.number == l4.final.beat),

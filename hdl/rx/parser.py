@@ -142,7 +142,8 @@ class RxParser(wiring.Component):
 
     def _once(self, m, fresh, suffices):
         """Whether the headers are complete for the first time in their frame."""
-        done, complete = Signal(), Signal()
+        done = Signal()
+        complete = Signal()
         m.d.comb += complete.eq(fresh & ~done & suffices)
         with m.If(self.i.valid & self.i.payload.first):
             m.d.sync += done.eq(0)
@@ -228,7 +229,8 @@ class RxParser(wiring.Component):
 
     def _l4_fields(self, m, places):
         """Fields of what follows IP, and what follows from them."""
-        udp_length, port = Signal(16), Signal(PORT_BITS)
+        udp_length = Signal(16)
+        port = Signal(PORT_BITS)
         # Here the place is chosen first: a comparison for each place would be four times as many.
         m.d.comb += port.eq(places.behind_ip(
             lambda l4: places.number(l4 + UDP_DESTINATION_PORT_AT, 2)))

@@ -10,12 +10,15 @@ from espnic.hdl.flow.fan_out import fan_out
 from espnic.hdl.flow.frame_ingress import FrameIngress, ReceivedEnd, axi_beat
 from espnic.hdl.flow.push import push
 from espnic.hdl.flow.queue import Queue
+from espnic.hdl.flow.registered_queue import RegisteredQueue
 from espnic.hdl.flow.skid import Skid
+from espnic.hdl.flow.stage import Stage
 from espnic.hdl.frame.align import valid_bytes
 from espnic.hdl.frame.text_extract import TextExtract, TextSpan
 from espnic.hdl.frame.text_restore import TextPlace, TextRestore
 from espnic.hdl.gcm.core import GcmCore
 from espnic.hdl.gcm.feed import GcmFeed
+from espnic.hdl.gcm.form import PLAIN, CipherForm
 from espnic.hdl.gcm.rfc4106 import describe_packet
 from espnic.hdl.gcm.self_test import SelfTest, SelfTestPort, join_orders
 from espnic.hdl.layouts import (
@@ -55,6 +58,9 @@ STORE_MARGIN = 2 * READ_AHEAD
 FRAMES = 64
 """Frames between ingress and verdict: more than the path's latency in clocks."""
 
+VERDICTS = 512
+"""Frames between verdict and output: more of the shortest than come while the longest leaves."""
+
 LOOKUPS = 16
 """Frames between ingress and dispatch: more than the latency of parser and SA table."""
 
@@ -72,7 +78,7 @@ BAD_BIT = 0
 def rx_points(width: int) -> dict:
     """Shape of what passes each trace point of the receive path.
 
-    ``window``, for each frame that is looked up: number of frames whose verdict had been given
+    ``window``, for each frame that is looked up: number of frames that had moved their windows
     before the start of its SA's replay window was read, modulo twice the frames that may be in
     flight.
     """
@@ -128,6 +134,9 @@ class RxPath(wiring.Component):
         Receive SAs may have replay windows; else there are no ports for them.
     sideband : int
         Bits that come with a frame and leave with it.
+    form : CipherForm
+        Rate of the core, and kind of its S-boxes. If it is folded, texts wait for it, and so
+        does what comes behind them.
 
     Members
     -------
@@ -164,8 +173,10 @@ class RxPath(wiring.Component):
     taps : Out(rx_taps(width))
     """
 
-    def __init__(self, width: int, ipv6: bool = True, windows: bool = True, sideband: int = 0):
+    def __init__(self, width: int, ipv6: bool = True, windows: bool = True, sideband: int = 0,
+                 form: CipherForm = PLAIN):
         self.width = width
+        self.form = form
         self.ipv6 = ipv6
         self.windows = windows
         self.sideband = sideband
@@ -195,7 +206,8 @@ class RxPath(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        dispatched, judged = Signal(), Signal()
+        dispatched = Signal()
+        judged = Signal()
         self._take_in(m, dispatched, judged)
         self._look_up(m)
         m.d.comb += dispatched.eq(self._dispatch(m))
@@ -216,6 +228,7 @@ class RxPath(wiring.Component):
         blocks, width = m.submodules, self.width
         blocks.ingress = ingress = FrameIngress(
             width, BAD_BIT + 1 + self.sideband, bad_bit=BAD_BIT)
+        blocks.arrived = arrived = Stage(beat(width))
         blocks.parser = parser = RxParser(width, self.ipv6)
         blocks.frames = frames = BeatStore(
             beat(width), STORE_BYTES // (width // 8), margin=STORE_MARGIN)
@@ -226,16 +239,20 @@ class RxPath(wiring.Component):
 
         looking_up = Signal(range(LOOKUPS + 1))
         in_flight = Signal(range(FRAMES + 1))
-        admit, began = Signal(), Signal()
+        admit = Signal()
+        began = Signal()
         taken = ingress.o.payload.beat
         wiring.connect(m, wiring.flipped(self.i), ingress.i)
-        push(m, ingress.o, parser.i, l4_check.i, frames.i, waiting.i, payload=taken)
+        push(m, arrived.o, parser.i, l4_check.i, frames.i, waiting.i)
         push(m, ingress.end, ends.i)
         push(m, l4_check.o, l4_checks.i)
         m.d.comb += [
             parser.esp_ports.eq(self.esp_ports),
             admit.eq(~taken.first | ((looking_up != LOOKUPS) & (in_flight != FRAMES))),
-            ingress.o.ready.eq(admit & frames.i.ready & waiting.i.ready),
+            arrived.i.payload.eq(taken),
+            arrived.i.valid.eq(ingress.o.valid & admit),
+            ingress.o.ready.eq(arrived.i.ready & admit),
+            arrived.o.ready.eq(frames.i.ready & waiting.i.ready),
             began.eq(ingress.o.valid & ingress.o.ready & taken.first),
             self.in_flight.eq(in_flight),
             self.judged.eq(judged),
@@ -274,7 +291,7 @@ class RxPath(wiring.Component):
         blocks.spans = spans = Queue(
             data.StructLayout({"span": TextSpan, "text_end": LENGTH_BITS}), 2)
         blocks.records = records = Queue(RxRecord, FRAMES)
-        blocks.lengths = lengths = Queue(LENGTH_BITS, ORDERS)
+        blocks.lengths = lengths = RegisteredQueue(LENGTH_BITS, ORDERS)
         blocks.packets = packets = Queue(job.packet.shape(), ORDERS)
         orders = [
             (spans.i, Cat(job.span, job.text_end), 1),
@@ -291,17 +308,18 @@ class RxPath(wiring.Component):
     def _open(self, m):
         """Crypto: take the text out of its frame, decrypt it and store it.
 
-        The core cannot stall, and need not: a frame has no more beats of text than beats, so
-        where the frame store had room the plaintext store has, and there is room for the tags
-        of all frames in flight.
+        What the core gives cannot wait, and need not: a frame has no more beats of text than
+        beats, so where the frame store had room the plaintext store has, and there is room for
+        the tags of all frames in flight.
         """
         blocks, width = m.submodules, self.width
         blocks.extract = extract = TextExtract(width)
         blocks.split = split = IcvSplit(width)
         blocks.texts = texts = Queue(beat(width), 2)
         blocks.feed = feed = GcmFeed(width)
-        blocks.core = core = GcmCore(width)
-        blocks.self_test = test = SelfTest(width, decrypt=True)
+        blocks.core = core = GcmCore(width, self.form)
+        blocks.self_test = test = SelfTest(
+            width, decrypt=True, fold=self.form.fold)
         blocks.plain = plain = BeatStore(beat(width), STORE_BYTES // (width // 8))
         blocks.text_end = text_end = TextEnd(width)
         blocks.icvs = icvs = Queue(ReceivedIcv, FRAMES)
@@ -418,26 +436,41 @@ class RxPath(wiring.Component):
 
         Returns the strobe of the verdict.
         """
-        blocks, frames, plain = m.submodules, m.submodules.frames, m.submodules.plain
-        blocks.places = places = Queue(TextPlace, 4)
+        blocks, judgements = m.submodules, m.submodules.judgements
+        frames, plain = blocks.frames, blocks.plain
+        blocks.places = places = RegisteredQueue(TextPlace, 4)
         blocks.completions = completions = Queue(RxCompletion.size + self.sideband, 4)
+        beats_shape = frames.command.payload.beats.shape()
+        carried = {"sideband": self.sideband} if self.sideband else {}
+        blocks.verdicts = verdicts = RegisteredQueue(data.StructLayout({
+            "final": judgements.o.payload.shape(), "beats": beats_shape, **carried}),
+            VERDICTS, block_ram=True)
 
-        final = blocks.judgements.o.payload
-        sideband = blocks.sidebands.o.payload if self.sideband else Const(0, 0)
+        judged = Signal()
         beat_bytes = self.width // 8
-        frame_beats = (final.bytes + beat_bytes - 1) // beat_bytes
-        judged = fan_out(m, blocks.judgements.o, [
-            (frames.command, Cat(frame_beats[:len(frames.command.payload.beats)], ~final.drop), 1),
+        m.d.comb += [
+            judged.eq(judgements.o.valid & judgements.o.ready),
+            judgements.o.ready.eq(verdicts.i.ready),
+            verdicts.i.valid.eq(judgements.o.valid),
+            verdicts.i.payload.final.eq(judgements.o.payload),
+            verdicts.i.payload.beats.eq(
+                (judgements.o.payload.bytes + beat_bytes - 1) // beat_bytes),
+            self.event.valid.eq(judged),
+            self.event.payload.status.eq(judgements.o.payload.completion.status),
+            self.event.payload.bytes.eq(judgements.o.payload.bytes),
+        ]
+        sideband = Const(0, 0)
+        if self.sideband:
+            sideband = verdicts.o.payload.sideband
+            m.d.comb += verdicts.i.payload.sideband.eq(blocks.sidebands.o.payload)
+        final = verdicts.o.payload.final
+        fan_out(m, verdicts.o, [
+            (frames.command, Cat(verdicts.o.payload.beats, ~final.drop), 1),
             (plain.command, Cat(final.text_beats[:len(plain.command.payload.beats)],
                                 final.restore), final.text_beats != 0),
             (places.i, Cat(final.restore, final.text_offset), ~final.drop),
             (completions.i, Cat(final.completion, sideband), ~final.drop),
         ])
-        m.d.comb += [
-            self.event.valid.eq(judged),
-            self.event.payload.status.eq(final.completion.status),
-            self.event.payload.bytes.eq(final.bytes),
-        ]
         return judged
 
     def _leave(self, m):
@@ -476,10 +509,14 @@ class RxPath(wiring.Component):
         push(m, blocks.self_test.result_o, taps.open)
         push(m, blocks.self_test.tag_o, taps.icv)
         push(m, blocks.judgements.o, taps.verdict, payload=final.completion)
-        # A window is read in the clock before the SA comes.
+        # A window is written in the clock after a verdict, and read 2 clocks before the SA comes.
         verdicts = Signal(ceil_log2(2 * FRAMES))
+        moved = Signal(ceil_log2(2 * FRAMES))
+        read = Signal(ceil_log2(2 * FRAMES))
         m.d.sync += [
             verdicts.eq(verdicts + blocks.verdict.frame_sum.ready),
-            taps.window.payload.eq(verdicts),
+            moved.eq(verdicts),
+            read.eq(moved),
+            taps.window.payload.eq(read),
         ]
         m.d.comb += taps.window.valid.eq(self.sa.valid)

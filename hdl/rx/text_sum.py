@@ -155,7 +155,8 @@ class TextSum(wiring.Component):
         ]
         lasts = Signal(OnesSum.latency)
         newest = Signal(range(depth))
-        before, whole = Signal(WORD_BITS), Signal(WORD_BITS)
+        before = Signal(WORD_BITS)
+        whole = Signal(WORD_BITS)
         m.d.sync += lasts.eq(Cat(i.last, lasts))
         m.d.comb += [
             write.addr.eq(newest),

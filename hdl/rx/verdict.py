@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from espnic.hdl.flow.frame_ingress import ReceivedEnd
 from espnic.hdl.flow.ones_sum import ones_add
+from espnic.hdl.flow.queue import Queue
 from espnic.hdl.frame.align import OFFSET_BITS, byte_mask
 from espnic.hdl.layouts import LENGTH_BITS, RxCompletion, icv_bytes
 from espnic.hdl.rx.checksum import FrameSums
@@ -22,6 +23,9 @@ from espnic.model.interface.codes import (
     RxChecksum,
     RxStatus,
 )
+
+GATHERED = 2
+"""Frames between the first clock of the verdict and the second."""
 
 VerdictOrder = data.StructLayout({
     "completion": RxCompletion,
@@ -67,9 +71,9 @@ class RxVerdict(wiring.Component):
     nothing is said of TCP and UDP in a bad frame, and of an oversize frame, which nobody gets, no
     checksum at all.
 
-    Latency 2 clocks from the tag, which comes last, 1 from the checksums and 3 from the other
-    inputs: the ICV is rotated and the lengths are checked while GHASH is still at work.
-    One frame each clock; of opened frames, one every other clock.
+    Latency 2 clocks from the tag, which comes last, 1 from the checksums and 4 from the other
+    inputs: the lifetime is asked for, the ICV is rotated and the lengths are checked while GHASH
+    is still at work. One frame each clock.
 
     Members
     -------
@@ -90,7 +94,8 @@ class RxVerdict(wiring.Component):
         In the clock in which ``window`` is taken: the frame is authentic, its UDP checksum is not
         wrong, and its SA has neither a wrong row nor expired.
     usage : Out(UsagePort)
-        The lifetime of its SA, queried for each frame that was opened.
+        The lifetime of its SA, queried for each frame that was opened, 3 clocks before its answer
+        can be taken; of SA 0 for a bad or oversize frame, and when the secrets are gone or wrong.
     frame_sum : In(stream.Signature(FrameSums))
         One per frame: its checksums as it came.
     packet_sum : In(stream.Signature(TextSums))
@@ -120,17 +125,29 @@ class RxVerdict(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
+        m.submodules.gathered = gathered = Queue(GatheredFrame, GATHERED)
         prepared = Signal(PreparedFrame)
         prepared_valid = Signal()
         compared = Signal(ComparedFrame)
         compared_valid = Signal()
-        compares, taken = Signal(), Signal()
+        known = Signal()
+        prepares = Signal()
+        compares = Signal()
+        taken = Signal()
 
-        self._prepare(m, prepared, prepared_valid, ~prepared_valid | compares)
-        self._ask(m, prepared, prepared_valid, compared_valid)
-        m.d.comb += compares.eq(Mux(prepared.opened, self.tag.ready,
-                                    prepared_valid & (~compared_valid | taken)))
-        # Second clock: the comparison.
+        self._gather(m, gathered.i)
+        m.d.comb += [
+            gathered.o.ready.eq(prepares),
+            known.eq(~prepared.opened | self.tag.valid),
+            compares.eq(prepared_valid & known & (~compared_valid | taken)),
+            prepares.eq(~prepared_valid | known & (~compared_valid | taken)),
+            self.tag.ready.eq(prepared_valid & prepared.opened & self.tag.valid
+                              & (~compared_valid | taken)),
+        ]
+        with m.If(prepares):
+            m.d.sync += prepared_valid.eq(gathered.o.valid)
+            self._prepare(m, gathered.o.payload, prepared)
+        # Third clock: the comparison.
         with m.If(compares):
             m.d.sync += [
                 compared_valid.eq(1),
@@ -149,61 +166,69 @@ class RxVerdict(wiring.Component):
         self._tell(m, compared.frame, status, ready)
         return m
 
-    def _prepare(self, m, prepared, prepared_valid, prepares):
-        """First clock, when it ``prepares``: all that needs neither tag nor checksums."""
-        record, end, text = self.record.payload, self.end.payload, self.text.payload
-        opened, complete = Signal(), Signal()
+    def _gather(self, m, o):
+        """First clock: take all but tag and checksums, and give it to ``o``.
+
+        Here the lifetime of an opened frame's SA is asked for, so that its answer has come when
+        the tag has been compared.
+        """
+        record, end, query, gathered = (
+            self.record.payload, self.end.payload, self.usage.query, o.payload)
+        opened = Signal()
+        complete = Signal()
+        gathers = Signal()
         m.d.comb += [
             opened.eq(record.status == RxStatus.OK),
             complete.eq(self.record.valid & self.end.valid & (
                 ~opened | (self.gone.valid & self.fault.valid & self.icv.valid
                            & self.text.valid))),
-            self.record.ready.eq(complete & prepares),
-            self.end.ready.eq(complete & prepares),
-            self.gone.ready.eq(complete & prepares & opened),
-            self.fault.ready.eq(complete & prepares & opened),
-            self.icv.ready.eq(complete & prepares & opened),
-            self.text.ready.eq(complete & prepares & opened),
+            query.valid.eq(complete & opened & o.ready),
+            query.payload.eq(Mux(
+                end.oversize | end.bad | self.gone.payload | self.fault.payload, 0, record.sa)),
+            gathers.eq(complete & o.ready & (~opened | query.ready)),
+            o.valid.eq(complete & (~opened | query.ready)),
+            self.record.ready.eq(gathers),
+            self.end.ready.eq(gathers),
+            self.gone.ready.eq(gathers & opened),
+            self.fault.ready.eq(gathers & opened),
+            self.icv.ready.eq(gathers & opened),
+            self.text.ready.eq(gathers & opened),
+            gathered.opened.eq(opened),
+            gathered.status.eq(record.status),
+            gathered.record.eq(record),
+            gathered.end.eq(end),
+            gathered.text.eq(self.text.payload),
+            gathered.icv.eq(self.icv.payload),
         ]
-        icv = self.icv.payload
-        turned, mask = Signal(128), Signal(128)
+        with m.If(end.oversize):
+            m.d.comb += [gathered.status.eq(RxStatus.OVERSIZE), gathered.record.sa.eq(0)]
+        with m.Elif(end.bad):
+            m.d.comb += [gathered.status.eq(RxStatus.BAD_FRAME), gathered.record.sa.eq(0)]
+        with m.Elif(opened & (end.bytes < record.esp_end)):
+            m.d.comb += gathered.status.eq(RxStatus.TRUNCATED)
+        with m.Elif(opened & self.fault.payload):
+            m.d.comb += [gathered.status.eq(RxStatus.FAULT), gathered.record.sa.eq(0)]
+        with m.Elif(opened & self.gone.payload):
+            m.d.comb += [gathered.status.eq(RxStatus.SA_GONE), gathered.record.sa.eq(0)]
+
+    def _prepare(self, m, gathered, prepared):
+        """Second clock: turn the ICV and check the lengths."""
+        record, text, icv = gathered.record, gathered.text, gathered.icv
+        turned = Signal(128)
+        mask = Signal(128)
         m.d.comb += [
             turned.eq(icv.rotated.replicate(2) >> Cat(Const(0, 3), icv.rotation)),
             mask.eq(byte_mask(icv_bytes(record.icv_size), IcvSize.ICV16.bytes)),
         ]
-        with m.If(prepares):
-            m.d.sync += [
-                prepared_valid.eq(complete),
-                prepared.opened.eq(opened),
-                prepared.status.eq(record.status),
-                prepared.record.eq(record),
-                prepared.end.eq(end),
-                prepared.text.eq(text),
-                prepared.icv.eq(turned & mask),
-                prepared.mask.eq(mask),
-                prepared.trailer_bytes.eq(
-                    text.pad_length + ESP_TRAILER_MIN_BYTES + icv_bytes(record.icv_size)),
-                prepared.bad_trailer.eq(
-                    text.pad_length + ESP_TRAILER_MIN_BYTES >= record.text_bytes),
-            ]
-            with m.If(end.oversize):
-                m.d.sync += [prepared.status.eq(RxStatus.OVERSIZE), prepared.record.sa.eq(0)]
-            with m.Elif(end.bad):
-                m.d.sync += [prepared.status.eq(RxStatus.BAD_FRAME), prepared.record.sa.eq(0)]
-            with m.Elif(opened & (end.bytes < record.esp_end)):
-                m.d.sync += prepared.status.eq(RxStatus.TRUNCATED)
-            with m.Elif(opened & self.fault.payload):
-                m.d.sync += [prepared.status.eq(RxStatus.FAULT), prepared.record.sa.eq(0)]
-            with m.Elif(opened & self.gone.payload):
-                m.d.sync += [prepared.status.eq(RxStatus.SA_GONE), prepared.record.sa.eq(0)]
-
-    def _ask(self, m, prepared, prepared_valid, compared_valid):
-        """Ask for the lifetime of an opened frame's SA, and take the tag with it."""
-        query = self.usage.query
-        m.d.comb += [
-            query.payload.eq(prepared.record.sa),
-            query.valid.eq(prepared_valid & prepared.opened & self.tag.valid & ~compared_valid),
-            self.tag.ready.eq(query.valid & query.ready),
+        m.d.sync += [
+            *(prepared[name].eq(gathered[name])
+              for name in ("opened", "status", "record", "end", "text")),
+            prepared.icv.eq(turned & mask),
+            prepared.mask.eq(mask),
+            prepared.trailer_bytes.eq(
+                text.pad_length + ESP_TRAILER_MIN_BYTES + icv_bytes(record.icv_size)),
+            prepared.bad_trailer.eq(
+                text.pad_length + ESP_TRAILER_MIN_BYTES >= record.text_bytes),
         ]
 
     def _take(self, m, frame, compared_valid, ready):
@@ -223,9 +248,12 @@ class RxVerdict(wiring.Component):
         return taken
 
     def _decide(self, m, compared):
-        """Third clock: find the verdict, and tell the SA's lifetime and window."""
+        """Fourth clock: find the verdict, and tell the SA's lifetime and window."""
         frame, differs = compared.frame, compared.differs
-        late, seen, fault, bad_udp = Signal(), Signal(), Signal(), Signal()
+        late = Signal()
+        seen = Signal()
+        fault = Signal()
+        bad_udp = Signal()
         lifetime, commit = self.usage.answer.payload, self.usage.commit
         expired = lifetime.expired
         status = Signal(RxStatus)
@@ -263,7 +291,8 @@ class RxVerdict(wiring.Component):
         """Give the order for the frame, its completion, and the checksums that go with it."""
         o, completion = self.o.payload, self.o.payload.completion
         record, oversize = frame.record, frame.end.oversize
-        good, mute = Signal(), Signal()
+        good = Signal()
+        mute = Signal()
         m.d.comb += [
             good.eq(status == RxStatus.OK),
             # Of such a frame no field of a header is believed.
@@ -293,6 +322,16 @@ class RxVerdict(wiring.Component):
             ]
 
 
+GatheredFrame = data.StructLayout({
+    "opened": 1,
+    "status": RxStatus,
+    "record": RxRecord,
+    "end": ReceivedEnd,
+    "text": OpenedText,
+    "icv": ReceivedIcv,
+})
+"""A frame after the first clock of the verdict; ``status`` is OK when the tag decides."""
+
 PreparedFrame = data.StructLayout({
     "opened": 1,
     "status": RxStatus,
@@ -304,9 +343,9 @@ PreparedFrame = data.StructLayout({
     "trailer_bytes": RxCompletion["trailer_bytes"].shape,
     "bad_trailer": 1,
 })
-"""A frame after the first clock of the verdict.
+"""A frame after the second clock of the verdict.
 
-``status`` is OK when the tag decides; ``icv`` has its first byte in bits 7:0 and, like
+``icv`` has its first byte in bits 7:0 and, like
 ``mask``, zeros above its bytes.
 """
 

@@ -5,7 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from espnic.hdl.gcm.hash_subkey import HashSubkey, subkey_clocks
-from espnic.hdl.gcm.self_test import ANSWER_CLOCKS, SelfTestPort
+from espnic.hdl.gcm.self_test import SelfTestPort, answer_clocks
 from espnic.hdl.layouts import (
     HANDLE_BITS,
     IN_FLIGHT_BITS,
@@ -47,21 +47,21 @@ FENCE_CLOCKS = 16384
 of the hash subkey."""
 
 _STEP_CLOCKS = 7
-"""Clocks of a known answer beside the powers of its key and ``ANSWER_CLOCKS``."""
+"""Clocks of a known answer beside the powers of its key and ``answer_clocks``."""
 
 _COUNTS = ("packets", "bytes")
 _SECRETS = ("salt", "seqiv_salt", "key")
 
 
-def self_test_clocks(lanes: int) -> int:
+def self_test_clocks(lanes: int, fold: int = 1) -> int:
     """Clocks of a self-test that finds both paths still."""
-    return sum(subkey_clocks(lanes, answer.key_size) + ANSWER_CLOCKS + _STEP_CLOCKS
+    return sum(subkey_clocks(lanes, answer.key_size) + answer_clocks(fold) + _STEP_CLOCKS
                for answer in KNOWN_ANSWERS)
 
 
 def reset_clocks(features: Features) -> int:
     """Clocks from the end of reset until the first command is taken, if no frame comes before."""
-    return features.sas + self_test_clocks(lanes_of(features.width))
+    return features.sas + self_test_clocks(lanes_of(features.width), features.fold)
 
 
 class _Execution:
@@ -74,6 +74,10 @@ class _Execution:
         """The command's row of the contexts."""
         self.wrong = Signal()
         """The row is not what was written."""
+        self.invalid = Signal()
+        """The command is wrong in itself."""
+        self.unsupported = Signal()
+        """The build lacks a part that the SA needs."""
         self.result = Signal(SaResult)
         self.read_back = Signal()
         """The response shows the SA."""
@@ -171,12 +175,12 @@ class SaCommands(wiring.Component):
     - EEXIST: ADD of a receive SA with the look-up key of another. ENOSPC: no place for its
       look-up entry; all SAs stay as they are (``SaLookup`` says how rare that is).
 
-    Clocks from a command to its response: 3 for refusals of the command or the handle, 4 for
-    DELETE and MODIFY of the ESN, 5 for FREE, 6 for READ of a receive SA and MODIFY of limits, 7 for
-    MODIFY of both, 8 for READ of a transmit SA, 4 and the latency of ``HashSubkey`` for ADD,
-    ``1.5 * sas + 6`` for FLUSH. An ADD or DELETE of a receive SA takes ``169 + hash_bits(sas)``
-    more; an ADD with a replay window takes one more for each row of the window
-    (``ReplayState``). It takes longer if packets make ``SaUsage`` wait a clock or leave
+    Clocks from a command to its response: 4 for refusals of the command or the handle, 5 for
+    DELETE and MODIFY of the ESN, 6 for FREE, 8 for READ of a receive SA, 9 for MODIFY of limits,
+    10 for MODIFY of both and for READ of a transmit SA, 5 and the latency of ``HashSubkey`` for
+    ADD, ``1.5 * sas + 7`` for FLUSH. An ADD or DELETE of a receive SA takes
+    ``170 + hash_bits(sas)`` more; an ADD with a replay window takes one more, and one for each row
+    of the window (``ReplayState``). It takes longer if packets make ``SaUsage`` wait or leave
     ``ReplayState`` or ``SentNumbers`` none, and while FREE and FLUSH wait for frames. A command
     directly after an ADD may wait until the moves of that ADD in the
     look-up table have ended (``LookupControl`` says how long).
@@ -206,7 +210,7 @@ class SaCommands(wiring.Component):
     record_read : Out(1)
         Read the records at ``sa``.
     records : In(data.ArrayLayout(Record, 2))
-        The records that were read last, from the clock after, by ``SaDirection``.
+        The records that were read last, from 2 clocks after, by ``SaDirection``.
     records_wrong : In(2)
         Which of them are not what was written.
     write : Out(2)
@@ -224,7 +228,7 @@ class SaCommands(wiring.Component):
     window_read : Out(WindowRead)
         The replay window whose end is asked for.
     window_top : In(WindowEnd)
-        The highest sequence number of the ``window_read`` of the clock before.
+        The highest sequence number of the ``window_read`` of 2 clocks before.
     window_counts : Out(1)
         ``window_top`` is used in this clock.
     sent_write : Out(stream.Signature(SentWrite))
@@ -404,7 +408,8 @@ class SaCommands(wiring.Component):
     def _ask(self, m: Module, run: _Execution) -> None:
         """Ask the paths, erase row 0, and go on or judge."""
         last = run.answer == len(KNOWN_ANSWERS) - 1
-        ended, failed = Signal(len(SaDirection)), Signal(len(SaDirection))
+        ended = Signal(len(SaDirection))
+        failed = Signal(len(SaDirection))
         m.d.comb += [
             ended.eq(Cat(port.ended for port in self.ciphers)),
             failed.eq(ended & ~Cat(port.passed for port in self.ciphers)),
@@ -461,6 +466,12 @@ class SaCommands(wiring.Component):
         with m.State("Fetch"):
             # The record stays at the output of its memory as it is checked, to the command's end.
             m.d.comb += self.record_read.eq(1)
+            m.d.sync += [
+                run.invalid.eq(self._invalid(run.command)),
+                run.unsupported.eq(self._unsupported(run)),
+            ]
+            m.next = "Await"
+        with m.State("Await"):
             m.next = "Check"
         with m.State("Check"):
             self._check(m, run)
@@ -590,7 +601,8 @@ class SaCommands(wiring.Component):
     def _read(self, m: Module, run: _Execution) -> None:
         """Read the usage of an SA, and its highest number received or sealed."""
         windowed = run.receive & (run.record.replay_window != ReplayWindow.NONE)
-        usage, wrong = Signal(UsageRead), Signal()
+        usage = Signal(UsageRead)
+        wrong = Signal()
         m.d.comb += [
             Value.cast(usage).eq(
                 Mux(run.receive, *(port.payload.as_value() for port in self.usage))),
@@ -688,7 +700,7 @@ class SaCommands(wiring.Component):
     def _check(self, m: Module, run: _Execution) -> None:
         """Refuse the command or go to its first step."""
         command, record = run.command, run.record
-        with m.If(self._invalid(command)):
+        with m.If(run.invalid):
             self._end(m, run, SaResult.EINVAL)
         with m.Elif(command.operation == SaOperation.FLUSH):
             m.next = "Sweep"
@@ -700,7 +712,7 @@ class SaCommands(wiring.Component):
             m.next = "Hash"
             with m.If(run.stale):
                 self._end(m, run, SaResult.EBUSY)
-            with m.Elif(self._unsupported(run)):
+            with m.Elif(run.unsupported):
                 self._end(m, run, SaResult.EOPNOTSUPP)
             with m.Elif(self.failed.bit_select(command.direction, 1)):
                 self._end(m, run, SaResult.EIO)

@@ -20,7 +20,7 @@ from espnic.hdl.layouts import (
 )
 from espnic.hdl.sa.fault_report import FaultPort
 from espnic.hdl.sa.lookup import LookedUp
-from espnic.hdl.sa.parity_memory import ParityMemory
+from espnic.hdl.sa.parity_memory import ParityMemory, is_wrong, wrong_groups
 from espnic.model.interface.codes import SaDirection, SaMemory
 
 ATTRIBUTES = ("key_size", "icv_size", "esn", "esn_overlap", "unguarded", "replay_window",
@@ -76,12 +76,13 @@ def row_write(lanes: int) -> data.StructLayout:
 class SaContexts(wiring.Component):
     """Contexts of the SAs of one direction: a row read and a row written each clock.
 
-    Three memories with registered reads. A look-up reads ``state``, which travels with the
-    packet. The ``secret`` memory is read by handle when the packet is about to be sealed or
-    opened, so that no queue holds a key. Its rows say for themselves whose they are, so a packet
-    gets the secrets of its SA wholly or learns that they are gone. ``record`` is for commands,
-    and the only one that they can read: no wire leads from a key to them. A write changes all
-    that it writes in one clock. A read in the clock of a write gives the old row.
+    Three memories. A look-up reads ``state``, which travels with the packet. The ``secret`` memory
+    is read by handle when the packet is about to be sealed or opened, so that no queue holds a
+    key. Its rows say for themselves whose they are, so a packet gets the secrets of its SA wholly
+    or learns that they are gone. ``record`` is for commands, and the only one that they can read:
+    no wire leads from a key to them. A write changes all that it writes in one clock. A read in
+    the clock of a write gives the old row. Behind ``state`` and ``record`` stands a register more;
+    what comes out of ``secret`` is kept nowhere else.
 
     Row 0 is of no SA. Who points the reads of secrets at it when idle has a row of zeros at the
     output.
@@ -97,7 +98,7 @@ class SaContexts(wiring.Component):
     32 of a row. Fields that a direction has no use for (RX ``seqiv_salt``; TX ``esn_overlap``,
     ``esn_high`` and ``replay_window``) are not kept and read as 0.
 
-    Latency 1 clock (`latency`), for secrets too.
+    Latency 2 clocks (`latency`), 1 for secrets.
 
     Parameters
     ----------
@@ -128,7 +129,7 @@ class SaContexts(wiring.Component):
     record_read : In(1)
         Read the record at ``record_sa``.
     record : Out(Record)
-        The record that was read last, from the clock after.
+        The record that was read last, from 2 clocks after.
     record_wrong : Out(1)
         It is not what was written.
     write : In(stream.Signature(row_write(lanes), always_ready=True))
@@ -142,7 +143,7 @@ class SaContexts(wiring.Component):
         Clocks from ``i`` to ``o``.
     """
 
-    latency = 1
+    latency = 2
 
     def __init__(self, lanes: int, sas: int, direction: SaDirection, ipv6: bool = True):
         self.lanes = lanes
@@ -168,50 +169,63 @@ class SaContexts(wiring.Component):
         row = self.write.payload
         new = {**values_of(row.record), **values_of(row.secrets), "spi": row.record.key.spi,
                "present": row.record.valid}
-        state = self._keep(m, "state", self.write.valid, new, values_of(self.o.payload.context))
-        secret = self._keep(
-            m, "secret", self.write.valid & row.secret, new,
-            {**values_of(self.secrets.row), **values_of(self.secrets.row.secrets)})
+        layouts = row_layouts(self.lanes, self.direction, self.ipv6)
+        state = self._keep(m, "state", self.write.valid, new)
+        secret = self._keep(m, "secret", self.write.valid & row.secret, new)
+        secrets = {**values_of(self.secrets.row), **values_of(self.secrets.row.secrets)}
+        m.d.comb += [secrets[field].eq(secret.data[field]) for field in layouts["secret"].members]
         m.d.comb += [
             state.addr.eq(self.i.payload.sa),
             secret.addr.eq(self.secrets.sa),
             secret.en.eq(self.secrets.read),
         ]
-        self._answer(m, state.wrong)
-        self._check_secrets(m, secret.wrong)
-        self._keep_record(m)
+        self._answer(m, state.stored, layouts["state"])
+        self._check_secrets(m, wrong_groups(secret.stored, layouts["secret"].size))
+        self._keep_record(m, layouts["record"])
         return m
 
     def _keep(
         self, m: Module, name: str, enable: Value, new: Mapping[str, Value],
-        read: Mapping[str, Value],
     ) -> wiring.PureInterface:
         """Make a memory that the datapath reads; return its read port."""
         layout = row_layouts(self.lanes, self.direction, self.ipv6)[name]
         m.submodules[name] = ram = ParityMemory(layout, self.sas)
-        write, look = ram.write, ram.reads[0]
+        write = ram.write
         m.d.comb += [
             write.addr.eq(self.record_sa),
             write.en.eq(enable),
             *(write.data[field].eq(new[field]) for field in layout.members),
-            *(read[field].eq(look.data[field]) for field in layout.members),
         ]
-        return look
+        return ram.reads[0]
 
-    def _answer(self, m: Module, wrong: Value) -> None:
-        """Say whether the row that was read is the SA that was looked up, or ``wrong``."""
-        candidate, lost = Signal(), Signal()
+    def _answer(self, m: Module, read: Value, layout: data.StructLayout) -> None:
+        """Say whether the row that was ``read`` is the SA that was looked up, or wrong."""
+        valid = Signal()
+        asked = Signal(LookedUp)
+        row = Signal(len(read))
+        candidate = Signal()
+        lost = Signal()
         sa = Signal(HANDLE_BITS)
         serial = Signal(SERIAL_BITS)
         m.d.sync += [
-            self.o.valid.eq(self.i.valid),
-            candidate.eq(self.i.payload.hit & self.swept),
-            lost.eq(self.i.payload.fault & self.swept),
-            sa.eq(self.i.payload.sa),
-            serial.eq(self.i.payload.serial),
+            valid.eq(self.i.valid),
+            asked.eq(self.i.payload),
+            asked.hit.eq(self.i.payload.hit & self.swept),
+            asked.fault.eq(self.i.payload.fault & self.swept),
+            row.eq(read),
+            self.o.valid.eq(valid),
+            candidate.eq(asked.hit),
+            lost.eq(asked.fault),
+            sa.eq(asked.sa),
+            serial.eq(asked.serial),
         ]
         hit = Signal()
-        context = self.o.payload.context
+        wrong = Signal()
+        context, kept = self.o.payload.context, data.View(layout, row[:layout.size])
+        m.d.comb += [
+            wrong.eq(is_wrong(row, layout.size)),
+            *(context[field].eq(kept[field]) for field in layout.members),
+        ]
         same = serial == context.serial if self.direction == SaDirection.RX else Const(1)
         m.d.comb += [
             hit.eq(candidate & context.valid & same),
@@ -222,12 +236,15 @@ class SaContexts(wiring.Component):
             self.faults[SaMemory.STATE].payload.eq(sa),
         ]
 
-    def _check_secrets(self, m: Module, wrong: Value) -> None:
-        """Tell a clock after a row of secrets that it is ``wrong``."""
+    def _check_secrets(self, m: Module, groups: Value) -> None:
+        """Tell a clock after a row of secrets that some of its ``groups`` are wrong."""
         fault = self.faults[SaMemory.SECRET]
-        asked, at_output = Signal(HANDLE_BITS), Signal(HANDLE_BITS)
+        asked = Signal(HANDLE_BITS)
+        at_output = Signal(HANDLE_BITS)
+        wrong = Signal(len(groups))
+        m.d.comb += self.secrets.wrong.eq(wrong.any())
         m.d.sync += [
-            self.secrets.wrong.eq(wrong),
+            wrong.eq(groups),
             asked.eq(Mux(self.secrets.read, self.secrets.sa, 0)),
             at_output.eq(asked),
         ]
@@ -236,19 +253,23 @@ class SaContexts(wiring.Component):
             fault.payload.eq(at_output),
         ]
 
-    def _keep_record(self, m: Module) -> None:
+    def _keep_record(self, m: Module, layout: data.StructLayout) -> None:
         """Make the memory that commands read."""
-        layout = row_layouts(self.lanes, self.direction, self.ipv6)["record"]
         m.submodules.records = ram = ParityMemory(layout, self.sas)
-        write, look = ram.write, ram.reads[0]
+        write = ram.write
+        look = ram.reads[0]
+        record = Signal(layout)
+        groups = wrong_groups(look.stored, layout.size)
+        wrong = Signal(len(groups))
+        m.d.sync += [record.eq(look.data), wrong.eq(groups)]
         m.d.comb += [
+            self.record_wrong.eq(wrong.any()),
             look.addr.eq(self.record_sa),
             look.en.eq(self.record_read),
-            self.record_wrong.eq(look.wrong),
             write.addr.eq(self.record_sa),
             write.en.eq(self.write.valid),
         ]
-        for source, target in ((self.write.payload.record, write.data), (look.data, self.record)):
+        for source, target in ((self.write.payload.record, write.data), (record, self.record)):
             m.d.comb += [
                 *(target[name].eq(source[name]) for name in Record.members if name != "key"),
                 *(target.key[name].eq(source.key[name])

@@ -57,7 +57,8 @@ class FaultReport(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        came, pending = Signal(len(self.sources)), Signal(len(self.sources))
+        came = Signal(len(self.sources))
+        pending = Signal(len(self.sources))
         taken = Signal(len(self.sources))
         event = Signal(Event)
         m.d.comb += [

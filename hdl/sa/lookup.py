@@ -103,7 +103,8 @@ class SaLookup(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        key, whole_key = Signal(lookup_key(self.ipv6)), Signal(LookupKey)
+        key = Signal(lookup_key(self.ipv6))
+        whole_key = Signal(LookupKey)
         m.submodules.control = control = LookupControl(self.sas, self.ipv6)
         m.submodules.hash = hasher = Toeplitz(LookupKey.size, hash_bits(self.sas))
         wiring.connect(m, wiring.flipped(self.request), control.request)
@@ -184,7 +185,8 @@ class SaLookup(wiring.Component):
                 hits[n].eq(read_swept & place.valid & (place.key == keys[-1])),
                 answers[n].eq(Cat(place.serial, place.sa)),
             ]
-        wrongs, right = Signal(WAYS), Signal(len(places))
+        wrongs = Signal(WAYS)
+        right = Signal(len(places))
         m.d.sync += wrongs.eq(Mux(read_valid & read_swept, Cat(wrong), 0))
         # Overflow and hand are registers: never wrong.
         m.d.comb += right.eq(hits & ~Cat(wrongs, Const(0, len(places) - WAYS)))
@@ -205,7 +207,8 @@ class SaLookup(wiring.Component):
     ) -> None:
         """Tell the wrong rows of look-ups, and in the clocks between them those of requests."""
         wrong, handles = wrongs
-        waits, waiting = Signal(), Signal(HANDLE_BITS)
+        waits = Signal()
+        waiting = Signal(HANDLE_BITS)
         m.d.comb += [self.fault.valid.eq(wrong.any() | waits), self.fault.payload.eq(waiting)]
         for place, handle in reversed(list(enumerate(handles))):
             with m.If(wrong[place]):

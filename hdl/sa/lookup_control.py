@@ -111,6 +111,11 @@ class _Search:
     def __init__(self, sas: int, ipv6: bool):
         self.row = Signal(data.ArrayLayout(index_bits(sas), WAYS))
         """Rows of the key, one for each way; in a sweep, the rows to clear."""
+        self.wrong = Signal(WAYS)
+        """The rows that are not what was written."""
+        self.occupied = Signal(WAYS + OVERFLOW_ENTRIES)
+        self.equal = Signal(WAYS + OVERFLOW_ENTRIES)
+        """The places that hold an entry, and one with the key, right or wrong."""
         self.found = Signal(WAYS + OVERFLOW_ENTRIES)
         """The place that holds the key."""
         self.free = Signal(WAYS + OVERFLOW_ENTRIES)
@@ -130,7 +135,7 @@ class LookupControl(wiring.Component):
     """Changes the look-up table, one request at a time, in order.
 
     After reset all rows are swept to zero, one a clock, before the first request is taken.
-    A FIND takes ``166 + hash_bits(sas)`` clocks, most of them for a serial hash; a CLEAR, which
+    A FIND takes ``167 + hash_bits(sas)`` clocks, most of them for a serial hash; a CLEAR, which
     sweeps again, takes ``sas / 2 + 2``; the others take 3. An INSERT must follow a FIND that was
     neither found nor full nor a fault, a REMOVE must follow a FIND that found or, to no effect, did
     not find.
@@ -146,7 +151,7 @@ class LookupControl(wiring.Component):
     (D. Fotakis, R. Pagh, P. Sanders, P. Spirakis, "Space Efficient Hash Tables With Worst Case
     Constant Access Time", 2003). After ``MOVES_MAX`` moves the entry in the hand goes to the
     overflow. The next request waits for the end of the walk: 4 clocks, and
-    ``168 + hash_bits(sas)`` more for each move.
+    ``169 + hash_bits(sas)`` more for each move.
 
     A look-up compares the hand one clock after it read the rows. The hand changes one clock
     after the write, so look-ups find both entries of an exchange in every clock: the last
@@ -278,16 +283,24 @@ class LookupControl(wiring.Component):
         with m.State("Read"):
             m.next = "Compare"
         with m.State("Compare"):
-            occupied = Cat(place.valid for place in places) | self.wrong
-            equal = Cat(place.valid & (place.key == self.hand.key) for place in places)
-            found = equal & ~Cat(self.wrong, Const(0, OVERFLOW_ENTRIES))
+            # The rows come late from their memories: what follows from them waits for a clock.
+            m.d.sync += [
+                search.wrong.eq(self.wrong),
+                search.occupied.eq(Cat(place.valid for place in places)),
+                search.equal.eq(Cat(
+                    place.valid & (place.key == self.hand.key) for place in places)),
+            ]
+            m.next = "Judge"
+        with m.State("Judge"):
+            occupied = search.occupied | search.wrong
+            found = search.equal & ~Cat(search.wrong, Const(0, OVERFLOW_ENTRIES))
             m.d.sync += [
                 search.found.eq(found),
-                search.fault.eq(self.wrong.any() & ~found.any()),
+                search.fault.eq(search.wrong.any() & ~found.any()),
                 search.free.eq(~occupied & (occupied + 1)),
             ]
             with m.If(~self.hand.valid):
-                self._tell(m, self.wrong)
+                self._tell(m, search.wrong)
             m.next = "Reply"
             with m.If(self.hand.valid):
                 m.next = "Choose"
@@ -345,9 +358,10 @@ class LookupControl(wiring.Component):
                 with m.If(search.target[way]):
                     m.d.sync += [
                         put_out.eq(kept), put_out.valid.eq(kept.valid & ~self.wrong[way])]
-            self._tell(m, self.wrong & search.target[:WAYS])
+            m.d.sync += search.wrong.eq(self.wrong & search.target[:WAYS])
             m.next = "Put"
         with m.State("Put"):
+            self._tell(m, search.wrong)
             m.d.comb += [self.write.eq(search.target), self.entry.eq(self.hand)]
             m.next = "Take"
         with m.State("Take"):

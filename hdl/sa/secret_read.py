@@ -64,7 +64,8 @@ class SecretRead(wiring.Component):
         m = Module()
         packet = Signal.like(self.i.payload)
         row, o = self.secrets.row, self.o.payload
-        takes, did_read = Signal(), Signal()
+        takes = Signal()
+        did_read = Signal()
         m.d.comb += [
             takes.eq(~self.o.valid | self.o.ready),
             self.i.ready.eq(takes),

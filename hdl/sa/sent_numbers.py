@@ -7,7 +7,8 @@ from amaranth.utils import exact_log2
 
 from espnic.hdl.layouts import HANDLE_BITS, SUPER_LENGTH_BITS, Event
 from espnic.hdl.sa.fault_report import FaultPort
-from espnic.hdl.sa.parity_memory import ParityMemory, parity_bits
+from espnic.hdl.sa.parity_memory import ParityMemory, is_wrong, parity_bits, stored_bits
+from espnic.hdl.sa.places import places_above, places_from
 from espnic.model.interface.codes import EventKind, SaDirection
 from espnic.model.interface.features import SENT_WINDOWS
 
@@ -90,11 +91,14 @@ class _Request:
         self.late = Signal()
         self.same_block = Signal()
         """The first number and the top lie in one block."""
-        self.edge_wrong, self.row_wrong = Signal(), Signal()
+        self.edge_wrong = Signal()
+        self.row_wrong = Signal()
         """``edge`` and ``row`` are not what was written."""
-        self.judged = Signal()
+        self.judged = self.ahead | self.late | self.edge.unguarded
         """The first number alone says whether the request passes."""
-        self.full, self.mixed, self.bit = Signal(), Signal(), Signal()
+        self.full = Signal()
+        self.mixed = Signal()
+        self.bit = Signal()
         """The row of the first number, and its bit."""
 
         self.last = Signal(SEQUENCE_BITS)
@@ -117,7 +121,8 @@ class _Request:
         """Bits that the row of the last number has already."""
 
         place_bits = exact_log2(_row_numbers(window))
-        self.lo, self.hi = Signal(place_bits), Signal(place_bits)
+        self.lo = Signal(place_bits)
+        self.hi = Signal(place_bits)
         """Places of the numbers that a row gets."""
         self.base = Signal(_row_numbers(window))
         """Numbers that the row has already."""
@@ -131,9 +136,11 @@ class _Request:
         self.slot = Signal(range(_row_count(window)))
         self.new_edge = Signal(_edge(window))
         self.new_row = Signal(_row_numbers(window))
-        """Place and contents of what ``marks`` writes."""
+        """Place and contents of what ``marks`` and ``begins`` write."""
         self.marks = Signal()
         """The numbers of a row become sealed in this clock."""
+        self.begins = Signal()
+        """An SA is written in this clock."""
         self.tells = Signal()
         """A refusal is noted in this clock, for the SA of ``sa``."""
 
@@ -156,7 +163,7 @@ class SentNumbers(wiring.Component):
     is answered 2 clocks after its query; with a query in the clock in which the answer before it
     is taken, one passes every other clock, of the same SA too. A burst whose first number is
     above the top, or late, is answered like a single request, and the length of it is needed
-    with the commit only. Another burst waits for ``counted`` and takes 4 clocks and one for each
+    with the commit only. Another burst waits for ``counted`` and takes 5 clocks and one for each
     row up to the top. After the commit of a burst the next query waits for 4 clocks.
 
     The first refusal of an SA tells an event; no further one of that SA does, until it is written
@@ -171,7 +178,8 @@ class SentNumbers(wiring.Component):
     stays so until the SA is written anew, but a row without bits is made right by the first
     number that it gets. What the request before has just written is right.
 
-    A command reads in a clock without a query and writes in a clock in which no request does.
+    A command reads in a clock without a query, and writes in the clock after it was taken, in
+    which no request does.
     No row is valid before the first write. An SA that is written has no request under way.
 
     RAM bits for each SA (``sent_bits``), with N = 2 ``window`` / R rows of
@@ -251,9 +259,10 @@ class SentNumbers(wiring.Component):
         ]
         m.d.sync += [
             run.marks.eq(0), run.tells.eq(run.taken & self.commit.refused & ~run.fault)]
-        with m.FSM():
+        with m.FSM() as fsm:
+            m.d.comb += self.write.ready.eq(fsm.ongoing("Idle") | fsm.ongoing("Judge"))
             with m.State("Idle"):
-                m.d.comb += self.query.ready.eq(~run.marks & ~run.tells)
+                m.d.comb += self.query.ready.eq(~run.marks & ~run.tells & ~run.begins)
                 with m.If(self.query.valid & self.query.ready):
                     m.next = "Judge"
             self._judge(m, run, edge_read, row_read)
@@ -261,42 +270,48 @@ class SentNumbers(wiring.Component):
             self._measure(m, run)
             self._walk(m, run, row_read)
             self._mark_burst(m, run)
+        self._begin(m, run)
         self._ask(m, run, edge_read, row_read)
         self._tell(m, run)
         self._report(m, run)
         return m
 
     def _store(self, m: Module, run: _Request, edge_write, row_write) -> None:
-        """Write what a request marks or a refusal tells; else an SA that begins."""
-        new, begins = self.write.payload, Signal()
-        slot = self._slot(new.sequence)
+        """Write what a request marks, a refusal tells, or a command begins."""
         m.d.comb += [
-            self.write.ready.eq(~run.marks & ~run.tells),
-            begins.eq(self.write.valid & self.write.ready),
-            edge_write.en.eq(run.marks | run.tells | begins),
-            edge_write.addr.eq(Mux(begins, new.sa, run.sa)),
-            Value.cast(edge_write.data).eq(Mux(run.marks, Value.cast(run.new_edge),
-                                               Value.cast(run.edge))),
-            row_write.en.eq(run.marks | begins),
-            row_write.addr.eq(self._row_address(Mux(begins, new.sa, run.sa),
-                                                Mux(begins, slot, run.slot))),
-            row_write.data.eq(Mux(begins, (2 << self._place(new.sequence)) - 1, run.new_row)),
+            edge_write.en.eq(run.marks | run.tells | run.begins),
+            edge_write.addr.eq(run.sa),
+            Value.cast(edge_write.data).eq(Mux(run.tells, Value.cast(run.edge),
+                                               Value.cast(run.new_edge))),
+            row_write.en.eq(run.marks | run.begins),
+            row_write.addr.eq(self._row_address(run.sa, run.slot)),
+            row_write.data.eq(run.new_row),
         ]
         with m.If(run.tells):
             m.d.comb += edge_write.data.told.eq(1)
-        with m.If(begins):
-            m.d.comb += [
-                edge_write.data.top.eq(new.sequence),
-                edge_write.data.full.eq(~(1 << slot)),
-                edge_write.data.mixed.eq(1 << slot),
-                edge_write.data.told.eq(0),
-                edge_write.data.unguarded.eq(new.unguarded),
+
+    def _begin(self, m: Module, run: _Request) -> None:
+        """Take the SA that a command begins, in a clock after which no request writes."""
+        new = self.write.payload
+        slot = 1 << self._slot(new.sequence)
+        m.d.sync += run.begins.eq(self.write.valid & self.write.ready)
+        with m.If(self.write.ready):
+            m.d.sync += [
+                run.sa.eq(new.sa),
+                run.slot.eq(self._slot(new.sequence)),
+                run.new_row.eq(~places_above(self._place(new.sequence))),
+                run.new_edge.top.eq(new.sequence),
+                run.new_edge.full.eq(~slot),
+                run.new_edge.mixed.eq(slot),
+                run.new_edge.told.eq(0),
+                run.new_edge.unguarded.eq(new.unguarded),
             ]
 
     def _ask(self, m: Module, run: _Request, edge_read: wiring.PureInterface,
              row_read: wiring.PureInterface) -> None:
         """Take a query and read the state of its SA; in other clocks, what a command asks."""
-        query, asked = self.query.payload, Signal()
+        query = self.query.payload
+        asked = Signal()
         m.d.comb += [
             asked.eq(self.query.valid & self.query.ready),
             edge_read.addr.eq(Mux(asked, query.sa, self.read.payload)),
@@ -312,8 +327,11 @@ class SentNumbers(wiring.Component):
                row_read: wiring.PureInterface) -> None:
         """Judge the first number, with what the request before it has just changed."""
         query, first = run.query, run.query.sequence
-        edge, row = Signal(_edge(self.window)), Signal(self.row_numbers)
-        same_sa, same_row = Signal(), Signal()
+        edge = Signal(_edge(self.window))
+        row = Signal(self.row_numbers)
+        same_sa = Signal()
+        same_row = Signal()
+        new_row = run.marks & same_row
         asked = self.query.payload
         m.d.sync += [
             same_sa.eq(self._sa(asked.sa) == self._sa(query.sa)),
@@ -323,7 +341,7 @@ class SentNumbers(wiring.Component):
         m.d.comb += [
             Value.cast(edge).eq(Mux(run.marks & same_sa, Value.cast(run.new_edge),
                                     Value.cast(edge_read.data))),
-            row.eq(Mux(run.marks & same_row, run.new_row, row_read.data)),
+            row.eq(Mux(new_row, run.new_row, row_read.data)),
             row_read.addr.eq(self._row_address(asked.sa, self._slot(asked.sequence))),
         ]
         with m.State("Judge"):
@@ -332,16 +350,15 @@ class SentNumbers(wiring.Component):
                 run.edge.told.eq(edge.told | run.tells & same_sa),
                 run.row.eq(row),
                 run.edge_wrong.eq(edge_read.wrong & ~(run.marks & same_sa)),
-                run.row_wrong.eq(row_read.wrong & ~(run.marks & same_row)),
+                run.row_wrong.eq(row_read.wrong & ~new_row),
                 run.same_block.eq(first[self.place_bits:] == edge.top[self.place_bits:]),
                 run.lower.eq(self._lap(first) - 1),
                 run.ahead.eq(first > edge.top),
                 run.late.eq(run.bound <= edge.top),
-                run.judged.eq(
-                    (first > edge.top) | (run.bound <= edge.top) | edge.unguarded),
                 run.full.eq(edge.full.bit_select(self._slot(first), 1)),
                 run.mixed.eq(edge.mixed.bit_select(self._slot(first), 1)),
-                run.bit.eq(row.bit_select(self._place(first), 1)),
+                run.bit.eq(Mux(new_row, run.new_row.bit_select(self._place(first), 1),
+                               row_read.data.bit_select(self._place(first), 1))),
                 run.known.eq(0), run.walked.eq(0), run.found.eq(0), run.found_wrong.eq(0),
                 run.last_row.eq(0),
             ]
@@ -405,36 +422,53 @@ class SentNumbers(wiring.Component):
                 m.next = "Mark first"
 
     def _walk(self, m: Module, run: _Request, row_read: wiring.PureInterface) -> None:
-        """Look at the rows of a burst up to the top, one a clock."""
-        first, last, edge, row = run.query.sequence, run.last, run.edge, row_read.data
-        to_read, here = Signal(init=1), Signal()
-        slot, slot_here = Signal(self.slot_bits), Signal(self.slot_bits)
-        lo, hi = Signal(self.place_bits), Signal(self.place_bits)
+        """Look at the rows of a burst up to the top, one a clock.
+
+        A row is read, stands at the output of the memory, and is looked at in a register.
+        """
+        first, last, edge = run.query.sequence, run.last, run.edge
+        to_read = Signal(init=1)
+        comes = Signal()
+        here = Signal()
+        slot = Signal(self.slot_bits)
+        coming = Signal(self.slot_bits)
+        slot_here = Signal(self.slot_bits)
+        lo = Signal(self.place_bits)
+        hi = Signal(self.place_bits)
+        stored = Signal(stored_bits(self.row_numbers))
+        row = stored[:self.row_numbers]
         asked = Signal(self.row_numbers)
-        """Numbers of the burst in the row that has been read."""
+        """Numbers of the burst in the row that is looked at."""
         end = self._slot(Mux(run.beyond, edge.top, last))
         mixed = edge.mixed.bit_select(slot_here, 1)
         m.d.comb += [
-            lo.eq(Mux(slot == self._slot(first), self._place(first), 0)),
-            hi.eq(Mux(~run.beyond & (slot == self._slot(last)), self._place(last), ~0)),
+            lo.eq(Mux(coming == self._slot(first), self._place(first), 0)),
+            hi.eq(Mux(~run.beyond & (coming == self._slot(last)), self._place(last), ~0)),
         ]
-        m.d.sync += [slot.eq(self._slot(first)), asked.eq(self._places(lo, hi))]
+        m.d.sync += [
+            slot.eq(self._slot(first)),
+            stored.eq(row_read.stored),
+            asked.eq(self._places(lo, hi)),
+        ]
         with m.State("Walk"):
             m.d.comb += row_read.addr.eq(self._row_address(run.query.sa, slot))
             m.d.sync += [
                 slot.eq(slot + 1),
-                slot_here.eq(slot),
-                here.eq(to_read),
+                coming.eq(slot),
+                slot_here.eq(coming),
+                comes.eq(to_read),
+                here.eq(comes),
                 to_read.eq(to_read & (slot != end)),
             ]
             with m.If(here):
                 m.d.sync += [
                     run.found.eq(run.found | edge.full.bit_select(slot_here, 1)
                                  | mixed & (row & asked).any()),
-                    run.found_wrong.eq(run.found_wrong | mixed & row_read.wrong),
+                    run.found_wrong.eq(
+                        run.found_wrong | mixed & is_wrong(stored, self.row_numbers)),
                     run.last_row.eq(Mux(mixed & ~run.beyond, row, 0)),
                 ]
-                with m.If(~to_read):
+                with m.If(~comes):
                     m.d.sync += [run.walked.eq(1), to_read.eq(1), here.eq(0)]
                     m.next = "Answer"
 
@@ -475,7 +509,8 @@ class SentNumbers(wiring.Component):
 
     def _report(self, m: Module, run: _Request) -> None:
         """Tell of a wrong state or row."""
-        read_sa, asked_sa = Signal(HANDLE_BITS), self._sa(run.query.sa)
+        read_sa = Signal(HANDLE_BITS)
+        asked_sa = self._sa(run.query.sa)
         judged = run.taken & run.fault & (asked_sa != 0)
         m.d.sync += [
             read_sa.eq(self.read.payload),
@@ -505,7 +540,7 @@ class SentNumbers(wiring.Component):
 
     def _places(self, lo: Value, hi: Value) -> Value:
         """Bits of a row from ``lo`` to ``hi``."""
-        return Cat((lo <= place) & (hi >= place) for place in range(self.row_numbers))
+        return places_from(lo) & ~places_above(hi)
 
     def _between(self, low: Value, high: Value, lower: Value) -> Value:
         """Rows of the blocks after that of ``low`` and before that of ``high``.
@@ -516,8 +551,5 @@ class SentNumbers(wiring.Component):
         low_slot, high_slot = self._slot(low), self._slot(high)
         same = self._lap(low) == self._lap(high)
         wraps = (self._lap(low) == lower) & (high_slot <= low_slot)
-        rows = []
-        for slot in range(self.rows):
-            after, before = low_slot < slot, high_slot > slot
-            rows.append(Mux(same, after & before, ~wraps | after | before))
-        return Cat(rows)
+        after, before = places_above(low_slot), ~places_from(high_slot)
+        return Mux(same, after & before, Mux(wraps, after | before, ~0))

@@ -100,14 +100,13 @@ class SaStore(wiring.Component):
         Secrets, by handle.
     rx_usage, tx_usage : In(UsagePort)
         Lifetimes (``SaUsage``).
-    rx_limit, tx_limit : Out(stream.Signature(Event, always_ready=True))
-        Limits reached.
-    window_query, window_answer, received, window_event
-        ``query``, ``answer``, ``received`` and ``event`` of ``ReplayState``.
+    rx_told, tx_told : Out(stream.Signature(Event, always_ready=True))
+        Limits reached, windows that have passed 2^31, and requests refused for their numbers: of
+        each direction in the order of its frames.
+    window_query, window_answer, received
+        ``query``, ``answer`` and ``received`` of ``ReplayState``.
     tx_sent : In(SentPort)
         Sealed numbers (``SentNumbers``).
-    tx_repeated : Out(stream.Signature(Event, always_ready=True))
-        Requests refused for their numbers.
     rx_in_flight, tx_in_flight : In(IN_FLIGHT_BITS)
         Number of frames that may have looked an SA up and are not done with it.
     rx_judged, tx_judged : In(1)
@@ -153,7 +152,6 @@ class SaStore(wiring.Component):
             "window_query": In(stream.Signature(WindowQuery)),
             "window_answer": Out(stream.Signature(WindowAnswer)),
             "received": In(1),
-            "window_event": Out(stream.Signature(Event, always_ready=True)),
         }
         receive = {
             "rx_i": In(stream.Signature(LookupKey, always_ready=True)),
@@ -163,7 +161,6 @@ class SaStore(wiring.Component):
             "tx_i": In(stream.Signature(HANDLE_BITS, always_ready=True)),
             "tx_o": Out(stream.Signature(FoundSa, always_ready=True)),
             "tx_sent": In(SentPort),
-            "tx_repeated": Out(stream.Signature(Event, always_ready=True)),
         }
         super().__init__({
             **(receive if features.receive else {}),
@@ -172,7 +169,7 @@ class SaStore(wiring.Component):
                for direction in self.directions for name, member in {
                 "secrets": In(secret_port(lanes)),
                 "usage": In(UsagePort),
-                "limit": Out(stream.Signature(Event, always_ready=True)),
+                "told": Out(stream.Signature(Event, always_ready=True)),
                 "in_flight": In(IN_FLIGHT_BITS),
                 "judged": In(1),
                 "cipher": Out(SelfTestPort),
@@ -288,7 +285,7 @@ class SaStore(wiring.Component):
         port = wiring.flipped(self.tx_sent)
         wiring.connect(m, port.query, sent.query)
         wiring.connect(m, sent.answer, port.answer)
-        wiring.connect(m, sent.event, wiring.flipped(self.tx_repeated))
+        wiring.connect(m, sent.event, m.submodules.tx_usage.before)
         wiring.connect(m, commands.sent_write, sent.write)
         wiring.connect(m, commands.sent_read, sent.read)
         wiring.connect(m, sent.read_o, commands.sent_top)
@@ -303,7 +300,7 @@ class SaStore(wiring.Component):
         port = getattr(self, f"{side}_usage")
         wiring.connect(m, wiring.flipped(port).query, usage.query)
         wiring.connect(m, usage.answer, wiring.flipped(port).answer)
-        wiring.connect(m, usage.event, wiring.flipped(getattr(self, f"{side}_limit")))
+        wiring.connect(m, usage.event, wiring.flipped(getattr(self, f"{side}_told")))
         wiring.connect(m, commands.usage_write[direction], usage.write)
         wiring.connect(m, commands.usage_read[direction], usage.read)
         wiring.connect(m, usage.read_o, commands.usage[direction])
@@ -325,19 +322,18 @@ class SaStore(wiring.Component):
         m.submodules.windows = windows = ReplayState(
             self.features.sas, self.features.replay_window)
         found = contexts.o.payload
+        windowed = found.hit & (found.context.replay_window != ReplayWindow.NONE)
         m.d.comb += [
             windows.bottom_i.valid.eq(contexts.i.valid),
             windows.bottom_i.payload.eq(contexts.i.payload.sa),
-            windows.bottom_counts.eq(contexts.o.valid & found.hit & ~found.fault
-                                     & (found.context.replay_window != ReplayWindow.NONE)),
+            windows.bottom_counts.eq(contexts.o.valid & windowed & ~found.fault),
             self.rx_o.payload.bottom.eq(windows.bottom_o.number),
-            self.rx_o.payload.fault.eq(
-                found.fault | windows.bottom_counts & windows.bottom_o.wrong),
+            self.rx_o.payload.fault.eq(found.fault | windowed & windows.bottom_o.wrong),
             windows.received.eq(self.received),
         ]
         wiring.connect(m, wiring.flipped(self.window_query), windows.query)
         wiring.connect(m, windows.answer, wiring.flipped(self.window_answer))
-        wiring.connect(m, windows.event, wiring.flipped(self.window_event))
+        wiring.connect(m, windows.event, m.submodules.rx_usage.before)
         wiring.connect(m, commands.window_write, windows.write)
         wiring.connect(m, windows.fault, report.port(SaDirection.RX, SaMemory.REPLAY))
         m.d.comb += [

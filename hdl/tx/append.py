@@ -34,8 +34,11 @@ def append(m: Module, i, o, lengthened, known):
     beat_bytes = width // 8
     spilled = Signal(len(lengthened.data) - width)
     spilled_bytes = Signal(range(len(spilled) // 8 + 1))
-    overflow, ready, appends, too_long, ends = (
-        Signal(), Signal(), Signal(), Signal(), Signal())
+    overflow = Signal()
+    ready = Signal()
+    appends = Signal()
+    too_long = Signal()
+    ends = Signal()
     m.d.comb += [
         ready.eq(~i.payload.last | known),
         appends.eq(i.payload.last & lengthened.enable),

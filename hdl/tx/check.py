@@ -18,7 +18,7 @@ from espnic.hdl.layouts import (
 )
 from espnic.hdl.lso.segmenter import SegmentPlan
 from espnic.hdl.sa.sent_numbers import SentPort
-from espnic.hdl.sa.usage import UsagePort
+from espnic.hdl.sa.usage import UsageUse
 from espnic.hdl.tx.pad_capture import PadLengths
 from espnic.model.interface.codes import (
     ESP_ALIGNMENT_BYTES,
@@ -39,16 +39,14 @@ from espnic.model.interface.codes import (
 )
 from espnic.model.interface.headers import ESP_OFFSET_MIN, TCP_HEADER_BYTES_MAX
 
-DIVISION_STEP_BITS = 2
-"""Bits of the number of segments that are found in each clock."""
-
-DIVISION_STEPS = -(-SUPER_LENGTH_BITS // DIVISION_STEP_BITS)
-DIVISION_BITS = DIVISION_STEPS * DIVISION_STEP_BITS
-
 PLAN_OF_DESCRIPTOR = (
     "sa", "sequence", "mss", "outer_ipv6", "ipv6", "encapsulation", "outer_id_fixed",
     "outer_offset", "esp_offset", "l3_offset", "l4_offset", "header_bytes")
 """Fields of a plan that are as in the descriptor."""
+
+
+LOOKED_OF_MEASURED = ("asks", "udp", "summed", "payload_bytes")
+"""Findings about a frame that are needed after the look at its SA."""
 
 
 TxFrameRecord = data.StructLayout({
@@ -73,14 +71,9 @@ class TxCheck(wiring.Component):
     A request that cannot be done as it asks is refused, and the status says why: it never
     leaves in clear. The checks are made in the order of docs/behaviour.md.
 
-    One frame each clock; of frames to be encrypted, one every other clock. Latency 2 clocks
-    from the frame, 3 if it is to be encrypted, 1 from its SA: the first clock measures the
-    frame, which takes no SA and is done while the SA is read.
-    A super-frame within 2^17 of the end of the low sequence numbers takes
-    ``DIVISION_STEPS`` clocks more, to count its segments, and so does one whose first number is
-    not above all that its SA has sealed; that one waits for ``SentNumbers`` too. The SA's
-    lifetime and its sealed numbers need the number of segments of every super-frame to be
-    encrypted, but only the next request waits for it, ``DIVISION_STEPS`` + 1 clocks.
+    One frame each clock, if the answers come so fast. Latency 3 clocks from the frame, 2 from its
+    SA, 1 from its answers. The first clock measures the frame, while the SA is read; the second
+    looks at the SA, the third at the answers.
 
     Parameters
     ----------
@@ -90,15 +83,18 @@ class TxCheck(wiring.Component):
     Members
     -------
     frame : In(stream.Signature(TxFrameRecord))
+    last_segment : In(stream.Signature(17))
+        Number of the last segment, from 0, one for each frame that is to be cut.
     sa : In(stream.Signature(FoundSa))
         The SA that the frame's descriptor names.
-    usage : Out(UsagePort)
-        Its lifetime, queried when the frame is to be encrypted. A request that is sealed commits
-        its use: its segments, and the bytes of its text without those that the segments repeat
-        and the engine adds.
+    usage : Out(UsageUse)
+        Its lifetime, if the frame is to be encrypted; the path asks for it when the frame has come.
+        A request that is sealed commits its use: its segments, and the bytes of its text without
+        those that the segments repeat and the engine adds.
     sent : Out(SentPort)
-        The numbers that it has sealed, queried when the frame shows. The numbers of a request
-        that is sealed are committed; so is the refusal of one that would be but for them.
+        The numbers that it has sealed, queried when the frame has been measured. The numbers of a
+        request that is sealed are committed; so is the refusal of one that would be but for them.
+        A super-frame of one segment asks as a single frame does, if it has been counted by then.
     o : Out(stream.Signature(TxRequest))
     """
 
@@ -106,8 +102,9 @@ class TxCheck(wiring.Component):
         self.lso = lso
         super().__init__({
             "frame": In(stream.Signature(TxFrameRecord)),
+            "last_segment": In(stream.Signature(SUPER_LENGTH_BITS)),
             "sa": In(stream.Signature(FoundSa)),
-            "usage": Out(UsagePort),
+            "usage": Out(UsageUse),
             "sent": Out(SentPort),
             "o": Out(stream.Signature(TxRequest)),
         })
@@ -115,88 +112,96 @@ class TxCheck(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         measured = Signal(MeasuredFrame)
+        looked = Signal(LookedUpFrame)
         measured_valid = Signal()
-        empty = Signal()
-        ready = Signal()
+        looked_valid = Signal()
+        """A frame is in the clock after the measures, or after the look at its SA."""
+        looks = Signal()
         taken = Signal()
-        asked = Signal()
-        settling = Signal()
-        query, answer = self.usage.query, self.usage.answer
-        numbered = self._ask_numbers(m)
-        burst = self.lso & measured.frame.descriptor.lso
-        encrypt = self.frame.payload.descriptor.operation == TxOperation.ENCRYPT
-        divided, last_segment, too_many = self._count_segments(m, measured)
+        ready = Signal()
+        """The SA of the measured frame is looked at; the verdict on the one before is given."""
+        answer, asks = self.usage.answer, looked.asks
         m.d.comb += [
             ready.eq(~self.o.valid | self.o.ready),
-            taken.eq(measured_valid & (~measured.near | divided) & self.sa.valid & ready
-                     & (answer.valid & self.sent.answer.valid | ~asked)),
-            self.sa.ready.eq(taken),
-            empty.eq(~settling & ~measured_valid),
-            query.payload.eq(self.frame.payload.descriptor.sa),
-            query.valid.eq(self.frame.valid & encrypt & empty & numbered),
-            self.frame.ready.eq(Mux(
-                encrypt, empty & query.ready & numbered,
-                empty | (taken & ~settling & ~burst))),
+            taken.eq(looked_valid & ready & (answer.valid & self.sent.answer.valid | ~asks)),
+            looks.eq(measured_valid & self.sa.valid & (~looked_valid | taken)
+                     & (measured.counted | self.last_segment.valid)
+                     & self._ask_numbers(m, measured, measured_valid, looks)),
+            self.frame.ready.eq(~measured_valid | looks),
+            self.sa.ready.eq(looks),
+            answer.ready.eq(taken & asks),
+            self.sent.answer.ready.eq(taken & asks),
+            self.sent.counted.eq(looked_valid & asks),
         ]
         with m.If(self.frame.ready):
-            m.d.sync += [measured_valid.eq(self.frame.valid), asked.eq(query.valid)]
+            m.d.sync += measured_valid.eq(self.frame.valid)
             self._measure(m, measured)
+        last_segment = self._take_count(m, measured, measured_valid, looks)
+        with m.If(looks):
+            m.d.sync += looked_valid.eq(1)
+            self._look(m, measured, looked, last_segment)
         with m.Elif(taken):
-            m.d.sync += measured_valid.eq(0)
-        seal, refused, keep, status = self._decide(m, measured, too_many)
-        self._request(m, measured, seal, keep, status)
+            m.d.sync += looked_valid.eq(0)
         with m.If(ready):
             m.d.sync += self.o.valid.eq(taken)
-
-        # Lifetime and numbers: a burst keeps its answers until its segments have been counted.
-        outcome, held = Signal(2), Signal(2)
-        settled = settling & divided
-        m.d.comb += [
-            outcome.eq(Mux(settling, held, Cat(seal, refused))),
-            answer.ready.eq(asked & (settled | taken & ~burst)),
-            self.sent.answer.ready.eq(answer.ready),
-            self.sent.counted.eq(measured_valid & asked & divided),
-        ]
-        m.d.sync += settling.eq(
-            Mux(settling, ~(divided & answer.valid), taken & burst & asked))
-        with m.If(taken):
-            m.d.sync += held.eq(outcome)
-        self._commit(m, measured, Mux(burst, last_segment, 0), outcome)
+        seal, refused, keep, status = self._decide(m, looked)
+        self._request(m, looked, seal, keep, status)
+        self._commit(m, looked, taken & seal, taken & refused)
         return m
 
-    def _ask_numbers(self, m):
-        """Ask for the numbers of the frame that shows; tell whether that is done.
+    def _take_count(self, m, measured, measured_valid, looks):
+        """Take the number of a super-frame's last segment: with the frame if it is there by then.
 
-        The answer takes a clock longer than that of the lifetime, so the question comes before
-        the frame is taken, while the one before it is judged.
+        Returns it as the look at the SA needs it.
         """
-        query, descriptor = self.sent.query, self.frame.payload.descriptor
-        done, numbered = Signal(), Signal()
+        counted = Signal()
+        count = self.last_segment.payload
+        """The number that shows is that of the frame which comes, if it is to be cut."""
+        cut = self.lso & self.frame.payload.descriptor.lso
         m.d.comb += [
-            query.valid.eq(self.frame.valid & ~done
-                           & (descriptor.operation == TxOperation.ENCRYPT)),
+            counted.eq(self.last_segment.valid & (~measured_valid | measured.counted)),
+            self.last_segment.ready.eq(Mux(
+                measured_valid & ~measured.counted, looks,
+                self.frame.valid & self.frame.ready & cut)),
+        ]
+        with m.If(self.frame.ready):
+            m.d.sync += [
+                measured.counted.eq(counted | ~cut),
+                measured.last_segment.eq(Mux(cut, count, 0)),
+                measured.burst.eq(cut & ~(counted & (count == 0))),
+            ]
+        return Mux(measured.counted, measured.last_segment, count)
+
+    def _ask_numbers(self, m, measured, measured_valid, looks):
+        """Ask for the numbers of the measured frame; tell whether that is done.
+
+        The answer takes longer than the look at the SA, so the question does not wait for the SA.
+        """
+        query, descriptor = self.sent.query, measured.frame.descriptor
+        done = Signal()
+        numbered = Signal()
+        m.d.comb += [
+            query.valid.eq(measured_valid & measured.asks & ~done),
             query.payload.sa.eq(descriptor.sa),
             query.payload.sequence.eq(descriptor.sequence),
-            query.payload.burst.eq(self.lso & descriptor.lso),
-            numbered.eq(done | query.ready),
+            query.payload.burst.eq(measured.burst),
+            numbered.eq(done | query.ready | ~measured.asks),
         ]
-        m.d.sync += done.eq(numbered & self.frame.valid & ~self.frame.ready)
+        m.d.sync += done.eq(measured_valid & measured.asks & numbered & ~looks)
         return numbered
 
-    def _commit(self, m, measured, last_segment, outcome):
+    def _commit(self, m, looked, seal, refused):
         """Tell lifetime and numbers what the request uses of them: all or nothing."""
-        commit, descriptor = self.usage.commit, measured.frame.descriptor
+        commit, last_segment = self.usage.commit, looked.last_segment
         m.d.comb += [
-            Cat(self.sent.commit.count, self.sent.commit.refused).eq(outcome),
+            self.sent.commit.count.eq(seal),
+            self.sent.commit.refused.eq(refused),
             self.sent.commit.more.eq(last_segment),
-            commit.count.eq(outcome[0]),
+            commit.count.eq(seal),
             commit.packets.eq(last_segment + 1),
-            commit.bytes.eq(measured.text_bytes[IcvSize.ICV16]),
-            commit.sequence.eq(descriptor.sequence + last_segment),
+            commit.bytes.eq(looked.text_bytes),
+            commit.sequence.eq(looked.descriptor.sequence + last_segment),
         ]
-        for size in (IcvSize.ICV8, IcvSize.ICV12):
-            with m.If(self.sa.payload.context.icv_size == size):
-                m.d.comb += commit.bytes.eq(measured.text_bytes[size])
 
     def _measure(self, m, measured):
         """First clock: the lengths, and whether they can be right, for each length of ICV."""
@@ -211,6 +216,7 @@ class TxCheck(wiring.Component):
                      ESP_OFFSET_MIN, descriptor.esp_offset + ESP_TEXT_OFFSET)
         m.d.sync += [
             measured.frame.eq(frame),
+            measured.asks.eq(descriptor.operation == TxOperation.ENCRYPT),
             measured.no_operation.eq(
                 ~Cat(descriptor.operation == known for known in TxOperation).any()),
             measured.udp.eq(udp),
@@ -283,71 +289,66 @@ class TxCheck(wiring.Component):
                   | Mux(l3 == outer, ~one_header | (l4 < text), (l3 < text) | inner_bad))
         )
 
-    def _count_segments(self, m, measured):
-        """Divide the payload of a super-frame by its MSS, digit by digit.
-
-        Returns whether that is done, the index of the last segment, and whether the low sequence
-        numbers are too few for the segments.
-        """
-        descriptor, end = measured.frame.descriptor, self.frame.payload.end.bytes
-        steps_left = Signal(range(DIVISION_STEPS + 1))
-        dividend = Signal(DIVISION_BITS)
-        rest = Signal.like(descriptor.mss)
-        with m.If(self.frame.ready):
-            m.d.sync += [
-                steps_left.eq(DIVISION_STEPS),
-                dividend.eq(end - self.frame.payload.descriptor.header_bytes - 1),
-                rest.eq(0),
-            ]
-        with m.Elif(steps_left != 0):
-            digits, remains = dividend, rest
-            for _ in range(DIVISION_STEP_BITS):
-                trial = Cat(digits[-1], remains)
-                fits = trial >= descriptor.mss
-                remains = Mux(fits, trial - descriptor.mss, trial)[:len(rest)]
-                digits = Cat(fits, digits[:-1])
-            m.d.sync += [
-                steps_left.eq(steps_left - 1), dividend.eq(digits), rest.eq(remains)]
-
-        # After the division, its digits stand in the place of the dividend.
-        last_segment = dividend[:SUPER_LENGTH_BITS]
-        low = descriptor.sequence[:SUPER_LENGTH_BITS]
-        divided, passed_end = Signal(), Signal()
+    def _look(self, m, measured, looked, last_segment):
+        """Second clock: the checks that need no answers."""
+        context, sequence = self.sa.payload.context, measured.frame.descriptor.sequence
+        frame_checks = self._frame_checks(measured)
+        *reasons, _ = frame_checks
+        frame_group, *esp_groups = (
+            first_failure(m, checks, TxStatus.SEALED)
+            for checks in (frame_checks, *self._esp_checks(measured)))
+        passes_end = (sequence[:SUPER_LENGTH_BITS] + last_segment)[SUPER_LENGTH_BITS]
         m.d.sync += [
-            divided.eq(~self.frame.ready & (steps_left == 0)),
-            passed_end.eq((low + last_segment)[SUPER_LENGTH_BITS]),
+            *(looked[name].eq(measured[name]) for name in LOOKED_OF_MEASURED),
+            looked.descriptor.eq(measured.frame.descriptor),
+            looked.bytes.eq(measured.frame.end.bytes),
+            looked.context.eq(context),
+            looked.last_segment.eq(last_segment),
+            looked.text_bytes.eq(measured.text_bytes[IcvSize.ICV16]),
+            looked.clear.eq(~Cat(reason for reason, _ in reasons).any() & ~measured.asks),
+            Cat(looked.decided, looked.decision).eq(Cat(*frame_group)),
+            looked.fault.eq(self.sa.payload.fault),
+            looked.hit.eq(self.sa.payload.hit),
+            looked.failed.eq(Cat(failed for failed, _ in esp_groups).any()),
+            looked.failure.eq(reduce(
+                lambda rest, group: Mux(*group, rest), reversed(esp_groups), TxStatus.SEALED)),
+            looked.too_many.eq(
+                measured.near & passes_end & (~context.esn | measured.last_epoch)),
         ]
-        return divided, last_segment, measured.near & passed_end
+        for size in (IcvSize.ICV8, IcvSize.ICV12):
+            with m.If(context.icv_size == size):
+                m.d.sync += looked.text_bytes.eq(measured.text_bytes[size])
 
-    def _decide(self, m, measured, too_many):
-        """Second clock: the checks in their order.
+    def _decide(self, m, looked):
+        """Third clock: the checks that need the answers, and the first of all that failed.
 
         Returns whether the request is to be sealed, whether it is not only because of its
         numbers, whether it is to leave at all, and its status.
         """
-        frame_checks = self._frame_checks(measured)
-        numbers = self.sent.answer.payload
-        sa = self.sa.payload
-        # It goes before the checks of the SA, and is known last.
-        fault = sa.fault | sa.hit & (self.usage.answer.payload.fault | numbers.fault)
-        groups = [first_failure(m, checks, TxStatus.SEALED) for checks in (
-            frame_checks, [(fault, TxStatus.DROP_FAULT)], *self._esp_checks(measured, too_many), [
-                (numbers.late, TxStatus.DROP_LATE),
-                (numbers.repeated, TxStatus.DROP_REPEATED),
-            ])]
+        numbers, usage = self.sent.answer.payload, self.usage.answer.payload
+        used = Signal()
         status = Signal(TxStatus)
-        seal, only_used, keep = Signal(), Signal(), Signal()
-        refused, *failures, used = (failed for failed, _ in groups)
-        *reasons, (bypass, _) = frame_checks
+        seal = Signal()
+        only_used = Signal()
+        unused = Signal()
+        # The wrong row goes before the checks of the SA, and is known last.
+        fault = looked.fault | looked.hit & (usage.fault | numbers.fault)
+        failed, failure = first_failure(m, [
+            (fault, TxStatus.DROP_FAULT),
+            (looked.failed, looked.failure),
+            (usage.expired, TxStatus.DROP_EXPIRED),
+            (looked.too_many, TxStatus.DROP_LSO_SEQUENCE),
+            (numbers.late, TxStatus.DROP_LATE),
+            (numbers.repeated, TxStatus.DROP_REPEATED),
+        ], TxStatus.SEALED)
         m.d.comb += [
-            status.eq(reduce(
-                lambda rest, group: Mux(*group, rest), reversed(groups), TxStatus.SEALED)),
-            seal.eq(~Cat(refused, *failures, used).any()),
-            only_used.eq(~Cat(refused, *failures).any() & used),
-            keep.eq(~Cat(reason for reason, _ in reasons).any()
-                    & (bypass | ~Cat(*failures, used).any())),
+            status.eq(Mux(looked.decided, looked.decision, failure)),
+            used.eq(numbers.late | numbers.repeated),
+            unused.eq(~(looked.decided | fault | looked.failed | usage.expired | looked.too_many)),
+            seal.eq(unused & ~used),
+            only_used.eq(unused & used),
         ]
-        return seal, only_used, keep, status
+        return seal, only_used, looked.clear | seal, status
 
     def _frame_checks(self, measured):
         """The checks of every request; the last tells that there is nothing to encrypt."""
@@ -371,9 +372,8 @@ class TxCheck(wiring.Component):
             (~encrypt, TxStatus.BYPASSED),
         ]
 
-    def _esp_checks(self, measured, too_many):
-        """The checks of a request to be encrypted, but for those of wrong rows, the first, and of
-        its numbers, the last.
+    def _esp_checks(self, measured):
+        """The checks of a request to be encrypted that need its SA, but for that of a wrong row.
 
         In groups, so that the comparison of the SPIs passes no chain of other checks.
         """
@@ -392,14 +392,11 @@ class TxCheck(wiring.Component):
             (frame.spi != context.spi, TxStatus.DROP_SPI),
         ], [
             (trailer & with_this_icv(measured.bad_trailer), TxStatus.DROP_TRAILER),
-            (self.usage.answer.payload.expired, TxStatus.DROP_EXPIRED),
-            (too_many & (~context.esn | measured.last_epoch), TxStatus.DROP_LSO_SEQUENCE),
         ]
 
-    def _request(self, m, measured, seal, keep, status):
+    def _request(self, m, looked, seal, keep, status):
         """Give the request with its status."""
-        frame, descriptor = measured.frame, measured.frame.descriptor
-        context, plan = self.sa.payload.context, self.o.payload.plan
+        descriptor, context, plan = looked.descriptor, looked.context, self.o.payload.plan
         lso = descriptor.lso if self.lso else Const(0)
         with m.If(~self.o.valid | self.o.ready):
             m.d.sync += [
@@ -409,14 +406,14 @@ class TxCheck(wiring.Component):
                 plan.seal.eq(seal),
                 plan.lso.eq(keep & lso),
                 plan.trailer.eq(seal & descriptor.trailer),
-                plan.checksum.eq(keep & (lso | measured.summed)),
+                plan.checksum.eq(keep & (lso | looked.summed)),
                 plan.edited.eq(keep & (lso | descriptor.checksum)),
-                plan.udp.eq(measured.udp),
+                plan.udp.eq(looked.udp),
                 plan.tunnel.eq(seal & (descriptor.l3_offset != descriptor.outer_offset)),
                 plan.text_offset.eq(descriptor.esp_offset + ESP_TEXT_OFFSET),
                 plan.icv_bytes.eq(icv_bytes(context.icv_size)),
-                plan.bytes.eq(frame.end.bytes),
-                plan.payload_bytes.eq(measured.payload_bytes),
+                plan.bytes.eq(looked.bytes),
+                plan.payload_bytes.eq(looked.payload_bytes),
                 self.o.payload.context.eq(context),
                 self.o.payload.next_header.eq(descriptor.next_header),
             ]
@@ -424,6 +421,10 @@ class TxCheck(wiring.Component):
 
 MeasuredFrame = data.StructLayout({
     "frame": TxFrameRecord,
+    "asks": 1,
+    "counted": 1,
+    "last_segment": SUPER_LENGTH_BITS,
+    "burst": 1,
     "no_operation": 1,
     "udp": 1,
     "summed": 1,
@@ -445,16 +446,42 @@ MeasuredFrame = data.StructLayout({
     "too_short": len(IcvSize),
     "bad_trailer": len(IcvSize),
 })
-"""A frame between the two clocks, with the findings that need no SA.
+"""A frame after the first clock, with the findings that need no SA.
 
-``no_operation``: the operation is no ``TxOperation``. ``summed``: a checksum is to be put in,
-without segmentation; it is ``outside`` when the bytes that it covers are not all in the frame.
-``near``: a super-frame so near the end of the low
-sequence numbers that they may not suffice. ``scattered``: the headers of a super-frame do not
-follow each other. ``misplaced``: the ESP header lies where none can be; ``headless``: it does
-not fit the frame with its IV. ``text_bytes`` are those after the IV, without the room for the
-ICV. They are there for each ``IcvSize``, and so are ``too_short`` and ``bad_trailer``, which are
-about a trailer in the frame.
+``asks``: it is to be encrypted. ``counted``: ``last_segment`` is known; it is 0 if the frame is not
+to be cut. ``burst``: it may have more segments than one. ``no_operation``: the operation is no
+``TxOperation``. ``summed``: a checksum is to be put in, without segmentation; it is
+``outside`` when the bytes that it covers are not all in the frame. ``near``: a super-frame so near
+the end of the low sequence numbers that they may not suffice. ``scattered``: the headers of a
+super-frame do not follow each other. ``misplaced``: the ESP header lies where none can be;
+``headless``: it does not fit the frame with its IV. ``text_bytes`` are those after the IV, without
+the room for the ICV. They are there for each ``IcvSize``, and so are ``too_short`` and
+``bad_trailer``, which are about a trailer in the frame.
+"""
+
+
+LookedUpFrame = data.StructLayout({
+    "descriptor": TxFields,
+    "context": SaContext,
+    "bytes": SUPER_LENGTH_BITS,
+    **{name: MeasuredFrame[name].shape for name in LOOKED_OF_MEASURED},
+    "last_segment": SUPER_LENGTH_BITS,
+    "text_bytes": SUPER_LENGTH_BITS,
+    "clear": 1,
+    "decided": 1,
+    "decision": TxStatus,
+    "fault": 1,
+    "hit": 1,
+    "failed": 1,
+    "failure": TxStatus,
+    "too_many": 1,
+})
+"""A frame after the second clock, with its SA.
+
+``decided``: the checks of every request have failed or found nothing to encrypt, and ``decision``
+says which; ``clear``: it is to leave unencrypted. ``fault``: the table has a wrong row; ``hit``: it
+has the SA. ``failed``: a check that needs the SA and no answer has, and ``failure`` is the first of
+them. ``too_many``: the low sequence numbers are too few for its segments.
 """
 
 

@@ -9,14 +9,18 @@ from espnic.hdl.flow.fan_out import fan_out
 from espnic.hdl.flow.frame_ingress import FrameIngress, axi_beat
 from espnic.hdl.flow.push import push
 from espnic.hdl.flow.queue import Queue
+from espnic.hdl.flow.registered_queue import RegisteredQueue
 from espnic.hdl.flow.skid import Skid
+from espnic.hdl.flow.stage import Stage
 from espnic.hdl.frame.align import valid_bytes
 from espnic.hdl.frame.frame_build import FrameBuild
+from espnic.hdl.frame.frame_hold import FrameHold
 from espnic.hdl.frame.header_split import HeaderSplit
 from espnic.hdl.frame.text_extract import TextExtract, TextSpan
 from espnic.hdl.frame.text_restore import TextPlace
-from espnic.hdl.gcm.core import GcmCore
+from espnic.hdl.gcm.core import tag_latency
 from espnic.hdl.gcm.feed import GcmFeed
+from espnic.hdl.gcm.form import PLAIN, CipherForm
 from espnic.hdl.gcm.self_test import SelfTest, SelfTestPort, join_orders
 from espnic.hdl.gcm.stallable_core import GcmStream
 from espnic.hdl.layouts import (
@@ -35,8 +39,10 @@ from espnic.hdl.layouts import (
     tx_fields,
 )
 from espnic.hdl.lso.header_probe import HeaderProbe, ProbeRecord
+from espnic.hdl.lso.ingress_sums import IngressSums, SegmentPlaces, SumCover
 from espnic.hdl.lso.patch_path import PatchPath
 from espnic.hdl.lso.segment_path import SegmentCut, SegmentPath
+from espnic.hdl.lso.segment_sums import SegmentSums
 from espnic.hdl.lso.segmenter import Segmenter, SegmentPlan
 from espnic.hdl.sa.secret_read import SecretRead
 from espnic.hdl.sa.sent_numbers import SentPort
@@ -44,9 +50,9 @@ from espnic.hdl.sa.usage import UsagePort
 from espnic.hdl.tx.check import TxCheck, TxFrameRecord
 from espnic.hdl.tx.dispatch import Sealing, TxContext, TxDispatch
 from espnic.hdl.tx.esp_header import EspHeader, EspHeaderRequest
-from espnic.hdl.tx.frame_hold import FrameHold
 from espnic.hdl.tx.icv_append import IcvAppend
 from espnic.hdl.tx.pad_capture import PadCapture
+from espnic.hdl.tx.segment_count import SegmentCount
 from espnic.hdl.tx.spi_capture import SpiCapture
 from espnic.hdl.tx.trailer import TrailerGenerator, TrailerRequest
 from espnic.hdl.tx.unlock import TxUnlock
@@ -63,28 +69,33 @@ from espnic.model.interface.headers import ESP_OFFSET_MIN
 SUPER_STORE_BYTES = 73728
 """Bytes of the frame store: the longest super-frame, and what comes while it leaves."""
 
+SUPER_STORE_FRAMES = 1024
+"""Requests between ingress and check. The shortest frame, of 60 bytes, takes 64 in the frame store
+at any width: so many of them come while the longest super-frame leaves, and keep the wire busy
+while the next one comes."""
+
 STORE_BYTES = 16384
 """Bytes of the frame store where there are no super-frames."""
 
-FRAMES = 32
-"""Frames between ingress and dispatch: more than the SA table's latency in clocks."""
+STORE_FRAMES = 256
+"""Requests between ingress and check there."""
+
+READS = 32
+"""Requests whose SA has been asked for and that wait for their check: more than the SA table's
+latency in clocks."""
 
 PLANS = 2
 """Requests that have been checked and wait for the segmenter."""
 
 ORDERS = 16
 """Frames between dispatch and core: as many of the shortest as leave while the first segment of the
-burst after them is summed. That is more than the clocks from the frame store to the core."""
+burst after them is cut. That is more than the clocks from the frame store to the core."""
 
 SEALINGS = 32
 """Frames, refused ones too, between dispatch and the read of their secrets."""
 
 REQUESTS = 16
 """Requests between check and dispatch: more than the segmenter's latency in clocks."""
-
-INSIDE = FRAMES + PLANS + REQUESTS + SEALINGS
-"""Requests between ingress and the report on their last frame, at most: their queues are full
-before, so that a queue of this depth costs no rate."""
 
 CRYPTO_DEPTH = 64
 """Beats from where headers and text part to where they join: more than the latency in clocks."""
@@ -96,18 +107,19 @@ def report(sideband: int) -> data.StructLayout:
     return data.StructLayout({"fault": 1, **carried})
 
 
-def hold_clocks(width: int) -> int:
+def hold_clocks(width: int, form: CipherForm = PLAIN) -> int:
     """Clocks from the first text beat into the core until its frame may leave.
 
     The ICV comes latest: the tag passes a queue, and then another one with the end of the
     text. It comes a clock later if the lengths block has a slot of its own. The beats of the
     headers leave meanwhile; frames whose headers are not the shortest could begin a little
-    earlier.
+    earlier. A core that is folded gives a beat in some clocks only: the frame leaves so that each
+    beat is there as many clocks after the one before.
     """
     lanes = lanes_of(width)
     lengths_slot = ghash_lanes(lanes) == lanes
-    icv_clocks = GcmCore.tag_latency + lengths_slot + 2
-    return icv_clocks - (ESP_OFFSET_MIN + ESP_TEXT_OFFSET) // (width // 8)
+    icv_clocks = tag_latency(form) + form.fold * lengths_slot + 2
+    return icv_clocks - form.fold * ((ESP_OFFSET_MIN + ESP_TEXT_OFFSET) // (width // 8))
 
 
 def tx_points(width: int) -> dict:
@@ -145,7 +157,8 @@ class TxPath(wiring.Component):
     A frame is kept until its last beat has come and its request has been checked. It
     leaves without a gap: after its first beat it waits for nothing but ``o.ready``.
     From the segment path on, only a lack of room after the core can stop a text, and there
-    are more beats of room than clocks of latency.
+    are more beats of room than clocks of latency. With a core that takes n clocks a slot, it
+    leaves as if ``o.ready`` came every nth clock: its beat k is there n k clocks after the first.
 
     The secrets of a frame's SA are read right in front of the feed. If they are gone or wrong, the
     frame is swallowed where it would leave: its text enters the core later than its secrets are
@@ -163,6 +176,8 @@ class TxPath(wiring.Component):
         the frame store holds single frames.
     sideband : int
         Bits that come with a request and leave with each of its frames.
+    form : CipherForm
+        Rate of the core, and kind of its S-boxes.
 
     Members
     -------
@@ -198,10 +213,13 @@ class TxPath(wiring.Component):
     taps : Out(tx_taps(width))
     """
 
-    def __init__(self, width: int, lso: bool = True, sideband: int = 0):
+    def __init__(self, width: int, lso: bool = True, sideband: int = 0,
+                 form: CipherForm = PLAIN):
         self.width = width
+        self.form = form
         self.lso = lso
         self.sideband = sideband
+        self.stored_frames = SUPER_STORE_FRAMES if lso else STORE_FRAMES
         super().__init__({
             "i": In(stream.Signature(axi_beat(width, TxDescriptor.size + sideband))),
             "read": Out(stream.Signature(HANDLE_BITS, always_ready=True)),
@@ -222,9 +240,10 @@ class TxPath(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        began, checked = Signal(), Signal()
+        began = Signal()
+        checked = Signal()
         self._take_in(m, began, checked)
-        self._gather(m)
+        self._gather(m, checked)
         m.d.comb += checked.eq(self._check(m))
         self._segment(m)
         self._dispatch(m)
@@ -250,51 +269,92 @@ class TxPath(wiring.Component):
         blocks.probe = probe = HeaderProbe(width, self.lso)
         blocks.frames = frames = BeatStore(
             beat(width), (SUPER_STORE_BYTES if self.lso else STORE_BYTES) // (width // 8))
-        blocks.ended = ended = Queue(TxFrameRecord, FRAMES)
+        blocks.ended = ended = Queue(TxFrameRecord, self.stored_frames, block_ram=True)
 
-        waiting = Signal(range(FRAMES + 1))
-        admit, accepted = Signal(), Signal()
+        blocks.arrived = arrived = Stage(beat(width))
+        waiting = Signal(range(self.stored_frames + 1))
+        comes = Signal()
+        passes = Signal()
+        ends = Signal()
+        """A beat comes into the stage, or passes on from it; it is the last of its frame."""
         descriptor = Signal(TxFields)
-        held_descriptor = Signal(TxFields)
+        passed_descriptor = Signal(TxFields)
+        end = Signal.like(ingress.end.payload)
+        passed_end = Signal.like(ingress.end.payload)
+        """Facts about the frame in the stage, and about the one that has passed."""
         taken = ingress.o.payload
         wiring.connect(m, wiring.flipped(self.i), ingress.i)
-        push(m, ingress.o, frames.i, spi.i, pad.i, probe.i, payload=taken.beat)
+        observers = [spi.i, pad.i, probe.i]
+        if self.lso:
+            observers.append(self._sum_segments(m, descriptor))
+        room = ~taken.beat.first | self._has_room(m, waiting, began)
         m.d.comb += [
-            admit.eq(~taken.beat.first | self._has_room(m, waiting, began)),
-            ingress.o.ready.eq(admit & frames.i.ready),
-            accepted.eq(ingress.o.valid & ingress.o.ready),
-            descriptor.eq(Mux(
-                taken.beat.first, tx_fields(taken.user[:TxDescriptor.size]), held_descriptor)),
+            arrived.i.payload.eq(taken.beat),
+            arrived.i.valid.eq(ingress.o.valid & room),
+            ingress.o.ready.eq(arrived.i.ready & room),
+            comes.eq(ingress.o.valid & ingress.o.ready),
+            began.eq(comes & taken.beat.first),
+            arrived.o.ready.eq(frames.i.ready),
+            passes.eq(arrived.o.valid & arrived.o.ready),
+            ends.eq(passes & arrived.o.payload.last),
             spi.esp_offset.eq(descriptor.esp_offset),
-            began.eq(accepted & taken.beat.first),
         ]
+        push(m, arrived.o, frames.i, *observers)
         self._place_headers(m, probe.offsets, descriptor)
-        with m.If(accepted):
-            m.d.sync += held_descriptor.eq(descriptor)
+        with m.If(comes):
+            m.d.sync += end.eq(ingress.end.payload)
+        with m.If(began):
+            m.d.sync += descriptor.eq(tx_fields(taken.user[:TxDescriptor.size]))
+        with m.If(passes):
+            m.d.sync += [passed_descriptor.eq(descriptor), passed_end.eq(end)]
         # SPI and pad lengths are there one clock after the last beat.
-        end = Signal.like(ingress.end.payload)
         m.d.sync += [
             waiting.eq(waiting + began - checked),
-            end.eq(ingress.end.payload),
-            ended.i.valid.eq(ingress.end.valid),
+            ended.i.valid.eq(ends),
         ]
         m.d.comb += [
-            ended.i.payload.descriptor.eq(held_descriptor),
-            ended.i.payload.end.bytes.eq(end.bytes),
-            ended.i.payload.end.oversize.eq(end.oversize),
+            ended.i.payload.descriptor.eq(passed_descriptor),
+            ended.i.payload.end.bytes.eq(passed_end.bytes),
+            ended.i.payload.end.oversize.eq(passed_end.oversize),
             ended.i.payload.spi.eq(spi.spi),
             ended.i.payload.pads.eq(pad.o),
         ]
+        if self.lso:
+            self._count_segments(m, ends, descriptor, end)
+
+    def _sum_segments(self, m, descriptor):
+        """Sum the segments of super-frames as they come; return the input for their beats."""
+        blocks = m.submodules
+        blocks.ingress_sums = sums = IngressSums(self.width)
+        blocks.covers = covers = Queue(SumCover, self.stored_frames + PLANS + 1, block_ram=True)
+        m.d.comb += [sums.places[name].eq(descriptor[name]) for name in SegmentPlaces.members]
+        push(m, sums.cover, covers.i)
+        return sums.i
+
+    def _count_segments(self, m, ends, descriptor, end):
+        """Count the segments of a super-frame that ``ends``."""
+        blocks = m.submodules
+        blocks.count = count = SegmentCount()
+        blocks.counts = counts = RegisteredQueue(
+            count.o.payload.shape(), self.stored_frames, block_ram=True)
+        m.d.comb += [
+            count.i.payload.payload_bytes.eq(end.bytes - descriptor.header_bytes),
+            count.i.payload.mss.eq(descriptor.mss),
+            count.i.valid.eq(ends & descriptor.lso),
+        ]
+        push(m, count.o, counts.i)
 
     def _has_room(self, m, waiting, began):
         """Whether a request may begin to come, when so many wait for their check.
 
         Its sideband waits for the report on its last frame.
         """
-        blocks, room = m.submodules, waiting != FRAMES
+        blocks, room = m.submodules, waiting != self.stored_frames
         if not self.sideband:
             return room
-        blocks.sidebands = sidebands = Queue(self.sideband, INSIDE)
+        # All others are full before it, so that it costs no rate.
+        inside = self.stored_frames + PLANS + REQUESTS + SEALINGS
+        blocks.sidebands = sidebands = Queue(self.sideband, inside, block_ram=True)
         m.d.comb += [
             sidebands.i.payload.eq(blocks.ingress.o.payload.user[TxDescriptor.size:]),
             sidebands.i.valid.eq(began),
@@ -302,17 +362,35 @@ class TxPath(wiring.Component):
         ]
         return room & sidebands.i.ready
 
-    def _gather(self, m):
-        """When a frame has ended, read its SA; queue what the check and the segmenter need."""
+    def _gather(self, m, checked):
+        """Read SA and lifetime of frames that have ended; queue what check and segmenter need.
+
+        ``checked``: a request has been checked.
+        """
         blocks, ended = m.submodules, m.submodules.ended
-        blocks.sas = sas = Queue(self.sa.payload.shape(), FRAMES)
-        blocks.probes = probes = Queue(ProbeRecord, FRAMES + PLANS + 1)
+        blocks.named = named = RegisteredQueue(
+            data.StructLayout({"sa": HANDLE_BITS, "encrypt": 1}), self.stored_frames,
+            block_ram=True)
+        blocks.sas = sas = Queue(self.sa.payload.shape(), READS)
+        blocks.asks = asks = Queue(HANDLE_BITS, READS)
+        blocks.probes = probes = Queue(ProbeRecord, self.stored_frames + PLANS + 1, block_ram=True)
+        reading = Signal(range(READS + 1))
+        descriptor = ended.i.payload.descriptor
         m.d.comb += [
-            self.read.payload.eq(ended.i.payload.descriptor.sa),
-            self.read.valid.eq(ended.i.valid),
+            named.i.payload.sa.eq(descriptor.sa),
+            named.i.payload.encrypt.eq(descriptor.operation == TxOperation.ENCRYPT),
+            named.i.valid.eq(ended.i.valid),
+            named.o.ready.eq(reading != READS),
+            self.read.payload.eq(named.o.payload.sa),
+            self.read.valid.eq(named.o.valid & named.o.ready),
+            # So early that the answer is there when the frame is checked.
+            asks.i.payload.eq(named.o.payload.sa),
+            asks.i.valid.eq(self.read.valid & named.o.payload.encrypt),
         ]
+        m.d.sync += reading.eq(reading + self.read.valid - checked)
         push(m, self.sa, sas.i)
         push(m, blocks.probe.o, probes.i)
+        wiring.connect(m, asks.o, wiring.flipped(self.usage).query)
 
     def _check(self, m):
         """Check a request and hand it on; return the strobe of that transfer."""
@@ -325,7 +403,10 @@ class TxPath(wiring.Component):
 
         wiring.connect(m, blocks.ended.o, check.frame)
         wiring.connect(m, blocks.sas.o, check.sa)
-        wiring.connect(m, check.usage, wiring.flipped(self.usage))
+        if self.lso:
+            wiring.connect(m, blocks.counts.o, check.last_segment)
+        wiring.connect(m, wiring.flipped(self.usage).answer, check.usage.answer)
+        m.d.comb += self.usage.commit.eq(check.usage.commit)
         wiring.connect(m, check.sent, wiring.flipped(self.sent))
         request, plan = check.o.payload, check.o.payload.plan
         beat_bytes = self.width // 8
@@ -351,7 +432,8 @@ class TxPath(wiring.Component):
             cut.slicer.mss.eq(plan.mss),
             cut.slicer.bytes.eq(plan.payload_bytes),
         ]
-        return [(segments.cut, cut, plan.keep)]
+        m.submodules.kept = kept = Queue(1, PLANS)
+        return [(segments.cut, cut, plan.keep), (kept.i, plan.lso, 1)]
 
     def _segment(self, m):
         """Make the frames of a request, and tell the dispatcher of each."""
@@ -362,17 +444,23 @@ class TxPath(wiring.Component):
         wiring.connect(m, blocks.plans.o, segmenter.plan)
         wiring.connect(m, blocks.probes.o, segmenter.probe)
         if self.lso:
-            wiring.connect(m, segments.slice_sum, segmenter.slice_sum)
+            blocks.sums = sums = SegmentSums()
+            push(m, blocks.ingress_sums.sum, sums.sum)
+            m.d.comb += blocks.ingress_sums.room.eq(sums.room)
+            wiring.connect(m, blocks.covers.o, sums.cover)
+            wiring.connect(m, blocks.kept.o, sums.kept)
+            wiring.connect(m, segments.slice_sum, sums.slice_sum)
+            wiring.connect(m, sums.o, segmenter.slice_sum)
         wiring.connect(m, segmenter.o, dispatch.segment)
         wiring.connect(m, blocks.contexts.o, dispatch.context)
 
     def _dispatch(self, m):
         """Queue the orders for a frame."""
         blocks, segments = m.submodules, m.submodules.segments
-        blocks.splits = splits = Queue(TextPlace, ORDERS)
+        blocks.splits = splits = RegisteredQueue(TextPlace, ORDERS)
         blocks.spans = spans = Queue(TextSpan, ORDERS)
         blocks.trailers = trailers = Queue(TrailerRequest, ORDERS)
-        blocks.places = places = Queue(TextPlace, CRYPTO_DEPTH)
+        blocks.places = places = RegisteredQueue(TextPlace, CRYPTO_DEPTH)
         blocks.sizes = sizes = Queue(IcvSize, CRYPTO_DEPTH)
 
         job = blocks.dispatch.o.payload
@@ -413,10 +501,11 @@ class TxPath(wiring.Component):
         blocks.trailer = trailer = TrailerGenerator(width)
         blocks.texts = texts = Queue(beat(width), 2)
         blocks.feed = feed = GcmFeed(width)
-        blocks.gcm = gcm = GcmStream(width, CRYPTO_DEPTH)
-        blocks.self_test = test = SelfTest(width, decrypt=False)
+        blocks.gcm = gcm = GcmStream(width, CRYPTO_DEPTH, self.form)
+        blocks.self_test = test = SelfTest(
+            width, decrypt=False, fold=self.form.fold)
         blocks.append = append = IcvAppend(width)
-        blocks.sealed = sealed = Queue(beat(width), 2)
+        blocks.sealed = sealed = RegisteredQueue(beat(width), 2)
         wiring.connect(m, blocks.split.text, parted.i)
         wiring.connect(m, parted.o, extract.i)
         wiring.connect(m, blocks.spans.o, extract.span)
@@ -498,14 +587,16 @@ class TxPath(wiring.Component):
         A frame whose secrets were gone or wrong is swallowed.
         """
         blocks, gones, faults = m.submodules, m.submodules.gones, m.submodules.faults
-        blocks.hold = hold = FrameHold(hold_clocks(self.width), CRYPTO_DEPTH)
+        blocks.hold = hold = FrameHold(
+            hold_clocks(self.width, self.form), CRYPTO_DEPTH)
         blocks.build = build = FrameBuild(self.width)
         wiring.connect(m, blocks.written.o, build.headers)
         wiring.connect(m, blocks.sealed.o, build.text)
         wiring.connect(m, blocks.places.o, hold.i)
         wiring.connect(m, hold.o, build.place)
         out = build.o.payload
-        known, swallow = Signal(), Signal()
+        known = Signal()
+        swallow = Signal()
         m.d.comb += [
             known.eq(gones.o.valid & faults.o.valid),
             swallow.eq(gones.o.payload | faults.o.payload.fault),

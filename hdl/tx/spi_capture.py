@@ -1,11 +1,14 @@
 """Catch the SPI of a frame to send as it passes."""
 
-from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib import stream, wiring
+from amaranth.hdl import Cat, Const, Module, Signal
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from espnic.hdl.frame.align import PHASE_BYTES, WORD_BYTES, bytes_of
+from espnic.hdl.frame.align import PHASE_BYTES, WORD_BYTES, bytes_of, located, next_beat
 from espnic.hdl.layouts import beat
+
+HALF_BITS = 16
+"""Bits of half an SPI: its words lie across two beats by halves."""
 
 
 class SpiCapture(wiring.Component):
@@ -41,23 +44,30 @@ class SpiCapture(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         beat_words = self.width // 8 // WORD_BYTES
-        octets = Signal(32)
-        # Words start at PHASE_BYTES, as in the ESP header writer. So one word may lie across two
-        # beats, and is word -1 of the second.
-        beat_word = Signal(8)
-        position = Signal(8)
+        # Words start at PHASE_BYTES, as in the ESP header writer. So the last of a beat lies
+        # in part in the next one.
+        where = located(Cat(self.esp_offset, Const(0, 1)), self.width)
+        index = Signal(where.beat.shape())
+        here = Signal()
+        was_here = Signal()
+        lows = data.ArrayLayout(HALF_BITS, beat_words)
+        highs = data.ArrayLayout(HALF_BITS, beat_words)
+        i = self.i.payload
+        octets = Signal(data.ArrayLayout(HALF_BITS, 2))
+        words = [i.data[at:at + 2 * HALF_BITS]
+                 for at in range(8 * PHASE_BYTES, self.width, 2 * HALF_BITS)]
+        low = Signal(lows)
+        high = Signal(highs)
         m.d.comb += [
-            position.eq(Mux(self.i.payload.first, 0, beat_word)),
-            self.spi.eq(bytes_of(octets)),
+            here.eq(index == where.beat),
+            low.eq(Cat(word[:HALF_BITS] for word in words)),
+            high.eq(Cat(word[HALF_BITS:] for word in words)),
+            self.spi.eq(bytes_of(octets.as_value())),
         ]
         with m.If(self.i.valid):
-            m.d.sync += beat_word.eq(Mux(position >= 2**7, position, position + beat_words))
-            for word in range(-1, beat_words):
-                low = max(0, 8 * (PHASE_BYTES + word * WORD_BYTES))
-                high = min(self.width, 8 * (PHASE_BYTES + (word + 1) * WORD_BYTES))
-                skip = low - 8 * (PHASE_BYTES + word * WORD_BYTES)
-                number = Signal(8)
-                m.d.comb += number.eq(self.esp_offset[2:] - word)
-                with m.If(position == number):
-                    m.d.sync += octets[skip:skip + high - low].eq(self.i.payload.data[low:high])
+            m.d.sync += [index.eq(next_beat(index, i.last)), was_here.eq(here)]
+            with m.If(here):
+                m.d.sync += [octets[0].eq(low[where.word]), octets[1].eq(high[where.word])]
+            with m.Elif(was_here & where.word.all()):
+                m.d.sync += octets[1].eq(i.data)
         return m

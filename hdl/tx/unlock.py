@@ -102,8 +102,12 @@ class TxUnlock(wiring.Component):
     def _tell(self, m: Module, iv: Value) -> None:
         """Tell what became of a frame, a clock after it."""
         one, gone, done = self.i.payload.carried, self.i.payload.gone, self.done.payload
-        verdict, event, seqiv = Signal(TxVerdict), Signal(TxEvent), Signal(TxSeqiv)
-        keep, seal, was_gone = Signal(), Signal(), Signal()
+        verdict = Signal(TxVerdict)
+        event = Signal(TxEvent)
+        seqiv = Signal(TxSeqiv)
+        keep = Signal()
+        seal = Signal()
+        was_gone = Signal()
         fault = self.fault.payload
         m.d.sync += [
             verdict.eq(one.verdict),

@@ -15,7 +15,7 @@ from espnic.model.interface.codes import (
     RxStatus,
 )
 from espnic.model.net import checksum, ip
-from espnic.model.net.ethernet import header_bytes, strip_link
+from espnic.model.net.ethernet import strip_link
 from espnic.model.net.header_fields import UDP_CHECKSUM, UDP_LENGTH
 from espnic.model.net.ip import IpPacket
 from espnic.model.sa.sa import SecurityAssociation
@@ -33,7 +33,7 @@ def verify(
     try:
         data = strip_link(frame)[1]
         carrier = ip.split(data)
-        at = header_bytes(frame)
+        at = len(frame) - len(data)
         if RxStatus(completion["status"]) != RxStatus.OK:
             left = _trimmed(completion["checksum"], data[len(carrier.whole()):],
                             at - ETHERNET_HEADER_BYTES + len(carrier.whole()))

@@ -58,8 +58,8 @@ class EspPacket:
 
 _GIVEN_UP = frozenset({
     RxStatus.AUTH_FAILED, RxStatus.BAD_TRAILER, RxStatus.SYNTAX, RxStatus.TRUNCATED,
-    RxStatus.NOT_IP, RxStatus.BAD_HEADER, RxStatus.KEEPALIVE, RxStatus.OVERSIZE, RxStatus.LATE,
-    RxStatus.REPLAYED, RxStatus.BAD_UDP_CHECKSUM, RxStatus.BAD_FRAME,
+    RxStatus.BAD_HEADER, RxStatus.KEEPALIVE, RxStatus.OVERSIZE, RxStatus.LATE, RxStatus.REPLAYED,
+    RxStatus.BAD_UDP_CHECKSUM, RxStatus.BAD_FRAME,
 })
 """Frames with these statuses carry nothing for the host's IP layer."""
 

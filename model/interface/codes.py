@@ -331,6 +331,9 @@ A multiple of every bus width, as ``FRAME_BYTES_MAX`` is.
 ETHERTYPE_IPV4 = 0x0800
 ETHERTYPE_IPV6 = 0x86DD
 ETHERTYPE_VLAN = 0x8100
+ETHERTYPE_SERVICE_VLAN = 0x88A8
+VLAN_ETHERTYPES = (ETHERTYPE_VLAN, ETHERTYPE_SERVICE_VLAN)
+"""EtherTypes of VLAN tags: of a customer, which the device looks behind, and of a service."""
 
 IPPROTO_HOPOPTS = 0
 IPPROTO_IPIP = 4

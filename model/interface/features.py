@@ -1,6 +1,7 @@
 """The parts that a build of the engine has."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from espnic.model.interface.codes import ReplayWindow
 from espnic.model.interface.layouts import HANDLE_BITS
@@ -9,15 +10,24 @@ WIDTHS = (128, 256, 512)
 """Widths that a build's datapath can have, in bits."""
 SIDEBAND_MAX = 256
 """Bits of the widest sideband."""
-WINDOW_MAX = 1024
+WINDOW_MAX = 4096
 WINDOWS = tuple(size.packets for size in ReplayWindow if size.packets <= WINDOW_MAX)
 """Sizes that the largest replay window of a build can have, in packets; 0: the build has none."""
 SENT_WINDOWS = tuple(1024 << step for step in range(5))
 """Sizes that a build can have for the window of sealed numbers of a transmit SA."""
+FOLDS = (1, 2, 4)
+"""Clocks in which the AES-GCM core of a build can take a beat."""
 SAS = 1024
 """Size of each SA table, unless said otherwise."""
 SAS_MIN = 2
 SAS_MAX = 1 << HANDLE_BITS
+
+
+class Sbox(StrEnum):
+    """Place of the S-boxes of a build's AES rounds."""
+
+    LUT = "lut"
+    BRAM = "bram"
 
 
 @dataclass(frozen=True)
@@ -37,12 +47,18 @@ class Features:
     transmit: bool = True
     """The transmit path."""
     replay_window: int = 128
-    """Packets of the largest replay window: 32 to 1,024, or 0 for none."""
+    """Packets of the largest replay window: 32 to 4,096, or 0 for none."""
     sent_window: int = SENT_WINDOWS[0]
     """Numbers of each transmit SA, from the highest sealed down, of which the engine knows whether
     it sealed them: a power of two from 1,024 to 16,384."""
     sideband: int = 0
     """Bits, up to 256, that come with a frame and leave with it, for tags, ports or timestamps."""
+
+    fold: int = 1
+    """Clocks in which the AES-GCM cores take a beat: 1, 2 or 4. The core that needs more of them is
+    smaller."""
+    sbox: Sbox = Sbox.LUT
+    """S-boxes of the AES rounds in LUTs or in block RAM."""
 
     def __post_init__(self) -> None:
         if self.width not in WIDTHS:
@@ -56,6 +72,8 @@ class Features:
             raise ValueError(f"sent_window: {self.sent_window!r}, expected one of {SENT_WINDOWS}")
         if not 0 <= self.sideband <= SIDEBAND_MAX:
             raise ValueError(f"sideband: {self.sideband!r}, expected 0 to {SIDEBAND_MAX}")
+        if self.fold not in FOLDS:
+            raise ValueError(f"fold: {self.fold!r}, expected one of {FOLDS}")
         if not self.receive and not self.transmit:
             raise ValueError("receive, transmit: neither, expected one of them at least")
         if self.lso and not self.transmit:

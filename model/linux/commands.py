@@ -3,7 +3,7 @@
 import errno
 
 from espnic.model.interface.codes import SaResult
-from espnic.model.linux.errors import LinuxError
+from espnic.model.linux.errors import LinuxError, WrongRow
 from espnic.model.linux.hardware import Hardware, errnos
 from espnic.model.linux.locks import Lock
 from espnic.model.linux.places import Place
@@ -46,6 +46,8 @@ class Commands:
         result = SaResult(values["result"])
         if result == SaResult.ENOENT:
             return None
+        if result == SaResult.EIO:
+            raise WrongRow(errno.EIO, f"{what}: a row of it is wrong")
         _expect_ok(result, what)
         return values
 

@@ -280,14 +280,15 @@ class EspnicDriver:
         """Do the work that was put off: the rest of a handler that an access has ended, changes of
         ESN and limits, then frees that had to wait.
 
-        When a self-test has failed, software takes over first, as when a user switches the
-        offload off. When a memory has given a wrong row, all SAs are added again first.
+        When a memory has given a wrong row, all SAs are added again first: what it holds can be
+        neither read nor deleted. When a self-test has failed, software takes over next, as when a
+        user switches the offload off.
         """
         await self._interrupt.run_work()
         async with self._mutex:
             await self._look_for_lost_events()
-            await self._look_at_ciphers()
             await self._mend()
+            await self._look_at_ciphers()
             await self._esn_fields.run_work()
             await self._lifetimes.run_work()
             await self._removal.run_work()
@@ -327,7 +328,8 @@ class EspnicDriver:
                 with errnos("ciphers"):
                     self._ciphers_failed = not await self.hardware.ciphers_good()
             self._interrupt.cipher_failure = False
-        if self._ciphers_failed and self.device.features:
+        if self._ciphers_failed:
+            # Also if it was done before: an access may have failed amid it.
             self.device.features = set()
             await self._parking.park()
 

@@ -32,3 +32,7 @@ def refuse_if(wrong: bool, number: int, reason: str) -> None:
     """Raise ``LinuxError`` if ``wrong``."""
     if wrong:
         raise LinuxError(number, reason)
+
+
+class WrongRow(LinuxError):
+    """EIO of a READ: a row of the SA is wrong. The driver writes the device's memories anew."""

@@ -5,7 +5,7 @@ from collections import Counter
 from espnic.model.device.events import Event
 from espnic.model.interface.codes import EVENT_QUEUE_DEPTH, EventKind, SaDirection
 from espnic.model.linux.commands import Commands
-from espnic.model.linux.errors import LinuxError
+from espnic.model.linux.errors import LinuxError, WrongRow
 from espnic.model.linux.hardware import errnos
 from espnic.model.linux.lifetimes import Lifetimes
 from espnic.model.linux.places import Place, Places
@@ -96,12 +96,18 @@ class Interrupt:
         return present or lost
 
     async def _look_at_unseen(self) -> None:
-        """Look which limits are reached; an SA that cannot be read waits on, after the others."""
+        """Look which limits are reached; an SA that cannot be read waits on, after the others.
+
+        One with a wrong row does not: it is added again with all others, with the count that is
+        known.
+        """
         while self._unseen:
             place = next(iter(self._unseen))
             x = self._unseen.pop(place)
             try:
                 await self._lifetimes.check(x, place)
+            except WrongRow:
+                self.memory_fault = True
             except LinuxError:
                 self._unseen[place] = x
                 raise

@@ -1,10 +1,11 @@
-"""The Ethernet header in front of an IP packet, with at most one VLAN tag (IEEE 802.3, 802.1Q)."""
+"""The Ethernet header in front of an IP packet, and its VLAN tags (IEEE 802.3, 802.1Q)."""
 
 from espnic.model.interface.codes import (
     ETHERNET_HEADER_BYTES,
     ETHERTYPE_IPV4,
     ETHERTYPE_IPV6,
     ETHERTYPE_VLAN,
+    VLAN_ETHERTYPES,
     VLAN_TAG_BYTES,
 )
 from espnic.model.net.header_fields import HeaderField
@@ -15,7 +16,8 @@ ETHERTYPES = {4: ETHERTYPE_IPV4, 6: ETHERTYPE_IPV6}
 
 
 def header_bytes(frame: bytes) -> int:
-    """Length of the header up to and with the last EtherType: 14 bytes, 18 with a VLAN tag (8100h).
+    """Length of the header as the device reads it, with at most one VLAN tag (8100h): 14 or 18
+    bytes, up to and with the last EtherType.
 
     A frame may be shorter than its header.
     """
@@ -29,11 +31,13 @@ def ethertype(frame: bytes, header_bytes: int) -> int:
 
 
 def strip_link(frame: bytes) -> tuple[bytes, bytes]:
-    """MAC addresses and VLAN tag of an Ethernet frame, and the bytes after its EtherType.
+    """MAC addresses and VLAN tags of an Ethernet frame, and the bytes after its EtherType.
 
-    Raises ``ValueError`` when these are not IP.
+    A stack takes off any number of tags. Raises ``ValueError`` when no IP packet follows.
     """
-    offset = header_bytes(frame)
+    offset = ETHERNET_HEADER_BYTES
+    while ethertype(frame, offset) in VLAN_ETHERTYPES:
+        offset += VLAN_TAG_BYTES
     if ethertype(frame, offset) not in ETHERTYPES.values():
         found = frame[offset - ETHERTYPE_BYTES:offset].hex()
         raise ValueError(f"EtherType {found or 'missing'}, expected IPv4 or IPv6")

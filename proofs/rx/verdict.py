@@ -1,15 +1,22 @@
 """Proofs of ``RxVerdict``: no frame leaves with its plaintext without the right tag."""
 
-from amaranth.hdl import Signal, Value
+from amaranth.hdl import Const, Signal, Value
 from amaranth.lib import data
 
 from espnic.hdl.layouts import icv_bytes
-from espnic.hdl.rx.verdict import ComparedFrame, PreparedFrame, RxVerdict
+from espnic.hdl.rx.verdict import (
+    GATHERED,
+    ComparedFrame,
+    GatheredFrame,
+    PreparedFrame,
+    RxVerdict,
+)
 from espnic.model.interface.codes import IcvSize, RxStatus
 from espnic.proofs.bench import Bench, Proof
+from espnic.proofs.flow.queue import levels, place_behind
 from espnic.proofs.streams import rule
 
-_STAGES = 3
+_STAGES = GATHERED + 3
 """Most frames that are in the block."""
 _COUNT = range(_STAGES + 2)
 
@@ -99,20 +106,43 @@ def _tag(p: Bench) -> None:
     _where(p, verdict, frame)
 
 
+def _gathered(p: Bench) -> list[tuple[Value, data.View]]:
+    """The frames between the first clock and the second, from the oldest on, if they are there."""
+    levels(p, "gathered.", GATHERED)
+    level, head = p.inside("gathered.level"), p.inside("gathered.head")
+    return [(level > place, data.View(GatheredFrame, p.row(
+        "gathered.ram", place_behind(head, Const(place, 2), GATHERED))))
+        for place in range(GATHERED)]
+
+
 def _where(p: Bench, verdict: RxVerdict, frame: _Frame) -> None:
     """In which stage the watched frame is, and that it is the same frame there."""
+    gathered = _gathered(p)
     prepared = data.View(PreparedFrame, p.inside("prepared"))
     compared = data.View(ComparedFrame, p.inside("compared"))
     at_prepared, at_compared = p.inside("prepared_valid"), p.inside("compared_valid")
     at_output = verdict.o.valid
-    p.prove(frame.inside == at_prepared + at_compared + at_output)
-    p.prove(frame.untagged == (at_prepared & prepared.opened))
+    p.prove(frame.inside == p.inside("gathered.level") + at_prepared + at_compared + at_output)
+    p.prove(frame.untagged == sum(here & row.opened for here, row in gathered)
+            + (at_prepared & prepared.opened))
     p.prove(frame.chosen, when=frame.waits | frame.wants_tag)
     p.prove(frame.ahead < frame.inside, when=frame.waits)
-    p.prove(frame.waits & (frame.tags_ahead == 0), when=frame.wants_tag)
+    p.prove(frame.waits, when=frame.wants_tag)
+    wanted = at_prepared & prepared.opened
+    for place, (here, row) in enumerate(gathered):
+        with p.m.If(frame.waits & here
+                    & (frame.ahead == at_prepared + at_compared + at_output + place)):
+            p.prove(row.opened == frame.opened)
+            p.prove(frame.wants_tag == frame.opened)
+            p.prove(frame.tags_ahead == wanted, when=frame.wants_tag)
+            p.prove(frame.opened & frame.sound, when=row.status == RxStatus.OK)
+            p.prove((row.icv.rotated == frame.rotated) & (row.icv.rotation == frame.rotation)
+                    & (row.record.icv_size == frame.size))
+        wanted = wanted + (here & row.opened)
     with p.m.If(frame.waits & at_prepared & (frame.ahead == at_compared + at_output)):
         p.prove(prepared.opened == frame.opened)
         p.prove(frame.wants_tag == frame.opened)
+        p.prove(frame.tags_ahead == 0, when=frame.wants_tag)
         p.prove(frame.opened & frame.sound, when=prepared.status == RxStatus.OK)
         mask, icv = (part.word_select(frame.place, 8) for part in (prepared.mask, prepared.icv))
         p.prove((mask == 0xFF) & (icv == frame.given), when=frame.counts)
@@ -130,6 +160,8 @@ def _refusals(p: Bench) -> None:
     p.block(verdict := RxVerdict())
     prepared = data.View(PreparedFrame, p.inside("prepared"))
     compared = data.View(ComparedFrame, p.inside("compared"))
+    for here, row in _gathered(p):
+        p.prove(row.opened & ~row.end.oversize, when=here & (row.status == RxStatus.OK))
     for frame, valid in ((prepared, "prepared_valid"), (compared.frame, "compared_valid")):
         p.prove(frame.opened & ~frame.end.oversize,
                 when=p.inside(valid) & (frame.status == RxStatus.OK))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from amaranth.hdl import Cat, Signal, Value
+from amaranth.hdl import Cat, Const, Signal, Value
 from amaranth.lib import data
 
 from espnic.hdl.layouts import values_of
@@ -32,19 +32,24 @@ def _state(direction: SaDirection) -> Callable[[Bench], None]:
         with p.m.If(contexts.write.valid & (contexts.record_sa == sa)):
             p.m.d.sync += bits.eq(_given(contexts, last.shape()))
         p.prove(p.row("state.ram", sa) == Cat(bits, parities(bits)))
-        _look_up(p, contexts, sa, data.View(last.shape(), p.past(bits)))
+        _look_up(p, contexts, sa, data.View(last.shape(), p.past(p.past(bits))))
     return describe
 
 
 def _look_up(p: Bench, contexts: SaContexts, sa: Value, kept: data.View) -> None:
     """Ask that the answer to a look-up of ``sa`` has what its row ``kept`` when it was asked."""
+    def before(value) -> Value:
+        """A value when it was asked."""
+        return p.past(p.past(value))
+
+    begun = before(Const(1))
     asked, o = contexts.i.payload, contexts.o.payload
-    serial = p.past(asked.serial) == kept.serial if contexts.direction == SaDirection.RX else 1
-    candidate = p.begun & p.past(asked.hit & contexts.swept & (asked.sa == sa))
+    serial = before(asked.serial) == kept.serial if contexts.direction == SaDirection.RX else 1
+    candidate = begun & before(asked.hit & contexts.swept & (asked.sa == sa))
     hit = candidate & kept.valid & serial
     p.prove(o.hit == hit, when=candidate)
-    p.prove(~o.hit, when=p.begun & ~p.past(asked.hit))
-    p.prove((o.sa == sa) & (o.fault == (p.past(asked.fault) | contexts.stopped)), when=hit)
+    p.prove(~o.hit, when=begun & ~before(asked.hit))
+    p.prove((o.sa == sa) & (o.fault == (before(asked.fault) | contexts.stopped)), when=hit)
     for field in kept.shape().members:
         p.prove(o.context[field] == kept[field], when=candidate & o.hit)
 
@@ -82,7 +87,7 @@ _SECRETS = ("secrets at the port are those of one write, with its serial and whe
 PROOFS = tuple(
     Proof(f"{name}_{direction.name.lower()}", says, make(direction),
           f"{_SMALL}, {'receive' if direction == SaDirection.RX else 'transmit'}",
-          depth=5, induction=2, quick=direction == SaDirection.RX)
+          depth=5, induction=3, quick=direction == SaDirection.RX)
     for name, says, make in (("context", _CONTEXT, _state), ("secrets", _SECRETS, _secret))
     for direction in (SaDirection.RX, SaDirection.TX)
 )

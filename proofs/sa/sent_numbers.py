@@ -37,6 +37,7 @@ def _plain_memories(p: Bench) -> None:
             write.data.eq(Value.cast(kept.write.data)),
             read.addr.eq(reader.addr), read.en.eq(reader.en),
             Value.cast(reader.data).eq(read.data),
+            reader.stored.eq(read.data),
             reader.wrong.eq(p.free(1, f"{name}_wrong")),
         ]
 

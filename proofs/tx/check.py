@@ -3,7 +3,7 @@
 from amaranth.hdl import Signal, Value
 from amaranth.lib import data
 
-from espnic.hdl.tx.check import MeasuredFrame, TxCheck
+from espnic.hdl.tx.check import LookedUpFrame, MeasuredFrame, TxCheck
 from espnic.model.interface.codes import TxOperation, TxStatus
 from espnic.proofs.bench import Bench, Proof
 from espnic.proofs.streams import rule
@@ -46,28 +46,53 @@ def _sealed(p: Bench) -> None:
     p.prove(encrypt | bypass, when=now & plan.keep)
     p.prove((plan.status == TxStatus.SEALED) == plan.seal, when=now)
     p.prove((plan.status == TxStatus.BYPASSED) == (plan.keep & ~plan.seal), when=now)
-    measured = data.View(MeasuredFrame, p.inside("measured"))
-    at_measured = p.inside("measured_valid")
-    p.prove(request.inside == at_measured + check.o.valid)
-    with p.m.If(request.waits & at_measured & (request.ahead == check.o.valid)):
+    measured, looked = _stages(p)
+    at_measured, at_looked = p.inside("measured_valid"), p.inside("looked_valid")
+    p.prove(request.inside == at_measured + at_looked + check.o.valid)
+    p.prove(measured.asks == (measured.frame.descriptor.operation == TxOperation.ENCRYPT),
+            when=at_measured)
+    with p.m.If(request.waits & at_measured & (request.ahead == check.o.valid + at_looked)):
         p.prove(measured.frame.descriptor.operation == request.operation)
         p.prove(measured.no_operation == ~(encrypt | bypass))
+    with p.m.If(request.waits & at_looked & (request.ahead == check.o.valid)):
+        p.prove(looked.asks == encrypt)
+        p.prove(looked.decided | encrypt)
+        p.prove(bypass, when=looked.clear)
+    with p.m.If(at_looked):
+        p.prove(looked.decided == (looked.decision != TxStatus.SEALED))
+        p.prove(looked.clear == (looked.decision == TxStatus.BYPASSED))
+        p.prove(looked.failed == (looked.failure != TxStatus.SEALED))
+        p.prove(looked.failure != TxStatus.BYPASSED)
 
 
 def _refused(p: Bench) -> None:
     p.block(check := TxCheck())
     o, sa, sent = check.o.payload, check.sa.payload, check.sent.answer
     usage = check.usage.answer
-    took = p.begun & p.past(check.sa.valid & check.sa.ready) & check.o.valid
-    faults = usage.payload.fault | sent.payload.fault | sa.fault
-    p.prove(p.past(sa.hit & ~faults), when=took & o.plan.seal)
-    p.prove(p.past(~usage.payload.expired), when=took & o.plan.seal)
-    p.prove(p.past(~sent.payload.late & ~sent.payload.repeated), when=took & o.plan.seal)
-    p.prove(p.past(usage.valid & sent.valid), when=took & o.plan.seal)
-    p.prove(Value.cast(o.context) == p.past(Value.cast(sa.context)), when=took)
-    measured = data.View(MeasuredFrame, p.inside("measured"))
-    p.prove(p.inside("asked") == (measured.frame.descriptor.operation == TxOperation.ENCRYPT),
-            when=p.inside("measured_valid"))
+    measured, looked = _stages(p)
+    came = p.begun & p.past(check.sa.valid & check.sa.ready)
+    p.prove(Value.cast(looked.context) == p.past(Value.cast(sa.context)), when=came)
+    p.prove(looked.fault | looked.failed | looked.decided | p.past(sa.hit & ~sa.fault), when=came)
+    p.prove(p.inside("looked_valid"), when=came)
+    took = p.begun & p.past(p.inside("taken"))
+    p.prove(Value.cast(o.context) == p.past(Value.cast(looked.context)), when=took)
+    with p.m.If(took & o.plan.seal):
+        p.prove(p.past(~(looked.fault | looked.failed | looked.decided)))
+        p.prove(p.past(usage.valid & sent.valid))
+        p.prove(p.past(~(looked.hit & (usage.payload.fault | sent.payload.fault))))
+        p.prove(p.past(~usage.payload.expired))
+        p.prove(p.past(~sent.payload.late & ~sent.payload.repeated))
+    with p.m.If(p.inside("looked_valid")):
+        p.prove(looked.hit | looked.failed)
+        p.prove(looked.decided | looked.asks)
+    with p.m.If(p.inside("measured_valid")):
+        p.prove(measured.asks == (measured.frame.descriptor.operation == TxOperation.ENCRYPT))
+
+
+def _stages(p: Bench) -> tuple[data.View, data.View]:
+    """The frame after the first clock, and after the second."""
+    return (data.View(MeasuredFrame, p.inside("measured")),
+            data.View(LookedUpFrame, p.inside("looked")))
 
 
 _INPUTS = ("frame", "sa")

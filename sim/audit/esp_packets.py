@@ -10,7 +10,6 @@ from espnic.model.interface.codes import (
     ESP_TEXT_OFFSET,
     ETHERTYPE_IPV4,
     ETHERTYPE_IPV6,
-    ETHERTYPE_VLAN,
     IPPROTO_DSTOPTS,
     IPPROTO_ESP,
     IPPROTO_FRAGMENT,
@@ -21,6 +20,7 @@ from espnic.model.interface.codes import (
     IPV6_HEADER_BYTES,
     UDP_HEADER_BYTES,
     UDP_PORT_ESP,
+    VLAN_ETHERTYPES,
     VLAN_TAG_BYTES,
     Encapsulation,
 )
@@ -48,8 +48,6 @@ from espnic.sim.capture.packets import Packet
 ESP_PORTS = (UDP_PORT_ESP,)
 """UDP ports at which ESP is looked for unless others are given."""
 
-_ETHERTYPE_SERVICE_TAG = 0x88A8
-_TAGS = (ETHERTYPE_VLAN, _ETHERTYPE_SERVICE_TAG)
 _MAC_BYTES = 12
 _EXTENSIONS = (IPPROTO_HOPOPTS, IPPROTO_ROUTING, IPPROTO_DSTOPTS)
 _EXTENSION_UNIT = 8
@@ -129,7 +127,7 @@ def find(packet: Packet, ports: Collection[int] = ESP_PORTS) -> EspPacket | None
 def _ethernet(frame: bytes) -> bytes:
     """IP packet in an Ethernet frame, behind any VLAN tags; nothing if it has none."""
     at = _MAC_BYTES
-    while (ethertype := HeaderField(at).read(frame)) in _TAGS:
+    while (ethertype := HeaderField(at).read(frame)) in VLAN_ETHERTYPES:
         at += VLAN_TAG_BYTES
     return frame[at + 2:] if ethertype in (ETHERTYPE_IPV4, ETHERTYPE_IPV6) else b""
 

@@ -16,13 +16,20 @@ from amaranth.hdl._ir import PortDirection
 from amaranth.lib import wiring
 
 from espnic.sim.build.sources import sources_kept
-from espnic.sim.build.verilog_text import Module, change_modules, modules, rename_instantiated
+from espnic.sim.build.verilog_text import (
+    Module,
+    change_modules,
+    modules,
+    rename_instantiated,
+    with_resets_in_registers,
+)
 
 _CONTENTS = re.compile(
     r"^  initial begin\n((?:    .+ ?\[\d+\] = \d+'\w+;\n)+)  end\n", re.MULTILINE)
 _CELL = re.compile(r"    (.+) ?\[(\d+)\] = (\S+);\n")
 _INDEX = "\\$index "
 _RUN_MIN = 4
+_WITHOUT_BITS = re.compile(r" \[-1:0\] ([^;]+);")
 _UNIQUE_NAME = re.compile(r"dump_module\$\d+")
 
 
@@ -58,7 +65,10 @@ def elaborate(component: wiring.Component, name: str, sources: bool = False) -> 
             ports=_ports(component), hierarchy=(name,))
         text, _ = verilog.convert_fragment(
             design, name=name, emit_src=False, strip_internal_attrs=True)
-    text = merge_equal_modules(shorten_contents(text))
+    if without_bits := _WITHOUT_BITS.search(text):
+        raise ValueError(
+            f"{without_bits[1]} has no bits in the netlist: a Verilog vector has 1 at least")
+    text = merge_equal_modules(with_resets_in_registers(shorten_contents(text)))
     if name not in (module.written_name for module in modules(text)):
         raise ValueError(
             f"no module {name} in the netlist: a module name has letters, digits and _")

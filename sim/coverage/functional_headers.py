@@ -4,12 +4,14 @@ Both are read from the bytes of the frame and the status that it got. Nothing is
 reasons that a status can have, they tell which one this frame has.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from espnic.model.interface.codes import (
     ETHERNET_HEADER_BYTES,
     ETHERTYPE_IPV4,
     ETHERTYPE_IPV6,
+    ETHERTYPE_SERVICE_VLAN,
     ETHERTYPE_VLAN,
     IPPROTO_AH,
     IPPROTO_DSTOPTS,
@@ -22,6 +24,7 @@ from espnic.model.interface.codes import (
     IPV6_HEADER_BYTES,
     TCP_HEADER_BYTES,
     UDP_HEADER_BYTES,
+    VLAN_ETHERTYPES,
     VLAN_TAG_BYTES,
 )
 from espnic.model.interface.headers import (
@@ -39,8 +42,6 @@ from espnic.model.interface.headers import (
     UDP_LENGTH_AT,
 )
 
-ETHERTYPE_SERVICE = 0x88A8
-_TAGS = (ETHERTYPE_VLAN, ETHERTYPE_SERVICE)
 _FAMILIES = {ETHERTYPE_IPV4: 4, ETHERTYPE_IPV6: 6}
 _PROTOCOLS = {IPPROTO_ESP: "esp", IPPROTO_UDP: "udp", IPPROTO_TCP: "tcp"}
 _EXTENSIONS = {IPPROTO_HOPOPTS: "hop-by-hop", IPPROTO_ROUTING: "routing",
@@ -68,7 +69,9 @@ class Headers:
     """Bytes behind that header, by its length; below 0 for a length that cannot be."""
 
 
-def headers_of(frame: bytes, tags_max: int = 1, tags: tuple[int, ...] = _TAGS[:1]) -> Headers:
+def headers_of(
+    frame: bytes, tags_max: int = 1, tags: Sequence[int] = (ETHERTYPE_VLAN,),
+) -> Headers:
     """The headers of a frame with up to ``tags_max`` VLAN tags of these EtherTypes."""
     at, count = ETHERNET_HEADER_BYTES, 0
     ethertype = word(frame, at - 2)
@@ -91,7 +94,7 @@ def headers_of(frame: bytes, tags_max: int = 1, tags: tuple[int, ...] = _TAGS[:1
 
 def sent_headers(frame: bytes) -> Headers:
     """The headers of a frame to send, whose tags the engine does not look at."""
-    return headers_of(frame, tags_max=2, tags=_TAGS)
+    return headers_of(frame, tags_max=2, tags=VLAN_ETHERTYPES)
 
 
 def word(frame: bytes, at: int) -> int:
@@ -145,9 +148,9 @@ def _cut(frame: bytes, headers: Headers) -> str:
 
 
 def _not_ip(headers: Headers) -> str:
-    if headers.ethertype == ETHERTYPE_SERVICE and not headers.tags:
+    if headers.ethertype == ETHERTYPE_SERVICE_VLAN and not headers.tags:
         return "service tag"
-    if headers.tags and headers.ethertype in _TAGS:
+    if headers.tags and headers.ethertype in VLAN_ETHERTYPES:
         return "two VLAN tags"
     return "other EtherType"
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from espnic.sim.docs import (
+    clock,
     coverage,
     driver_steps,
     mutations,
@@ -26,7 +27,8 @@ def register_files() -> dict[Path, str]:
 
 GENERATORS: tuple[Generator, ...] = (
     register_files, tables.documents, driver_steps.documents, segmentation.documents,
-    timing.documents, proofs.documents, coverage.documents, mutations.documents)
+    timing.documents, proofs.documents, coverage.documents, mutations.documents,
+    clock.documents)
 
 
 def main() -> None:

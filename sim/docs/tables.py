@@ -8,6 +8,7 @@ from espnic.hdl.sa.store import ram_bits_per_sa
 from espnic.model.interface.codes import SaDirection
 from espnic.model.interface.features import WIDTHS, Features
 from espnic.model.interface.layouts import RX_COMPLETION, TX_DESCRIPTOR, Layout
+from espnic.sim import ethernet
 from espnic.sim.export import figures, testbench
 from espnic.sim.export.presets import PRESETS
 from espnic.sim.files import PROJECT
@@ -52,16 +53,29 @@ def _frame() -> str:
 def _presets() -> str:
     rows = []
     for name, preset in PRESETS.items():
-        features = Features(width=preset.width, sas=preset.sas)
+        features = Features(width=preset.width, sas=preset.sas, fold=preset.fold)
         ram = sent_bits(features.sent_window) + window_bits(features.replay_window) + sum(
             ram_bits_per_sa(preset.width, preset.sas, direction) for direction in SaDirection)
         needed = figures.line_clocks(features)[preset.line]
         rows.append((
-            f"`{name}`", preset.width, f"{preset.sas:,}", f"{preset.clock_mhz:g} MHz",
+            f"`{name}`", preset.width, preset.fold, f"{preset.sas:,}", f"{preset.clock_mhz:g} MHz",
             preset.why, f"{needed:.1f} MHz", f"{ram:,.0f}",
             f"{ram * preset.sas / BRAM_BITS:,.0f}"))
-    return table(("preset", "width", "SAs", "clock", "which is", "needed", "RAM bits an SA",
+    return table(("preset", "width", "fold", "SAs", "clock", "which is", "needed", "RAM bits an SA",
                   "block RAMs of the SA tables"), rows)
+
+
+def _line_clocks() -> str:
+    """The clock that each line rate needs, and the size of frame that needs it."""
+    rows = []
+    for line in figures.LINES:
+        cells = []
+        for width in WIDTHS:
+            hardest = ethernet.hardest(width)
+            mhz = ethernet.needed_mhz(float(line), hardest, width)
+            cells.append(f"{mhz:.1f} MHz ({hardest:,} B)")
+        rows.append((f"{line} Gb/s", *cells))
+    return table(("line", *(f"{width} bits" for width in WIDTHS)), rows)
 
 
 def _parts() -> str:
@@ -88,6 +102,21 @@ def _area() -> str:
     return table(("block", "width", "LUT", "LUT RAM", "FF", "BRAM", "levels"), rows)
 
 
+def _cores() -> str:
+    """Builds with other cores, beside those with the plain one, as far as they were measured."""
+    rows = []
+    for options, form in _FORMS.items():
+        for width in WIDTHS:
+            core = figures.area(f"gcm_core{form}", width)
+            engine = figures.area(f"engine{form}", width)
+            if core and engine:
+                counts = core.lut, core.bram, engine.lut, engine.ff, engine.bram
+                rows.append((
+                    options, width, *(f"{count:,g}" for count in counts), core.levels))
+    return table(("options", "width", "LUT of a core", "its BRAM", "LUT of the engine", "its FF",
+                  "its BRAM", "levels of a core"), rows)
+
+
 def _measured(block: str, width: int | None) -> figures.Area:
     area = figures.area(block, width)
     if area is None:
@@ -107,11 +136,18 @@ _PARTS = (
 """Blocks of a build with all parts, what is in their place without one, and the width measured."""
 _LARGEST = {"gcm_core": "AES-GCM", "rx_path": "receive", "tx_path": "transmit", "engine": "all"}
 """Blocks of the table of areas, and what each does."""
+_FORMS = {
+    "–": "", "`--fold 2`": "_f2", "`--fold 4`": "_f4", "`--sbox bram`": "_ram",
+    "`--fold 2 --sbox bram`": "_f2_ram",
+}
+"""Options for other cores, and what the names of blocks with them end with."""
 _TABLES = {
     "descriptor": lambda: _fields(TX_DESCRIPTOR),
     "completion": lambda: _fields(RX_COMPLETION),
     "frame": _frame,
     "presets": _presets,
+    "lines": _line_clocks,
     "parts": _parts,
     "area": _area,
+    "cores": _cores,
 }

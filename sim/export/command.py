@@ -7,7 +7,15 @@ from pathlib import Path
 from rich.console import Console
 
 from espnic.model.interface.codes import SIDES
-from espnic.model.interface.features import SAS, SENT_WINDOWS, SIDEBAND_MAX, WINDOWS, Features
+from espnic.model.interface.features import (
+    FOLDS,
+    SAS,
+    SENT_WINDOWS,
+    SIDEBAND_MAX,
+    WINDOWS,
+    Features,
+    Sbox,
+)
 from espnic.sim.clocks import CLOCKS_MHZ
 from espnic.sim.export.files import DEFAULT_NAME, Chosen, package
 from espnic.sim.export.names import check_name
@@ -35,6 +43,8 @@ class Request:
     replay_window: int | None = None
     sent_window: int | None = None
     sideband: int = 0
+    fold: int | None = None
+    sbox: str = Sbox.LUT.value
     name: str = DEFAULT_NAME
 
 
@@ -56,12 +66,18 @@ def choose(request: Request) -> Chosen:
         raise InputError(f"--clock-mhz {request.clock_mhz}: expected a finite number above 0")
     if not 0 <= request.sideband <= SIDEBAND_MAX:
         raise InputError(f"--sideband {request.sideband}: expected 0 to {SIDEBAND_MAX}")
+    fold = request.fold if request.fold is not None else preset.fold if preset else 1
+    if fold not in FOLDS:
+        raise InputError(f"--fold {fold}: expected one of {', '.join(map(str, FOLDS))}")
+    if request.sbox not in set(Sbox):
+        raise InputError(f"--sbox {request.sbox}: expected one of {', '.join(Sbox)}")
     check_name(request.name)
     transmit = request.only != "rx"
     return Chosen(Features(
         width=width, sas=sas, lso=request.lso and transmit, ipv6=request.ipv6,
         receive=request.only != "tx", transmit=transmit, replay_window=_window(request),
-        sent_window=_sent_window(request), sideband=request.sideband,
+        sent_window=_sent_window(request), sideband=request.sideband, fold=fold,
+        sbox=Sbox(request.sbox),
     ), clock_mhz, request.preset, request.name)
 
 

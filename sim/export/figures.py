@@ -10,7 +10,8 @@ from importlib import resources
 from typing import Any
 
 from espnic.model.interface.codes import SIDES
-from espnic.model.interface.features import ALL, SAS, Features
+from espnic.model.interface.features import ALL, SAS, Features, Sbox
+from espnic.sim import ethernet
 
 _FOLDER = resources.files("espnic") / "figures"
 BENCH = _FOLDER / "bench.json"
@@ -42,9 +43,11 @@ def bench_rows() -> list[dict[str, Any]]:
 def rates(features: Features, clock_mhz: float) -> list[Rate]:
     """Rates of a build at a clock, one for each size measured.
 
-    Empty for a build that lacks a part: those with all parts were measured. How many SAs the
-    tables have room for changes no rate.
+    Empty for a build that lacks a part, or whose cores are folded: those with all parts were
+    measured. How many SAs the tables have room for, and where the S-boxes are, changes no rate.
     """
+    if features.fold > 1:
+        return []
     slowest: dict[int | str, dict[str, Any]] = {}
     for row in _rows(features):
         if row["direction"] in SIDES:
@@ -60,23 +63,31 @@ def rates(features: Features, clock_mhz: float) -> list[Rate]:
 
 
 def line_clocks(features: Features) -> dict[str, float]:
-    """Clock in MHz at which a build takes each of ``LINES`` at every size measured.
+    """Clock in MHz at which a build takes each of ``LINES`` at every size of frame on Ethernet.
 
-    Preamble, FCS and the gap between frames are counted. Empty for a build that lacks a part, or
-    of a width that was not measured.
+    Of the sizes measured it is that of the clocks which they took, of all others that of their
+    beats. With cores that are folded it is at least that of the slots of ESP packets. Preamble,
+    FCS and the gap between frames are counted. Empty for a build that lacks a part, or of a width
+    that was not measured.
     """
     rows = _rows(features)
     if not rows:
         return {}
-    return {line: max(row["clocks_per_packet"] * row["line_mpps"][line] for row in rows)
+    width = features.width
+    hardest = ethernet.hardest(width)
+    return {line: max(ethernet.needed_mhz(float(line), hardest, width),
+                      ethernet.sealed_mhz(float(line), width, features.fold),
+                      *(row["clocks_per_packet"] * row["line_mpps"][line] for row in rows))
             for line in LINES}
 
 
 def _rows(features: Features) -> list[dict[str, Any]]:
     """The rows of a build; none when it lacks a part."""
-    if features != replace(ALL, width=features.width, sas=features.sas):
+    if features != replace(ALL, width=features.width, sas=features.sas, fold=features.fold,
+                           sbox=features.sbox):
         return []
-    return [row for row in bench_rows() if row["width"] == features.width]
+    return [row for row in bench_rows()
+            if row["width"] == features.width and row["direction"] != "mix"]
 
 
 @dataclass(frozen=True)
@@ -94,9 +105,11 @@ class Area:
 
 def area_of(features: Features) -> Area | None:
     """Area of a build; None when this very build was not measured."""
-    if features != replace(ALL, width=features.width, sas=SAS):
+    form = replace(ALL, width=features.width, sas=SAS, fold=features.fold, sbox=features.sbox)
+    if features != form:
         return None
-    return area("engine", features.width)
+    fold = f"_f{features.fold}" if features.fold > 1 else ""
+    return area("engine" + fold + "_ram" * (features.sbox is Sbox.BRAM), features.width)
 
 
 def area(block: str, width: int | None) -> Area | None:

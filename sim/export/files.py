@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from espnic.hdl.sa.commands import reset_clocks
-from espnic.model.interface.features import SAS, Features
+from espnic.model.interface.features import SAS, Features, Sbox
 from espnic.sim import markdown
 from espnic.sim.build.netlist import Netlist
 from espnic.sim.export import figures, ipxact
@@ -76,6 +76,10 @@ def _in_words(features: Features) -> str:
         parts.append(f"replay window up to {window}" if window else "no replay window")
     if features.sideband:
         parts.append(f"sideband of {features.sideband} bits")
+    if features.fold > 1:
+        parts.append(f"AES-GCM folded by {features.fold}")
+    if features.sbox is Sbox.BRAM:
+        parts.append("S-boxes in block RAM")
     return ", ".join(parts)
 
 

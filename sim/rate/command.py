@@ -20,11 +20,14 @@ from espnic.sim.rate.measure import (
     measure_packets,
     measure_speed,
 )
+from espnic.sim.rate.mixes import Effort, MixRow, measure_mixes
 from espnic.sim.rate.report import (
     PLOT_SUFFIXES,
     SUMMARY_BEGIN,
     burst_table,
+    effort_line,
     has_summary,
+    mix_table,
     packet_table,
     plot,
     speed_line,
@@ -36,6 +39,9 @@ from espnic.sim.terminal import status
 SA_COUNTS = (1, 1024, 16384)
 QUICK_SA_COUNTS = (1, 1024)
 SAS_MAX = 65535
+MIXES = 500
+"""Number of mixes that are searched at each width."""
+QUICK_MIXES = 25
 
 NOTES = (
     "Packets back to back in both directions at once, each on another SA than the one before it.",
@@ -49,6 +55,10 @@ NOTES = (
     "burst of segments on another SA. clocks: a burst. share: of the limit, the beats of the "
     "frames that leave. wire, data: Gb/s of sealed frames, and of TCP payload. lat: as above, of "
     "the whole burst.",
+    "mixes: traffic that is hard, each mix again and again, in both directions at once, every SA "
+    "with limits and with a replay window or the guard of its numbers. Those with a name are "
+    "always measured, the others are the worst that a search has found. share: of the limit. "
+    "waits: clocks of the run in which the input of rx had to wait, when a MAC may drop.",
 )
 
 
@@ -59,6 +69,8 @@ class Request:
     widths: tuple[int, ...]
     sas: tuple[int, ...]
     quick: bool
+    mixes: int
+    """Number of mixes to search."""
     clock_mhz: float | None
     """Clock that the rates are for; None for that of the width."""
     seed: int
@@ -75,6 +87,8 @@ class Measured:
     packets: list[Row]
     bursts: list[BurstRow]
     speed: Speed
+    mixes: list[MixRow]
+    effort: Effort
 
 
 def measure(request: Request, console: Console) -> None:
@@ -85,15 +99,19 @@ def measure(request: Request, console: Console) -> None:
         console.print(note, highlight=False)
     packets: list[Row] = []
     bursts: list[BurstRow] = []
+    mixes: list[MixRow] = []
     for width in request.widths:
         mhz = request.clock_mhz or CLOCKS_MHZ[width]
         found = _measure_width(request, width, mhz, console)
         console.print(packet_table(width, mhz, found.packets), highlight=False)
         console.print(burst_table(width, mhz, found.bursts), highlight=False)
+        console.print(mix_table(width, found.mixes), highlight=False)
+        console.print(effort_line(found.effort), highlight=False)
         console.print(speed_line(found.speed), highlight=False)
         packets += found.packets
         bursts += found.bursts
-    rows = [row.as_json() for row in (*packets, *bursts)]
+        mixes += found.mixes
+    rows = [row.as_json() for row in (*packets, *bursts)] + [row.as_json() for row in mixes]
     if request.json_file is not None:
         with replacing(request.json_file) as partial:
             lines = ",\n".join(map(json.dumps, rows))
@@ -112,6 +130,8 @@ def _check(request: Request) -> None:
     for sas in request.sas:
         if not 1 <= sas <= SAS_MAX:
             raise InputError(f"--sas {sas}: expected 1 to {SAS_MAX}")
+    if request.mixes < 0:
+        raise InputError(f"--mixes {request.mixes}: expected 0 or more")
     if request.clock_mhz is not None and not 0 < request.clock_mhz < math.inf:
         raise InputError(f"--clock-mhz {request.clock_mhz}: expected a finite number above 0")
     if request.plot is not None and request.plot.suffix not in PLOT_SUFFIXES:
@@ -142,5 +162,8 @@ def _measure_width(
         shown.update(f"{width} bits: cutting super-frames")
         bursts = measure_bursts(
             rig, burst_workloads(width, request.quick), population, clock_mhz, request.seed)
+        shown.update(f"{width} bits: searching mixes")
+        mixes, effort = measure_mixes(width, request.mixes, request.quick, request.seed)
         shown.update(f"{width} bits: timing the simulation")
-        return Measured(packets, bursts, measure_speed(rig, population, request.seed))
+        speed = measure_speed(rig, population, request.seed)
+        return Measured(packets, bursts, speed, mixes, effort)

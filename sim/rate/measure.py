@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from espnic.model.interface.codes import RxStatus
+from espnic.sim import ethernet
 from espnic.sim.problem import SimulationError
 from espnic.sim.rate.traffic import IMIX_NAME, Job, Population, make_job, warm_up, workloads
 from espnic.sim.rig.bare import play_bare
@@ -16,10 +17,10 @@ from espnic.sim.rig.runs import EngineRig, Load, Passage, Played, play
 from espnic.sim.traffic.steps import SIMULATED_SAS
 
 ETHERNET_GBPS = (10, 25, 40, 100)
-ETHERNET_OVERHEAD_BYTES = 24
-"""Length of the preamble, FCS and gap around a frame on the wire."""
 
 _SPEED_ROUNDS = 3
+
+
 @dataclass(frozen=True)
 class Row:
     """The figures of one workload in one direction."""
@@ -64,7 +65,7 @@ class Row:
 
     def line_mpps(self, gbps: int) -> float:
         """Millions of these frames a second that Ethernet of this rate in Gb/s carries."""
-        return gbps * 1000 / 8 / (self.frame_bytes + ETHERNET_OVERHEAD_BYTES)
+        return ethernet.line_mpps(gbps, self.frame_bytes)
 
     def as_json(self) -> dict[str, Any]:
         """The figures by name, rounded, for ``--json``."""

@@ -1,15 +1,18 @@
 """The measured rates for a reader: tables on the terminal, a summary in Markdown, a plot."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from espnic.sim import markdown
+from espnic.sim import ethernet, markdown
 from espnic.sim.files import replacing
 from espnic.sim.rate.lso import DIRECTION, BurstRow
-from espnic.sim.rate.measure import ETHERNET_GBPS, ETHERNET_OVERHEAD_BYTES, Row, Speed
+from espnic.sim.rate.measure import ETHERNET_GBPS, Row, Speed
+from espnic.sim.rate.mixes import DIRECTION as MIX
+from espnic.sim.rate.mixes import Effort, MixRow
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,6 +51,32 @@ def burst_table(width: int, clock_mhz: float, rows: Sequence[BurstRow]) -> Table
     return table
 
 
+def mix_table(width: int, rows: Sequence[MixRow]) -> Table:
+    """The figures of the mixes for the terminal."""
+    table = _empty_table(f"{width} bits a beat, mixes", ("share", "waits"))
+    table.add_column("mix, SAs", overflow="fold")
+    for row in rows:
+        figures = row.as_json()
+        name = f"{row.known}: " if row.known else ""
+        waits = f"{row.rate.stalls:,}" if row.side == "rx" else ""
+        table.add_row(row.side, _floored(row.rate.share), waits,
+                      f"{name}{figures['mix']}; {figures['sas']}")
+    return table
+
+
+def effort_line(effort: Effort) -> str:
+    """Cost of the mixes, for the terminal."""
+    return (
+        f"{effort.mixes:,} mixes: {effort.clocks:,} clocks in {effort.simulated:,.0f} s of the "
+        f"simulator, {effort.clocks / effort.simulated:,.0f} clocks/s; {effort.seconds:,.0f} s "
+        "in all\n")
+
+
+def _floored(share: float) -> str:
+    """A share in per cent, never more than it is."""
+    return f"{math.floor(1000 * share) / 10:.1f}%"
+
+
 def _empty_table(title: str, names: Sequence[str]) -> Table:
     table = Table(box=None, header_style="bold", padding=(0, 1, 0, 0), title_justify="left",
                   title=title, title_style="bold")
@@ -76,14 +105,16 @@ def with_summary(text: str, rows: Sequence[Figures]) -> str:
 
 
 def summary(rows: Sequence[Figures]) -> str:
-    """Markdown of the rows of ``--json``: packets, then bursts."""
+    """Markdown of the rows of ``--json``: packets, then bursts, then mixes."""
     bursts = [row for row in rows if row["direction"] == DIRECTION]
-    packets = [row for row in rows if row["direction"] != DIRECTION]
+    mixes = [row for row in rows if row["direction"] == MIX]
+    packets = [row for row in rows if row["direction"] not in (DIRECTION, MIX)]
     clocks = ", ".join(f"{width} bits at {mhz:g} MHz" for width, mhz in sorted(
-        {(row["width"], row["clock_mhz"]) for row in rows}))
-    return "\n\n".join([
-        f"{clocks}. The limit is a beat each clock on the busier side.",
-        _packet_summary(packets), _burst_summary(bursts)])
+        {(row["width"], row["clock_mhz"]) for row in packets}))
+    parts = [f"{clocks}. The limit is a beat each clock on the busier side.",
+             _packet_summary(packets), _burst_summary(bursts)]
+    parts += [_mix_summary(mixes)] if mixes else []
+    return "\n".join(part.rstrip("\n") + "\n" for part in parts)
 
 
 def _packet_summary(rows: Sequence[Figures]) -> str:
@@ -126,6 +157,43 @@ def _burst_summary(rows: Sequence[Figures]) -> str:
         "TCP super-packets cut into segments, bursts back to back: rate of sealed frames, and of "
         "the payload in them. The limit is the beats of the frames that leave.\n\n"
         + markdown.table(head, lines))
+
+
+def _mix_summary(rows: Sequence[Figures]) -> str:
+    """The known mixes at each width, then the worst that were found at each."""
+    widths = _widths(rows)
+    known: dict[str, dict[int, Figures]] = {}
+    for row in rows:
+        if row["known"]:
+            known.setdefault(row["known"], {})[row["width"]] = row
+    lines = [[one["side"], one["mix"], one["sas"], *(_reached(each[width]) for width in widths)]
+             for each in known.values() for one in list(each.values())[:1]]
+    text = (
+        "Mixes of traffic that are known to be hard: per cent of the limit. \"Waits\": clocks in "
+        "which the input of `rx` had to wait, when a MAC may drop.\n\n"
+        + markdown.table(["", "mix", "on", *(f"{width} bits" for width in widths)], lines))
+    found = [row for row in rows if not row["known"]]
+    return f"{text}\n{_found_summary(found)}" if found else text
+
+
+def _found_summary(rows: Sequence[Figures]) -> str:
+    """The worst mixes that a search has found."""
+    searched, seeds = (" and ".join(f"{each:,}" for each in sorted({row[name] for row in rows}))
+                       for name in ("searched", "seed"))
+    lines = [[row["width"], row["side"], row["mix"], row["beside"], row["sas"], _reached(row)]
+             for row in rows]
+    return (
+        f"The worst mixes that a search over {searched} at a width has found, with seed {seeds}."
+        "\n\n"
+        + markdown.table(["bits", "", "mix", "beside it", "on", "of limit"], lines))
+
+
+def _reached(row: Figures) -> str:
+    """The share of a mix, and how long the input of receive had to wait if it had to."""
+    share = _floored(row["share"])
+    if row["side"] == "tx" or not row["stalls"]:
+        return share
+    return f"{share}, waits {row['stalls']:,} of {row['stalls'] + row['beats_in']:,} clocks"
 
 
 def _head(widths: Sequence[int], names: Sequence[str], each: Sequence[str]) -> list[str]:
@@ -182,7 +250,7 @@ def _plot_width(panel: "Axes", rows: Sequence[Row]) -> None:
     for gbps in ETHERNET_GBPS:
         if gbps > 2 * greatest:
             continue
-        carried = [gbps * frame / (frame + ETHERNET_OVERHEAD_BYTES) for _, frame in lengths]
+        carried = [gbps * frame / (frame + ethernet.OVERHEAD_BYTES) for _, frame in lengths]
         panel.plot([size for size, _ in lengths], carried, "--", color="grey", linewidth=0.8)
         panel.annotate(f"{gbps} GbE", (lengths[0][0], carried[0]), color="grey", fontsize="small",
                        xytext=(0, -3), textcoords="offset points", va="top")

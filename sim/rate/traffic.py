@@ -34,7 +34,7 @@ RANDOM_SIZES = (64, 1500)
 
 SOURCE, DESTINATION = ip_address("192.0.2.1"), ip_address("198.51.100.1")
 FIRST_SPI = 0x1000
-_TCP_HEADER = bytes.fromhex("c350 0050 00010000 00020000 5018 ffff 0000 0000")
+TCP_HEADER = bytes.fromhex("c350 0050 00010000 00020000 5018 ffff 0000 0000")
 """A TCP header with ACK and PSH, without options."""
 _WARM_UP_SHARE = 4
 """One packet in this number is warm-up."""
@@ -108,13 +108,13 @@ class Traffic:
         """Request for the next packet, its sealed frame, and that frame with its text in clear."""
         payload = self._random.randbytes(size - IPV4_HEADER_BYTES)
         index, sequence = self._take(1)
-        outgoing = stack.Outgoing(self._sas[index], sequence, _clear(IPPROTO_UDP, payload))
+        outgoing = stack.Outgoing(self._sas[index], sequence, clear_packet(IPPROTO_UDP, payload))
         return _as_request(outgoing, index + 1), *_on_the_wire(outgoing)
 
     def burst(self, mss: int, payload_bytes: int) -> tuple[TxFrame, list[bytes], list[bytes]]:
         """Request to cut a TCP super-packet, and the frames of each segment, as ``next`` has."""
-        payload = _TCP_HEADER + self._random.randbytes(payload_bytes)
-        clear = gso.unfinished(_clear(IPPROTO_TCP, payload))
+        payload = TCP_HEADER + self._random.randbytes(payload_bytes)
+        clear = gso.unfinished(clear_packet(IPPROTO_TCP, payload))
         segments = stack.clear_packets(clear, False, mss)
         index, sequence = self._take(len(segments))
         sa = self._sas[index]
@@ -133,7 +133,8 @@ class Traffic:
         return index, first
 
 
-def _clear(protocol: int, payload: bytes) -> bytes:
+def clear_packet(protocol: int, payload: bytes) -> bytes:
+    """An IPv4 packet between the two hosts."""
     header = (bytes([0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, protocol, 0, 0])
               + SOURCE.packed + DESTINATION.packed)
     return ip.fix_lengths(header, len(payload)) + payload

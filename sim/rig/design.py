@@ -254,8 +254,9 @@ def _move(signal: str, task: str, paths: dict[str, str]) -> str:
 def _memories(netlist: Netlist, instance: str) -> dict[str, str]:
     """Hierarchical path of each memory of the SA table, by a file name that both rigs share.
 
-    The table's own memories lie in its ``lookup``, ``rx``, ``tx``, ``windows`` and ``sent``, or as
-    ``ram`` in a part of these that checks the parity; those of the table key circuit are constants.
+    The table's own memories lie in its ``lookup``, ``rx``, ``tx``, ``windows``, ``sent`` and two
+    ``usage``, or as ``ram`` in a part of these that checks the parity; those of the table key
+    circuit are constants.
     """
     known = {module.name: module for module in modules(netlist.text)}
 
@@ -265,7 +266,7 @@ def _memories(netlist: Netlist, instance: str) -> dict[str, str]:
     table = children(netlist.top)[instance] if instance else netlist.top
     prefix = f"{DESIGN}.{instance}." if instance else f"{DESIGN}."
     paths = {}
-    for part in ("lookup", "rx", "tx", "windows", "sent"):
+    for part in ("lookup", "rx", "tx", "windows", "sent", "rx_usage", "tx_usage"):
         if part not in children(table):
             continue
         module = children(table)[part]

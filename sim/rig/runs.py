@@ -145,15 +145,27 @@ def play(rig: EngineRig, loads: Sequence[Load], seed: int = 1) -> list[Played]:
     A super-frame must come out in its segments. Raises ``SimulationError`` when a run breaks
     off or frames are missing.
     """
+    found = play_judged(rig, loads, seed)
+    for load, played in zip(loads, found, strict=True):
+        wanted = {"tx": sum(map(_frames, load.tx)), "rx": len(load.rx)}
+        for side, count in wanted.items():
+            if len(played.left[side]) != count:
+                raise SimulationError(
+                    f"{side}: of {count} frames {len(played.left[side])} came out")
+    return found
+
+
+def play_judged(rig: EngineRig, loads: Sequence[Load], seed: int = 1) -> list[Played]:
+    """Run loads one after another in one simulation; every frame must get its verdict.
+
+    Frames may be refused. Raises ``SimulationError`` when a run breaks off, or a frame that is to
+    leave does not.
+    """
     with work_folder() as folder:
         session = run_loads(rig, loads, folder, seed)
     if session.run.failures:
         raise SimulationError(f"{session.run.failures[0][1]}, log: {session.run.log}")
-    for load, played in zip(loads, session.played, strict=False):
-        wanted = {"tx": sum(map(_frames, load.tx)), "rx": len(load.rx)}
-        for side, count in wanted.items():
-            if played.problem is None and len(played.left[side]) != count:
-                played.problem = f"{side}: of {count} frames {len(played.left[side])} came out"
+    for played in session.played:
         if played.problem is not None:
             raise SimulationError(played.problem)
     shutil.rmtree(session.run.directory)

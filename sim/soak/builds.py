@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from espnic.model.interface.features import WIDTHS, Features
+from espnic.model.interface.features import WIDTHS, Features, Sbox
 from espnic.sim.problem import InputError
 from espnic.sim.traffic.steps import SIMULATED
 
@@ -15,9 +15,11 @@ BUILDS = {
         128, _SMALL, lso=False, ipv6=False, transmit=False, replay_window=32),
     "128-transmit": Features(128, _SMALL, lso=False, receive=False, replay_window=0),
     "256-plain": Features(256, _SMALL, lso=False, replay_window=0, sideband=8),
+    "128-folded": replace(SIMULATED, width=128, fold=2, sbox=Sbox.BRAM),
     "512-window": Features(512, _SMALL, replay_window=1024, sent_window=2048),
 }
-"""Features of each build by its name: whole ones by their width, then some with parts left out."""
+"""Features of each build by its name: whole ones by their width, then some with parts left out
+or other cores."""
 WHOLE = tuple(map(str, WIDTHS))
 
 

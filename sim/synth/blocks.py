@@ -14,8 +14,11 @@ from espnic.hdl.flow.frames_inside import FramesInside
 from espnic.hdl.flow.null_end import NullEnd
 from espnic.hdl.flow.ones_sum import OnesSum
 from espnic.hdl.flow.queue import Queue
+from espnic.hdl.flow.registered_queue import RegisteredQueue
 from espnic.hdl.flow.skid import Skid
+from espnic.hdl.flow.stage import Stage
 from espnic.hdl.frame.frame_build import FrameBuild
+from espnic.hdl.frame.frame_hold import FrameHold
 from espnic.hdl.frame.header_split import HeaderSplit
 from espnic.hdl.frame.text_extract import TextExtract
 from espnic.hdl.frame.text_restore import TextRestore
@@ -24,6 +27,7 @@ from espnic.hdl.gcm.aes_pipeline import AesPipeline
 from espnic.hdl.gcm.aes_round import AesRound
 from espnic.hdl.gcm.core import GcmCore
 from espnic.hdl.gcm.feed import GcmFeed
+from espnic.hdl.gcm.form import PLAIN, CipherForm
 from espnic.hdl.gcm.gf_multiplier import GfMultiplier
 from espnic.hdl.gcm.ghash import Ghash
 from espnic.hdl.gcm.hash_subkey import HashSubkey
@@ -39,8 +43,10 @@ from espnic.hdl.layouts import SA_MEMORIES, LookupKey, TxDescriptor, beat, lanes
 from espnic.hdl.lso.header_patch import HeaderPatch
 from espnic.hdl.lso.header_probe import HeaderProbe
 from espnic.hdl.lso.header_replay import HeaderReplay
+from espnic.hdl.lso.ingress_sums import IngressSums
 from espnic.hdl.lso.patch_path import PatchPath
 from espnic.hdl.lso.segment_path import SegmentPath
+from espnic.hdl.lso.segment_sums import SegmentSums
 from espnic.hdl.lso.segmenter import Segmenter
 from espnic.hdl.lso.slice_plan import SlicePlan
 from espnic.hdl.lso.slicer import Slicer
@@ -68,16 +74,16 @@ from espnic.hdl.sa.usage import SaUsage
 from espnic.hdl.tx.check import TxCheck
 from espnic.hdl.tx.dispatch import Sealing, TxDispatch
 from espnic.hdl.tx.esp_header import EspHeader
-from espnic.hdl.tx.frame_hold import FrameHold
 from espnic.hdl.tx.icv_append import IcvAppend
 from espnic.hdl.tx.pad_capture import PadCapture
 from espnic.hdl.tx.path import CRYPTO_DEPTH, TxPath, hold_clocks
+from espnic.hdl.tx.segment_count import SegmentCount
 from espnic.hdl.tx.seqiv import SeqIv
 from espnic.hdl.tx.spi_capture import SpiCapture
 from espnic.hdl.tx.trailer import TrailerGenerator
 from espnic.hdl.tx.unlock import TxUnlock
 from espnic.model.interface.codes import AES_ROUNDS_MAX, RxStatus, SaDirection
-from espnic.model.interface.features import SAS, WIDTHS, Features
+from espnic.model.interface.features import SAS, WIDTHS, Features, Sbox
 
 
 @dataclass(frozen=True)
@@ -85,7 +91,9 @@ class Block:
     """A component to synthesise.
 
     It is named as its class, in lower case with underscores. What a build without a part has in
-    a block's place has the name of the missing part at the end, such as ``_no_lso``.
+    a block's place, and a block of which a part is left out, has the name of the missing part at
+    the end, such as ``_no_lso``; one with a core that is
+    folded has ``_f2`` or ``_f4``, and with S-boxes in block RAM ``_ram``.
     """
 
     name: str
@@ -97,6 +105,8 @@ class Block:
     """Bits of a beat at which it is synthesised as one module, which gives a smaller area."""
     kept: tuple[int, ...] = ()
     """Bits of a beat at which each module in it is synthesised once: faster where lanes repeat."""
+    without: tuple[str, ...] = ()
+    """Submodules that are left out: paths end and start at their ports. For ``flat`` only."""
 
 
 BLOCKS = (
@@ -104,7 +114,9 @@ BLOCKS = (
     Block("seqiv", lambda _: SeqIv(), scales=False),
     Block("queue", lambda width: Queue(beat(width), LOOKUP_BEATS)),
     Block("skid", lambda width: Skid(beat(width))),
-    Block("delay_line", lambda width: DelayLine(width, AesPipeline.latency)),
+    Block("stage", lambda width: Stage(beat(width))),
+    Block("registered_queue", lambda width: RegisteredQueue(beat(width), LOOKUP_BEATS)),
+    Block("delay_line", lambda width: DelayLine(width, PLAIN.aes_latency)),
     Block("counters", lambda _: Counters(len(RxStatus)), scales=False),
     Block("axi_lite", lambda _: AxiLite(), scales=False),
     Block("serial_toeplitz", lambda _: SerialToeplitz(LookupKey.size, hash_bits(SAS)),
@@ -126,6 +138,8 @@ BLOCKS = (
     Block("header_patch", HeaderPatch),
     Block("header_probe", HeaderProbe),
     Block("ones_sum", OnesSum),
+    Block("ingress_sums", IngressSums),
+    Block("segment_sums", lambda _: SegmentSums(), scales=False),
     Block("text_extract", TextExtract),
     Block("icv_append", IcvAppend),
     Block("icv_split", IcvSplit),
@@ -142,6 +156,7 @@ BLOCKS = (
     Block("secret_read", lambda width: SecretRead(lanes_of(width), Sealing)),
     Block("rx_parser", RxParser),
     Block("pad_capture", PadCapture),
+    Block("segment_count", lambda _: SegmentCount(), scales=False),
     Block("tx_check", lambda _: TxCheck(), scales=False),
     Block("segmenter", lambda _: Segmenter(), scales=False),
     Block("segment_path", SegmentPath),
@@ -157,8 +172,11 @@ BLOCKS = (
     Block("parity_memory", lambda _: ParityMemory(entry(SAS), SAS // 2, reads=2), scales=False),
     Block("sa_contexts", lambda width: SaContexts(lanes_of(width), SAS, SaDirection.RX)),
     Block("aes_round", lambda _: AesRound(), scales=False),
-    Block("aes_key_step", lambda _: AesKeyStep(AES_ROUNDS_MAX), scales=False),
+    Block("aes_key_step", lambda _: AesKeyStep([AES_ROUNDS_MAX]), scales=False),
+    Block("aes_round_ram", lambda _: AesRound(block_ram=True), scales=False),
     Block("gf_multiplier", lambda width: GfMultiplier(lanes_of(width))),
+    Block("gf_multiplier_f2", lambda width: GfMultiplier(lanes_of(width), 2), flat=(128, 256)),
+    Block("gf_multiplier_f4", lambda width: GfMultiplier(lanes_of(width), 4), flat=(128,)),
     Block("hash_subkey", lambda width: HashSubkey(lanes_of(width))),
     Block("sa_commands", lambda width: SaCommands(Features(width=width, sas=SAS))),
     Block("counter_bank", lambda _: CounterBank(), scales=False),
@@ -176,12 +194,30 @@ BLOCKS = (
     Block("replay_state", lambda _: ReplayState(SAS, Features().replay_window), scales=False),
     Block("sent_numbers", lambda _: SentNumbers(SAS, Features().sent_window), scales=False),
     Block("sa_store", lambda width: SaStore(Features(width=width, sas=SAS))),
+    # The paths around the core, which is closed.
+    Block("tx_path_no_core", TxPath, without=("gcm.core",)),
+    Block("rx_path_no_core", RxPath, without=("core",)),
     # What holds a whole AES pipeline: minutes each, and hours if several lanes were one module.
     # The core of one lane is done both ways, to show what the other way costs.
     Block("aes_pipeline", lambda width: AesPipeline(lanes_of(width)), flat=(128,), kept=(256, 512)),
     Block("gcm_core", GcmCore, flat=(128,), kept=WIDTHS),
+    Block("gcm_core_f2", lambda width: GcmCore(width, CipherForm(2)), flat=(128,),
+          kept=(128, 256)),
+    Block("gcm_core_f4", lambda width: GcmCore(width, CipherForm(4)), flat=(128,), kept=()),
+    Block("gcm_core_ram", lambda width: GcmCore(width, CipherForm(block_ram=True)),
+          flat=(128,), kept=(128,)),
+    Block("gcm_core_f2_ram", lambda width: GcmCore(width, CipherForm(2, block_ram=True)),
+          flat=(128,), kept=(128,)),
     Block("gcm_stream", lambda width: GcmStream(width, CRYPTO_DEPTH), flat=(), kept=WIDTHS),
     Block("tx_path", TxPath, flat=(), kept=WIDTHS),
     Block("rx_path", RxPath, flat=(), kept=WIDTHS),
     Block("engine", lambda width: Engine(Features(width=width, sas=SAS)), flat=(), kept=WIDTHS),
+    Block("engine_f2", lambda width: Engine(Features(width=width, sas=SAS, fold=2)), flat=(),
+          kept=(128, 256)),
+    Block("engine_f4", lambda width: Engine(Features(width=width, sas=SAS, fold=4)), flat=(),
+          kept=(128,)),
+    Block("engine_ram", lambda width: Engine(Features(width=width, sas=SAS, sbox=Sbox.BRAM)),
+          flat=(), kept=(128,)),
+    Block("engine_f2_ram", lambda width: Engine(Features(
+        width=width, sas=SAS, fold=2, sbox=Sbox.BRAM)), flat=(), kept=(128,)),
 )

@@ -18,6 +18,7 @@ from espnic.sim.synth.report import (
     MISSING,
     NAME_COLUMNS,
     cells,
+    clocked,
     compared,
     deep,
     remembered,
@@ -66,8 +67,9 @@ def measure(jobs: Sequence[Job], request: Request, console: Console) -> None:
         synthesis.run(jobs, request.parallel, ended)
     ordered = [rows[job] for job in jobs if job in rows]
     console.print(table(ordered))
-    for line in [*compared(ordered), *remembered(ordered), *deep(ordered)]:
-        console.print(line, highlight=False, soft_wrap=True)
+    for line in [*compared(ordered), *remembered(ordered), *deep(ordered),
+                 *clocked(ordered)]:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     if request.json_file is not None:
         with replacing(request.json_file) as partial:
             partial.write_text(to_json(ordered), encoding="utf-8")

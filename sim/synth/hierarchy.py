@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from espnic.sim.build.verilog_text import Module, modules, rename_instantiated, unescaped
-from espnic.sim.synth.yosys_json import Bit, Cell, MappedModule, Net, Port
+from espnic.sim.timing.yosys_json import Bit, Cell, MappedModule, Net, Port
 
 _AUTOMATIC = re.compile(r"\\\$auto\$\S+")
 """A name that Yosys numbers over the whole design."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from espnic.sim.problem import InputError, check_width
 from espnic.sim.synth.blocks import BLOCKS, Block
+from espnic.sim.timing.estimate import Estimate
 
 COMMANDS = {
     "xcup": "synth_xilinx -family xcup -flatten -noiopad -top {top}",
@@ -19,6 +20,11 @@ KEPT_COMMANDS = {
 """The commands that map each module on its own."""
 PLACED_TARGET = "ecp5"
 """The target that can be placed and routed."""
+CLOCK_TARGET = "xcup"
+"""The target whose clock can be estimated."""
+WIRES = 1.5
+"""Factor of the delays of wires in a clock estimate, unless another is asked for."""
+_WIRES_MAX = 10.0
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,8 @@ class Job:
     place: bool = False
     kept: bool = False
     """Keep the hierarchy: map each module on its own, once, and then link them."""
+    wires: float | None = None
+    """Factor of the delays of wires in the clock estimate; None without an estimate."""
 
     def __str__(self) -> str:
         width = "" if self.width is None else f" {self.width}"
@@ -65,6 +73,8 @@ class Row:
     """Whether the hierarchy was kept."""
     fmax_mhz: float | None = None
     """Highest clock after place and route; None without it, and without a path or room."""
+    clock: Estimate | None = None
+    """The clock estimate; None without it, and without a path."""
 
 
 @dataclass(frozen=True)
@@ -77,8 +87,12 @@ class Failure:
 
 def select(
     blocks: Sequence[str], widths: Sequence[int], targets: Sequence[str], place: bool,
+    wires: float | None = None,
 ) -> list[Job]:
-    """The jobs for blocks of these names, or for all when there is none. Raises ``InputError``."""
+    """The jobs for blocks of these names, or for all when there is none. Raises ``InputError``.
+
+    ``wires`` is as in ``Job``.
+    """
     known = [block.name for block in BLOCKS]
     for name in blocks:
         if name not in known:
@@ -90,8 +104,13 @@ def select(
             raise InputError(f"--target {target}: expected one of {', '.join(COMMANDS)}")
     if place and PLACED_TARGET not in targets:
         raise InputError(f"--place: needs --target {PLACED_TARGET}")
+    if wires is not None and CLOCK_TARGET not in targets:
+        raise InputError(f"--clock: needs --target {CLOCK_TARGET}")
+    if wires is not None and not 0 < wires <= _WIRES_MAX:
+        raise InputError(f"--wires {wires:g}: expected a factor above 0, at most {_WIRES_MAX:g}")
     return [
-        Job(block.name, width, target, place and target == PLACED_TARGET, kept)
+        Job(block.name, width, target, place and target == PLACED_TARGET, kept,
+            wires if target == CLOCK_TARGET else None)
         for block in BLOCKS if not blocks or block.name in blocks
         for width in (sorted(set(widths)) if block.scales else [None])
         for target in dict.fromkeys(targets)

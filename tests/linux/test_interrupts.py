@@ -180,6 +180,28 @@ def test_when_a_read_of_an_sa_fails_the_limits_of_no_sa_are_overlooked():
         assert {x for x, _hard in bench.host.expired.told} == set(states), failing
 
 
+def test_whichever_access_fails_software_takes_over_from_a_cipher_that_has_failed():
+    bench = failed_cipher_bench()
+    run_or_refused(bench.driver.handle_interrupt)
+    for failing in range(bench.registers.accesses):
+        bench = failed_cipher_bench()
+        bench.registers.failing = {failing}
+        run_or_refused(bench.driver.handle_interrupt)
+        run_or_refused(bench.driver.run_work)
+        assert not bench.device.features, failing
+        assert all(x.offload.handle == 0 for x in bench.host.states), failing
+
+
+def failed_cipher_bench():
+    """A host with receive SAs, whose device has just failed a self-test."""
+    bench = EdgeBench(0, {})
+    bench.add(inbound(make_sa(seed=7)))
+    bench.engine.broken.add(SaDirection.RX)
+    bench.engine.self_test()
+    bench.registers.accesses = 0
+    return bench
+
+
 def run_or_refused(callback):
     """Run a callback, which may end with an errno."""
     with suppress(LinuxError):
@@ -243,6 +265,8 @@ CALLBACKS = {
     "handle_interrupt": lambda bench, _x, _y: bench.driver.handle_interrupt(),
     "set_features": lambda bench, _x, _y: bench.driver.set_features(set()),
     "down": lambda bench, _x, _y: bench.driver.down(),
+    "restore": lambda bench, _x, _y: bench.driver.restore(),
+    "self_test": lambda bench, _x, _y: bench.driver.self_test(),
     "up": lambda bench, _x, _y: bench.driver.up(),
 }
 

@@ -11,6 +11,7 @@ from espnic.model.interface.codes import (
     SaDirection,
     SaOperation,
     SaResult,
+    TxStatus,
 )
 from espnic.model.interface.features import Features
 from espnic.model.interface.registers import BY_NAME
@@ -246,6 +247,22 @@ def test_p26_after_a_reset_the_living_sas_are_there_again_with_their_windows():
         assert receiver.receive(wire)
     assert receiver.engine.counters["rx_ok"] == 6
     assert receiver.add(inbound(make_sa(seed=5))).offload.handle != rx.offload.handle
+
+
+def test_p26_frames_that_were_queued_before_a_reset_are_refused_after_it():
+    """The stack has numbered them, and a queue gives them to the device when it is there again."""
+    sender, tx, receiver, _rx = pair(make_sa(esn=True, initial_seq=(1 << 32) - 3))
+    for _ in range(2):
+        assert receiver.receive(sender.send(tx, clear_packet(4))[0])
+    queued = [sender.host.output.send(tx, clear_packet(4), sender.device).requests[0]
+              for _ in range(4)]
+    assert sender.transmit(queued[0]).status == TxStatus.SEALED
+    reset(sender)
+    run(sender.driver.restore())
+    assert {sender.transmit(request).status for request in queued} == {TxStatus.DROP_REPEATED}
+    assert receiver.receive(sender.send(tx, clear_packet(4))[0])
+    values = run(sender.driver.hardware.read_sa(SaDirection.TX, tx.offload.handle))
+    assert values["sequence"] == tx.oseq == (1 << 32) + 3
 
 
 def test_p26_a_reset_does_not_bring_deleted_sas_back():

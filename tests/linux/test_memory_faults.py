@@ -122,6 +122,27 @@ def test_a_wrong_row_whose_event_was_lost_is_mended_and_an_overflow_alone_mends_
         assert (noticed["events_overflow"], noticed["memories_mended"]) == (2 * lost, lost)
 
 
+@pytest.mark.parametrize("make", [inbound, outbound])
+@pytest.mark.parametrize("memory", SaMemory)
+def test_lost_events_of_an_sa_that_cannot_be_read_keep_nobody_from_mending_it(memory, make):
+    bench = Bench()
+    states = [bench.add(make(make_sa(seed=seed), limits=Limits(hard_packets=9)))
+              for seed in range(3)]
+    side = RX if make is inbound else TX
+    # Another SA has reached its limit, and the event of that is lost too.
+    bench.engine.sas[side].lifetime(states[2].offload.handle).packets = 9
+    turn(bench, side, memory, states[0])
+    fill_the_queue_of_events(bench)
+    bench.engine.counters["memory_faults"] += 1
+    bench.engine.events.push(EventKind.ESN_HALF, RX)
+    run(bench.driver.handle_interrupt())
+    assert bench.driver.noticed["memories_mended"] == 1
+    assert bench.host.expired.told == [(states[2], True)]
+    for x in states[:2]:
+        run(bench.driver.update_stats(x))
+    assert not len(bench.engine.events)
+
+
 def test_a_memory_that_fails_again_and_again_is_left_to_software():
     sender, tx, receiver, rx = pair(make_sa())
     back = receiver.add(outbound(make_sa(seed=9)))

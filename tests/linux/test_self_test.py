@@ -1,15 +1,18 @@
 """A device whose ciphers fail their self-test: software seals and opens, and frames pass."""
 
+from contextlib import suppress
+
 import pytest
 
 from espnic.model.device.device import Device
 from espnic.model.device.register_file import RegisterFile
-from espnic.model.interface.codes import EVENT_QUEUE_DEPTH, EventKind, SaDirection
+from espnic.model.interface.codes import EVENT_QUEUE_DEPTH, EventKind, SaDirection, SaMemory
 from espnic.model.interface.features import Features
 from espnic.model.interface.registers import BY_NAME
 from espnic.model.linux import xfrm_device
 from espnic.model.linux.bus import run
 from espnic.model.linux.driver import EspnicDriver
+from espnic.model.linux.errors import LinuxError
 from espnic.model.linux.hardware import CommandTimeout, Hardware
 from espnic.model.linux.netdev import Feature
 from tests.support.clear_packets import clear_packet
@@ -83,6 +86,22 @@ def test_when_a_test_fails_the_driver_hands_over_to_software_and_no_packet_of_th
             run(receiver.driver.handle_interrupt())
     assert receiver.engine.counters["rx_fault"] == 2
     assert sender.add(outbound(make_sa(seed=9))).offload is None
+
+
+@pytest.mark.parametrize("direction", SIDES)
+@pytest.mark.parametrize("memory", [SaMemory.RECORD, SaMemory.STATE, SaMemory.USAGE])
+def test_software_takes_over_though_a_row_of_an_sa_is_wrong_too(direction, memory):
+    bench = Bench()
+    states = [bench.add(inbound(make_sa(seed=seed))) for seed in range(3)]
+    bench.engine.wrong_rows.turn(SaDirection.RX, memory, states[0].offload.handle)
+    run(bench.driver.hardware.read_sa(SaDirection.RX, states[0].offload.handle))
+    fail(bench, direction)
+    for _ in range(2):
+        with suppress(LinuxError):
+            run(bench.driver.handle_interrupt())
+    run(bench.driver.run_work())
+    assert not bench.device.features and all(x.offload.handle == 0 for x in states)
+    assert all(bench.engine.sas[SaDirection.RX].get(handle) is None for handle in range(1, SAS))
 
 
 def test_a_failed_test_whose_event_was_lost_is_found():

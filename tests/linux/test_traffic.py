@@ -338,6 +338,26 @@ def test_one_sa_carries_ipv4_and_ipv6_whoever_does_the_work(family):
         assert not sender.host.mib and not receiver.host.mib
 
 
+@pytest.mark.parametrize("tags", [
+    2 * frames.VLAN_TAG, frames.SERVICE_TAG, frames.SERVICE_TAG + 2 * frames.VLAN_TAG])
+@pytest.mark.parametrize("sa", all_kinds_of_sa(), ids=sa_id)
+def test_p21_the_stack_opens_what_stands_behind_more_tags_than_the_device_looks_behind(sa, tags):
+    sender, tx, receiver, _rx = pair(sa)
+    clear = clear_packet(sa.inner_family, bytes(100))
+    wire, = sender.send(tx, clear)
+    assert receiver.receive(wire[:12] + tags + wire[12:]) == clear
+    assert receiver.engine.counters["rx_not_ip"] == 1 and not receiver.host.mib
+
+
+def test_the_stack_opens_ipv6_that_the_build_does_not_know():
+    sa = make_sa(6)
+    sender, receiver = Bench(), Bench(Features(sas=SAS, ipv6=False))
+    tx, rx = sender.add(outbound(sa)), receiver.add(inbound(sa))
+    assert rx.offload is None
+    assert receiver.receive(sender.send(tx, clear_packet(6))[0]) == clear_packet(6)
+    assert receiver.engine.counters["rx_not_ip"] == 1
+
+
 def test_transport_mode_cannot_carry_both_families():
     x = outbound(mode="transport", inner_family=ANY_FAMILY)
     assert refused(lambda: Bench().add(x)).name == "EINVAL"

@@ -365,7 +365,7 @@ def test_bad_commands_have_their_results():
     assert device.command(add | {"key_size": 3}) == SaResult.EINVAL
     assert device.command(add | {"icv_size": 3}) == SaResult.EINVAL
     assert device.command(add | {"replay_window": 9}) == SaResult.EINVAL
-    assert device.command(add | {"replay_window": 8}) == SaResult.EOPNOTSUPP
+    assert Device().command(add | {"replay_window": 8}) == SaResult.EOPNOTSUPP
     assert device.command(add | {"reserved": 1 << 25}) == SaResult.EINVAL
     unused = {"operation": SaOperation.MODIFY, "direction": RX, "sa": 5}
     for values in (

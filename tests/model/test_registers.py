@@ -4,6 +4,7 @@ import pytest
 
 from espnic.model.device.device import Device
 from espnic.model.interface import registers
+from espnic.model.interface.codes import OPERATION_BITS, TxOperation
 from espnic.model.interface.layouts import SA_COMMAND, SA_RESPONSE
 from espnic.model.interface.registers import ADDRESS_BITS, REGISTERS, WORD_BITS, WORD_BYTES, Access
 
@@ -50,6 +51,11 @@ def test_keys_and_salts_are_write_only():
               if field.name in ("key", "salt", "seqiv_salt", "table_key")}
     assert len(secret) == 8 + 1 + 2 + 6
     assert {registers.BY_NAME[name].access for name in secret} == {Access.WRITE}
+
+
+def test_no_beat_without_a_descriptor_and_no_turned_bit_makes_a_request_to_bypass():
+    one, other = TxOperation
+    assert 0 not in (one, other) and (one ^ other).bit_count() == OPERATION_BITS > 1
 
 
 def test_counters_are_those_of_the_model():

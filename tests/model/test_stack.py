@@ -5,9 +5,11 @@ from random import Random
 
 import pytest
 
+from espnic.model.device.device import Device
 from espnic.model.host import stack
 from espnic.model.host.receiver import Receiver
 from espnic.model.interface.codes import Encapsulation, RxChecksum, RxStatus
+from espnic.model.interface.features import Features
 from espnic.model.net import checksum, ip
 from espnic.sim.traffic import frames
 from tests.support.clear_packets import NOT_OPENED, clear_packet
@@ -168,6 +170,25 @@ def test_nothing_is_delivered_of_what_was_refused_and_all_else_as_it_came(sa):
             assert delivered == ip.split(kind.frame[14:]).whole(), kind.name
         elif kind.status != RxStatus.OK:
             assert delivered is None, kind.name
+
+
+@pytest.mark.parametrize("tags", [
+    2 * frames.VLAN_TAG, frames.SERVICE_TAG, frames.SERVICE_TAG + 2 * frames.VLAN_TAG])
+@pytest.mark.parametrize("sa", all_kinds_of_sa(), ids=sa_id)
+def test_software_opens_what_stands_behind_more_tags_than_the_device_looks_behind(sa, tags):
+    clear = clear_packet(sa.inner_family, bytes(30))
+    wire = stack.software_frame(stack.Outgoing(sa, sa.initial_seq, clear))
+    result = device_with(sa).receive(wire[:12] + tags + wire[12:])
+    assert result.status == RxStatus.NOT_IP
+    assert Receiver([sa]).deliver(result.frame, result.completion) == clear
+
+
+def test_software_opens_ipv6_that_a_build_does_not_know():
+    sa = make_sa(6)
+    wire = stack.software_frame(stack.Outgoing(sa, sa.initial_seq, clear_packet(6)))
+    result = Device(Features(ipv6=False)).receive(wire)
+    assert result.status == RxStatus.NOT_IP
+    assert Receiver([sa]).deliver(result.frame, result.completion) == clear_packet(6)
 
 
 @pytest.mark.parametrize(("text", "why"), [

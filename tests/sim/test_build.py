@@ -5,6 +5,7 @@ import errno
 import fcntl
 import multiprocessing
 import os
+import re
 import shutil
 import sys
 from dataclasses import replace
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from amaranth.back import verilog
-from amaranth.hdl import Module
+from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -21,6 +22,7 @@ from espnic.sim.build import simulators
 from espnic.sim.build.builds import build, run, simulate
 from espnic.sim.build.cache import cache_directory
 from espnic.sim.build.netlist import elaborate, merge_equal_modules, shorten_contents
+from espnic.sim.build.verilog_text import with_resets_in_registers
 from espnic.sim.problem import InputError, MissingTool, SimulationError
 from tests.support.paths import PROJECT
 from tests.support.rom_checks import ROM
@@ -137,6 +139,45 @@ def test_equal_cells_of_a_memory_become_a_loop():
     )
 
 
+def test_resets_are_written_beside_the_clock():
+    """Expected text written by hand; a process that is not what a register takes stays."""
+    process = ("  always @* begin\n    {} = \\$1 ;\n"
+               "    if (rst) begin\n      {} = 8'h07;\n    end\n  end\n")
+    text = "module top (rst, clk);\n" + "{}" + "endmodule\n"
+    assert with_resets_in_registers(text.format(
+        process.format("\\$2 ", "\\$2 ") + process.format("x", "x")
+        + "  always @(posedge clk)\n    \\o$3  <= \\$2 ;\n"
+        + "  always @(posedge clk)\n    free <= \\$4 ;\n")) == text.format(
+        "  always @* begin\n    \\$2  = \\$1 ;\n  end\n" + process.format("x", "x")
+        + "  always @(posedge clk)\n    if (rst) \\o$3  <= 8'h07;\n    else \\o$3  <= \\$2 ;\n"
+        + "  always @(posedge clk)\n    free <= \\$4 ;\n")
+
+
+class Reset(wiring.Component):
+    """A register that counts from 5, and one that no reset changes."""
+
+    o: Out(8)
+
+    def elaborate(self, platform):
+        m = Module()
+        count, last = Signal(8, init=5), Signal(8, reset_less=True)
+        m.d.sync += [count.eq(count + 1), last.eq(count)]
+        m.d.comb += self.o.eq(last)
+        return m
+
+
+def test_every_reset_of_a_netlist_is_beside_the_clock():
+    text = elaborate(Reset(), "top").text
+    assert text.count("if (rst)") == 1
+    assert re.search(r"if \(rst\) \S+ +<= 8'h05;\n +else ", text)
+
+
+@pytest.mark.parametrize("sources", [False, True], ids=["plain", "with sources"])
+def test_no_netlist_has_a_vector_without_bits(sources):
+    with pytest.raises(ValueError, match="has no bits in the netlist"):
+        elaborate(Rom([5], 1), "rom", sources)
+
+
 @pytest.mark.parametrize("simulator", ["verilator", "icarus"])
 def test_memory_has_its_first_contents(simulator):
     simulate(Rom(ROM, len(ROM)), name="rom", module="tests.support.rom_checks", simulator=simulator,
@@ -150,7 +191,7 @@ def test_memory_of_zeros_starts_with_zeros(simulator):
 
 
 @pytest.mark.parametrize(("contents", "depth"), [
-    ([], 1), ([], 2), ([], 20), ([0, 5], 2), ([0, 5], 20), ([5], 20), ([3] * 20, 20)], ids=str)
+    ([], 2), ([], 20), ([0, 5], 2), ([0, 5], 20), ([5], 20), ([3] * 20, 20)], ids=str)
 def test_memory_is_as_if_yosys_had_known_all_of_it(contents, depth):
     rom = Rom(contents, depth)
     whole = verilog.convert(rom, name="rom", emit_src=False, strip_internal_attrs=True)

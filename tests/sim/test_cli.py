@@ -13,7 +13,6 @@ import pytest
 
 from espnic.model import trace
 from espnic.model.interface.features import Features
-from espnic.sim import cli
 from espnic.sim.capture.archive import archived_capture
 from espnic.sim.capture.pcap import read_capture, write_pcap
 from espnic.sim.coverage.functional import Functional
@@ -23,6 +22,7 @@ from espnic.sim.rig.taps import outcome_of
 from espnic.sim.traffic.golden import run_model
 from espnic.sim.traffic.steps import SIMULATED_SAS, RxFrame
 from tests.support.clear_packets import clear_packet
+from tests.support.command_calls import caller
 from tests.support.observing import observe
 from tests.support.paths import CAPTURES
 from tests.support.sas import ADDRESSES
@@ -37,17 +37,7 @@ HANDOFF = CAPTURES / "handoff" / "ho_esn_wrap_tun4_gcm128.json"
 def espnic(monkeypatch, capsys):
     """Call the command; gives exit code, output and complaint."""
 
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["espnic", *map(str, arguments)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as stop:
-            code = stop.code
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
+    return caller(monkeypatch, capsys)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,10 @@ from rich.console import Console
 
 from espnic.hdl.sa.lookup import SaLookup
 from espnic.hdl.sa.lookup_control import table_bits
-from espnic.model.interface.features import WIDTHS, Features
+from espnic.model.interface.features import FOLDS, WIDTHS, Features, Sbox
 from espnic.model.interface.layouts import RX_COMPLETION, TX_DESCRIPTOR
 from espnic.model.interface.registers import CAPABILITIES, capabilities
+from espnic.sim import ethernet
 from espnic.sim.build.netlist import Netlist, elaborate
 from espnic.sim.build.simulators import shell_environment
 from espnic.sim.build.verilog_text import modules
@@ -35,12 +37,12 @@ SAS = 16
 TOP = "engine"
 BUILDS = {
     "all": Request(sas=SAS),
-    "rx": Request(sas=SAS, only="rx", ipv6=False, replay_window=0),
-    "tx": Request(sas=SAS, only="tx", lso=False, sideband=13),
+    "rx": Request(sas=SAS, only="rx", ipv6=False, replay_window=0, fold=4),
+    "tx": Request(sas=SAS, only="tx", lso=False, sideband=13, fold=2, sbox="bram"),
     "sideband": Request(sas=SAS, ipv6=False, replay_window=0, sideband=256),
 }
-"""Builds that between them have every part, and lack every part that a build may lack. One is rich
-in what comes beside the frames."""
+"""Builds that between them have every part and every form of the cores, and lack every part that a
+build may lack. One is rich in what comes beside the frames."""
 
 
 @pytest.fixture(scope="module", params=BUILDS)
@@ -284,19 +286,51 @@ def test_a_build_has_no_figure_of_another(change):
     assert bool(figures.line_clocks(chosen.features)) == there
 
 
+def test_the_cores_of_a_build_change_its_figures():
+    whole = figures.line_clocks(Features())
+    folded = export.choose(Request(fold=2, sbox="bram")).features
+    assert (folded.fold, folded.sbox) == (2, Sbox.BRAM)
+    assert not figures.rates(folded, 250.0)
+    assert all(1.99 * whole[line] < clock for line, clock in figures.line_clocks(folded).items())
+    assert figures.line_clocks(export.choose(Request(sbox="bram")).features) == whole
+
+
 def test_memories_are_those_of_the_look_up_table():
     counted = ram_bits(elaborate(SaLookup(512), "sa_lookup"))
     assert (counted.deep, counted.shallow) == (table_bits(512), 0)
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_a_preset_carries_its_line_rate_at_every_size_measured(name):
+def test_a_preset_carries_its_line_rate_at_every_size(name):
     preset, chosen = PRESETS[name], export.choose(Request(preset=name))
-    assert chosen.features == Features(width=preset.width, sas=preset.sas)
+    assert chosen.features == Features(width=preset.width, sas=preset.sas, fold=preset.fold)
     assert figures.line_clocks(chosen.features)[preset.line] <= chosen.clock_mhz
+    assert ethernet.lost_sizes(float(preset.line), preset.width, chosen.clock_mhz) == []
     narrower = [width for width in WIDTHS if width < preset.width]
     for width in narrower:
         assert figures.line_clocks(Features(width=width))[preset.line] > 312.5
+    smaller = replace(chosen.features, fold=2 * preset.fold) if preset.fold < max(FOLDS) else None
+    assert smaller is None or figures.line_clocks(smaller)[preset.line] > chosen.clock_mhz
+
+
+def test_the_clock_of_a_line_counts_every_size_of_frame():
+    """Also those that were not measured: a frame of 65 bytes has two beats of 512 bits."""
+    clocks = figures.line_clocks(Features(width=512))
+    assert clocks["100"] == pytest.approx(2 * 100_000 / 8 / (65 + 24)) == pytest.approx(280.9, .001)
+    for width, line in product(WIDTHS, figures.LINES):
+        clock = figures.line_clocks(Features(width=width))[line]
+        assert ethernet.lost_sizes(float(line), width, clock) == []
+        assert ethernet.lost_sizes(float(line), width, 0.9999 * clock)
+
+
+def test_a_row_that_took_more_clocks_than_its_beats_raises_the_clock(tmp_path, monkeypatch):
+    slow = {"width": 512, "direction": "rx", "clocks_per_packet": 4.0, "line_mpps": {
+        line: ethernet.line_mpps(float(line), 138) for line in figures.LINES}}
+    mix = {"width": 512, "direction": "mix"}
+    monkeypatch.setattr(figures, "BENCH", tmp_path / "bench.json")
+    (tmp_path / "bench.json").write_text(json.dumps([slow, mix]))
+    clocks = figures.line_clocks(Features(width=512))
+    assert clocks["100"] == pytest.approx(4 * 100_000 / 8 / (138 + 24))
 
 
 def test_options_override_those_of_a_preset():
@@ -332,7 +366,7 @@ def test_rates_follow_the_clock():
 
 
 @pytest.mark.parametrize("change, said", [
-    ({"preset": "25g"}, "--preset 25g: expected one of 10g, 40g, 100g"),
+    ({"preset": "50g"}, "--preset 50g: expected one of 10g, 25g, 40g, 100g"),
     ({"width": 64}, "--width 64: expected one of 128, 256, 512"),
     ({"width": 0}, "--width 0: expected one of 128, 256, 512"),
     ({"sas": 8}, "--sas 8: expected a power of two from 16 to 65536"),
@@ -343,6 +377,8 @@ def test_rates_follow_the_clock():
     ({"sent_window": 2048, "only": "rx"}, "--sent-window 2048: with --only rx, expected none"),
     ({"sideband": -1}, "--sideband -1: expected 0 to 256"),
     ({"sideband": 257}, "--sideband 257: expected 0 to 256"),
+    ({"fold": 3}, "--fold 3: expected one of 1, 2, 4"),
+    ({"sbox": "rom"}, "--sbox rom: expected one of lut, bram"),
     ({"clock_mhz": 0.0}, "--clock-mhz 0.0: expected a finite number above 0"),
     ({"clock_mhz": float("inf")}, "--clock-mhz inf: expected a finite number above 0"),
 ])

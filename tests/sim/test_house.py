@@ -74,6 +74,17 @@ def test_only_blocks_have_mutants():
     assert {f"{name}.py" for name in MUTANTS} == set(blocks())
 
 
+@pytest.mark.parametrize("block", blocks())
+def test_each_signal_of_a_block_is_made_where_amaranth_finds_its_name(block):
+    """Waves, timing reports and tests find a register by its name, which ``a, b = ...`` hides."""
+    unnamed = [
+        ast.unparse(node) for node in ast.walk(ast.parse((PROJECT / "hdl" / block).read_text()))
+        if isinstance(node, ast.Assign)
+        and any(isinstance(target, ast.Tuple) for target in node.targets)
+        and "Signal(" in ast.unparse(node.value) and "name=" not in ast.unparse(node.value)]
+    assert not unnamed
+
+
 def test_every_text_file_is_read_and_written_as_utf_8():
     """Else a locale without UTF-8 breaks the command."""
     without = []

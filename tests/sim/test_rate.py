@@ -15,9 +15,12 @@ from espnic.model.interface.layouts import RX_COMPLETION
 from espnic.sim import cli
 from espnic.sim.markdown import END
 from espnic.sim.problem import SimulationError
-from espnic.sim.rate import command, lso, report
+from espnic.sim.rate import command, lso, mixes, report
+from espnic.sim.rate.known_mixes import KNOWN
 from espnic.sim.rate.lso import BurstRow, Bursts, burst_job, burst_workloads
 from espnic.sim.rate.measure import Row, Speed, beat_count, check_frames, steady, table_size
+from espnic.sim.rate.mix_rates import SideRate
+from espnic.sim.rate.mix_search import WORST
 from espnic.sim.rate.traffic import (
     FIRST_SPI,
     IMIX,
@@ -35,6 +38,8 @@ from espnic.sim.traffic.steps import Received
 from tests.support.paths import PROJECT
 
 LATENCY_MAX = 41
+SEARCHED_WIDTHS = (128,)
+"""Widths at which mixes were searched for docs/bench.json."""
 FRAME_BYTES = 160
 BEATS = 10
 ROW = Row(direction="rx", width=128, size="90", sas=3, frame_bytes=FRAME_BYTES,
@@ -228,7 +233,8 @@ def test_the_page_of_rates_shows_what_was_measured():
 
 
 def test_measured_rates_are_at_the_limit_everywhere():
-    rows = json.loads((PROJECT / "docs" / "bench.json").read_text())
+    rows = [row for row in json.loads((PROJECT / "docs" / "bench.json").read_text())
+            if row["direction"] != mixes.DIRECTION]
     packets = [row for row in rows if row["direction"] != lso.DIRECTION]
     bursts = rows[len(packets):]
     counts = sorted({row["sas"] for row in packets})
@@ -243,12 +249,37 @@ def test_measured_rates_are_at_the_limit_everywhere():
     assert [row for row in packets if row["latency_clocks"] > LATENCY_MAX] == []
 
 
+def test_every_known_mix_was_measured_and_worse_ones_searched():
+    rows = [row for row in json.loads((PROJECT / "docs" / "bench.json").read_text())
+            if row["direction"] == mixes.DIRECTION]
+    assert [(row["width"], row["known"], row["side"], row["mix"]) for row in rows
+            if row["known"]] == [
+        (width, known.name, known.side, known.mix.in_words(known.side))
+        for width in WIDTHS for known in KNOWN]
+    found = [row for row in rows if not row["known"]]
+    assert [(row["width"], row["side"]) for row in found] == [
+        (width, side) for width in SEARCHED_WIDTHS for side in ("tx", "rx") for _ in range(WORST)]
+    assert min(row["searched"] for row in found) >= command.MIXES
+
+
 def test_table_fits_80_columns(capsys):
     wide = replace(ROW, size="random", sas=16384, clocks_per_packet=567.25, frame_bytes=9070)
     console = Console(width=80)
     console.print(report.packet_table(512, 250.0, [wide]))
     lines = capsys.readouterr().out.splitlines()
     assert "16,384" in lines[-1] and "567.25" in lines[-1] and "…" not in lines[-1]
+
+
+def test_table_of_mixes_fits_80_columns_and_has_every_word(capsys):
+    rate = SideRate(clocks=12345, limit=12000, stalls=10345, offered=24690)
+    rows = [mixes.MixRow(512, known.side, known.mix, known.name, rate, 1, 1) for known in KNOWN]
+    Console(width=80).print(report.mix_table(512, rows))
+    out = capsys.readouterr().out
+    assert all(len(line) <= 80 and "…" not in line for line in out.splitlines())
+    words = " ".join(out.split())
+    for known in KNOWN:
+        waits = " 10,345" if known.side == "rx" else ""
+        assert f"{known.side} 97.2%{waits} {known.name}: " in words
 
 
 def test_table_of_bursts_fits_80_columns(capsys):
@@ -266,6 +297,7 @@ def test_table_of_bursts_fits_80_columns(capsys):
     (["--clock-mhz", "0"], "--clock-mhz 0.0: expected a finite number above 0"),
     (["--clock-mhz", "nan"], "--clock-mhz nan: expected a finite number above 0"),
     (["--clock-mhz", "inf"], "--clock-mhz inf: expected a finite number above 0"),
+    (["--mixes", "-1"], "--mixes -1: expected 0 or more"),
     (["--plot", "rates.pdf"], "--plot rates.pdf: expected a name in .png or .svg"),
     (["--doc", "pyproject.toml"], "--doc pyproject.toml: expected a file with the lines "
      "<!-- rates: espnic bench --doc --> and <!-- end -->"),
@@ -290,18 +322,26 @@ def test_command_writes_a_row_for_each_direction_workload_and_count(monkeypatch,
     def measure_width(request, width, clock_mhz, console):
         rows = [replace(ROW, width=width, sas=sas, clock_mhz=clock_mhz) for sas in request.sas]
         bursts = [replace(BURST_ROW, width=width, clock_mhz=clock_mhz)]
-        return command.Measured(rows, bursts, Speed(10_000.0, 15_000.0, 100.0))
+        rate = SideRate(clocks=1000, limit=500, stalls=0, offered=1000)
+        known = mixes.MixRow(
+            width, "tx", KNOWN[0].mix, "planted", rate, request.mixes, request.seed)
+        return command.Measured(rows, bursts, Speed(10_000.0, 15_000.0, 100.0), [known],
+                                mixes.Effort(30, 60_000, 1.5, 4.0))
 
     path = tmp_path / "rates.json"
     monkeypatch.setattr(command, "_measure_width", measure_width)
     monkeypatch.setattr(sys, "argv", [
         "espnic", "bench", "--quick", "--width", "512", "--json", str(path)])
     cli.main()
-    rows = json.loads(path.read_text())
+    *rows, mix = json.loads(path.read_text())
     assert [(row["direction"], row["width"], row["sas"], row["clock_mhz"]) for row in rows] == [
         ("rx", 512, 1, 250.0), ("rx", 512, 1024, 250.0), ("lso", 512, 3, 250.0)]
+    assert (mix["direction"], mix["known"], mix["share"], mix["searched"]) == (
+        "mix", "planted", 0.5, command.QUICK_MIXES)
     out = capsys.readouterr().out
     assert "1.50 times as many" in out
+    assert "planted: " in out
+    assert "30 mixes: 60,000 clocks in 2 s of the simulator, 40,000 clocks/s; 4 s in all" in out
     assert "payload" in out and " 40.00 50.0% " in out
 
 

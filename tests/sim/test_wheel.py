@@ -145,7 +145,7 @@ def test_verilog_has_the_version_and_uses_the_cache_of_the_user(installed, tmp_p
 
 def test_bench(installed):
     shown = installed.call("espnic", "bench", "--quick", "--width", 128, "--sas", 1,
-                           "--json", "bench.json")
+                           "--mixes", 5, "--json", "bench.json")
     assert "IMIX" in shown and (installed.work / "bench.json").is_file()
 
 

@@ -28,7 +28,7 @@ async def flip(memory: ArrayObject, row: int, bit: int) -> None:
 
 async def told_of(dut, faults: list[int], sa: int) -> None:
     """The faults told since the last call are of this SA, and there are some."""
-    await ClockCycles(dut.clk, 3)
+    await ClockCycles(dut.clk, 4)
     assert set(faults) == {sa}
     faults.clear()
 

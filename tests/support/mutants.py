@@ -19,8 +19,8 @@ MUTANTS = {
     "flow/frames_inside": Mutant(
         "forgets the frames that will leave", "+ self.leaves", ""),
     "flow/frame_ingress": Mutant(
-        "does not count the second byte of a beat",
-        "sum(self.i.payload.tkeep[1:])", "sum(self.i.payload.tkeep[2:])"),
+        "takes the lowest byte for the last one", "keep & ~Cat(keep[1:], Const(0, 1))",
+        "keep & ~Cat(Const(0, 1), keep[:-1])"),
     "flow/ones_sum": Mutant(
         "adds the sum of the packet before", "begins.eq(last)", "begins.eq(0)"),
     "flow/queue": Mutant(
@@ -28,10 +28,16 @@ MUTANTS = {
     "flow/skid": Mutant(
         "gives the next entry in place of the one that waits",
         "Mux(full, kept, self.i.payload)", "self.i.payload"),
+    "flow/stage": Mutant(
+        "takes an entry while one waits", "~valid | self.o.ready", "1"),
+    "flow/registered_queue": Mutant(
+        "holds an entry too many", "self.depth - 1, block_ram", "self.depth, block_ram"),
     # frame
     "frame/frame_build": Mutant(
         "carries the wrong half of the text into the next beat",
         "carry.eq(shifted[self.width:])", "carry.eq(shifted[:self.width])"),
+    "frame/frame_hold": Mutant(
+        "lets a frame go a clock early", "Signal(self.clocks - 1)", "Signal(self.clocks - 2)"),
     "frame/header_split": Mutant(
         "takes a frame without text for one", "here & enable & ~text_taken", "here & ~text_taken"),
     "frame/text_extract": Mutant(
@@ -48,12 +54,18 @@ MUTANTS = {
     "lso/header_replay": Mutant(
         "gives the input while it repeats", "self.o.payload.eq(source)",
         "self.o.payload.eq(self.i.payload)"),
+    "lso/ingress_sums": Mutant(
+        "swaps the halves of every sum", "Mux(half.odd, sum_, Cat(sum_[8:], sum_[:8]))",
+        "Cat(sum_[8:], sum_[:8])"),
     "lso/patch_path": Mutant(
         "shows the frames that were not edited, and no others",
         "(marks.i, order.edited, 1)", "(marks.i, ~order.edited, 1)"),
     "lso/segment_path": Mutant(
         "shows the frames that were not edited, and no others",
         "(marks.i, order.edited, 1)", "(marks.i, ~order.edited, 1)"),
+    "lso/segment_sums": Mutant(
+        "gives the sums of refused requests to the next", "taken.eq(Mux(skipping, left, fetch))",
+        "taken.eq(fetch)"),
     "lso/segmenter": Mutant(
         "skips every second sequence number",
         "next_sequence.eq(sequence + 1)", "next_sequence.eq(sequence + 2)"),
@@ -66,9 +78,9 @@ MUTANTS = {
         "takes the first round constant for every round",
         "ROUND_CONSTANTS[word // key_words(key_size)]", "ROUND_CONSTANTS[1]"),
     "gcm/aes_pipeline": Mutant(
-        "skips no round of a short key", "self._skip(stage, window.payload.key_size)", "0"),
+        "skips no round of a short key", "self._skip(stage, held.key_size)", "Const(0)"),
     "gcm/aes_round": Mutant(
-        "forgets the round key", "mixed ^ self.i.payload.key", "mixed"),
+        "forgets the round key", "mix_columns(m, moved) ^ self.key", "mix_columns(m, moved)"),
     "gcm/core": Mutant(
         "gives the hash unmasked as the tag", "ghash.o.payload ^ masks.o.payload",
         "ghash.o.payload"),
@@ -86,7 +98,7 @@ MUTANTS = {
         "takes a second tag for no fault", "| tagged & tag_compared", ""),
     "gcm/stallable_core": Mutant(
         "lets text in without room for it",
-        "(text_room != 0) & (tag_room != 0)", "tag_room != 0"),
+        "text_room & tag_room", "tag_room"),
     # sa
     "sa/commands": Mutant(
         "writes no powers of the hash subkey",
@@ -101,11 +113,12 @@ MUTANTS = {
         "forgets the serial of a new entry",
         "hand.serial.eq(request.serial)", "hand.serial.eq(0)"),
     "sa/parity_memory": Mutant(
-        "checks the first group only", "parities(row, self.copied)).any()",
-        "parities(row, self.copied))[0]"),
+        "checks the first group only", "wrong_groups(stored, row_bits, copied).any()",
+        "wrong_groups(stored, row_bits, copied)[0]"),
     "sa/replay_windows": Mutant(
         "moves the window a number too little",
-        "frame.sequence - (packets - 1)", "frame.sequence - packets"),
+        "first.sequence - (_packets(first.window, self.window) - 1)",
+        "first.sequence - _packets(first.window, self.window)"),
     "sa/secret_read": Mutant(
         "takes the secrets of another SA for those of its packet",
         "~row.present | (row.serial != packet.serial)", "~row.present"),
@@ -155,8 +168,9 @@ MUTANTS = {
         '(ipv6 & f["extension"], RxStatus.EXT_HEADER)',
         '(ipv6 & f["extension"], RxStatus.IP_OPTIONS)'),
     "rx/path": Mutant(
-        "counts a byte too many of each frame", "self.event.payload.bytes.eq(final.bytes)",
-        "self.event.payload.bytes.eq(final.bytes + 1)"),
+        "counts a byte too many of each frame",
+        "self.event.payload.bytes.eq(judgements.o.payload.bytes)",
+        "self.event.payload.bytes.eq(judgements.o.payload.bytes + 1)"),
     "rx/text_end": Mutant(
         "counts the beats of all texts together",
         "beats.eq(Mux(i.last, 0, beats + 1))", "beats.eq(beats + 1)"),
@@ -170,14 +184,15 @@ MUTANTS = {
     "tx/check": Mutant(
         "counts a segment too few for the lifetime of the SA",
         "commit.packets.eq(last_segment + 1)", "commit.packets.eq(last_segment)"),
+    "tx/segment_count": Mutant(
+        "counts a segment without payload after the last one",
+        "self.i.payload.payload_bytes - 1", "self.i.payload.payload_bytes"),
     "tx/dispatch": Mutant(
         "counts the bytes of dropped frames as sent",
         "Mux(one.keep, one.bytes_out, 0)", "one.bytes_out"),
     "tx/esp_header": Mutant(
         "writes the low half of the IV twice",
         "bytes_of(request.iv[32:])", "bytes_of(request.iv[:32])"),
-    "tx/frame_hold": Mutant(
-        "lets a frame go a clock early", "Signal(self.clocks - 1)", "Signal(self.clocks - 2)"),
     "tx/icv_append": Mutant(
         "puts the ICV half as far", "<< Cat(Const(0, 5), words)", "<< Cat(Const(0, 4), words)"),
     "tx/pad_capture": Mutant(
@@ -191,7 +206,7 @@ MUTANTS = {
         "self.sequence ^ self.salt", "self.sequence | self.salt"),
     "tx/spi_capture": Mutant(
         "counts on from the frame before",
-        "Mux(self.i.payload.first, 0, beat_word)", "beat_word"),
+        "next_beat(index, i.last)", "next_beat(index, 0)"),
     "tx/trailer": Mutant(
         "numbers the padding from 0", "Const(1 + index, 8)", "Const(index, 8)"),
     "tx/unlock": Mutant(

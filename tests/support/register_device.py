@@ -29,8 +29,7 @@ WIDTH = 128
 LANES = WIDTH // 128
 SAS = 16
 FEATURES = Features(width=WIDTH, sas=SAS, replay_window=0)
-EVENT_PORTS = ("rx_usage_event", "tx_usage_event", "replay_event", "sent_event",
-               "fault_event")
+EVENT_PORTS = ("rx_sa_event", "tx_sa_event", "fault_event")
 STATUS_PORTS = ("rx_stopped", "tx_stopped", "rx_idle", "tx_idle")
 CIPHERS_GOOD = {"rx_failed": 0, "tx_failed": 0, "self_testing": 0}
 """The other fields of STATUS, which come from the SA table, when no self-test has failed."""

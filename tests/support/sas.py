@@ -6,7 +6,7 @@ from typing import Any
 
 from espnic.model.device.device import Device
 from espnic.model.interface.codes import Encapsulation, IcvSize, SaDirection, SaOperation, SaResult
-from espnic.model.interface.features import Features
+from espnic.model.interface.features import WINDOWS, Features
 from espnic.model.sa.sa import SecurityAssociation, command_values
 
 ADDRESSES = {
@@ -47,7 +47,7 @@ def all_kinds_of_sa():
 
 def device_with(*sas: SecurityAssociation, size: int = 16) -> Device:
     """A device that has these SAs for both directions, at handles 1, 2, ..."""
-    device = Device(Features(sas=size, replay_window=1024))
+    device = Device(Features(sas=size, replay_window=max(WINDOWS)))
     for handle, sa in enumerate(sas, start=1):
         for direction in SaDirection:
             values = command_values(SaOperation.ADD, direction, handle, sa)

@@ -10,6 +10,7 @@ class Cell(TypedDict):
     """An instance of a primitive or of another module."""
 
     type: str
+    parameters: NotRequired[dict[str, str]]
     port_directions: dict[str, str]
     connections: dict[str, list[Bit]]
     attributes: NotRequired[dict[str, str]]

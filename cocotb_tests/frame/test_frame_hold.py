@@ -6,8 +6,8 @@ import cocotb
 import pytest
 from cocotb.triggers import RisingEdge
 
+from espnic.hdl.frame.frame_hold import FrameHold
 from espnic.hdl.frame.text_restore import TextPlace
-from espnic.hdl.tx.frame_hold import FrameHold
 from espnic.sim.agents.beats import pack, unpack
 from espnic.sim.agents.stream import StreamSink, StreamSource, start_clock_and_reset
 from espnic.sim.build.builds import simulate

@@ -13,7 +13,8 @@ class FrameHold(wiring.Component):
     The text comes without a gap, one beat each clock, a known time after it went into the
     GCM core, and the ICV another known time after its last beat. So there is a first
     clock in which the frame may begin and never wait again. Waiting for the text itself
-    would cost the clocks of the headers.
+    would cost the clocks of the headers. The slices of a super-frame come out of their queue
+    so too.
 
     One frame each clock. A frame without text (``enable`` 0) passes at once, one with
     text ``clocks`` after ``begun``.

@@ -1,0 +1,18 @@
+"""Whether there is room, known a clock before it is asked for."""
+
+from amaranth.hdl import Module, Signal, Value
+
+
+def room_for(m: Module, places: int, enters: Value, leaves: Value) -> Signal:
+    """Count what is in ``places`` places; say whether one more may enter, as a register.
+
+    ``enters`` and ``leaves`` are strobes, one each clock; nothing enters without room. They come
+    late in a clock, so what follows from the count is prepared for each way that it may go.
+    """
+    in_flight = Signal(range(places + 1))
+    room = Signal(init=1)
+    with m.If(enters & ~leaves):
+        m.d.sync += [in_flight.eq(in_flight + 1), room.eq(in_flight != places - 1)]
+    with m.Elif(leaves & ~enters):
+        m.d.sync += [in_flight.eq(in_flight - 1), room.eq(1)]
+    return room

@@ -1,0 +1,1 @@
+"""A clock estimate: a mapped netlist, placed on a model of UltraScale+ with published delays."""
