@@ -118,7 +118,9 @@ def test_an_interrupt_ends_the_benches_and_leaves_no_copy(tmp_path):
     begun = subprocess.Popen(
         [sys.executable, "-m", "espnic.sim.cli", "mutate", "--block", "host/registers", "-o",
          str(tmp_path / "out")], cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True, env={**os.environ, "ESPNIC_BUILD": str(tmp_path / "build")})
+        text=True, env={**os.environ, "ESPNIC_BUILD": str(tmp_path / "build")},
+        # A shell lets what it starts in the background ignore SIGINT, and that is inherited.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     copies = tmp_path / "build" / "work"
     limit = time.monotonic() + END_SECONDS
     while not list(copies.glob("*/*/record0/events.jsonl")):
