@@ -72,6 +72,8 @@ def test_a_packet_goes_each_way_with_the_flags_of_cocotb(
     if simulator == "verilator":
         for name, value in shell_environment().items():
             monkeypatch.setenv(name, value)
+        # The later wins. Two packets need no fast code, which takes minutes to compile.
+        monkeypatch.setenv("MAKEFLAGS", f"{shell_environment()['MAKEFLAGS']} OPT_FAST=-O0")
     source = tmp_path / f"{NAME}.{suffix}"
     source.write_text((folder / f"{NAME}.v").read_text())
     runner = get_runner(simulator)
