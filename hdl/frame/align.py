@@ -6,7 +6,7 @@ multiples of 4. So text moves by 2 bytes and a number of 4-byte words, which
 needs a quarter of the multiplexers of a free byte shift.
 """
 
-from amaranth.hdl import Cat, Const, Mux, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data
 from amaranth.utils import exact_log2
 
@@ -55,14 +55,18 @@ def unshift_words(value: Value, words: Value) -> Value:
     return (value >> (8 * PHASE_BYTES)) >> Cat(Const(0, exact_log2(8 * WORD_BYTES)), words)
 
 
-def valid_bytes(count: Value, beat_bytes: int) -> Value:
-    """A bit for each byte of a beat, 1 in the low ``count``."""
-    return Cat(count > index for index in range(beat_bytes))
+def valid_bytes(m: Module, name: str, count: Value, beat_bytes: int) -> Value:
+    """A bit for each byte of a beat, 1 in the low ``count``; a signal of ``m`` of this name."""
+    valid = Signal(beat_bytes, name=name)
+    # A signal, for a netlist would have the whole expression again for each byte.
+    held = Signal(count.shape(), name=f"{name}_count")
+    m.d.comb += [held.eq(count), valid.eq(Cat(held > index for index in range(beat_bytes)))]
+    return valid
 
 
-def byte_mask(count: Value, beat_bytes: int) -> Value:
-    """All ones in the low ``count`` bytes of a beat."""
-    return Cat(valid.replicate(8) for valid in valid_bytes(count, beat_bytes))
+def byte_mask(m: Module, name: str, count: Value, beat_bytes: int) -> Value:
+    """All ones in the low ``count`` bytes of a beat; ``name`` is as in ``valid_bytes``."""
+    return Cat(valid.replicate(8) for valid in valid_bytes(m, name, count, beat_bytes))
 
 
 def bytes_of(number: Value) -> Value:

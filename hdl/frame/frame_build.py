@@ -118,7 +118,7 @@ class FrameBuild(wiring.Component):
     def _join(self, m, base, start, text, end):
         """A beat of ``base`` below byte ``start`` and of the shifted text from there to ``end``."""
         beat_bytes, o = self.width // 8, self.o.payload
-        below = byte_mask(start, beat_bytes)
+        below = byte_mask(m, "below", start, beat_bytes)
         m.d.comb += [
             o.data.eq((base & below) | (text & ~below)),
             o.last.eq(self.text.payload.last & (end <= beat_bytes)),

@@ -86,10 +86,12 @@ class TextRestore(wiring.Component):
         # Masks: bytes carried over from the text beat before, and bytes of the next one.
         low = Signal(self.width)
         high = Signal(self.width)
+        carried = byte_mask(m, "carried", Mux(text_done, carry_end, start), beat_bytes)
+        below, above = (byte_mask(m, name, place, beat_bytes)
+                        for name, place in (("below", start), ("above", end)))
         m.d.comb += [
-            low.eq(Mux(reached & ~(index == where.beat),
-                       byte_mask(Mux(text_done, carry_end, start), beat_bytes), 0)),
-            high.eq(Mux(needs_text, byte_mask(end, beat_bytes) & ~byte_mask(start, beat_bytes), 0)),
+            low.eq(Mux(reached & ~(index == where.beat), carried, 0)),
+            high.eq(Mux(needs_text, above & ~below, 0)),
             self.o.payload.eq(i),
             self.o.payload.data.eq(
                 (i.data & ~low & ~high) | (carry & low) | (shifted[:self.width] & high)),

@@ -399,7 +399,7 @@ class GcmCore(wiring.Component):
     def _join(self, m: Module, slot: data.View, keystream: Value) -> tuple[Value, Value]:
         """Give the text of the slot, and the ciphertext, which GHASH takes."""
         mask = Signal(self.width)
-        m.d.comb += mask.eq(byte_mask(slot.count, self.width // 8))
+        m.d.comb += mask.eq(byte_mask(m, "text_bytes", slot.count, self.width // 8))
         key = keystream & slot.seal.replicate(self.width)
         return (slot.data ^ keystream) & mask, (slot.data ^ key) & mask
 

@@ -174,7 +174,7 @@ class SegmentPath(wiring.Component):
         ]
         m.d.sync += [
             ones_sum.i.payload.data.eq(piece.data),
-            ones_sum.i.payload.keep.eq(valid_bytes(piece.count, width // 8)),
+            ones_sum.i.payload.keep.eq(valid_bytes(m, "summed_bytes", piece.count, width // 8)),
             ones_sum.i.payload.last.eq(piece.last),
             ones_sum.i.valid.eq(goes),
         ]

@@ -483,7 +483,7 @@ class RxPath(wiring.Component):
         out = restore.o.payload
         m.d.comb += [
             self.o.payload.tdata.eq(out.data),
-            self.o.payload.tkeep.eq(valid_bytes(out.count, self.width // 8)),
+            self.o.payload.tkeep.eq(valid_bytes(m, "out_bytes", out.count, self.width // 8)),
             self.o.payload.tlast.eq(out.last),
             self.o.payload.tuser.eq(completions.o.payload),
             self.o.valid.eq(restore.o.valid & completions.o.valid),

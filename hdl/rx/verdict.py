@@ -218,7 +218,8 @@ class RxVerdict(wiring.Component):
         mask = Signal(128)
         m.d.comb += [
             turned.eq(icv.rotated.replicate(2) >> Cat(Const(0, 3), icv.rotation)),
-            mask.eq(byte_mask(icv_bytes(record.icv_size), IcvSize.ICV16.bytes)),
+            mask.eq(byte_mask(
+                m, "icv_mask", icv_bytes(record.icv_size), IcvSize.ICV16.bytes)),
         ]
         m.d.sync += [
             *(prepared[name].eq(gathered[name])

@@ -480,14 +480,14 @@ class ReplayState(wiring.Component):
         self._follow(m, frames, counts, moves)
         m.d.sync += [
             last.eq(settled),
-            last.row.eq(self._lifted(settled)),
+            last.row.eq(self._lifted(m, settled)),
             frames.counts.eq(counts),
             frames.moves.eq(moves),
             frames.lifts.eq(~settled.step.held),
             frames.fault.eq(frames.taken & answer.fault),
         ]
 
-    def _lifted(self, judged: data.View) -> Value:
+    def _lifted(self, m: Module, judged: data.View) -> Value:
         """Give the row of a frame after it.
 
         If its number is above the top, the places between both are cleared: those above that of
@@ -497,9 +497,10 @@ class ReplayState(wiring.Component):
         row, held, rises, wraps = judged.row, *(
             each.replicate(self.row_packets) for each in (
                 judged.step.held, judged.step.rises, judged.step.wraps))
-        below, above = ~places_above(self._place(row.top)), places_above(self._place(number))
+        below = ~places_above(m, "above_top", self._place(row.top))
+        above = places_above(m, "above_number", self._place(number))
         kept = held | rises & (below | above) | wraps & below & above
-        bits = row.bits & kept | places_from(self._place(number)) & ~above
+        bits = row.bits & kept | places_from(m, "from_number", self._place(number)) & ~above
         return Cat(Mux(judged.step.held, row.top, self._in_row(number)), bits)
 
     def _write(

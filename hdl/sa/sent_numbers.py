@@ -299,7 +299,7 @@ class SentNumbers(wiring.Component):
             m.d.sync += [
                 run.sa.eq(new.sa),
                 run.slot.eq(self._slot(new.sequence)),
-                run.new_row.eq(~places_above(self._place(new.sequence))),
+                run.new_row.eq(~places_above(m, "above_first", self._place(new.sequence))),
                 run.new_edge.top.eq(new.sequence),
                 run.new_edge.full.eq(~slot),
                 run.new_edge.mixed.eq(slot),
@@ -391,7 +391,8 @@ class SentNumbers(wiring.Component):
         """Give the row and the state of the SA after the first number, or the burst's first row."""
         first, edge = run.query.sequence, run.edge
         slot = 1 << self._slot(first)
-        passed = Mux(run.ahead, self._between(edge.top, first, run.lower), 0)
+        passed = Mux(run.ahead, self._between(
+            m, "passed", edge.top, first, run.lower), 0)
         m.d.comb += [
             run.lo.eq(self._place(first)),
             run.hi.eq(self._place(first)),
@@ -400,7 +401,7 @@ class SentNumbers(wiring.Component):
         m.d.sync += [
             run.sa.eq(run.query.sa),
             run.slot.eq(self._slot(first)),
-            run.new_row.eq(run.base | self._places(run.lo, run.hi)),
+            run.new_row.eq(run.base | self._places(m, "marked", run.lo, run.hi)),
             run.new_edge.top.eq(Mux(run.ahead, first, edge.top)),
             run.new_edge.full.eq(edge.full & ~passed & ~slot),
             run.new_edge.mixed.eq(edge.mixed & ~passed | slot),
@@ -415,7 +416,8 @@ class SentNumbers(wiring.Component):
             m.d.sync += [
                 run.beyond.eq(last > run.edge.top),
                 run.one_row.eq(first[self.place_bits:] == last[self.place_bits:]),
-                run.span.eq(self._between(first, last, (self._lap(last) - 1)[:len(run.lower)])),
+                run.span.eq(self._between(
+                    m, "span", first, last, (self._lap(last) - 1)[:len(run.lower)])),
             ]
             m.next = "Walk"
             with m.If(run.judged | run.walked):
@@ -448,7 +450,7 @@ class SentNumbers(wiring.Component):
         m.d.sync += [
             slot.eq(self._slot(first)),
             stored.eq(row_read.stored),
-            asked.eq(self._places(lo, hi)),
+            asked.eq(self._places(m, "asked", lo, hi)),
         ]
         with m.State("Walk"):
             m.d.comb += row_read.addr.eq(self._row_address(run.query.sa, slot))
@@ -538,11 +540,11 @@ class SentNumbers(wiring.Component):
         """Address of a row in the bitmaps of all SAs."""
         return Cat(slot, self._sa(sa))
 
-    def _places(self, lo: Value, hi: Value) -> Value:
+    def _places(self, m: Module, name: str, lo: Value, hi: Value) -> Value:
         """Bits of a row from ``lo`` to ``hi``."""
-        return places_from(lo) & ~places_above(hi)
+        return places_from(m, f"{name}_from", lo) & ~places_above(m, f"{name}_above", hi)
 
-    def _between(self, low: Value, high: Value, lower: Value) -> Value:
+    def _between(self, m: Module, name: str, low: Value, high: Value, lower: Value) -> Value:
         """Rows of the blocks after that of ``low`` and before that of ``high``.
 
         ``low`` is not above ``high``; ``lower`` is the lap of ``high``, less 1. All rows if the
@@ -551,5 +553,6 @@ class SentNumbers(wiring.Component):
         low_slot, high_slot = self._slot(low), self._slot(high)
         same = self._lap(low) == self._lap(high)
         wraps = (self._lap(low) == lower) & (high_slot <= low_slot)
-        after, before = places_above(low_slot), ~places_from(high_slot)
+        after = places_above(m, f"{name}_above", low_slot)
+        before = ~places_from(m, f"{name}_from", high_slot)
         return Mux(same, after & before, Mux(wraps, after | before, ~0))

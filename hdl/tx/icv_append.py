@@ -51,7 +51,7 @@ class IcvAppend(wiring.Component):
         ends = append(m, self.i, self.o, lengthened, self.tag.valid & self.size.valid)
         m.d.comb += [
             lengthened.enable.eq(1),
-            lengthened.data.eq((i.data & byte_mask(i.count, beat_bytes))
+            lengthened.data.eq((i.data & byte_mask(m, "text_bytes", i.count, beat_bytes))
                                | (self.tag.payload << Cat(Const(0, 5), words))),
             lengthened.count.eq(i.count + icv_bytes(self.size.payload)),
             self.tag.ready.eq(ends),

@@ -602,7 +602,7 @@ class TxPath(wiring.Component):
             swallow.eq(gones.o.payload | faults.o.payload.fault),
             hold.begun.eq(blocks.gcm.begun & ~blocks.self_test.active),
             self.o.payload.tdata.eq(out.data),
-            self.o.payload.tkeep.eq(valid_bytes(out.count, self.width // 8)),
+            self.o.payload.tkeep.eq(valid_bytes(m, "out_bytes", out.count, self.width // 8)),
             self.o.payload.tlast.eq(out.last),
             self.o.valid.eq(build.o.valid & known & ~swallow),
             build.o.ready.eq(known & (self.o.ready | swallow)),

@@ -54,7 +54,7 @@ class TrailerGenerator(wiring.Component):
         ends = append(m, self.i, self.o, lengthened, self.request.valid)
         m.d.comb += [
             lengthened.enable.eq(self.request.payload.generate),
-            lengthened.data.eq((i.data & byte_mask(i.count, self.width // 8))
+            lengthened.data.eq((i.data & byte_mask(m, "text_bytes", i.count, self.width // 8))
                                | (ending << Cat(Const(0, 3), i.count))),
             lengthened.count.eq(i.count + ending_bytes),
             self.request.ready.eq(ends),
