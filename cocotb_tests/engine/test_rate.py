@@ -74,10 +74,7 @@ LEAST_PER_CENT = 99.9
 NOT_YET: dict[int, dict[str, float]] = {
     128: {},
     256: {},
-    512: {
-        "out-jumbo-plain-60": 99.5, "out-jumbo-plain-100": 99.5, "one-beat-sealed": 50.0,
-        "every-sa-in": 99.5,
-    },
+    512: {"one-beat-sealed": 50.0},
 }
 """The known mixes that do not reach it at a width, with what they reach."""
 BURSTS = [Bursts(mss, mss * segments, max(3, 40 // segments)) for mss, segments in SHAPES]

@@ -67,6 +67,10 @@ LOOKUPS = 16
 ORDERS = 8
 """Frames between dispatch and core: more than the clocks of a beat's way there."""
 
+TEXTS = 4
+"""Beats of text before the core. In a steady flow one is on its way; the others may wait while the
+core takes an AAD, so that the frame before need not stop."""
+
 LOOKUP_BEATS = 32
 """Beats that wait for the parser and the SA table."""
 
@@ -315,7 +319,7 @@ class RxPath(wiring.Component):
         blocks, width = m.submodules, self.width
         blocks.extract = extract = TextExtract(width)
         blocks.split = split = IcvSplit(width)
-        blocks.texts = texts = Queue(beat(width), 2)
+        blocks.texts = texts = Queue(beat(width), TEXTS)
         blocks.feed = feed = GcmFeed(width)
         blocks.core = core = GcmCore(width, self.form)
         blocks.self_test = test = SelfTest(

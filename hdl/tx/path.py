@@ -47,7 +47,7 @@ from espnic.hdl.lso.segmenter import Segmenter, SegmentPlan
 from espnic.hdl.sa.secret_read import SecretRead
 from espnic.hdl.sa.sent_numbers import SentPort
 from espnic.hdl.sa.usage import UsagePort
-from espnic.hdl.tx.check import TxCheck, TxFrameRecord
+from espnic.hdl.tx.check import TxCheck, TxFrameRecord, TxRequest
 from espnic.hdl.tx.dispatch import Sealing, TxContext, TxDispatch
 from espnic.hdl.tx.esp_header import EspHeader, EspHeaderRequest
 from espnic.hdl.tx.icv_append import IcvAppend
@@ -94,8 +94,16 @@ burst after them is cut. That is more than the clocks from the frame store to th
 SEALINGS = 32
 """Frames, refused ones too, between dispatch and the read of their secrets."""
 
+CHECKED = 4
+"""Requests that have been checked while the frame before them leaves: the check of one that is to
+be sealed takes a clock more, and frames of one beat before it leave in each."""
+
 REQUESTS = 16
 """Requests between check and dispatch: more than the segmenter's latency in clocks."""
+
+TEXTS = 4
+"""Beats of text before the core. In a steady flow one is on its way; the others may wait while the
+core takes an AAD, so that the frame before need not stop."""
 
 CRYPTO_DEPTH = 64
 """Beats from where headers and text part to where they join: more than the latency in clocks."""
@@ -408,7 +416,9 @@ class TxPath(wiring.Component):
         wiring.connect(m, wiring.flipped(self.usage).answer, check.usage.answer)
         m.d.comb += self.usage.commit.eq(check.usage.commit)
         wiring.connect(m, check.sent, wiring.flipped(self.sent))
-        request, plan = check.o.payload, check.o.payload.plan
+        blocks.checked = checked = Queue(TxRequest, CHECKED, through=True)
+        wiring.connect(m, check.o, checked.i)
+        request, plan = checked.o.payload, checked.o.payload.plan
         beat_bytes = self.width // 8
         frame_beats = (plan.bytes + beat_bytes - 1) // beat_bytes
         shared = Signal(contexts.i.payload.shape())
@@ -416,7 +426,7 @@ class TxPath(wiring.Component):
             shared.context.eq(request.context),
             shared.next_header.eq(request.next_header),
         ]
-        return fan_out(m, check.o, [
+        return fan_out(m, checked.o, [
             (frames.command, Cat(frame_beats[:len(frames.command.payload.beats)], plan.keep), 1),
             *(self._cuts(m, segments, plan) if self.lso else ()),
             (plans.i, plan, 1),
@@ -499,7 +509,7 @@ class TxPath(wiring.Component):
         blocks.parted = parted = Skid(beat(width))
         blocks.extract = extract = TextExtract(width)
         blocks.trailer = trailer = TrailerGenerator(width)
-        blocks.texts = texts = Queue(beat(width), 2)
+        blocks.texts = texts = Queue(beat(width), TEXTS)
         blocks.feed = feed = GcmFeed(width)
         blocks.gcm = gcm = GcmStream(width, CRYPTO_DEPTH, self.form)
         blocks.self_test = test = SelfTest(
