@@ -136,7 +136,10 @@ class GfMultiplier(wiring.Component):
         what comes, even if it is not valid: so nothing of a packet stays.
         """
         bits = FIELD_BITS // self.fold
-        x, h = polynomial(self.i.payload.x[lane]), polynomial(self.i.payload.h[lane])
+        x = Signal(FIELD_BITS, name=f"x{lane}")
+        h = Signal(FIELD_BITS, name=f"h{lane}")
+        m.d.comb += [
+            x.eq(polynomial(self.i.payload.x[lane])), h.eq(polynomial(self.i.payload.h[lane]))]
         if self.fold > 1:
             rest = Signal(FIELD_BITS - bits, name=f"rest{lane}", reset_less=True)
             m.d.sync += rest.eq(Mux(goes_on, rest << bits, x))
