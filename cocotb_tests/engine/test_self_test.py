@@ -1,7 +1,9 @@
 """The self-test of the ciphers in the engine: with good cores, and with a fault put into one."""
 
 import os
+import re
 from dataclasses import dataclass
+from functools import reduce
 from random import Random
 
 import cocotb
@@ -112,6 +114,17 @@ class Twins:
             assert status[name] == (direction in self.model.failed)
 
 
+def register_named(block, name):
+    """The register of this name in a block.
+
+    Amaranth ends the name with ``$`` and a number when a wire has it first; in an open build no
+    wire can be seen.
+    """
+    register, = (child for child in block
+                 if re.fullmatch(rf"{name}(\$\d+)?", child._name.strip("\\ ")))
+    return register
+
+
 @dataclass(frozen=True)
 class Fault:
     """A bit of a register that is always the other way round; or all of it, stuck at a value."""
@@ -123,9 +136,8 @@ class Fault:
 
     def put(self, dut):
         """Begin; return what ends it, and turns the bit back that stands in the register."""
-        register = dut
-        for name in self.path.split("."):
-            register = getattr(register, name)
+        *blocks, name = self.path.split(".")
+        register = register_named(reduce(getattr, blocks, dut), name)
         keeping = start_soon(self._keep_wrong(dut, register))
 
         def mend():
