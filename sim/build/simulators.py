@@ -47,8 +47,6 @@ _MAKE_FLAGS = (
     # The wheel's makefile comes without the results of configure.
     "CFG_CXXFLAGS_PCH_I=-include", "CFG_CXXFLAGS_STD=-std=gnu++17",
 )
-_SLOW_FLAGS = ("OPT_FAST=-O0",)
-"""Where tests read the state in each clock, they set the pace, and the build is what costs."""
 _STATE = re.compile(r"^(  reg [^=;\n]*?)( ?=|;)", re.MULTILINE)
 """A register or memory as Yosys declares it: what comes before the end of its name, and after."""
 _PUBLIC = "/*verilator public_flat_rw*/"
@@ -77,7 +75,7 @@ class Variant:
 
     def parts(self) -> list[str]:
         """Parts of the key of a build; none for the common variant."""
-        return [*(("state", *_SLOW_FLAGS) if self.shows_state else ()),
+        return [*(["state"] if self.shows_state else ()),
                 *(["waves"] if self.waves else ()), *self.flags()]
 
     def flags(self) -> list[str]:
@@ -263,7 +261,7 @@ def _build_verilator(netlist: Netlist, directory: Path, variant: Variant) -> Non
         # A batch system leaves some of the cores to this process. Debian has no "python", which
         # the wheel's makefile calls.
         make_args=[f"-j{len(os.sched_getaffinity(0))}", f"PYTHON3={shlex.quote(sys.executable)}",
-                   *_MAKE_FLAGS, *(_SLOW_FLAGS if variant.shows_state else ())],
+                   *_MAKE_FLAGS],
     )
     log = directory / "build.log"
     verilate, make = simulator.build_commands()
