@@ -214,7 +214,6 @@ def test_tshark_opens_the_segments_and_rebuilds_the_byte_stream(tmp_path):
     check_stream(one.clear, [(int(seq), bytes.fromhex(data)) for *_, seq, data in rows])
 
 
-@pytest.mark.night
 def test_super_frames_on_icarus_too():
     sas = all_kinds_of_sa()[1:3]
     supers = SuperTraffic(sas, Random(10))

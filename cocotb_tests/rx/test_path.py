@@ -12,14 +12,15 @@ from espnic.sim.traffic import frames
 from espnic.sim.traffic.plain_frames import good_frame, headers, l4_bit_wrong
 from espnic.sim.traffic.steps import RxFrame
 from tests.support.differences import check_items
-from tests.support.engine_runs import hold_small, statuses
+from tests.support.engine_runs import hold_on, hold_small, statuses
 from tests.support.engine_steps import Traffic, add_commands, flip, spoilt, with_sidebands
 from tests.support.sas import all_kinds_of_sa, make_sa
 
 SIDEBAND_BITS = 9
 FEATURES = Features(128, 16, lso=False, ipv6=False, transmit=False, replay_window=0,
                     sideband=SIDEBAND_BITS)
-WINDOWED = Features(128, 16, lso=False, transmit=False, replay_window=32)
+WINDOWED = Features(128, 16, lso=False, transmit=False, replay_window=32,
+                    sideband=SIDEBAND_BITS)
 TEXT = bytes(18) + b"\0\x04"
 
 
@@ -56,7 +57,7 @@ def test_bad_frames_change_nothing_of_their_sa(stall):
         good = frames.sealed(sa, TEXT, number)
         steps += [RxFrame(good, bad=True), RxFrame(ahead, bad=True), RxFrame(good)]
     steps.append(RxFrame(frames.sealed(sa, TEXT, numbers.stop)))
-    outcome = hold_small(steps, WINDOWED, stall=stall)
+    outcome = hold_on(steps, WINDOWED, stall=stall)
     check_items(verdicts(outcome), [*["BAD_FRAME", "BAD_FRAME", "OK"] * count, "EXPIRED"],
                 port="status")
 
@@ -77,7 +78,7 @@ def test_a_bad_frame_is_bad_whatever_else_it_is_but_too_long():
     steps += [RxFrame(long, bad=True, null_end=True), RxFrame(long, null_end=True),
               RxFrame(long + bytes(16), bad=True, null_end=True)]
     chance.shuffle(steps)
-    outcome = hold_small([*add_commands(sas, SaDirection.RX), *steps], WINDOWED)
+    outcome = hold_on([*add_commands(sas, SaDirection.RX), *steps], WINDOWED)
     assert statuses(outcome, "rx.verdict") == {"BAD_FRAME": bad + 1, "OVERSIZE": 4, "NOT_IP": 1}
     assert outcome.counters["rx_bad_frame"] == bad + 1
     told = {name: {got.completion[name] for got in outcome.received}
@@ -93,7 +94,7 @@ def test_random_mixes_with_bad_frames_and_beats_without_bytes_are_the_model(seed
     sas[0] = replace(sas[0], replay_window=32, device_window=True)
     traffic = Traffic(sas, chance)
     steps = spoilt(traffic.mixed_receive(90), chance, WINDOWED.width)
-    outcome = hold_small([*add_commands(sas, SaDirection.RX), *steps], WINDOWED, seed=seed)
+    outcome = hold_on([*add_commands(sas, SaDirection.RX), *steps], WINDOWED, seed=seed)
     found = statuses(outcome, "rx.verdict")
     assert found["BAD_FRAME"] > 15 and found["OK"] > 30
 
@@ -108,8 +109,8 @@ def test_a_sideband_leaves_with_its_frame_and_is_lost_with_one_that_does_not_lea
         steps.insert(place, RxFrame(bytes(FRAME_BYTES_MAX + 100 * place)))
     # More frames of a beat than may be without a verdict.
     steps += [RxFrame(chance.randbytes(16)) for _ in range(200)]
-    steps = with_sidebands(spoilt(steps, chance, FEATURES.width), chance, SIDEBAND_BITS)
-    outcome = hold_small([*add_commands(sas, SaDirection.RX), *steps], FEATURES, stall=stall)
+    steps = with_sidebands(spoilt(steps, chance, WINDOWED.width), chance, SIDEBAND_BITS)
+    outcome = hold_on([*add_commands(sas, SaDirection.RX), *steps], WINDOWED, stall=stall)
     found = statuses(outcome, "rx.verdict")
     assert found["OVERSIZE"] >= 4 and found["OK"] > 10 and found["BAD_FRAME"] > 40
     given = [step.sideband for step in steps

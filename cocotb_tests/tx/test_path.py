@@ -10,7 +10,7 @@ from espnic.model.interface.layouts import TX_DESCRIPTOR
 from espnic.sim.traffic.steps import TxFrame
 from espnic.sim.traffic.super_frames import SuperTraffic
 from tests.support.differences import check_items
-from tests.support.engine_runs import hold_small, statuses
+from tests.support.engine_runs import hold_on, hold_small, statuses
 from tests.support.engine_steps import Traffic, add_commands, bypass, with_sidebands
 from tests.support.sas import all_kinds_of_sa, make_sa
 
@@ -60,7 +60,7 @@ def test_every_frame_of_a_request_leaves_with_its_sideband(stall):
     steps += [TxFrame({}, chance.randbytes(16)) for _ in range(200)]
     steps += [bypass(chance.randbytes(FRAME_BYTES_MAX + 1)), bypass(chance.randbytes(40))]
     steps = with_sidebands(steps, chance, CUTTING.sideband)
-    outcome = hold_small([*add_commands(sas, SaDirection.TX), *steps], CUTTING, stall=stall)
+    outcome = hold_on([*add_commands(sas, SaDirection.TX), *steps], CUTTING, stall=stall)
     found = statuses(outcome, "tx.verdict")
     assert found["SEALED"] > 80 and found["DROP_NO_SA"] > 10 and found["DROP_LSO_MSS"] > 10
     sent = outcome.sent_by_request()
