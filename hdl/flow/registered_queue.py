@@ -70,8 +70,8 @@ class RegisteredQueue(wiring.Component):
                 following.i.valid.eq(self.i.valid & waiting.i.ready),
                 following.i.payload.eq(self.i.payload),
             ]
-        m.d.sync += inside.eq(inside + enters - leaves)
+        # Prepared for each way it may go, because the ready of the neighbour comes late in a clock.
         with m.If(enters & ~leaves):
-            m.d.sync += empty.eq(0)
+            m.d.sync += [inside.eq(inside + 1), empty.eq(0)]
         with m.Elif(leaves & ~enters):
-            m.d.sync += empty.eq(inside == 1)
+            m.d.sync += [inside.eq(inside - 1), empty.eq(inside == 1)]

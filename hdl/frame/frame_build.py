@@ -1,10 +1,17 @@
 """Join the headers of a frame to send and the text that was sealed."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from espnic.hdl.frame.align import byte_in_beat, byte_mask, located, shift_words
+from espnic.hdl.frame.align import (
+    PHASE_BYTES,
+    WORD_BYTES,
+    byte_in_beat,
+    byte_mask,
+    located,
+    shift_words,
+)
 from espnic.hdl.frame.text_restore import TextPlace
 from espnic.hdl.layouts import beat
 
@@ -51,7 +58,10 @@ class FrameBuild(wiring.Component):
         start = Signal(range(beat_bytes))
         shifted = Signal(2 * self.width)
         end = Signal(range(2 * beat_bytes + 1))
+        room = Signal(range(beat_bytes + 1))
+        """Bytes of a beat from ``start`` on; as that is 2 mod 4, without a carry."""
         m.d.comb += [
+            room.eq(Cat(Const(WORD_BYTES - PHASE_BYTES, 2), ~where.word)),
             start.eq(byte_in_beat(where)),
             shifted.eq(shift_words(text.payload.data, where.word)),
             end.eq(start + text.payload.count),
@@ -81,7 +91,7 @@ class FrameBuild(wiring.Component):
         base = Signal(self.width)
         m.d.comb += base.eq(Mux(needs_headers, headers.payload.data, carry))
         with m.If(needs_text):
-            self._join(m, base, start, shifted[:self.width], end)
+            self._join(m, base, start, shifted[:self.width], end, room)
         with m.Elif(needs_headers):
             m.d.comb += [
                 o.payload.data.eq(headers.payload.data),
@@ -115,12 +125,15 @@ class FrameBuild(wiring.Component):
             ]
         return needs_headers, needs_text
 
-    def _join(self, m, base, start, text, end):
-        """A beat of ``base`` below byte ``start`` and of the shifted text from there to ``end``."""
+    def _join(self, m, base, start, text, end, room):
+        """A beat of ``base`` below byte ``start`` and of the shifted text from there to ``end``.
+
+        The text ends in it if its last bytes have ``room``.
+        """
         beat_bytes, o = self.width // 8, self.o.payload
         below = byte_mask(m, "below", start, beat_bytes)
         m.d.comb += [
             o.data.eq((base & below) | (text & ~below)),
-            o.last.eq(self.text.payload.last & (end <= beat_bytes)),
+            o.last.eq(self.text.payload.last & (self.text.payload.count <= room)),
             o.count.eq(Mux(o.last, end, beat_bytes)),
         ]

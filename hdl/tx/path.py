@@ -47,7 +47,7 @@ from espnic.hdl.lso.segmenter import Segmenter, SegmentPlan
 from espnic.hdl.sa.secret_read import SecretRead
 from espnic.hdl.sa.sent_numbers import SentPort
 from espnic.hdl.sa.usage import UsagePort
-from espnic.hdl.tx.check import TxCheck, TxFrameRecord, TxRequest
+from espnic.hdl.tx.check import TxCheck, TxFrameRecord
 from espnic.hdl.tx.dispatch import Sealing, TxContext, TxDispatch
 from espnic.hdl.tx.esp_header import EspHeader, EspHeaderRequest
 from espnic.hdl.tx.icv_append import IcvAppend
@@ -94,9 +94,9 @@ burst after them is cut. That is more than the clocks from the frame store to th
 SEALINGS = 32
 """Frames, refused ones too, between dispatch and the read of their secrets."""
 
-CHECKED = 4
-"""Requests that have been checked while the frame before them leaves: the check of one that is to
-be sealed takes a clock more, and frames of one beat before it leave in each."""
+COMMANDS = 4
+"""Requests that have been checked while the frame before them leaves the frame store: the check of
+one that is to be sealed takes a clock more, and frames of one beat before it leave in each."""
 
 REQUESTS = 16
 """Requests between check and dispatch: more than the segmenter's latency in clocks."""
@@ -277,7 +277,8 @@ class TxPath(wiring.Component):
         blocks.probe = probe = HeaderProbe(width, self.lso)
         blocks.frames = frames = BeatStore(
             beat(width), (SUPER_STORE_BYTES if self.lso else STORE_BYTES) // (width // 8))
-        blocks.ended = ended = Queue(TxFrameRecord, self.stored_frames, block_ram=True)
+        blocks.ended = ended = RegisteredQueue(
+            TxFrameRecord, self.stored_frames, block_ram=True)
 
         blocks.arrived = arrived = Stage(beat(width))
         waiting = Signal(range(self.stored_frames + 1))
@@ -416,9 +417,10 @@ class TxPath(wiring.Component):
         wiring.connect(m, wiring.flipped(self.usage).answer, check.usage.answer)
         m.d.comb += self.usage.commit.eq(check.usage.commit)
         wiring.connect(m, check.sent, wiring.flipped(self.sent))
-        blocks.checked = checked = Queue(TxRequest, CHECKED, through=True)
-        wiring.connect(m, check.o, checked.i)
-        request, plan = checked.o.payload, checked.o.payload.plan
+        blocks.commands = commands = Queue(
+            frames.command.payload.shape(), COMMANDS, through=True)
+        wiring.connect(m, commands.o, frames.command)
+        request, plan = check.o.payload, check.o.payload.plan
         beat_bytes = self.width // 8
         frame_beats = (plan.bytes + beat_bytes - 1) // beat_bytes
         shared = Signal(contexts.i.payload.shape())
@@ -426,8 +428,8 @@ class TxPath(wiring.Component):
             shared.context.eq(request.context),
             shared.next_header.eq(request.next_header),
         ]
-        return fan_out(m, checked.o, [
-            (frames.command, Cat(frame_beats[:len(frames.command.payload.beats)], plan.keep), 1),
+        return fan_out(m, check.o, [
+            (commands.i, Cat(frame_beats[:len(commands.i.payload.beats)], plan.keep), 1),
             *(self._cuts(m, segments, plan) if self.lso else ()),
             (plans.i, plan, 1),
             (contexts.i, shared, plan.seal),
