@@ -2,7 +2,7 @@
 BIN := .venv/bin
 CAPTURE := captures/tun4_gcm128
 
-.PHONY: setup run life docs lint check test prove clean
+.PHONY: setup run life docs lint check test night prove clean
 
 setup:
 	@sh .ci/setup
@@ -30,9 +30,13 @@ lint: setup
 check: lint
 	$(BIN)/pytest -n auto --dist worksteal -m "not slow"
 
-# All tests.
+# All tests but those of the night.
 test: lint
-	$(BIN)/pytest -n auto --dist worksteal
+	$(BIN)/pytest -n auto --dist worksteal -m "not night and not mutants"
+
+# What takes long and repeats what the other tests prove: larger sizes, faults put into the RTL.
+night: setup
+	$(BIN)/pytest -n auto --dist worksteal -m "night or mutants"
 
 # Properties of the blocks, for all inputs, by a solver.
 prove: setup

@@ -36,6 +36,7 @@ def test_every_case_that_needs_no_width_is_the_model():
 
 
 @pytest.mark.fixed_seed
+@pytest.mark.night
 def test_every_case_of_large_windows_is_the_model():
     run(sample for sample in of_rx.samples_of_any_width()
         if sample.features.replay_window > SIMULATED.replay_window)

@@ -50,7 +50,8 @@ def mixed(sas, seed, count):
 
 
 @pytest.mark.parametrize(("width", "seed", "stall"), [
-    (128, 1, 0.15), (128, 2, 0.0), (512, 3, 0.15), (512, 4, 0.5), (256, 5, 0.1)])
+    (128, 1, 0.15), (128, 2, 0.0), (512, 3, 0.15), (512, 4, 0.5),
+    pytest.param(256, 5, 0.1, marks=pytest.mark.night)])
 def test_super_frames_of_all_headers_among_other_frames(width, seed, stall):
     outcome = hold(mixed(all_kinds_of_sa(), seed, 20 if width == 256 else 60), width,
                    seed=seed, stall=stall)
@@ -214,6 +215,7 @@ def test_tshark_opens_the_segments_and_rebuilds_the_byte_stream(tmp_path):
     check_stream(one.clear, [(int(seq), bytes.fromhex(data)) for *_, seq, data in rows])
 
 
+@pytest.mark.night
 def test_super_frames_on_icarus_too():
     sas = all_kinds_of_sa()[1:3]
     supers = SuperTraffic(sas, Random(10))

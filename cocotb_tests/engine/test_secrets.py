@@ -195,7 +195,7 @@ async def self_tests_use_the_way_of_keys_and_leave_nothing_in_it(dut):
         assert not found, {name: sorted(paths) for name, paths in found.items()}
 
 
-@pytest.mark.parametrize("beat_bits", [128, 512])
+@pytest.mark.parametrize("beat_bits", [128, pytest.param(512, marks=pytest.mark.night)])
 def test_nothing_secret_stays(beat_bits):
     done = run(build_open(replace(FEATURES, width=beat_bits)), module=__name__, seed=1)
     assert not done.failures, f"seed {done.seed}: {done.failures}, log {done.log}"

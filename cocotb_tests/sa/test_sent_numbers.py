@@ -473,6 +473,7 @@ def test_ram_bits_of_an_sa_are_those_of_the_memories():
     assert sent_bits(1024) == 2214
 
 
+@pytest.mark.night
 def test_every_window():
     simulate(SideBySide({f"w{window}": SentNumbers(SAS, window) for window in WINDOWS}),
              name="sent_numbers", module=__name__, simulator="verilator", seed=1)

@@ -2,15 +2,15 @@
 
 import pytest
 
-from espnic.model.interface.features import WIDTHS
 from espnic.sim.life.command import difference, on_model, on_rtl
 from espnic.sim.life.story import RECEIVED_AMONG_DELETE, SENT_AMONG_DELETE
 from espnic.sim.rig.engine import Options
+from tests.support.widths import ENGINE_WIDTHS
 
 pytestmark = [pytest.mark.engine, pytest.mark.fixed_seed]
 
 
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("width", ENGINE_WIDTHS)
 def test_the_rtl_lives_the_life_of_an_sa_pair_as_the_model_does(width):
     rtl = on_rtl(Options(width=width, seed=1))
     print(f"deletes among frames behind {rtl.turns} of them")
