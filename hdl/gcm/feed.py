@@ -9,6 +9,10 @@ from espnic.model.interface.codes import AES_BLOCK_BYTES
 
 ESP_AAD_BYTES_MAX = 12
 
+TEXTS = 4
+"""Beats of text before the core. In a steady flow one is on its way; the others may wait while the
+core takes an AAD, so that the frame before need not stop."""
+
 
 def gcm_packet(lanes: int) -> data.StructLayout:
     """Parameters of a packet, and its AAD of ``aad_bytes`` bytes, the first in bits 7:0."""

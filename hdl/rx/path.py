@@ -17,7 +17,7 @@ from espnic.hdl.frame.align import valid_bytes
 from espnic.hdl.frame.text_extract import TextExtract, TextSpan
 from espnic.hdl.frame.text_restore import TextPlace, TextRestore
 from espnic.hdl.gcm.core import GcmCore
-from espnic.hdl.gcm.feed import GcmFeed
+from espnic.hdl.gcm.feed import TEXTS, GcmFeed
 from espnic.hdl.gcm.form import PLAIN, CipherForm
 from espnic.hdl.gcm.rfc4106 import describe_packet
 from espnic.hdl.gcm.self_test import SelfTest, SelfTestPort, join_orders
@@ -66,10 +66,6 @@ LOOKUPS = 16
 
 ORDERS = 8
 """Frames between dispatch and core: more than the clocks of a beat's way there."""
-
-TEXTS = 4
-"""Beats of text before the core. In a steady flow one is on its way; the others may wait while the
-core takes an AAD, so that the frame before need not stop."""
 
 LOOKUP_BEATS = 32
 """Beats that wait for the parser and the SA table."""

@@ -19,7 +19,7 @@ from espnic.hdl.frame.header_split import HeaderSplit
 from espnic.hdl.frame.text_extract import TextExtract, TextSpan
 from espnic.hdl.frame.text_restore import TextPlace
 from espnic.hdl.gcm.core import tag_latency
-from espnic.hdl.gcm.feed import GcmFeed
+from espnic.hdl.gcm.feed import TEXTS, GcmFeed
 from espnic.hdl.gcm.form import PLAIN, CipherForm
 from espnic.hdl.gcm.self_test import SelfTest, SelfTestPort, join_orders
 from espnic.hdl.gcm.stallable_core import GcmStream
@@ -100,10 +100,6 @@ one that is to be sealed takes a clock more, and frames of one beat before it le
 
 REQUESTS = 16
 """Requests between check and dispatch: more than the segmenter's latency in clocks."""
-
-TEXTS = 4
-"""Beats of text before the core. In a steady flow one is on its way; the others may wait while the
-core takes an AAD, so that the frame before need not stop."""
 
 CRYPTO_DEPTH = 64
 """Beats from where headers and text part to where they join: more than the latency in clocks."""
