@@ -45,12 +45,13 @@ class Adding:
         await self._ports.open_for(x)
         place = self._places.take(x)
         try:
-            await self._add(x, place)
+            added = await self._add(x, place)
         except LinuxError as refused:
             self._removal.undo_add(place, refused)
             raise
-        assert x.offload is not None
-        x.offload.handle = place[1]
+        if not added:
+            del self._places.states[place]
+            self._places.untake(place)
 
     async def add_again(self, x: XfrmState, place: Place) -> None:
         """Add an SA that the device had before a reset; one with nothing left has expired.
@@ -73,12 +74,17 @@ class Adding:
     async def _add(self, x: XfrmState, place: Place) -> bool:
         """Do an ADD, with the window as it is now and what is left of the limits.
 
-        False: the SA has ended meanwhile, and nothing has been done.
+        False: the SA has ended meanwhile, and nothing has been done. Else it has its handle when
+        the spinlock is let go, so that a delete that waits for it finds the SA.
         """
         async with self._commands.spinlock:
             if x.state != KmState.VALID or place in self._places.deleted:
                 return False
             await self._add_locked(x, place)
+            assert x.offload is not None
+            x.offload.handle = place[1]
+            # The stack may have moved the window meanwhile.
+            self._esn_fields.moved(x, place)
         return True
 
     async def _add_locked(self, x: XfrmState, place: Place) -> None:

@@ -70,6 +70,9 @@ class EspnicDriver:
         """Wrong rows that the device had counted when its memories were mended last."""
         self._ciphers_failed = False
         """The device does not seal or open until a self-test has passed."""
+        self._takes_sas = False
+        """The offload is on. The stack notes that in the device's features, but only when the
+        callback that switches it has returned; the mutex keeps this one."""
         self._secrets = secrets
         self._device_window = device_window
         self._mutex = Lock()
@@ -120,7 +123,9 @@ class EspnicDriver:
             with errnos("probe"):
                 await self._set_up()
                 self._ciphers_failed = not await self.hardware.ciphers_good()
-        self.device.features = self.fix_features({Feature(name) for name in self.identity.features})
+            self.device.features = self.fix_features(
+                {Feature(name) for name in self.identity.features})
+            self._takes_sas = Feature.HW_ESP in self.device.features
         if Feature.HW_ESP.value in self.identity.features:
             self.device.ops = self
         self.device.netdev_ops = self
@@ -147,9 +152,9 @@ class EspnicDriver:
         The temporary state of an update gets no handle: the SA that it is to change has one.
         """
         check(x, self.identity)
-        if Feature.HW_ESP not in self.device.features:
-            raise LinuxError(errno.EOPNOTSUPP, "esp-hw-offload is off")
         async with self._mutex:
+            if not self._takes_sas:
+                raise LinuxError(errno.EOPNOTSUPP, "esp-hw-offload is off")
             if not self._same_key.takes_without_handle(x):
                 await self._adding.add_new(x)
 
@@ -160,8 +165,8 @@ class EspnicDriver:
         conversation with the registers at most, and never between two words of it.
         An SA that a reset has taken away is deleted already, and its handle may belong to another.
         """
-        place = self._place(x)
         async with self._commands.spinlock:
+            place = self._place(x)
             if self._places.has(place, x):
                 self._removal.drop_work(place)
                 await self._removal.delete_locked(place)
@@ -173,8 +178,8 @@ class EspnicDriver:
         put off and the handle stays taken. When the temporary state of an update goes, the device
         learns of what has changed of the SA that has been updated.
         """
-        place = self._place(x)
         async with self._mutex:
+            place = self._place(x)
             changed = self._same_key.end(x)
             if changed is not None and changed in self._states:
                 await self._take_over(changed)
@@ -216,13 +221,16 @@ class EspnicDriver:
 
         The usage stays as it was when the device does not have the SA any more.
         """
-        place = self._place(x)
         async with self._commands.spinlock:
+            place = self._place(x)
             if self._places.has(place, x):
                 await self._lifetimes.count_locked(x, place)
 
     def _place(self, x: XfrmState) -> Place:
-        """The place of an SA in this device. Raises EINVAL for an SA of another device."""
+        """The place of an SA in this device. Raises EINVAL for an SA of another device.
+
+        It changes with the spinlock held.
+        """
         assert x.offload is not None
         if x.offload.device is not self.device:
             raise LinuxError(errno.EINVAL, f"SA {x.name} is on {x.offload.device.name}")
@@ -257,9 +265,10 @@ class EspnicDriver:
         async with self._mutex:
             if Feature.HW_ESP not in features:
                 await self._parking.park()
-            elif Feature.HW_ESP not in self.device.features:
+            elif not self._takes_sas:
                 self._mends = 0
                 await self._parking.unpark()
+            self._takes_sas = Feature.HW_ESP in features
 
     # Interrupt, and work that may wait
 
@@ -301,9 +310,9 @@ class EspnicDriver:
         If they are, a user may switch the offload on again. If not, software takes over.
         """
         async with self._mutex:
-            async with self._commands.spinlock:
-                with errnos("self-test"):
-                    good = await self.hardware.self_test(stopped=not self.device.up)
+            # Without the spinlock: it may take long, and meets no other access but stop and start.
+            with errnos("self-test"):
+                good = await self.hardware.self_test(stopped=not self.device.up)
             self._ciphers_failed = not good
         await self.run_work()
         return good
@@ -324,13 +333,12 @@ class EspnicDriver:
     async def _look_at_ciphers(self) -> None:
         """Let software take over when the ciphers have failed; an event may be an old one."""
         if self._interrupt.cipher_failure:
-            async with self._commands.spinlock:
-                with errnos("ciphers"):
-                    self._ciphers_failed = not await self.hardware.ciphers_good()
+            with errnos("ciphers"):
+                self._ciphers_failed = not await self.hardware.ciphers_good()
             self._interrupt.cipher_failure = False
         if self._ciphers_failed:
             # Also if it was done before: an access may have failed amid it.
-            self.device.features = set()
+            self._offer_nothing()
             await self._parking.park()
 
     # Receive
@@ -438,7 +446,7 @@ class EspnicDriver:
 
     async def _give_up(self) -> None:
         """Leave all SAs to software, and offer no offload."""
-        self.device.features = set()
+        self._offer_nothing()
         await self._removal.flush()
         await self._forget_device()
         for place, x in list(self._states.items()):
@@ -446,6 +454,11 @@ class EspnicDriver:
             x.offload.handle = 0
             del self._states[place]
             self._places.untake(place)
+
+    def _offer_nothing(self) -> None:
+        """Switch the offload off until a user switches it on."""
+        self.device.features = set()
+        self._takes_sas = False
 
     async def _forget(self) -> None:
         """Forget all SAs; a delete that runs now ends first."""

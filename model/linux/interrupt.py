@@ -38,7 +38,7 @@ class Interrupt:
         self.lost = False
         """Events were lost, and the driver has not looked since what they may have told."""
         self._unseen: dict[Place, XfrmState] = {}
-        """SAs whose events may have been lost, and that have not been looked at since."""
+        """SAs of which a limit may be reached, and that have not been looked at since."""
         self._unfinished = False
         """Whether an access that failed has ended the handler: then the level may still be high."""
 
@@ -126,4 +126,5 @@ class Interrupt:
         elif x is None:
             self._noticed["events_of_no_sa"] += 1
         else:
-            self._lifetimes.reached(x, place, kind == EventKind.HARD_LIMIT)
+            # It may have waited while the limits were changed, so the counts are looked at.
+            self._unseen[place] = x

@@ -9,12 +9,15 @@ from espnic.model.linux import xfrm_device
 from espnic.model.linux.bus import run
 from espnic.model.linux.errors import LinuxError
 from espnic.model.linux.locks import Lock
-from espnic.model.linux.xfrm import Direction, KmState, Limits
+from espnic.model.linux.netdev import Feature
+from espnic.model.linux.xfrm import Direction, KmState, Limits, OffloadFlags
 from tests.support.linux_host import SAS, inbound, outbound
 from tests.support.linux_races import SteppedBench, explore, interruptions, settle
 from tests.support.sas import make_sa
 
 SIDES = {Direction.IN: SaDirection.RX, Direction.OUT: SaDirection.TX}
+BYTES = 100
+"""Bytes that the device has counted of each SA."""
 BEFORE_WRAP = (1 << 32) - 1
 """Value of a counter whose high word changes with the next frame."""
 
@@ -31,10 +34,15 @@ class Scene:
         self.sas = [self.bench.add(inbound(
             make_sa(seed=20 + number, esn=True, replay_window=64, key_bytes=32)))
             for number in range(2)]
-        for x in self.sas:
-            self.engine_sa(x, "lifetime").count(3 + x.offload.handle, 100)
+        for number, x in enumerate(self.sas):
+            self.engine_sa(x, "lifetime").count(self.packets(number), BYTES)
         self.new = [make(make_sa(seed=40 + number))
                     for number, make in enumerate((inbound, outbound))]
+
+    @staticmethod
+    def packets(number):
+        """Packets that the device has counted of an SA."""
+        return 4 + number
 
     def engine_sa(self, x, what="get"):
         """The part of an SA in the device."""
@@ -61,20 +69,45 @@ class Scene:
     async def esn(self, _number):
         await self.driver.run_work()
 
-    def prepare_limits(self, number):
-        x = self.sas[number]
-        temporary = inbound(make_sa(seed=20 + number, esn=True, replay_window=64, key_bytes=32))
-        run(xfrm_device.state_add(temporary, self.bench.device, 2))
-        x.limits = Limits(soft_packets=70 + number, hard_bytes=1 << 33)
+    def update(self, number, limits):
+        """Change the limits of an SA as a user does; the device is to be told of it."""
+        temporary = self.like(number)
+        run(xfrm_device.state_add(temporary, self.bench.device, OffloadFlags.INBOUND))
+        self.sas[number].limits = limits
         run(xfrm_device.state_free(temporary))
+
+    def like(self, number, **more):
+        """A state of the look-up key of an SA."""
+        return inbound(
+            make_sa(seed=20 + number, esn=True, replay_window=64, key_bytes=32), **more)
+
+    def prepare_limits(self, number):
+        self.update(number, self.new_limits(number))
+
+    def new_limits(self, number):
+        return Limits(soft_packets=70 + number, hard_bytes=1 << 33)
 
     async def limits(self, _number):
         await self.driver.run_work()
 
     def prepare_events(self, number):
-        push = self.bench.engine.events.push
-        push(EventKind.ESN_HALF, SaDirection.RX, self.sas[number].offload.handle)
-        push(EventKind.HARD_LIMIT, SaDirection.RX, self.sas[number].offload.handle, 5)
+        x, push = self.sas[number], self.bench.engine.events.push
+        count = self.engine_sa(x, "lifetime").packets
+        self.update(number, Limits(hard_packets=count + 1))
+        run(self.driver.run_work())
+        push(EventKind.ESN_HALF, SaDirection.RX, x.offload.handle)
+        for kind in self.engine_sa(x, "lifetime").count(1, 100):
+            push(kind, SaDirection.RX, x.offload.handle, 5)
+
+    async def update_limits(self, number):
+        await self.bench.host.update(
+            self.like(number, limits=self.new_limits(number)), self.bench.device)
+
+    def prepare_twin(self, number):
+        self.sas[number].mark, self.sas[number].mark_mask = 3, 15
+
+    async def twin(self, number):
+        await self.bench.host.add(self.like(number, mark=7, mark_mask=15), self.bench.device)
 
     async def events(self, _number):
         await self.driver.handle_interrupt()
@@ -117,6 +150,13 @@ class Scene:
     async def switch_off(self, _number):
         await xfrm_device.set_features(self.bench.device, set())
 
+    def prepare_switch_on(self, _number):
+        run(xfrm_device.set_features(self.bench.device, set()))
+        run(self.driver.run_work())
+
+    async def switch_on(self, _number):
+        await xfrm_device.set_features(self.bench.device, set(Feature))
+
     # What holds afterwards
 
     def check(self, names, problems):
@@ -141,6 +181,8 @@ class Scene:
             kept = list(driver._free[side]) + [
                 handle for at, handle in driver._states if at == side]
             assert sorted(kept) == list(range(1, SAS)), "a handle is lost, or there twice"
+            if side == SaDirection.RX and not self.bench.device.features:
+                assert not there, "an SA is in a device whose offload is off"
         for number, name in enumerate(names):
             if not gone:
                 getattr(self, f"check_{name}", lambda _number: None)(number)
@@ -159,7 +201,7 @@ class Scene:
     def check_read(self, number):
         x = self.sas[number]
         if x.state == KmState.VALID and x.offload.handle:
-            assert x.offload.usage.packets == self.engine_sa(x, "lifetime").packets
+            assert x.offload.usage.packets == self.packets(number)
 
     def check_esn(self, number):
         if self.sas[number].offload.handle:
@@ -167,8 +209,19 @@ class Scene:
 
     def check_limits(self, number):
         if self.sas[number].offload.handle:
-            found = self.engine_sa(self.sas[number], "lifetime").limits
-            assert (found.soft_packets, found.hard_bytes) == (70 + number, 1 << 33)
+            lifetime = self.engine_sa(self.sas[number], "lifetime")
+            new = self.new_limits(number)
+            assert (lifetime.limits.soft_packets - lifetime.packets,
+                    lifetime.limits.hard_bytes - lifetime.bytes) == (
+                        new.soft_packets - self.packets(number), new.hard_bytes - BYTES)
+
+    def check_update_limits(self, number):
+        assert self.sas[number].limits == self.new_limits(number)
+        self.check_limits(number)
+
+    def check_switch_on(self, number):
+        x = self.sas[number]
+        assert x.state != KmState.VALID or x.offload.handle
 
     def check_events(self, number):
         assert (self.sas[number], True) in self.bench.host.expired.told
@@ -177,7 +230,10 @@ class Scene:
 
 NAMES = ("add", "delete", "end", "read", "esn", "limits", "events", "down", "restore", "switch_off")
 PAIRS = [*combinations_with_replacement(NAMES, 2),
-         *product(("add", "delete"), ("lost", "self_test", "failure", "mend"))]
+         *product(("add", "delete"), ("lost", "self_test", "failure", "mend", "update_limits")),
+         *product(("switch_off", "switch_on"), ("twin", "update_limits")),
+         *product(("delete", "end", "read", "esn"), ("switch_on",)), ("update_limits", "limits"),
+         ("add", "twin")]
 
 
 def begin(names, same=False):
@@ -191,7 +247,7 @@ def begin(names, same=False):
                          for name, number in zip(names, numbers, strict=True)]
 
 
-LONG = {("delete", "lost"), ("delete", "mend")}
+LONG = {("delete", "lost"), ("delete", "mend"), ("end", "switch_on")}
 """Callbacks with too many orders: one of the two runs whole somewhere within the other."""
 
 
@@ -212,13 +268,14 @@ def test_two_callbacks_at_the_same_time_leave_device_and_driver_as_one_after_the
 
 OF_ONE_SA = [("delete", "read"), *(
     (first, second) for first in ("delete", "end")
-    for second in ("esn", "limits", "events", "down", "restore", "switch_off"))]
+    for second in ("esn", "limits", "events", "down", "restore", "switch_off", "switch_on"))]
 """Callbacks that the kernel may make of one SA at a time: none, once it frees it."""
 
 
 @pytest.mark.parametrize("names", OF_ONE_SA, ids=" and ".join)
 def test_an_sa_may_end_while_another_callback_works_on_it(names):
     for bench, problems in explore(lambda: begin(names, same=True)):
+        assert bench.engine.sas[SaDirection.RX].get(1) is None, "it is found after its delete"
         bench.scene.check(("none", "none"), problems)
         x = bench.scene.sas[0]
         assert x.state == KmState.DEAD and bench.engine.sas[SaDirection.RX].get(1) is None

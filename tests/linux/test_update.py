@@ -45,6 +45,26 @@ def taken(bench):
 
 # ip xfrm state update
 
+@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("kind", ["hard", "soft"])
+def test_an_event_of_a_limit_that_has_been_raised_meanwhile_ends_no_sa(kind, told):
+    """It waits in the queue while the update is told to the device, or told to nobody."""
+    sender, tx, receiver, rx = pair(make_sa())
+    update(receiver, inbound(limits=Limits(**{f"{kind}_packets": 3})))
+    run(receiver.driver.run_work())
+    for _ in range(3):
+        assert receiver.receive(sender.send(tx, CLEAR)[0]) == CLEAR
+    before = list(receiver.host.expired.told)
+    assert len(receiver.engine.events) == 1
+    new = inbound(limits=Limits(**{f"{kind}_packets": 1000}))
+    run(receiver.host.update(new, receiver.device if told else None))
+    run(receiver.driver.run_work())
+    run(receiver.driver.handle_interrupt())
+    assert rx.state == KmState.VALID and receiver.host.expired.told == before
+    assert limits_of(receiver, rx)[2 if kind == "hard" else 0] == 1000
+    assert receiver.receive(sender.send(tx, CLEAR)[0]) == CLEAR
+
+
 @pytest.mark.parametrize("make", [inbound, outbound])
 def test_an_update_gives_the_device_the_new_limits_and_takes_no_handle(make):
     bench = Bench()
@@ -405,12 +425,15 @@ def test_an_sa_under_the_handle_of_a_parked_one_is_not_taken_for_it():
     assert bench.receive(sender.send(tx, CLEAR)[0]) == CLEAR
 
 
-def test_a_second_sa_may_have_the_handle_of_one_that_is_parked():
+def test_an_sa_that_the_device_does_not_take_back_leaves_its_handle_to_another(monkeypatch):
     bench, sender = Bench(Features(sas=2), device_window=False), Bench()
-    bench.add(inbound(make_sa(esn=True, initial_seq=(1 << 32) + 5)))
+    left = bench.add(inbound(make_sa(esn=True, initial_seq=(1 << 32) + 5)))
     switch(bench)
     run(bench.driver.run_work())
-    bench.device.features = set(Feature)
+    with monkeypatch.context() as full:
+        full.setattr(bench.engine, "command", lambda _values: SaResult.ENOSPC)
+        switch(bench, *Feature)
+    assert left.offload.handle == 0
     sa = make_sa(seed=2)
     tx, rx = sender.add(outbound(sa)), bench.add(inbound(sa))
     assert rx.offload.handle == 1
