@@ -129,7 +129,7 @@ class SecurityAssociation:
         if self.device_window:
             self._expect("replay_window", self.replay_window,
                          self.replay_window in DEVICE_WINDOWS,
-                         "32, 64, 128, 256, 512 or 1024 of a device's window")
+                         f"one of a device's windows: {', '.join(map(str, DEVICE_WINDOWS))}")
 
     @staticmethod
     def _expect(field: str, value: object, good: bool, expected: str) -> None:
