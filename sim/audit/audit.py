@@ -59,6 +59,16 @@ class Repeat:
         return tuple(packet.frame for packet in self.packets)
 
 
+class Copy(NamedTuple):
+    """A packet that is a copy of another as far as it is there."""
+
+    frame: int
+    of: int
+    """Frame of the packet that it is a copy of."""
+    whole: bool
+    """Whether all of it is there."""
+
+
 @dataclass(frozen=True)
 class SaFindings:
     """Findings about one SA."""
@@ -68,8 +78,8 @@ class SaFindings:
     packets: int
     without_iv: int
     """Packets that end before their IV does, or were captured no further."""
-    copies: tuple[tuple[int, int], ...]
-    """Frame of each packet that is a copy, and frame of the packet that it is a copy of."""
+    copies: tuple[Copy, ...]
+    """Packets that are copies. One that was cut short may differ in what is not there."""
     ivs: tuple[Repeat, ...]
     """Packets with the same IV."""
     numbers: tuple[Repeat, ...]
@@ -135,7 +145,7 @@ class _Sa:
         """Highest whole number so far; None before the first packet of an unknown SA."""
         self._packets = self._without_iv = 0
         self._digests: dict[bytes, int] = {}
-        self._copies: list[tuple[int, int]] = []
+        self._copies: list[Copy] = []
         self._ivs, self._numbers = _Places(), _Places()
 
     def add(self, frame: int, packet: EspPacket) -> None:
@@ -143,7 +153,7 @@ class _Sa:
         digest = blake2b(packet.data, digest_size=_DIGEST_BYTES).digest()
         first = self._digests.setdefault(digest, frame)
         if first != frame:
-            self._copies.append((frame, first))
+            self._copies.append(Copy(frame, first, packet.whole))
             return
         seen = Seen(frame, self._whole(packet.low), packet.iv)
         self._numbers.add(seen.number, seen)

@@ -25,7 +25,15 @@ def lines(
         packets, sas = sum(each.packets for each in findings), len(findings)
         found = [("nonces", f"{packets:,} ESP packets of {sas:,} SA{'s' * (sas != 1)}: "
                             "no IV and no sequence number twice")]
-    return found + _unseen_lines(findings)
+    return found + _unseen_lines(findings) + _cut_lines(findings)
+
+
+def _cut_lines(findings: Iterable[SaFindings]) -> list[tuple[str, str]]:
+    """A line for each SA with copies that were cut short, so that they may be none."""
+    cut = [(each, sum(not copy.whole for copy in each.copies)) for each in findings]
+    return [("cut short", f"{_label(each)}: of {len(each.copies):,} packets that look like an "
+                          f"earlier one {number:,} are cut short: they may differ behind that")
+            for each, number in cut if number]
 
 
 def _unseen_lines(findings: Iterable[SaFindings]) -> list[tuple[str, str]]:
@@ -89,7 +97,7 @@ def _sa_json(findings: SaFindings) -> dict[str, Any]:
         "encapsulation": "espinudp" if key.encapsulation == Encapsulation.UDP else None,
         "packets": findings.packets,
         "without_iv": findings.without_iv,
-        "copies": [{"frame": frame, "of": first} for frame, first in findings.copies],
+        "copies": [copy._asdict() for copy in findings.copies],
         "same_iv": [[_packet_json(packet) for packet in repeat.packets]
                     for repeat in findings.ivs],
         "same_sequence": [[_packet_json(packet) for packet in repeat.packets]

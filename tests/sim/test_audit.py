@@ -170,7 +170,7 @@ def test_iv_that_stands_twice_is_found_with_its_frames():
 
 def test_copy_of_a_packet_is_no_second_use():
     found = judged(packet(1), packet(2), packet(1), packet(2), packet(1))
-    assert found.copies == ((3, 1), (4, 2), (5, 1))
+    assert found.copies == ((3, 1, True), (4, 2, True), (5, 1, True))
     assert not found.ivs and not found.numbers and not found.is_bad
 
 
@@ -178,7 +178,7 @@ def test_copy_of_a_repeat_counts_once():
     again = packet(1, text=b"other")
     found = judged(packet(1), again, again, packet(1))
     assert [repeat.frames for repeat in found.ivs] == [(1, 2)]
-    assert found.copies == ((3, 2), (4, 1))
+    assert found.copies == ((3, 2, True), (4, 1, True))
 
 
 def test_each_sa_has_ivs_of_its_own():
@@ -220,7 +220,7 @@ def test_repeat_is_found_on_both_sides_of_a_wrap(first):
 def test_packets_that_end_before_their_iv_are_counted_apart():
     short = [replace(packet(number), data=packet(number).data[:12]) for number in (1, 2, 1)]
     found = judged(*short, packet(2))
-    assert found.without_iv == 2 and found.copies == ((3, 1),)
+    assert found.without_iv == 2 and found.copies == ((3, 1, True),)
     assert [repeat.frames for repeat in found.numbers] == [(2, 4)]
 
 
@@ -384,9 +384,21 @@ def test_command_ends_with_a_finding_and_writes_all_of_it(tmp_path):
     assert found["same_iv"] == [
         [{"frame": frame, "sequence": 1, "iv": iv} for frame in (2, 4)]]
     assert found["same_sequence"] == found["same_iv"]
-    assert found["copies"] == [{"frame": 6, "of": 3}]
+    assert found["copies"] == [{"frame": 6, "of": 3, "whole": True}]
     assert (found["destination"], found["spi"], found["encapsulation"], found["packets"]) == (
         str(sa.destination), f"0x{sa.spi:08x}", None, 5)
+
+
+def test_copies_that_are_cut_short_are_told_because_they_may_be_none(tmp_path):
+    """The frames are cut behind the IV, as by ``tcpdump -s``: two texts look alike."""
+    sa = make_sa()
+    cut = [frames.sealed(sa, bytes([fill]) * 30 + b"\0\x04", 1)[:50] for fill in (1, 2)]
+    write_pcap(tmp_path / "x.pcap", enumerate([*cut, frames.sealed(sa, TEXT, 2)]))
+    shown = Shown()
+    run(tmp_path / "x.pcap", tmp_path / "x.json", shown.console)
+    assert "of 1 packets that look like an earlier one 1 are cut short" in shown.text
+    [found] = json.loads((tmp_path / "x.json").read_text())["sas"]
+    assert found["copies"] == [{"frame": 2, "of": 1, "whole": False}]
 
 
 def test_command_looks_at_the_ports_that_it_is_told(tmp_path):
