@@ -14,7 +14,7 @@ from tests.support.quick import simulate_quick
 
 WIDTH = 77
 QUEUES = {
-    **{f"deep{depth}": RegisteredQueue(WIDTH, depth) for depth in (2, 3, 6, 32)},
+    **{f"deep{depth}": RegisteredQueue(WIDTH, depth) for depth in (3, 4, 6, 32)},
     "block40": RegisteredQueue(WIDTH, 40, block_ram=True),
 }
 

@@ -8,12 +8,12 @@ import pytest
 from cocotb.triggers import ClockCycles
 
 from espnic.hdl.gcm.feed import GcmFeed, gcm_packet
-from espnic.hdl.layouts import beat, gcm_beat, gcm_parameters
-from espnic.model.interface.codes import AES_BLOCK_BYTES
+from espnic.hdl.layouts import beat, gcm_beat, gcm_parameters, has_spare_lane
 from espnic.sim.agents.beats import pack, to_beats, unpack, valid_part
 from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
 from espnic.sim.agents.stream import start_clock_and_reset
 from tests.support.differences import check_items
+from tests.support.gcm_packets import joins
 from tests.support.quick import simulate_quick
 
 
@@ -43,16 +43,11 @@ def packets(chance, width):
     return cases
 
 
-def joins(width, text):
-    """The texts whose AAD has no beat of its own."""
-    return width == 512 and 0 < len(text) % (width // 8) < AES_BLOCK_BYTES
-
-
 def expected(width, cases):
     words = []
     for aad, text, parameters in cases:
         before = {"first": 1, "parameters": parameters}
-        if joins(width, text):
+        if has_spare_lane(width // 128) and joins(len(text)):
             before |= {"joined": 1, "joined_aad": int.from_bytes(aad, "little")}
         else:
             words.append(pack(gcm_beat(width), before | {
@@ -72,7 +67,8 @@ async def feed(dut, width, cases, *, idle=0.0, stall=0.0):
     sink = ports.sink("o", relevant=partial(what_counts, width))
     for aad, text, values in cases:
         parameters.send(pack(gcm_packet(width // 128), {
-            "aad": int.from_bytes(aad, "little"), "parameters": values}))
+            "aad": int.from_bytes(aad, "little"), "parameters": values,
+            "joins": joins(len(text))}))
         texts.send(*to_beats(width, text, noise))
     return await sink.receive(len(expected(width, cases)))
 

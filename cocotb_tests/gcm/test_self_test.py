@@ -1,7 +1,8 @@
 """The known-answer test of a core that the bench plays: right, or wrong in one way."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import product
 
 import cocotb
 import pytest
@@ -17,6 +18,7 @@ from espnic.sim.agents.side_by_side import Ports, SideBySide, bench_widths
 from espnic.sim.agents.stream import start_clock_and_reset
 from espnic.sim.build.builds import simulate
 from tests.support.differences import check_items
+from tests.support.gcm_packets import joins
 from tests.support.quick import simulate_quick
 
 CORE_CLOCKS = 25
@@ -39,6 +41,8 @@ class Answer:
     clocks: int = CORE_CLOCKS
     gap: int = 4
     """Clocks from the last beat to the tag."""
+    spacing: int = 1
+    """Clocks from one beat to the next."""
 
 
 class Bench:
@@ -79,14 +83,22 @@ class Bench:
     async def play(self, answer):
         """Give the answer of a core."""
         await ClockCycles(self.dut.clk, answer.clocks)
-        for port, words in (("result_i", answer.texts), ("tag_i", answer.tags)):
+        for port, words, spacing in (("result_i", answer.texts, answer.spacing),
+                                     ("tag_i", answer.tags, 1)):
             for word in words:
                 self.set(f"{port}__payload", word)
                 self.set(f"{port}__valid", 1)
                 await ClockCycles(self.dut.clk, 1)
-            self.set(f"{port}__payload", self.chance.getrandbits(128))
-            self.set(f"{port}__valid", 0)
+                if spacing > 1:
+                    self.rest(port)
+                    await ClockCycles(self.dut.clk, spacing - 1)
+            self.rest(port)
             await ClockCycles(self.dut.clk, answer.gap)
+
+    def rest(self, port):
+        """Give nothing at a port, and bits that mean nothing."""
+        self.set(f"{port}__payload", self.chance.getrandbits(128))
+        self.set(f"{port}__valid", 0)
 
     async def test(self, number, answer, still=3):
         """Ask for a test, and give whether it passed and how many clocks it took when still."""
@@ -121,7 +133,8 @@ class Bench:
         known = KNOWN_ANSWERS[number]
         wanted = {
             "gcm": {"key_size": known.key_size, "aad": int.from_bytes(known.aad, "little"),
-                    "aad_bytes": len(known.aad), "text_bytes": len(known.text)},
+                    "aad_bytes": len(known.aad), "text_bytes": len(known.text),
+                    "joins": joins(len(known.text))},
             "sequence": known.sequence, "iv": int.from_bytes(known.iv, "big")}
         check_items(await self.orders.receive(1), [wanted], layout=KnownOrder)
         assert to_packets(self.width, self.texts.items) == [self.asked(number)]
@@ -151,8 +164,8 @@ ALL_BLOCKS = {"width": bench_widths(), "decrypt": SIDES}
 async def a_right_answer_passes_and_shows_nothing(dut, width, decrypt):
     bench = await Bench.start(dut, width, decrypt)
     await bench.check_frames_pass()
-    for number in range(len(KNOWN_ANSWERS)):
-        passed, clocks = await bench.test(number, bench.right(number))
+    for number, spacing in product(range(len(KNOWN_ANSWERS)), (1, 2)):
+        passed, clocks = await bench.test(number, replace(bench.right(number), spacing=spacing))
         assert passed
         assert clocks == ANSWER_CLOCKS + 1
         await bench.check_asked(number)
@@ -162,6 +175,11 @@ async def a_right_answer_passes_and_shows_nothing(dut, width, decrypt):
 
 def flipped(word, bit):
     return word ^ 1 << bit
+
+
+def latest_gap(answer):
+    """Most clocks from the last beat to the tag for which an answer is in time."""
+    return ANSWER_CLOCKS - COMPARE_CLOCKS - CORE_CLOCKS - answer.spacing * len(answer.texts)
 
 
 def wrong_answers(bench, number):
@@ -184,7 +202,7 @@ def wrong_answers(bench, number):
     yield "a second tag", Answer(right.texts, 2 * right.tags)
     yield "nothing", Answer([], [])
     yield "too late", Answer(right.texts, right.tags, ANSWER_CLOCKS)
-    late = ANSWER_CLOCKS - COMPARE_CLOCKS - CORE_CLOCKS - len(right.texts) + 1
+    late = latest_gap(right) + 1
     yield "a tag that is too late", Answer(right.texts, right.tags, gap=late)
 
 
@@ -200,7 +218,7 @@ async def a_wrong_answer_fails_and_is_hidden_and_a_right_one_passes_again(dut, w
         bench.orders.items.clear()
         bench.texts.items.clear()
         latest = bench.right(number)
-        latest.gap = ANSWER_CLOCKS - COMPARE_CLOCKS - CORE_CLOCKS - len(latest.texts)
+        latest.gap = latest_gap(latest)
         assert (await bench.test(number, latest))[0]
         await bench.check_asked(number)
     await bench.check_frames_pass()

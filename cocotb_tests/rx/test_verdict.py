@@ -194,7 +194,8 @@ class Case:
                 "checksum_status": RxChecksum.NONE}
         return {
             "completion": completion, "bytes": self.frame_bytes,
-            "text_beats": self.beats if self.opened else 0,
+            "text": self.opened,
+            **({"text_beats": self.beats} if self.opened else {}),
             "restore": good, "drop": self.oversize,
             **({"text_offset": self.esp_offset + ESP_TEXT_OFFSET} if good else {}),
         }

@@ -12,7 +12,7 @@ from cocotb.triggers import RisingEdge
 from espnic.hdl.layouts import SERIAL_BITS, FoundSa
 from espnic.hdl.sa.sent_numbers import SentAnswer, SentCommit, SentQuery
 from espnic.hdl.sa.usage import UsageAnswer
-from espnic.hdl.tx.check import TxCheck, TxFrameRecord, TxRequest
+from espnic.hdl.tx.check import BEATS_BITS, TxCheck, TxFrameRecord, TxRequest
 from espnic.model.device import segment
 from espnic.model.device.device import Device
 from espnic.model.esp.sent import SentNumbers
@@ -61,6 +61,7 @@ class Case:
         self.descriptor |= fields
         self.descriptor["sa"] = chance.randrange(1, HANDLES)
         self.descriptor["sequence"] = self.random_sequence(chance, near_end)
+        self.beats = chance.randrange(1 << BEATS_BITS)
         self.descriptor["next_header"] = chance.randrange(256)
         self.reserved = chance.random() < 0.02
         if chance.random() < 0.02:
@@ -210,6 +211,7 @@ class Case:
             "descriptor": self.descriptor | {"reserved": self.reserved},
             "end": {"bytes": min(len(self.frame), self.limit),
                     "oversize": len(self.frame) > self.limit},
+            "beats": self.beats,
             "spi": int.from_bytes(self.frame[at:at + 4], "big"),
             "pads": int.from_bytes(bytes(pads), "little"),
         })
@@ -229,7 +231,7 @@ class Case:
 
     def expected(self):
         """All of the request that counts."""
-        request = {"plan": self.expected_plan()}
+        request = {"beats": self.beats, "plan": self.expected_plan()}
         if self.status == TxStatus.SEALED:
             request |= {"context": context(self.sa, self.serial),
                         "next_header": self.descriptor["next_header"]}

@@ -14,6 +14,7 @@ from espnic.sim.agents.beats import pack
 from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
 from espnic.sim.agents.stream import start_clock_and_reset
 from tests.support.differences import check_items
+from tests.support.gcm_packets import joins
 from tests.support.quick import simulate_quick
 from tests.support.sa_contexts import context, random_sa
 
@@ -86,6 +87,7 @@ class Request:
                 "aad": int.from_bytes(aad, "little"),
                 "aad_bytes": len(aad),
                 "text_bytes": frame["text_bytes"],
+                "joins": joins(frame["text_bytes"]),
             },
         }
 

@@ -16,6 +16,7 @@ from espnic.sim.agents.beats import pack
 from espnic.sim.agents.side_by_side import Ports, bench_widths, simulate_widths
 from espnic.sim.agents.stream import start_clock_and_reset
 from tests.support.differences import check_items
+from tests.support.gcm_packets import joins
 from tests.support.quick import simulate_quick
 from tests.support.sa_contexts import power_bits, random_sa, secrets
 
@@ -44,7 +45,8 @@ class Case:
 
     def input(self):
         gcm = {"key_size": self.sa.key_size, "aad": int.from_bytes(self.aad, "little"),
-               "aad_bytes": len(self.aad), "text_bytes": self.text_bytes}
+               "aad_bytes": len(self.aad), "text_bytes": self.text_bytes,
+               "joins": joins(self.text_bytes)}
         carried = {
             "verdict": pack(TxVerdict, self.verdict | {"status": self.status}),
             "event": pack(TxEvent, self.event | {"status": self.status}),
@@ -104,6 +106,7 @@ class Case:
                 "powers": self.powers,
             },
             "aad": int.from_bytes(self.aad, "little"),
+            "joins": joins(self.text_bytes),
         }
 
 

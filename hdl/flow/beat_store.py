@@ -1,15 +1,16 @@
 """Packet memory: beats go in as they come and leave, packet by packet, on command."""
 
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import Module, Mux, Signal, Value, ValueLike
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.memory import ReadPort, WritePort
 from amaranth.lib.wiring import In, Out
 
-from espnic.hdl.flow.queue import Queue
+from espnic.hdl.flow.registered_queue import RegisteredQueue
 from espnic.hdl.flow.room import room_for
 
-READ_AHEAD = 4
-"""Number of beats between block RAM and output, for the RAM's clock and the queue's, and slack."""
+READ_AHEAD = 5
+"""Number of beats between block RAM and output, for the clocks of the RAM, of the queue and of the
+count of what has left, and slack."""
 
 
 class BeatStore(wiring.Component):
@@ -54,14 +55,16 @@ class BeatStore(wiring.Component):
         m = Module()
         shape = self.i.payload.shape()
         m.submodules.ram = ram = memory.Memory(shape=shape, depth=self.depth, init=[])
-        m.submodules.ahead = ahead = Queue(shape, READ_AHEAD)
+        m.submodules.ahead = ahead = RegisteredQueue(shape, READ_AHEAD)
         write, read = ram.write_port(), ram.read_port()
         # Neighbours' valid and ready come late in a clock. So what follows from them is prepared
         # for each case, and the room that a command makes counts one clock later.
         taken = Signal(range(self.depth + 1))
         fetch = Signal()
         self._fill(m, write, taken)
-        room = room_for(m, READ_AHEAD, fetch, ahead.o.valid & ahead.o.ready)
+        left = Signal()
+        m.d.sync += left.eq(ahead.o.valid & ahead.o.ready)
+        room = room_for(m, READ_AHEAD, fetch, left)
         self._obey(m, read, taken, fetch, room)
 
         fetched = Signal()
@@ -92,7 +95,7 @@ class BeatStore(wiring.Component):
             m.d.sync += [
                 level.eq(staying + 1),
                 writable.eq(staying < limit - 1),
-                tail.eq(self._wrapped(tail + 1)),
+                tail.eq(self._behind(tail, 1)),
             ]
 
     def _obey(self, m: Module, read: ReadPort, taken: Signal, fetch: Signal, room: Value) -> None:
@@ -111,14 +114,18 @@ class BeatStore(wiring.Component):
         ]
         m.d.sync += taken.eq(Mux(forget, beats, fetch))
         with m.If(fetch):
-            m.d.sync += head.eq(self._wrapped(head + 1))
+            m.d.sync += head.eq(self._behind(head, 1))
         with m.Elif(forget):
-            m.d.sync += head.eq(self._wrapped(head + beats))
+            m.d.sync += head.eq(self._behind(head, beats))
         with m.If(fetch & reading):
             m.d.sync += [remaining.eq(remaining - 1), reading.eq(remaining != 1)]
         with m.Elif(fetch):
             m.d.sync += [remaining.eq(beats - 1), reading.eq(beats != 1)]
 
-    def _wrapped(self, address: Value) -> Value:
-        """An address of less than twice the depth, modulo the depth."""
-        return Mux(address >= self.depth, address - self.depth, address)
+    def _behind(self, place: Value, beats: ValueLike) -> Value:
+        """The place so many ``beats``, at most all, behind another, round the ring.
+
+        Both sums are made at once, because the number of beats comes late in a clock.
+        """
+        beyond = (place - self.depth) + beats
+        return Mux(beyond >= 0, beyond, place + beats)

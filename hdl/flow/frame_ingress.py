@@ -91,6 +91,7 @@ class FrameIngress(wiring.Component):
                 m.d.sync += was_super.eq(is_super)
             last_index = Mux(is_super, SUPER_FRAME_BYTES_MAX // beat_bytes - 1, last_index)
         index = Signal(len(self.end.payload.bytes) - exact_log2(beat_bytes))
+        first = Signal(init=1)
         swallow = Signal()
 
         count = Signal(range(beat_bytes + 1))
@@ -101,7 +102,7 @@ class FrameIngress(wiring.Component):
             at_limit.eq((index == last_index) & ~self.i.payload.tlast),
             o.beat.data.eq(self.i.payload.tdata),
             o.beat.count.eq(count),
-            o.beat.first.eq(index == 0),
+            o.beat.first.eq(first),
             o.beat.last.eq(self.i.payload.tlast | at_limit),
             self.o.valid.eq(self.i.valid & ~swallow),
             self.i.ready.eq(self.o.ready | swallow),
@@ -114,8 +115,11 @@ class FrameIngress(wiring.Component):
         if self.user_bits:
             m.d.comb += o.user.eq(self.i.payload.tuser)
         with m.If(self.i.valid & self.i.ready):
-            m.d.sync += swallow.eq(~self.i.payload.tlast & (swallow | at_limit))
-            m.d.sync += index.eq(Mux(o.beat.last | swallow, 0, index + 1))
+            m.d.sync += [
+                swallow.eq(~self.i.payload.tlast & (swallow | at_limit)),
+                first.eq(o.beat.last | swallow),
+                index.eq(Mux(o.beat.last | swallow, 0, index + 1)),
+            ]
         return m
 
 

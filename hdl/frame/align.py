@@ -10,6 +10,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data
 from amaranth.utils import exact_log2
 
+from espnic.hdl.flow.places import places_from
 from espnic.model.interface.headers import HEADER_ALIGNMENT_BYTES, HEADER_PHASE_BYTES
 
 PHASE_BYTES = HEADER_PHASE_BYTES
@@ -56,11 +57,19 @@ def unshift_words(value: Value, words: Value) -> Value:
 
 
 def valid_bytes(m: Module, name: str, count: Value, beat_bytes: int) -> Value:
-    """A bit for each byte of a beat, 1 in the low ``count``; a signal of ``m`` of this name."""
+    """A bit for each byte of a beat, 1 in the low ``count``; a signal of ``m`` of this name.
+
+    All are 1 if ``count`` is more than ``beat_bytes``, which is a power of two.
+    """
+    place_bits = exact_log2(beat_bytes)
     valid = Signal(beat_bytes, name=name)
     # A signal, for a netlist would have the whole expression again for each byte.
-    held = Signal(count.shape(), name=f"{name}_count")
-    m.d.comb += [held.eq(count), valid.eq(Cat(held > index for index in range(beat_bytes)))]
+    held = Signal(max(len(count), place_bits), name=f"{name}_count")
+    behind = places_from(m, name, held[:place_bits])
+    m.d.comb += [
+        held.eq(count),
+        valid.eq(~behind | held[place_bits:].any().replicate(beat_bytes)),
+    ]
     return valid
 
 

@@ -135,5 +135,6 @@ class FrameBuild(wiring.Component):
         m.d.comb += [
             o.data.eq((base & below) | (text & ~below)),
             o.last.eq(self.text.payload.last & (self.text.payload.count <= room)),
-            o.count.eq(Mux(o.last, end, beat_bytes)),
+            # What does not end in the beat fills it.
+            o.count.eq(Mux(end < beat_bytes, end, beat_bytes)),
         ]

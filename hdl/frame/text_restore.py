@@ -1,16 +1,20 @@
 """Put decrypted text back in its place in a received frame."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
 from espnic.hdl.frame.align import (
     OFFSET_BITS,
+    PHASE_BYTES,
+    WORD_BYTES,
     byte_in_beat,
     byte_mask,
     located,
     next_beat,
     shift_words,
+    valid_bytes,
 )
 from espnic.hdl.layouts import beat
 
@@ -61,11 +65,16 @@ class TextRestore(wiring.Component):
         carry = Signal(self.width)
         carry_end = Signal(range(beat_bytes + 1))
 
+        first = Signal(init=1)
+        begins = Signal()
+        begun = Signal()
+        """The text begins in this beat, which is not the first, or has begun before it."""
         reached = Signal()
         needs_text = Signal()
         go = Signal()
         m.d.comb += [
-            reached.eq(self.place.payload.enable & (index >= where.beat)),
+            reached.eq(self.place.payload.enable & (
+                begun | Mux(first, where.beat == 0, begins))),
             needs_text.eq(reached & ~text_done),
             self.o.valid.eq(
                 self.i.valid & self.place.valid & (~needs_text | self.text.valid)),
@@ -77,28 +86,37 @@ class TextRestore(wiring.Component):
 
         start = Signal(range(beat_bytes))
         end = Signal(range(2 * beat_bytes + 1))
+        """End of a text whose last beat this is."""
         shifted = Signal(2 * self.width)
         m.d.comb += [
             start.eq(byte_in_beat(where)),
-            end.eq(Mux(text.last, start + text.count, 2 * beat_bytes)),
+            end.eq(start + text.count),
             shifted.eq(shift_words(text.data, where.word)),
         ]
         # Masks: bytes carried over from the text beat before, and bytes of the next one.
         low = Signal(self.width)
         high = Signal(self.width)
-        carried = byte_mask(m, "carried", Mux(text_done, carry_end, start), beat_bytes)
-        below, above = (byte_mask(m, name, place, beat_bytes)
-                        for name, place in (("below", start), ("above", end)))
+        carried, before = (byte_mask(m, name, count, beat_bytes) for name, count in (
+            ("carried", carry_end), ("before", start)))
+        valid = valid_bytes(m, "valid", text.count, beat_bytes)
+        moved = Signal(beat_bytes)
         m.d.comb += [
-            low.eq(Mux(reached & ~(index == where.beat), carried, 0)),
-            high.eq(Mux(needs_text, above & ~below, 0)),
+            moved.eq(valid << PHASE_BYTES << Cat(Const(0, exact_log2(WORD_BYTES)), where.word)),
+            low.eq(Mux(begun, Mux(text_done, carried, before), 0)),
+            high.eq(Mux(needs_text, Cat(byte.replicate(8) for byte in moved), 0)),
             self.o.payload.eq(i),
             self.o.payload.data.eq(
                 (i.data & ~low & ~high) | (carry & low) | (shifted[:self.width] & high)),
         ]
 
         with m.If(go):
-            m.d.sync += [index.eq(next_beat(index, i.last)), carry.eq(shifted[self.width:])]
+            m.d.sync += [
+                index.eq(next_beat(index, i.last)),
+                first.eq(i.last),
+                begins.eq(index + 1 == where.beat),
+                begun.eq(~i.last & reached),
+                carry.eq(shifted[self.width:]),
+            ]
             with m.If(i.last):
                 m.d.sync += [text_done.eq(0), carry_end.eq(0)]
             with m.Elif(needs_text & text.last):

@@ -1,11 +1,10 @@
 """The AAD of a packet, put before its text as the GCM core takes them."""
 
-from amaranth.hdl import Const, Module, Mux, Signal, Value
+from amaranth.hdl import Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from espnic.hdl.layouts import beat, gcm_beat, gcm_parameters, has_spare_lane, lanes_of
-from espnic.model.interface.codes import AES_BLOCK_BYTES
 
 ESP_AAD_BYTES_MAX = 12
 
@@ -15,9 +14,13 @@ core takes an AAD, so that the frame before need not stop."""
 
 
 def gcm_packet(lanes: int) -> data.StructLayout:
-    """Parameters of a packet, and its AAD of ``aad_bytes`` bytes, the first in bits 7:0."""
+    """Parameters of a packet, and its AAD of ``aad_bytes`` bytes, the first in bits 7:0.
+
+    ``joins`` counts only where GHASH has a lane to spare: the AAD has no beat of its own. That is
+    so if the last beat of the text has less than a block.
+    """
     return data.StructLayout({
-        "parameters": gcm_parameters(lanes), "aad": 8 * ESP_AAD_BYTES_MAX})
+        "parameters": gcm_parameters(lanes), "aad": 8 * ESP_AAD_BYTES_MAX, "joins": 1})
 
 
 class GcmFeed(wiring.Component):
@@ -58,7 +61,7 @@ class GcmFeed(wiring.Component):
         packet = self.packet.payload
         o = self.o.payload
         text = Signal()
-        joined = self._joins(packet.parameters.text_bytes) & ~text
+        joined = (packet.joins & ~text) if has_spare_lane(lanes_of(self.width)) else Const(0)
         m.d.comb += [
             o.data.eq(Mux(text | joined, self.i.payload.data, packet.aad)),
             o.first.eq(~text),
@@ -85,10 +88,3 @@ class GcmFeed(wiring.Component):
         with m.If(self.o.valid & self.o.ready):
             m.d.sync += text.eq(~o.last)
         return m
-
-    def _joins(self, text_bytes: Value) -> Value:
-        """Whether the AAD joins a text: the text's last beat has less than a block."""
-        if not has_spare_lane(lanes_of(self.width)):
-            return Const(0)
-        in_last_beat = text_bytes % (self.width // 8)
-        return (in_last_beat != 0) & (in_last_beat < AES_BLOCK_BYTES)

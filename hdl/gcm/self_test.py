@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from espnic.hdl.gcm.rfc4106 import GcmOrder
+from espnic.hdl.gcm.rfc4106 import GcmOrder, joins
 from espnic.hdl.layouts import BLOCK_BITS, beat
 from espnic.model.interface.known_answers import KNOWN_ANSWERS, KnownAnswer
 
@@ -115,11 +115,12 @@ class SelfTest(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         ended = Signal()
+        active = Signal()
         left = Signal(range(self.answer_clocks))
         with m.FSM() as fsm:
             m.d.comb += [
                 self.hold.eq(~fsm.ongoing("Idle")),
-                self.active.eq(fsm.ongoing("Test") | ended),
+                self.active.eq(active),
                 ended.eq(fsm.ongoing("End")),
             ]
             with m.State("Idle"), m.If(self.run.go):
@@ -127,12 +128,14 @@ class SelfTest(wiring.Component):
             with m.State("Drain"):
                 m.d.sync += left.eq(self.answer_clocks - 1)
                 with m.If(self.still):
+                    m.d.sync += active.eq(1)
                     m.next = "Test"
             with m.State("Test"):
                 m.d.sync += left.eq(left - 1)
                 with m.If(left == 0):
                     m.next = "End"
             with m.State("End"):
+                m.d.sync += active.eq(0)
                 m.next = "Idle"
         asks = fsm.ongoing("Test")
         self._give_order(m, asks)
@@ -199,7 +202,7 @@ class SelfTest(wiring.Component):
                 source.ready.eq(target.ready | hidden),
             ]
         place = Signal(range(_beats_max(self.width) + 1))
-        text, tag, beats = self._known(m, place)
+        text, tag, beats = self._known(m, place, text_came)
         differs = Cat(_differences(m, text_came, self.result_i.payload, text),
                       _differences(m, tag_came, self.tag_i.payload, tag))
         compared = Signal()
@@ -217,10 +220,11 @@ class SelfTest(wiring.Component):
         ]
         return ~wrong & tagged & (texts == beats)
 
-    def _known(self, m: Module, place: Value) -> tuple[Signal, Signal, Signal]:
+    def _known(self, m: Module, place: Value, came: Value) -> tuple[Signal, Signal, Signal]:
         """Give the beat of the known text at ``place``, the tag, and the number of beats.
 
-        Behind the last beat it gives one that no core gives.
+        All are registers; ``came``: the place moves on. Behind the last beat it gives one that no
+        core gives.
         """
         text = Signal(beat(self.width))
         tag = Signal(BLOCK_BITS)
@@ -228,17 +232,25 @@ class SelfTest(wiring.Component):
         with m.Switch(self.run.answer):
             for number, answer in enumerate(KNOWN_ANSWERS):
                 with m.Case(number):
-                    m.d.comb += [
+                    m.d.sync += [
                         tag.eq(_number(answer.tag)),
                         beats.eq(len(_words(self._result(answer), self.width)))]
+        here, after = (self._beat_of(m, name, place, ahead) for name, ahead in (
+            ("known_here", 0), ("known_after", 1)))
+        m.d.sync += text.eq(Mux(came, after, here))
+        return text, tag, beats
+
+    def _beat_of(self, m: Module, name: str, place: Value, ahead: int) -> Signal:
+        """The beat of the known text so many ``ahead`` of ``place``."""
+        text = Signal(beat(self.width), name=name)
         with m.Switch(Cat(place, self.run.answer)):
             for number, answer in enumerate(KNOWN_ANSWERS):
-                for index, word in enumerate(_words(self._result(answer), self.width)):
+                for index, word in enumerate(_words(self._result(answer), self.width)[ahead:]):
                     with m.Case(index | number << len(place)):
                         m.d.comb += text.eq(word)
             with m.Default():
                 m.d.comb += Value.cast(text).eq(~0)
-        return text, tag, beats
+        return text
 
     def _result(self, answer: KnownAnswer) -> bytes:
         """The text that the core gives."""
@@ -295,6 +307,7 @@ def _order(answer: KnownAnswer) -> dict:
             "aad": _number(answer.aad),
             "aad_bytes": len(answer.aad),
             "text_bytes": len(answer.text),
+            "joins": joins(len(answer.text)),
         },
         "sequence": answer.sequence,
         "iv": int.from_bytes(answer.iv, "big"),

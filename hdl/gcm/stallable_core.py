@@ -58,9 +58,11 @@ class GcmStream(wiring.Component):
         go = Signal()
         is_text = Signal()
         within_text = Signal()
-        text_room = room_for(m, self.depth, is_text, texts.o.valid & texts.o.ready)
-        tag_room = room_for(
-            m, self.depth, is_text & core.i.payload.last, tags.o.valid & tags.o.ready)
+        entered = Signal()
+        entered_last = Signal()
+        m.d.sync += [entered.eq(is_text), entered_last.eq(is_text & core.i.payload.last)]
+        text_room = room_for(m, self.depth, entered, texts.o.valid & texts.o.ready, late=True)
+        tag_room = room_for(m, self.depth, entered_last, tags.o.valid & tags.o.ready, late=True)
         m.d.comb += [
             go.eq(text_room & tag_room),
             core.i.payload.eq(self.i.payload),

@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from espnic.hdl.flow.ones_sum import WORD_BITS
+from espnic.hdl.frame.align import valid_bytes
 from espnic.hdl.layouts import MSS_BITS, beat
 from espnic.model.interface.layouts import OFFSET_BITS
 
@@ -151,12 +152,13 @@ class IngressSums(wiring.Component):
         old = Signal(beat_bytes)
         new = Signal(beat_bytes)
         bound = Signal.like(placed.count)
+        valid, before = (valid_bytes(m, name, count, beat_bytes) for name, count in (
+            ("valid", placed.count), ("before_new", placed.start)))
         m.d.comb += bound.eq(Mux(placed.marks.here, placed.start, placed.count))
         m.d.sync += [
             octets.eq(placed.data),
-            old.eq(Cat(bound > index for index in range(beat_bytes))),
-            new.eq(Cat(placed.marks.here & (placed.start <= index) & (placed.count > index)
-                       for index in range(beat_bytes))),
+            old.eq(valid_bytes(m, "bytes_of_old", bound, beat_bytes)),
+            new.eq(Mux(placed.marks.here, valid & ~before, 0)),
         ]
         marks = _later(m, placed.marks, 1 + _tree_clocks(self.width // WORD_BITS))
         return _tree(m, octets, old), _tree(m, octets, new), marks

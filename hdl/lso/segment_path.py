@@ -10,6 +10,7 @@ from espnic.hdl.flow.push import push
 from espnic.hdl.flow.queue import Queue
 from espnic.hdl.flow.registered_queue import RegisteredQueue
 from espnic.hdl.flow.skid import Skid
+from espnic.hdl.flow.stage import Stage
 from espnic.hdl.frame.align import valid_bytes
 from espnic.hdl.frame.frame_build import FrameBuild
 from espnic.hdl.frame.frame_hold import FrameHold
@@ -22,6 +23,7 @@ from espnic.hdl.lso.segment_sums import SliceSum
 from espnic.hdl.lso.segmenter import PATCHES
 from espnic.hdl.lso.slice_plan import SlicerRequest
 from espnic.hdl.lso.slicer import Slicer, slice_beat
+from espnic.model.interface.features import WIDTHS
 
 SLICE_BYTES = 16384
 """Bytes of payload that has been cut: a slice that leaves, and the next, which may be summed as it
@@ -40,8 +42,8 @@ cut, or summed."""
 SUM_BEATS = 16
 """Beats that leave while the sum and its order are computed."""
 
-SLICE_CLOCKS = 2
-"""Clocks from a beat of a slice to its way out of block RAM."""
+SLICE_CLOCKS = 3
+"""Clocks after which the beats of a slice leave their queue as they came, one each clock."""
 
 
 SegmentCut = data.StructLayout({"enable": 1, "slicer": SlicerRequest})
@@ -123,6 +125,7 @@ class SegmentPath(wiring.Component):
         blocks.cuts = cuts = Queue(SlicerRequest, ORDERS)
         blocks.split = split = HeaderSplit(width)
         blocks.headers = headers = Queue(beat(width), 8 * HEADER_BYTES // width + SUM_BEATS)
+        blocks.texts = texts = Skid(beat(width))
         blocks.slicer = slicer = Slicer(width)
 
         cut = self.cut.payload
@@ -132,14 +135,15 @@ class SegmentPath(wiring.Component):
         wiring.connect(m, wiring.flipped(self.i), split.i)
         wiring.connect(m, splits.o, split.place)
         wiring.connect(m, split.headers, headers.i)
-        wiring.connect(m, split.text, slicer.i)
+        wiring.connect(m, split.text, texts.i)
+        wiring.connect(m, texts.o, slicer.i)
         wiring.connect(m, cuts.o, slicer.request)
 
     def _order(self, m):
         """Queue the orders for the frames that leave."""
         blocks, order = m.submodules, self.order.payload
-        blocks.agains = agains = Queue(1, ORDERS)
-        blocks.payloads = payloads = Queue(TextPlace, ORDERS)
+        blocks.agains = agains = RegisteredQueue(1, ORDERS)
+        blocks.payloads = payloads = RegisteredQueue(TextPlace, ORDERS)
         blocks.patches = patches = RegisteredQueue(header_patches(PATCHES), ORDERS)
         blocks.marks = marks = Queue(1, ORDERS)
         fan_out(m, self.order, [
@@ -156,9 +160,10 @@ class SegmentPath(wiring.Component):
         """
         blocks, width = m.submodules, self.width
         blocks.sliced = sliced = Skid(slice_beat(width))
-        blocks.slices = slices = Queue(beat(width), self.slice_beats, block_ram=True)
+        blocks.slices = slices = RegisteredQueue(
+            beat(width), self.slice_beats, block_ram=True)
         blocks.sum = ones_sum = OnesSum(width)
-        blocks.sums = sums = Queue(SliceSum, SLICES)
+        blocks.sums = sums = Queue(SliceSum, SLICES, through=True)
 
         unsummed = Signal(range(SLICES + 1))
         admit = Signal()
@@ -193,18 +198,26 @@ class SegmentPath(wiring.Component):
         blocks, width = m.submodules, self.width
         blocks.hold = hold = FrameHold(SLICE_CLOCKS, self.slice_beats + 1)
         blocks.replay = replay = HeaderReplay(width)
+        blocks.replayed = replayed = Skid(beat(width))
         blocks.build = build = FrameBuild(width)
         blocks.patch = patch = HeaderPatch(width, PATCHES)
         blocks.leaving = leaving = Skid(beat(width))
         wiring.connect(m, blocks.headers.o, replay.i)
         wiring.connect(m, blocks.agains.o, replay.again)
-        wiring.connect(m, replay.o, build.headers)
+        wiring.connect(m, replay.o, replayed.i)
+        wiring.connect(m, replayed.o, build.headers)
         wiring.connect(m, blocks.slices.o, build.text)
         m.d.comb += hold.begun.eq(
             blocks.slices.i.valid & blocks.slices.i.ready & blocks.slices.i.payload.first)
         wiring.connect(m, blocks.payloads.o, hold.i)
         wiring.connect(m, hold.o, build.place)
-        wiring.connect(m, build.o, patch.i)
+        frames = build.o
+        if width > min(WIDTHS):
+            # Wider beats take more logic to build, and fewer clocks elsewhere.
+            blocks.built = built = Stage(beat(width))
+            wiring.connect(m, frames, built.i)
+            frames = built.o
+        wiring.connect(m, frames, patch.i)
         wiring.connect(m, blocks.patches.o, patch.patch)
         wiring.connect(m, patch.o, leaving.i)
         wiring.connect(m, leaving.o, wiring.flipped(self.o))

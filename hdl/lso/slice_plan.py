@@ -16,6 +16,11 @@ SlicerRequest = data.StructLayout({
 """Bytes of a frame before its payload, of a slice, and of the whole payload."""
 
 
+_Slice = data.StructLayout({"rest": MSS_BITS, "last": 1, "behind": PAYLOAD_BITS, "final": 1})
+"""Bytes of a slice, which may all be in one beat, and of the payload behind it, if it is not the
+final one."""
+
+
 def slice_piece(width: int) -> data.StructLayout:
     """A beat of a slice and its place in its frame, or a beat of header to skip.
 
@@ -83,8 +88,12 @@ class SlicePlan(wiring.Component):
         active = Signal()
         rest = Signal(MSS_BITS)
         """Bytes of the slice that are left."""
+        last = Signal()
+        """They are in one beat."""
         behind = Signal(PAYLOAD_BITS)
         """Bytes of the payload after the slice."""
+        final = Signal()
+        """There are none."""
         first = Signal()
         offset = Signal(byte_bits)
         skip = Signal(OFFSET_BITS - byte_bits)
@@ -93,7 +102,6 @@ class SlicePlan(wiring.Component):
         move = Signal()
         step = Signal()
         gives = Signal()
-        last = Signal()
         ends = Signal()
         count = Signal(byte_bits + 1)
         end = Signal(byte_bits + 1)
@@ -101,10 +109,9 @@ class SlicePlan(wiring.Component):
             move.eq(~self.o.valid | self.o.ready),
             gives.eq(skip == 0),
             step.eq(active & gives & move),
-            last.eq(rest <= beat_bytes),
             count.eq(Mux(last, rest, beat_bytes)),
             end.eq(offset + count),
-            ends.eq(last & gives & (behind == 0)),
+            ends.eq(last & gives & final),
             self.request.ready.eq(~active | (move & ends)),
         ]
         with m.If(move):
@@ -120,11 +127,16 @@ class SlicePlan(wiring.Component):
                 o.last.eq(last),
             ]
 
-        next_rest, next_behind = self._cut(m, ~active | ends, behind)
+        following = self._cut(m, ~active | ends, behind)
         with m.If(~active | (step & last)):
-            m.d.sync += [rest.eq(next_rest), behind.eq(next_behind)]
+            m.d.sync += [
+                rest.eq(following.rest),
+                last.eq(following.last),
+                behind.eq(following.behind),
+                final.eq(following.final),
+            ]
         with m.Elif(step):
-            m.d.sync += rest.eq(rest - beat_bytes)
+            m.d.sync += [rest.eq(rest - beat_bytes), last.eq(rest <= 2 * beat_bytes)]
         with m.If(step):
             m.d.sync += [first.eq(last), offset.eq(end)]
         with m.If(move & ~gives):
@@ -138,7 +150,7 @@ class SlicePlan(wiring.Component):
         return m
 
     def _cut(self, m, done, behind):
-        """Bytes of the next slice, and of the payload after it.
+        """The next slice: its bytes, and those of the payload ``behind`` it.
 
         When the frame is ``done`` the next slice is the first of the next frame. A first slice
         comes from the whole payload, each later one from the rest, ``behind``.
@@ -148,12 +160,19 @@ class SlicePlan(wiring.Component):
         uncut = Signal(PAYLOAD_BITS)
         slice_bytes = Signal(MSS_BITS)
         difference = Signal(PAYLOAD_BITS + 1)
+        following = Signal(_Slice)
+        # Whether the beat is the last is found for both, for which it is comes late in a clock.
+        ends_uncut = uncut <= self.width // 8
+        ends_slice = slice_bytes <= self.width // 8
         m.d.comb += [
             uncut.eq(Mux(done, request.bytes, behind)),
             slice_bytes.eq(Mux(done, request.mss, mss)),
             difference.eq(uncut - slice_bytes),
+            following.rest.eq(Mux(difference[-1], uncut, slice_bytes)),
+            following.last.eq(Mux(difference[-1], ends_uncut, ends_slice)),
+            following.behind.eq(Mux(difference[-1], 0, difference)),
+            following.final.eq(uncut <= slice_bytes),
         ]
         with m.If(self.request.ready):
             m.d.sync += mss.eq(request.mss)
-        return (Mux(difference[-1], uncut, slice_bytes)[:MSS_BITS],
-                Mux(difference[-1], 0, difference)[:PAYLOAD_BITS])
+        return following

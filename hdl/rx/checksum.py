@@ -1,13 +1,13 @@
 """The checksums of a received frame as it came and as it leaves with an opened packet."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from espnic.hdl.flow.ones_sum import WORD_BITS, OnesSum
 from espnic.hdl.flow.queue import Queue
-from espnic.hdl.frame.align import OFFSET_BITS, PHASE_BYTES, WORD_BYTES, position
+from espnic.hdl.frame.align import OFFSET_BITS, byte_in_beat, position, valid_bytes
 from espnic.hdl.layouts import LENGTH_BITS, beat
 from espnic.hdl.rx.text_end import OpenedText
 from espnic.hdl.rx.text_sum import TextSum, TextSums
@@ -126,19 +126,18 @@ class RxChecksum(wiring.Component):
                 kept_opens.eq(opens & ~text_begins),
             ]
 
-        behind_ethernet = [~item.first if byte < ETHERNET_HEADER_BYTES else 1
-                           for byte in range(beat_bytes)]
+        behind_ethernet = Cat(~item.first if byte < ETHERNET_HEADER_BYTES else Const(1)
+                              for byte in range(beat_bytes))
+        before_text = valid_bytes(m, "before_text", byte_in_beat(where), beat_bytes)
         octets = Signal(self.width)
         m.d.sync += [
             octets.eq(item.data),
             frame.valid.eq(self.i.valid),
-            frame.payload.keep.eq(Cat(
-                (item.count > byte) & counts for byte, counts in enumerate(behind_ethernet))),
+            frame.payload.keep.eq(
+                valid_bytes(m, "frame_bytes", item.count, beat_bytes) & behind_ethernet),
             frame.payload.last.eq(item.last),
             head.valid.eq(self.i.valid & opens),
-            head.payload.keep.eq(Cat(
-                (~text_begins | (where.word > (byte - PHASE_BYTES) // WORD_BYTES)) & counts
-                for byte, counts in enumerate(behind_ethernet))),
+            head.payload.keep.eq(Mux(text_begins, before_text, ~0) & behind_ethernet),
             head.payload.last.eq(text_begins),
         ]
         m.d.comb += [frame.payload.data.eq(octets), head.payload.data.eq(octets)]
@@ -164,11 +163,11 @@ class RxChecksum(wiring.Component):
                 kept_end.beat.eq(end.beat - 1),
                 kept_ended.eq(ended | ends),
             ]
-        m.d.sync += [
-            tail.payload.keep.eq(Cat(
-                (item.count > byte) & (ended | (ends & (end.byte <= byte)))
-                for byte in range(self.width // 8))),
-        ]
+        beat_bytes = self.width // 8
+        valid, before_end = (valid_bytes(m, name, count, beat_bytes) for name, count in (
+            ("valid", item.count), ("before_end", end.byte)))
+        m.d.sync += tail.payload.keep.eq(
+            Mux(ended, valid, Mux(ends, valid & ~before_end, 0)))
         m.d.comb += [
             tail.valid.eq(frame.valid),
             tail.payload.last.eq(frame.payload.last),

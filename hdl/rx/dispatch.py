@@ -5,7 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from espnic.hdl.frame.text_extract import TextSpan
-from espnic.hdl.gcm.rfc4106 import GcmOrder, describe_order
+from espnic.hdl.gcm.rfc4106 import GcmOrder, describe_length, describe_order
 from espnic.hdl.layouts import HANDLE_BITS, LENGTH_BITS, ReceivedSa, icv_bytes
 from espnic.hdl.rx.parser import RxHeader
 from espnic.hdl.sa.replay_windows import WindowQuery
@@ -111,7 +111,7 @@ class RxDispatch(wiring.Component):
             job.packet.serial.eq(context.serial),
             *describe_order(opening.gcm, context, header.parsed.spi,
                             Cat(header.parsed.sequence, esn_high)),
-            opening.gcm.text_bytes.eq(text_bytes),
+            *describe_length(opening.gcm, text_bytes),
             opening.iv.eq(header.iv),
         ]
         return m

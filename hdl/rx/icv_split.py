@@ -1,15 +1,21 @@
 """Split the ICV of a received frame off its ciphertext."""
 
-from amaranth.hdl import Module, Mux, Signal
+from functools import reduce
+from operator import or_
+
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
-from espnic.hdl.layouts import LENGTH_BITS, beat
+from espnic.hdl.layouts import BLOCK_BITS, LENGTH_BITS, beat
+from espnic.model.interface.codes import AES_BLOCK_BYTES as BLOCK_BYTES
 
-BLOCK_BYTES = 16
+BLOCK_PLACE_BITS = exact_log2(BLOCK_BYTES)
+"""Bits of the place of a byte in its block."""
 
 
-ReceivedIcv = data.StructLayout({"rotated": 128, "rotation": 4})
+ReceivedIcv = data.StructLayout({"rotated": BLOCK_BITS, "rotation": BLOCK_PLACE_BITS})
 """An ICV whose first byte lies at byte ``rotation``; it wraps round after byte 15."""
 
 
@@ -74,21 +80,29 @@ class IcvSplit(wiring.Component):
         with m.If(go):
             m.d.sync += taken.eq(Mux(i.last, 0, taken + beat_bytes))
 
-        block = self.text_bytes.payload[4:]
-        rotation = self.text_bytes.payload[:4]
-        first_block = taken[4:]
+        lane_bits = exact_log2(lanes)
+        block = self.text_bytes.payload[BLOCK_PLACE_BITS:]
+        rotation = self.text_bytes.payload[:BLOCK_PLACE_BITS]
+        here = Signal()
+        holds_start = Signal(lanes)
+        holds_rest = Signal(lanes)
+        held_start = Signal()
+        """The last block of the beat before is that in which the ICV starts."""
+        m.d.comb += [
+            here.eq(block[lane_bits:] == taken[BLOCK_PLACE_BITS + lane_bits:]),
+            holds_start.eq(Cat(here & (block[:lane_bits] == lane) for lane in range(lanes))),
+            holds_rest.eq(Cat(held_start, holds_start)),
+        ]
+        with m.If(go):
+            m.d.sync += held_start.eq(holds_start[-1] & ~i.last)
         caught = self.icv.payload
-        for lane in range(lanes):
-            holds_start = Signal()
-            holds_rest = Signal()
-            m.d.comb += [
-                holds_start.eq(block == first_block + lane),
-                holds_rest.eq(block + 1 == first_block + lane),
-            ]
-            for byte in range(BLOCK_BYTES):
-                source = (lane * BLOCK_BYTES + byte) * 8
-                with m.If(go & Mux(rotation > byte, holds_rest, holds_start)):
-                    m.d.sync += caught.rotated[8 * byte:8 * byte + 8].eq(i.data[source:source + 8])
+        for byte in range(BLOCK_BYTES):
+            holds = Signal(lanes, name=f"holds{byte}")
+            m.d.comb += holds.eq(Mux(rotation > byte, holds_rest, holds_start))
+            with m.If(go & holds.any()):
+                m.d.sync += caught.rotated.word_select(byte, 8).eq(reduce(or_, (
+                    Mux(here, i.data.word_select(lane * BLOCK_BYTES + byte, 8), 0)
+                    for lane, here in enumerate(holds))))
         m.d.sync += self.icv.valid.eq(go & i.last)
         with m.If(go):
             m.d.sync += caught.rotation.eq(rotation)

@@ -1,12 +1,13 @@
 """Check the TCP or UDP checksum of a received frame as it came, with ESP in UDP or without."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2, exact_log2
 
 from espnic.hdl.flow.delay_line import DelayLine
 from espnic.hdl.flow.ones_sum import WORD_BITS, OnesSum
+from espnic.hdl.frame.align import valid_bytes
 from espnic.hdl.layouts import LENGTH_BITS, beat
 from espnic.hdl.rx.header_fields import Places
 from espnic.model.interface.codes import (
@@ -146,12 +147,11 @@ class L4Check(wiring.Component):
         """Second clock: the fields from the places that VLAN tag and IP version give."""
         vlan, ipv4, ipv6 = (Signal(name=name) for name in ("vlan", "ipv4", "ipv6"))
         places = Places(octets, vlan, ipv6)
-        ethertype = Mux(vlan, places.number(ETHERTYPE_AT + VLAN_TAG_BYTES, 2),
-                        places.number(ETHERTYPE_AT, 2))
+        ethertypes = [places.number(ETHERTYPE_AT + tag, 2) for tag in (VLAN_TAG_BYTES, 0)]
         m.d.comb += [
             vlan.eq(places.number(ETHERTYPE_AT, 2) == ETHERTYPE_VLAN),
-            ipv4.eq(ethertype == ETHERTYPE_IPV4),
-            ipv6.eq(ethertype == ETHERTYPE_IPV6),
+            ipv4.eq(Mux(vlan, *(ethertype == ETHERTYPE_IPV4 for ethertype in ethertypes))),
+            ipv6.eq(Mux(vlan, *(ethertype == ETHERTYPE_IPV6 for ethertype in ethertypes))),
         ]
         fields = Signal(data.StructLayout({
             "vlan": 1, "ipv6": 1, "header_fits": 1, "tcp": 1, "udp": 1, "ip_length": LENGTH_BITS,
@@ -224,15 +224,15 @@ class L4Check(wiring.Component):
             before.eq(placed.number < l4.final.beat),
             at_end.eq(placed.number == l4.final.beat),
         ]
-        begun = [(placed.number > start_beat) | (
+        begun = Cat((placed.number > start_beat) | (
             (placed.number == start_beat) & (l4.start <= start_beat * beat_bytes + byte))
-            for byte in range(beat_bytes)]
+            for byte in range(beat_bytes))
+        # The final byte itself is one of L4.
+        final = Cat(Const(1), valid_bytes(m, "before_final", l4.final.byte, beat_bytes))
         m.d.sync += [
             chosen.valid.eq(placed.valid),
             chosen.payload.last.eq(placed.last),
-            chosen.payload.keep.eq(Cat(
-                counts & (before | (at_end & (l4.final.byte >= byte)))
-                for byte, counts in enumerate(begun))),
+            chosen.payload.keep.eq(Mux(before, begun, Mux(at_end, begun & final, 0))),
         ]
 
         judged = Signal(data.StructLayout({"counts": 1, "right_sum": WORD_BITS}))

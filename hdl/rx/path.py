@@ -67,6 +67,9 @@ LOOKUPS = 16
 ORDERS = 8
 """Frames between dispatch and core: more than the clocks of a beat's way there."""
 
+SPANS = 4
+"""Frames between dispatch and the extraction of their texts."""
+
 LOOKUP_BEATS = 32
 """Beats that wait for the parser and the SA table."""
 
@@ -232,7 +235,7 @@ class RxPath(wiring.Component):
         blocks.parser = parser = RxParser(width, self.ipv6)
         blocks.frames = frames = BeatStore(
             beat(width), STORE_BYTES // (width // 8), margin=STORE_MARGIN)
-        blocks.waiting = waiting = Queue(beat(width), LOOKUP_BEATS)
+        blocks.waiting = waiting = RegisteredQueue(beat(width), LOOKUP_BEATS)
         blocks.ends = ends = Queue(ReceivedEnd, FRAMES)
         blocks.l4_check = l4_check = L4Check(width)
         blocks.l4_checks = l4_checks = Queue(l4_check.o.payload.shape(), FRAMES)
@@ -288,8 +291,8 @@ class RxPath(wiring.Component):
     def _dispatch(self, m):
         """Queue the orders for a frame; return the strobe of their transfer."""
         blocks, job = m.submodules, m.submodules.dispatch.o.payload
-        blocks.spans = spans = Queue(
-            data.StructLayout({"span": TextSpan, "text_end": LENGTH_BITS}), 2)
+        blocks.spans = spans = RegisteredQueue(
+            data.StructLayout({"span": TextSpan, "text_end": LENGTH_BITS}), SPANS)
         blocks.records = records = Queue(RxRecord, FRAMES)
         blocks.lengths = lengths = RegisteredQueue(LENGTH_BITS, ORDERS)
         blocks.packets = packets = Queue(job.packet.shape(), ORDERS)
@@ -334,9 +337,9 @@ class RxPath(wiring.Component):
         ]
         wiring.connect(m, extract.o, split.i)
         wiring.connect(m, blocks.lengths.o, split.text_bytes)
-        wiring.connect(m, split.o, texts.i)
-        wiring.connect(m, texts.o, test.text_i)
-        wiring.connect(m, test.text_o, feed.i)
+        wiring.connect(m, split.o, test.text_i)
+        wiring.connect(m, test.text_o, texts.i)
+        wiring.connect(m, texts.o, feed.i)
         wiring.connect(m, feed.o, core.i)
         push(m, core.o, test.result_i)
         push(m, core.tag, test.tag_i)
@@ -467,7 +470,7 @@ class RxPath(wiring.Component):
         fan_out(m, verdicts.o, [
             (frames.command, Cat(verdicts.o.payload.beats, ~final.drop), 1),
             (plain.command, Cat(final.text_beats[:len(plain.command.payload.beats)],
-                                final.restore), final.text_beats != 0),
+                                final.restore), final.text),
             (places.i, Cat(final.restore, final.text_offset), ~final.drop),
             (completions.i, Cat(final.completion, sideband), ~final.drop),
         ])

@@ -10,6 +10,7 @@ from amaranth.utils import exact_log2
 
 from espnic.hdl.flow.distributed_ram import distributed_ram
 from espnic.hdl.flow.ones_sum import WORD_BITS, OnesSum, ones_add
+from espnic.hdl.frame.align import valid_bytes
 from espnic.hdl.layouts import beat
 from espnic.hdl.rx.text_end import OpenedText
 from espnic.model.interface.codes import ESP_TRAILER_MIN_BYTES
@@ -19,6 +20,7 @@ RING_BYTES = 512
 beat."""
 
 _FIND_CLOCKS = 2
+"""Clocks from the last beat to that in which the payload ends."""
 
 TextSums = data.StructLayout({"payload": WORD_BITS, "whole": WORD_BITS})
 """Checksums up to the end of a text: without its trailer and with it."""
@@ -82,12 +84,14 @@ class TextSum(wiring.Component):
         before, whole = self._running_sums(m, beat_found.beat)
 
         rest = Signal(WORD_BITS)
+        start = Signal(WORD_BITS)
         m.d.sync += [
             rest.eq(ones_add(before, self.start.payload)),
-            self.o.payload.whole.eq(ones_add(whole, self.start.payload)),
+            start.eq(self.start.payload),
         ]
         m.d.comb += [
             self.start.ready.eq(beat_found.valid),
+            self.o.payload.whole.eq(ones_add(whole, start)),
             self.o.payload.payload.eq(ones_add(rest, part.o.payload)),
             self.o.valid.eq(part.o.valid),
         ]
@@ -120,40 +124,43 @@ class TextSum(wiring.Component):
 
         payload_end = Signal(data.StructLayout({
             "byte": exact_log2(beat_bytes), "beat": exact_log2(depth)}))
-        m.d.comb += [
-            payload_end.as_value().eq(pad_end - self.end.payload.pad_length),
-            read.addr.eq(payload_end.beat),
-        ]
+        ended = Signal()
         m.d.sync += [
-            part.i.valid.eq(self.end.valid),
-            part.i.payload.data.eq(read.data),
-            part.i.payload.keep.eq(Cat(payload_end.byte > byte for byte in range(beat_bytes))),
+            payload_end.as_value().eq(pad_end - self.end.payload.pad_length),
+            ended.eq(self.end.valid),
         ]
-        m.d.comb += part.i.payload.last.eq(1)
+        m.d.comb += [
+            read.addr.eq(payload_end.beat),
+            part.i.valid.eq(ended),
+            part.i.payload.data.eq(read.data),
+            part.i.payload.keep.eq(valid_bytes(m, "payload_bytes", payload_end.byte, beat_bytes)),
+            part.i.payload.last.eq(1),
+        ]
 
         found = data.StructLayout({"valid": 1, "beat": exact_log2(depth)})
-        stages = [Signal(found, name=f"found{stage}") for stage in range(OnesSum.latency)]
-        m.d.sync += [stages[0].valid.eq(self.end.valid), stages[0].beat.eq(payload_end.beat)]
+        stages = [Signal(found, name=f"found{stage}") for stage in range(OnesSum.latency - 1)]
+        m.d.sync += [stages[0].valid.eq(ended), stages[0].beat.eq(payload_end.beat)]
         m.d.sync += [after.eq(stage) for stage, after in zip(stages, stages[1:], strict=False)]
         return stages[-1]
 
     def _running_sums(self, m, place):
         """The sum of what lies before the beat at ``place`` of the ring, and that of all beats.
 
-        Both are those of the text that ended 4 clocks before.
+        The first is that of the text that ended 4 clocks before, the second that of the one that
+        ended 5 clocks before.
         """
         depth = RING_BYTES // (self.width // 8)
         m.submodules.sums = sums = OnesSum(self.width)
         m.submodules.befores = ring = distributed_ram(WORD_BITS, depth)
         write, read = ring.write_port(), ring.read_port(domain="comb")
         i = self.i.payload
-        m.d.comb += [
+        m.d.comb += sums.i.payload.last.eq(1)
+        m.d.sync += [
             sums.i.valid.eq(self.i.valid),
             sums.i.payload.data.eq(i.data),
-            sums.i.payload.keep.eq(Cat(i.count > byte for byte in range(self.width // 8))),
-            sums.i.payload.last.eq(1),
+            sums.i.payload.keep.eq(valid_bytes(m, "text_bytes", i.count, self.width // 8)),
         ]
-        lasts = Signal(OnesSum.latency)
+        lasts = Signal(1 + OnesSum.latency)
         newest = Signal(range(depth))
         before = Signal(WORD_BITS)
         whole = Signal(WORD_BITS)
@@ -171,4 +178,5 @@ class TextSum(wiring.Component):
                 before.eq(Mux(lasts[-1], 0, following)),
                 whole.eq(following),
             ]
-        return read.data, whole
+        # The last beat is only just being written.
+        return Mux(place == newest, before, read.data), whole

@@ -8,7 +8,7 @@ from espnic.hdl.flow.frame_ingress import ReceivedEnd
 from espnic.hdl.flow.ones_sum import ones_add
 from espnic.hdl.flow.queue import Queue
 from espnic.hdl.frame.align import OFFSET_BITS, byte_mask
-from espnic.hdl.layouts import LENGTH_BITS, RxCompletion, icv_bytes
+from espnic.hdl.layouts import BLOCK_BITS, LENGTH_BITS, RxCompletion, icv_bytes
 from espnic.hdl.rx.checksum import FrameSums
 from espnic.hdl.rx.dispatch import RxRecord
 from espnic.hdl.rx.icv_split import ReceivedIcv
@@ -27,9 +27,15 @@ from espnic.model.interface.codes import (
 GATHERED = 2
 """Frames between the first clock of the verdict and the second."""
 
+TAG_WORD_BITS = 32
+TAG_WORDS = BLOCK_BITS // TAG_WORD_BITS
+"""Words of a tag, each of which is compared by itself."""
+
+
 VerdictOrder = data.StructLayout({
     "completion": RxCompletion,
     "bytes": LENGTH_BITS,
+    "text": 1,
     "text_beats": LENGTH_BITS,
     "text_offset": OFFSET_BITS,
     "restore": 1,
@@ -37,7 +43,7 @@ VerdictOrder = data.StructLayout({
 })
 """Order for a frame: it leaves with its plaintext if ``restore``, not at all if ``drop``.
 
-``text_beats`` beats of plaintext wait to be restored or forgotten.
+With ``text`` there are ``text_beats`` beats of plaintext, which wait to be restored or forgotten.
 """
 
 
@@ -152,7 +158,9 @@ class RxVerdict(wiring.Component):
             m.d.sync += [
                 compared_valid.eq(1),
                 compared.frame.eq(prepared),
-                compared.differs.eq(((self.tag.payload & prepared.mask) ^ prepared.icv).any()),
+                compared.differs.eq(Cat(
+                    (((self.tag.payload & prepared.mask) ^ prepared.icv).word_select(
+                        word, TAG_WORD_BITS)).any() for word in range(TAG_WORDS))),
             ]
         with m.Elif(taken):
             m.d.sync += compared_valid.eq(0)
@@ -250,7 +258,7 @@ class RxVerdict(wiring.Component):
 
     def _decide(self, m, compared):
         """Fourth clock: find the verdict, and tell the SA's lifetime and window."""
-        frame, differs = compared.frame, compared.differs
+        frame, differs = compared.frame, compared.differs.any()
         late = Signal()
         seen = Signal()
         fault = Signal()
@@ -316,7 +324,8 @@ class RxVerdict(wiring.Component):
                 completion.outer_checksum.eq(Mux(
                     record.in_udp & ~mute, self.l4.payload, RxChecksum.NONE)),
                 o.bytes.eq(frame.end.bytes),
-                o.text_beats.eq(Mux(frame.opened, frame.text.beats, 0)),
+                o.text.eq(frame.opened),
+                o.text_beats.eq(frame.text.beats),
                 o.text_offset.eq(record.esp_offset + ESP_TEXT_OFFSET),
                 o.restore.eq(good),
                 o.drop.eq(oversize),
@@ -350,5 +359,5 @@ PreparedFrame = data.StructLayout({
 ``mask``, zeros above its bytes.
 """
 
-ComparedFrame = data.StructLayout({"frame": PreparedFrame, "differs": 1})
-"""A frame whose verdict is next; ``differs``: the ICV is not the tag."""
+ComparedFrame = data.StructLayout({"frame": PreparedFrame, "differs": TAG_WORDS})
+"""A frame whose verdict is next; ``differs``: the words in which the ICV is not the tag."""

@@ -5,6 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
+from espnic.hdl.flow.places import places_above, places_from
 from espnic.hdl.layouts import HANDLE_BITS, Event
 from espnic.hdl.sa.fault_report import FaultPort
 from espnic.hdl.sa.parity_memory import (
@@ -13,7 +14,6 @@ from espnic.hdl.sa.parity_memory import (
     parities,
     stored_bits,
 )
-from espnic.hdl.sa.places import places_above, places_from
 from espnic.model.interface.codes import EventKind, ReplayWindow, SaDirection
 
 SEQUENCE_BITS = 64

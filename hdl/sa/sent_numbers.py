@@ -5,10 +5,10 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
+from espnic.hdl.flow.places import places_above, places_from
 from espnic.hdl.layouts import HANDLE_BITS, SUPER_LENGTH_BITS, Event
 from espnic.hdl.sa.fault_report import FaultPort
 from espnic.hdl.sa.parity_memory import ParityMemory, is_wrong, parity_bits, stored_bits
-from espnic.hdl.sa.places import places_above, places_from
 from espnic.model.interface.codes import EventKind, SaDirection
 from espnic.model.interface.features import SENT_WINDOWS
 

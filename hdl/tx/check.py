@@ -5,8 +5,10 @@ from functools import reduce
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
 
 from espnic.hdl.flow.frame_ingress import frame_end
+from espnic.hdl.flow.skid import Skid
 from espnic.hdl.frame.align import PHASE_BYTES, WORD_BYTES
 from espnic.hdl.frame.first_failure import first_failure
 from espnic.hdl.layouts import (
@@ -17,7 +19,7 @@ from espnic.hdl.layouts import (
     icv_bytes,
 )
 from espnic.hdl.lso.segmenter import SegmentPlan
-from espnic.hdl.sa.sent_numbers import SentPort
+from espnic.hdl.sa.sent_numbers import SentPort, SentQuery
 from espnic.hdl.sa.usage import UsageUse
 from espnic.hdl.tx.pad_capture import PadLengths
 from espnic.model.interface.codes import (
@@ -37,6 +39,7 @@ from espnic.model.interface.codes import (
     TxOperation,
     TxStatus,
 )
+from espnic.model.interface.features import WIDTHS
 from espnic.model.interface.headers import ESP_OFFSET_MIN, TCP_HEADER_BYTES_MAX
 
 PLAN_OF_DESCRIPTOR = (
@@ -49,17 +52,23 @@ LOOKED_OF_MEASURED = ("asks", "udp", "summed", "payload_bytes")
 """Findings about a frame that are needed after the look at its SA."""
 
 
+BEATS_BITS = SUPER_LENGTH_BITS + 1 - exact_log2(min(WIDTHS) // 8)
+"""Bits of the number of beats of a request, at the narrowest width."""
+
+
 TxFrameRecord = data.StructLayout({
     "descriptor": TxFields,
     "end": frame_end(SUPER_LENGTH_BITS),
+    "beats": BEATS_BITS,
     "spi": 32,
     "pads": PadLengths,
 })
 """A frame to send, as known when its last beat has come."""
 
 
-TxRequest = data.StructLayout({"plan": SegmentPlan, "context": SaContext, "next_header": 8})
-"""A checked request: its status and SA, and what carrying it out needs when it is kept."""
+TxRequest = data.StructLayout({
+    "beats": BEATS_BITS, "plan": SegmentPlan, "context": SaContext, "next_header": 8})
+"""A checked request: its beats, status and SA, and what carrying it out needs when it is kept."""
 
 
 class TxCheck(wiring.Component):
@@ -177,7 +186,9 @@ class TxCheck(wiring.Component):
 
         The answer takes longer than the look at the SA, so the question does not wait for the SA.
         """
-        query, descriptor = self.sent.query, measured.frame.descriptor
+        m.submodules.question = question = Skid(SentQuery)
+        wiring.connect(m, question.o, wiring.flipped(self.sent).query)
+        query, descriptor = question.i, measured.frame.descriptor
         done = Signal()
         numbered = Signal()
         m.d.comb += [
@@ -302,6 +313,7 @@ class TxCheck(wiring.Component):
             *(looked[name].eq(measured[name]) for name in LOOKED_OF_MEASURED),
             looked.descriptor.eq(measured.frame.descriptor),
             looked.bytes.eq(measured.frame.end.bytes),
+            looked.beats.eq(measured.frame.beats),
             looked.context.eq(context),
             looked.last_segment.eq(last_segment),
             looked.text_bytes.eq(measured.text_bytes[IcvSize.ICV16]),
@@ -414,6 +426,7 @@ class TxCheck(wiring.Component):
                 plan.icv_bytes.eq(icv_bytes(context.icv_size)),
                 plan.bytes.eq(looked.bytes),
                 plan.payload_bytes.eq(looked.payload_bytes),
+                self.o.payload.beats.eq(looked.beats),
                 self.o.payload.context.eq(context),
                 self.o.payload.next_header.eq(descriptor.next_header),
             ]
@@ -464,6 +477,7 @@ LookedUpFrame = data.StructLayout({
     "descriptor": TxFields,
     "context": SaContext,
     "bytes": SUPER_LENGTH_BITS,
+    "beats": BEATS_BITS,
     **{name: MeasuredFrame[name].shape for name in LOOKED_OF_MEASURED},
     "last_segment": SUPER_LENGTH_BITS,
     "text_bytes": SUPER_LENGTH_BITS,

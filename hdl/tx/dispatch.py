@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from espnic.hdl.frame.text_extract import TextSpan
 from espnic.hdl.frame.text_restore import TextPlace
-from espnic.hdl.gcm.rfc4106 import GcmOrder, describe_order
+from espnic.hdl.gcm.rfc4106 import GcmOrder, describe_length, describe_order
 from espnic.hdl.layouts import SaContext, TxEvent, TxVerdict
 from espnic.hdl.lso.header_patch import header_patches
 from espnic.hdl.lso.segmenter import patches, segment
@@ -120,7 +120,7 @@ class TxDispatch(wiring.Component):
             sealing.esp_offset.eq(one.esp_offset),
             sealing.sequence.eq(one.sequence),
             *describe_order(sealing.gcm, context, context.spi, one.sequence),
-            sealing.gcm.text_bytes.eq(one.text_bytes),
+            *describe_length(sealing.gcm, one.text_bytes),
         ]
 
     def _order(self, m):

@@ -9,7 +9,9 @@ from espnic.hdl.flow.fan_out import fan_out
 from espnic.hdl.flow.frame_ingress import FrameIngress, axi_beat
 from espnic.hdl.flow.push import push
 from espnic.hdl.flow.queue import Queue
+from espnic.hdl.flow.register_slice import RegisterSlice
 from espnic.hdl.flow.registered_queue import RegisteredQueue
+from espnic.hdl.flow.room import room_for
 from espnic.hdl.flow.skid import Skid
 from espnic.hdl.flow.stage import Stage
 from espnic.hdl.frame.align import valid_bytes
@@ -85,7 +87,7 @@ READS = 32
 latency in clocks."""
 
 PLANS = 2
-"""Requests that have been checked and wait for the segmenter."""
+"""Requests that have been checked and wait for the segmenter: those of a ``RegisterSlice``."""
 
 ORDERS = 16
 """Frames between dispatch and core: as many of the shortest as leave while the first segment of the
@@ -277,7 +279,6 @@ class TxPath(wiring.Component):
             TxFrameRecord, self.stored_frames, block_ram=True)
 
         blocks.arrived = arrived = Stage(beat(width))
-        waiting = Signal(range(self.stored_frames + 1))
         comes = Signal()
         passes = Signal()
         ends = Signal()
@@ -292,7 +293,7 @@ class TxPath(wiring.Component):
         observers = [spi.i, pad.i, probe.i]
         if self.lso:
             observers.append(self._sum_segments(m, descriptor))
-        room = ~taken.beat.first | self._has_room(m, waiting, began)
+        room = ~taken.beat.first | self._has_room(m, began, checked)
         m.d.comb += [
             arrived.i.payload.eq(taken.beat),
             arrived.i.valid.eq(ingress.o.valid & room),
@@ -313,14 +314,13 @@ class TxPath(wiring.Component):
         with m.If(passes):
             m.d.sync += [passed_descriptor.eq(descriptor), passed_end.eq(end)]
         # SPI and pad lengths are there one clock after the last beat.
-        m.d.sync += [
-            waiting.eq(waiting + began - checked),
-            ended.i.valid.eq(ends),
-        ]
+        m.d.sync += ended.i.valid.eq(ends)
         m.d.comb += [
             ended.i.payload.descriptor.eq(passed_descriptor),
             ended.i.payload.end.bytes.eq(passed_end.bytes),
             ended.i.payload.end.oversize.eq(passed_end.oversize),
+            ended.i.payload.beats.eq(
+                (passed_end.bytes + self.width // 8 - 1) // (self.width // 8)),
             ended.i.payload.spi.eq(spi.spi),
             ended.i.payload.pads.eq(pad.o),
         ]
@@ -331,7 +331,8 @@ class TxPath(wiring.Component):
         """Sum the segments of super-frames as they come; return the input for their beats."""
         blocks = m.submodules
         blocks.ingress_sums = sums = IngressSums(self.width)
-        blocks.covers = covers = Queue(SumCover, self.stored_frames + PLANS + 1, block_ram=True)
+        blocks.covers = covers = RegisteredQueue(
+            SumCover, self.stored_frames + PLANS + 1, block_ram=True)
         m.d.comb += [sums.places[name].eq(descriptor[name]) for name in SegmentPlaces.members]
         push(m, sums.cover, covers.i)
         return sums.i
@@ -349,12 +350,12 @@ class TxPath(wiring.Component):
         ]
         push(m, count.o, counts.i)
 
-    def _has_room(self, m, waiting, began):
-        """Whether a request may begin to come, when so many wait for their check.
+    def _has_room(self, m, began, checked):
+        """Whether a request may begin to come: not too many wait for their check.
 
         Its sideband waits for the report on its last frame.
         """
-        blocks, room = m.submodules, waiting != self.stored_frames
+        blocks, room = m.submodules, room_for(m, self.stored_frames, began, checked)
         if not self.sideband:
             return room
         # All others are full before it, so that it costs no rate.
@@ -376,9 +377,10 @@ class TxPath(wiring.Component):
         blocks.named = named = RegisteredQueue(
             data.StructLayout({"sa": HANDLE_BITS, "encrypt": 1}), self.stored_frames,
             block_ram=True)
-        blocks.sas = sas = Queue(self.sa.payload.shape(), READS)
+        blocks.sas = sas = RegisteredQueue(self.sa.payload.shape(), READS)
         blocks.asks = asks = Queue(HANDLE_BITS, READS)
-        blocks.probes = probes = Queue(ProbeRecord, self.stored_frames + PLANS + 1, block_ram=True)
+        blocks.probes = probes = RegisteredQueue(
+            ProbeRecord, self.stored_frames + PLANS + 1, block_ram=True)
         reading = Signal(range(READS + 1))
         descriptor = ended.i.payload.descriptor
         m.d.comb += [
@@ -401,7 +403,7 @@ class TxPath(wiring.Component):
         """Check a request and hand it on; return the strobe of that transfer."""
         blocks, frames = m.submodules, m.submodules.frames
         blocks.check = check = TxCheck(self.lso)
-        blocks.plans = plans = Queue(SegmentPlan, PLANS)
+        blocks.plans = plans = RegisterSlice(SegmentPlan)
         blocks.contexts = contexts = Queue(TxContext, REQUESTS)
         blocks.segments = segments = (
             SegmentPath(self.width) if self.lso else PatchPath(self.width))
@@ -417,15 +419,13 @@ class TxPath(wiring.Component):
             frames.command.payload.shape(), COMMANDS, through=True)
         wiring.connect(m, commands.o, frames.command)
         request, plan = check.o.payload, check.o.payload.plan
-        beat_bytes = self.width // 8
-        frame_beats = (plan.bytes + beat_bytes - 1) // beat_bytes
         shared = Signal(contexts.i.payload.shape())
         m.d.comb += [
             shared.context.eq(request.context),
             shared.next_header.eq(request.next_header),
         ]
         return fan_out(m, check.o, [
-            (commands.i, Cat(frame_beats[:len(commands.i.payload.beats)], plan.keep), 1),
+            (commands.i, Cat(request.beats[:len(commands.i.payload.beats)], plan.keep), 1),
             *(self._cuts(m, segments, plan) if self.lso else ()),
             (plans.i, plan, 1),
             (contexts.i, shared, plan.seal),
@@ -467,7 +467,7 @@ class TxPath(wiring.Component):
         blocks, segments = m.submodules, m.submodules.segments
         blocks.splits = splits = RegisteredQueue(TextPlace, ORDERS)
         blocks.spans = spans = Queue(TextSpan, ORDERS)
-        blocks.trailers = trailers = Queue(TrailerRequest, ORDERS)
+        blocks.trailers = trailers = RegisteredQueue(TrailerRequest, ORDERS)
         blocks.places = places = RegisteredQueue(TextPlace, CRYPTO_DEPTH)
         blocks.sizes = sizes = Queue(IcvSize, CRYPTO_DEPTH)
 
@@ -493,7 +493,7 @@ class TxPath(wiring.Component):
         blocks.headers = headers = Queue(beat(width), CRYPTO_DEPTH)
         blocks.esp_headers = esp_headers = Queue(EspHeaderRequest, CRYPTO_DEPTH)
         blocks.esp_header = esp_header = EspHeader(width)
-        blocks.written = written = Queue(beat(width), 2)
+        blocks.written = written = RegisterSlice(beat(width))
         wiring.connect(m, blocks.segments.o, split.i)
         wiring.connect(m, blocks.splits.o, split.place)
         wiring.connect(m, split.headers, headers.i)
@@ -513,15 +513,15 @@ class TxPath(wiring.Component):
         blocks.self_test = test = SelfTest(
             width, decrypt=False, fold=self.form.fold)
         blocks.append = append = IcvAppend(width)
-        blocks.sealed = sealed = RegisteredQueue(beat(width), 2)
+        blocks.sealed = sealed = RegisterSlice(beat(width))
         wiring.connect(m, blocks.split.text, parted.i)
         wiring.connect(m, parted.o, extract.i)
         wiring.connect(m, blocks.spans.o, extract.span)
         wiring.connect(m, extract.o, trailer.i)
         wiring.connect(m, blocks.trailers.o, trailer.request)
-        wiring.connect(m, trailer.o, texts.i)
-        wiring.connect(m, texts.o, test.text_i)
-        wiring.connect(m, test.text_o, feed.i)
+        wiring.connect(m, trailer.o, test.text_i)
+        wiring.connect(m, test.text_o, texts.i)
+        wiring.connect(m, texts.o, feed.i)
         wiring.connect(m, feed.o, gcm.i)
         wiring.connect(m, gcm.o, test.result_i)
         wiring.connect(m, gcm.tag, test.tag_i)

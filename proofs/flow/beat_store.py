@@ -69,30 +69,47 @@ def _registers(p: Bench, beats: _Beats) -> None:
     limit = DEPTH - MARGIN
     level, taken, staying = p.inside("level"), p.inside("taken"), p.inside("staying")
     head, remaining, fetched = p.inside("head"), p.inside("remaining"), p.inside("fetched")
-    in_flight, waiting = p.inside("in_flight"), p.inside("ahead.level")
-    levels(p, "ahead.", READ_AHEAD)
+    in_flight, left = p.inside("in_flight"), p.inside("left")
+    _queue_levels(p)
     p.prove((level <= limit) & (taken <= level))
     p.prove(p.inside("writable") == (level < limit))
     p.prove((head < DEPTH) & (p.inside("tail") == place_behind(head, staying, DEPTH)))
     p.prove(p.inside("reading") == (remaining != 0))
-    p.prove(in_flight == waiting + fetched)
+    p.prove(in_flight == _queued(p) + fetched + left)
     p.prove(in_flight <= READ_AHEAD)
     p.prove(p.inside("room") == (in_flight != READ_AHEAD))
     p.prove(staying == beats.stored + remaining)
-    p.prove(beats.kept == remaining + in_flight)
+    p.prove(beats.kept + left == remaining + in_flight)
+
+
+def _queue_levels(p: Bench) -> None:
+    """Ask what the registers of the queue at the output have to do with each other."""
+    valid, full = p.inside("ahead.next.valid"), p.inside("ahead.next.full")
+    levels(p, "ahead.waiting.", READ_AHEAD - 2)
+    p.prove(valid | ~full & (p.inside("ahead.waiting.level") == 0))
+
+
+def _queued(p: Bench) -> Value:
+    """Beats in the queue at the output: in its two registers, and behind them."""
+    return (p.inside("ahead.waiting.level")
+            + p.inside("ahead.next.valid") + p.inside("ahead.next.full"))
 
 
 def _places(p: Bench, beats: _Beats) -> None:
     """Ask where the watched beat lies: in the memory, at its output, or in the queue behind it."""
-    waiting, fetched = p.inside("ahead.level"), p.inside("fetched")
+    waiting, fetched = _queued(p), p.inside("fetched")
+    full = p.inside("ahead.next.full")
     p.prove(~(beats.waits & beats.leaving))
     p.prove(beats.ahead < beats.stored, when=beats.waits)
     p.prove(beats.ahead < beats.kept, when=beats.leaving)
     steps = Mux(beats.waits, beats.ahead + p.inside("remaining"),
                 beats.ahead - (waiting + fetched))[:len(beats.stored)]
     row = p.row("ram", place_behind(p.inside("head"), steps, DEPTH))
-    queued = p.row("ahead.ram", place_behind(
-        p.inside("ahead.head"), beats.ahead[:len(waiting)], READ_AHEAD))
+    behind = (beats.ahead - 1 - full)[:len(p.inside("ahead.waiting.level"))]
+    queued = Mux(beats.ahead == 0, p.inside("ahead.next.entry"), Mux(
+        full & (beats.ahead == 1), p.inside("ahead.next.kept"),
+        p.row("ahead.waiting.ram", place_behind(
+            p.inside("ahead.waiting.head"), behind, READ_AHEAD - 2))))
     in_queue = beats.leaving & (beats.ahead < waiting)
     at_output = beats.leaving & (beats.ahead == waiting) & fetched
     found = Mux(in_queue, queued, Mux(at_output, p.read_data("ram"), row))
@@ -102,7 +119,7 @@ def _places(p: Bench, beats: _Beats) -> None:
 def _stream(p: Bench) -> None:
     p.block(store := BeatStore(BITS, DEPTH, MARGIN))
     p.prove(p.offered(store.o))
-    levels(p, "ahead.", READ_AHEAD)
+    _queue_levels(p)
 
 
 _SMALL = f"{DEPTH} beats of {BITS} bits, {MARGIN} of them never filled"

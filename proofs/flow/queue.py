@@ -35,8 +35,10 @@ def levels(p: Bench, path: str = "", depth: int = DEPTH) -> None:
 
 def _block_levels(p: Bench) -> None:
     """Ask what the registers of a queue in block RAM have to do with each other."""
-    level, head, tail = (p.inside(f"fifo.{name}") for name in ("inner_level", "consume", "produce"))
+    level, head, tail = (p.inside(name) for name in ("level", "head", "tail"))
     p.prove(level <= DEPTH - 1)
+    p.prove(p.inside("readable") == (level != 0))
+    p.prove(p.inside("writable") == (level != DEPTH - 1))
     p.prove((head < DEPTH - 1) & (tail < DEPTH - 1))
     p.prove(tail == place_behind(head, level, DEPTH - 1))
 
@@ -56,9 +58,9 @@ def _block_order(p: Bench) -> None:
     p.block(queue := Queue(BITS, DEPTH, block_ram=True))
     watched = Watched(p, queue.i, queue.o, most=DEPTH)
     _block_levels(p)
-    p.prove(watched.inside == p.inside("fifo.inner_level") + queue.o.valid)
+    p.prove(watched.inside == p.inside("level") + queue.o.valid)
     behind = (watched.ahead - queue.o.valid)[:DEPTH.bit_length()]
-    row = p.row("fifo.storage", place_behind(p.inside("fifo.consume"), behind, DEPTH - 1))
+    row = p.row("ram", place_behind(p.inside("head"), behind, DEPTH - 1))
     at_output = queue.o.valid & (watched.ahead == 0)
     p.prove(Mux(at_output, Value.cast(queue.o.payload), row) == watched.value, when=watched.waits)
 

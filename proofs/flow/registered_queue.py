@@ -6,7 +6,7 @@ from espnic.hdl.flow.registered_queue import RegisteredQueue
 from espnic.proofs.bench import Bench, Proof
 from espnic.proofs.streams import Watched
 
-DEPTH = 4
+DEPTH = 5
 BITS = 2
 _SMALL = f"{DEPTH} entries of {BITS} bits"
 _ORDER = "entries leave in the order in which they came, each once"

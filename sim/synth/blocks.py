@@ -14,6 +14,7 @@ from espnic.hdl.flow.frames_inside import FramesInside
 from espnic.hdl.flow.null_end import NullEnd
 from espnic.hdl.flow.ones_sum import OnesSum
 from espnic.hdl.flow.queue import Queue
+from espnic.hdl.flow.register_slice import RegisterSlice
 from espnic.hdl.flow.registered_queue import RegisteredQueue
 from espnic.hdl.flow.skid import Skid
 from espnic.hdl.flow.stage import Stage
@@ -92,8 +93,9 @@ class Block:
 
     It is named as its class, in lower case with underscores. What a build without a part has in
     a block's place, and a block of which a part is left out, has the name of the missing part at
-    the end, such as ``_no_lso``; one with a core that is
-    folded has ``_f2`` or ``_f4``, and with S-boxes in block RAM ``_ram``.
+    the end, such as ``_no_lso``; one with a core that is folded has ``_f2`` or ``_f4``, and with
+    S-boxes in block RAM ``_ram``. An engine of one direction for few SAs, for small devices, is
+    ``engine_rx`` or ``engine_tx``.
     """
 
     name: str
@@ -109,12 +111,24 @@ class Block:
     """Submodules that are left out: paths end and start at their ports. For ``flat`` only."""
 
 
+_FEW_SAS = 16
+
+
+def _one_direction(name: str, receive: bool, fold: int) -> Block:
+    """An engine that only receives, or only sends, without segmentation."""
+    return Block(name, lambda width: Engine(Features(
+        width=width, sas=_FEW_SAS, lso=False, receive=receive, transmit=not receive,
+        replay_window=Features().replay_window if receive else 0, fold=fold)),
+        flat=(), kept=(128,))
+
+
 BLOCKS = (
     # Small parts first: what a run has done when it is interrupted is kept.
     Block("seqiv", lambda _: SeqIv(), scales=False),
     Block("queue", lambda width: Queue(beat(width), LOOKUP_BEATS)),
     Block("skid", lambda width: Skid(beat(width))),
     Block("stage", lambda width: Stage(beat(width))),
+    Block("register_slice", lambda width: RegisterSlice(beat(width))),
     Block("registered_queue", lambda width: RegisteredQueue(beat(width), LOOKUP_BEATS)),
     Block("delay_line", lambda width: DelayLine(width, PLAIN.aes_latency)),
     Block("counters", lambda _: Counters(len(RxStatus)), scales=False),
@@ -220,4 +234,10 @@ BLOCKS = (
           flat=(), kept=(128,)),
     Block("engine_f2_ram", lambda width: Engine(Features(
         width=width, sas=SAS, fold=2, sbox=Sbox.BRAM)), flat=(), kept=(128,)),
+    _one_direction("engine_rx", receive=True, fold=1),
+    _one_direction("engine_rx_f2", receive=True, fold=2),
+    _one_direction("engine_rx_f4", receive=True, fold=4),
+    _one_direction("engine_tx", receive=False, fold=1),
+    _one_direction("engine_tx_f2", receive=False, fold=2),
+    _one_direction("engine_tx_f4", receive=False, fold=4),
 )

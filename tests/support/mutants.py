@@ -24,14 +24,17 @@ MUTANTS = {
     "flow/ones_sum": Mutant(
         "adds the sum of the packet before", "begins.eq(last)", "begins.eq(0)"),
     "flow/queue": Mutant(
-        "wraps round a place early", "place == self.depth - 1", "place == self.depth - 2"),
+        "wraps round a place early", "place == rows - 1", "place == rows - 2"),
     "flow/skid": Mutant(
         "gives the next entry in place of the one that waits",
         "Mux(full, kept, self.i.payload)", "self.i.payload"),
     "flow/stage": Mutant(
         "takes an entry while one waits", "~valid | self.o.ready", "1"),
     "flow/registered_queue": Mutant(
-        "holds an entry too many", "self.depth - 1, block_ram", "self.depth, block_ram"),
+        "holds an entry too many", "self.depth - _SLICE_ENTRIES", "self.depth - 1"),
+    "flow/register_slice": Mutant(
+        "forgets the entry that is kept", "valid.eq(full | self.i.valid)",
+        "valid.eq(self.i.valid)"),
     # frame
     "frame/frame_build": Mutant(
         "carries the wrong half of the text into the next beat",

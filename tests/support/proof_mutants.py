@@ -13,8 +13,8 @@ PROOF_MUTANTS = {
         "m.d.comb += [self.o.payload.eq(ahead.o.payload), ahead.o.ready.eq(self.o.ready), "
         "self.o.valid.eq(ahead.o.valid & ~self.command.valid)]"),
     "flow/beat_store/order": Mutant(
-        "forgets a beat too many", "self._wrapped(head + beats)",
-        "self._wrapped(head + beats + 1)"),
+        "forgets a beat too many", "self._behind(head, beats)",
+        "self._behind(head, beats + 1)"),
     "flow/delay_line/delay": Mutant(
         "gives values a clock too late", "now - (self.clocks - 1)", "now - self.clocks"),
     "flow/fan_out/whole": Mutant(
@@ -45,23 +45,29 @@ PROOF_MUTANTS = {
         "takes for read what waits", "passes = self.through & ~readable & self.o.ready",
         "passes = self.through & ~readable"),
     "flow/queue/stream_block": Mutant(
-        "shows what comes while an entry waits", "Value.cast(self.o.payload).eq(queue.r_data)",
-        "Value.cast(self.o.payload).eq(queue.r_data ^ queue.w_data)"),
+        "shows what comes while an entry waits", "self.o.payload.eq(read_port.data)",
+        "self.o.payload.eq(read_port.data ^ write_port.data)"),
     "flow/queue/order": Mutant(
         "writes into a full queue", "writable.eq(level != self.depth - 1)", "writable.eq(1)"),
     "flow/queue/order_through": Mutant(
-        "keeps what has passed", "write.eq(self.i.valid & writable & ~passes)",
-        "write.eq(self.i.valid & writable)"),
+        "keeps what has passed", "with m.Elif(comes & ~passes & ~leaves):",
+        "with m.Elif(comes & ~leaves):"),
     "flow/queue/order_block": Mutant(
-        "reads an entry without being asked", "queue.r_en.eq(self.o.ready)", "queue.r_en.eq(1)"),
+        "reads an entry without being asked",
+        "fetches.eq(readable & (~self.o.valid | self.o.ready))", "fetches.eq(readable)"),
     "flow/skid/stream": Mutant(
         "forgets that it waits", "full.eq(self.o.valid & ~self.o.ready)",
         "full.eq(self.i.valid & ~self.o.ready)"),
     "flow/skid/order": Mutant(
         "keeps the next entry in place of the one that waits", "with m.If(~full)",
         "with m.If(1)"),
+    "flow/register_slice/stream": Mutant(
+        "takes the next entry while one waits", "~valid | self.o.ready", "1"),
+    "flow/register_slice/order": Mutant(
+        "gives what comes before what is kept", "Mux(full, kept, self.i.payload)",
+        "self.i.payload"),
     "flow/registered_queue/order": Mutant(
-        "holds an entry too many", "self.depth - 1, block_ram", "self.depth, block_ram"),
+        "holds an entry too many", "self.depth - _SLICE_ENTRIES", "self.depth - 1"),
     "flow/registered_queue/order_block": Mutant(
         "lets an entry pass by the one that comes out of the block RAM",
         "empty.eq(inside == 1)", "empty.eq(1)"),
