@@ -51,13 +51,19 @@ class FrameHold(wiring.Component):
         m = Module()
         history = Signal(self.clocks - 1)
         due = Signal(range(self.depth + 1))
+        any_due = Signal()
         go = Signal()
-        m.d.sync += [
-            history.eq(Cat(self.begun, history)),
-            due.eq(due + history[-1] - (self.o.valid & self.o.ready & self.i.payload.enable)),
-        ]
+        comes = history[-1]
+        goes = Signal()
+        m.d.sync += history.eq(Cat(self.begun, history))
+        # Prepared for each way it may go, because the ready of the neighbour comes late in a clock.
+        with m.If(comes & ~goes):
+            m.d.sync += [due.eq(due + 1), any_due.eq(1)]
+        with m.Elif(goes & ~comes):
+            m.d.sync += [due.eq(due - 1), any_due.eq(due != 1)]
         m.d.comb += [
-            go.eq(~self.i.payload.enable | (due != 0)),
+            goes.eq(self.o.valid & self.o.ready & self.i.payload.enable),
+            go.eq(~self.i.payload.enable | any_due),
             self.o.payload.eq(self.i.payload),
             self.o.valid.eq(self.i.valid & go),
             self.i.ready.eq(self.o.ready & go),

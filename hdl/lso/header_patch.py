@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from espnic.hdl.flow.ones_sum import WORD_BITS
+from espnic.hdl.flow.register_slice import RegisterSlice
 from espnic.hdl.frame.align import bytes_of
 from espnic.hdl.layouts import beat
 
@@ -26,7 +27,7 @@ class HeaderPatch(wiring.Component):
     """Overwrite 16-bit words among the first 512 bytes of a frame.
 
     A word beyond the frame's end changes nothing. Latency 2 clocks, one beat each
-    clock, no gap between frames.
+    clock, no gap between frames. ``o.ready`` meets a register.
 
     Parameters
     ----------
@@ -59,10 +60,13 @@ class HeaderPatch(wiring.Component):
         m = Module()
         beat_words = self.width // WORD_BITS
         place_bits = exact_log2(beat_words)
+        m.submodules.patched = patched = RegisterSlice(beat(self.width))
+        wiring.connect(m, patched.o, wiring.flipped(self.o))
+        found_valid = Signal()
         move = Signal()
         step = Signal()
         m.d.comb += [
-            move.eq(~self.o.valid | self.o.ready),
+            move.eq(~found_valid | patched.i.ready),
             step.eq(self.i.valid & self.patch.valid & move),
             self.i.ready.eq(self.patch.valid & move),
             self.patch.ready.eq(step & self.i.payload.last),
@@ -78,7 +82,6 @@ class HeaderPatch(wiring.Component):
         m.d.comb += here.eq(Cat(patch.enable & (patch.word[place_bits:] == index)
                                 for patch in self.patch.payload))
         found = Signal(beat(self.width))
-        found_valid = Signal()
         choices = Signal(data.ArrayLayout(range(self.patches + 1), beat_words))
         values = Signal(data.ArrayLayout(WORD_BITS, self.patches))
         with m.If(move):
@@ -97,12 +100,11 @@ class HeaderPatch(wiring.Component):
         for place, choice in enumerate(choices):
             words = Signal(data.ArrayLayout(WORD_BITS, self.patches + 1), name=f"words{place}")
             m.d.comb += [words.eq(Cat(old[place], values)), new[place].eq(words[choice])]
-        with m.If(move):
-            m.d.sync += [
-                self.o.payload.eq(found),
-                self.o.payload.data.eq(new),
-                self.o.valid.eq(found_valid),
-            ]
+        m.d.comb += [
+            patched.i.payload.eq(found),
+            patched.i.payload.data.eq(new),
+            patched.i.valid.eq(found_valid),
+        ]
         return m
 
 

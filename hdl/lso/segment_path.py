@@ -201,7 +201,6 @@ class SegmentPath(wiring.Component):
         blocks.replayed = replayed = Skid(beat(width))
         blocks.build = build = FrameBuild(width)
         blocks.patch = patch = HeaderPatch(width, PATCHES)
-        blocks.leaving = leaving = Skid(beat(width))
         wiring.connect(m, blocks.headers.o, replay.i)
         wiring.connect(m, blocks.agains.o, replay.again)
         wiring.connect(m, replay.o, replayed.i)
@@ -219,5 +218,4 @@ class SegmentPath(wiring.Component):
             frames = built.o
         wiring.connect(m, frames, patch.i)
         wiring.connect(m, blocks.patches.o, patch.patch)
-        wiring.connect(m, patch.o, leaving.i)
-        wiring.connect(m, leaving.o, wiring.flipped(self.o))
+        wiring.connect(m, patch.o, wiring.flipped(self.o))

@@ -63,11 +63,10 @@ class IcvSplit(wiring.Component):
 
         taken = Signal(LENGTH_BITS)
         rest = Signal(LENGTH_BITS)
-        has_text = Signal()
+        has_text = Signal(init=1)
         go = Signal()
         m.d.comb += [
             rest.eq(self.text_bytes.payload - taken),
-            has_text.eq(self.text_bytes.payload > taken),
             o.data.eq(i.data),
             o.count.eq(Mux(rest > beat_bytes, beat_bytes, rest)),
             o.first.eq(i.first),
@@ -78,7 +77,10 @@ class IcvSplit(wiring.Component):
             self.text_bytes.ready.eq(go & i.last),
         ]
         with m.If(go):
-            m.d.sync += taken.eq(Mux(i.last, 0, taken + beat_bytes))
+            m.d.sync += [
+                taken.eq(Mux(i.last, 0, taken + beat_bytes)),
+                has_text.eq(i.last | has_text & (rest > beat_bytes)),
+            ]
 
         lane_bits = exact_log2(lanes)
         block = self.text_bytes.payload[BLOCK_PLACE_BITS:]

@@ -306,11 +306,15 @@ class TxPath(wiring.Component):
             spi.esp_offset.eq(descriptor.esp_offset),
         ]
         push(m, arrived.o, frames.i, *observers)
-        self._place_headers(m, probe.offsets, descriptor)
+        offsets = Signal.like(probe.offsets)
+        m.d.comb += probe.offsets.eq(offsets)
+        fields = Signal(TxFields)
+        m.d.comb += fields.eq(tx_fields(taken.user[:TxDescriptor.size]))
         with m.If(comes):
             m.d.sync += end.eq(ingress.end.payload)
         with m.If(began):
-            m.d.sync += descriptor.eq(tx_fields(taken.user[:TxDescriptor.size]))
+            m.d.sync += descriptor.eq(fields)
+            self._place_headers(m, offsets, fields)
         with m.If(passes):
             m.d.sync += [passed_descriptor.eq(descriptor), passed_end.eq(end)]
         # SPI and pad lengths are there one clock after the last beat.
@@ -636,10 +640,10 @@ class TxPath(wiring.Component):
         ]
 
     def _place_headers(self, m, offsets, descriptor):
-        """Tell the probe where the headers of a request lie."""
+        """Note where the headers of a request lie, for the probe."""
         l4_end = descriptor.l4_offset + descriptor.l4_bytes
         encapsulated = descriptor.encapsulation == Encapsulation.UDP
-        m.d.comb += [
+        m.d.sync += [
             offsets.outer_l3.eq(descriptor.outer_offset),
             offsets.outer_end.eq(Mux(
                 descriptor.operation == TxOperation.ENCRYPT,
