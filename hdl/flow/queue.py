@@ -1,5 +1,7 @@
 """A queue between two blocks."""
 
+from typing import NamedTuple
+
 from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -57,78 +59,78 @@ class Queue(wiring.Component):
         m.submodules.ram = ram = memory.Memory(
             shape=self.i.payload.shape(), depth=rows, init=[])
         write_port, read_port = ram.write_port(), ram.read_port()
-        level = Signal(range(rows + 1))
-        readable = Signal()
-        writable = Signal(init=1)
-        head = Signal(range(rows))
-        tail = Signal(range(rows))
-        comes = Signal()
-        fetches = Signal()
+        enters = Signal()
+        leaves = Signal()
+        ring = self._ring(m, rows, enters, leaves)
         m.d.comb += [
-            comes.eq(self.i.valid & writable),
-            fetches.eq(readable & (~self.o.valid | self.o.ready)),
-            self.i.ready.eq(writable),
-            write_port.addr.eq(tail),
+            enters.eq(self.i.valid & ring.writable),
+            leaves.eq(ring.readable & (~self.o.valid | self.o.ready)),
+            self.i.ready.eq(ring.writable),
+            write_port.addr.eq(ring.tail),
             write_port.data.eq(self.i.payload),
-            write_port.en.eq(comes),
-            read_port.addr.eq(head),
-            read_port.en.eq(fetches),
+            write_port.en.eq(enters),
+            read_port.addr.eq(ring.head),
+            read_port.en.eq(leaves),
             self.o.payload.eq(read_port.data),
         ]
-        # What follows from the level is prepared for each way it may go, because the neighbour's
-        # ready comes late in a clock.
-        with m.If(fetches & ~comes):
-            m.d.sync += [level.eq(level - 1), readable.eq(level != 1), writable.eq(1)]
-        with m.Elif(comes & ~fetches):
-            m.d.sync += [level.eq(level + 1), readable.eq(1), writable.eq(level != rows - 1)]
-        with m.If(comes):
-            m.d.sync += tail.eq(self._next(tail, rows))
-        with m.If(fetches):
-            m.d.sync += [head.eq(self._next(head, rows)), self.o.valid.eq(1)]
+        with m.If(leaves):
+            m.d.sync += self.o.valid.eq(1)
         with m.Elif(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
 
     def _in_distributed_ram(self, m: Module) -> None:
         # Verilog has no addresses without bits, so the RAM has 2 rows at least.
-        rows = max(self.depth, 2)
-        m.submodules.ram = ram = distributed_ram(self.i.payload.shape(), rows)
+        m.submodules.ram = ram = distributed_ram(self.i.payload.shape(), max(self.depth, 2))
         write_port = ram.write_port()
         read_port = ram.read_port(domain="comb")
-        level = Signal(range(self.depth + 1))
-        readable = Signal()
-        writable = Signal(init=1)
-        head = Signal(range(rows))
-        tail = Signal(range(rows))
-        comes = Signal()
+        enters = Signal()
         leaves = Signal()
-        passes = self.through & ~readable & self.o.ready
+        ring = self._ring(m, self.depth, enters, leaves)
+        comes = self.i.valid & ring.writable
+        passes = self.through & ~ring.readable & self.o.ready
         m.d.comb += [
-            comes.eq(self.i.valid & writable),
-            leaves.eq(self.o.ready & readable),
-            self.i.ready.eq(writable),
-            self.o.valid.eq(readable | (self.through & self.i.valid)),
-            write_port.addr.eq(tail),
+            enters.eq(comes & ~passes),
+            leaves.eq(self.o.ready & ring.readable),
+            self.i.ready.eq(ring.writable),
+            self.o.valid.eq(ring.readable | (self.through & self.i.valid)),
+            write_port.addr.eq(ring.tail),
             write_port.data.eq(self.i.payload),
             # One that passes is written too, to a row that stays free.
             write_port.en.eq(comes),
-            read_port.addr.eq(head),
+            read_port.addr.eq(ring.head),
             Value.cast(self.o.payload).eq(Mux(
-                self.through & ~readable, Value.cast(self.i.payload),
+                self.through & ~ring.readable, Value.cast(self.i.payload),
                 Value.cast(read_port.data))),
         ]
-        # What follows from the level is prepared for each way it may go, because the neighbour's
-        # ready comes late in a clock.
-        with m.If(leaves & ~comes):
-            m.d.sync += [level.eq(level - 1), readable.eq(level != 1), writable.eq(1)]
-        with m.Elif(comes & ~passes & ~leaves):
-            m.d.sync += [
-                level.eq(level + 1), readable.eq(1), writable.eq(level != self.depth - 1)]
-        with m.If(comes & ~passes):
-            m.d.sync += tail.eq(self._next(tail, self.depth))
-        with m.If(leaves):
-            m.d.sync += head.eq(self._next(head, self.depth))
 
     @staticmethod
-    def _next(place: Value, rows: int) -> Value:
-        """The place after one, which is the first after the last."""
-        return Mux(place == rows - 1, 0, place + 1)
+    def _ring(m: Module, rows: int, enters: Value, leaves: Value) -> "_Ring":
+        """Count the entries in ``rows`` rows, and tell which is next to be read and written.
+
+        What follows from the level is prepared for each way it may go, because valid and ready of
+        the neighbours come late in a clock.
+        """
+        level = Signal(range(rows + 1))
+        readable = Signal()
+        writable = Signal(init=1)
+        head = Signal(range(max(rows, 2)))
+        tail = Signal(range(max(rows, 2)))
+        with m.If(enters & ~leaves):
+            m.d.sync += [
+                level.eq(level + 1), readable.eq(1), writable.eq(level != rows - 1)]
+        with m.Elif(leaves & ~enters):
+            m.d.sync += [level.eq(level - 1), readable.eq(level != 1), writable.eq(1)]
+        with m.If(enters):
+            m.d.sync += tail.eq(Mux(tail == rows - 1, 0, tail + 1))
+        with m.If(leaves):
+            m.d.sync += head.eq(Mux(head == rows - 1, 0, head + 1))
+        return _Ring(readable, writable, head, tail)
+
+
+class _Ring(NamedTuple):
+    """The rows of a queue: whether one is full or free, and where the next of each is."""
+
+    readable: Signal
+    writable: Signal
+    head: Signal
+    tail: Signal

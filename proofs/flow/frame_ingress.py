@@ -40,6 +40,7 @@ class _Frame:
         index = p.inside("index")
         p.prove(self.bytes == index * _BYTES)
         p.prove(self.within == (index != 0))
+        p.prove(p.inside("first") == (index == 0))
         p.prove(p.inside("swallow") == self.rest)
         p.prove(~(self.rest & self.within))
         p.prove(p.inside("was_super") == self.is_super, when=self.within)

@@ -29,15 +29,17 @@ def _apart(p: Bench) -> None:
     p.prove(o.payload.data == i.payload.data, when=o.valid & ~taken & ~before & o.ready)
     for name in ("count", "first", "last"):
         p.prove(o.payload[name] == i.payload[name], when=o.valid)
-    _registers(p, before, i.payload.last & passes)
+    p.prove(restore.place.valid & place.enable, when=p.inside("begun"))
+    _registers(p, before)
 
 
-def _registers(p: Bench, before: Signal, ends) -> None:
+def _registers(p: Bench, before: Signal) -> None:
     """Ask that nothing is carried over but from the beat before."""
     carries = p.inside("carry_end") != 0
     p.prove(before, when=carries)
-    index = p.inside("index")
-    p.prove(~before & ~p.inside("text_done"), when=index == 0)
+    first = p.inside("first")
+    p.prove(first == (p.inside("index") == 0))
+    p.prove(~before & ~p.inside("text_done") & ~p.inside("begun"), when=first)
 
 
 PROOFS = (

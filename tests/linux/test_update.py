@@ -48,7 +48,7 @@ def taken(bench):
 @pytest.mark.parametrize("told", [True, False])
 @pytest.mark.parametrize("kind", ["hard", "soft"])
 def test_an_event_of_a_limit_that_has_been_raised_meanwhile_ends_no_sa(kind, told):
-    """It waits in the queue while the update is told to the device, or told to nobody."""
+    """Events wait in the queue while the update is told to the device, or told to nobody."""
     sender, tx, receiver, rx = pair(make_sa())
     update(receiver, inbound(limits=Limits(**{f"{kind}_packets": 3})))
     run(receiver.driver.run_work())

@@ -9,7 +9,7 @@ MUTANTS = {
     "engine": Mutant(
         "counts no frame that is sent", "wiring.connect(m, tx.event, registers.tx_event)", "pass"),
     # flow
-    "flow/beat_store": Mutant("gives a beat again and again", "head + 1", "head"),
+    "flow/beat_store": Mutant("gives a beat again and again", "self._behind(head, 1)", "head"),
     "flow/delay_line": Mutant(
         "gives values a clock too late", "now - (self.clocks - 1)", "now - self.clocks"),
     "flow/null_end": Mutant(
@@ -24,7 +24,7 @@ MUTANTS = {
     "flow/ones_sum": Mutant(
         "adds the sum of the packet before", "begins.eq(last)", "begins.eq(0)"),
     "flow/queue": Mutant(
-        "wraps round a place early", "place == rows - 1", "place == rows - 2"),
+        "wraps round a place early", "tail == rows - 1", "tail == rows - 2"),
     "flow/skid": Mutant(
         "gives the next entry in place of the one that waits",
         "Mux(full, kept, self.i.payload)", "self.i.payload"),
@@ -157,7 +157,9 @@ MUTANTS = {
         "counts by twos", "old.data, 0) + 1", "old.data, 0) + 2"),
     # rx
     "rx/checksum": Mutant(
-        "sums what lies behind a frame in its last beat", "(item.count > byte) & counts", "counts"),
+        "sums what lies behind a frame in its last beat",
+        'valid_bytes(m, "frame_bytes", item.count, beat_bytes) & behind_ethernet',
+        "behind_ethernet"),
     "rx/dispatch": Mutant(
         "goes on to the next high half too soon", "context.esn_overlap & ~low[-1]",
         "context.esn_overlap"),
@@ -181,8 +183,7 @@ MUTANTS = {
         "adds the text before", "Mux(lasts[-1], 0, following)", "following"),
     "rx/verdict": Mutant(
         "finds an ICV wrong only when every bit is",
-        "((self.tag.payload & prepared.mask) ^ prepared.icv).any()",
-        "((self.tag.payload & prepared.mask) ^ prepared.icv).all()"),
+        "word, TAG_WORD_BITS)).any()", "word, TAG_WORD_BITS)).all()"),
     # tx
     "tx/check": Mutant(
         "counts a segment too few for the lifetime of the SA",
