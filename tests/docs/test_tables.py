@@ -25,7 +25,9 @@ def test_tables_are_those_of_layouts_presets_and_figures():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("build, request_", [
-    ("all parts", Request()), ("`--only tx`", Request(only="tx"))])
+    ("all parts", Request()), ("`--replay-window 0`", Request(replay_window=0)),
+    ("`--no-ipv6`", Request(ipv6=False)), ("`--no-lso`", Request(lso=False)),
+    ("`--only rx`", Request(only="rx")), ("`--only tx`", Request(only="tx"))])
 def test_block_ram_of_a_build_is_that_of_its_netlist(build, request_):
     netlist = engine.engine_netlist(export.choose(request_).features, taps=False)
     assert f"| {build} | {ram_bits(netlist).deep:,} |" in GUIDE.read_text()
