@@ -94,8 +94,8 @@ class Block:
     It is named as its class, in lower case with underscores. What a build without a part has in
     a block's place, and a block of which a part is left out, has the name of the missing part at
     the end, such as ``_no_lso``; one with a core that is folded has ``_f2`` or ``_f4``, and with
-    S-boxes in block RAM ``_ram``. An engine of one direction for few SAs, for small devices, is
-    ``engine_rx`` or ``engine_tx``.
+    S-boxes in block RAM ``_ram``. An engine of one direction is for few SAs, as on a
+    small device: ``engine_no_tx``, ``engine_no_rx``.
     """
 
     name: str
@@ -234,10 +234,10 @@ BLOCKS = (
           flat=(), kept=(128,)),
     Block("engine_f2_ram", lambda width: Engine(Features(
         width=width, sas=SAS, fold=2, sbox=Sbox.BRAM)), flat=(), kept=(128,)),
-    _one_direction("engine_rx", receive=True, fold=1),
-    _one_direction("engine_rx_f2", receive=True, fold=2),
-    _one_direction("engine_rx_f4", receive=True, fold=4),
-    _one_direction("engine_tx", receive=False, fold=1),
-    _one_direction("engine_tx_f2", receive=False, fold=2),
-    _one_direction("engine_tx_f4", receive=False, fold=4),
+    _one_direction("engine_no_tx", receive=True, fold=1),
+    _one_direction("engine_no_tx_f2", receive=True, fold=2),
+    _one_direction("engine_no_tx_f4", receive=True, fold=4),
+    _one_direction("engine_no_rx", receive=False, fold=1),
+    _one_direction("engine_no_rx_f2", receive=False, fold=2),
+    _one_direction("engine_no_rx_f4", receive=False, fold=4),
 )
