@@ -103,8 +103,8 @@ class IcvSplit(wiring.Component):
             m.d.comb += holds.eq(Mux(rotation > byte, holds_rest, holds_start))
             with m.If(go & holds.any()):
                 m.d.sync += caught.rotated.word_select(byte, 8).eq(reduce(or_, (
-                    Mux(here, i.data.word_select(lane * BLOCK_BYTES + byte, 8), 0)
-                    for lane, here in enumerate(holds))))
+                    Mux(held, i.data.word_select(lane * BLOCK_BYTES + byte, 8), 0)
+                    for lane, held in enumerate(holds))))
         m.d.sync += self.icv.valid.eq(go & i.last)
         with m.If(go):
             m.d.sync += caught.rotation.eq(rotation)
